@@ -1,0 +1,90 @@
+/** How a tar inside an artifact is compressed. */
+export type Compression = "none" | "gzip" | "xz" | "zstd";
+
+/** A payload's type-info: what it is and what it needs and gives. */
+export interface TypeInfo {
+  /** The payload type, which names the update module; `null` for an empty payload. */
+  readonly type: string | null;
+  readonly provides?: Readonly<Record<string, string>>;
+  readonly depends?: Readonly<Record<string, string | readonly string[]>>;
+  readonly clearsProvides?: readonly string[];
+}
+
+/** What header-info says of one payload of an artifact. */
+export interface PayloadHeader {
+  readonly index: number;
+  readonly typeInfo: TypeInfo;
+  /** `type-info` exactly as it stands in the artifact. */
+  readonly typeInfoJson: string;
+  /** meta-data as it stands in the artifact; absent when the artifact has none or an empty one. */
+  readonly metaDataJson?: string;
+}
+
+/** A state script carried by the artifact, such as `ArtifactInstall_Enter_10_stop-app`. */
+export interface StateScript {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/** How the manifest was signed, if it was. */
+export type SignatureState =
+  | { readonly state: "unsigned" }
+  /** There is a signature, and no key to check it with. */
+  | { readonly state: "unchecked" }
+  /** One of the keys fits; `key` is its index among those given. */
+  | { readonly state: "verified"; readonly key: number };
+
+/** Everything an artifact says before its payloads. Its checksums hold, and its signature if keys were given. */
+export interface ArtifactHeader {
+  readonly version: 3;
+  readonly artifactName: string;
+  readonly artifactGroup?: string;
+  /** From header-info's artifact_depends: lists. */
+  readonly deviceTypes: readonly string[];
+  readonly dependsArtifactNames?: readonly string[];
+  readonly dependsArtifactGroups?: readonly string[];
+  /** header-info exactly as it stands in the artifact. */
+  readonly headerInfoJson: string;
+  readonly payloads: readonly PayloadHeader[];
+  readonly scripts: readonly StateScript[];
+  readonly signature: SignatureState;
+  readonly compression: Compression;
+  /** The manifest's lines: name → SHA-256 as 64 lower-case hexadecimal digits. */
+  readonly manifest: ReadonlyMap<string, string>;
+}
+
+/** One file of a payload. Read `content` to its end before asking for the next file. */
+export interface PayloadFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** From the manifest; `content` fails at its end if what came differs. */
+  readonly sha256: string;
+  /** Milliseconds since the Unix epoch, as written in the artifact. */
+  readonly modifiedMs: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+export interface Payload {
+  readonly index: number;
+  readonly header: PayloadHeader;
+  readonly compression: Compression;
+  /** The files in the order in which they are written. Read to the end, else the artifact is not verified. */
+  files(): AsyncIterable<PayloadFile>;
+}
+
+export interface ReadOptions {
+  /** PEM public keys. If there are any, one of them must fit the artifact's signature. */
+  readonly verifyKeys?: readonly string[];
+}
+
+/** An artifact that is being read, front to back, once. */
+export interface ArtifactReading {
+  readonly header: ArtifactHeader;
+  /**
+   * The payloads in order, each to be read to its end before the next is asked for. The iteration ends
+   * well only if the whole artifact was well formed: nothing missing, nothing unlisted, nothing behind it.
+   */
+  payloads(): AsyncIterable<Payload>;
+  /** Stop reading and release the source. Harmless after the end. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,111 @@
+import pino from "pino";
+import type { LogFields, Logger, LogLevel } from "./index.ts";
+
+/** `human`: coloured text for a terminal; `json`: one object a line; `journal`: text after `<priority>`. */
+export type LogFormat = "human" | "plain" | "json" | "journal";
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** Takes each line, with its line feed. */
+  readonly write: (line: string) => void;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+interface LevelFacts {
+  readonly value: number;
+  /** Of syslog, as journald reads it at the start of a line. */
+  readonly priority: number;
+  readonly colour: string;
+}
+
+const LEVELS: Record<LogLevel, LevelFacts> = {
+  trace: { value: 10, priority: 7, colour: "\x1b[90m" },
+  debug: { value: 20, priority: 7, colour: "\x1b[90m" },
+  info: { value: 30, priority: 6, colour: "\x1b[32m" },
+  warning: { value: 40, priority: 4, colour: "\x1b[33m" },
+  error: { value: 50, priority: 3, colour: "\x1b[31m" },
+  fatal: { value: 60, priority: 2, colour: "\x1b[35m" },
+};
+
+const RESET = "\x1b[0m";
+
+function fieldsAsText(fields: LogFields): string {
+  return Object.entries(fields)
+    .map(([key, value]) => {
+      const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+      return ` ${key}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`;
+    })
+    .join("");
+}
+
+/** How each format lays out one event. Line feeds in a message are escaped: one event, one line. */
+const LAYOUTS: Record<Exclude<LogFormat, "json">, (time: string, level: LogLevel, text: string) => string> = {
+  human: (time, level, text) =>
+    `\x1b[90m${time.slice(11, 23)}${RESET} ${LEVELS[level].colour}${level.padEnd(7)}${RESET} ${text}\n`,
+  plain: (time, level, text) => `${time} ${level} ${text}\n`,
+  journal: (_time, level, text) => `<${LEVELS[level].priority}>${text}\n`,
+};
+
+/** Turns pino's JSON lines into lines for a person. */
+function layOut(format: Exclude<LogFormat, "json">, line: string): string {
+  const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const text = String(message).replaceAll("\r", "\\r").replaceAll("\n", "\\n") + fieldsAsText(fields);
+  return LAYOUTS[format](String(time), level as LogLevel, text);
+}
+
+type Pino = pino.Logger<LogLevel>;
+
+class PinoLogger implements Logger {
+  readonly #pino: Pino;
+
+  constructor(inner: Pino) {
+    this.#pino = inner;
+  }
+
+  fatal(message: string, fields: LogFields = {}): void {
+    this.#pino.fatal(fields, message);
+  }
+  error(message: string, fields: LogFields = {}): void {
+    this.#pino.error(fields, message);
+  }
+  warning(message: string, fields: LogFields = {}): void {
+    this.#pino.warning(fields, message);
+  }
+  info(message: string, fields: LogFields = {}): void {
+    this.#pino.info(fields, message);
+  }
+  debug(message: string, fields: LogFields = {}): void {
+    this.#pino.debug(fields, message);
+  }
+  trace(message: string, fields: LogFields = {}): void {
+    this.#pino.trace(fields, message);
+  }
+  with(fields: LogFields): Logger {
+    return new PinoLogger(this.#pino.child(fields) as Pino);
+  }
+}
+
+/** A logger that writes each event as one line in the given format. */
+export function createLogger(options: LoggerOptions): Logger {
+  const { format, write } = options;
+  const destination = { write: (line: string) => write(format === "json" ? line : layOut(format, line)) };
+  const inner = pino<LogLevel>(
+    {
+      base: null,
+      level: options.level,
+      customLevels: Object.fromEntries(Object.entries(LEVELS).map(([name, { value }]) => [name, value])) as Record<
+        LogLevel,
+        number
+      >,
+      useOnlyCustomLevels: true,
+      messageKey: "message",
+      timestamp: () => `,"time":"${new Date(options.now()).toISOString()}"`,
+      formatters: { level: (level) => ({ level }) },
+      serializers: { error: pino.stdSerializers.err },
+    },
+    destination,
+  );
+  return new PinoLogger(inner as Pino);
+}

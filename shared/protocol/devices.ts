@@ -1,0 +1,94 @@
+import * as z from "zod/mini";
+import { REPORTED_STATUSES } from "./statuses.ts";
+
+/** Paths of the device API, relative to the server's URL. */
+export const DEVICE_PATHS = {
+  authRequests: "/api/devices/v1/authentication/auth_requests",
+  nextV1: "/api/devices/v1/deployments/device/deployments/next",
+  nextV2: "/api/devices/v2/deployments/device/deployments/next",
+  status: (deployment: string) => `/api/devices/v1/deployments/device/deployments/${deployment}/status`,
+  log: (deployment: string) => `/api/devices/v1/deployments/device/deployments/${deployment}/log`,
+  inventory: "/api/devices/v1/inventory/device/attributes",
+} as const;
+
+/** Header that carries the base64 signature over the exact bytes of an authorisation request. */
+export const SIGNATURE_HEADER = "x-men-signature";
+
+/** `POST auth_requests`: who asks to be let in. The answer is a token as plain text. */
+export const AuthRequest = z.object({
+  /** A JSON object, serialised: the attributes that identify the device. */
+  id_data: z.string().check(z.minLength(1)),
+  /** PEM, `PUBLIC KEY`. */
+  pubkey: z.string().check(z.minLength(1)),
+  tenant_token: z.optional(z.string()),
+  tier: z.optional(z.string()),
+});
+export type AuthRequest = z.infer<typeof AuthRequest>;
+
+/** What a device says it has: `device_type` and `artifact_name` always, and every other provide. */
+export const DeviceProvides = z.catchall(
+  z.object({
+    device_type: z.string().check(z.minLength(1), z.maxLength(4096)),
+    artifact_name: z.string().check(z.minLength(1), z.maxLength(4096)),
+  }),
+  z.string().check(z.minLength(1), z.maxLength(4096)),
+);
+export type DeviceProvides = z.infer<typeof DeviceProvides>;
+
+/** `POST v2 next`. */
+export const NextRequest = z.object({
+  device_provides: DeviceProvides,
+  /** Sent by clients of the 3.x line, which can be told to pause. */
+  update_control_map: z.optional(z.boolean()),
+});
+export type NextRequest = z.infer<typeof NextRequest>;
+
+/** The answer to `next` (status 200): install this. */
+export const DeploymentInstructions = z.object({
+  id: z.string().check(z.minLength(1), z.maxLength(256), z.regex(/^[A-Za-z0-9_.-]+$/), z.regex(/[^.]/)),
+  artifact: z.object({
+    id: z.optional(z.string()),
+    artifact_name: z.optional(z.string()),
+    source: z.object({
+      uri: z.string().check(z.minLength(1)),
+      /** RFC 3339: when the link stops working. */
+      expire: z.optional(z.string()),
+    }),
+    device_types_compatible: z.optional(z.array(z.string())),
+  }),
+});
+export type DeploymentInstructions = z.infer<typeof DeploymentInstructions>;
+
+/** `PUT status`. */
+export const StatusReport = z.object({
+  status: z.enum(REPORTED_STATUSES as [(typeof REPORTED_STATUSES)[number], ...(typeof REPORTED_STATUSES)[number][]]),
+  substate: z.optional(z.string().check(z.maxLength(200))),
+});
+export type StatusReport = z.infer<typeof StatusReport>;
+
+export const LogMessage = z.object({
+  /** RFC 3339. */
+  timestamp: z.string().check(z.regex(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/)),
+  level: z.string().check(z.minLength(1)),
+  message: z.string().check(z.minLength(1)),
+});
+export type LogMessage = z.infer<typeof LogMessage>;
+
+/** `PUT log`: what a failed deployment looked like on the device. */
+export const DeploymentLog = z.object({ messages: z.array(LogMessage).check(z.minLength(1)) });
+export type DeploymentLog = z.infer<typeof DeploymentLog>;
+
+export const InventoryAttribute = z.object({
+  name: z.string().check(z.minLength(1), z.maxLength(1024)),
+  value: z.union([z.string(), z.number(), z.array(z.string()), z.array(z.number())]),
+  description: z.optional(z.string()),
+});
+export type InventoryAttribute = z.infer<typeof InventoryAttribute>;
+
+/** `PUT` (replace) or `PATCH` (merge) inventory. */
+export const InventoryAttributes = z.array(InventoryAttribute);
+export type InventoryAttributes = z.infer<typeof InventoryAttributes>;
+
+/** Body of every answer that tells an error. */
+export const ErrorBody = z.object({ error: z.string(), request_id: z.optional(z.string()) });
+export type ErrorBody = z.infer<typeof ErrorBody>;

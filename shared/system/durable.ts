@@ -1,0 +1,47 @@
+import type { Files } from "./files.ts";
+
+/** What the name of a file that is being replaced ends in until it is complete. */
+const UNFINISHED = ".new";
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash <= 0 ? "/" : path.slice(0, slash);
+}
+
+/**
+ * Put `data` under `path` so that a power cut at any instant leaves either the old content or the new:
+ * write beside it, sync, rename, sync the directory. When it resolves, the new content is durable.
+ */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  data: Uint8Array | string,
+  permissions = 0o600,
+): Promise<void> {
+  const unfinished = path + UNFINISHED;
+  const handle = await files.open(unfinished, "write", permissions);
+  try {
+    await handle.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await files.rename(unfinished, path);
+  await files.syncDirectory(directoryOf(path));
+}
+
+/** Remove a file or tree, durably. No error if it is not there. */
+export async function removeDurably(files: Files, path: string): Promise<void> {
+  if ((await files.status(path)) === undefined) return;
+  await files.remove(path);
+  await files.syncDirectory(directoryOf(path));
+}
+
+/** Make a directory (and its parents) whose name survives a power cut. */
+export async function createDirectoryDurably(files: Files, path: string, permissions = 0o755): Promise<void> {
+  if ((await files.status(path)) !== undefined) return;
+  const parent = directoryOf(path);
+  if (parent !== path) await createDirectoryDurably(files, parent, 0o755);
+  await files.makeDirectory(path, permissions);
+  await files.syncDirectory(parent);
+}

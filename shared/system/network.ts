@@ -1,0 +1,50 @@
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+
+/** Header names are lower case; a header that came several times holds its values in order. */
+export type HttpHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+/** Chunks as they arrive. Stop iterating (or call `HttpResponse.cancel`) to drop the connection. */
+export type HttpBody = AsyncIterable<Uint8Array>;
+
+/** How to trust the peer and how to be trusted by it. PEM texts. */
+export interface TlsOptions {
+  /** Certificates trusted in addition to the system's. */
+  readonly trusted?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  /** Accept any certificate. Only for development. */
+  readonly skipVerify?: boolean;
+}
+
+export interface HttpRequest {
+  readonly method: HttpMethod;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly tls?: TlsOptions;
+  /** Fail with ETIMEDOUT when neither direction moved for so long. */
+  readonly idleTimeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  /**
+   * The body as it arrives. Breaks with ECONNRESET when the connection ends before the body does,
+   * ETIMEDOUT when it stalls. Never decompressed, never retried.
+   */
+  readonly body: HttpBody;
+  /** Drop the connection and whatever of the body was not read. */
+  cancel(): void;
+}
+
+/** HTTP as a client. Redirects are not followed; every status is an answer, not an error. */
+export interface Network {
+  /**
+   * Send one request and wait for the answer's head.
+   * Rejects with a SystemError: ECONNREFUSED, ENOTFOUND, ETIMEDOUT, ECONNRESET,
+   * CERT_NOT_YET_VALID and the other certificate codes of the TLS library.
+   */
+  request(request: HttpRequest): Promise<HttpResponse>;
+}

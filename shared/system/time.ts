@@ -1,0 +1,37 @@
+/** What time it is. */
+export interface Clock {
+  /** Wall clock: milliseconds since the Unix epoch, UTC. May jump in either direction. */
+  now(): number;
+  /** Milliseconds since an arbitrary start. Never jumps; for measuring how long something took. */
+  monotonic(): number;
+}
+
+/** A pending call. */
+export interface Timer {
+  /** Forget the call. Harmless when it has been made already. */
+  cancel(): void;
+}
+
+/** Waiting. Delays are milliseconds of monotonic time; a delay of any length is honoured exactly. */
+export interface Timers {
+  /** Call `action` once, after `delayMs`. A pending timer keeps the program alive. */
+  after(delayMs: number, action: () => void): Timer;
+  /** Resolve after `delayMs`; reject with the signal's reason as soon as it is aborted. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A cron expression that calls back until it is stopped. */
+export interface CronTask {
+  stop(): void;
+}
+
+/** Cron expressions (five or six fields, as node-cron reads them). */
+export interface Cron {
+  /** The reason why `expression` is no cron expression, or `undefined` if it is one. */
+  fault(expression: string): string | undefined;
+  /**
+   * Call `action` at every instant that matches.
+   * @param timezone IANA name; the machine's own zone when absent.
+   */
+  schedule(expression: string, action: () => void, timezone?: string): CronTask;
+}
