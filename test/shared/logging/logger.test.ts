@@ -1,0 +1,50 @@
+import { createLogger, type LogFormat, type LogLevel } from "@upkeep/shared/logging";
+import { expect, test } from "vitest";
+
+const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+
+function lines(format: LogFormat, level: LogLevel = "trace") {
+  const written: string[] = [];
+  return { written, logger: createLogger({ format, level, now: () => at, write: (line) => written.push(line) }) };
+}
+
+test("json: one object a line, with time, level, message and fields", () => {
+  const { written, logger } = lines("json");
+  logger.with({ deployment: "d1" }).warning("low space", { freeBytes: 5 });
+  expect(written).toHaveLength(1);
+  expect(JSON.parse(written[0] ?? "")).toEqual({
+    time: "2026-01-02T03:04:05.678Z",
+    level: "warning",
+    message: "low space",
+    deployment: "d1",
+    freeBytes: 5,
+  });
+});
+
+test("journal: the priority that journald knows, and no time of its own", () => {
+  const { written, logger } = lines("journal");
+  for (const level of ["fatal", "error", "warning", "info", "debug"] as const) logger[level]("m");
+  expect(written).toEqual(["<2>m\n", "<3>m\n", "<4>m\n", "<6>m\n", "<7>m\n"]);
+});
+
+test("an event is one line, whatever its message holds", () => {
+  const { written, logger } = lines("plain");
+  logger.info("first\nsecond\r", { output: "a b" });
+  expect(written).toEqual(['2026-01-02T03:04:05.678Z info first\\nsecond\\r output="a b"\n']);
+});
+
+test("what is below the level is not written", () => {
+  const { written, logger } = lines("human", "warning");
+  logger.info("no");
+  logger.error("yes");
+  expect(written).toHaveLength(1);
+  expect(written[0]).toContain("yes");
+});
+
+test("an error keeps its text, its kind and its stack", () => {
+  const { written, logger } = lines("json");
+  logger.error("failed", { error: new TypeError("no such key") });
+  expect(JSON.parse(written[0] ?? "")).toMatchObject({
+    error: { type: "TypeError", message: "no such key", stack: expect.stringContaining("logger.test") },
+  });
+});
