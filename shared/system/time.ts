@@ -28,10 +28,10 @@ export interface CronTask {
 /** Cron expressions (five or six fields, as node-cron reads them). */
 export interface Cron {
   /** The reason why `expression` is no cron expression, or `undefined` if it is one. */
-  fault(expression: string): string | undefined;
+  fault(expression: string): Promise<string | undefined>;
   /**
-   * Call `action` at every instant that matches.
+   * Call `action` at every instant that matches. Rejects with EINVAL if it is no cron expression.
    * @param timezone IANA name; the machine's own zone when absent.
    */
-  schedule(expression: string, action: () => void, timezone?: string): CronTask;
+  schedule(expression: string, action: () => void, timezone?: string): Promise<CronTask>;
 }

@@ -1,0 +1,136 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { type HttpBody, type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
+import { asSystemError } from "./errors.ts";
+import { KEPT_CONNECTIONS_MAX, plainAgent, tlsAgent } from "./tls.ts";
+
+/** Requests that may be made twice (RFC 9110, 9.2.2). */
+const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
+
+/** How often in an idle timeout it is looked whether bytes moved. */
+const LOOKS = 4;
+
+function stalled(url: string, idleTimeoutMs: number): SystemError {
+  return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
+}
+
+/** Breaks off `request` when neither direction has moved for so long, name look-up and connecting included. */
+function breakOffWhenIdle(request: http.ClientRequest, url: string, idleTimeoutMs: number): () => void {
+  let moved = -1;
+  let movedAt = performance.now();
+  const look = (): void => {
+    const { socket } = request;
+    const now = performance.now();
+    const bytes = socket ? socket.bytesRead + socket.bytesWritten - socket.writableLength : 0;
+    if (bytes !== moved) {
+      moved = bytes;
+      movedAt = now;
+    } else if (now - movedAt >= idleTimeoutMs) {
+      request.destroy(stalled(url, idleTimeoutMs));
+    }
+  };
+  look();
+  const timer = setInterval(look, Math.max(1, idleTimeoutMs / LOOKS));
+  return () => clearInterval(timer);
+}
+
+/** The body's chunks. The clock runs only while we wait for the peer, not while the peer waits for us. */
+async function* chunksOf(message: http.IncomingMessage, request: HttpRequest): AsyncGenerator<Buffer> {
+  const { url, idleTimeoutMs, signal } = request;
+  let waiting = true;
+  const timer = setTimeout(() => {
+    if (waiting) message.destroy(stalled(url, idleTimeoutMs));
+  }, idleTimeoutMs);
+  try {
+    for await (const chunk of message) {
+      waiting = false;
+      yield chunk;
+      waiting = true;
+      timer.refresh();
+    }
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    const fault = asSystemError(error);
+    if (fault.code !== "ECONNRESET" && fault.code !== "ERR_STREAM_PREMATURE_CLOSE") throw fault;
+    throw new SystemError("ECONNRESET", `${new URL(url).host} closed the connection before the end`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResponse {
+  const { signal } = request;
+  const cancel = (): void => {
+    message.destroy();
+  };
+  // What breaks the body is told to whoever reads it; if nobody does, it is of no interest.
+  message.on("error", () => undefined);
+  message.on("close", () => signal?.removeEventListener("abort", cancel));
+  signal?.addEventListener("abort", cancel, { once: true });
+  const headers: Record<string, string | readonly string[]> = {};
+  for (const [name, value] of Object.entries(message.headers)) if (value !== undefined) headers[name] = value;
+  const body: HttpBody = { [Symbol.asyncIterator]: () => chunksOf(message, request) };
+  return { status: message.statusCode ?? 0, headers, body, cancel };
+}
+
+/** axios, loaded with the first request: a command that needs no network does not pay for it. */
+async function axiosRequest(request: HttpRequest, transport: object): Promise<http.IncomingMessage> {
+  const { default: axios } = await import("axios");
+  const { method, url, headers = {}, body, tls, signal } = request;
+  const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  const answer = await axios.request<http.IncomingMessage>({
+    adapter: "http",
+    transport,
+    method,
+    url,
+    // axios would ask for compression and name a content type by itself.
+    headers: { accept: "*/*", "accept-encoding": "identity", "content-type": false, ...Object.fromEntries(given) },
+    ...(body === undefined ? {} : { data: Buffer.from(body) }),
+    transformRequest: [(data: unknown) => data],
+    responseType: "stream",
+    decompress: false,
+    maxRedirects: 0,
+    validateStatus: () => true,
+    httpAgent: plainAgent,
+    httpsAgent: tlsAgent(tls),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return answer.data;
+}
+
+/** One try. `stale` tells whether it failed on a kept connection that the peer had closed meanwhile. */
+async function attempt(
+  request: HttpRequest,
+): Promise<{ answer: HttpResponse } | { fault: SystemError; stale: boolean }> {
+  const { url, idleTimeoutMs, signal } = request;
+  let sent: http.ClientRequest | undefined;
+  let stopWatching: () => void = () => undefined;
+  const transport = {
+    request: (options: https.RequestOptions, onAnswer: (message: http.IncomingMessage) => void): http.ClientRequest => {
+      sent = (options.protocol === "https:" ? https : http).request(options, onAnswer);
+      stopWatching = breakOffWhenIdle(sent, url, idleTimeoutMs);
+      return sent;
+    },
+  };
+  try {
+    return { answer: answerOf(await axiosRequest(request, transport), request) };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    const fault = asSystemError(error);
+    const closed = fault.code === "ECONNRESET" || fault.code === "EPIPE";
+    return { fault, stale: closed && sent?.reusedSocket === true };
+  } finally {
+    stopWatching();
+  }
+}
+
+async function request(wanted: HttpRequest): Promise<HttpResponse> {
+  for (let kept = KEPT_CONNECTIONS_MAX; ; kept--) {
+    const outcome = await attempt(wanted);
+    if ("answer" in outcome) return outcome.answer;
+    if (!outcome.stale || kept === 0 || !IDEMPOTENT.has(wanted.method)) throw outcome.fault;
+  }
+}
+
+/** HTTP/1.1 through axios. Proxies are those that the environment names, as axios reads it. */
+export const linuxNetwork: Network = { request };

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import {
+  isSystemError,
+  type ProcessExit,
+  type Processes,
+  type ProcessSpec,
+  type RunningProcess,
+  type SignalName,
+  SystemError,
+} from "@upkeep/shared/system";
+import { asSystemError } from "./errors.ts";
+
+/**
+ * How long output may still arrive after the process has ended. What it wrote itself is there at once;
+ * more comes only from a process it left behind that holds on to the pipe, and nobody waits for that.
+ */
+const LEFT_BEHIND_MS = 250;
+
+function groupSignal(pid: number, name: SignalName): void {
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    // ESRCH: everybody in the group has ended.
+    if (!isSystemError(asSystemError(error), "ESRCH")) throw asSystemError(error);
+  }
+}
+
+/** Stop listening to a pipe that others still hold, without breaking it for them. */
+function letGo(pipe: Readable | null): void {
+  if (pipe === null) return;
+  pipe.removeAllListeners("data");
+  pipe.resume();
+  (pipe as Socket).unref();
+}
+
+function exitOf(child: ChildProcess): Promise<ProcessExit> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => {
+      const exit: ProcessExit = signal === null ? { code: code ?? 0 } : { signal };
+      const lastly = setTimeout(() => {
+        letGo(child.stdout);
+        letGo(child.stderr);
+        resolve(exit);
+      }, LEFT_BEHIND_MS);
+      child.once("close", () => {
+        clearTimeout(lastly);
+        resolve(exit);
+      });
+    });
+  });
+}
+
+export function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
+  const { command, args, directory, environment, onStdout, onStderr } = spec;
+  return new Promise((resolve, reject) => {
+    const refuse = (error: unknown): void => {
+      const { code, message } = asSystemError(error);
+      reject(new SystemError(code, `cannot start ${command}: ${message}`, { cause: error }));
+    };
+    let child: ChildProcess;
+    try {
+      child = spawn(command, args, {
+        ...(directory === undefined ? {} : { cwd: directory }),
+        env: environment === undefined ? process.env : { ...process.env, ...environment },
+        stdio: ["ignore", onStdout ? "pipe" : "ignore", onStderr ? "pipe" : "ignore"],
+        // A session, and so a process group, of its own.
+        detached: true,
+      });
+    } catch (error) {
+      refuse(error);
+      return;
+    }
+    child.once("error", refuse);
+    if (onStdout) child.stdout?.on("data", onStdout);
+    if (onStderr) child.stderr?.on("data", onStderr);
+    const exit = exitOf(child);
+    child.once("spawn", () => {
+      const { pid } = child;
+      if (pid === undefined) refuse(new SystemError("EIO", "it has no process id"));
+      else resolve({ pid, exit, signal: (name) => groupSignal(pid, name) });
+    });
+  });
+}
+
+export const linuxProcesses: Processes = {
+  start: startProcess,
+  onSignal: (name, action) => {
+    const listener = (): void => action();
+    process.on(name, listener);
+    return () => process.off(name, listener);
+  },
+};

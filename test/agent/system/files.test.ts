@@ -1,0 +1,81 @@
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readTextFile, replaceFile } from "@upkeep/shared/system";
+import { describe, expect, it } from "vitest";
+import { linuxFiles as files } from "../../../agent/system/files.ts";
+import { temporaryDirectory } from "./directory.ts";
+
+const directory = temporaryDirectory();
+const path = (name: string): string => join(directory, name);
+
+describe("files of the real door", () => {
+  it("replaces a file as a whole, with its permissions", async () => {
+    writeFileSync(path("a"), "old");
+    await replaceFile(files, path("a"), "new", 0o640);
+    expect(await readTextFile(files, path("a"), 100)).toBe("new");
+    expect(statSync(path("a")).mode & 0o777).toBe(0o640);
+    expect((await files.list(directory)).map(({ name }) => name)).toEqual(["a"]);
+  });
+
+  it("names the platform's code of a fault", async () => {
+    await expect(files.open(path("none"), "read")).rejects.toMatchObject({ name: "SystemError", code: "ENOENT" });
+    writeFileSync(path("taken"), "");
+    await expect(files.open(path("taken"), "exclusive")).rejects.toMatchObject({ code: "EEXIST" });
+    await expect(files.list(path("none"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("knows no status of what is not there, also below a file", async () => {
+    writeFileSync(path("file"), "12345");
+    expect(await files.status(path("file"))).toMatchObject({ kind: "file", sizeBytes: 5 });
+    expect(await files.status(path("nothing"))).toBeUndefined();
+    expect(await files.status(path("file/below"))).toBeUndefined();
+  });
+
+  it("writes at a position and at the end, and reads back from one", async () => {
+    const handle = await files.open(path("positions"), "write");
+    await handle.write(Buffer.from("0123456789"));
+    await handle.write(Buffer.from("ab"), 4);
+    await handle.sync();
+    expect(await handle.status()).toMatchObject({ sizeBytes: 10 });
+    await handle.close();
+    const end = await files.open(path("positions"), "append");
+    await end.write(Buffer.from("!"));
+    await end.close();
+    expect(readFileSync(path("positions"), "utf8")).toBe("0123ab6789!");
+    const reading = await files.open(path("positions"), "read");
+    const buffer = Buffer.alloc(3);
+    expect(await reading.read(buffer, 9)).toBe(2);
+    expect(buffer.subarray(0, 2).toString()).toBe("9!");
+    await reading.close();
+  });
+
+  it("removes a tree without following its links", async () => {
+    mkdirSync(path("tree/deep"), { recursive: true });
+    mkdirSync(path("kept"));
+    writeFileSync(path("kept/file"), "stays");
+    symlinkSync(path("kept"), path("tree/deep/link"));
+    await files.remove(path("tree"));
+    await files.remove(path("tree"));
+    expect(await files.status(path("tree"))).toBeUndefined();
+    expect(readFileSync(path("kept/file"), "utf8")).toBe("stays");
+  });
+
+  it("lists names in the order of their code units", async () => {
+    mkdirSync(path("names"));
+    for (const name of ["b", "B", "a", "10", "9"]) writeFileSync(path(`names/${name}`), "");
+    expect((await files.list(path("names"))).map(({ name }) => name)).toEqual(["10", "9", "B", "a", "b"]);
+  });
+
+  it("tells programs from other files and from directories", async () => {
+    writeFileSync(path("program"), "#!/bin/sh\n", { mode: 0o755 });
+    writeFileSync(path("text"), "", { mode: 0o644 });
+    expect(await files.isExecutable(path("program"))).toBe(true);
+    expect(await files.isExecutable(path("text"))).toBe(false);
+    expect(await files.isExecutable(directory)).toBe(false);
+    expect(await files.isExecutable(path("nothing"))).toBe(false);
+  });
+
+  it("tells how much may still be written", async () => {
+    expect(await files.freeBytes(directory)).toBeGreaterThan(0);
+  });
+});
