@@ -1,3 +1,4 @@
+import type { ArtifactReading, ReadOptions } from "@upkeep/shared/artifact";
 import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 
 /**
@@ -7,12 +8,12 @@ import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep
  */
 export type ReportAnswer = "accepted" | "aborted" | "gone";
 
-/** A download that goes on after broken connections, as one stream of bytes. */
+/** An artifact on its way: from the server (going on after broken connections), from a file, … */
 export interface ArtifactSource {
-  /** Bytes in all; `undefined` when the server does not tell. */
+  /** Bytes in all; `undefined` when nobody tells. */
   readonly sizeBytes: number | undefined;
   readonly content: AsyncIterable<Uint8Array>;
-  /** Drop the connection. Harmless after the end. */
+  /** Drop the connection, close the file. Harmless after the end. */
   close(): Promise<void>;
 }
 
@@ -23,10 +24,21 @@ export interface ArtifactSource {
  */
 export interface DeploymentServer {
   report(deployment: string, status: ReportedStatus, signal?: AbortSignal): Promise<ReportAnswer>;
-  /** `accepted` also when the server wants no log (it is too large for it, or the deployment is gone). */
+  /** `accepted` also when the deployment is gone; `refused` when the log is too large for the server. */
   sendLog(deployment: string, messages: readonly LogMessage[], signal?: AbortSignal): Promise<"accepted" | "refused">;
   /** Forget the token and log in again: proves that the device can still reach and convince its server. */
   loginAfresh(signal?: AbortSignal): Promise<void>;
   /** Start the download that instructions name. */
   download(instructions: DeploymentInstructions, signal?: AbortSignal): Promise<ArtifactSource>;
 }
+
+/**
+ * How long to wait before a report is tried again.
+ * @param attempt Tries made so far, at least 1.
+ * @param retryAfterMs What the server asked for, if it did.
+ * @returns Milliseconds; `undefined` to stop trying for now.
+ */
+export type RetryDelays = (attempt: number, retryAfterMs?: number) => number | undefined;
+
+/** `openArtifact` of `@upkeep/shared/artifact`. */
+export type OpenArtifact = (source: AsyncIterable<Uint8Array>, options?: ReadOptions) => Promise<ArtifactReading>;

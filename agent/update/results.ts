@@ -1,0 +1,62 @@
+import type { AgentError } from "../errors.ts";
+import type { ReportAnswer } from "./ports.ts";
+import type { DeviceSoftware, StateName } from "./states.ts";
+
+/** The program is being stopped (or the store cannot be written): `resume()` goes on from here later. */
+export interface Interrupted {
+  readonly kind: "interrupted";
+  readonly state: StateName;
+}
+
+/** A deployment came to its end on the device. */
+export interface DeploymentFinished {
+  readonly kind: "finished";
+  readonly deployment: string;
+  readonly status: "success" | "failure";
+  readonly device: DeviceSoftware;
+  /** Absent when the artifact's header was never read. */
+  readonly artifactName: string | undefined;
+  /** Why it failed. After a restart only its message is known. */
+  readonly failure: string | undefined;
+  /**
+   * What the server made of the final status. `pending`: it could not be told yet; the status is kept, and
+   * `resume()` sends the very same one again. No other deployment is run before that.
+   */
+  readonly reported: ReportAnswer | "pending";
+}
+
+export type DeploymentResult = DeploymentFinished | Interrupted;
+
+/** An update that has begun and not come to its end. */
+export interface PendingUpdate {
+  readonly mode: "deployment" | "standalone";
+  /** Of a deployment, its id. */
+  readonly deployment: string | undefined;
+  readonly artifactName: string | undefined;
+  readonly state: StateName;
+}
+
+/** What became of `install`, `commit` or `rollback` on the command line. */
+export type StandaloneResult =
+  /** Installed; `commit` or `rollback` decides. */
+  | { readonly kind: "awaiting-commit"; readonly artifactName: string; readonly rebootNeeded: boolean }
+  /** Installed and committed, at once if the update module cannot roll back. */
+  | { readonly kind: "committed"; readonly artifactName: string; readonly rebootNeeded: boolean }
+  | { readonly kind: "rolled-back"; readonly artifactName: string }
+  /** `device` tells whether the device runs what it ran before, or something inconsistent. */
+  | {
+      readonly kind: "failed";
+      readonly artifactName: string | undefined;
+      readonly device: DeviceSoftware;
+      readonly failure: AgentError;
+    }
+  /** The update module cannot roll back: nothing was changed, the update still waits for `commit`. */
+  | { readonly kind: "rollback-unsupported"; readonly artifactName: string }
+  /** There is no standalone update to commit or roll back. */
+  | { readonly kind: "none-in-progress" }
+  | Interrupted;
+
+/** Told to whoever watches: the states as they are entered, and how far the download is. */
+export type ProgressEvent =
+  | { readonly kind: "state"; readonly state: StateName }
+  | { readonly kind: "bytes"; readonly receivedBytes: number; readonly totalBytes: number | undefined };
