@@ -1,0 +1,147 @@
+import { AgentError } from "../errors.ts";
+import { locateJsonFault } from "./json-fault.ts";
+import { IDLE_KEYS, KEYS, type KeyFacts, type KeyName, type KeyType } from "./keys.ts";
+
+export interface Server {
+  readonly ServerURL: string;
+}
+
+type Held<T> = T extends { kind: "whole" }
+  ? number
+  : T extends { kind: "switch" }
+    ? boolean
+    : T extends { kind: "paths" }
+      ? readonly string[]
+      : T extends { kind: "servers" }
+        ? readonly Server[]
+        : string;
+
+/** The values of one file, or of several laid over one another. Keys of objects are `Object.Key`. */
+export type ConfigValues = { readonly [K in KeyName]?: Held<(typeof KEYS)[K]["type"]> };
+
+export interface ConfigFile {
+  readonly values: ConfigValues;
+  /** For the log: keys that are not known, or known and without effect. */
+  readonly warnings: readonly string[];
+}
+
+/** Objects whose keys are settings of their own. */
+const GROUPS = ["HttpsClient", "Security"];
+
+const NAMES = new Map((Object.keys(KEYS) as KeyName[]).map((name) => [name.toLowerCase(), name]));
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isUrl(value: unknown): boolean {
+  if (typeof value !== "string" || !URL.canParse(value)) return false;
+  const { protocol, username, password } = new URL(value);
+  return /^https?:$/.test(protocol) && username === "" && password === "";
+}
+
+/** What `type` wants to see in place of `value`; `undefined` if it fits. */
+function wanted(type: KeyType, value: unknown): string | undefined {
+  const unless = (fits: boolean, wish: string): string | undefined => (fits ? undefined : wish);
+  switch (type.kind) {
+    case "text":
+      return unless(typeof value === "string", "a text");
+    case "path":
+      return unless(typeof value === "string" && (value === "" || value.startsWith("/")), "an absolute path");
+    case "paths":
+      return unless(
+        Array.isArray(value) && value.every((entry) => typeof entry === "string" && entry.startsWith("/")),
+        "a list of absolute paths",
+      );
+    case "url":
+      return unless(value === "" || isUrl(value), "a URL that starts with http:// or https:// and has no password");
+    case "servers":
+      return unless(
+        Array.isArray(value) && value.every((entry) => isRecord(entry) && isUrl(entry.ServerURL)),
+        'a list such as [{"ServerURL": "https://updates.example.com"}]',
+      );
+    case "switch":
+      return unless(typeof value === "boolean", "true or false");
+    case "whole":
+      return unless(
+        Number.isInteger(value) && Number(value) >= type.least && Number(value) <= type.most,
+        `a whole number from ${type.least} to ${type.most}`,
+      );
+    case "choice":
+      return unless(type.choices.includes(String(value)), `one of ${type.choices.join(", ")}`);
+  }
+}
+
+/** Settings by their full names, in the spelling of the file. */
+function* settingsIn(document: Record<string, unknown>, file: string): Generator<[string, unknown]> {
+  for (const [key, value] of Object.entries(document)) {
+    const group = GROUPS.find((name) => name.toLowerCase() === key.toLowerCase());
+    if (group === undefined) {
+      yield [key, value];
+      continue;
+    }
+    if (!isRecord(value)) throw invalid(file, key, value, "an object");
+    for (const [below, inner] of Object.entries(value)) yield [`${group}.${below}`, inner];
+  }
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+}
+
+function invalid(file: string, key: string, value: unknown, wish: string): AgentError {
+  return new AgentError("config-invalid", `${file}: ${key} is ${shown(value)}, but must be ${wish}`);
+}
+
+function idleReason(key: string): string | undefined {
+  const lower = key.toLowerCase();
+  for (const [name, reason] of Object.entries(IDLE_KEYS)) {
+    const idle = name.toLowerCase();
+    if (idle.endsWith(".") ? `${lower}.`.startsWith(idle) : lower === idle) return reason;
+  }
+  return undefined;
+}
+
+function parse(text: string, file: string): Record<string, unknown> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    const { line, column } = locateJsonFault(text) ?? { line: 1, column: 1 };
+    throw new AgentError("config-not-json", `${file}: not JSON from line ${line}, column ${column} on`, {
+      cause: error,
+    });
+  }
+  if (isRecord(document)) return document;
+  throw new AgentError("config-not-json", `${file}: must hold a JSON object, but holds ${shown(document)}`);
+}
+
+/**
+ * The settings in the text of a configuration file. Keys are matched without regard to case.
+ * @param file Its name, for messages.
+ * @throws AgentError `config-not-json` or `config-invalid`, naming file, key and value.
+ */
+export function parseConfigFile(text: string, file: string): ConfigFile {
+  const warnings: string[] = [];
+  const values: Partial<Record<KeyName, unknown>> = {};
+  // Editors of some systems put a byte order mark in front.
+  for (const [key, value] of settingsIn(parse(text.replace(/^\uFEFF/, ""), file), file)) {
+    const name = NAMES.get(key.toLowerCase());
+    if (name === undefined) {
+      const reason = idleReason(key);
+      warnings.push(
+        reason === undefined ? `${file}: unknown key ${key} is ignored` : `${file}: ${key} has no effect: ${reason}`,
+      );
+      continue;
+    }
+    if (values[name] !== undefined) throw invalid(file, key, value, `given once (${name} is there already)`);
+    const { type }: KeyFacts = KEYS[name];
+    const wish = wanted(type, value);
+    if (wish !== undefined) throw invalid(file, key, value, wish);
+    // An empty path, URL or list is the reference client's way to say: not set.
+    if (value === "" && type.kind !== "text") continue;
+    values[name] = value;
+  }
+  return { values: values as ConfigValues, warnings };
+}

@@ -1,0 +1,159 @@
+/**
+ * Every key of the configuration, in one place: what it may hold, what holds when it is absent, what it
+ * does. The names and defaults are those of mender.conf; keys of Upkeep's own are marked.
+ */
+
+/** What a key may hold. */
+export type KeyType =
+  | { readonly kind: "text" }
+  /** An absolute path of the device. */
+  | { readonly kind: "path" }
+  | { readonly kind: "paths" }
+  /** `http://…` or `https://…`. */
+  | { readonly kind: "url" }
+  /** `[{"ServerURL": "…"}, …]`. */
+  | { readonly kind: "servers" }
+  | { readonly kind: "switch" }
+  | { readonly kind: "whole"; readonly least: number; readonly most: number }
+  | { readonly kind: "choice"; readonly choices: readonly string[] };
+
+export interface KeyFacts {
+  readonly type: KeyType;
+  /** What holds when the key is absent; `undefined` if that is simply nothing. */
+  readonly default?: string | number | boolean;
+  readonly unit?: "seconds" | "percent" | "tries";
+  readonly meaning: string;
+  /** True for keys that the reference client does not have. */
+  readonly own?: true;
+}
+
+const text = { kind: "text" } as const;
+const path = { kind: "path" } as const;
+const paths = { kind: "paths" } as const;
+const flag = { kind: "switch" } as const;
+const seconds = (least = 1) => ({ kind: "whole", least, most: 10 * 365 * 24 * 3600 }) as const;
+
+export const KEYS = {
+  ServerURL: { type: { kind: "url" }, meaning: "The server. Not together with Servers." },
+  Servers: { type: { kind: "servers" }, meaning: "Several servers, tried in order at each log in." },
+  TenantToken: { type: text, default: "", meaning: "Sent with the authorisation request if it is not empty." },
+  DeviceTier: {
+    type: { kind: "choice", choices: ["standard", "micro"] },
+    default: "standard",
+    meaning: "Sent with the authorisation request.",
+  },
+  ServerCertificate: { type: path, meaning: "PEM certificates to trust in addition to the system's." },
+  SkipVerify: { type: flag, default: false, meaning: "Accept any certificate of the server. Only for development." },
+  "HttpsClient.Certificate": { type: path, meaning: "PEM certificate that the device shows to the server." },
+  "HttpsClient.Key": { type: path, meaning: "PEM private key of HttpsClient.Certificate." },
+  "Security.AuthPrivateKey": {
+    type: path,
+    meaning: "PEM private key that identifies the device, instead of the one in the data directory. Never generated.",
+  },
+  KeyType: {
+    type: { kind: "choice", choices: ["ed25519", "rsa3072"] },
+    default: "ed25519",
+    meaning: "The kind of key that is generated when the device has none.",
+    own: true,
+  },
+  UpdatePollIntervalSeconds: {
+    type: seconds(),
+    default: 1800,
+    unit: "seconds",
+    meaning: "From one question for a deployment to the next.",
+  },
+  InventoryPollIntervalSeconds: {
+    type: seconds(),
+    default: 28_800,
+    unit: "seconds",
+    meaning: "From one sending of the inventory to the next.",
+  },
+  PollJitterPercent: {
+    type: { kind: "whole", least: 0, most: 100 },
+    default: 10,
+    unit: "percent",
+    meaning: "Each interval is lengthened by a random share of up to so much, so that a fleet does not move as one.",
+    own: true,
+  },
+  RetryPollIntervalSeconds: {
+    type: seconds(0),
+    default: 300,
+    unit: "seconds",
+    meaning: "The longest pause before something that failed is tried again; the first ones are shorter.",
+  },
+  RetryPollCount: {
+    type: { kind: "whole", least: 0, most: 10_000 },
+    default: 0,
+    unit: "tries",
+    meaning: "How often something that failed is tried again; 0 means three times at each length of the pause.",
+  },
+  RetryDownloadCount: {
+    type: { kind: "whole", least: 1, most: 10_000 },
+    default: 10,
+    unit: "tries",
+    meaning: "How many tries in a row may bring no byte of an artifact before its download is given up.",
+  },
+  ConnectionIdleSeconds: {
+    type: seconds(),
+    default: 300,
+    unit: "seconds",
+    meaning: "A connection on which nothing has moved for so long is broken off.",
+    own: true,
+  },
+  ModuleTimeoutSeconds: {
+    type: seconds(),
+    default: 14_400,
+    unit: "seconds",
+    meaning: "How long one call of an update module may take, the download included.",
+  },
+  StateScriptTimeoutSeconds: {
+    type: seconds(),
+    default: 3600,
+    unit: "seconds",
+    meaning: "How long one run of a state script may take.",
+  },
+  StateScriptRetryTimeoutSeconds: {
+    type: seconds(),
+    default: 1800,
+    unit: "seconds",
+    meaning: "How long one state script may keep asking to be run again (exit code 21).",
+  },
+  StateScriptRetryIntervalSeconds: {
+    type: seconds(),
+    default: 60,
+    unit: "seconds",
+    meaning: "Pause before a state script that asked for it is run again.",
+  },
+  ArtifactVerifyKey: {
+    type: path,
+    meaning: "PEM public key that artifacts must be signed with. Not together with ArtifactVerifyKeys.",
+  },
+  ArtifactVerifyKeys: { type: paths, meaning: "Several such keys, one of which must fit." },
+  DeviceTypeFile: {
+    type: path,
+    meaning: "The file that tells the device type; device_type in the data directory if absent.",
+  },
+  DaemonLogLevel: {
+    type: { kind: "choice", choices: ["trace", "debug", "info", "warning", "error", "fatal"] },
+    default: "info",
+    meaning: "The least severe level that is logged, if the command line names none.",
+  },
+  RootfsPartA: { type: text, meaning: "Read by the update module rootfs-image, not by the agent." },
+  RootfsPartB: { type: text, meaning: "Read by the update module rootfs-image, not by the agent." },
+} as const satisfies Record<string, KeyFacts>;
+
+export type KeyName = keyof typeof KEYS;
+
+/** Keys of the reference client that change nothing here, and why. A `.` at the end stands for all below. */
+export const IDLE_KEYS: Readonly<Record<string, string>> = {
+  UpdateLogPath: "deployment logs are kept in the data directory",
+  "HttpsClient.SSLEngine": "keys in hardware are not supported yet",
+  "Security.SSLEngine": "keys in hardware are not supported yet",
+  "Connectivity.": "connections are always kept open for the requests of one round",
+  "DBus.": "the agent offers nothing on D-Bus",
+  "UpdateControlMap.": "update control maps are not asked for",
+  UpdateControlMapExpirationTimeSeconds: "update control maps are not asked for",
+  UpdateControlMapBootExpirationTimeSeconds: "update control maps are not asked for",
+  BootUtilitiesSetActivePart: "the update module rootfs-image finds the boot loader's tools itself",
+  BootUtilitiesGetNextActivePart: "the update module rootfs-image finds the boot loader's tools itself",
+};

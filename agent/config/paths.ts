@@ -1,0 +1,39 @@
+/** Where things are on the device. Absolute paths; the places are those of the reference client. */
+export interface SystemPaths {
+  readonly configFile: string;
+  readonly fallbackConfigFile: string;
+  /** Journal, key, provides, deployment logs: all that must outlive an update of the root file system. */
+  readonly datastore: string;
+  readonly identityScript: string;
+  readonly inventoryScripts: string;
+  readonly modules: string;
+  readonly rootfsScripts: string;
+}
+
+export interface PathOptions {
+  /** A directory under which all of the device's own paths are taken to be; `/` when absent. */
+  readonly root?: string;
+  readonly config?: string;
+  readonly fallbackConfig?: string;
+  readonly datastore?: string;
+}
+
+/** `path` of the device, as it is found under `root`. */
+export function underRoot(root: string | undefined, path: string): string {
+  return root === undefined ? path : `${root.replace(/\/+$/, "")}${path}`;
+}
+
+/** The device's paths. What the command line names itself is taken as it is, not moved under the root. */
+export function systemPaths(options: PathOptions): SystemPaths {
+  const at = (path: string): string => underRoot(options.root, path);
+  const datastore = options.datastore ?? at("/var/lib/mender");
+  return {
+    configFile: options.config ?? at("/etc/mender/mender.conf"),
+    fallbackConfigFile: options.fallbackConfig ?? `${datastore}/mender.conf`,
+    datastore,
+    identityScript: at("/usr/share/mender/identity/mender-device-identity"),
+    inventoryScripts: at("/usr/share/mender/inventory"),
+    modules: at("/usr/share/mender/modules/v3"),
+    rootfsScripts: at("/etc/mender/scripts"),
+  };
+}

@@ -1,0 +1,117 @@
+import type { LogLevel } from "@upkeep/shared/logging";
+import { AgentError } from "../errors.ts";
+import type { ConfigValues } from "./file.ts";
+import type { KeyType as TypeOfKey } from "./keys.ts";
+import { KEYS } from "./keys.ts";
+
+export type DeviceKeyType = "ed25519" | "rsa3072";
+
+/** The configuration, complete and in the agent's own terms. Times are milliseconds, paths absolute. */
+export interface AgentConfig {
+  /** In order of preference; empty when none is configured. Without a slash at the end. */
+  readonly servers: readonly string[];
+  readonly tenantToken: string;
+  readonly deviceTier: string;
+  readonly serverCertificate: string | undefined;
+  readonly skipVerify: boolean;
+  readonly clientCertificate: { readonly certificate: string; readonly key: string } | undefined;
+  readonly staticKey: string | undefined;
+  readonly keyType: DeviceKeyType;
+  readonly updatePollIntervalMs: number;
+  readonly inventoryPollIntervalMs: number;
+  /** Up to this share of an interval is added to it, 0 to 1. */
+  readonly pollJitter: number;
+  readonly retryPollIntervalMs: number;
+  readonly retryPollCount: number;
+  readonly retryDownloadCount: number;
+  readonly connectionIdleMs: number;
+  readonly moduleTimeoutMs: number;
+  readonly scriptTimeoutMs: number;
+  readonly scriptRetryTimeoutMs: number;
+  readonly scriptRetryIntervalMs: number;
+  readonly artifactVerifyKeys: readonly string[];
+  readonly deviceTypeFile: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+type Place = (path: string) => string;
+
+const SECOND_MS = 1000;
+
+/** Pairs of keys of which one excludes the other. */
+const RIVALS = [
+  ["ServerURL", "Servers"],
+  ["ArtifactVerifyKey", "ArtifactVerifyKeys"],
+] as const;
+
+/**
+ * Lays the main file over the fallback, key by key. A list in one and its single form in the other are the
+ * same setting: the main file's wins.
+ * @throws AgentError `config-invalid` if one file has both forms.
+ */
+export function overlay(fallback: ConfigValues, main: ConfigValues): ConfigValues {
+  const below: Record<string, unknown> = { ...fallback };
+  for (const [one, list] of RIVALS) {
+    for (const values of [fallback, main]) {
+      if (values[one] !== undefined && values[list] !== undefined) {
+        throw new AgentError("config-invalid", `${one} and ${list} are both configured; only one of them may be`);
+      }
+    }
+    if (main[one] !== undefined) delete below[list];
+    if (main[list] !== undefined) delete below[one];
+  }
+  return { ...below, ...main } as ConfigValues;
+}
+
+type WithDefault = {
+  [K in keyof typeof KEYS]: (typeof KEYS)[K] extends { default: unknown } ? K : never;
+}[keyof typeof KEYS];
+
+/** The text, number or switch that a key holds, or its default. */
+function held<K extends WithDefault>(values: ConfigValues, key: K): NonNullable<ConfigValues[K]> {
+  const facts: { readonly type: TypeOfKey; readonly default: unknown } = KEYS[key];
+  return (values[key] ?? facts.default) as NonNullable<ConfigValues[K]>;
+}
+
+function clientCertificate(values: ConfigValues, place: Place): AgentConfig["clientCertificate"] {
+  const { "HttpsClient.Certificate": certificate, "HttpsClient.Key": key } = values;
+  if (certificate !== undefined && key !== undefined) return { certificate: place(certificate), key: place(key) };
+  if (certificate === undefined && key === undefined) return undefined;
+  const [there, missing] = key === undefined ? ["Certificate", "Key"] : ["Key", "Certificate"];
+  throw new AgentError("config-invalid", `HttpsClient.${there} is configured, but HttpsClient.${missing} is not`);
+}
+
+/**
+ * @param place Where a path of the configuration is to be found (see `PathOptions.root`).
+ * @throws AgentError `config-invalid` where keys contradict each other.
+ */
+export function settingsFrom(values: ConfigValues, place: Place = (path) => path): AgentConfig {
+  const placed = (path: string | undefined): string | undefined => (path === undefined ? undefined : place(path));
+  const ms = (key: WithDefault): number => Number(held(values, key)) * SECOND_MS;
+  const urls = values.Servers?.map(({ ServerURL }) => ServerURL) ?? (values.ServerURL ? [values.ServerURL] : []);
+  const keys = values.ArtifactVerifyKeys ?? (values.ArtifactVerifyKey ? [values.ArtifactVerifyKey] : []);
+  return {
+    servers: [...new Set(urls.map((url) => url.replace(/\/+$/, "")))],
+    tenantToken: held(values, "TenantToken"),
+    deviceTier: held(values, "DeviceTier"),
+    serverCertificate: placed(values.ServerCertificate),
+    skipVerify: held(values, "SkipVerify"),
+    clientCertificate: clientCertificate(values, place),
+    staticKey: placed(values["Security.AuthPrivateKey"]),
+    keyType: held(values, "KeyType") as DeviceKeyType,
+    updatePollIntervalMs: ms("UpdatePollIntervalSeconds"),
+    inventoryPollIntervalMs: ms("InventoryPollIntervalSeconds"),
+    pollJitter: held(values, "PollJitterPercent") / 100,
+    retryPollIntervalMs: ms("RetryPollIntervalSeconds"),
+    retryPollCount: held(values, "RetryPollCount"),
+    retryDownloadCount: held(values, "RetryDownloadCount"),
+    connectionIdleMs: ms("ConnectionIdleSeconds"),
+    moduleTimeoutMs: ms("ModuleTimeoutSeconds"),
+    scriptTimeoutMs: ms("StateScriptTimeoutSeconds"),
+    scriptRetryTimeoutMs: ms("StateScriptRetryTimeoutSeconds"),
+    scriptRetryIntervalMs: ms("StateScriptRetryIntervalSeconds"),
+    artifactVerifyKeys: [...new Set(keys)].map(place),
+    deviceTypeFile: placed(values.DeviceTypeFile),
+    logLevel: held(values, "DaemonLogLevel") as LogLevel,
+  };
+}
