@@ -1,6 +1,13 @@
 /** How a tar inside an artifact is compressed. */
 export type Compression = "none" | "gzip" | "xz" | "zstd";
 
+/**
+ * Turns a compressed stream into what was compressed. It must use the source to its last byte, fail with an
+ * ArtifactError on damaged, short or surplus input, and pass on what the source fails with.
+ * @param where What is being decompressed, for messages.
+ */
+export type Decompressor = (source: AsyncIterable<Uint8Array>, where: string) => AsyncIterable<Uint8Array>;
+
 /** A payload's type-info: what it is and what it needs and gives. */
 export interface TypeInfo {
   /** The payload type, which names the update module; `null` for an empty payload. */
@@ -75,6 +82,8 @@ export interface Payload {
 export interface ReadOptions {
   /** PEM public keys. If there are any, one of them must fit the artifact's signature. */
   readonly verifyKeys?: readonly string[];
+  /** Used instead of the built-in ones, where a program has faster ones at hand. */
+  readonly decompressors?: Readonly<Partial<Record<Compression, Decompressor>>>;
 }
 
 /** An artifact that is being read, front to back, once. */
@@ -85,6 +94,9 @@ export interface ArtifactReading {
    * well only if the whole artifact was well formed: nothing missing, nothing unlisted, nothing behind it.
    */
   payloads(): AsyncIterable<Payload>;
-  /** Stop reading and release the source. Harmless after the end. */
+  /**
+   * Stop reading and release the source. Harmless after the end. It waits for a chunk that the source has
+   * been asked for: whoever wants to be quicker ends the source's wait first.
+   */
   close(): Promise<void>;
 }

@@ -1,0 +1,55 @@
+const NOTHING = new Uint8Array(0);
+
+/** Takes a stream of chunks apart into pieces of the sizes that a parser asks for, without copying large ones. */
+export class ByteReader {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #chunk: Uint8Array = NOTHING;
+  #ended = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#iterator = source[Symbol.asyncIterator]();
+  }
+
+  /** Resolves to false at the end of the stream. */
+  async #fill(): Promise<boolean> {
+    while (this.#chunk.length === 0) {
+      if (this.#ended) return false;
+      const next = await this.#iterator.next();
+      if (next.done === true) this.#ended = true;
+      else this.#chunk = next.value;
+    }
+    return true;
+  }
+
+  #take(count: number): Uint8Array {
+    const piece = this.#chunk.subarray(0, count);
+    this.#chunk = this.#chunk.subarray(piece.length);
+    return piece;
+  }
+
+  /** Between 1 and `maxBytes` bytes, as they come; `undefined` at the end of the stream. */
+  async some(maxBytes: number): Promise<Uint8Array | undefined> {
+    if (this.#chunk.length === 0 && !(await this.#fill())) return undefined;
+    return this.#take(maxBytes);
+  }
+
+  /** `count` bytes, or fewer only where the stream ends. */
+  async upTo(count: number): Promise<Uint8Array> {
+    if (this.#chunk.length >= count) return this.#take(count);
+    const result = new Uint8Array(count);
+    let filled = 0;
+    while (filled < count && (await this.#fill())) {
+      const piece = this.#take(count - filled);
+      result.set(piece, filled);
+      filled += piece.length;
+    }
+    return result.subarray(0, filled);
+  }
+
+  /** Stop reading and release the source. Harmless after the end. */
+  async close(): Promise<void> {
+    this.#ended = true;
+    this.#chunk = NOTHING;
+    await this.#iterator.return?.();
+  }
+}

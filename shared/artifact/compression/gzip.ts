@@ -1,0 +1,7 @@
+import { createGunzip } from "node:zlib";
+import { AHEAD, decompressWith } from "./engine.ts";
+
+/** Decompress gzip. */
+export function gunzip(source: AsyncIterable<Uint8Array>, where: string): AsyncIterable<Uint8Array> {
+  return decompressWith(createGunzip(AHEAD), source, where);
+}

@@ -1,0 +1,54 @@
+/** What can be wrong with an artifact. Stable: programs branch on these names. */
+export type ArtifactFault =
+  // The file as a whole, and its order.
+  | "not-an-artifact"
+  | "version-unsupported"
+  | "augmented-unsupported"
+  | "truncated"
+  | "trailing-bytes"
+  | "entry-order"
+  | "entry-unexpected"
+  | "duplicate-entry"
+  | "too-large"
+  // Tar.
+  | "tar-malformed"
+  | "tar-checksum"
+  | "size-absurd"
+  | "name-climbs"
+  | "name-unsafe"
+  | "name-too-long"
+  | "entry-is-link"
+  | "entry-is-device"
+  | "entry-is-directory"
+  | "entry-is-sparse"
+  | "entry-type-unknown"
+  // Compression.
+  | "compression-damaged"
+  | "compression-window-too-large"
+  // Manifest and signature.
+  | "manifest-malformed"
+  | "manifest-duplicate"
+  | "unlisted"
+  | "missing"
+  | "checksum-mismatch"
+  | "signature-missing"
+  | "signature-malformed"
+  | "signature-mismatch"
+  | "key-unusable"
+  // What the header says.
+  | "header-info-invalid"
+  | "type-info-invalid"
+  | "meta-data-invalid"
+  | "payload-type-mismatch"
+  | "empty-payload-with-files";
+
+/** An artifact breaks a rule of its format. The message names the entry or field, and the value found. */
+export class ArtifactError extends Error {
+  override readonly name = "ArtifactError";
+  readonly code: ArtifactFault;
+
+  constructor(code: ArtifactFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

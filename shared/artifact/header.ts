@@ -1,0 +1,143 @@
+import { decompress } from "./compression/index.ts";
+import { ArtifactError } from "./errors.ts";
+import { parseJson } from "./json.ts";
+import { ARTIFACT_LIMITS } from "./limits.ts";
+import { checkFileName, quoted } from "./names.ts";
+import { HeaderInfo, MetaData, TypeInfoFile } from "./schemas.ts";
+import { readSmall, type TarEntry, TarReader } from "./tar/reader.ts";
+import type { ArtifactHeader, Compression, PayloadHeader, ReadOptions, StateScript, TypeInfo } from "./types.ts";
+
+/** What header.tar contributes to an artifact's header. */
+export type HeaderContent = Pick<
+  ArtifactHeader,
+  | "artifactName"
+  | "artifactGroup"
+  | "deviceTypes"
+  | "dependsArtifactNames"
+  | "dependsArtifactGroups"
+  | "headerInfoJson"
+  | "payloads"
+  | "scripts"
+>;
+
+/** One chunk, as a stream. */
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** A header that decompresses to more than any header needs is an attack on memory. */
+async function* bounded(source: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const piece of source) {
+    total += piece.length;
+    if (total > ARTIFACT_LIMITS.headerExpandedBytesMax) {
+      const limit = ARTIFACT_LIMITS.headerExpandedBytesMax;
+      throw new ArtifactError("too-large", `${name}: it decompresses to more than ${limit} bytes`);
+    }
+    yield piece;
+  }
+}
+
+/**
+ * Parse the content of header.tar, which must be known to be what the manifest says.
+ * @param name `header.tar` with its suffix, for messages.
+ */
+export async function parseHeader(
+  content: Uint8Array,
+  name: string,
+  compression: Compression,
+  options: ReadOptions,
+): Promise<HeaderContent> {
+  const plain = await decompress(compression, once(content), name, options.decompressors);
+  const tar = new TarReader(bounded(plain, name), name);
+  try {
+    return await parseEntries(tar, name);
+  } finally {
+    await tar.close();
+  }
+}
+
+async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent> {
+  const first = await tar.next();
+  if (first?.name !== "header-info") {
+    const found = first === undefined ? "nothing" : quoted(first.name);
+    throw new ArtifactError("entry-order", `${name}: header-info must come first, but ${found} does`);
+  }
+  const infoBytes = await readSmall(first, ARTIFACT_LIMITS.headerInfoBytesMax, name);
+  const info = parseJson(infoBytes, HeaderInfo, "header-info", "header-info-invalid");
+  if (info.value.payloads.length > ARTIFACT_LIMITS.payloadsMax) {
+    throw new ArtifactError("too-large", `header-info: it has ${info.value.payloads.length} payloads`);
+  }
+
+  const scripts: StateScript[] = [];
+  let entry = await tar.next();
+  for (; entry?.name.startsWith("scripts/"); entry = await tar.next()) {
+    const script = entry.name.slice("scripts/".length);
+    checkFileName(script, name);
+    if (scripts.some((known) => known.name === script)) throw duplicate(entry, name);
+    if (scripts.length >= ARTIFACT_LIMITS.scriptsMax) {
+      throw new ArtifactError("too-large", `${name}: it has more than ${ARTIFACT_LIMITS.scriptsMax} state scripts`);
+    }
+    scripts.push({ name: script, content: await readSmall(entry, ARTIFACT_LIMITS.scriptBytesMax, name) });
+  }
+
+  const payloads: PayloadHeader[] = [];
+  for (const [index, { type }] of info.value.payloads.entries()) {
+    const directory = `headers/${String(index).padStart(4, "0")}`;
+    if (entry?.name !== `${directory}/type-info`) throw misplaced(entry, `${directory}/type-info`, name);
+    const typeInfo = parseTypeInfo(await readSmall(entry, ARTIFACT_LIMITS.typeInfoBytesMax, name), entry.name, type);
+    entry = await tar.next();
+    let metaDataJson: string | undefined;
+    if (entry?.name === `${directory}/meta-data`) {
+      const bytes = await readSmall(entry, ARTIFACT_LIMITS.metaDataBytesMax, name);
+      if (bytes.length > 0) metaDataJson = parseJson(bytes, MetaData, entry.name, "meta-data-invalid").text;
+      entry = await tar.next();
+    }
+    payloads.push({ index, ...typeInfo, ...(metaDataJson === undefined ? {} : { metaDataJson }) });
+  }
+  if (entry !== undefined) throw misplaced(entry, undefined, name);
+
+  const { artifact_provides: provides, artifact_depends: depends } = info.value;
+  return {
+    artifactName: provides.artifact_name,
+    ...(provides.artifact_group ? { artifactGroup: provides.artifact_group } : {}),
+    deviceTypes: depends.device_type,
+    ...(depends.artifact_name === undefined ? {} : { dependsArtifactNames: depends.artifact_name }),
+    ...(depends.artifact_group === undefined ? {} : { dependsArtifactGroups: depends.artifact_group }),
+    headerInfoJson: info.text,
+    payloads,
+    scripts,
+  };
+}
+
+function parseTypeInfo(
+  bytes: Uint8Array,
+  name: string,
+  type: string | null,
+): Pick<PayloadHeader, "typeInfo" | "typeInfoJson"> {
+  const { text, value } = parseJson(bytes, TypeInfoFile, name, "type-info-invalid");
+  const agrees = type === null ? value.type === null : value.type === type || value.type === "";
+  if (!agrees) {
+    const types = `${JSON.stringify(value.type)}, header-info has ${JSON.stringify(type)}`;
+    throw new ArtifactError("payload-type-mismatch", `${name}: type is ${types}`);
+  }
+  const typeInfo: TypeInfo = {
+    type,
+    ...(value.artifact_provides === undefined ? {} : { provides: value.artifact_provides }),
+    ...(value.artifact_depends === undefined ? {} : { depends: value.artifact_depends }),
+    ...(value.clears_artifact_provides === undefined ? {} : { clearsProvides: value.clears_artifact_provides }),
+  };
+  return { typeInfo, typeInfoJson: text };
+}
+
+function duplicate(entry: TarEntry, name: string): ArtifactError {
+  return new ArtifactError("duplicate-entry", `${name}: ${quoted(entry.name)} is in it twice`);
+}
+
+function misplaced(entry: TarEntry | undefined, expected: string | undefined, name: string): ArtifactError {
+  if (entry === undefined) return new ArtifactError("missing", `${name}: ${quoted(expected ?? "")} is not in it`);
+  const known = /^(header-info|scripts\/.+|headers\/\d{4}\/(type-info|meta-data))$/.test(entry.name);
+  const place = expected === undefined ? "at the end" : `where ${quoted(expected)} must be`;
+  const code = known ? "entry-order" : "entry-unexpected";
+  return new ArtifactError(code, `${name}: ${quoted(entry.name)} stands ${place}`);
+}

@@ -1,0 +1,21 @@
+/**
+ * The Mender Artifact format, version 3: reading. Writing is in `write/`, apart, so that the agent does not
+ * carry it.
+ */
+
+export { ArtifactError, type ArtifactFault } from "./errors.ts";
+export { ARTIFACT_LIMITS } from "./limits.ts";
+export { openArtifact } from "./reading.ts";
+export type {
+  ArtifactHeader,
+  ArtifactReading,
+  Compression,
+  Decompressor,
+  Payload,
+  PayloadFile,
+  PayloadHeader,
+  ReadOptions,
+  SignatureState,
+  StateScript,
+  TypeInfo,
+} from "./types.ts";

@@ -1,0 +1,101 @@
+import { ArtifactError } from "./errors.ts";
+import { checkFileName, quoted } from "./names.ts";
+
+const LINE = /^([0-9a-f]{64}) {2}(.+)$/;
+const HEADER = /^header\.tar(\.(gz|xz|zst))?$/;
+const PAYLOAD_FILE = /^data\/(\d{4})\/(.+)$/s;
+
+/** Name of a payload's file in the manifest. */
+export function manifestName(payload: number, file: string): string {
+  return `${payloadDirectory(payload)}/${file}`;
+}
+
+/** `data/0000`, …: the stem of a payload's tar, and the directory that the manifest puts its files in. */
+export function payloadDirectory(payload: number): string {
+  return `data/${String(payload).padStart(4, "0")}`;
+}
+
+/** The list of everything in an artifact with its checksums, and what of it has come so far. */
+export class Manifest {
+  readonly checksums: ReadonlyMap<string, string>;
+  readonly #expected: Set<string>;
+
+  /** @throws ArtifactError if a line is malformed, comes twice, or names what no artifact contains. */
+  constructor(content: Uint8Array) {
+    const checksums = new Map<string, string>();
+    for (const line of linesOf(content)) {
+      const [, checksum, name] = LINE.exec(line) ?? [];
+      if (checksum === undefined || name === undefined) {
+        throw new ArtifactError("manifest-malformed", `manifest: ${quoted(line)} is not a checksum and a name`);
+      }
+      checkListedName(name);
+      if (checksums.has(name))
+        throw new ArtifactError("manifest-duplicate", `manifest: ${quoted(name)} is listed twice`);
+      checksums.set(name, checksum);
+    }
+    this.checksums = checksums;
+    this.#expected = new Set(checksums.keys());
+  }
+
+  /**
+   * The checksum of something that has come.
+   * @throws ArtifactError if it is not listed, or has come before.
+   */
+  arrived(name: string): string {
+    const checksum = this.checksums.get(name);
+    if (checksum === undefined) {
+      throw new ArtifactError("unlisted", `${quoted(name)} is in the artifact, but not in its manifest`);
+    }
+    if (!this.#expected.delete(name)) {
+      throw new ArtifactError("duplicate-entry", `${quoted(name)} is in the artifact twice`);
+    }
+    return checksum;
+  }
+
+  /** Files of payloads that are listed and have not come. */
+  *expectedFiles(): Generator<{ name: string; payload: number }> {
+    for (const name of this.#expected) {
+      const [, digits] = PAYLOAD_FILE.exec(name) ?? [];
+      if (digits !== undefined) yield { name, payload: Number(digits) };
+    }
+  }
+
+  /** @throws ArtifactError if something is listed and has not come: of one payload if given, else at all. */
+  checkComplete(payload?: number): void {
+    const prefix = payload === undefined ? "" : `${payloadDirectory(payload)}/`;
+    for (const name of this.#expected) {
+      if (!name.startsWith(prefix)) continue;
+      throw new ArtifactError("missing", `${quoted(name)} is in the manifest, but not in the artifact`);
+    }
+  }
+}
+
+/** @throws ArtifactError if a checksum is not the one that the manifest has. */
+export function checkSum(name: string, expected: string, actual: string): void {
+  if (expected === actual) return;
+  throw new ArtifactError(
+    "checksum-mismatch",
+    `${quoted(name)}: the SHA-256 is ${actual}, the manifest has ${expected}`,
+  );
+}
+
+function* linesOf(content: Uint8Array): Generator<string> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(content);
+  } catch (cause) {
+    throw new ArtifactError("manifest-malformed", "manifest: it is not UTF-8", { cause });
+  }
+  const lines = text.split("\n");
+  // The end of the last line is no line.
+  if (lines.at(-1) === "") lines.pop();
+  yield* lines;
+}
+
+function checkListedName(name: string): void {
+  if (name === "version" || HEADER.test(name)) return;
+  const [, , file] = PAYLOAD_FILE.exec(name) ?? [];
+  if (file === undefined)
+    throw new ArtifactError("manifest-malformed", `manifest: ${quoted(name)} is no part of an artifact`);
+  checkFileName(file, "manifest");
+}

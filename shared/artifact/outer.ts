@@ -1,0 +1,73 @@
+import { ArtifactError } from "./errors.ts";
+import { quoted } from "./names.ts";
+import { type TarEntry, TarReader } from "./tar/reader.ts";
+
+const WHERE = "artifact";
+const KNOWN = /^(version|manifest|manifest\.sig|header\.tar(\.(gz|xz|zst))?|data\/\d{4}\.tar(\.(gz|xz|zst))?)$/;
+const AUGMENTED = /^(manifest-augment(\.sig)?|header-augment\.tar(\.(gz|xz|zst))?)$/;
+
+/** The tar that an artifact is, and the order of what is in it. */
+export class OuterTar {
+  readonly #tar: TarReader;
+  readonly #seen = new Set<string>();
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#tar = new TarReader(source, WHERE);
+  }
+
+  /** The next entry, if there is one; never one that came before or that belongs to an augmented artifact. */
+  async next(): Promise<TarEntry | undefined> {
+    const entry = await this.#read();
+    if (entry === undefined) return undefined;
+    if (this.#seen.has(entry.name)) {
+      throw new ArtifactError("duplicate-entry", `${WHERE}: ${quoted(entry.name)} is in it twice`);
+    }
+    this.#seen.add(entry.name);
+    if (AUGMENTED.test(entry.name)) {
+      throw new ArtifactError(
+        "augmented-unsupported",
+        `${WHERE}: it has ${quoted(entry.name)}; augmented artifacts are not supported`,
+      );
+    }
+    return entry;
+  }
+
+  /** The next entry, which must be the one called `name`. */
+  async expect(name: string): Promise<TarEntry> {
+    const entry = await this.next();
+    if (entry?.name === name) return entry;
+    if (this.#seen.size === 1 && entry !== undefined && !KNOWN.test(entry.name)) {
+      throw new ArtifactError(
+        "not-an-artifact",
+        `${WHERE}: it starts with ${quoted(entry.name)}, an artifact with "version"`,
+      );
+    }
+    throw this.misplaced(entry, name);
+  }
+
+  /**
+   * The error for an entry that is not the one to come now.
+   * @param expected What must come; `undefined` if nothing more may.
+   */
+  misplaced(entry: TarEntry | undefined, expected: string | undefined): ArtifactError {
+    if (entry === undefined) return new ArtifactError("missing", `${WHERE}: ${quoted(expected ?? "")} is not in it`);
+    const place = expected === undefined ? "behind its end" : `where ${quoted(expected)} must be`;
+    const code = KNOWN.test(entry.name) && expected !== undefined ? "entry-order" : "entry-unexpected";
+    return new ArtifactError(code, `${WHERE}: ${quoted(entry.name)} stands ${place}`);
+  }
+
+  close(): Promise<void> {
+    return this.#tar.close();
+  }
+
+  async #read(): Promise<TarEntry | undefined> {
+    try {
+      return await this.#tar.next();
+    } catch (error) {
+      // What does not even start like a tar is something else altogether.
+      const first = this.#seen.size === 0 && error instanceof ArtifactError;
+      if (!first || (error.code !== "tar-malformed" && error.code !== "truncated")) throw error;
+      throw new ArtifactError("not-an-artifact", `this is no artifact: ${error.message}`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { createHash, type KeyObject } from "node:crypto";
+import { decompress } from "./compression/index.ts";
+import { compressionOf } from "./compression/names.ts";
+import { ArtifactError } from "./errors.ts";
+import { parseHeader } from "./header.ts";
+import { parseJson } from "./json.ts";
+import { ARTIFACT_LIMITS } from "./limits.ts";
+import { checkSum, Manifest, payloadDirectory } from "./manifest.ts";
+import { quoted } from "./names.ts";
+import { OuterTar } from "./outer.ts";
+import { Latch, StreamedPayload } from "./payload.ts";
+import { VersionFile } from "./schemas.ts";
+import { decodeSignature, findSigner, loadVerifyKeys } from "./signature.ts";
+import { contentOf, readSmall, type TarEntry } from "./tar/reader.ts";
+import type { ArtifactHeader, ArtifactReading, Payload, PayloadHeader, ReadOptions, SignatureState } from "./types.ts";
+
+const WHERE = "artifact";
+
+function sha256(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/** @throws ArtifactError unless the file `version` is of an artifact that this program reads. */
+function checkVersion(content: Uint8Array): void {
+  const { value } = parseJson(content, VersionFile, "version", "not-an-artifact");
+  if (value.format !== "mender") {
+    throw new ArtifactError("not-an-artifact", `version: format must be "mender", but is ${quoted(value.format)}`);
+  }
+  if (value.version === 3) return;
+  const age = value.version < 3 ? "older" : "newer";
+  throw new ArtifactError(
+    "version-unsupported",
+    `version: this artifact is of version ${value.version}, which is ${age} than 3, the only one that is supported`,
+  );
+}
+
+/**
+ * Start to read an artifact. Resolves when its header was read and verified, before any byte of a payload.
+ * @param source The artifact's bytes. It is released when reading ends, well or not.
+ * @throws ArtifactError if the artifact breaks a rule; whatever the source fails with.
+ */
+export async function openArtifact(
+  source: AsyncIterable<Uint8Array>,
+  options: ReadOptions = {},
+): Promise<ArtifactReading> {
+  const outer = new OuterTar(source);
+  try {
+    return new Reading(outer, await readHeader(outer, loadVerifyKeys(options.verifyKeys ?? []), options), options);
+  } catch (error) {
+    await outer.close();
+    throw error;
+  }
+}
+
+/** The header, and the manifest that remembers what has come. */
+interface OpenedHeader {
+  readonly header: ArtifactHeader;
+  readonly manifest: Manifest;
+}
+
+async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: ReadOptions): Promise<OpenedHeader> {
+  const versionContent = await readSmall(await outer.expect("version"), ARTIFACT_LIMITS.versionBytesMax, WHERE);
+  checkVersion(versionContent);
+  const manifestContent = await readSmall(await outer.expect("manifest"), ARTIFACT_LIMITS.manifestBytesMax, WHERE);
+  let entry = await outer.next();
+  const signature = await readSignature(entry, keys, manifestContent);
+  if (signature.state !== "unsigned") entry = await outer.next();
+  const manifest = new Manifest(manifestContent);
+  checkSum("version", manifest.arrived("version"), sha256(versionContent));
+
+  const compression = entry === undefined ? undefined : compressionOf(entry.name, "header.tar");
+  if (entry === undefined || compression === undefined) throw outer.misplaced(entry, "header.tar");
+  const listed = manifest.arrived(entry.name);
+  const content = await readSmall(entry, ARTIFACT_LIMITS.headerBytesMax, WHERE);
+  checkSum(entry.name, listed, sha256(content));
+  const parsed = await parseHeader(content, entry.name, compression, options);
+  checkListedPayloads(manifest, parsed.payloads);
+  return { header: { version: 3, ...parsed, signature, compression, manifest: manifest.checksums }, manifest };
+}
+
+async function readSignature(
+  entry: TarEntry | undefined,
+  keys: readonly KeyObject[],
+  manifest: Uint8Array,
+): Promise<SignatureState> {
+  if (entry?.name !== "manifest.sig") {
+    if (keys.length === 0) return { state: "unsigned" };
+    throw new ArtifactError("signature-missing", "the artifact is not signed, but only signed ones are to be trusted");
+  }
+  const signature = decodeSignature(await readSmall(entry, ARTIFACT_LIMITS.signatureBytesMax, WHERE));
+  return keys.length === 0 ? { state: "unchecked" } : { state: "verified", key: findSigner(keys, manifest, signature) };
+}
+
+/** Files that no payload can bring are known to be missing before a byte of a payload is read. */
+function checkListedPayloads(manifest: Manifest, payloads: readonly PayloadHeader[]): void {
+  for (const { name, payload } of manifest.expectedFiles()) {
+    const header = payloads[payload];
+    if (header === undefined) {
+      throw new ArtifactError(
+        "missing",
+        `${quoted(name)} is in the manifest, but there are ${payloads.length} payloads`,
+      );
+    }
+    if (header.typeInfo.type === null) {
+      throw new ArtifactError(
+        "empty-payload-with-files",
+        `${quoted(name)}: payload ${payload} has no type, so it has no files`,
+      );
+    }
+  }
+}
+
+class Reading implements ArtifactReading {
+  readonly header: ArtifactHeader;
+  readonly #outer: OuterTar;
+  readonly #manifest: Manifest;
+  readonly #options: ReadOptions;
+  readonly #latch = new Latch();
+  #payload: StreamedPayload | undefined;
+  #started = false;
+
+  constructor(outer: OuterTar, { header, manifest }: OpenedHeader, options: ReadOptions) {
+    this.header = header;
+    this.#outer = outer;
+    this.#manifest = manifest;
+    this.#options = options;
+  }
+
+  async *payloads(): AsyncGenerator<Payload> {
+    if (this.#started) throw new Error("an artifact's payloads can be read once only");
+    this.#started = true;
+    try {
+      let entry = await this.#latch.run(() => this.#outer.next());
+      for (const header of this.header.payloads) {
+        const payload = await this.#open(header, entry);
+        this.#payload = payload;
+        yield payload;
+        await payload.finish();
+        if (payload.hasContent) entry = await this.#latch.run(() => this.#outer.next());
+      }
+      if (entry !== undefined) throw this.#outer.misplaced(entry, undefined);
+      this.#manifest.checkComplete();
+    } finally {
+      await this.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#started = true;
+    await this.#payload?.close();
+    await this.#outer.close();
+  }
+
+  async #open(header: PayloadHeader, entry: TarEntry | undefined): Promise<StreamedPayload> {
+    const stem = `${payloadDirectory(header.index)}.tar`;
+    const compression = entry === undefined ? undefined : compressionOf(entry.name, stem);
+    if (entry === undefined || compression === undefined) {
+      if (header.typeInfo.type !== null) throw this.#outer.misplaced(entry, stem);
+      // An empty payload need not have a tar.
+      return new StreamedPayload(header, "none", undefined, stem, this.#manifest, this.#latch);
+    }
+    const content = await decompress(compression, contentOf(entry), entry.name, this.#options.decompressors);
+    return new StreamedPayload(header, compression, content, entry.name, this.#manifest, this.#latch);
+  }
+}
