@@ -1,0 +1,17 @@
+import { AgentError } from "../errors.ts";
+import { outputOf, type ProgramSystem, parseLines } from "./programs.ts";
+
+/**
+ * Who the device is: what its identity program says, as the JSON text that an authorisation request
+ * carries (keys sorted, a key that came several times as a list).
+ * @throws AgentError `program-failed` or `identity-malformed`.
+ */
+export async function readIdentity(system: ProgramSystem, program: string): Promise<string> {
+  const { lines, fault } = parseLines(await outputOf(system, program));
+  if (fault !== undefined) {
+    throw new AgentError("identity-malformed", `${program} wrote '${fault.slice(0, 100)}', which is not key=value`);
+  }
+  if (lines.size === 0)
+    throw new AgentError("identity-malformed", `${program} wrote nothing that identifies the device`);
+  return JSON.stringify(Object.fromEntries([...lines].sort(([a], [b]) => (a < b ? -1 : 1))));
+}

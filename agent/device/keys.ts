@@ -1,0 +1,83 @@
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign } from "node:crypto";
+import { promisify } from "node:util";
+import { createDirectoryDurably, type Files, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+
+const generate = promisify(generateKeyPair);
+const KEY_BYTES_MAX = 64 * 1024;
+const RSA_BITS = 3072;
+
+/** The key that proves that the device is who it says it is. */
+export interface DeviceKey {
+  /** PEM, `PUBLIC KEY`. */
+  readonly publicPem: string;
+  /** Base64 of the signature over exactly these bytes, as the server wants it for this kind of key. */
+  sign(data: Uint8Array): string;
+}
+
+export interface KeyLocation {
+  readonly path: string;
+  /** The kind to make when there is none; absent if the key is never made here. */
+  readonly generate?: "ed25519" | "rsa3072";
+}
+
+/** Ed25519 signs the bytes themselves; RSA (PKCS#1 v1.5) and ECDSA (DER) sign their SHA-256. */
+function digestFor(key: KeyObject, path: string): string | null {
+  switch (key.asymmetricKeyType) {
+    case "ed25519":
+      return null;
+    case "rsa":
+    case "ec":
+      return "sha256";
+    default:
+      throw new AgentError(
+        "key-unusable",
+        `${path} holds a key of the kind ${key.asymmetricKeyType}, which cannot sign`,
+      );
+  }
+}
+
+function deviceKey(pem: string, path: string): DeviceKey {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    const encrypted = /ENCRYPTED/.test(pem);
+    const what = encrypted ? "is encrypted, and there is nobody to ask for its passphrase" : "holds no PEM private key";
+    // Never replaced by a new one: the server would take the device for another one.
+    throw new AgentError("key-unusable", `${path} ${what}; it is left as it is`, { cause: error });
+  }
+  const digest = digestFor(key, path);
+  return {
+    publicPem: createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
+    sign: (data) => sign(digest, data, key).toString("base64"),
+  };
+}
+
+async function generatePem(kind: "ed25519" | "rsa3072"): Promise<string> {
+  const { privateKey } =
+    kind === "ed25519" ? await generate("ed25519") : await generate("rsa", { modulusLength: RSA_BITS });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+/**
+ * The device's key; made, durably and readable for its owner alone, if there is none yet.
+ * @param onGenerated Called when a new key was made: to the server this is a new device.
+ * @throws AgentError `key-unreadable` or `key-unusable`.
+ */
+export async function loadDeviceKey(files: Files, location: KeyLocation, onGenerated: () => void): Promise<DeviceKey> {
+  const { path } = location;
+  try {
+    const pem = await readTextFile(files, path, KEY_BYTES_MAX);
+    if (pem !== undefined) return deviceKey(pem, path);
+    if (location.generate === undefined) throw new AgentError("key-unreadable", `the key ${path} does not exist`);
+    const made = await generatePem(location.generate);
+    await createDirectoryDurably(files, path.slice(0, path.lastIndexOf("/")), 0o700);
+    await replaceFile(files, path, made, 0o600);
+    onGenerated();
+    return deviceKey(made, path);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new AgentError("key-unreadable", `cannot read or make the key ${path}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,95 @@
+import type { RunningProcess, System } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+
+/** Identity and inventory programs get no longer, as with the reference client. */
+export const PROGRAM_LIMIT_MS = 10_000;
+/** From SIGTERM to SIGKILL. */
+const GRACE_MS = 2000;
+const OUTPUT_BYTES_MAX = 1024 * 1024;
+
+export type ProgramSystem = Pick<System, "processes" | "timers">;
+
+function text(chunks: readonly Uint8Array[]): string {
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Ends the program and everything it started. */
+async function end(running: RunningProcess, timers: ProgramSystem["timers"]): Promise<void> {
+  running.signal("SIGTERM");
+  const killing = timers.after(GRACE_MS, () => running.signal("SIGKILL"));
+  await running.exit;
+  killing.cancel();
+  running.signal("SIGKILL");
+}
+
+/**
+ * Runs a short program of the device without arguments.
+ * @returns What it wrote to its standard output.
+ * @throws AgentError `program-failed` if it cannot be started, fails, takes longer than ten seconds or
+ * writes more than a mebibyte.
+ */
+export async function outputOf(system: ProgramSystem, command: string): Promise<string> {
+  const failed = (what: string, cause?: unknown): AgentError =>
+    new AgentError("program-failed", `${command} ${what}`, { retryable: true, cause });
+  const output: Uint8Array[] = [];
+  const complaint: Uint8Array[] = [];
+  let bytes = 0;
+  const keep = (chunks: Uint8Array[]) => (data: Uint8Array) => {
+    bytes += data.length;
+    if (bytes <= OUTPUT_BYTES_MAX) chunks.push(data);
+  };
+  let running: RunningProcess;
+  try {
+    running = await system.processes.start({
+      command,
+      args: [],
+      onStdout: keep(output),
+      onStderr: keep(complaint),
+    });
+  } catch (error) {
+    throw failed("cannot be started", error);
+  }
+  const limit = new AbortController();
+  const timer = system.timers.after(PROGRAM_LIMIT_MS, () => limit.abort());
+  const late = new Promise<undefined>((resolve) => {
+    limit.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  const exit = await Promise.race([running.exit, late]);
+  timer.cancel();
+  if (exit === undefined) {
+    await end(running, system.timers);
+    throw failed(`took longer than ${PROGRAM_LIMIT_MS / 1000} s and was ended`);
+  }
+  const said = text(complaint).trim();
+  const because = said === "" ? "" : `: ${said.slice(0, 300)}`;
+  if ("signal" in exit) throw failed(`was ended by ${exit.signal}${because}`);
+  if (exit.code !== 0) throw failed(`exited with code ${exit.code}${because}`);
+  if (bytes > OUTPUT_BYTES_MAX) throw failed(`wrote more than ${OUTPUT_BYTES_MAX} bytes`);
+  return text(output);
+}
+
+/** `key=value` lines by key, in the order in which the keys came; a key that came again has several values. */
+export type KeyedLines = ReadonlyMap<string, string | readonly string[]>;
+
+export interface ParsedLines {
+  readonly lines: KeyedLines;
+  /** The first line that is not `key=value`; those before it are in `lines`. */
+  readonly fault: string | undefined;
+}
+
+/** Split at the first `=`, nothing trimmed, empty lines skipped. */
+export function parseLines(output: string): ParsedLines {
+  const lines = new Map<string, string | string[]>();
+  for (const line of output.split("\n")) {
+    if (line === "") continue;
+    const equals = line.indexOf("=");
+    if (equals <= 0) return { lines, fault: line };
+    const key = line.slice(0, equals);
+    const value = line.slice(equals + 1);
+    const before = lines.get(key);
+    if (before === undefined) lines.set(key, value);
+    else if (typeof before === "string") lines.set(key, [before, value]);
+    else before.push(value);
+  }
+  return { lines, fault: undefined };
+}

@@ -1,0 +1,83 @@
+import { ErrorBody } from "@upkeep/shared/protocol";
+import { collectText, type HttpHeaders, type HttpResponse, isSystemError } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+
+/** Of the text of an error's answer, so much is read, and so much shown. */
+const ERROR_BYTES_MAX = 64 * 1024;
+const SHOWN_CHARACTERS = 200;
+
+/** A header's value; the first if it came several times. */
+export function header(headers: HttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : value?.[0];
+}
+
+/**
+ * `Retry-After` in milliseconds: seconds, or a date (which may be past: 0).
+ * @param nowMs Milliseconds since the Unix epoch.
+ */
+export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | undefined {
+  const value = header(headers, "retry-after")?.trim();
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  // A date of HTTP begins with its week day; Date.parse alone would take almost anything.
+  const date = /^[A-Z][a-z]{2},? /.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}
+
+/** An answer's text in one short line: an error page of a proxy does not belong into a log as a whole. */
+export function shortened(text: string): string {
+  const line = text
+    .replace(/<(style|script|title)[\s\S]*?<\/\1>|<[^>]*>/gi, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+  return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS)}…` : line;
+}
+
+function messageIn(text: string): string {
+  try {
+    const parsed = ErrorBody.safeParse(JSON.parse(text));
+    if (parsed.success) return shortened(parsed.data.error);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return shortened(text);
+}
+
+/** What an answer with an error says; empty if it says nothing readable. Drops the rest of the answer. */
+export async function reasonIn(answer: HttpResponse): Promise<string> {
+  try {
+    return messageIn(await collectText(answer.body, ERROR_BYTES_MAX));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return "";
+  } finally {
+    answer.cancel();
+  }
+}
+
+/** 4xx that may be gone next time. */
+const PASSING = new Set([401, 408, 423, 425, 429]);
+
+/**
+ * An answer that is not what was hoped for.
+ * @param what What was asked, such as `reporting the status`.
+ */
+export async function refusal(answer: HttpResponse, what: string, nowMs: number): Promise<AgentError> {
+  const { status } = answer;
+  const retryable = status >= 500 || PASSING.has(status);
+  const waitMs = retryable ? retryAfterMs(answer.headers, nowMs) : undefined;
+  const code =
+    status === 401
+      ? "unauthorized"
+      : status === 429
+        ? "server-busy"
+        : status >= 500
+          ? "server-failed"
+          : "request-refused";
+  const reason = await reasonIn(answer);
+  return new AgentError(code, `${what}: the server answered ${status}${reason === "" ? "" : `: ${reason}`}`, {
+    retryable,
+    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
+  });
+}

@@ -1,0 +1,73 @@
+/** When to try again. All times are milliseconds. */
+
+const SMALLEST_MS = 60_000;
+const USES_OF_EACH = 3;
+/** Of a pause, at most so much is taken away at random, so that a fleet does not come back as one. */
+const JITTER = 0.2;
+/** Nobody is told to stay away for longer; a slip of the server must not silence a device for years. */
+const RETRY_AFTER_MS_MAX = 24 * 3600_000;
+const RETRY_AFTER_MS_MIN = 1000;
+/** A server that names a moment names it to the whole fleet: up to so much is added at random. */
+const RETRY_AFTER_JITTER = 0.1;
+
+export interface BackoffSchedule {
+  /** The longest pause. Below a minute all pauses are so long. */
+  readonly longestMs: number;
+  /** How many pauses there are in all; 0: until the longest one was used three times. */
+  readonly count: number;
+}
+
+/**
+ * The reference client's schedule: from one minute each pause is used three times, then doubled, up to the
+ * longest.
+ * @param attempt Tries made so far, at least 1.
+ * @returns The pause before the next try, without jitter; `undefined` if there is to be none.
+ */
+export function scheduledPause(schedule: BackoffSchedule, attempt: number): number | undefined {
+  const longestMs = Math.max(schedule.longestMs, 1000);
+  const smallestMs = Math.min(SMALLEST_MS, longestMs);
+  const doublings = Math.floor((attempt - 1) / USES_OF_EACH);
+  const steps = Math.ceil(Math.log2(longestMs / smallestMs));
+  const last = schedule.count > 0 ? schedule.count : (steps + 1) * USES_OF_EACH;
+  if (attempt > last) return undefined;
+  return Math.min(smallestMs * 2 ** Math.min(doublings, steps), longestMs);
+}
+
+/** `pauseMs` less a random part of it; never 0. */
+export function jittered(pauseMs: number, fraction: number): number {
+  return Math.max(1, Math.round(pauseMs * (1 - JITTER * fraction)));
+}
+
+/** What the server asked for, within reason, and a random part more. */
+export function obeyed(retryAfterMs: number, fraction: number): number {
+  const boundedMs = Math.min(Math.max(retryAfterMs, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX);
+  return Math.round(boundedMs * (1 + RETRY_AFTER_JITTER * fraction));
+}
+
+/**
+ * How long to wait before the next try.
+ * @param attempt Tries made so far, at least 1.
+ * @param fraction A random number in [0, 1).
+ * @param retryAfterMs What the server asked for, if it did: it is obeyed and counts as no try.
+ * @returns `undefined` to stop trying.
+ */
+export function pauseBeforeRetry(
+  schedule: BackoffSchedule,
+  attempt: number,
+  fraction: number,
+  retryAfterMs?: number,
+): number | undefined {
+  if (retryAfterMs !== undefined) return obeyed(retryAfterMs, fraction);
+  const pauseMs = scheduledPause(schedule, attempt);
+  return pauseMs === undefined ? undefined : jittered(pauseMs, fraction);
+}
+
+const RESUME_SMALLEST_MS = 1000;
+
+/**
+ * The pause before a broken download goes on: one second, doubled with each try that brought nothing.
+ * @param fruitless Tries in a row that brought no byte, at least 0.
+ */
+export function pauseBeforeResume(fruitless: number, longestMs: number, fraction: number): number {
+  return jittered(Math.min(RESUME_SMALLEST_MS * 2 ** fruitless, Math.max(longestMs, RESUME_SMALLEST_MS)), fraction);
+}

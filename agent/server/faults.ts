@@ -1,0 +1,43 @@
+import type { SystemError } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+
+/** Faults of the connection by the platform's code: our name for them, and what to say. */
+const FAULTS: Readonly<Record<string, readonly [code: string, saying: string]>> = {
+  ECONNREFUSED: ["server-unreachable", "nothing listens there"],
+  ENOTFOUND: ["server-unreachable", "its name is not known"],
+  EAI_AGAIN: ["server-unreachable", "names cannot be looked up now"],
+  ENETUNREACH: ["server-unreachable", "there is no way to its network"],
+  EHOSTUNREACH: ["server-unreachable", "there is no way to it"],
+  ECONNRESET: ["connection-broken", "the connection broke"],
+  EPIPE: ["connection-broken", "the connection broke"],
+  ETIMEDOUT: ["connection-stalled", "nothing moved on the connection for too long"],
+  EMSGSIZE: ["answer-malformed", "the answer is too large"],
+  CERT_NOT_YET_VALID: ["certificate-not-yet-valid", "its certificate is not valid yet"],
+  CERT_HAS_EXPIRED: ["certificate-expired", "its certificate has expired"],
+};
+
+/** Errors of certificates that are not in the table: `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, … */
+const UNTRUSTED = /CERT|SIGNATURE|ALTNAME|ISSUER|CRL/;
+
+/**
+ * A fault of the connection in the agent's terms. Any of them may pass: the certificate is renewed, the
+ * clock is set, the network comes back.
+ * @param what What was asked, such as `polling for a deployment`.
+ * @param nowMs The device's clock: a wrong one is the usual reason why a certificate is not valid yet.
+ */
+export function connectionFault(error: SystemError, what: string, url: string, nowMs: number): AgentError {
+  const host = URL.canParse(url) ? new URL(url).host : url;
+  const [code, saying] =
+    FAULTS[error.code] ??
+    (UNTRUSTED.test(error.code)
+      ? ["certificate-untrusted", "its certificate is not trusted"]
+      : ["server-unreachable", "the request failed"]);
+  const clock =
+    code === "certificate-not-yet-valid" || code === "certificate-expired"
+      ? ` by this device's clock, which says ${new Date(nowMs).toISOString()}: is it set?`
+      : "";
+  return new AgentError(code, `${what}: ${host}: ${saying}${clock} (${error.code}: ${error.message})`, {
+    retryable: true,
+    cause: error,
+  });
+}

@@ -1,0 +1,179 @@
+import { createHash, randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Downloads } from "../../../agent/server/download.ts";
+import { HttpClient } from "../../../agent/server/http.ts";
+import { linuxSystem } from "../../../agent/system/index.ts";
+import { KeptLog } from "../support-server/log.ts";
+import {
+  type Answer,
+  artifact,
+  hangUp,
+  inTurn,
+  SupportServer,
+  silence,
+  status,
+  unusedUrl,
+} from "../support-server/server.ts";
+import { hastyTimers } from "../support-server/timers.ts";
+
+const content = randomBytes(300_000);
+const system = linuxSystem();
+let server: SupportServer;
+let log: KeptLog;
+let sleepsMs: number[];
+let downloads: Downloads;
+
+beforeEach(async () => {
+  server = await SupportServer.start();
+  log = new KeptLog();
+  const hasty = hastyTimers(system.timers);
+  sleepsMs = hasty.sleepsMs;
+  const http = new HttpClient(system, { tls: {}, connectionIdleMs: 500, version: "1" });
+  const doors = { timers: hasty.timers, random: { ...system.random, fraction: () => 0 } };
+  downloads = new Downloads(doors, http, { triesMax: 4, pauseMsMax: 8000 }, log);
+});
+
+afterEach(() => server.stop());
+
+async function fetchFrom(answer: Answer, expire?: string): Promise<Buffer> {
+  server.on("/a.mender", answer);
+  const source = await downloads.start({ url: `${server.url}/a.mender`, expire });
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of source.content) chunks.push(chunk);
+  } finally {
+    await source.close();
+  }
+  return Buffer.concat(chunks);
+}
+
+const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
+const ranges = (): (string | undefined)[] => server.seen("/a.mender").map(({ headers }) => headers.range);
+
+describe("a download", () => {
+  it("comes in one piece, without the device's token", async () => {
+    expect(sha256(await fetchFrom(artifact(content)))).toBe(sha256(content));
+    expect(server.requests).toHaveLength(1);
+    expect(server.requests[0]?.headers).not.toHaveProperty("authorization");
+    expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
+  });
+
+  it("goes on at the byte at which its connection broke, as often as needed", async () => {
+    // Fewer tries are allowed than are needed: those that bring something do not count.
+    expect(sha256(await fetchFrom(artifact(content, 40_000)))).toBe(sha256(content));
+    const last = content.length - 1;
+    expect(ranges()).toEqual([undefined, ...[1, 2, 3, 4, 5, 6, 7].map((n) => `bytes=${n * 40_000}-${last}`)]);
+    expect(server.seen("/a.mender")[1]?.headers["if-range"]).toMatch(/^"[0-9a-f]{16}"$/);
+    expect(sleepsMs).toEqual([1000, 1000, 1000, 1000, 1000, 1000, 1000]);
+    expect(log.lines[0]).toMatch(
+      /^warning downloading the artifact: .*the connection broke.*going on at byte 40000 in 1\.0 s/,
+    );
+  });
+
+  it("survives servers that fail, are busy or hang before they go on", async () => {
+    const flaky = inTurn(
+      hangUp,
+      artifact(content, 1000),
+      status(502, "<html><title>Bad</title><h1>Bad Gateway</h1></html>"),
+      status(429, "", { "retry-after": "77" }),
+      silence,
+      artifact(content),
+    );
+    expect(sha256(await fetchFrom(flaky))).toBe(sha256(content));
+    expect(sleepsMs).toEqual([1000, 1000, 2000, 77_000, 8000]);
+    expect(log.lines.join("\n")).toContain("the server answered 502: Bad Gateway; going on at byte 1000");
+  });
+
+  it("is given up after so many tries in a row that brought nothing", async () => {
+    await expect(fetchFrom(inTurn(artifact(content, 5000), status(500)))).rejects.toMatchObject({
+      code: "download-failed",
+      message: expect.stringContaining("given up after 4 tries in a row that brought nothing, at byte 5000 of 300000"),
+    });
+    expect(server.requests).toHaveLength(5);
+    expect(sleepsMs).toEqual([1000, 2000, 4000, 8000]);
+  });
+
+  it("is given up when nobody is there", async () => {
+    const url = await unusedUrl();
+    await expect(downloads.start({ url })).rejects.toThrow(/given up after 4 tries .*: nothing listens there/);
+  });
+
+  it("stalls no longer than the idle time, and goes on", async () => {
+    const stalling: Answer = (response) => {
+      response.writeHead(200, { "content-length": content.length, etag: '"x"' });
+      response.write(content.subarray(0, 100));
+    };
+    const rest: Answer = (response) => {
+      response.writeHead(206, { "content-range": `bytes 100-${content.length - 1}/${content.length}`, etag: '"x"' });
+      response.end(content.subarray(100));
+    };
+    expect(sha256(await fetchFrom(inTurn(stalling, rest)))).toBe(sha256(content));
+  });
+
+  it.each([
+    ["another ETag", artifact(randomBytes(300_000))],
+    ["another size", status(200, "short")],
+    [
+      "another ETag on a part",
+      status(206, "x", { etag: '"other"', "content-range": `bytes 5000-${content.length - 1}/${content.length}` }),
+    ],
+    ["another total", status(206, "x", { "content-range": "bytes 5000-5999/6000" })],
+    [
+      "a part that begins too late",
+      status(206, "x", { "content-range": `bytes 6000-${content.length - 1}/${content.length}` }),
+    ],
+    ["a part without a range", status(206, "x")],
+    ["no such bytes any more", status(416)],
+  ])("is ended when the server has another object: %s", async (_name, answer) => {
+    await expect(fetchFrom(inTurn(artifact(content, 5000), answer))).rejects.toMatchObject({
+      code: "download-object-changed",
+      retryable: false,
+      message: expect.stringMatching(/after 5000 bytes the server has another object under the same link/),
+    });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it("skips what it has where the server knows no ranges but has the same object", async () => {
+    const whole: Answer = (response) => {
+      response.writeHead(200, { etag: '"same"', "content-length": content.length }).end(content);
+    };
+    const cut: Answer = (response) => {
+      response.writeHead(200, { etag: '"same"', "content-length": content.length });
+      response.write(content.subarray(0, 70_000), () => response.destroy());
+    };
+    expect(sha256(await fetchFrom(inTurn(cut, whole)))).toBe(sha256(content));
+  });
+
+  it.each([
+    [403, "download-link-expired", "(the link has expired or is refused; it was given until 2026-01-02T03:04:05Z)"],
+    [404, "download-not-found", "the server answered 404"],
+    [401, "download-refused", "the server answered 401"],
+    [302, "download-refused", "the server answered 302 to /login: an artifact was expected"],
+    [400, "request-refused", "the server answered 400"],
+  ])("is ended by a %i", async (code, name, message) => {
+    await expect(fetchFrom(status(code, "", { location: "/login" }), "2026-01-02T03:04:05Z")).rejects.toMatchObject({
+      code: name,
+      retryable: false,
+      message: expect.stringContaining(message),
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("refuses a link that is no URL of the web", async () => {
+    await expect(downloads.start({ url: "file:///etc/passwd" })).rejects.toMatchObject({
+      code: "download-link-invalid",
+    });
+  });
+
+  it("ends with the reason of an abort, also in a pause", async () => {
+    server.on("/a.mender", status(500));
+    const abort = new AbortController();
+    const http = new HttpClient(system, { tls: {}, connectionIdleMs: 500, version: "1" });
+    const patient = new Downloads(system, http, { triesMax: 4, pauseMsMax: 3_600_000 }, log);
+    const start = patient.start({ url: `${server.url}/a.mender` }, abort.signal);
+    const ended = expect(start).rejects.toThrow("enough");
+    await server.until(() => server.requests.length === 1);
+    abort.abort(new Error("enough"));
+    await ended;
+  });
+});
