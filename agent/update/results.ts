@@ -1,5 +1,4 @@
 import type { AgentError } from "../errors.ts";
-import type { ReportAnswer } from "./ports.ts";
 import type { DeviceSoftware, StateName } from "./states.ts";
 
 /** The program is being stopped (or the store cannot be written): `resume()` goes on from here later. */
@@ -19,10 +18,11 @@ export interface DeploymentFinished {
   /** Why it failed. After a restart only its message is known. */
   readonly failure: string | undefined;
   /**
-   * What the server made of the final status. `pending`: it could not be told yet; the status is kept, and
-   * `resume()` sends the very same one again. No other deployment is run before that.
+   * What the server made of the final status. `aborted`: it says that the deployment was aborted, is over or
+   * unknown to it. `pending`: it could not be told yet; the status is kept, and `resume()` sends the very same
+   * one again. No other deployment is run before that.
    */
-  readonly reported: ReportAnswer | "pending";
+  readonly reported: "accepted" | "aborted" | "pending";
 }
 
 export type DeploymentResult = DeploymentFinished | Interrupted;

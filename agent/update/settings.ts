@@ -1,7 +1,9 @@
 /** Where the update engine finds and keeps things. Absolute paths. */
 export interface UpdatePaths {
-  /** Journal, provides, deployment logs, work tree and artifact scripts live here. */
+  /** Journal, provides, work tree and artifact scripts live here. */
   readonly datastore: string;
+  /** Deployment logs live here; the datastore unless configured otherwise. */
+  readonly logs: string;
   /** Directory of the update modules, such as `/usr/share/mender/modules/v3`. */
   readonly modules: string;
   /** Directory of the root file system's state scripts, such as `/etc/mender/scripts`. */

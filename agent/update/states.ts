@@ -3,9 +3,9 @@ import type { ReportedStatus } from "@upkeep/shared/protocol";
 /**
  * The states of an update, daemon's or standalone: one table, walked by `machine.ts`.
  *
- * What a row does, in this order: its report is sent; the journal is written; the Enter scripts run; the
- * state acts (`actions.ts` has one executor a row); the Leave scripts run. What fails goes by `failed`,
- * after the Error scripts. The names are those of the update modules protocol, and of the questions it asks.
+ * What a row does, in this order: its report is sent (that of the outcome as the last thing); the journal
+ * is written; the Enter scripts run; the state acts (`actions.ts` has one executor a row); the Leave
+ * scripts run. What fails goes by `failed`, after the Error scripts. The names are those of the update modules protocol, and of the questions it asks.
  */
 export type StateName = keyof typeof STATES;
 
@@ -49,6 +49,8 @@ interface StateRow {
   readonly error?: string;
   /** Failing scripts do not stop the state (all of them run); they only spoil the way back. */
   readonly lenient?: true;
+  /** The Leave scripts run also when the state failed. */
+  readonly leaveAlways?: true;
   readonly next: Readonly<Record<string, Step>>;
   /** The state to go on with when the program starts and finds this one in the journal. */
   readonly restart?: string;
@@ -168,6 +170,7 @@ export const STATES = {
     enter: "ArtifactRollback_Enter",
     leave: "ArtifactRollback_Leave",
     lenient: true,
+    leaveAlways: true,
     next: {
       done: { to: "NeedsRollbackReboot" },
       failed: { to: "ArtifactFailure", device: "unknown" },
@@ -212,6 +215,7 @@ export const STATES = {
     enter: "ArtifactFailure_Enter",
     leave: "ArtifactFailure_Leave",
     lenient: true,
+    leaveAlways: true,
     next: { done: { to: "Cleanup" }, failed: { to: "Cleanup", device: "unknown" } },
     restart: "ArtifactFailure",
   },

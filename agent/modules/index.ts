@@ -1,0 +1,7 @@
+export { findModule } from "./find.ts";
+export { interruptible } from "./flow.ts";
+export type { RebootAnswer } from "./module.ts";
+export { UpdateModule } from "./module.ts";
+export type { Program, ProgramEnd, ProgramSpec, ProgramSystem } from "./program.ts";
+export { describeEnd, startProgram } from "./program.ts";
+export { createWorkTree, workTreePath } from "./work-tree.ts";

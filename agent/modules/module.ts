@@ -1,0 +1,145 @@
+import type { PayloadFile } from "@upkeep/shared/artifact";
+import type { Logger } from "@upkeep/shared/logging";
+import { isSystemError, type System } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+import { describeEnd, type Program, type ProgramEnd, startProgram } from "./program.ts";
+import { storeFiles } from "./stored-files.ts";
+import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
+
+/** The calls that act. */
+export type ModuleCall =
+  | "Download"
+  | "DownloadWithFileSizes"
+  | "ArtifactInstall"
+  | "ArtifactReboot"
+  | "ArtifactVerifyReboot"
+  | "ArtifactCommit"
+  | "ArtifactRollback"
+  | "ArtifactRollbackReboot"
+  | "ArtifactVerifyRollbackReboot"
+  | "ArtifactFailure"
+  | "Cleanup";
+
+/** The calls that ask, with the answers that count. An empty answer means `No`. */
+const QUERIES = {
+  ProvidePayloadFileSizes: ["No", "Yes"],
+  NeedsArtifactReboot: ["No", "Yes", "Automatic"],
+  SupportsRollback: ["No", "Yes"],
+} as const;
+
+type ModuleQuery = keyof typeof QUERIES;
+export type RebootAnswer = (typeof QUERIES)["NeedsArtifactReboot"][number];
+
+/** An answer is a word; what is longer is not looked at. */
+const ANSWER_BYTES_MAX = 4096;
+
+export interface ModuleOptions {
+  readonly system: Pick<System, "files" | "processes" | "timers">;
+  readonly logger: Logger;
+  /** Absolute path of the executable. */
+  readonly executable: string;
+  readonly payloadType: string;
+  /** The work tree, which is also the module's working directory. */
+  readonly tree: string;
+  readonly timeoutMs: number;
+  readonly killGraceMs: number;
+  /** Ends whatever call is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** An update module: an executable that speaks protocol v3. */
+export class UpdateModule {
+  readonly #options: ModuleOptions;
+
+  constructor(options: ModuleOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Run one call to its end.
+   * @throws AgentError `module-failed` or `module-timeout`; the signal's reason.
+   */
+  async call(name: ModuleCall): Promise<void> {
+    const program = await this.#start(name);
+    this.#demandSuccess(name, await program.ended);
+  }
+
+  needsArtifactReboot(): Promise<RebootAnswer> {
+    return this.#ask("NeedsArtifactReboot");
+  }
+
+  async supportsRollback(): Promise<boolean> {
+    return (await this.#ask("SupportsRollback")) === "Yes";
+  }
+
+  /**
+   * Hand over the payload: through FIFOs if the module opens them, stored under `files/` if it does not.
+   * @param files Ends well only once the whole artifact is verified.
+   * @throws AgentError `module-…` or `disk-full`; what `files` throws. Nothing of what was stored is left then.
+   */
+  async download(files: AsyncIterable<PayloadFile>): Promise<void> {
+    const { system, tree, signal, payloadType, logger } = this.#options;
+    const withSizes = (await this.#ask("ProvidePayloadFileSizes")) === "Yes";
+    const name = withSizes ? "DownloadWithFileSizes" : "Download";
+    const streams = { system, tree, withSizes, signal };
+    await createStreams(streams);
+    try {
+      const { end, asked, complete } = await streamFiles(streams, await this.#start(name), files);
+      this.#demandSuccess(name, end);
+      if (asked && !complete) throw incompleteStream(payloadType);
+      if (asked) return;
+    } finally {
+      await removeStreams(streams);
+    }
+    logger.debug(`update module ${payloadType} does not stream: the payload is stored`);
+    await storeFiles(system.files, tree, files, signal);
+  }
+
+  async #ask<Q extends ModuleQuery>(query: Q): Promise<(typeof QUERIES)[Q][number]> {
+    const program = await this.#start(query, ANSWER_BYTES_MAX);
+    this.#demandSuccess(query, await program.ended);
+    const said = program.answer().replace(/\r?\n$/, "");
+    const answers: readonly (typeof QUERIES)[Q][number][] = QUERIES[query];
+    const answer = said === "" ? answers[0] : answers.find((candidate) => candidate === said);
+    if (answer === undefined) {
+      throw new AgentError(
+        "module-answer-invalid",
+        `update module ${this.#options.payloadType} answered ${query} with ${JSON.stringify(said.slice(0, 100))}; known are ${answers.join(", ")}, or nothing`,
+      );
+    }
+    return answer;
+  }
+
+  async #start(name: ModuleCall | ModuleQuery, answerBytesMax?: number): Promise<Program> {
+    const { system, executable, payloadType, tree, timeoutMs, killGraceMs, signal, logger } = this.#options;
+    logger.debug(`update module ${payloadType}: ${name}`);
+    try {
+      return await startProgram(system, {
+        command: executable,
+        args: [name, tree],
+        directory: tree,
+        timeoutMs,
+        killGraceMs,
+        signal,
+        ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
+        onLine: (line) => logger.info(`update module ${payloadType} ${name}: ${line}`),
+      });
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      throw new AgentError("module-not-started", `update module ${executable} cannot be started: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #demandSuccess(name: ModuleCall | ModuleQuery, end: ProgramEnd): void {
+    if (end.kind === "exited" && end.code === 0) return;
+    // Whoever stopped it gave a reason.
+    if (end.kind === "stopped") this.#options.signal.throwIfAborted();
+    const { payloadType, timeoutMs } = this.#options;
+    throw new AgentError(
+      end.kind === "timed-out" ? "module-timeout" : "module-failed",
+      `update module ${payloadType} ${describeEnd(end, timeoutMs)} in ${name}`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import type { System } from "@upkeep/shared/system";
+import { OUTPUT_LIMITS, OutputLines } from "./output-lines.ts";
+
+export interface ProgramSpec {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly directory?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** It is ended when it takes longer. */
+  readonly timeoutMs: number;
+  /** From SIGTERM to SIGKILL, and from SIGKILL to not waiting any more. */
+  readonly killGraceMs: number;
+  /** Each line of its standard error, and of its standard output unless that is kept. */
+  readonly onLine: (line: string) => void;
+  /** Keep the start of standard output, up to so many bytes, as the program's answer. */
+  readonly answerBytesMax?: number;
+  /** Ends the program when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a program ended. `stuck`: not even SIGKILL ended it in time. */
+export type ProgramEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "killed"; readonly signal: string }
+  | { readonly kind: "timed-out" | "stopped" | "stuck" };
+
+export interface Program {
+  /** Never rejects. */
+  readonly ended: Promise<ProgramEnd>;
+  /** What was kept of standard output, complete once it has ended. */
+  answer(): string;
+  /** End it: SIGTERM to its process group, then SIGKILL. */
+  stop(): void;
+}
+
+export type ProgramSystem = Pick<System, "processes" | "timers">;
+
+/** Start a program in a process group of its own that has a deadline and surely ends. Rejects if it cannot start. */
+export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Promise<Program> {
+  const { timers } = system;
+  const { killGraceMs, signal } = spec;
+  signal?.throwIfAborted();
+  const budget = { left: OUTPUT_LIMITS.totalCharactersMax as number };
+  const out = new OutputLines(spec.onLine, budget);
+  const err = new OutputLines(spec.onLine, budget);
+  const kept: Uint8Array[] = [];
+  let room = spec.answerBytesMax ?? 0;
+  const keep = (data: Uint8Array): void => {
+    if (room > 0) kept.push(data.subarray(0, room));
+    room -= data.length;
+  };
+
+  const running = await system.processes.start({
+    command: spec.command,
+    args: spec.args,
+    ...(spec.directory === undefined ? {} : { directory: spec.directory }),
+    ...(spec.environment === undefined ? {} : { environment: spec.environment }),
+    onStdout: spec.answerBytesMax === undefined ? (data) => out.write(data) : keep,
+    onStderr: (data) => err.write(data),
+  });
+
+  let why: "timed-out" | "stopped" | undefined;
+  let giveUp: () => void = () => undefined;
+  const stuck = new Promise<undefined>((resolve) => {
+    giveUp = () => resolve(undefined);
+  });
+  const end = (reason: "timed-out" | "stopped"): void => {
+    if (why !== undefined) return;
+    why = reason;
+    running.signal("SIGTERM");
+    timer.cancel();
+    timer = timers.after(killGraceMs, () => {
+      running.signal("SIGKILL");
+      timer = timers.after(killGraceMs, giveUp);
+    });
+  };
+  let timer = timers.after(spec.timeoutMs, () => end("timed-out"));
+  const stop = (): void => end("stopped");
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted) stop();
+
+  const ended = Promise.race([running.exit, stuck]).then((exit): ProgramEnd => {
+    timer.cancel();
+    signal?.removeEventListener("abort", stop);
+    // The program itself may obey SIGTERM while something that it started does not.
+    if (why !== undefined) running.signal("SIGKILL");
+    out.end();
+    err.end();
+    if (exit === undefined) return { kind: "stuck" };
+    if (why !== undefined) return { kind: why };
+    return "code" in exit ? { kind: "exited", code: exit.code } : { kind: "killed", signal: exit.signal };
+  });
+  const answer = (): string => new TextDecoder().decode(Buffer.concat(kept));
+  return { ended, answer, stop };
+}
+
+/** For a person: how it ended, after the program's name. */
+export function describeEnd(end: ProgramEnd, timeoutMs: number): string {
+  switch (end.kind) {
+    case "exited":
+      return `exited with code ${end.code}`;
+    case "killed":
+      return `was ended by ${end.signal}`;
+    case "timed-out":
+      return `did not end within ${timeoutMs / 1000} s and was killed`;
+    case "stopped":
+      return "was stopped";
+    case "stuck":
+      return "could not be killed";
+  }
+}

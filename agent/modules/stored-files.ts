@@ -1,0 +1,54 @@
+import type { PayloadFile } from "@upkeep/shared/artifact";
+import { type Files, isSystemError } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+import { interruptible, pump } from "./flow.ts";
+
+function diskFull(file: PayloadFile, detail: string, cause?: unknown): AgentError {
+  return new AgentError(
+    "disk-full",
+    `no room to store payload file ${JSON.stringify(file.name)} of ${file.sizeBytes} bytes: ${detail}`,
+    { cause },
+  );
+}
+
+async function storeFile(files: Files, directory: string, file: PayloadFile, signal: AbortSignal): Promise<void> {
+  const freeBytes = await files.freeBytes(directory);
+  if (freeBytes < file.sizeBytes) throw diskFull(file, `${freeBytes} bytes are free`);
+  const handle = await files.open(`${directory}/${file.name}`, "exclusive", 0o600);
+  try {
+    await pump(interruptible(file.content, signal), async (chunk) => {
+      try {
+        await handle.write(chunk);
+      } catch (error) {
+        if (isSystemError(error, "ENOSPC", "EDQUOT", "EFBIG")) throw diskFull(file, error.message, error);
+        throw error;
+      }
+    });
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Store a payload's files in the work tree's `files/`, for a module that does not stream. Durable when it
+ * resolves; when it rejects, nothing of it is left.
+ * @throws AgentError `disk-full`, besides what reading the payload throws.
+ */
+export async function storeFiles(
+  files: Files,
+  tree: string,
+  payloadFiles: AsyncIterable<PayloadFile>,
+  signal: AbortSignal,
+): Promise<void> {
+  const directory = `${tree}/files`;
+  await files.makeDirectory(directory, 0o700);
+  try {
+    for await (const file of payloadFiles) await storeFile(files, directory, file, signal);
+    await files.syncDirectory(directory);
+    await files.syncDirectory(tree);
+  } catch (error) {
+    await files.remove(directory);
+    throw error;
+  }
+}

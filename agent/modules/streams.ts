@@ -1,0 +1,118 @@
+import type { PayloadFile } from "@upkeep/shared/artifact";
+import { type FifoWriter, isSystemError, type System } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+import { interruptible, orAborted, pump } from "./flow.ts";
+import type { Program, ProgramEnd } from "./program.ts";
+
+/** How often to look whether the module has opened a FIFO: at first, and at most, milliseconds. */
+const LOOK = { firstMs: 1, lastMs: 250 } as const;
+
+/** Why streaming ended early: the module is gone. Never leaves this file. */
+class ModuleGone extends Error {}
+
+/** The streams of one Download call: the module's end of the FIFOs is in its own hands. */
+export interface StreamsOptions {
+  readonly system: Pick<System, "files" | "timers">;
+  readonly tree: string;
+  /** `DownloadWithFileSizes` was called: each name is followed by its size. */
+  readonly withSizes: boolean;
+  /** Ends when the reading side must end too, such as the shutdown of the agent. */
+  readonly signal: AbortSignal;
+}
+
+/** Make what the module finds when it starts: `stream-next` and an empty `streams/`. */
+export async function createStreams({ system, tree }: StreamsOptions): Promise<void> {
+  await system.files.makeDirectory(`${tree}/streams`, 0o700);
+  await system.files.makeFifo(`${tree}/stream-next`, 0o600);
+}
+
+export async function removeStreams({ system, tree }: StreamsOptions): Promise<void> {
+  await system.files.remove(`${tree}/stream-next`);
+  await system.files.remove(`${tree}/streams`);
+}
+
+/**
+ * Hand a payload to a module that runs `Download`, through the FIFOs, one file after the other.
+ * No thread waits: a FIFO is looked at in short, growing intervals until the module opens it.
+ * @returns How the module ended, and whether it asked for anything at all; `complete` only if it took
+ *   everything, the empty line at the end included. The end is told to it only once `files` has ended
+ *   well, that is, once the whole artifact is verified.
+ * @throws What reading `files` throws. The module has been ended then.
+ */
+export async function streamFiles(
+  options: StreamsOptions,
+  program: Program,
+  files: AsyncIterable<PayloadFile>,
+): Promise<{ readonly end: ProgramEnd; readonly asked: boolean; readonly complete: boolean }> {
+  const gone = new AbortController();
+  const ended = program.ended.then((end) => {
+    gone.abort(new ModuleGone());
+    return end;
+  });
+  const signal = AbortSignal.any([gone.signal, options.signal]);
+  const next = `${options.tree}/stream-next`;
+  let asked = false;
+  let complete = false;
+  const open = (path: string): Promise<FifoWriter> => openWhenRead(options.system, path, signal);
+  try {
+    let list: FifoWriter | undefined = await open(next);
+    asked = true;
+    try {
+      for await (const file of interruptible(files, signal)) {
+        const path = `streams/${file.name}`;
+        await options.system.files.makeFifo(`${options.tree}/${path}`, 0o600);
+        const size = options.withSizes ? ` ${file.sizeBytes}` : "";
+        await list.write(new TextEncoder().encode(`${path}${size}\n`), signal);
+        await list.close();
+        list = undefined;
+        await sendFile(await open(`${options.tree}/${path}`), file, signal);
+        await options.system.files.remove(`${options.tree}/${path}`);
+        list = await open(next);
+      }
+      complete = true;
+    } finally {
+      await list?.close();
+    }
+  } catch (error) {
+    if (!isModulesDoing(error)) {
+      program.stop();
+      await ended;
+      throw error;
+    }
+    // The module closed its end early. It is about to end, and how it ends says more than a broken pipe.
+  }
+  return { end: await orAborted(ended, options.signal), asked, complete };
+}
+
+function isModulesDoing(error: unknown): boolean {
+  return error instanceof ModuleGone || isSystemError(error, "EPIPE");
+}
+
+async function sendFile(writer: FifoWriter, file: PayloadFile, signal: AbortSignal): Promise<void> {
+  try {
+    await pump(interruptible(file.content, signal), (chunk) => writer.write(chunk, signal));
+  } finally {
+    await writer.close();
+  }
+}
+
+async function openWhenRead(
+  { files, timers }: StreamsOptions["system"],
+  path: string,
+  signal: AbortSignal,
+): Promise<FifoWriter> {
+  for (let delayMs: number = LOOK.firstMs; ; delayMs = Math.min(delayMs * 2, LOOK.lastMs)) {
+    signal.throwIfAborted();
+    const writer = await files.openFifo(path);
+    if (writer !== undefined) return writer;
+    await timers.sleep(delayMs, signal);
+  }
+}
+
+/** A module that ended well must have taken all that it began to take. */
+export function incompleteStream(payloadType: string): AgentError {
+  return new AgentError(
+    "module-stream-incomplete",
+    `the update module ${JSON.stringify(payloadType)} ended its Download before it had read the payload to its end`,
+  );
+}

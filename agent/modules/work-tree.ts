@@ -1,0 +1,59 @@
+import type { ArtifactHeader, PayloadHeader } from "@upkeep/shared/artifact";
+import { createDirectoryDurably, type Files } from "@upkeep/shared/system";
+
+/** What of the device a module may read in its work tree. */
+export interface CurrentDevice {
+  readonly artifactName: string | undefined;
+  readonly artifactGroup: string | undefined;
+  readonly deviceType: string;
+}
+
+/** Where the work tree of the only payload lies, in the datastore. */
+export function workTreePath(datastore: string): string {
+  return `${datastore}/modules/v3/payloads/0000/tree`;
+}
+
+async function writeSynced(files: Files, path: string, content: string): Promise<void> {
+  const handle = await files.open(path, "write", 0o600);
+  try {
+    await handle.write(new TextEncoder().encode(content));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function headerFiles(header: ArtifactHeader, payload: PayloadHeader): Record<string, string> {
+  return {
+    artifact_group: header.artifactGroup ?? "",
+    artifact_name: header.artifactName,
+    payload_type: payload.typeInfo.type ?? "",
+    "header-info": header.headerInfoJson,
+    "type-info": payload.typeInfoJson,
+    // As the reference client writes the absence of meta-data.
+    "meta-data": payload.metaDataJson ?? "null",
+  };
+}
+
+/** Make the work tree afresh, durable as a whole, as the update modules protocol v3 lays it out. */
+export async function createWorkTree(
+  files: Files,
+  tree: string,
+  header: ArtifactHeader,
+  payload: PayloadHeader,
+  current: CurrentDevice,
+): Promise<void> {
+  await files.remove(tree);
+  await createDirectoryDurably(files, tree, 0o700);
+  await files.makeDirectory(`${tree}/header`, 0o700);
+  await files.makeDirectory(`${tree}/tmp`, 0o700);
+  const line = (value: string | undefined): string => (value ? `${value}\n` : "");
+  await writeSynced(files, `${tree}/version`, "3\n");
+  await writeSynced(files, `${tree}/current_artifact_name`, line(current.artifactName));
+  await writeSynced(files, `${tree}/current_artifact_group`, line(current.artifactGroup));
+  await writeSynced(files, `${tree}/current_device_type`, line(current.deviceType));
+  for (const [name, content] of Object.entries(headerFiles(header, payload))) {
+    await writeSynced(files, `${tree}/header/${name}`, content);
+  }
+  for (const directory of [`${tree}/header`, `${tree}/tmp`, tree]) await files.syncDirectory(directory);
+}

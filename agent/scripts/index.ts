@@ -1,0 +1,1 @@
+export { StateScripts, type StateScriptsOptions, storeScripts } from "./scripts.ts";

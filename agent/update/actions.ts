@@ -1,0 +1,134 @@
+import { removeDurably } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+import { createWorkTree, type RebootAnswer, workTreePath } from "../modules/index.ts";
+import { storeScripts } from "../scripts/index.ts";
+import { openFitting, recordOf } from "./artifact.ts";
+import { artifactScriptsPath, moduleOf, type Run, serverOf } from "./run.ts";
+import type { OutcomeOf, StateName } from "./states.ts";
+
+/** What each state does. Throwing is the outcome `failed`. */
+export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<OutcomeOf<S>> } = {
+  Download: download,
+  ArtifactInstall: async (run) => {
+    await (await moduleOf(run)).call("ArtifactInstall");
+    return "done";
+  },
+  NeedsArtifactReboot: async (run) => {
+    run.record.reboot = await (await moduleOf(run)).needsArtifactReboot();
+    if (run.record.mode === "standalone") return "standalone";
+    return run.record.reboot === "No" ? "no-reboot" : "reboot";
+  },
+  AwaitCommit: async (run) => ((await (await moduleOf(run)).supportsRollback()) ? "wait" : "no-rollback"),
+  ArtifactReboot: async (run) => {
+    await reboot(run, "ArtifactReboot");
+    return "done";
+  },
+  ArtifactVerifyReboot: async (run) => {
+    await (await moduleOf(run)).call("ArtifactVerifyReboot");
+    return "done";
+  },
+  // What it is about is its report.
+  BeforeArtifactCommit: async () => "done",
+  ArtifactCommit: async (run) => {
+    await (await moduleOf(run)).call("ArtifactCommit");
+    return "done";
+  },
+  // Only its scripts and its place in the journal: from here on there is no way back.
+  AfterArtifactCommit: async () => "done",
+  SupportsRollback: async (run) => ((await (await moduleOf(run)).supportsRollback()) ? "yes" : "no"),
+  ArtifactRollback: async (run) => {
+    await (await moduleOf(run)).call("ArtifactRollback");
+    return "done";
+  },
+  NeedsRollbackReboot: async (run) => {
+    if (run.record.mode === "standalone") return "no-reboot";
+    run.record.reboot = await (await moduleOf(run)).needsArtifactReboot();
+    return run.record.reboot === "No" ? "no-reboot" : "reboot";
+  },
+  ArtifactRollbackReboot: async (run) => {
+    await reboot(run, "ArtifactRollbackReboot");
+    return "done";
+  },
+  ArtifactVerifyRollbackReboot: async (run) => {
+    try {
+      await (await moduleOf(run)).call("ArtifactVerifyRollbackReboot");
+      return "done";
+    } catch (error) {
+      run.signal.throwIfAborted();
+      await run.options.system.timers.sleep(run.options.settings.rollbackRebootPauseMs, run.signal);
+      throw error;
+    }
+  },
+  ArtifactFailure: async (run) => {
+    await (await moduleOf(run)).call("ArtifactFailure");
+    return "done";
+  },
+  Cleanup: async (run) => {
+    const { system, paths } = run.options;
+    const tree = workTreePath(paths.datastore);
+    try {
+      if (run.record.artifact?.payloadType && (await system.files.status(tree)) !== undefined) {
+        await (await moduleOf(run)).call("Cleanup");
+      }
+    } finally {
+      await removeDurably(system.files, tree);
+    }
+    return "done";
+  },
+  Report: async (run) => {
+    const { system, paths } = run.options;
+    // Both are gone already, unless the update was given up as a loop, or its Cleanup could not.
+    await removeDurably(system.files, workTreePath(paths.datastore));
+    await removeDurably(system.files, artifactScriptsPath(paths.datastore));
+    return "done";
+  },
+};
+
+async function download(run: Run): Promise<"done" | "empty"> {
+  const { options, record, signal } = run;
+  const artifact = run.opened ?? (await openFitting(options, await startDownload(run), signal));
+  try {
+    record.artifact = recordOf(artifact);
+    await options.store.save({ update: record });
+    const { files } = options.system;
+    await storeScripts(files, artifactScriptsPath(options.paths.datastore), artifact.header.scripts);
+    if (record.artifact.payloadType === null) {
+      for await (const file of artifact.files) {
+        throw new AgentError("payload-not-empty", `an empty payload carries the file ${JSON.stringify(file.name)}`);
+      }
+      return "empty";
+    }
+    const { provides } = options.store;
+    await createWorkTree(files, workTreePath(options.paths.datastore), artifact.header, artifact.payload, {
+      artifactName: provides?.artifact_name,
+      artifactGroup: provides?.artifact_group,
+      deviceType: await options.deviceType(),
+    });
+    await (await moduleOf(run)).download(artifact.files);
+    return "done";
+  } finally {
+    await artifact.close();
+  }
+}
+
+async function startDownload(run: Run) {
+  if (run.instructions === undefined) {
+    throw new AgentError("download-interrupted", "the download was interrupted and is not taken up again");
+  }
+  return await serverOf(run).download(run.instructions, run.signal);
+}
+
+/** Reboot as the module answered: by itself, or by the agent. */
+async function reboot(run: Run, call: "ArtifactReboot" | "ArtifactRollbackReboot"): Promise<void> {
+  const { system, settings } = run.options;
+  const answer: RebootAnswer = run.record.reboot;
+  if (answer !== "Automatic") {
+    await (await moduleOf(run)).call(call);
+    return;
+  }
+  run.logger.info("rebooting");
+  await run.log?.flush();
+  await system.power.reboot();
+  await system.timers.sleep(settings.rebootTimeoutMs, run.signal);
+  throw new AgentError("reboot-timeout", `the machine did not reboot within ${settings.rebootTimeoutMs / 1000} s`);
+}

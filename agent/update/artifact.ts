@@ -1,0 +1,108 @@
+import type { ArtifactHeader, ArtifactReading, PayloadFile, PayloadHeader } from "@upkeep/shared/artifact";
+import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/compatibility";
+import { deviceProvides } from "../device/provides.ts";
+import { AgentError } from "../errors.ts";
+import { findModule, interruptible } from "../modules/index.ts";
+import type { ArtifactRecord } from "./journal.ts";
+import type { ArtifactSource } from "./ports.ts";
+import type { EngineOptions } from "./run.ts";
+
+/** An artifact that may be installed on this device: everything that its header tells was checked. */
+export interface OpenedArtifact {
+  readonly header: ArtifactHeader;
+  readonly payload: PayloadHeader;
+  /** The files of its payload. Ends well only once the whole artifact is verified. Read it once. */
+  readonly files: AsyncIterable<PayloadFile>;
+  close(): Promise<void>;
+}
+
+/**
+ * Read an artifact up to its payload and check that it fits: signature (by the reader), number of payloads,
+ * device type and every other depends, and that there is an update module. The source is closed if not.
+ * @throws AgentError; the reader's errors; the signal's reason.
+ */
+export async function openFitting(
+  options: EngineOptions,
+  source: ArtifactSource,
+  signal: AbortSignal,
+): Promise<OpenedArtifact> {
+  let reading: ArtifactReading | undefined;
+  const close = async (): Promise<void> => {
+    await reading?.close();
+    await source.close();
+  };
+  try {
+    const content = interruptible(counted(source, options.onProgress), signal);
+    reading = await options.openArtifact(content, { verifyKeys: options.settings.verifyKeys });
+    const { header } = reading;
+    const payload = onlyPayload(header);
+    demandFit(header, payload, deviceProvides(options.store, await options.deviceType()));
+    if (payload.typeInfo.type !== null) {
+      await findModule(options.system.files, options.paths.modules, payload.typeInfo.type);
+    }
+    return { header, payload, files: filesOf(reading), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What the journal keeps of an artifact. */
+export function recordOf({ header, payload }: OpenedArtifact): ArtifactRecord {
+  return {
+    name: header.artifactName,
+    group: header.artifactGroup ?? null,
+    payloadType: payload.typeInfo.type,
+    provides: payload.typeInfo.provides === undefined ? null : { ...payload.typeInfo.provides },
+    clears: payload.typeInfo.clearsProvides === undefined ? null : [...payload.typeInfo.clearsProvides],
+  };
+}
+
+async function* counted(source: ArtifactSource, onProgress: EngineOptions["onProgress"]): AsyncGenerator<Uint8Array> {
+  let receivedBytes = 0;
+  for await (const chunk of source.content) {
+    receivedBytes += chunk.length;
+    onProgress?.({ kind: "bytes", receivedBytes, totalBytes: source.sizeBytes });
+    yield chunk;
+  }
+}
+
+function onlyPayload(header: ArtifactHeader): PayloadHeader {
+  const [payload, ...others] = header.payloads;
+  if (payload !== undefined && others.length === 0) return payload;
+  throw new AgentError(
+    "payloads-not-one",
+    `artifact ${JSON.stringify(header.artifactName)} has ${header.payloads.length} payloads; exactly one is supported`,
+  );
+}
+
+/**
+ * Hold an artifact's depends against what the device provides.
+ * @throws AgentError `device-type-mismatch` or `depends-mismatch`.
+ */
+export function demandFit(header: ArtifactHeader, payload: PayloadHeader, provides: Provides): void {
+  const [wrongType] = mismatches({ device_type: header.deviceTypes }, provides);
+  if (wrongType !== undefined) {
+    throw new AgentError(
+      "device-type-mismatch",
+      `artifact ${JSON.stringify(header.artifactName)} is not for this device: ${describeMismatch(wrongType)}`,
+    );
+  }
+  const unmet = mismatches(
+    {
+      ...(header.dependsArtifactNames === undefined ? {} : { artifact_name: header.dependsArtifactNames }),
+      ...(header.dependsArtifactGroups === undefined ? {} : { artifact_group: header.dependsArtifactGroups }),
+      ...payload.typeInfo.depends,
+    },
+    provides,
+  );
+  if (unmet.length === 0) return;
+  throw new AgentError(
+    "depends-mismatch",
+    `artifact ${JSON.stringify(header.artifactName)} does not fit what is installed: ${unmet.map(describeMismatch).join("; ")}`,
+  );
+}
+
+async function* filesOf(reading: ArtifactReading): AsyncGenerator<PayloadFile> {
+  for await (const payload of reading.payloads()) yield* payload.files();
+}

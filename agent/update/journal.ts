@@ -1,0 +1,61 @@
+import * as z from "zod/mini";
+import { STATE_NAMES, type StateName } from "./states.ts";
+
+const nullable = <T extends z.core.$ZodType>(schema: T) => z.union([schema, z.null()]);
+
+/** What must be known of the artifact to go on without it. */
+const ArtifactRecord = z.object({
+  name: z.string().check(z.minLength(1)),
+  group: nullable(z.string()),
+  /** `null`: an empty payload, which has no update module. */
+  payloadType: nullable(z.string()),
+  /** Absent fields of the artifact are `null`: that they are absent has a meaning of its own. */
+  provides: nullable(z.record(z.string(), z.string())),
+  clears: nullable(z.array(z.string())),
+});
+export type ArtifactRecord = z.infer<typeof ArtifactRecord>;
+
+/** What the agent must know after a restart, at any instant, to bring an update to its end. */
+export const JournalRecord = z.object({
+  mode: z.enum(["deployment", "standalone"]),
+  /** Of a deployment, its id. */
+  deployment: nullable(z.string()),
+  state: z.enum(STATE_NAMES as [StateName, ...StateName[]]),
+  /** States entered so far, restarts included. */
+  visits: z.int().check(z.minimum(0)),
+  artifact: nullable(ArtifactRecord),
+  /** The module's last answer to NeedsArtifactReboot. */
+  reboot: z.enum(["No", "Yes", "Automatic"]),
+  device: z.enum(["old", "new", "unknown"]),
+  /** Something failed on the way back: whatever follows, what ran before is not surely restored. */
+  spoiled: z.boolean(),
+  /** Too many states: the update was given up. */
+  looped: z.boolean(),
+  /** Why it failed, as it was first known. */
+  failure: nullable(z.string()),
+  failureCode: nullable(z.string()),
+  /** The server said that the deployment was aborted. */
+  aborted: z.boolean(),
+  /** The final status, fixed once and for all together with the provides. `null` until then. */
+  outcome: nullable(z.enum(["success", "failure"])),
+});
+export type JournalRecord = z.infer<typeof JournalRecord>;
+
+/** The record of an update that begins. */
+export function newRecord(mode: JournalRecord["mode"], deployment: string | null): JournalRecord {
+  return {
+    mode,
+    deployment,
+    state: "Download",
+    visits: 0,
+    artifact: null,
+    reboot: "No",
+    device: "old",
+    spoiled: false,
+    looped: false,
+    failure: null,
+    failureCode: null,
+    aborted: false,
+    outcome: null,
+  };
+}

@@ -1,0 +1,205 @@
+import { committedProvides, inconsistentProvides, installedProvides } from "../device/provides.ts";
+import type { StoreChange } from "../device/store.ts";
+import type { AgentError } from "../errors.ts";
+import { ACTIONS } from "./actions.ts";
+import { reportState } from "./reporting.ts";
+import { asAgentError, type Run, scriptsOf } from "./run.ts";
+import { type DeviceSoftware, type Ending, type State, type StateName, type Step, stateOf } from "./states.ts";
+
+/** How a walk through the table ended. `Interrupted`: the program is to end; the journal tells how to go on. */
+export type WalkEnd = Ending | "Interrupted";
+
+export interface WalkStart {
+  readonly to: StateName;
+  /** The journal holds this state already, written by this very program. */
+  readonly journalled?: boolean;
+}
+
+/** Walk the table from a state to an ending. Whatever goes wrong in a state is an outcome of that state. */
+export async function walk(run: Run, start: WalkStart): Promise<WalkEnd> {
+  let step: Step & { readonly to: StateName | Ending; readonly journalled?: boolean } = start;
+  while (step.to !== "Idle" && step.to !== "Waiting") {
+    if (run.signal.aborted) return "Interrupted";
+    const name: StateName = step.to;
+    try {
+      const outcome = await visit(run, name, step);
+      if (typeof outcome !== "string") {
+        step = outcome;
+        continue;
+      }
+      const next = stateOf(name).next[outcome];
+      if (next === undefined) throw new TypeError(`state ${name} has no outcome ${outcome}`);
+      step = next;
+    } catch (error) {
+      if (run.signal.aborted) return "Interrupted";
+      throw error;
+    }
+    if (step.device !== undefined) setDevice(run, step.device);
+  }
+  return step.to;
+}
+
+/** @returns The outcome; or the step to go on with, where the journal decides. */
+async function visit(
+  run: Run,
+  name: StateName,
+  { bare, journalled }: { readonly bare?: true; readonly journalled?: boolean },
+): Promise<string | { readonly to: StateName | Ending }> {
+  const state = stateOf(name);
+  run.options.onProgress?.({ kind: "state", state: name });
+  run.logger.debug(`state ${name}: ${state.doing}`);
+  // A final status is reported from the journal; any other before the state begins.
+  const late = state.report?.status === "outcome";
+  if (state.report !== undefined && !late) {
+    const told = await reportState(run, state.report);
+    if (told === "aborted") return aborted(run);
+    if (told === "failed") return failed(run, name, "report-failed", "the server could not be told");
+  }
+  if (!journalled) {
+    const detour = await journal(run, name, state);
+    if (detour !== undefined) return detour;
+  }
+  const outcome = await actWithScripts(run, name, state, bare === true);
+  if (state.report === undefined || !late) return outcome;
+  const told = await reportState(run, state.report);
+  return told === "aborted" ? aborted(run) : told;
+}
+
+async function actWithScripts(run: Run, name: StateName, state: State, bare: boolean): Promise<string> {
+  const runSet = async (set: string | undefined): Promise<boolean> => {
+    if (set === undefined || hasNoScripts(run)) return true;
+    try {
+      await scriptsOf(run).run(set, state.lenient);
+      return true;
+    } catch (error) {
+      run.signal.throwIfAborted();
+      fail(run, name, asAgentError(error));
+      if (state.lenient) spoil(run);
+      return false;
+    }
+  };
+  const failedNow = async (): Promise<string> => {
+    await runSet(state.error);
+    return "failed";
+  };
+
+  if (!bare && !(await runSet(state.enter)) && !state.lenient) return await failedNow();
+  let outcome: string;
+  try {
+    outcome = await ACTIONS[name](run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    fail(run, name, asAgentError(error));
+    if (!state.lenient) return await failedNow();
+    if (state.leaveAlways) await runSet(state.leave);
+    return "failed";
+  }
+  if (await runSet(state.leave)) return outcome;
+  if (!state.lenient) return await failedNow();
+  await runSet(state.error);
+  return outcome;
+}
+
+/** An empty payload installed by hand changes only what the device says of itself: no script is asked. */
+function hasNoScripts({ record, opened }: Run): boolean {
+  const type = record.artifact === null ? opened?.payload.typeInfo.type : record.artifact.payloadType;
+  return record.mode === "standalone" && type === null;
+}
+
+/** Write what is about to be done. @returns Where to go instead, if not on. */
+async function journal(
+  run: Run,
+  name: StateName,
+  state: State,
+): Promise<string | { readonly to: StateName | Ending } | undefined> {
+  if (state.journal === "no") return undefined;
+  const { record } = run;
+  const { store, settings } = run.options;
+  record.visits += 1;
+  if (record.visits > settings.stateVisitsMax && name !== "Report") {
+    run.logger.error(`the update entered more than ${settings.stateVisitsMax} states: it is given up as a loop`);
+    return await giveUp(run);
+  }
+  record.state = name;
+  if (state.device !== undefined) setDevice(run, state.device);
+  const change = state.journal === "settle" ? settle(run) : { update: record };
+  await run.log?.flush();
+  try {
+    await store.save(change);
+    return undefined;
+  } catch (error) {
+    run.signal.throwIfAborted();
+    const { message } = asAgentError(error);
+    run.logger.error(`cannot write down state ${name}: ${message}`);
+    if (state.journal === "must")
+      return failed(run, name, "journal-failed", `the journal cannot be written: ${message}`);
+    // An outcome that is told must be the one that the journal leads to. With nothing in it, it leads nowhere.
+    if (state.journal === "settle" && store.update !== undefined) return { to: "Waiting" };
+    return undefined;
+  }
+}
+
+/** Too many states: the end, without calling anything that belongs to the update. */
+async function giveUp(run: Run): Promise<{ readonly to: StateName | Ending }> {
+  const { record } = run;
+  if (record.outcome === null) {
+    record.looped = true;
+    record.device = "unknown";
+    record.failure ??= "the update went through too many states and was given up as a loop";
+    record.failureCode ??= "state-loop";
+  }
+  record.state = "Report";
+  try {
+    await run.options.store.save(settle(run));
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.logger.error(`cannot write down that the update was given up: ${asAgentError(error).message}`);
+    return { to: "Waiting" };
+  }
+  return { to: "Report" };
+}
+
+/** Fix the outcome, once, and what the device provides with it. */
+function settle(run: Run): StoreChange {
+  const { record } = run;
+  if (record.outcome !== null) return { update: record };
+  record.outcome = record.device === "new" ? "success" : "failure";
+  const { artifact } = record;
+  if (artifact === null || record.device === "old") return { update: record };
+  const before = installedProvides(run.options.store);
+  const provides =
+    record.device === "new"
+      ? committedProvides(before, artifact)
+      : inconsistentProvides(before, artifact, record.looped);
+  return { update: record, provides };
+}
+
+function setDevice({ record }: Run, device: DeviceSoftware): void {
+  record.device = device === "old" && record.spoiled ? "unknown" : device;
+}
+
+function spoil({ record }: Run): void {
+  record.spoiled = true;
+  if (record.device === "old") record.device = "unknown";
+}
+
+function fail(run: Run, name: StateName, error: AgentError): void {
+  run.record.failure ??= error.message;
+  run.record.failureCode ??= error.code;
+  const stack = error.code === "internal" && error.cause instanceof Error ? `\n${error.cause.stack}` : "";
+  run.logger.error(`${name}: ${error.message}${stack}`);
+}
+
+function failed(run: Run, name: StateName, code: string, message: string): string {
+  run.record.failure ??= message;
+  run.record.failureCode ??= code;
+  run.logger.error(`${name}: ${message}`);
+  return "failed";
+}
+
+function aborted(run: Run): string {
+  run.record.aborted = true;
+  run.record.failure ??= "the server aborted the deployment";
+  run.record.failureCode ??= "aborted";
+  return "aborted";
+}

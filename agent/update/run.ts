@@ -1,0 +1,99 @@
+import type { Logger } from "@upkeep/shared/logging";
+import type { DeploymentInstructions } from "@upkeep/shared/protocol";
+import type { System } from "@upkeep/shared/system";
+import type { DeviceStore } from "../device/store.ts";
+import { AgentError } from "../errors.ts";
+import { findModule, UpdateModule, workTreePath } from "../modules/index.ts";
+import { StateScripts } from "../scripts/index.ts";
+import type { OpenedArtifact } from "./artifact.ts";
+import type { DeploymentLog } from "./deployment-log.ts";
+import type { JournalRecord } from "./journal.ts";
+import type { DeploymentServer, OpenArtifact, RetryDelays } from "./ports.ts";
+import type { ProgressEvent } from "./results.ts";
+import type { UpdatePaths, UpdateSettings } from "./settings.ts";
+
+/** What the update engine works with. */
+export interface EngineOptions {
+  readonly system: Pick<System, "clock" | "timers" | "files" | "processes" | "power">;
+  readonly logger: Logger;
+  readonly store: DeviceStore;
+  readonly paths: UpdatePaths;
+  readonly settings: UpdateSettings;
+  readonly openArtifact: OpenArtifact;
+  /** The device's type, as its `device_type` file says. */
+  readonly deviceType: () => Promise<string>;
+  /** Needed for deployments; standalone updates do without. */
+  readonly server?: DeploymentServer;
+  /** For the reports that are insisted on. */
+  readonly retryDelays: RetryDelays;
+  readonly onProgress?: (event: ProgressEvent) => void;
+}
+
+/** One update on its way through the table. */
+export interface Run {
+  readonly options: EngineOptions;
+  /** As it will be journalled next. */
+  readonly record: JournalRecord;
+  readonly logger: Logger;
+  readonly log: DeploymentLog | undefined;
+  /** Aborted when the program is to end: the journal stays as it is. */
+  readonly signal: AbortSignal;
+  /** What to download. Known until a restart. */
+  readonly instructions: DeploymentInstructions | undefined;
+  /** A standalone update's artifact, opened and checked before anything else. */
+  readonly opened: OpenedArtifact | undefined;
+}
+
+/** The update module of the run's artifact. */
+export async function moduleOf(run: Run): Promise<UpdateModule> {
+  const { system, paths, settings } = run.options;
+  const payloadType = run.record.artifact?.payloadType;
+  if (payloadType === undefined || payloadType === null) {
+    throw new AgentError("module-missing", "the artifact has no payload, and so no update module");
+  }
+  return new UpdateModule({
+    system,
+    logger: run.logger,
+    executable: await findModule(system.files, paths.modules, payloadType),
+    payloadType,
+    tree: workTreePath(paths.datastore),
+    timeoutMs: settings.moduleTimeoutMs,
+    killGraceMs: settings.killGraceMs,
+    signal: run.signal,
+  });
+}
+
+/** Where the scripts that came with an artifact are kept while it is being installed. */
+export function artifactScriptsPath(datastore: string): string {
+  return `${datastore}/scripts`;
+}
+
+export function scriptsOf(run: Run): StateScripts {
+  const { system, paths, settings } = run.options;
+  return new StateScripts({
+    system,
+    logger: run.logger,
+    rootfsDirectory: paths.rootfsScripts,
+    artifactDirectory: artifactScriptsPath(paths.datastore),
+    timeoutMs: settings.scriptTimeoutMs,
+    retryTimeoutMs: settings.scriptRetryTimeoutMs,
+    retryIntervalMs: settings.scriptRetryIntervalMs,
+    killGraceMs: settings.killGraceMs,
+    signal: run.signal,
+  });
+}
+
+/** The server, which a deployment cannot do without. */
+export function serverOf(run: Run): DeploymentServer {
+  const { server } = run.options;
+  if (server === undefined) throw new AgentError("no-server", "no server is configured");
+  return server;
+}
+
+/** Any error as one with a stable code and a text for a person. */
+export function asAgentError(error: unknown): AgentError {
+  if (error instanceof AgentError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "internal";
+  return new AgentError(code, message, { cause: error });
+}
