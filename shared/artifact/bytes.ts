@@ -5,9 +5,15 @@ export class ByteReader {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = NOTHING;
   #ended = false;
+  #position = 0;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#iterator = source[Symbol.asyncIterator]();
+  }
+
+  /** Bytes handed out so far. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Resolves to false at the end of the stream. */
@@ -24,6 +30,7 @@ export class ByteReader {
   #take(count: number): Uint8Array {
     const piece = this.#chunk.subarray(0, count);
     this.#chunk = this.#chunk.subarray(piece.length);
+    this.#position += piece.length;
     return piece;
   }
 

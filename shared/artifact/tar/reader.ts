@@ -54,6 +54,7 @@ export class TarReader {
   #ended = false;
   #remaining = 0;
   #padding = 0;
+  #entryStart = 0;
 
   /**
    * @param where What is being read, for messages.
@@ -65,6 +66,11 @@ export class TarReader {
     this.#emptyAllowed = emptyAllowed;
   }
 
+  /** Offset in the stream of what describes the current entry, or of the end mark. */
+  get entryStart(): number {
+    return this.#entryStart;
+  }
+
   /**
    * The next entry, once the one before was passed over; `undefined` when the stream ended as it should.
    * @throws ArtifactError
@@ -72,6 +78,7 @@ export class TarReader {
   async next(): Promise<TarEntry | undefined> {
     if (this.#ended) return undefined;
     await this.#finishEntry();
+    this.#entryStart = this.#bytes.position;
     let longName: string | undefined;
     let pax: PaxAttributes | undefined;
     for (;;) {

@@ -1,0 +1,54 @@
+import zlib from "node:zlib";
+import { type Compressor, type Compressors, through } from "@upkeep/shared/artifact/write";
+
+const CHUNK_BYTES = 256 * 1024;
+/** As the zstd tool has it. */
+const ZSTD_LEVEL = 3;
+
+const xz: Compressor = async function* (source) {
+  const { createCompressor } = await import("lzma-native");
+  // One thread: several would cut the stream at places that depend on the machine.
+  yield* through(source, createCompressor({ preset: 6, check: "CHECK_CRC64", threads: 1 }));
+};
+
+/** What `node:zlib` has from Node 22.15 on; the types of the oldest Node that we run on do not know it. */
+interface ZstdOfNode {
+  createZstdCompress(options: object): ReturnType<typeof zlib.createGzip>;
+}
+
+/** The WebAssembly encoder has one state: whoever compresses waits for whoever does so already. */
+let encoderFree: Promise<void> = Promise.resolve();
+
+async function* zstdPortably(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { Zstd } = await import("@hpcc-js/wasm-zstd");
+  const before = encoderFree;
+  let release = (): void => undefined;
+  encoderFree = new Promise((resolve) => {
+    release = resolve;
+  });
+  try {
+    await before;
+    const encoder = await Zstd.load();
+    encoder.reset();
+    encoder.setCompressionLevel(ZSTD_LEVEL);
+    for await (const chunk of source) {
+      for (let offset = 0; offset < chunk.length; offset += CHUNK_BYTES) {
+        const piece = encoder.compressChunk(chunk.subarray(offset, offset + CHUNK_BYTES));
+        if (piece.length > 0) yield piece;
+      }
+    }
+    const last = encoder.compressEnd();
+    if (last.length > 0) yield last;
+  } finally {
+    release();
+  }
+}
+
+const zstd: Compressor = (source) => {
+  if (!("createZstdCompress" in zlib)) return zstdPortably(source);
+  const native = zlib as unknown as ZstdOfNode;
+  return through(source, native.createZstdCompress({ chunkSize: CHUNK_BYTES }));
+};
+
+/** Compressors of what the format knows beyond gzip. */
+export const COMPRESSORS: Compressors = { xz, zstd };

@@ -1,0 +1,65 @@
+import { quoted } from "../names.ts";
+import { PlanError, type ResolvedPlan } from "./plan.ts";
+import { TAR_END, tarFile } from "./tar.ts";
+
+/** Files that stand behind an artifact's payload, with their checksums. */
+export type Checksums = ReadonlyMap<string, string>;
+
+const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+export const VERSION_CONTENT = text('{"format":"mender","version":3}');
+
+function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list === undefined || list.length === 0 ? undefined : list;
+}
+
+/** Keys in the order of their code points, so that the same plan gives the same bytes; nothing if empty. */
+function sorted(map: Readonly<Record<string, string>>): Record<string, string> | undefined {
+  const keys = Object.keys(map).sort();
+  return keys.length === 0 ? undefined : Object.fromEntries(keys.map((key) => [key, map[key] ?? ""]));
+}
+
+/** `header-info`. JSON leaves out what is undefined. */
+function headerInfo(plan: ResolvedPlan): string {
+  return JSON.stringify({
+    payloads: [{ type: plan.type }],
+    artifact_provides: { artifact_name: plan.artifactName, artifact_group: plan.artifactGroup || undefined },
+    artifact_depends: {
+      artifact_name: some(plan.dependsArtifactNames),
+      device_type: plan.deviceTypes,
+      artifact_group: some(plan.dependsArtifactGroups),
+    },
+  });
+}
+
+function typeInfo(plan: ResolvedPlan, checksums: Checksums): string {
+  const [file] = plan.files;
+  const checksum = file === undefined ? undefined : checksums.get(file.name);
+  const measured = plan.checksumKey === undefined || checksum === undefined ? {} : { [plan.checksumKey]: checksum };
+  return JSON.stringify({
+    type: plan.type,
+    artifact_depends: sorted(plan.depends),
+    artifact_provides: sorted({ ...plan.provides, ...measured }),
+    clears_artifact_provides: some(plan.clearsProvides),
+  });
+}
+
+/** header.tar, before compression. */
+export function* headerTar(plan: ResolvedPlan, checksums: Checksums): Generator<Uint8Array> {
+  yield* tarFile("header-info", text(headerInfo(plan)));
+  for (const { name, content } of plan.scripts) {
+    const entry = `scripts/${name}`;
+    if (Buffer.byteLength(entry) > 100)
+      throw new PlanError("scripts", `the state script's name ${quoted(name)} is too long`);
+    yield* tarFile(entry, content, 0o755);
+  }
+  yield* tarFile("headers/0000/type-info", text(typeInfo(plan, checksums)));
+  if (plan.metaDataJson !== undefined) yield* tarFile("headers/0000/meta-data", text(plan.metaDataJson));
+  yield TAR_END;
+}
+
+/** `manifest`: a line for everything, in the order of the names. */
+export function manifestContent(checksums: ReadonlyMap<string, string>): Uint8Array {
+  const lines = [...checksums.keys()].sort().map((name) => `${checksums.get(name)}  ${name}\n`);
+  return text(lines.join(""));
+}

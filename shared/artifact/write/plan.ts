@@ -1,0 +1,196 @@
+import { ArtifactError } from "../errors.ts";
+import { parseJson } from "../json.ts";
+import { quoted } from "../names.ts";
+import { MetaData } from "../schemas.ts";
+import type { Compression, StateScript } from "../types.ts";
+
+/** A file to be put in a payload. It is read twice: for its checksum, and for its content. */
+export interface SourceFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  read(): AsyncIterable<Uint8Array>;
+}
+
+/** What every kind of artifact has. */
+export interface CommonPlan {
+  readonly artifactName: string;
+  readonly artifactGroup?: string;
+  readonly deviceTypes: readonly string[];
+  readonly dependsArtifactNames?: readonly string[];
+  readonly dependsArtifactGroups?: readonly string[];
+  readonly provides?: Readonly<Record<string, string>>;
+  readonly depends?: Readonly<Record<string, string>>;
+  readonly clearsProvides?: readonly string[];
+  readonly compression?: Compression;
+}
+
+/** How the software that a payload carries is named in what the device provides. */
+export interface SoftwarePlan {
+  /** Instead of `rootfs-image`. */
+  readonly softwareFilesystem?: string;
+  /** Instead of the payload type; for rootfs-image, instead of nothing. */
+  readonly softwareName?: string;
+  /** Instead of the artifact's name. */
+  readonly softwareVersion?: string;
+  /** Provide no version, and clear nothing on its account. */
+  readonly noDefaultSoftwareVersion?: boolean;
+  /** Clear only what `clearsProvides` says. */
+  readonly noDefaultClearsProvides?: boolean;
+}
+
+export interface ModuleImagePlan extends CommonPlan, SoftwarePlan {
+  readonly kind: "module-image";
+  /** The payload type: the name of the update module. */
+  readonly type: string;
+  readonly files: readonly SourceFile[];
+  readonly scripts?: readonly StateScript[];
+  /** JSON text of an object. */
+  readonly metaDataJson?: string;
+}
+
+export interface RootfsImagePlan extends CommonPlan, SoftwarePlan {
+  readonly kind: "rootfs-image";
+  readonly file: SourceFile;
+  readonly scripts?: readonly StateScript[];
+  /** Under which key the image's checksum is provided: the usual one, the one of old clients, or none. */
+  readonly checksumProvide?: "rootfs-image.checksum" | "rootfs_image_checksum" | "none";
+}
+
+export interface BootstrapPlan extends CommonPlan {
+  readonly kind: "bootstrap";
+}
+
+export type ArtifactPlan = ModuleImagePlan | RootfsImagePlan | BootstrapPlan;
+
+/** A plan with every default filled in: what is going to be written. */
+export interface ResolvedPlan extends CommonPlan {
+  readonly type: string | null;
+  readonly files: readonly SourceFile[];
+  readonly scripts: readonly StateScript[];
+  readonly provides: Readonly<Record<string, string>>;
+  readonly depends: Readonly<Record<string, string>>;
+  readonly clearsProvides: readonly string[];
+  readonly compression: Compression;
+  readonly metaDataJson?: string;
+  /** The key under which the checksum of the only file is provided. */
+  readonly checksumKey?: string;
+}
+
+/** A plan that no artifact can be made of. `field` is the plan's field that is wrong. */
+export class PlanError extends Error {
+  override readonly name = "PlanError";
+  readonly field: string;
+
+  constructor(field: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.field = field;
+  }
+}
+
+const DEFAULT_FILESYSTEM = "rootfs-image";
+const SCRIPT_NAME =
+  /^Artifact(Install|Reboot|Rollback|RollbackReboot|Commit|Failure)_(Enter|Leave|Error)_\d\d([-_.]\S*)?$/;
+const FILE_NAME = /^[A-Za-z0-9.,_-]+$/;
+const PAYLOAD_TYPE = /^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u;
+
+/** What a payload provides and clears by default, as mender-artifact chooses it. */
+function software(
+  plan: CommonPlan & SoftwarePlan,
+  payloadName: string,
+): { provides: [string, string][]; clears: string[] } {
+  if (plan.noDefaultSoftwareVersion === true) return { provides: [], clears: [] };
+  const filesystem = plan.softwareFilesystem || DEFAULT_FILESYSTEM;
+  const name = plan.softwareName || payloadName;
+  const key = name === "" ? filesystem : `${filesystem}.${name}`;
+  // A new root file system also ends the group and the checksum that clients of old wrote.
+  const whole = key === DEFAULT_FILESYSTEM ? ["artifact_group", "rootfs_image_checksum"] : [];
+  return {
+    provides: [[`${key}.version`, plan.softwareVersion || plan.artifactName]],
+    clears: plan.noDefaultClearsProvides === true ? [] : [...whole, `${key}.*`],
+  };
+}
+
+/**
+ * Fill in the defaults.
+ * @throws PlanError naming the field that cannot be.
+ */
+export function resolvePlan(plan: ArtifactPlan): ResolvedPlan {
+  checkCommon(plan);
+  const common = { ...plan, compression: plan.compression ?? "gzip", depends: plan.depends ?? {} };
+  if (plan.kind === "bootstrap") {
+    return {
+      ...common,
+      type: null,
+      files: [],
+      scripts: [],
+      provides: plan.provides ?? {},
+      clearsProvides: plan.clearsProvides ?? [],
+    };
+  }
+  const isRootfs = plan.kind === "rootfs-image";
+  const { provides, clears } = software(plan, isRootfs ? "" : plan.type);
+  const files = isRootfs ? [plan.file] : plan.files;
+  const scripts = plan.scripts ?? [];
+  checkFiles(files);
+  checkScripts(scripts);
+  const resolved = {
+    ...common,
+    files,
+    scripts,
+    provides: { ...Object.fromEntries(provides), ...plan.provides },
+    clearsProvides: [...(plan.clearsProvides ?? []), ...clears],
+  };
+  if (isRootfs) {
+    const checksumKey = plan.checksumProvide ?? "rootfs-image.checksum";
+    return { ...resolved, type: "rootfs-image", ...(checksumKey === "none" ? {} : { checksumKey }) };
+  }
+  if (!PAYLOAD_TYPE.test(plan.type)) {
+    throw new PlanError("type", `the payload type ${quoted(plan.type)} is no name of an update module`);
+  }
+  if (plan.metaDataJson !== undefined) checkMetaData(plan.metaDataJson);
+  return { ...resolved, type: plan.type };
+}
+
+function checkCommon(plan: ArtifactPlan): void {
+  if (plan.artifactName === "") throw new PlanError("artifactName", "the artifact needs a name");
+  if (plan.deviceTypes.length === 0) throw new PlanError("deviceTypes", "at least one device type is needed");
+  const lists = ["deviceTypes", "dependsArtifactNames", "dependsArtifactGroups", "clearsProvides"] as const;
+  for (const field of lists) {
+    if (plan[field]?.includes("")) throw new PlanError(field, `${field}: an entry is empty`);
+  }
+  for (const field of ["provides", "depends"] as const) {
+    if (Object.keys(plan[field] ?? {}).includes("")) throw new PlanError(field, `${field}: a key is empty`);
+  }
+}
+
+function checkFiles(files: readonly SourceFile[]): void {
+  const names = new Set<string>();
+  for (const { name } of files) {
+    if (!FILE_NAME.test(name) || name === "." || name === ".." || name.length > 255) {
+      throw new PlanError("files", `the file name ${quoted(name)} may have letters, digits and ".,_-" only`);
+    }
+    if (names.has(name)) throw new PlanError("files", `there are two files of the name ${quoted(name)}`);
+    names.add(name);
+  }
+}
+
+function checkScripts(scripts: readonly StateScript[]): void {
+  const names = new Set<string>();
+  for (const { name } of scripts) {
+    if (!SCRIPT_NAME.test(name) || name.includes("/")) {
+      const example = "ArtifactInstall_Enter_10_stop-app";
+      throw new PlanError("scripts", `${quoted(name)} is no name of an artifact's state script, such as ${example}`);
+    }
+    if (names.has(name)) throw new PlanError("scripts", `there are two state scripts of the name ${quoted(name)}`);
+    names.add(name);
+  }
+}
+
+function checkMetaData(json: string): void {
+  try {
+    parseJson(new TextEncoder().encode(json), MetaData, "meta-data", "meta-data-invalid");
+  } catch (cause) {
+    if (!(cause instanceof ArtifactError)) throw cause;
+    throw new PlanError("metaDataJson", cause.message, { cause });
+  }
+}

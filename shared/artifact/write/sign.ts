@@ -1,0 +1,109 @@
+import type { KeyObject } from "node:crypto";
+import { ARTIFACT_LIMITS } from "../limits.ts";
+import { openArtifact } from "../reading.ts";
+import { readSmall, TarReader } from "../tar/reader.ts";
+import type { ReadOptions } from "../types.ts";
+import { signManifest } from "./signing.ts";
+import { tarFile } from "./tar.ts";
+import type { ArtifactSink } from "./write.ts";
+
+export interface SignOptions extends Pick<ReadOptions, "decompressors"> {
+  /** Replace a signature that is there. */
+  readonly force?: boolean;
+  readonly onProgress?: (doneBytes: number) => void;
+}
+
+/** The artifact is signed already, and it was not said to sign it again. */
+export class AlreadySignedError extends Error {
+  override readonly name = "AlreadySignedError";
+
+  constructor() {
+    super("the artifact is signed already");
+  }
+}
+
+/** Hands chunks on, and keeps them until it is told where they go. */
+class Tee {
+  readonly #source: AsyncIterable<Uint8Array>;
+  #kept: Uint8Array[] = [];
+  #target: ((chunk: Uint8Array) => Promise<void>) | undefined;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#source) {
+      if (this.#target === undefined) this.#kept.push(chunk);
+      else await this.#target(chunk);
+      yield chunk;
+    }
+  }
+
+  /** What came so far. From now on chunks go to `target`. */
+  divert(target: (chunk: Uint8Array) => Promise<void>): Buffer {
+    const kept = Buffer.concat(this.#kept);
+    this.#kept = [];
+    this.#target = target;
+    return kept;
+  }
+}
+
+/** Where the manifest is in the first bytes of an artifact, and where what follows it and its signature starts. */
+async function locate(start: Uint8Array): Promise<{ manifest: Uint8Array; manifestEnd: number; restStart: number }> {
+  const tar = new TarReader(
+    (async function* () {
+      yield start;
+    })(),
+    "artifact",
+  );
+  let manifest: Uint8Array = new Uint8Array(0);
+  let manifestEnd = 0;
+  for (;;) {
+    const entry = await tar.next();
+    if (entry?.name === "manifest") manifest = await readSmall(entry, ARTIFACT_LIMITS.manifestBytesMax, "artifact");
+    else if (manifest.length > 0 && manifestEnd === 0) manifestEnd = tar.entryStart;
+    if (entry === undefined || (manifestEnd > 0 && entry.name !== "manifest.sig")) {
+      return { manifest, manifestEnd, restStart: tar.entryStart };
+    }
+  }
+}
+
+/**
+ * Sign an artifact, copying it from `source` to `sink`. It is verified on the way: what is damaged is not
+ * signed. Everything but the signature stays as it is, byte for byte.
+ * @returns Bytes written.
+ * @throws ArtifactError, AlreadySignedError
+ */
+export async function signArtifact(
+  source: AsyncIterable<Uint8Array>,
+  sink: ArtifactSink,
+  key: KeyObject,
+  options: SignOptions = {},
+): Promise<number> {
+  const tee = new Tee(source);
+  const reading = await openArtifact(
+    tee,
+    options.decompressors === undefined ? {} : { decompressors: options.decompressors },
+  );
+  try {
+    if (reading.header.signature.state !== "unsigned" && options.force !== true) throw new AlreadySignedError();
+    let written = 0;
+    const write = async (data: Uint8Array): Promise<void> => {
+      await sink.write(data);
+      written += data.length;
+      options.onProgress?.(written);
+    };
+    const start = tee.divert(write);
+    const { manifest, manifestEnd, restStart } = await locate(start);
+    await write(start.subarray(0, manifestEnd));
+    for (const block of tarFile("manifest.sig", signManifest(key, manifest))) await write(block);
+    await write(start.subarray(restStart));
+    // Reading to the end verifies, and makes the rest pass through.
+    const payloads = reading.payloads()[Symbol.asyncIterator]();
+    while ((await payloads.next()).done !== true);
+    return written;
+  } finally {
+    await reading.close();
+  }
+}
