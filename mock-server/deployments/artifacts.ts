@@ -1,0 +1,139 @@
+import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
+import type { Clock } from "@upkeep/shared/system";
+import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
+import type {
+  ArtifactFilter,
+  ArtifactRecord,
+  ArtifactSort,
+  Page,
+  Paging,
+  Records,
+  ReleaseFilter,
+  ReleaseRecord,
+  ReleaseSort,
+  Storage,
+} from "../storage/index.ts";
+import { combinationsOf } from "./combinations.ts";
+
+const DEVICE_TYPES_MAX = 200;
+const TEXT_MAX = 4096;
+
+/** A release with its artifacts, sorted by id. */
+export interface Release extends ReleaseRecord {
+  readonly artifacts: readonly ArtifactRecord[];
+}
+
+/**
+ * What is known of artifacts. An artifact that is added belongs to the unfinished deployments of its
+ * release at once; one of an unfinished deployment is not deleted.
+ */
+export class Artifacts {
+  readonly #storage: Storage;
+  readonly #clock: Clock;
+
+  constructor(storage: Storage, clock: Clock) {
+    this.#storage = storage;
+    this.#clock = clock;
+  }
+
+  /**
+   * @throws ServerError (invalid) if it cannot be deployed; (conflict) if the id is taken, or another artifact
+   *   of the release is for some of the same devices: `metadata.conflict` tells which.
+   */
+  insert(artifact: ArtifactRecord): Promise<void> {
+    checkMetadata(artifact);
+    const combinations = combinationsOf(artifact);
+    return this.#storage.transaction(async ({ artifacts }) => {
+      const digests = [...combinations.keys()];
+      const owner = await artifacts.owner(artifact.name, digests);
+      if (owner !== undefined) {
+        throw conflict("an artifact with the same name and depends already exists", {
+          conflict: {
+            artifact_id: owner.artifactId,
+            artifact_name: artifact.name,
+            depends: combinations.get(owner.combination),
+          },
+        });
+      }
+      if ((await artifacts.everKnown([artifact.id])).size > 0) {
+        throw conflict(`an artifact with the id ${artifact.id} already exists`);
+      }
+      await artifacts.insert(artifact, digests);
+    });
+  }
+
+  /** @throws ServerError (not-found) */
+  get(id: string): Promise<ArtifactRecord> {
+    return this.#storage.read((records) => find(records, id));
+  }
+
+  /**
+   * An artifact that some device may still be told to install, also after it was deleted.
+   * @throws ServerError (not-found)
+   */
+  list(filter: ArtifactFilter, sort: ArtifactSort, paging?: Paging): Promise<Page<ArtifactRecord>> {
+    return this.#storage.read(({ artifacts }) => artifacts.list(filter, sort, paging));
+  }
+
+  /** @throws ServerError (not-found); (unprocessable) if it was ever part of a deployment; (invalid) */
+  setDescription(id: string, description: string): Promise<void> {
+    checkDescription(description);
+    return this.#storage.transaction(async (records) => {
+      const { name } = await find(records, id);
+      if (await records.deployments.anyOfRelease(name, "any")) {
+        throw unprocessable("Artifact has already been used in a deployment");
+      }
+      await records.artifacts.setDescription(id, description, this.#clock.now());
+    });
+  }
+
+  /** @throws ServerError (not-found); (conflict) while it is part of an unfinished deployment. */
+  delete(id: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const { name } = await find(records, id);
+      if (await records.deployments.anyOfRelease(name, "unfinished")) {
+        throw conflict("Artifact is used in active deployment");
+      }
+      if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
+      else await records.artifacts.delete(id);
+    });
+  }
+
+  /** @param paging Everything when absent. */
+  releases(filter: ReleaseFilter, sort: ReleaseSort, paging?: Paging): Promise<Page<Release>> {
+    return this.#storage.read(async (records) => {
+      const { items, total } = await records.releases.list(filter, sort, paging);
+      const artifacts = await records.artifacts.ofReleases(items.map(({ name }) => name));
+      const releases = items.map((release) => ({
+        ...release,
+        artifacts: artifacts.filter(({ name }) => name === release.name),
+      }));
+      return { items: releases, total };
+    });
+  }
+}
+
+async function find({ artifacts }: Records, id: string): Promise<ArtifactRecord> {
+  const artifact = await artifacts.find(id);
+  if (artifact === undefined) throw notFound();
+  return artifact;
+}
+
+function checkMetadata({ name, deviceTypes, description }: ArtifactRecord): void {
+  if (name === "" || name.length > PROTOCOL_LIMITS.artifactNameMax) {
+    throw invalid(`Metadata invalid: the artifact name must have 1 to ${PROTOCOL_LIMITS.artifactNameMax} characters`);
+  }
+  if (deviceTypes.length === 0 || deviceTypes.length > DEVICE_TYPES_MAX) {
+    throw invalid(
+      `Metadata invalid: an artifact is for 1 to ${DEVICE_TYPES_MAX} device types, this one for ${deviceTypes.length}`,
+    );
+  }
+  if (deviceTypes.some((type) => type === "" || type.length > TEXT_MAX)) {
+    throw invalid(`Metadata invalid: a device type must have 1 to ${TEXT_MAX} characters`);
+  }
+  checkDescription(description);
+}
+
+function checkDescription(description: string): void {
+  if (description.length > TEXT_MAX) throw invalid(`description: must have at most ${TEXT_MAX} characters`);
+}

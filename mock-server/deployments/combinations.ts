@@ -1,0 +1,31 @@
+import { invalid } from "../errors.ts";
+import { type ArtifactRecord, sha256 } from "../storage/index.ts";
+
+/** More combinations than this are a mistake, not a release. */
+const COMBINATIONS_MAX = 10_000;
+
+/** One way to meet all that an artifact needs: a value for each key. */
+export type Combination = Readonly<Record<string, string>>;
+
+/**
+ * Every way to meet what an artifact needs, device types included, each with its digest.
+ * @throws ServerError (invalid) if there are absurdly many, or none.
+ */
+export function combinationsOf({ depends, deviceTypes }: ArtifactRecord): Map<string, Combination> {
+  const needs = Object.entries<string | readonly string[]>({ ...depends, device_type: deviceTypes })
+    .map(([key, value]): [string, readonly string[]] => [
+      key,
+      typeof value === "string" ? [value] : [...new Set(value)],
+    ])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const count = needs.reduce((product, [, values]) => product * values.length, 1);
+  if (count === 0) throw invalid("Metadata invalid: an artifact that depends on a key needs a value for it");
+  if (count > COMBINATIONS_MAX) {
+    throw invalid(`Metadata invalid: depends has ${count} combinations of values, at most ${COMBINATIONS_MAX}`);
+  }
+  let combinations: Combination[] = [{}];
+  for (const [key, values] of needs) {
+    combinations = combinations.flatMap((combination) => values.map((value) => ({ ...combination, [key]: value })));
+  }
+  return new Map(combinations.map((combination) => [sha256(JSON.stringify(combination)), combination]));
+}

@@ -1,0 +1,162 @@
+import { AuthRequest, describeFaults } from "@upkeep/shared/protocol";
+import type { Clock, Random } from "@upkeep/shared/system";
+import * as z from "zod";
+import { invalid, unauthorized } from "../errors.ts";
+import { type AuthSetRecord, type DeviceRecord, type Records, type Storage, sha256 } from "../storage/index.ts";
+import { TokenKey } from "../tokens.ts";
+import { accept, refreshDevice } from "./acceptance.ts";
+import { type Identity, parseIdentity } from "./identity.ts";
+import { isSignedBy, type PublicKey, parsePublicKey } from "./public-key.ts";
+import { registerAuthSet, registerDevice } from "./registration.ts";
+
+const DeviceClaims = z.object({
+  jti: z.string(),
+  sub: z.string(),
+  iss: z.literal("Mender"),
+  /** Seconds since the Unix epoch, as the other times of a token. */
+  exp: z.number(),
+  iat: z.number(),
+  "mender.device": z.literal(true),
+  "mender.plan": z.literal("enterprise"),
+  "mender.trial": z.literal(false),
+  "mender.addons": z.array(z.object({ name: z.string(), enabled: z.boolean() })),
+  /** Tokens of an older generation of the auth set were revoked. */
+  "upkeep.generation": z.number(),
+});
+type DeviceClaims = z.infer<typeof DeviceClaims>;
+
+/** Who sent a request to the device API. */
+export interface DevicePrincipal {
+  readonly deviceId: string;
+  readonly authSetId: string;
+}
+
+/** An authorisation request as it arrived. */
+export interface AuthAttempt {
+  /** The exact bytes that were signed. */
+  readonly body: Uint8Array;
+  /** Header `X-MEN-Signature`: base64. */
+  readonly signature: string | undefined;
+}
+
+export interface AuthenticationOptions {
+  /** Accept every key at once, unless it was rejected. For development. */
+  readonly autoAccept: boolean;
+  readonly tokenLifeMs: number;
+}
+
+/** Lets devices in. */
+export class DeviceAuthentication {
+  readonly #storage: Storage;
+  readonly #system: { readonly clock: Clock; readonly random: Random };
+  readonly #options: AuthenticationOptions;
+  readonly #tokens: TokenKey<DeviceClaims>;
+
+  constructor(
+    storage: Storage,
+    system: { readonly clock: Clock; readonly random: Random },
+    tokenSeed: Uint8Array,
+    options: AuthenticationOptions,
+  ) {
+    this.#storage = storage;
+    this.#system = system;
+    this.#options = options;
+    this.#tokens = new TokenKey(tokenSeed, {}, (payload) => DeviceClaims.safeParse(payload).data);
+  }
+
+  /**
+   * Answer an authorisation request. A device or key that was not seen before is written down as pending.
+   * @returns A token.
+   * @throws ServerError (invalid) if the request is malformed; (unauthorized) if its signature is wrong
+   *   or the key is not accepted.
+   */
+  async authorize(attempt: AuthAttempt): Promise<string> {
+    const { identity, publicKey } = verifiedRequest(attempt);
+    const accepted = await this.#storage.transaction((records) => this.#admit(records, identity, publicKey));
+    if (accepted === undefined) throw unauthorized("dev auth: unauthorized");
+    return this.#issue(accepted);
+  }
+
+  /**
+   * Who a token belongs to, now: it is neither expired nor revoked, its key is accepted.
+   * @throws ServerError (unauthorized)
+   */
+  async verify(token: string): Promise<DevicePrincipal> {
+    const claims = this.#tokens.read(token);
+    if (claims === undefined || this.#system.clock.now() >= claims.exp * 1000) throw unauthorized();
+    const standing = await this.#storage.read(({ authSets }) => authSets.standing(claims.jti));
+    if (
+      standing?.status !== "accepted" ||
+      standing.device_id !== claims.sub ||
+      standing.token_generation !== claims["upkeep.generation"]
+    ) {
+      throw unauthorized();
+    }
+    return { deviceId: claims.sub, authSetId: claims.jti };
+  }
+
+  /** The auth set if it is accepted, possibly just now. */
+  async #admit(records: Records, identity: Identity, publicKey: PublicKey): Promise<AuthSetRecord | undefined> {
+    const now = this.#system.clock.now();
+    const known = await records.devices.findByIdentity(sha256(identity.json));
+    const device: DeviceRecord = known ?? (await registerDevice(records, this.#system, identity));
+    const authSets = await records.authSets.ofDevices([device.id]);
+    const authSet =
+      authSets.find(({ public_key }) => public_key === publicKey.pem) ??
+      (await registerAuthSet(records, this.#system, device.id, publicKey.pem, "pending"));
+    const admitted =
+      authSet.status === "preauthorized" || (authSet.status === "pending" && this.#options.autoAccept)
+        ? await accept(records, authSet, now)
+        : authSet;
+    if (admitted.status !== "accepted") {
+      await refreshDevice(records, device.id, now);
+      return undefined;
+    }
+    await records.devices.checkIn(device.id, now);
+    return admitted;
+  }
+
+  #issue(authSet: AuthSetRecord): string {
+    const now = this.#system.clock.now();
+    return this.#tokens.issue({
+      jti: authSet.id,
+      sub: authSet.device_id,
+      iss: "Mender",
+      exp: Math.floor((now + this.#options.tokenLifeMs) / 1000),
+      iat: Math.floor(now / 1000),
+      "mender.device": true,
+      "mender.plan": "enterprise",
+      "mender.trial": false,
+      "mender.addons": [],
+      "upkeep.generation": authSet.token_generation,
+    });
+  }
+}
+
+/** Every check of a request that needs no record, in the reference's order. */
+function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity; publicKey: PublicKey } {
+  const request = decode(body);
+  const publicKey = parsePublicKey(request.pubkey);
+  const identity = parseIdentity(request.id_data);
+  if (signature === undefined || signature === "") throw invalid("missing request signature header");
+  if (!isSignedBy(publicKey, body, signature)) throw unauthorized("signature verification failed");
+  return { identity, publicKey };
+}
+
+function decode(body: Uint8Array): AuthRequest {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (error) {
+    throw invalid(`failed to decode auth request: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) {
+    for (const field of ["id_data", "pubkey"]) {
+      const value: unknown = Object.entries(json).find(([key]) => key === field)?.[1];
+      if (value === undefined || value === "") throw invalid(`invalid auth request: ${field} must be provided`);
+    }
+  }
+  const parsed = AuthRequest.safeParse(json);
+  if (!parsed.success) throw invalid(`failed to decode auth request: ${describeFaults(parsed.error)}`);
+  return parsed.data;
+}

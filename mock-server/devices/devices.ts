@@ -1,0 +1,189 @@
+import type { Clock, Random } from "@upkeep/shared/system";
+import { decommissionDevice } from "../deployments/decommission.ts";
+import { conflict, invalid, notFound } from "../errors.ts";
+import {
+  type AuthSetRecord,
+  type AuthStatus,
+  type DeviceRecord,
+  type DeviceStatus,
+  type Page,
+  type Paging,
+  type Records,
+  type Storage,
+  sha256,
+} from "../storage/index.ts";
+import { accept, refreshDevice, setStatus } from "./acceptance.ts";
+import { mayBecome, type SettableStatus } from "./auth-status.ts";
+import { identityAttributes, identityOf, type JsonValue } from "./identity.ts";
+import { parsePublicKey } from "./public-key.ts";
+import { registerAuthSet, registerDevice } from "./registration.ts";
+
+/** One key of a device, as the management API shows it. */
+export interface AuthSet {
+  readonly id: string;
+  readonly identityData: Readonly<Record<string, JsonValue>>;
+  /** PEM. */
+  readonly publicKey: string;
+  readonly status: AuthStatus;
+  readonly createdMs: number;
+}
+
+export interface Device {
+  readonly id: string;
+  readonly identityData: Readonly<Record<string, JsonValue>>;
+  readonly status: DeviceStatus;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+  /** When it last got a token. */
+  readonly checkInMs?: number;
+  /** In the order in which they came. */
+  readonly authSets: readonly AuthSet[];
+}
+
+export interface DeviceFilter {
+  readonly statuses?: readonly DeviceStatus[];
+  readonly ids?: readonly string[];
+}
+
+/** What administrators do with devices. */
+export class Devices {
+  readonly #storage: Storage;
+  readonly #system: { readonly clock: Clock; readonly random: Random };
+
+  constructor(storage: Storage, system: { readonly clock: Clock; readonly random: Random }) {
+    this.#storage = storage;
+    this.#system = system;
+  }
+
+  /** Sorted by status, then id. */
+  list(filter: DeviceFilter, paging: Paging): Promise<Page<Device>> {
+    return this.#storage.read(async (records) => {
+      const { items, total } = await records.devices.list(filter, paging);
+      const authSets = await records.authSets.ofDevices(items.map(({ id }) => id));
+      return { items: items.map((device) => present(device, authSets)), total };
+    });
+  }
+
+  /** @throws ServerError (not-found) */
+  get(id: string): Promise<Device> {
+    return this.#storage.read((records) => find(records, id));
+  }
+
+  count(status?: DeviceStatus): Promise<number> {
+    return this.#storage.read(({ devices }) => devices.count(status));
+  }
+
+  /** @throws ServerError (not-found) */
+  authSetStatus(deviceId: string, authSetId: string): Promise<AuthStatus> {
+    return this.#storage.read(async (records) => (await findAuthSet(records, deviceId, authSetId)).status);
+  }
+
+  /**
+   * Accept, reject or dismiss a key. The same status again changes nothing.
+   * @throws ServerError (not-found); (invalid) if there is no way from its status to this one.
+   */
+  setAuthSetStatus(deviceId: string, authSetId: string, status: SettableStatus): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const authSet = await findAuthSet(records, deviceId, authSetId);
+      if (authSet.status === status) return;
+      if (!mayBecome(authSet.status, status)) {
+        throw invalid(`dev auth: an auth set cannot go from ${authSet.status} to ${status}`);
+      }
+      const now = this.#system.clock.now();
+      if (status === "accepted") await accept(records, authSet, now);
+      else await setStatus(records, authSet, status, now);
+    });
+  }
+
+  /**
+   * Forget a key; its tokens are worthless at once. A device that was only announced goes with its last key.
+   * @throws ServerError (not-found)
+   */
+  deleteAuthSet(deviceId: string, authSetId: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const authSet = await findAuthSet(records, deviceId, authSetId);
+      const now = this.#system.clock.now();
+      await records.authSets.delete(authSet.id);
+      const left = await records.authSets.ofDevices([deviceId]);
+      if (left.length === 0 && authSet.status === "preauthorized") {
+        await decommissionDevice(records, deviceId, now);
+        await records.devices.delete(deviceId);
+      } else await refreshDevice(records, deviceId, now);
+    });
+  }
+
+  /**
+   * Make every token that was issued for a key worthless; the device may get a new one.
+   * @throws ServerError (not-found)
+   */
+  revokeTokens(authSetId: string): Promise<void> {
+    return this.#storage.transaction(async ({ authSets }) => {
+      if ((await authSets.find(authSetId)) === undefined) throw notFound();
+      await authSets.revokeTokens(authSetId);
+    });
+  }
+
+  /**
+   * Announce a device and its key: they are accepted when they first ask.
+   * @returns The device's id.
+   * @throws ServerError (invalid) if the identity or the key is malformed; (conflict) if the identity is known.
+   */
+  preauthorize(identityData: unknown, publicKey: string): Promise<string> {
+    const identity = identityOf(identityData);
+    const { pem } = parsePublicKey(publicKey);
+    return this.#storage.transaction(async (records) => {
+      const known = await records.devices.findByIdentity(sha256(identity.json));
+      if (known !== undefined) throw conflict("device already exists", { device: await find(records, known.id) });
+      const device = await registerDevice(records, this.#system, identity);
+      await registerAuthSet(records, this.#system, device.id, pem, "preauthorized");
+      await refreshDevice(records, device.id, this.#system.clock.now());
+      return device.id;
+    });
+  }
+
+  /**
+   * Forget a device, its keys and its inventory; its unfinished device deployments become `decommissioned`.
+   * If it asks again, it is a new one.
+   * @throws ServerError (not-found)
+   */
+  decommission(id: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      if ((await records.devices.find(id)) === undefined) throw notFound();
+      await decommissionDevice(records, id, this.#system.clock.now());
+      await records.devices.delete(id);
+    });
+  }
+}
+
+async function find(records: Records, id: string): Promise<Device> {
+  const device = await records.devices.find(id);
+  if (device === undefined) throw notFound("device not found");
+  return present(device, await records.authSets.ofDevices([id]));
+}
+
+async function findAuthSet(records: Records, deviceId: string, authSetId: string): Promise<AuthSetRecord> {
+  const authSet = await records.authSets.find(authSetId);
+  if (authSet?.device_id !== deviceId) throw notFound("authorization set not found");
+  return authSet;
+}
+
+function present(device: DeviceRecord, authSets: readonly AuthSetRecord[]): Device {
+  const identityData = identityAttributes(device.identity_json);
+  return {
+    id: device.id,
+    identityData,
+    status: device.status,
+    createdMs: device.created_ms,
+    updatedMs: device.updated_ms,
+    ...(device.check_in_ms === null ? {} : { checkInMs: device.check_in_ms }),
+    authSets: authSets
+      .filter(({ device_id }) => device_id === device.id)
+      .map((authSet) => ({
+        id: authSet.id,
+        identityData,
+        publicKey: authSet.public_key,
+        status: authSet.status,
+        createdMs: authSet.created_ms,
+      })),
+  };
+}

@@ -1,0 +1,75 @@
+import type { Clock, Random } from "@upkeep/shared/system";
+import {
+  type AttributeRecord,
+  type AuthSetRecord,
+  type AuthStatus,
+  type DeviceRecord,
+  type Records,
+  sha256,
+} from "../storage/index.ts";
+import type { Identity, JsonValue } from "./identity.ts";
+
+interface Sources {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Write down a device that was not seen before, with its identity as attributes. */
+export async function registerDevice(records: Records, system: Sources, identity: Identity): Promise<DeviceRecord> {
+  const now = system.clock.now();
+  const device: DeviceRecord = {
+    id: system.random.uuid(),
+    identity_sha256: sha256(identity.json),
+    identity_json: identity.json,
+    status: "noauth",
+    created_ms: now,
+    updated_ms: now,
+    check_in_ms: null,
+  };
+  await records.devices.insert(device);
+  await records.inventory.put(
+    identity.attributes
+      // `status` of the scope identity is the server's own word.
+      .filter(([name]) => name !== "status")
+      .map(
+        ([name, value]): AttributeRecord => ({
+          device_id: device.id,
+          scope: "identity",
+          name,
+          value_json: JSON.stringify(attributeValue(value)),
+          description: null,
+          updated_ms: now,
+        }),
+      ),
+  );
+  return device;
+}
+
+/** Write down a key of a device. The caller brings the device's status up to date. */
+export async function registerAuthSet(
+  records: Records,
+  system: Sources,
+  deviceId: string,
+  publicKey: string,
+  status: AuthStatus,
+): Promise<AuthSetRecord> {
+  const authSet: AuthSetRecord = {
+    id: system.random.uuid(),
+    device_id: deviceId,
+    public_key: publicKey,
+    public_key_sha256: sha256(publicKey),
+    status,
+    token_generation: 1,
+    created_ms: system.clock.now(),
+  };
+  await records.authSets.insert(authSet);
+  return authSet;
+}
+
+/** Attributes are texts, numbers, and lists of one of these; anything else is shown as its JSON. */
+function attributeValue(value: JsonValue): JsonValue {
+  const plain = Array.isArray(value)
+    ? value.every((item) => typeof item === "string") || value.every((item) => typeof item === "number")
+    : typeof value === "string" || typeof value === "number";
+  return plain ? value : JSON.stringify(value);
+}

@@ -1,0 +1,91 @@
+import type { System } from "@upkeep/shared/system";
+import { Artifacts, Deployments, DeviceSide } from "./deployments/index.ts";
+import { DeviceAuthentication, Devices, Inventory } from "./devices/index.ts";
+import { keptSecret } from "./secrets.ts";
+import { Storage, type StorageLocation } from "./storage/index.ts";
+import { Users } from "./users/index.ts";
+
+export * from "./deployments/index.ts";
+export * from "./devices/index.ts";
+export type {
+  ArtifactFilter,
+  ArtifactRecord,
+  ArtifactSort,
+  AuthStatus,
+  DeploymentFilter,
+  DeviceStatus,
+  Page,
+  Paging,
+  PayloadFileRecord,
+  PayloadRecord,
+  ReleaseFilter,
+  ReleaseSort,
+  SortOrder,
+  Statistics,
+  StorageLocation,
+  TextFilter,
+} from "./storage/index.ts";
+export { AUTH_STATUSES, DEVICE_STATUSES } from "./storage/index.ts";
+export type { NewAdministrator, UserPrincipal } from "./users/index.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const TOKEN_LIFE_MS = 7 * DAY_MS;
+
+export interface DomainOptions {
+  /** Accept every device at once, unless it was rejected. For development. Default: false. */
+  readonly autoAccept?: boolean;
+  /** How long a device's token is good. Default: seven days. */
+  readonly deviceTokenLifeMs?: number;
+  /** How long a user's token is good. Default: seven days. */
+  readonly userTokenLifeMs?: number;
+}
+
+/**
+ * All that the server knows and decides, free of HTTP. Every call is one transaction: it has happened, for
+ * good, when the call resolves, or not at all when it rejects. Refusals are ServerErrors.
+ */
+export interface Domain {
+  /** Letting devices in: tokens. */
+  readonly authentication: DeviceAuthentication;
+  readonly devices: Devices;
+  readonly inventory: Inventory;
+  readonly users: Users;
+  readonly artifacts: Artifacts;
+  readonly deployments: Deployments;
+  /** What devices do with deployments: ask, report, send logs. */
+  readonly deviceSide: DeviceSide;
+  /** 32 bytes for signing download links; the same after a restart. */
+  readonly linkSecret: Uint8Array;
+  /** Waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/** @param setup.storage A directory must exist; the records are one file in it. */
+export async function openDomain(setup: {
+  readonly system: Pick<System, "clock" | "random">;
+  readonly storage: StorageLocation;
+  readonly options?: DomainOptions;
+}): Promise<Domain> {
+  const { system, options = {} } = setup;
+  const storage = await Storage.open(setup.storage);
+  try {
+    const secret = (name: string) => keptSecret(storage, system.random, name);
+    return {
+      authentication: new DeviceAuthentication(storage, system, await secret("device-tokens"), {
+        autoAccept: options.autoAccept ?? false,
+        tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS,
+      }),
+      devices: new Devices(storage, system),
+      inventory: new Inventory(storage, system.clock),
+      users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),
+      artifacts: new Artifacts(storage, system.clock),
+      deployments: new Deployments(storage, system),
+      deviceSide: new DeviceSide(storage, system.clock),
+      linkSecret: await secret("download-links"),
+      close: () => storage.close(),
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import type { Random } from "@upkeep/shared/system";
+import type { Storage } from "./storage/index.ts";
+
+/** A secret of 32 random bytes that is made when it is first asked for, and kept. */
+export async function keptSecret(storage: Storage, random: Random, name: string): Promise<Uint8Array> {
+  const value = await storage.transaction(async ({ secrets }) => {
+    const known = await secrets.find(name);
+    if (known !== undefined) return known;
+    const made = Buffer.from(random.bytes(32)).toString("base64");
+    await secrets.insert(name, made);
+    return made;
+  });
+  return Buffer.from(value, "base64");
+}

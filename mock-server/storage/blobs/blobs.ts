@@ -1,0 +1,29 @@
+/** A blob that is being written. It exists under its name only once it is complete and durable. */
+export interface BlobWriter {
+  /** Append. `data` may be used again when it resolves. */
+  write(data: Uint8Array): Promise<void>;
+  /** Make it durable under its name. */
+  commit(): Promise<void>;
+  /** Forget it; nothing of it stays. Harmless after `commit()` and when called again. */
+  discard(): Promise<void>;
+}
+
+/** A blob that is open for reading. Close it: nothing else does. */
+export interface Blob {
+  readonly sizeBytes: number;
+  /** The bytes from `start` up to and without `end`, in large chunks, read as they are asked for. */
+  read(start: number, end: number): AsyncGenerator<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Large, immutable, named pieces of bytes: the artifacts. Names are UUIDs. */
+export interface Blobs {
+  /** Rejects with EEXIST if there is a blob of that name, or one is just being written. */
+  create(name: string): Promise<BlobWriter>;
+  /** `undefined` if there is no such blob. */
+  open(name: string): Promise<Blob | undefined>;
+  /** No error if there is no such blob. Who reads it now still reads it to its end. */
+  remove(name: string): Promise<void>;
+  /** The names of all complete blobs. */
+  names(): Promise<string[]>;
+}

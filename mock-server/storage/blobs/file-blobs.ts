@@ -1,0 +1,127 @@
+import { createDirectoryDurably, type FileHandle, type Files, removeDurably, SystemError } from "@upkeep/shared/system";
+import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
+
+/** What the name of a file ends in while it is being written. */
+const UNFINISHED = ".part";
+const READ_BYTES = 256 * 1024;
+const NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Blobs as files of one directory, which is made if it is not there. What an earlier run began to
+ * write and did not finish is removed. Only one process may use the directory.
+ */
+export async function openFileBlobs(files: Files, directory: string): Promise<Blobs> {
+  await createDirectoryDurably(files, directory, 0o700);
+  for (const { name } of await files.list(directory)) {
+    if (name.endsWith(UNFINISHED)) await files.remove(`${directory}/${name}`);
+  }
+  await files.syncDirectory(directory);
+  return new FileBlobs(files, directory);
+}
+
+class FileBlobs implements Blobs {
+  readonly #files: Files;
+  readonly #directory: string;
+
+  constructor(files: Files, directory: string) {
+    this.#files = files;
+    this.#directory = directory;
+  }
+
+  #path(name: string): string {
+    if (!NAME.test(name)) throw new SystemError("EINVAL", `${JSON.stringify(name)} is no name of a blob`);
+    return `${this.#directory}/${name}`;
+  }
+
+  async create(name: string): Promise<BlobWriter> {
+    const path = this.#path(name);
+    const handle = await this.#files.open(path + UNFINISHED, "exclusive");
+    const writer = new FileBlobWriter(this.#files, this.#directory, path, handle);
+    if ((await this.#files.status(path)) === undefined) return writer;
+    await writer.discard();
+    throw new SystemError("EEXIST", `there is a blob ${name} already`);
+  }
+
+  async open(name: string): Promise<Blob | undefined> {
+    const path = this.#path(name);
+    if ((await this.#files.status(path)) === undefined) return undefined;
+    const handle = await this.#files.open(path, "read");
+    return new FileBlob(handle, (await handle.status()).sizeBytes);
+  }
+
+  async remove(name: string): Promise<void> {
+    await removeDurably(this.#files, this.#path(name));
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.#files.list(this.#directory)).map(({ name }) => name).filter((name) => NAME.test(name));
+  }
+}
+
+class FileBlobWriter implements BlobWriter {
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  #state: "open" | "committed" | "discarded" = "open";
+
+  constructor(files: Files, directory: string, path: string, handle: FileHandle) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#path = path;
+    this.#handle = handle;
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return this.#handle.write(data);
+  }
+
+  async commit(): Promise<void> {
+    await this.#handle.sync();
+    this.#state = "committed";
+    try {
+      await this.#handle.close();
+      await this.#files.rename(this.#path + UNFINISHED, this.#path);
+      await this.#files.syncDirectory(this.#directory);
+    } catch (error) {
+      await this.#files.remove(this.#path + UNFINISHED);
+      await this.#files.remove(this.#path);
+      throw error;
+    }
+  }
+
+  async discard(): Promise<void> {
+    if (this.#state !== "open") return;
+    this.#state = "discarded";
+    try {
+      await this.#handle.close();
+    } finally {
+      await this.#files.remove(this.#path + UNFINISHED);
+    }
+  }
+}
+
+class FileBlob implements Blob {
+  readonly #handle: FileHandle;
+  readonly sizeBytes: number;
+
+  constructor(handle: FileHandle, sizeBytes: number) {
+    this.#handle = handle;
+    this.sizeBytes = sizeBytes;
+  }
+
+  async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
+    let position = start;
+    while (position < end) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, end - position));
+      const count = await this.#handle.read(buffer, position);
+      if (count === 0) throw new SystemError("EIO", `the file ends at byte ${position}, before byte ${end}`);
+      position += count;
+      yield count === buffer.length ? buffer : buffer.subarray(0, count);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}

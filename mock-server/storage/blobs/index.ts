@@ -1,0 +1,2 @@
+export type { Blob, Blobs, BlobWriter } from "./blobs.ts";
+export { openFileBlobs } from "./file-blobs.ts";

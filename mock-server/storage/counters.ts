@@ -1,0 +1,77 @@
+import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { Kysely } from "kysely";
+import { portions } from "./paging.ts";
+import type { Schema } from "./schema.ts";
+
+/** How many of a deployment's devices have each status; together all that it targets. */
+export type Statistics = Readonly<Record<DeviceDeploymentStatus, number>>;
+
+function none(): Record<DeviceDeploymentStatus, number> {
+  return Object.fromEntries(DEVICE_DEPLOYMENT_STATUSES.map((status) => [status, 0])) as Record<
+    DeviceDeploymentStatus,
+    number
+  >;
+}
+
+/** Counters of deployments. */
+export class CounterRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  async of(deploymentId: string): Promise<Statistics> {
+    return (await this.ofAll([deploymentId])).get(deploymentId) ?? none();
+  }
+
+  async ofAll(deploymentIds: readonly string[]): Promise<Map<string, Statistics>> {
+    const all = new Map(deploymentIds.map((id) => [id, none()]));
+    for (const some of portions(deploymentIds)) {
+      const rows = await this.#db
+        .selectFrom("deployment_counters")
+        .selectAll()
+        .where("deployment_id", "in", some)
+        .execute();
+      for (const row of rows) {
+        const statistics = all.get(row.deployment_id);
+        if (statistics !== undefined) statistics[row.status] = Number(row.count);
+      }
+    }
+    return all;
+  }
+
+  async add(deploymentId: string, status: DeviceDeploymentStatus, count: number): Promise<void> {
+    await this.#db
+      .insertInto("deployment_counters")
+      .values({ deployment_id: deploymentId, status, count })
+      .onConflict((conflict) =>
+        conflict.columns(["deployment_id", "status"]).doUpdateSet((eb) => ({
+          count: eb("deployment_counters.count", "+", eb.ref("excluded.count")),
+        })),
+      )
+      .execute();
+  }
+
+  /** One device deployment went from one status to another. */
+  async move(deploymentId: string, from: DeviceDeploymentStatus, to: DeviceDeploymentStatus): Promise<void> {
+    await this.add(deploymentId, from, -1);
+    await this.add(deploymentId, to, 1);
+  }
+
+  /** Count the device deployments anew, after many of them changed at once. */
+  async recount(deploymentId: string): Promise<void> {
+    await this.#db.deleteFrom("deployment_counters").where("deployment_id", "=", deploymentId).execute();
+    await this.#db
+      .insertInto("deployment_counters")
+      .columns(["deployment_id", "status", "count"])
+      .expression((eb) =>
+        eb
+          .selectFrom("device_deployments")
+          .select((row) => ["deployment_id", "status", row.fn.countAll<number>().as("count")])
+          .where("deployment_id", "=", deploymentId)
+          .groupBy(["deployment_id", "status"]),
+      )
+      .execute();
+  }
+}

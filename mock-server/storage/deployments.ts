@@ -1,0 +1,126 @@
+import type { DeploymentStatus } from "@upkeep/shared/protocol";
+import type { Kysely, Selectable } from "kysely";
+import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
+import type { DeploymentTable, Schema } from "./schema.ts";
+import { matchesText } from "./text.ts";
+
+export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
+
+export interface DeploymentFilter {
+  readonly ids?: readonly string[];
+  readonly names?: readonly string[];
+  /** Part of the name or of the artifact name, in any case. */
+  readonly search?: string;
+  readonly status?: DeploymentStatus;
+  /** Inclusive. */
+  readonly createdFromMs?: number;
+  /** Inclusive. */
+  readonly createdToMs?: number;
+}
+
+/** Name of the sequence that orders deployments. */
+const SEQUENCE = "deployment";
+
+/** Deployments. */
+export class DeploymentRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  /** A number greater than that of every deployment before. */
+  async nextSequence(): Promise<number> {
+    const row = await this.#db
+      .insertInto("sequences")
+      .values({ name: SEQUENCE, value: 1 })
+      .onConflict((conflict) => conflict.column("name").doUpdateSet((eb) => ({ value: eb("sequences.value", "+", 1) })))
+      .returning("value")
+      .executeTakeFirstOrThrow();
+    return Number(row.value);
+  }
+
+  find(id: string): Promise<DeploymentRecord | undefined> {
+    return this.#db.selectFrom("deployments").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {
+    const records: DeploymentRecord[] = [];
+    for (const some of portions(ids)) {
+      records.push(...(await this.#db.selectFrom("deployments").selectAll().where("id", "in", some).execute()));
+    }
+    return records;
+  }
+
+  /** The id of the unfinished deployment that was asked for in the same way. */
+  async activeLike(parametersSha256: string): Promise<string | undefined> {
+    const row = await this.#db
+      .selectFrom("deployments")
+      .select("id")
+      .where("active_sha256", "=", parametersSha256)
+      .executeTakeFirst();
+    return row?.id;
+  }
+
+  /** True if a deployment of this release exists; with `unfinished`, one that is not finished. */
+  async anyOfRelease(artifactName: string, only: "unfinished" | "any"): Promise<boolean> {
+    let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName).limit(1);
+    if (only === "unfinished") query = query.where("status", "<>", "finished");
+    return (await query.executeTakeFirst()) !== undefined;
+  }
+
+  /** In the order in which they were created, or the other way round. */
+  async list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<DeploymentRecord>> {
+    let query = this.#db.selectFrom("deployments");
+    if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
+    if (filter.names !== undefined) query = query.where("name", "in", filter.names);
+    if (filter.status !== undefined) query = query.where("status", "=", filter.status);
+    if (filter.createdFromMs !== undefined) query = query.where("created_ms", ">=", filter.createdFromMs);
+    if (filter.createdToMs !== undefined) query = query.where("created_ms", "<=", filter.createdToMs);
+    const { search } = filter;
+    if (search !== undefined) {
+      const text = { kind: "contains", value: search } as const;
+      query = query.where((eb) =>
+        eb.or([matchesText(eb.ref("name"), text), matchesText(eb.ref("artifact_name"), text)]),
+      );
+    }
+    const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
+    const items = await query
+      .selectAll()
+      .orderBy("sequence", order)
+      .limit(paging.perPage)
+      .offset(offsetOf(paging))
+      .execute();
+    return { items, total: Number(counted.count) };
+  }
+
+  async insert(deployment: DeploymentRecord): Promise<void> {
+    await this.#db.insertInto("deployments").values(deployment).execute();
+  }
+
+  /** @param finishedMs Set once it is finished; then the same deployment may be asked for again. */
+  async setStatus(id: string, status: DeploymentStatus, finishedMs: number | null): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set({ status, finished_ms: finishedMs, ...(finishedMs === null ? {} : { active_sha256: null }) })
+      .where("id", "=", id)
+      .execute();
+  }
+
+  /** One more of its devices has asked for it. */
+  async countDevice(id: string): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set((eb) => ({ device_count: eb("device_count", "+", 1) }))
+      .where("id", "=", id)
+      .execute();
+  }
+
+  async addToTotalSize(id: string, bytes: number): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set((eb) => ({ total_size_bytes: eb("total_size_bytes", "+", bytes) }))
+      .where("id", "=", id)
+      .execute();
+  }
+}

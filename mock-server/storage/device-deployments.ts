@@ -1,0 +1,222 @@
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
+import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
+import type { DeviceDeploymentTable, Schema } from "./schema.ts";
+
+export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
+
+export interface DeviceDeploymentKey {
+  readonly deployment_id: string;
+  readonly device_id: string;
+}
+
+/** A device deployment as lists show it. */
+export type ListedDeviceDeployment = DeviceDeploymentRecord & { readonly has_log: boolean };
+
+type ShownQuery = SelectQueryBuilder<Schema, "device_deployments", unknown>;
+
+/** What each targeted device makes of a deployment. */
+export class DeviceDeploymentRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  find(deploymentId: string, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
+    return this.#db
+      .selectFrom("device_deployments")
+      .selectAll()
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "=", deviceId)
+      .executeTakeFirst();
+  }
+
+  /** The oldest that the device has not finished, of deployments after `afterSequence`. */
+  oldestOpen(deviceId: string, afterSequence: number): Promise<DeviceDeploymentRecord | undefined> {
+    return this.#db
+      .selectFrom("device_deployments")
+      .selectAll()
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is", null)
+      .where("sequence", ">", afterSequence)
+      .orderBy("sequence")
+      .limit(1)
+      .executeTakeFirst();
+  }
+
+  /**
+   * The sequence of the newest deployment that the device finished; 0 if there is none. What ended before
+   * the device ever asked for it does not count: the device did not finish it. Deleted history counts.
+   */
+  async lastFinished(deviceId: string): Promise<number> {
+    const row = await this.#db
+      .selectFrom("device_deployments")
+      .select("sequence")
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is not", null)
+      .where("created_ms", "is not", null)
+      .orderBy("sequence", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? 0 : Number(row.sequence);
+  }
+
+  /** All that the device has not finished, oldest first. */
+  allOpen(deviceId: string): Promise<DeviceDeploymentRecord[]> {
+    return this.#db
+      .selectFrom("device_deployments")
+      .selectAll()
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is", null)
+      .orderBy("sequence")
+      .execute();
+  }
+
+  /** Target these devices, all pending. */
+  async insertTargets(deployment: DeploymentKey, deviceIds: readonly string[]): Promise<void> {
+    for (const some of portions(deviceIds)) {
+      await this.#db
+        .insertInto("device_deployments")
+        .values(
+          some.map((deviceId) => ({
+            deployment_id: deployment.id,
+            device_id: deviceId,
+            sequence: deployment.sequence,
+            status: "pending" as const,
+            attempt: 1,
+          })),
+        )
+        .execute();
+    }
+  }
+
+  /** Target every accepted device. */
+  async insertAllAccepted(deployment: DeploymentKey): Promise<number> {
+    const result = await this.#db
+      .insertInto("device_deployments")
+      .columns(["deployment_id", "device_id", "sequence", "status", "attempt"])
+      .expression((eb) =>
+        eb
+          .selectFrom("devices")
+          .select((device) => [
+            device.val(deployment.id).as("deployment_id"),
+            "devices.id",
+            device.val(deployment.sequence).as("sequence"),
+            device.val("pending").as("status"),
+            device.val(1).as("attempt"),
+          ])
+          .where("devices.status", "=", "accepted"),
+      )
+      .executeTakeFirst();
+    return Number(result.numInsertedOrUpdatedRows ?? 0n);
+  }
+
+  async update(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set(change)
+      .where("deployment_id", "=", key.deployment_id)
+      .where("device_id", "=", key.device_id)
+      .execute();
+  }
+
+  /** End all that are open. Counters are the caller's. */
+  async finishAllOpen(deploymentId: string, status: DeviceDeploymentStatus, nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set({ status, finished_ms: nowMs })
+      .where("deployment_id", "=", deploymentId)
+      .where("finished_ms", "is", null)
+      .execute();
+  }
+
+  /** Ids of all targeted devices, sorted. */
+  async targets(deploymentId: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("device_deployments")
+      .select("device_id")
+      .where("deployment_id", "=", deploymentId)
+      .orderBy("device_id")
+      .execute();
+    return rows.map((row) => row.device_id);
+  }
+
+  /**
+   * Those of a deployment that have begun or ended, by status and then device. A device that has not
+   * asked yet is not among them.
+   * @param paging Everything when absent.
+   */
+  async listOf(
+    deploymentId: string,
+    statuses: readonly DeviceDeploymentStatus[] | undefined,
+    paging?: Paging,
+  ): Promise<Page<ListedDeviceDeployment>> {
+    let query = this.#shown().where("device_deployments.deployment_id", "=", deploymentId);
+    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
+    return this.#page(
+      query.orderBy("device_deployments.status").orderBy("device_deployments.device_id"),
+      query,
+      paging,
+    );
+  }
+
+  /** What a device has done, newest first, deleted history included. */
+  async history(
+    deviceId: string,
+    statuses: readonly DeviceDeploymentStatus[] | undefined,
+    paging: Paging,
+  ): Promise<Page<ListedDeviceDeployment>> {
+    let query = this.#shown().where("device_deployments.device_id", "=", deviceId);
+    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
+    return this.#page(query.orderBy("device_deployments.sequence", "desc"), query, paging);
+  }
+
+  /** Mark what the device has finished as deleted from its history. */
+  async hideFinished(deviceId: string, nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set({ hidden_ms: nowMs })
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is not", null)
+      .where("hidden_ms", "is", null)
+      .execute();
+  }
+
+  #shown() {
+    return this.#db
+      .selectFrom("device_deployments")
+      .where((eb) =>
+        eb.or([
+          eb("device_deployments.created_ms", "is not", null),
+          eb("device_deployments.finished_ms", "is not", null),
+        ]),
+      );
+  }
+
+  async #page(
+    ordered: ShownQuery,
+    counted: ShownQuery,
+    paging: Paging | undefined,
+  ): Promise<Page<ListedDeviceDeployment>> {
+    let query = ordered.selectAll("device_deployments").select((eb) =>
+      eb
+        .selectFrom("deployment_logs")
+        .select((log) => log.fn.countAll<number>().as("count"))
+        .whereRef("deployment_logs.deployment_id", "=", "device_deployments.deployment_id")
+        .whereRef("deployment_logs.device_id", "=", "device_deployments.device_id")
+        .as("logs"),
+    );
+    if (paging !== undefined) query = query.limit(paging.perPage).offset(offsetOf(paging));
+    const items = (await query.execute()).map(({ logs, ...row }) => ({ ...row, has_log: Number(logs) > 0 }));
+    if (paging === undefined) return { items, total: items.length };
+    const row = await counted.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
+    return { items, total: Number(row.count) };
+  }
+}
+
+/** What ties a target to its deployment. */
+export interface DeploymentKey {
+  readonly id: string;
+  readonly sequence: number;
+}

@@ -1,0 +1,16 @@
+export type { ArtifactFilter, ArtifactRecord, ArtifactSort, PayloadFileRecord, PayloadRecord } from "./artifacts.ts";
+export type { AuthSetRecord } from "./auth-sets.ts";
+export type { Statistics } from "./counters.ts";
+export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
+export type { DeviceDeploymentRecord, ListedDeviceDeployment } from "./device-deployments.ts";
+export type { DeviceRecord } from "./devices.ts";
+export { sha256 } from "./digest.ts";
+export type { AttributeRecord } from "./inventory.ts";
+export type { Page, Paging, SortOrder } from "./paging.ts";
+export type { Records } from "./records.ts";
+export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";
+export { AUTH_STATUSES, type AuthStatus, DEVICE_STATUSES, type DeviceStatus } from "./schema.ts";
+export type { SessionRecord } from "./sessions.ts";
+export { DATABASE_FILE, Storage, type StorageLocation } from "./storage.ts";
+export type { TextFilter } from "./text.ts";
+export type { UserRecord } from "./users.ts";

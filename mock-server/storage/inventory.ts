@@ -1,0 +1,61 @@
+import type { Kysely, Selectable } from "kysely";
+import { portions } from "./paging.ts";
+import type { InventoryAttributeTable, Schema } from "./schema.ts";
+
+export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
+
+/** Attributes that devices told of themselves. */
+export class InventoryRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  /** Sorted by scope, then name. */
+  ofDevices(deviceIds: readonly string[]): Promise<AttributeRecord[]> {
+    if (deviceIds.length === 0) return Promise.resolve([]);
+    return this.#db
+      .selectFrom("inventory_attributes")
+      .selectAll()
+      .where("device_id", "in", deviceIds)
+      .orderBy("scope")
+      .orderBy("name")
+      .execute();
+  }
+
+  async count(deviceId: string, scope: AttributeRecord["scope"]): Promise<number> {
+    const row = await this.#db
+      .selectFrom("inventory_attributes")
+      .select((eb) => eb.fn.countAll<number>().as("count"))
+      .where("device_id", "=", deviceId)
+      .where("scope", "=", scope)
+      .executeTakeFirstOrThrow();
+    return Number(row.count);
+  }
+
+  /** Add these, in place of those of the same name. */
+  async put(attributes: readonly AttributeRecord[]): Promise<void> {
+    for (const some of portions(attributes, 100)) {
+      await this.#db
+        .insertInto("inventory_attributes")
+        .values([...some])
+        .onConflict((conflict) =>
+          conflict.columns(["device_id", "scope", "name"]).doUpdateSet((eb) => ({
+            value_json: eb.ref("excluded.value_json"),
+            description: eb.ref("excluded.description"),
+            updated_ms: eb.ref("excluded.updated_ms"),
+          })),
+        )
+        .execute();
+    }
+  }
+
+  async clear(deviceId: string, scope: AttributeRecord["scope"]): Promise<void> {
+    await this.#db
+      .deleteFrom("inventory_attributes")
+      .where("device_id", "=", deviceId)
+      .where("scope", "=", scope)
+      .execute();
+  }
+}

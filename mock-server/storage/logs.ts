@@ -1,0 +1,49 @@
+import type { LogMessage } from "@upkeep/shared/protocol";
+import type { Kysely } from "kysely";
+import type { Schema } from "./schema.ts";
+
+/** Deployment logs, one for each attempt. */
+export class LogRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  /** The log of the last attempt that has one. */
+  async find(deploymentId: string, deviceId: string): Promise<readonly LogMessage[] | undefined> {
+    const row = await this.#db
+      .selectFrom("deployment_logs")
+      .select("messages_json")
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "=", deviceId)
+      .orderBy("attempt", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? undefined : (JSON.parse(row.messages_json) as LogMessage[]);
+  }
+
+  /** Save the log of an attempt in place of what was saved of it before. */
+  async put(
+    key: { readonly deploymentId: string; readonly deviceId: string; readonly attempt: number },
+    messages: readonly LogMessage[],
+    nowMs: number,
+  ): Promise<void> {
+    await this.#db
+      .insertInto("deployment_logs")
+      .values({
+        deployment_id: key.deploymentId,
+        device_id: key.deviceId,
+        attempt: key.attempt,
+        messages_json: JSON.stringify(messages),
+        saved_ms: nowMs,
+      })
+      .onConflict((conflict) =>
+        conflict.columns(["deployment_id", "device_id", "attempt"]).doUpdateSet((eb) => ({
+          messages_json: eb.ref("excluded.messages_json"),
+          saved_ms: eb.ref("excluded.saved_ms"),
+        })),
+      )
+      .execute();
+  }
+}

@@ -1,0 +1,45 @@
+import type { Kysely } from "kysely";
+import { ArtifactRecords } from "./artifacts.ts";
+import { AuthSetRecords } from "./auth-sets.ts";
+import { CounterRecords } from "./counters.ts";
+import { DeploymentRecords } from "./deployments.ts";
+import { DeviceDeploymentRecords } from "./device-deployments.ts";
+import { DeviceRecords } from "./devices.ts";
+import { InventoryRecords } from "./inventory.ts";
+import { LogRecords } from "./logs.ts";
+import { ReleaseRecords } from "./releases.ts";
+import type { Schema } from "./schema.ts";
+import { SecretRecords } from "./secrets.ts";
+import { SessionRecords } from "./sessions.ts";
+import { UserRecords } from "./users.ts";
+
+/** All records, as one transaction sees them. */
+export class Records {
+  readonly artifacts: ArtifactRecords;
+  readonly authSets: AuthSetRecords;
+  readonly counters: CounterRecords;
+  readonly deployments: DeploymentRecords;
+  readonly deviceDeployments: DeviceDeploymentRecords;
+  readonly devices: DeviceRecords;
+  readonly inventory: InventoryRecords;
+  readonly logs: LogRecords;
+  readonly releases: ReleaseRecords;
+  readonly secrets: SecretRecords;
+  readonly sessions: SessionRecords;
+  readonly users: UserRecords;
+
+  constructor(db: Kysely<Schema>) {
+    this.artifacts = new ArtifactRecords(db);
+    this.authSets = new AuthSetRecords(db);
+    this.counters = new CounterRecords(db);
+    this.deployments = new DeploymentRecords(db);
+    this.deviceDeployments = new DeviceDeploymentRecords(db);
+    this.devices = new DeviceRecords(db);
+    this.inventory = new InventoryRecords(db);
+    this.logs = new LogRecords(db);
+    this.releases = new ReleaseRecords(db);
+    this.secrets = new SecretRecords(db);
+    this.sessions = new SessionRecords(db);
+    this.users = new UserRecords(db);
+  }
+}

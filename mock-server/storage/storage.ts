@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import SqliteDatabase from "better-sqlite3";
+import { Kysely, Migrator, SqliteDialect, sql } from "kysely";
+import { migrations } from "./migrations/index.ts";
+import { Records } from "./records.ts";
+import type { Schema } from "./schema.ts";
+
+/** Where the records are kept. A directory must exist; memory is gone when the storage is closed. */
+export type StorageLocation = { readonly directory: string } | { readonly memory: true };
+
+/** Name of the database inside the data directory. */
+export const DATABASE_FILE = "upkeep.sqlite";
+
+/**
+ * The records.
+ *
+ * INVARIANTS
+ * - One transaction at a time: it holds the only connection until it has ended, so that no other
+ *   read or write of this process comes between its statements or sees what is not committed.
+ * - When `transaction()` resolves, what it wrote survives a power cut (WAL, synchronous=FULL).
+ * - Records are good only inside the call they were given to.
+ */
+export class Storage {
+  readonly #sqlite: SqliteDatabase.Database;
+  readonly #database: Kysely<Schema>;
+
+  private constructor(sqlite: SqliteDatabase.Database) {
+    this.#sqlite = sqlite;
+    this.#database = new Kysely<Schema>({ dialect: new SqliteDialect({ database: sqlite }) });
+  }
+
+  /** Open the records, and bring tables of an older version up to date. */
+  static async open(location: StorageLocation): Promise<Storage> {
+    const sqlite = new SqliteDatabase("directory" in location ? join(location.directory, DATABASE_FILE) : ":memory:");
+    const storage = new Storage(sqlite);
+    try {
+      sqlite.pragma("journal_mode = WAL");
+      sqlite.pragma("synchronous = FULL");
+      sqlite.pragma("foreign_keys = ON");
+      sqlite.pragma("busy_timeout = 5000");
+      await storage.#migrate();
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+    return storage;
+  }
+
+  async #migrate(): Promise<void> {
+    const { error } = await new Migrator({ db: this.#database, provider: migrations }).migrateToLatest();
+    if (error !== undefined) throw new Error("the database cannot be brought up to date", { cause: error });
+  }
+
+  /** Read and write, all or nothing. If `work` rejects, nothing of it remains. */
+  transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    return this.#database.connection().execute(async (connection) => {
+      // The write lock at once: another process cannot come between what is read and what is written.
+      await sql`begin immediate`.execute(connection);
+      try {
+        const result = await work(new Records(connection));
+        await sql`commit`.execute(connection);
+        return result;
+      } catch (error) {
+        // A full disk makes SQLite roll back by itself.
+        if (this.#sqlite.inTransaction) await sql`rollback`.execute(connection);
+        throw error;
+      }
+    });
+  }
+
+  /** Read. All statements see the same state. */
+  read<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    return this.#database.connection().execute(async (connection) => {
+      await sql`begin`.execute(connection);
+      try {
+        return await work(new Records(connection));
+      } finally {
+        await sql`rollback`.execute(connection);
+      }
+    });
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#database.destroy();
+    if (this.#sqlite.open) this.#sqlite.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+
+/** The frame (PKCS#8, RFC 8410) around the 32 bytes that are an Ed25519 private key. */
+const PKCS8_FRAME = Buffer.from("302e020100300506032b657004220420", "hex");
+export const TOKEN_SEED_BYTES = 32;
+
+/** Longer than any token we issue. */
+const TOKEN_LENGTH_MAX = 4096;
+/** Verified tokens that are remembered, so that a device's next request costs no signature check. */
+const REMEMBERED_MAX = 100_000;
+
+/**
+ * Issues and reads tokens: JSON Web Tokens of one header (`alg: EdDSA`) under one key, so that nothing in
+ * a token can choose how it is checked. Whether a token has expired or was revoked is the caller's question,
+ * on every request.
+ */
+export class TokenKey<Claims extends object> {
+  readonly #privateKey: KeyObject;
+  readonly #publicKey: KeyObject;
+  readonly #header: string;
+  readonly #parse: (payload: unknown) => Claims | undefined;
+  /** SHA-256 of a token whose signature was checked → its claims, in the order in which they came. */
+  readonly #verified = new Map<string, Claims>();
+
+  /**
+   * @param seed The private key: {@link TOKEN_SEED_BYTES} random bytes.
+   * @param header What the header says beside `alg` and `typ`.
+   * @param parse The claims if they are what we issue, else `undefined`.
+   */
+  constructor(
+    seed: Uint8Array,
+    header: Readonly<Record<string, string>>,
+    parse: (payload: unknown) => Claims | undefined,
+  ) {
+    this.#privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_FRAME, seed]), format: "der", type: "pkcs8" });
+    this.#publicKey = createPublicKey(this.#privateKey);
+    this.#header = encode(JSON.stringify({ alg: "EdDSA", typ: "JWT", ...header }));
+    this.#parse = parse;
+  }
+
+  issue(claims: Claims): string {
+    const signed = `${this.#header}.${encode(JSON.stringify(claims))}`;
+    return `${signed}.${sign(null, Buffer.from(signed), this.#privateKey).toString("base64url")}`;
+  }
+
+  /** The claims of a token that this key signed; `undefined` for anything else. */
+  read(token: string): Claims | undefined {
+    if (token.length > TOKEN_LENGTH_MAX) return undefined;
+    const digest = createHash("sha256").update(token).digest("base64");
+    const known = this.#verified.get(digest);
+    if (known !== undefined) return known;
+    const claims = this.#verify(token);
+    if (claims !== undefined) this.#remember(digest, claims);
+    return claims;
+  }
+
+  #verify(token: string): Claims | undefined {
+    const [header, payload, signature, ...rest] = token.split(".");
+    if (header !== this.#header || payload === undefined || signature === undefined || rest.length > 0)
+      return undefined;
+    const signed = Buffer.from(`${header}.${payload}`);
+    if (!verify(null, signed, this.#publicKey, Buffer.from(signature, "base64url"))) return undefined;
+    return this.#parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
+  }
+
+  #remember(digest: string, claims: Claims): void {
+    if (this.#verified.size >= REMEMBERED_MAX) {
+      const [oldest] = this.#verified.keys();
+      if (oldest !== undefined) this.#verified.delete(oldest);
+    }
+    this.#verified.set(digest, claims);
+  }
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}

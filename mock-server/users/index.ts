@@ -1,0 +1,1 @@
+export { type NewAdministrator, type UserPrincipal, Users } from "./users.ts";

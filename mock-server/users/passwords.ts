@@ -1,0 +1,44 @@
+import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
+import type { Random } from "@upkeep/shared/system";
+
+/** Work factors: 64 MiB of memory for each password that is tried. */
+const COST = { N: 2 ** 16, r: 8, p: 1 };
+const SALT_BYTES = 16;
+const KEY_BYTES = 32;
+
+/** `scrypt$N$r$p$salt$key`, the last two in base64: later factors do not shut out older passwords. */
+export async function hashPassword(random: Random, password: string): Promise<string> {
+  const salt = random.bytes(SALT_BYTES);
+  const key = await derive(password, salt, KEY_BYTES, COST);
+  return ["scrypt", COST.N, COST.r, COST.p, base64(salt), base64(key)].join("$");
+}
+
+/** True if `password` is the one that was hashed. */
+export async function isPassword(password: string, hash: string): Promise<boolean> {
+  const [scheme, N, r, p, salt, key] = hash.split("$");
+  if (scheme !== "scrypt" || salt === undefined || key === undefined) {
+    throw new Error("a stored password hash is not of a known form");
+  }
+  const expected = Buffer.from(key, "base64");
+  const cost = { N: Number(N), r: Number(r), p: Number(p) };
+  return timingSafeEqual(await derive(password, Buffer.from(salt, "base64"), expected.length, cost), expected);
+}
+
+/** A password that nobody guesses, easy to copy. */
+export function makePassword(random: Random): string {
+  return Buffer.from(random.bytes(15)).toString("base64url");
+}
+
+function derive(password: string, salt: Uint8Array, bytes: number, cost: ScryptOptions): Promise<Buffer> {
+  const maxmem = 256 * (cost.N ?? 1) * (cost.r ?? 1);
+  return new Promise((resolve, reject) => {
+    scrypt(password.normalize("NFC"), salt, bytes, { ...cost, maxmem }, (error, key) => {
+      if (error) reject(error);
+      else resolve(key);
+    });
+  });
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
+}
