@@ -12,7 +12,15 @@ import { Latch, StreamedPayload } from "./payload.ts";
 import { VersionFile } from "./schemas.ts";
 import { decodeSignature, findSigner, loadVerifyKeys } from "./signature.ts";
 import { contentOf, readSmall, type TarEntry } from "./tar/reader.ts";
-import type { ArtifactHeader, ArtifactReading, Payload, PayloadHeader, ReadOptions, SignatureState } from "./types.ts";
+import type {
+  ArtifactHeader,
+  ArtifactReading,
+  Compression,
+  Payload,
+  PayloadHeader,
+  ReadOptions,
+  SignatureState,
+} from "./types.ts";
 
 const WHERE = "artifact";
 
@@ -45,7 +53,8 @@ export async function openArtifact(
 ): Promise<ArtifactReading> {
   const outer = new OuterTar(source);
   try {
-    return new Reading(outer, await readHeader(outer, loadVerifyKeys(options.verifyKeys ?? []), options), options);
+    const opened = await readHeader(outer, loadVerifyKeys(options.verifyKeys ?? []), options);
+    return new Reading(outer, opened, options);
   } catch (error) {
     await outer.close();
     throw error;
@@ -56,6 +65,8 @@ export async function openArtifact(
 interface OpenedHeader {
   readonly header: ArtifactHeader;
   readonly manifest: Manifest;
+  /** What stands behind the header. */
+  readonly next: TarEntry | undefined;
 }
 
 async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: ReadOptions): Promise<OpenedHeader> {
@@ -75,7 +86,11 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
   checkSum(entry.name, listed, sha256(content));
   const parsed = await parseHeader(content, entry.name, compression, options);
   checkListedPayloads(manifest, parsed.payloads);
-  return { header: { version: 3, ...parsed, signature, compression, manifest: manifest.checksums }, manifest };
+  // What stands behind the header is looked at now: faults of order are told before a payload is used.
+  const next = await outer.next();
+  const [first] = parsed.payloads;
+  if (first !== undefined) checkPlace(outer, first, next, parsed.payloads.length);
+  return { header: { version: 3, ...parsed, signature, compression, manifest: manifest.checksums }, manifest, next };
 }
 
 async function readSignature(
@@ -110,35 +125,54 @@ function checkListedPayloads(manifest: Manifest, payloads: readonly PayloadHeade
   }
 }
 
+/**
+ * The compression of a payload's tar; `undefined` if the payload is empty and the artifact has no tar for it.
+ * @throws ArtifactError if something else stands where the tar must be.
+ */
+function checkPlace(
+  outer: OuterTar,
+  payload: PayloadHeader,
+  entry: TarEntry | undefined,
+  payloads: number,
+): Compression | undefined {
+  const stem = `${payloadDirectory(payload.index)}.tar`;
+  const compression = entry === undefined ? undefined : compressionOf(entry.name, stem);
+  if (compression !== undefined) return compression;
+  if (payload.typeInfo.type !== null) throw outer.misplaced(entry, stem);
+  if (entry !== undefined && payload.index === payloads - 1) throw outer.misplaced(entry, undefined);
+  return undefined;
+}
+
 class Reading implements ArtifactReading {
   readonly header: ArtifactHeader;
   readonly #outer: OuterTar;
   readonly #manifest: Manifest;
   readonly #options: ReadOptions;
   readonly #latch = new Latch();
+  #next: TarEntry | undefined;
   #payload: StreamedPayload | undefined;
   #started = false;
 
-  constructor(outer: OuterTar, { header, manifest }: OpenedHeader, options: ReadOptions) {
+  constructor(outer: OuterTar, { header, manifest, next }: OpenedHeader, options: ReadOptions) {
     this.header = header;
     this.#outer = outer;
     this.#manifest = manifest;
     this.#options = options;
+    this.#next = next;
   }
 
   async *payloads(): AsyncGenerator<Payload> {
     if (this.#started) throw new Error("an artifact's payloads can be read once only");
     this.#started = true;
     try {
-      let entry = await this.#latch.run(() => this.#outer.next());
       for (const header of this.header.payloads) {
-        const payload = await this.#open(header, entry);
+        const payload = await this.#latch.run(() => this.#open(header));
         this.#payload = payload;
         yield payload;
         await payload.finish();
-        if (payload.hasContent) entry = await this.#latch.run(() => this.#outer.next());
+        if (payload.hasContent) this.#next = await this.#latch.run(() => this.#outer.next());
       }
-      if (entry !== undefined) throw this.#outer.misplaced(entry, undefined);
+      if (this.#next !== undefined) throw this.#outer.misplaced(this.#next, undefined);
       this.#manifest.checkComplete();
     } finally {
       await this.close();
@@ -151,13 +185,12 @@ class Reading implements ArtifactReading {
     await this.#outer.close();
   }
 
-  async #open(header: PayloadHeader, entry: TarEntry | undefined): Promise<StreamedPayload> {
-    const stem = `${payloadDirectory(header.index)}.tar`;
-    const compression = entry === undefined ? undefined : compressionOf(entry.name, stem);
+  async #open(header: PayloadHeader): Promise<StreamedPayload> {
+    const entry = this.#next;
+    const compression = checkPlace(this.#outer, header, entry, this.header.payloads.length);
     if (entry === undefined || compression === undefined) {
-      if (header.typeInfo.type !== null) throw this.#outer.misplaced(entry, stem);
-      // An empty payload need not have a tar.
-      return new StreamedPayload(header, "none", undefined, stem, this.#manifest, this.#latch);
+      const where = payloadDirectory(header.index);
+      return new StreamedPayload(header, "none", undefined, where, this.#manifest, this.#latch);
     }
     const content = await decompress(compression, contentOf(entry), entry.name, this.#options.decompressors);
     return new StreamedPayload(header, compression, content, entry.name, this.#manifest, this.#latch);

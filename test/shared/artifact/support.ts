@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { ArtifactError, type ArtifactHeader, openArtifact, type ReadOptions } from "@upkeep/shared/artifact";
 import type { ArtifactSink, SourceFile } from "@upkeep/shared/artifact/write";
-import { type Headers, pack } from "tar-stream";
+import { pack } from "tar-stream";
 import { expect } from "vitest";
 
 /** A source that hands out `content` in chunks of `chunkBytes`. */
@@ -86,7 +87,8 @@ export async function refusal(
 }
 
 /** An entry of a tar to be made: a file if there is content, else what its header says. */
-export type Entry = readonly [name: string | Headers, content: Uint8Array | string];
+export type TarHeader = Parameters<ReturnType<typeof pack>["entry"]>[0];
+export type Entry = readonly [name: string | TarHeader, content: Uint8Array | string];
 
 /** A tar of entries as they are given, however odd. */
 export async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
@@ -98,7 +100,7 @@ export async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
     );
   }
   packed.finalize();
-  return collect(packed);
+  return collect(Readable.from(packed));
 }
 
 export const sha256 = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
