@@ -12,7 +12,7 @@ import {
 import { translated } from "./errors.ts";
 import { makeFifo, openFifo } from "./fifos.ts";
 
-const FLAGS: Record<OpenMode, string> = { read: "r", write: "w", exclusive: "wx", append: "a" };
+const FLAGS: Record<OpenMode, string> = { read: "r", write: "w", exclusive: "wx", append: "a", update: "r+" };
 
 function kindOf(entry: Dirent | Stats | BigIntStats): FileKind {
   if (entry.isFile()) return "file";

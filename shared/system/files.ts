@@ -1,5 +1,8 @@
-/** Read; create or empty and write; create, failing with EEXIST if there; write at the end. */
-export type OpenMode = "read" | "write" | "exclusive" | "append";
+/**
+ * Read; create or empty and write; create, failing with EEXIST if there; write at the end; read and write in
+ * place what is there (such as a device), failing with ENOENT if it is not.
+ */
+export type OpenMode = "read" | "write" | "exclusive" | "append" | "update";
 
 export type FileKind = "file" | "directory" | "link" | "fifo" | "device" | "other";
 

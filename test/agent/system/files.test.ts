@@ -49,6 +49,19 @@ describe("files of the real door", () => {
     await reading.close();
   });
 
+  it("opens what is there to read and write it in place, and creates nothing", async () => {
+    writeFileSync(path("in-place"), "0123456789");
+    const handle = await files.open(path("in-place"), "update");
+    const buffer = Buffer.alloc(4);
+    expect(await handle.read(buffer, 2)).toBe(4);
+    expect(buffer.toString()).toBe("2345");
+    await handle.write(Buffer.from("ab"), 8);
+    await handle.close();
+    expect(readFileSync(path("in-place"), "utf8")).toBe("01234567ab");
+    await expect(files.open(path("not-there"), "update")).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await files.status(path("not-there"))).toBeUndefined();
+  });
+
   it("removes a tree without following its links", async () => {
     mkdirSync(path("tree/deep"), { recursive: true });
     mkdirSync(path("kept"));
