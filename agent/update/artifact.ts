@@ -27,12 +27,15 @@ export async function openFitting(
   signal: AbortSignal,
 ): Promise<OpenedArtifact> {
   let reading: ArtifactReading | undefined;
+  const closing = new AbortController();
   const close = async (): Promise<void> => {
+    // Whoever still waits for bytes waits no longer: closing would have to wait for them too.
+    closing.abort(new AgentError("artifact-closed", "the artifact was closed while it was being read"));
     await reading?.close();
     await source.close();
   };
   try {
-    const content = interruptible(counted(source, options.onProgress), signal);
+    const content = interruptible(counted(source, options.onProgress), AbortSignal.any([signal, closing.signal]));
     reading = await options.openArtifact(content, { verifyKeys: options.settings.verifyKeys });
     const { header } = reading;
     const payload = onlyPayload(header);

@@ -1,0 +1,263 @@
+import { openArtifact } from "@upkeep/shared/artifact";
+import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
+import type { Logger } from "@upkeep/shared/logging";
+import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import { type ProcessExit, type ProcessSpec, type RunningProcess, SystemError } from "@upkeep/shared/system";
+import { DeviceStore } from "../../../agent/device/store.ts";
+import { AgentError } from "../../../agent/errors.ts";
+import { type EngineOptions, UpdateEngine } from "../../../agent/update/engine.ts";
+import type { DeploymentServer, ReportAnswer } from "../../../agent/update/ports.ts";
+import type { DeploymentResult } from "../../../agent/update/results.ts";
+import { DEFAULT_UPDATE_SETTINGS, type UpdateSettings } from "../../../agent/update/settings.ts";
+import { artifactBytes, sourceFile, sourceOf } from "./artifacts.ts";
+import { type Cut, Life, mortalFiles } from "./life.ts";
+import { MemoryFiles } from "./memory-files.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+export const DEPLOYMENT: DeploymentInstructions = {
+  id: "d-1",
+  artifact: { source: { uri: "http://server/artifact" } },
+};
+export const DATASTORE = "/data";
+export const STORE = `${DATASTORE}/upkeep-store.json`;
+export const MODULES = "/modules";
+export const TREE = `${DATASTORE}/modules/v3/payloads/0000/tree`;
+
+/** How the update module and the state scripts of a world behave, by the name of the call or script. */
+export interface Behaviour {
+  /** Standard output. */
+  readonly answers?: Readonly<Record<string, string>>;
+  /** Exit codes other than 0: always, or how many times before it is 0. */
+  readonly fails?: Readonly<Record<string, number | { readonly code: number; readonly times: number }>>;
+  readonly hangs?: readonly string[];
+  /** The machine reboots in the middle of the call. */
+  readonly reboots?: readonly string[];
+}
+
+export interface WorldOptions {
+  readonly behaviour?: Behaviour;
+  readonly plan?: Partial<ArtifactPlan>;
+  readonly bytes?: (bytes: Buffer) => Buffer;
+  /** What the server answers to the n-th report of a status (from 1). */
+  readonly answer?: (status: ReportedStatus, nth: number) => ReportAnswer | Error;
+  readonly answerLog?: (nth: number) => "accepted" | "refused" | Error;
+  readonly login?: (nth: number) => Error | undefined;
+  readonly settings?: Partial<UpdateSettings>;
+  /** Tries of a report that is insisted on. */
+  readonly tries?: number;
+}
+
+export const SILENT: Logger = {
+  fatal: () => undefined,
+  error: () => undefined,
+  warning: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  trace: () => undefined,
+  with: () => SILENT,
+};
+
+/** The plan of the artifact that worlds install, unless told otherwise. */
+export const PLAN: ArtifactPlan = {
+  kind: "module-image",
+  type: "recorder",
+  artifactName: "new",
+  deviceTypes: ["board"],
+  compression: "none",
+  files: [sourceFile("payload", "the new software")],
+};
+
+/** A device, its server and everything that can go wrong, in memory and in virtual time. */
+export class World {
+  readonly files = new MemoryFiles();
+  readonly time = new VirtualTime();
+  /** What happened, in order: `> status`, `login`, `log`, module calls, scripts, `reboot`. */
+  readonly trace: string[] = [];
+  readonly logs: (readonly LogMessage[])[] = [];
+  readonly states: string[] = [];
+  readonly logged: string[] = [];
+  /** What the module has put on the device. */
+  software: "old" | "new" = "old";
+  rebooted = false;
+  readonly #options: WorldOptions;
+  readonly #counts = new Map<string, number>();
+  #bytes: Buffer | undefined;
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.files.put(`${MODULES}/recorder`, "#!", 0o755);
+    this.files.put(`${DATASTORE}/device_type`, "device_type=board\n");
+  }
+
+  get statuses(): string[] {
+    return this.trace.flatMap((entry) => (entry.startsWith("> ") ? [entry.slice(2)] : []));
+  }
+
+  get calls(): string[] {
+    return this.trace.filter((entry) => !entry.startsWith("> ") && entry !== "login" && entry !== "log");
+  }
+
+  /** Statuses that end a deployment, each once. */
+  get finals(): string[] {
+    return [...new Set(this.statuses.filter((status) => status === "success" || status === "failure"))];
+  }
+
+  get provides(): Readonly<Record<string, string>> {
+    return JSON.parse(this.files.text(STORE) ?? "{}").provides ?? {};
+  }
+
+  async bytes(): Promise<Buffer> {
+    this.#bytes ??= await artifactBytes({ ...PLAN, ...this.#options.plan } as ArtifactPlan);
+    return this.#options.bytes?.(this.#bytes) ?? this.#bytes;
+  }
+
+  /** Start the program: a fresh engine on what is on the disk. */
+  async start(life = new Life()): Promise<UpdateEngine> {
+    const files = mortalFiles(this.files, life);
+    const store = await DeviceStore.open(files, DATASTORE, this.#logger());
+    const tries = this.#options.tries ?? 3;
+    const options: EngineOptions = {
+      system: {
+        clock: this.time,
+        timers: this.time,
+        files,
+        processes: {
+          start: (spec) => life.step(`start ${spec.args[0] ?? spec.command}`, () => this.#run(spec, life)),
+          onSignal: () => () => undefined,
+        },
+        power: { reboot: () => this.#reboot(life) },
+      },
+      logger: this.#logger(),
+      store,
+      paths: { datastore: DATASTORE, logs: DATASTORE, modules: MODULES, rootfsScripts: "/scripts" },
+      settings: { ...DEFAULT_UPDATE_SETTINGS, ...this.#options.settings },
+      openArtifact,
+      deviceType: async () => "board",
+      server: this.#server(life),
+      retryDelays: (attempt, retryAfterMs) => (attempt >= tries ? undefined : (retryAfterMs ?? 60_000)),
+      onProgress: (event) => {
+        if (event.kind === "state") this.states.push(event.state);
+      },
+    };
+    return new UpdateEngine(options);
+  }
+
+  /**
+   * Run the deployment, restarting the program whenever it was killed or rebooted, as long as the server has
+   * no final status or something is pending.
+   * @param cut Where the first life ends; the later ones are whole.
+   */
+  async deploy(cut?: Cut): Promise<DeploymentResult & { readonly lives: number; readonly steps: readonly string[] }> {
+    const first = new Life(cut);
+    let life = first;
+    for (let lives = 1; lives <= 100; lives++) {
+      const result = await Promise.race([this.#live(life), life.over]);
+      if (result !== "killed" && result !== undefined) return { ...result, lives, steps: first.names };
+      this.time.clear();
+      life = new Life();
+    }
+    throw new Error(`no end after 100 lives: ${this.trace.join(", ")}`);
+  }
+
+  async #live(life: Life): Promise<DeploymentResult | undefined> {
+    const engine = await this.start(life);
+    const resumed = await engine.resume();
+    if (resumed !== undefined) return resumed;
+    if (this.finals.length > 0) {
+      // It was told, acknowledged and forgotten, and the program was killed right then.
+      const status = this.finals[0] === "success" ? "success" : "failure";
+      return {
+        kind: "finished",
+        deployment: DEPLOYMENT.id,
+        status,
+        device: "unknown",
+        artifactName: undefined,
+        failure: undefined,
+        reported: "accepted",
+      };
+    }
+    return await engine.runDeployment(DEPLOYMENT);
+  }
+
+  #count(what: string): number {
+    const count = (this.#counts.get(what) ?? 0) + 1;
+    this.#counts.set(what, count);
+    return count;
+  }
+
+  #logger(): Logger {
+    const log = (level: string) => (message: string) => {
+      this.logged.push(`${level}: ${message}`);
+    };
+    const logger: Logger = {
+      ...SILENT,
+      error: log("error"),
+      warning: log("warning"),
+      info: log("info"),
+      with: () => logger,
+    };
+    return logger;
+  }
+
+  async #reboot(life: Life): Promise<void> {
+    this.trace.push("reboot");
+    this.rebooted = true;
+    await life.end();
+  }
+
+  async #run(spec: ProcessSpec, life: Life): Promise<RunningProcess> {
+    if (this.files.text(spec.command) === undefined) throw new SystemError("ENOENT", `no ${spec.command}`);
+    const name = spec.args[0] ?? spec.command.slice(spec.command.lastIndexOf("/") + 1);
+    const { answers, fails, hangs, reboots } = this.#options.behaviour ?? {};
+    this.trace.push(name);
+    const nth = this.#count(`run ${name}`);
+    const fault = fails?.[name];
+    const code = typeof fault === "number" ? fault : fault !== undefined && nth <= fault.times ? fault.code : 0;
+    let end: (exit: ProcessExit) => void = () => undefined;
+    const exit = new Promise<ProcessExit>((resolve) => {
+      end = resolve;
+    });
+    if (name === "ArtifactInstall") this.software = "new";
+    if (name === "ArtifactRollback" && code === 0) this.software = "old";
+    if (reboots?.includes(name)) {
+      this.trace.push("reboot");
+      void life.end();
+    } else if (!hangs?.includes(name)) {
+      const answer = answers?.[name];
+      if (answer !== undefined) spec.onStdout?.(Buffer.from(answer));
+      end({ code });
+    }
+    return { pid: 1, exit, signal: (signal) => end({ signal }) };
+  }
+
+  #server(life: Life): DeploymentServer {
+    const { answer, answerLog, login } = this.#options;
+    const orThrow = <T>(value: T | Error): T => {
+      if (value instanceof Error) throw value;
+      return value;
+    };
+    return {
+      report: (_deployment, status) =>
+        life.step(`report ${status}`, async () => {
+          const nth = this.#count(`report ${status}`);
+          this.trace.push(`> ${status}`);
+          return orThrow(answer?.(status, nth) ?? "accepted");
+        }),
+      sendLog: (_deployment, messages) =>
+        life.step("log", async () => {
+          this.trace.push("log");
+          const taken = orThrow(answerLog?.(this.#count("log")) ?? "accepted");
+          this.logs.push(messages);
+          return taken;
+        }),
+      loginAfresh: () =>
+        life.step("login", async () => {
+          this.trace.push("login");
+          orThrow(login?.(this.#count("login")));
+        }),
+      download: () => life.still(async () => sourceOf(await this.bytes())),
+    };
+  }
+}
+
+export const OFFLINE = new AgentError("server-unreachable", "the server cannot be reached", { retryable: true });
