@@ -67,10 +67,7 @@ export class Artifacts {
     return this.#storage.read((records) => find(records, id));
   }
 
-  /**
-   * An artifact that some device may still be told to install, also after it was deleted.
-   * @throws ServerError (not-found)
-   */
+  /** @param paging Everything when absent. */
   list(filter: ArtifactFilter, sort: ArtifactSort, paging?: Paging): Promise<Page<ArtifactRecord>> {
     return this.#storage.read(({ artifacts }) => artifacts.list(filter, sort, paging));
   }

@@ -1,5 +1,6 @@
+import { sha256 } from "../digest.ts";
 import { invalid } from "../errors.ts";
-import { type ArtifactRecord, sha256 } from "../storage/index.ts";
+import type { ArtifactRecord } from "../storage/index.ts";
 
 /** More combinations than this are a mistake, not a release. */
 const COMBINATIONS_MAX = 10_000;

@@ -1,7 +1,8 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock, Random } from "@upkeep/shared/system";
+import { sha256 } from "../digest.ts";
 import { conflict, invalid, unprocessable } from "../errors.ts";
-import { type DeploymentRecord, type Records, sha256 } from "../storage/index.ts";
+import type { DeploymentRecord, Records } from "../storage/index.ts";
 
 /** What an administrator asks for: either a list of devices, or all that are accepted now. */
 export interface NewDeployment {

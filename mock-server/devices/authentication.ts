@@ -1,8 +1,9 @@
 import { AuthRequest, describeFaults } from "@upkeep/shared/protocol";
 import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
+import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
-import { type AuthSetRecord, type DeviceRecord, type Records, type Storage, sha256 } from "../storage/index.ts";
+import type { AuthSetRecord, DeviceRecord, Records, Storage } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";

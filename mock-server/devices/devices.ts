@@ -1,16 +1,16 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { decommissionDevice } from "../deployments/decommission.ts";
+import { sha256 } from "../digest.ts";
 import { conflict, invalid, notFound } from "../errors.ts";
-import {
-  type AuthSetRecord,
-  type AuthStatus,
-  type DeviceRecord,
-  type DeviceStatus,
-  type Page,
-  type Paging,
-  type Records,
-  type Storage,
-  sha256,
+import type {
+  AuthSetRecord,
+  AuthStatus,
+  DeviceRecord,
+  DeviceStatus,
+  Page,
+  Paging,
+  Records,
+  Storage,
 } from "../storage/index.ts";
 import { accept, refreshDevice, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";

@@ -1,12 +1,6 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import {
-  type AttributeRecord,
-  type AuthSetRecord,
-  type AuthStatus,
-  type DeviceRecord,
-  type Records,
-  sha256,
-} from "../storage/index.ts";
+import { sha256 } from "../digest.ts";
+import type { AttributeRecord, AuthSetRecord, AuthStatus, DeviceRecord, Records } from "../storage/index.ts";
 import type { Identity, JsonValue } from "./identity.ts";
 
 interface Sources {

@@ -92,8 +92,8 @@ export class DeviceDeploymentRecords {
   }
 
   /** Target every accepted device. */
-  async insertAllAccepted(deployment: DeploymentKey): Promise<number> {
-    const result = await this.#db
+  async insertAllAccepted(deployment: DeploymentKey): Promise<void> {
+    await this.#db
       .insertInto("device_deployments")
       .columns(["deployment_id", "device_id", "sequence", "status", "attempt"])
       .expression((eb) =>
@@ -108,8 +108,7 @@ export class DeviceDeploymentRecords {
           ])
           .where("devices.status", "=", "accepted"),
       )
-      .executeTakeFirst();
-    return Number(result.numInsertedOrUpdatedRows ?? 0n);
+      .execute();
   }
 
   async update(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Promise<void> {
@@ -125,7 +124,11 @@ export class DeviceDeploymentRecords {
   async finishAllOpen(deploymentId: string, status: DeviceDeploymentStatus, nowMs: number): Promise<void> {
     await this.#db
       .updateTable("device_deployments")
-      .set({ status, finished_ms: nowMs })
+      .set((eb) => ({
+        status,
+        started_ms: eb.fn.coalesce("started_ms", eb.val(nowMs)),
+        finished_ms: nowMs,
+      }))
       .where("deployment_id", "=", deploymentId)
       .where("finished_ms", "is", null)
       .execute();

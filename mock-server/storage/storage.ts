@@ -1,15 +1,9 @@
-import { join } from "node:path";
-import SqliteDatabase from "better-sqlite3";
+import type { Database as SqliteDatabase } from "better-sqlite3";
 import { Kysely, Migrator, SqliteDialect, sql } from "kysely";
 import { migrations } from "./migrations/index.ts";
 import { Records } from "./records.ts";
 import type { Schema } from "./schema.ts";
-
-/** Where the records are kept. A directory must exist; memory is gone when the storage is closed. */
-export type StorageLocation = { readonly directory: string } | { readonly memory: true };
-
-/** Name of the database inside the data directory. */
-export const DATABASE_FILE = "upkeep.sqlite";
+import { openSqlite, type StorageLocation } from "./sqlite.ts";
 
 /**
  * The records.
@@ -21,23 +15,18 @@ export const DATABASE_FILE = "upkeep.sqlite";
  * - Records are good only inside the call they were given to.
  */
 export class Storage {
-  readonly #sqlite: SqliteDatabase.Database;
+  readonly #sqlite: SqliteDatabase;
   readonly #database: Kysely<Schema>;
 
-  private constructor(sqlite: SqliteDatabase.Database) {
+  private constructor(sqlite: SqliteDatabase) {
     this.#sqlite = sqlite;
     this.#database = new Kysely<Schema>({ dialect: new SqliteDialect({ database: sqlite }) });
   }
 
   /** Open the records, and bring tables of an older version up to date. */
   static async open(location: StorageLocation): Promise<Storage> {
-    const sqlite = new SqliteDatabase("directory" in location ? join(location.directory, DATABASE_FILE) : ":memory:");
-    const storage = new Storage(sqlite);
+    const storage = new Storage(openSqlite(location));
     try {
-      sqlite.pragma("journal_mode = WAL");
-      sqlite.pragma("synchronous = FULL");
-      sqlite.pragma("foreign_keys = ON");
-      sqlite.pragma("busy_timeout = 5000");
       await storage.#migrate();
     } catch (error) {
       await storage.close();

@@ -42,6 +42,8 @@ export class Users {
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #tokenLifeMs: number;
   readonly #tokens: TokenKey<UserClaims>;
+  /** The password that is being checked: one at a time, for each takes its fill of memory and a thread. */
+  #checking: Promise<unknown> = Promise.resolve();
   /** Of a password that nobody has: an unknown address costs the same time as a wrong password. */
   #nobody: Promise<string> | undefined;
 
@@ -88,9 +90,7 @@ export class Users {
    */
   async login(email: string, password: string, options: { readonly noExpiry?: boolean } = {}): Promise<string> {
     const user = await this.#storage.read(({ users }) => users.findByEmail(email.toLowerCase()));
-    this.#nobody ??= hashPassword(this.#system.random, makePassword(this.#system.random));
-    const usable = password.length <= TEXT_MAX ? password : "";
-    const right = await isPassword(usable, user?.password_hash ?? (await this.#nobody));
+    const right = await this.#check(password, user?.password_hash);
     if (user === undefined || !right) throw unauthorized();
     const now = this.#system.clock.now();
     const id = this.#system.random.uuid();
@@ -109,6 +109,15 @@ export class Users {
       scp: "mender.*",
       "mender.user": true,
     });
+  }
+
+  #check(password: string, hash: string | undefined): Promise<boolean> {
+    this.#nobody ??= hashPassword(this.#system.random, makePassword(this.#system.random));
+    const nobody = this.#nobody;
+    const check = async () => isPassword(password.length <= TEXT_MAX ? password : "", hash ?? (await nobody));
+    const result = this.#checking.then(check, check);
+    this.#checking = result;
+    return result;
   }
 
   /**
