@@ -1,0 +1,45 @@
+/**
+ * The simulated door: everything that the agent and the server may ask of a machine (`shared/system`), in
+ * virtual time and decided by one seed.
+ */
+export {
+  BOOT_ENVIRONMENT,
+  BOOT_LOADER_TOOLS,
+  type BootedSlot,
+  BootLoader,
+  type BootLoaderOptions,
+  parseEnvironment,
+  type RootImage,
+  readRootImage,
+  rootImage,
+} from "./boot-loader.ts";
+export type { CallObserver, DoorCall } from "./calls.ts";
+export { Chance } from "./chance.ts";
+export { CronInstants } from "./cron.ts";
+export { Disk, type MountOptions } from "./disk/disk.ts";
+export {
+  afterPowerCut,
+  EVERY_WRITE_TORN,
+  EVERY_WRITE_ZEROS,
+  EVERYTHING_KEPT,
+  EVERYTHING_LOST,
+  NAMES_LOST,
+  type Survival,
+  survivalByChance,
+  unsyncedChanges,
+  WRITES_LOST,
+  type WriteFate,
+} from "./disk/survival.ts";
+export type { FifoReader } from "./files.ts";
+export {
+  type Boot,
+  type BootEnd,
+  type MachineOptions,
+  type MainProgram,
+  type PowerManners,
+  SimulatedMachine,
+} from "./machine.ts";
+export type { Disturbance, Loss, Peer, SimulatedAnswer, Weather } from "./network.ts";
+export type { ProgramContext, Programs, SimulatedProgram } from "./programs.ts";
+export { Trace } from "./trace.ts";
+export { NothingWillHappen, VirtualTime } from "./virtual-time.ts";

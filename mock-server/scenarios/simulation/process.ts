@@ -1,0 +1,148 @@
+import type { ProcessExit, SignalName, Timer } from "@upkeep/shared/system";
+import type { CallObserver, DoorCall } from "./calls.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** What processes share: the time, and whoever watches their calls. */
+export interface CallDesk {
+  readonly time: VirtualTime;
+  readonly observer: CallObserver;
+  nextCall(): number;
+}
+
+/**
+ * A process behind the simulated door. When it has ended (by itself, by a signal, with the power) it is
+ * frozen: its calls have no effect and never resolve, so that nothing of it runs on.
+ */
+export class SimulatedProcess {
+  readonly pid: number;
+  readonly group: number;
+  readonly name: string;
+  readonly #desk: CallDesk;
+  readonly #endings: (() => void)[] = [];
+  readonly #signalActions = new Map<SignalName, Set<() => void>>();
+  #alive = true;
+  #exit: ProcessExit | undefined;
+
+  constructor(desk: CallDesk, pid: number, group: number, name: string) {
+    this.#desk = desk;
+    this.pid = pid;
+    this.group = group;
+    this.name = name;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  get exit(): ProcessExit | undefined {
+    return this.#exit;
+  }
+
+  /** End it. Harmless when it has ended. */
+  end(exit: ProcessExit): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.#exit = exit;
+    for (const action of this.#endings) action();
+  }
+
+  /** Its power went: nobody is told, nothing is closed. */
+  freeze(): void {
+    this.#alive = false;
+  }
+
+  /** Call `action` when it ends, however that happens; the power's going excepted. */
+  onEnd(action: () => void): void {
+    if (this.#alive) this.#endings.push(action);
+    else action();
+  }
+
+  onSignal(name: SignalName, action: () => void): () => void {
+    const actions = this.#signalActions.get(name) ?? new Set();
+    this.#signalActions.set(name, actions);
+    actions.add(action);
+    return () => actions.delete(action);
+  }
+
+  /** A signal arrives: the program's own action is called, or it ends as the kernel would end it. */
+  signal(name: SignalName): void {
+    if (!this.#alive) return;
+    const actions = this.#signalActions.get(name);
+    if (name === "SIGKILL" || actions === undefined || actions.size === 0) this.end({ signal: name });
+    else for (const action of [...actions]) action();
+  }
+
+  /** A call that takes effect now and is answered as soon as whoever called waits for it. */
+  call<T>(name: string, subject: string, effect: () => T): Promise<T> {
+    return this.callThatWaits(name, subject, (done, failed) => {
+      let value: T;
+      try {
+        value = effect();
+      } catch (error) {
+        failed(error);
+        return;
+      }
+      done(value);
+    });
+  }
+
+  /**
+   * A call that is answered later: `effect` is made now, and calls `done` or `failed` once, whenever.
+   * An answer that comes after the process has ended reaches nobody.
+   */
+  callThatWaits<T>(
+    name: string,
+    subject: string,
+    effect: (done: (value: T) => void, failed: (error: unknown) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!this.#alive) return;
+      const { observer, time } = this.#desk;
+      const call: DoorCall = { number: this.#desk.nextCall(), process: this.name, name, subject };
+      observer.before?.(call);
+      if (!this.#alive) return;
+      const latencyMs = observer.latencyMs?.(call) ?? 0;
+      const answer = (settle: () => void): void => {
+        if (latencyMs > 0) {
+          time.after(latencyMs, () => {
+            if (this.#alive) settle();
+          });
+        } else if (this.#alive) settle();
+      };
+      const fault = observer.fault?.(call);
+      if (fault === undefined) {
+        effect(
+          (value) => answer(() => resolve(value)),
+          (error) => answer(() => reject(error)),
+        );
+      } else answer(() => reject(fault));
+      observer.after?.(call);
+    });
+  }
+
+  /** A timer that goes off only while the process runs. */
+  after(delayMs: number, action: () => void): Timer {
+    if (!this.#alive) return { cancel: () => undefined };
+    return this.#desk.time.after(delayMs, () => {
+      if (this.#alive) action();
+    });
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = (): void => {
+        timer.cancel();
+        reject(signal?.reason);
+      };
+      const timer = this.after(delayMs, () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+}
