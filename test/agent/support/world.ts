@@ -106,6 +106,11 @@ export class World {
     return JSON.parse(this.files.text(STORE) ?? "{}").provides ?? {};
   }
 
+  /** True if the artifact brings nothing to install. */
+  get isEmpty(): boolean {
+    return this.#options.plan?.kind === "bootstrap";
+  }
+
   async bytes(): Promise<Buffer> {
     this.#bytes ??= await artifactBytes({ ...PLAN, ...this.#options.plan } as ArtifactPlan);
     return this.#options.bytes?.(this.#bytes) ?? this.#bytes;
@@ -143,23 +148,22 @@ export class World {
   }
 
   /**
-   * Run the deployment, restarting the program whenever it was killed or rebooted, as long as the server has
-   * no final status or something is pending.
-   * @param cut Where the first life ends; the later ones are whole.
+   * Run the deployment, restarting the program whenever it was killed or rebooted, until it has come to its end.
+   * @param cut Where the program is killed, its steps counted over all its lives.
    */
-  async deploy(cut?: Cut): Promise<DeploymentResult & { readonly lives: number; readonly steps: readonly string[] }> {
-    const first = new Life(cut);
-    let life = first;
+  async deploy(cut?: Cut): Promise<DeploymentResult & { readonly steps: readonly string[] }> {
+    const steps: string[] = [];
     for (let lives = 1; lives <= 100; lives++) {
+      const life = new Life(cut && { ...cut, step: cut.step - steps.length });
       const result = await Promise.race([this.#live(life), life.over]);
-      if (result !== "killed" && result !== undefined) return { ...result, lives, steps: first.names };
+      steps.push(...life.names);
+      if (result !== "killed") return { ...result, steps };
       this.time.clear();
-      life = new Life();
     }
     throw new Error(`no end after 100 lives: ${this.trace.join(", ")}`);
   }
 
-  async #live(life: Life): Promise<DeploymentResult | undefined> {
+  async #live(life: Life): Promise<DeploymentResult> {
     const engine = await this.start(life);
     const resumed = await engine.resume();
     if (resumed !== undefined) return resumed;
