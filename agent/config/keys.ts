@@ -133,6 +133,7 @@ export const KEYS = {
     type: path,
     meaning: "The file that tells the device type; device_type in the data directory if absent.",
   },
+  UpdateLogPath: { type: path, meaning: "Directory of the deployment logs; the data directory if absent." },
   DaemonLogLevel: {
     type: { kind: "choice", choices: ["trace", "debug", "info", "warning", "error", "fatal"] },
     default: "info",
@@ -146,7 +147,6 @@ export type KeyName = keyof typeof KEYS;
 
 /** Keys of the reference client that change nothing here, and why. A `.` at the end stands for all below. */
 export const IDLE_KEYS: Readonly<Record<string, string>> = {
-  UpdateLogPath: "deployment logs are kept in the data directory",
   "HttpsClient.SSLEngine": "keys in hardware are not supported yet",
   "Security.SSLEngine": "keys in hardware are not supported yet",
   "Connectivity.": "connections are always kept open for the requests of one round",

@@ -31,6 +31,7 @@ export interface AgentConfig {
   readonly scriptRetryIntervalMs: number;
   readonly artifactVerifyKeys: readonly string[];
   readonly deviceTypeFile: string | undefined;
+  readonly updateLogPath: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -112,6 +113,7 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     scriptRetryIntervalMs: ms("StateScriptRetryIntervalSeconds"),
     artifactVerifyKeys: [...new Set(keys)].map(place),
     deviceTypeFile: placed(values.DeviceTypeFile),
+    updateLogPath: placed(values.UpdateLogPath),
     logLevel: held(values, "DaemonLogLevel") as LogLevel,
   };
 }

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { Socket } from "node:net";
 import { promisify } from "node:util";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FifoWriter, isSystemError, SystemError } from "@upkeep/shared/system";
 import { asSystemError, translated } from "./errors.ts";
 import { startProcess } from "./processes.ts";
@@ -8,6 +9,17 @@ import { startProcess } from "./processes.ts";
 const open = promisify(fs.open);
 const fstat = promisify(fs.fstat);
 const close = promisify(fs.close);
+const writeTo: (descriptor: number, data: Uint8Array) => Promise<{ bytesWritten: number }> = promisify(fs.write);
+
+const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+
+/**
+ * How many FIFOs may be written by a thread of the pool, which has four. A thread goes through a pipe two to
+ * three times as fast as the event loop, which is woken for each 64 KiB; but it waits while the reader does
+ * not read. So one payload has its thread, and any number of FIFOs that nobody reads stop nothing else.
+ */
+const THREADS = 2;
+let threadsInUse = 0;
 
 /** Node cannot make a FIFO; `mkfifo` is part of coreutils and of busybox. */
 export async function makeFifo(path: string, permissions = 0o600): Promise<void> {
@@ -29,11 +41,90 @@ export async function makeFifo(path: string, permissions = 0o600): Promise<void>
   throw new SystemError(taken ? "EEXIST" : "EIO", `cannot make the FIFO ${path}: ${said}`);
 }
 
-/**
- * The descriptor is given to the event loop as a pipe: writes wait in epoll, not in a thread of the
- * pool, so that any number of FIFOs that nobody reads stop nothing else.
- */
-class LinuxFifoWriter implements FifoWriter {
+/** Tells `call` off when the signal is aborted; the call itself goes on. */
+function abortable(call: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return call;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener("abort", onAbort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** Writes wait in a thread of the pool. */
+class ThreadFifoWriter implements FifoWriter {
+  readonly #path: string;
+  readonly #descriptor: number;
+  #writing: Promise<void> | undefined;
+  #failure: SystemError | undefined;
+  #closed = false;
+
+  constructor(path: string, descriptor: number) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+    threadsInUse += 1;
+  }
+
+  async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+    const writing = this.#writeAll(data).catch((error: unknown) => {
+      this.#failure = asSystemError(error);
+    });
+    this.#writing = writing;
+    await abortable(writing, signal);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#release();
+    threadsInUse -= 1;
+    await translated(close(this.#descriptor));
+  }
+
+  async #writeAll(data: Uint8Array): Promise<void> {
+    for (let written = 0; written < data.length && !this.#closed; ) {
+      written += (await writeTo(this.#descriptor, data.subarray(written))).bytesWritten;
+    }
+  }
+
+  /** A write that nobody takes would keep its thread for ever: take what it writes. */
+  async #release(): Promise<void> {
+    let released = this.#writing === undefined;
+    void this.#writing?.then(() => {
+      released = true;
+    });
+    await nextTurn();
+    if (released) return;
+    const drain = await translated(open(this.#path, O_RDONLY | O_NONBLOCK));
+    try {
+      const waste = Buffer.allocUnsafe(64 * 1024);
+      while (!released) {
+        takeWhatIsThere(drain, waste);
+        await nextTurn();
+      }
+    } finally {
+      await translated(close(drain));
+    }
+  }
+}
+
+function takeWhatIsThere(descriptor: number, waste: Buffer): void {
+  try {
+    fs.readSync(descriptor, waste);
+  } catch (error) {
+    if (!isSystemError(asSystemError(error), "EAGAIN")) throw asSystemError(error);
+  }
+}
+
+/** Writes wait in the event loop: the descriptor is given to it as a pipe. */
+class LoopFifoWriter implements FifoWriter {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
   #failure: SystemError | undefined;
@@ -48,24 +139,16 @@ class LinuxFifoWriter implements FifoWriter {
     });
   }
 
-  write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      if (this.#failure !== undefined) {
-        reject(this.#failure);
-        return;
-      }
-      const onAbort = (): void => reject(signal?.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
+  async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+    const writing = new Promise<void>((resolve, reject) => {
       this.#socket.write(data, (error) => {
-        signal?.removeEventListener("abort", onAbort);
         if (error) reject(asSystemError(error));
         else resolve();
       });
     });
+    await abortable(writing, signal);
   }
 
   async close(): Promise<void> {
@@ -75,17 +158,34 @@ class LinuxFifoWriter implements FifoWriter {
   }
 }
 
+/** Open a FIFO that is being read so that a write waits. The open itself does not, even if the reader goes now. */
+async function openWaiting(path: string): Promise<number> {
+  const reader = await translated(open(path, O_RDONLY | O_NONBLOCK));
+  try {
+    return await translated(open(path, O_WRONLY));
+  } finally {
+    await translated(close(reader));
+  }
+}
+
 export async function openFifo(path: string): Promise<FifoWriter | undefined> {
   let descriptor: number;
   try {
-    descriptor = await translated(open(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK));
+    descriptor = await translated(open(path, O_WRONLY | O_NONBLOCK));
   } catch (error) {
     if (isSystemError(error, "ENXIO")) return undefined;
     throw error;
   }
-  if (!(await translated(fstat(descriptor))).isFIFO()) {
+  try {
+    if (!(await translated(fstat(descriptor))).isFIFO()) throw new SystemError("EINVAL", `${path} is not a FIFO`);
+    if (threadsInUse < THREADS) {
+      const writer = new ThreadFifoWriter(path, await openWaiting(path));
+      await translated(close(descriptor));
+      return writer;
+    }
+  } catch (error) {
     await translated(close(descriptor));
-    throw new SystemError("EINVAL", `${path} is not a FIFO`);
+    throw error;
   }
-  return new LinuxFifoWriter(descriptor);
+  return new LoopFifoWriter(descriptor);
 }

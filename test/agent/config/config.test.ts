@@ -56,13 +56,13 @@ describe("a configuration file", () => {
   it("is warned about unknown keys and about keys that change nothing", () => {
     const { warnings } = parse({
       ServerUrls: "x",
-      UpdateLogPath: "/var/log",
+      UpdateControlMap: { MapTimeout: 1 },
       DBus: { Enabled: true },
       Security: { SSLEngine: "" },
     });
     expect(warnings).toEqual([
       "mender.conf: unknown key ServerUrls is ignored",
-      "mender.conf: UpdateLogPath has no effect: deployment logs are kept in the data directory",
+      "mender.conf: UpdateControlMap has no effect: update control maps are not asked for",
       "mender.conf: DBus has no effect: the agent offers nothing on D-Bus",
       "mender.conf: Security.SSLEngine has no effect: keys in hardware are not supported yet",
     ]);

@@ -1,0 +1,16 @@
+import { systemPaths } from "../config/paths.ts";
+import { signalDaemon } from "../daemon/lock.ts";
+import { linuxSystem } from "../system/index.ts";
+import { writeOutput } from "../system/terminal.ts";
+import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+
+/** `upkeep check-update`: let the running daemon ask its server for a deployment now. */
+export async function checkUpdate({ root, datastore }: Globals): Promise<ExitCode> {
+  const paths = systemPaths({
+    ...(root === undefined ? {} : { root }),
+    ...(datastore === undefined ? {} : { datastore }),
+  });
+  const pid = await signalDaemon(linuxSystem(), paths.datastore, "USR1");
+  writeOutput(`The daemon (process ${pid}) asks for an update now.\n`);
+  return EXIT.ok;
+}

@@ -1,0 +1,8 @@
+import type { ExitCode } from "./globals.ts";
+import { createEngine } from "./parts.ts";
+import { type StandaloneOptions, standalone } from "./standalone.ts";
+
+/** `upkeep commit`: keep what was installed by hand. */
+export function commit(options: StandaloneOptions): Promise<ExitCode> {
+  return standalone("commit", options, async (agent, signal) => (await createEngine(agent, {})).commit(signal));
+}

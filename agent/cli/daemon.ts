@@ -1,0 +1,49 @@
+import { Daemon } from "../daemon/daemon.ts";
+import { holdDatastore } from "../daemon/lock.ts";
+import { Notifier } from "../daemon/notify.ts";
+import { collectInventory } from "../device/inventory.ts";
+import { installedProvides } from "../device/provides.ts";
+import { type Agent, openAgent } from "./agent.ts";
+import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+import { backoffOf, createDeviceClient, createEngine } from "./parts.ts";
+import { VERSION } from "./version.ts";
+
+/** What the device provides, as far as a server takes it: values that are empty say nothing. */
+async function provided(agent: Agent) {
+  const { artifact_name, ...others } = installedProvides(agent.store);
+  const told = Object.entries(others).filter(([, value]) => value !== "");
+  return { ...Object.fromEntries(told), artifact_name, device_type: await agent.deviceType() };
+}
+
+/** `upkeep daemon`: update this device whenever its server has something for it, until it is told to stop. */
+export async function runDaemon(globals: Globals): Promise<ExitCode> {
+  const agent = await openAgent(globals, { quiet: false });
+  const { config, paths, system, log } = agent;
+  const release = await holdDatastore(system.files, paths.datastore, { pid: process.pid, command: "daemon" });
+  try {
+    const server = await createDeviceClient(agent);
+    const engine = await createEngine(agent, { server });
+    const backoff = backoffOf(agent);
+    const jitter = config.pollJitter;
+    await new Daemon({
+      system,
+      server,
+      engine,
+      provides: () => provided(agent),
+      inventory: async () =>
+        collectInventory(system, {
+          directory: paths.inventoryScripts,
+          version: VERSION,
+          known: await provided(agent),
+          log,
+        }),
+      polls: { intervalMs: config.updatePollIntervalMs, jitter, backoff },
+      inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
+      notifier: new Notifier(system, process.env, log),
+      log,
+    }).run();
+    return EXIT.ok;
+  } finally {
+    await release();
+  }
+}

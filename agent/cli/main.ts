@@ -1,0 +1,124 @@
+import { isSystemError } from "@upkeep/shared/system";
+import yargs from "yargs";
+import { KEYS } from "../config/keys.ts";
+import { AgentError } from "../errors.ts";
+import { writeError } from "../system/terminal.ts";
+import { EXIT, type ExitCode } from "./globals.ts";
+import { VERSION } from "./version.ts";
+
+/** What came of the command; a command that was not run at all has failed. */
+let exitCode: ExitCode = EXIT.ok;
+
+/** Each command is loaded only when it is called for: starting must be cheap on a device. */
+function commandLine(words: readonly string[]) {
+  return yargs(words)
+    .scriptName("upkeep")
+    .usage("$0 <command>\n\nKeeps this device's software up to date.")
+    .options({
+      config: { alias: "c", type: "string", requiresArg: true, describe: "Configuration file" },
+      "fallback-config": { alias: "b", type: "string", requiresArg: true, describe: "Configuration below it" },
+      datastore: { alias: ["d", "data-dir", "data"], type: "string", requiresArg: true, describe: "Data directory" },
+      root: { type: "string", requiresArg: true, describe: "Directory under which all paths of the device are" },
+      "log-level": {
+        alias: "l",
+        choices: KEYS.DaemonLogLevel.type.choices,
+        describe: "Least severe level that is logged",
+      },
+      "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
+    })
+    .command(
+      "daemon",
+      "Update this device whenever its server has something for it",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./daemon.ts")).runDaemon(options);
+      },
+    )
+    .command(
+      "install <artifact>",
+      "Install an artifact from a file or a URL",
+      (command) =>
+        command
+          .positional("artifact", { type: "string", demandOption: true, describe: "File, or http(s) URL" })
+          .option("reboot-exit-code", { type: "boolean", describe: "Exit with 4 if a reboot is needed" }),
+      async (options) => {
+        exitCode = await (await import("./install.ts")).install(options);
+      },
+    )
+    .command(
+      "commit",
+      "Keep what was installed",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./commit.ts")).commit(options);
+      },
+    )
+    .command(
+      "rollback",
+      "Go back to what ran before the installation",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./rollback.ts")).rollback(options);
+      },
+    )
+    .command(
+      "show-artifact",
+      "Print the name of the installed artifact",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./show-artifact.ts")).showArtifact(options);
+      },
+    )
+    .command(
+      "show-provides",
+      "Print all that the installed software provides",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./show-provides.ts")).showProvides(options);
+      },
+    )
+    .command(
+      "check-update",
+      "Let the running daemon ask for an update now",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./check-update.ts")).checkUpdate(options);
+      },
+    )
+    .command(
+      "send-inventory",
+      "Let the running daemon send the inventory now",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./send-inventory.ts")).sendInventory(options);
+      },
+    )
+    .demandCommand(1, 1, "Which command?")
+    .recommendCommands()
+    .strict()
+    .version(VERSION)
+    .alias({ help: "h", version: "v" })
+    .detectLocale(false)
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new AgentError("usage", `${message} (see 'upkeep --help')`);
+    });
+}
+
+/** One clear line for what a person can act on; the whole trace for what is a fault of ours. */
+function explain(error: unknown): string {
+  if (error instanceof AgentError || isSystemError(error)) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+async function main(): Promise<void> {
+  try {
+    await commandLine(process.argv.slice(2)).parseAsync();
+  } catch (error) {
+    writeError(`upkeep: ${explain(error)}\n`);
+    exitCode = EXIT.failure;
+  }
+  process.exitCode = exitCode;
+}
+
+void main();

@@ -1,0 +1,8 @@
+import type { ExitCode } from "./globals.ts";
+import { createEngine } from "./parts.ts";
+import { type StandaloneOptions, standalone } from "./standalone.ts";
+
+/** `upkeep rollback`: go back to what ran before the installation by hand. */
+export function rollback(options: StandaloneOptions): Promise<ExitCode> {
+  return standalone("rollback", options, async (agent, signal) => (await createEngine(agent, {})).rollback(signal));
+}
