@@ -1,0 +1,62 @@
+import type { FastifyRequest } from "fastify";
+import type { DevicePrincipal } from "../devices/index.ts";
+import { unauthorized } from "../errors.ts";
+import type { UserPrincipal } from "../users/index.ts";
+import { HttpError } from "./errors.ts";
+import type { Access } from "./route.ts";
+
+/** Resolves if `request` may be answered; rejects with a 401 otherwise. */
+export type Authenticate = (request: FastifyRequest, access: Access) => Promise<void>;
+
+/** Who a token belongs to now; each rejects with a 401 if it belongs to nobody. */
+export interface TokenChecks {
+  readonly device: (token: string) => Promise<DevicePrincipal>;
+  readonly user: (token: string) => Promise<UserPrincipal>;
+}
+
+/** Stands in for a user where nobody logs in. */
+const ANYBODY: UserPrincipal = { userId: "anybody", email: "", sessionId: "" };
+const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+
+function bearerToken(request: FastifyRequest): string | undefined {
+  return /^bearer +(\S+)\s*$/i.exec(request.headers.authorization ?? "")?.[1];
+}
+
+function cookieToken(request: FastifyRequest): string | undefined {
+  return /(?:^|;)\s*JWT=([^;\s]+)/.exec(request.headers.cookie ?? "")?.[1];
+}
+
+/**
+ * Where nobody logs in, a web page that somebody on this machine looks at must not manage devices: its
+ * requests name another origin, or a host of its own that it made resolve to this machine.
+ */
+function refuseForeignPages({ headers }: FastifyRequest): void {
+  const { host = "", origin } = headers;
+  if (!LOOPBACK_NAME.test(host) || (origin !== undefined && !/^https?:\/\//.test(origin))) {
+    throw new HttpError(403, `the server takes requests without a login for this machine only, not for ${host}`);
+  }
+  if (origin !== undefined && origin.replace(/^https?:\/\//, "") !== host) {
+    throw new HttpError(403, `the server takes no requests of pages of ${origin} without a login`);
+  }
+}
+
+/** Check tokens as the routes ask for it. */
+export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecureNoAuth: boolean }): Authenticate {
+  return async (request, access) => {
+    if (access === "public") return;
+    if (access === "device") {
+      const token = bearerToken(request);
+      if (token === undefined) throw unauthorized();
+      request.callingDevice = await checks.device(token);
+      return;
+    }
+    if (insecureNoAuth) {
+      refuseForeignPages(request);
+      request.callingUser = ANYBODY;
+      return;
+    }
+    const token = bearerToken(request) ?? cookieToken(request);
+    if (token === undefined) throw unauthorized();
+    request.callingUser = await checks.user(token);
+  };
+}

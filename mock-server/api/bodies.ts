@@ -1,0 +1,60 @@
+import type { FastifyRequest } from "fastify";
+import { invalid, tooLarge } from "../errors.ts";
+import { HttpError } from "./errors.ts";
+
+/**
+ * What is still read of a body that is too large, before it is refused. A client that is told no while it
+ * sends sees a broken connection instead of the answer.
+ */
+const DRAINED_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Which status tells a device or a user that the body is too large. */
+export type TooLargeStatus = 400 | 413;
+
+/**
+ * A whole body, exactly as it was sent, whether it came with a length or in chunks.
+ * @throws ServerError if it is larger than `limitBytes`.
+ */
+export async function readBody(
+  request: FastifyRequest["raw"],
+  limitBytes: number,
+  tooLargeStatus: TooLargeStatus,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  // Not destroyed when we stop: the answer goes back over the same connection.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    total += (chunk as Buffer).length;
+    if (total > DRAINED_BYTES_MAX) break;
+    if (total > limitBytes) chunks.length = 0;
+    else chunks.push(chunk as Buffer);
+  }
+  if (total <= limitBytes) return Buffer.concat(chunks);
+  const message = `the request's body is larger than ${limitBytes} bytes`;
+  throw tooLargeStatus === 413 ? tooLarge(message) : invalid(message);
+}
+
+/**
+ * The media type must be JSON if a length announces a body. Clients that send in chunks are not
+ * asked: the real ones do not all say what they send.
+ */
+export function checkJsonContent(headers: FastifyRequest["headers"]): void {
+  if (!(Number(headers["content-length"] ?? 0) > 0)) return;
+  const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+  if (type === "application/json") return;
+  if (type === undefined || !/^[^\s/]+\/[^\s/]+$/.test(type)) {
+    throw invalid(`Content-Type ${JSON.stringify(headers["content-type"] ?? "")} is no media type`);
+  }
+  throw new HttpError(415, "Bad Content-Type, expected 'application/json'");
+}
+
+/** @throws ServerError naming the position at which it stops being JSON. */
+export function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (error) {
+    throw invalid(`the request's body is not JSON: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import {
+  DEVICE_PATHS,
+  DeploymentInstructions,
+  DeploymentLog,
+  DeviceProvides,
+  NextRequest,
+  StatusReport,
+} from "@upkeep/shared/protocol";
+import * as z from "zod";
+import type { Domain } from "../../domain.ts";
+import type { DownloadLinks } from "../../releases/links.ts";
+import { type Answer, empty, json } from "../answers.ts";
+import { artifactLink } from "../download.ts";
+import { type Route, route } from "../route.ts";
+import { one } from "../validation.ts";
+
+export interface DeviceDeploymentPorts {
+  readonly domain: Domain;
+  readonly links: DownloadLinks;
+  /** How long a link that is handed out works, in milliseconds. */
+  readonly linkLifeMs: number;
+}
+
+const NEXT_ANSWERS = {
+  200: { description: "Install this", schema: DeploymentInstructions },
+  204: { description: "Nothing to install" },
+  400: { description: "The request is malformed" },
+  401: { description: "The token is not good; the answer is empty" },
+  409: { description: "The device says other things of itself than when it got its instructions" },
+} as const;
+
+const DeploymentId = z.object({ id: z.string() });
+
+/** Ask for instructions: all three forms that clients use. */
+function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route[] {
+  const answer = async (deviceId: string, provides: DeviceProvides, origin: string): Promise<Answer> => {
+    const instructions = await domain.deviceSide.next(deviceId, provides);
+    if (instructions === undefined) return empty(204);
+    const { deploymentId, artifact } = instructions;
+    const link = artifactLink(links, artifact.id, linkLifeMs);
+    return json({
+      id: deploymentId,
+      artifact: {
+        id: artifact.id,
+        artifact_name: artifact.name,
+        source: { uri: origin + link.path, expire: new Date(link.expiresMs).toISOString() },
+        device_types_compatible: artifact.deviceTypes,
+      },
+    });
+  };
+  const name = one(z.string().min(1).max(4096));
+  return [
+    route({
+      method: "POST",
+      path: DEVICE_PATHS.nextV2,
+      summary: "Ask what to install, telling everything that the device provides",
+      access: "device",
+      body: { schema: NextRequest, tooLarge: 400 },
+      answers: NEXT_ANSWERS,
+      handle: ({ caller, body, origin }) => answer(caller.deviceId, body.device_provides, origin),
+    }),
+    route({
+      method: "POST",
+      path: DEVICE_PATHS.nextV1,
+      summary: "Ask what to install (flat body)",
+      access: "device",
+      body: { schema: DeviceProvides, tooLarge: 400 },
+      answers: NEXT_ANSWERS,
+      handle: ({ caller, body, origin }) => answer(caller.deviceId, body, origin),
+    }),
+    route({
+      method: "GET",
+      head: true,
+      path: DEVICE_PATHS.nextV1,
+      summary: "Ask what to install (query)",
+      access: "device",
+      query: z.object({ artifact_name: name, device_type: name }),
+      answers: NEXT_ANSWERS,
+      handle: ({ caller, query, origin }) => answer(caller.deviceId, query, origin),
+    }),
+  ];
+}
+
+/** What devices do with deployments: ask, report, send the log. */
+export function deviceDeploymentRoutes(ports: DeviceDeploymentPorts): Route[] {
+  const { deviceSide } = ports.domain;
+  return [
+    ...nextRoutes(ports),
+    route({
+      method: "PUT",
+      path: DEVICE_PATHS.status(":id"),
+      summary: "Report how far the device has got",
+      access: "device",
+      params: DeploymentId,
+      body: { schema: StatusReport, tooLarge: 400 },
+      answers: {
+        204: { description: "Known, for good" },
+        400: { description: "The status is not one that a device reports" },
+        404: { description: "The device has no such deployment" },
+        409: { description: "The device's part in the deployment has ended" },
+      },
+      handle: async ({ caller, params, body }) => {
+        await deviceSide.report(caller.deviceId, params.id, body.status, body.substate);
+        return empty(204);
+      },
+    }),
+    route({
+      method: "PUT",
+      path: DEVICE_PATHS.log(":id"),
+      summary: "Send the log of a deployment, in place of what was sent before",
+      access: "device",
+      params: DeploymentId,
+      body: { schema: DeploymentLog, tooLarge: 413 },
+      answers: {
+        204: { description: "Kept" },
+        400: { description: "The log is malformed" },
+        404: { description: "The device has no such deployment" },
+        413: { description: "The log is too large" },
+      },
+      handle: async ({ caller, params, body }) => {
+        await deviceSide.saveLog(caller.deviceId, params.id, body.messages);
+        return empty(204);
+      },
+    }),
+  ];
+}

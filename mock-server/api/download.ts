@@ -1,0 +1,118 @@
+import { Readable } from "node:stream";
+import * as z from "zod";
+import { notFound } from "../errors.ts";
+import type { DownloadLinks, SignedLink } from "../releases/links.ts";
+import type { Blob, Blobs } from "../storage/blobs/index.ts";
+import type { ArtifactRecord } from "../storage/index.ts";
+import { type Answer, empty, type HeaderFields } from "./answers.ts";
+import { HttpError } from "./errors.ts";
+import { type ByteRange, type ConditionalHeaders, decideRange } from "./ranges.ts";
+import { type Route, route } from "./route.ts";
+import { Uuid } from "./validation.ts";
+
+const PATH = "/api/devices/v1/deployments/download/artifact";
+const STREAM_BUFFER_BYTES = 256 * 1024;
+
+/** A link under which an artifact's bytes are read for `lifeMs` milliseconds. */
+export function artifactLink(links: DownloadLinks, artifactId: string, lifeMs: number): SignedLink {
+  return links.sign(`${PATH}/${artifactId}`, lifeMs);
+}
+
+export interface DownloadPorts {
+  readonly links: DownloadLinks;
+  readonly blobs: Blobs;
+  /** The artifact, if there is one of this id. */
+  readonly artifact: (id: string) => Promise<ArtifactRecord | undefined>;
+}
+
+/** A file name that no header and no shell stumbles over. */
+function fileName(artifact: ArtifactRecord): string {
+  return `${artifact.name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100)}.mender`;
+}
+
+function stream(blob: Blob, { start, end }: ByteRange): Readable {
+  const body = Readable.from(blob.read(start, end), { objectMode: false, highWaterMark: STREAM_BUFFER_BYTES });
+  // Whether it was read to its end or the client went away.
+  body.once("close", () => {
+    blob.close().catch((error: unknown) => body.emit("error", error));
+  });
+  return body;
+}
+
+function forbidUnlessValid(links: DownloadLinks, path: string, query: Readonly<Record<string, unknown>>): void {
+  switch (links.fault(path, query)) {
+    case undefined:
+      return;
+    case "missing":
+      throw new HttpError(403, "the link is not signed");
+    case "forged":
+      throw new HttpError(403, "the link's signature is not valid");
+    case "expired":
+      throw new HttpError(403, "the link has expired");
+  }
+}
+
+/** Artifacts, to whoever has a valid link: whole or in part, so that a broken download goes on where it broke. */
+export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route[] {
+  return [
+    route({
+      method: "GET",
+      head: true,
+      path: `${PATH}/:id`,
+      summary: "Download an artifact by a link that was handed out",
+      access: "public",
+      params: z.object({ id: Uuid }),
+      query: z.looseObject({}),
+      answers: {
+        200: { description: "The artifact" },
+        206: { description: "The part of it that was asked for" },
+        304: { description: "It is still what the client has" },
+        403: { description: "The link is forged or has expired" },
+        404: { description: "The artifact was deleted" },
+        412: { description: "It is not what the client has" },
+        416: { description: "It has no such part" },
+      },
+      handle: async ({ params, query, request }) => {
+        forbidUnlessValid(links, request.url.split("?", 1)[0] ?? "", query);
+        const record = await artifact(params.id);
+        const blob = record === undefined ? undefined : await blobs.open(params.id);
+        if (record === undefined || blob === undefined) throw notFound();
+        const answer = await answerWith(record, blob, request.headers, request.method === "HEAD");
+        if (answer.body === undefined) await blob.close();
+        return answer;
+      },
+    }),
+  ];
+}
+
+async function answerWith(
+  record: ArtifactRecord,
+  blob: Blob,
+  headers: ConditionalHeaders,
+  headOnly: boolean,
+): Promise<Answer> {
+  const { sizeBytes } = blob;
+  const etag = `"${record.sha256}"`;
+  const validators: HeaderFields = {
+    etag,
+    "last-modified": new Date(record.modifiedMs).toUTCString(),
+    "accept-ranges": "bytes",
+    "cache-control": "private, no-transform",
+  };
+  // Ranges are defined for GET alone.
+  const { range: _, ...unranged } = headers;
+  const asked = headOnly ? unranged : headers;
+  const decision = decideRange(asked, { sizeBytes, etag, modifiedMs: record.modifiedMs });
+  if (decision.status === 416) return empty(416, { ...validators, "content-range": `bytes */${sizeBytes}` });
+  if (!("range" in decision)) return empty(decision.status, validators);
+  const { start, end } = decision.range;
+  const fields: HeaderFields = {
+    ...validators,
+    "content-type": "application/vnd.mender-artifact",
+    "content-disposition": `attachment; filename="${fileName(record)}"`,
+    "content-length": String(end - start),
+    ...(decision.status === 206 ? { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` } : {}),
+  };
+  if (headOnly) return empty(decision.status, fields);
+  return { status: decision.status, headers: fields, body: { stream: stream(blob, decision.range) } };
+}

@@ -1,0 +1,55 @@
+import { isSystemError } from "@upkeep/shared/system";
+import { ServerError } from "../errors.ts";
+import type { HeaderFields } from "./answers.ts";
+
+/** A refusal that is about HTTP itself, and so unknown to the rest of the server. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  readonly status: number;
+  readonly headers: HeaderFields;
+
+  constructor(status: number, message: string, headers: HeaderFields = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** How an error is told to whoever asked. */
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly headers?: HeaderFields;
+}
+
+/** The codes with which a connection breaks off while a body is read. */
+const BROKEN_OFF = ["ECONNRESET", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"];
+
+function propertyOf(error: unknown, name: "code" | "statusCode"): unknown {
+  return error instanceof Error && name in error ? (error as Error & Record<typeof name, unknown>)[name] : undefined;
+}
+
+/** @returns `undefined` for a fault of the server, of which the outside learns nothing. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof HttpError) return { status: error.status, message: error.message, headers: error.headers };
+  if (error instanceof ServerError) {
+    const { status, message, metadata } = error;
+    return metadata === undefined ? { status, message } : { status, message, metadata };
+  }
+  if (isSystemError(error, "ENOSPC", "EDQUOT")) return { status: 507, message: "no space left on the server" };
+  if (BROKEN_OFF.includes(String(propertyOf(error, "code")))) {
+    return { status: 400, message: "the request's body ended early" };
+  }
+  return frameworkRefusal(error);
+}
+
+/** Fastify's own refusals: a path that cannot be decoded, a media type that cannot be read. */
+function frameworkRefusal(error: unknown): Refusal | undefined {
+  const status = propertyOf(error, "statusCode");
+  if (!(error instanceof Error) || typeof status !== "number" || status < 400 || status >= 500) return undefined;
+  if (propertyOf(error, "code") === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    return { status: 400, message: "Content-Type cannot be read" };
+  }
+  return { status, message: error.message };
+}

@@ -1,0 +1,66 @@
+import * as z from "zod";
+import type { ArtifactRecord, PayloadRecord } from "../../domain.ts";
+import { timestamp } from "./times.ts";
+
+const PayloadShape = z.object({
+  type_info: z.object({ type: z.string().nullable() }),
+  files: z.array(z.object({ name: z.string(), checksum: z.string(), size: z.int(), date: z.string() })).nullable(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  /** The same as a list, for clients of older versions. */
+  meta_data: z.array(z.object({ Key: z.string(), Value: z.unknown() })).optional(),
+});
+
+/** An artifact as the management API shows it, also inside device deployments. */
+export const ArtifactShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  device_types_compatible: z.array(z.string()),
+  info: z.object({ format: z.literal("mender"), version: z.int() }),
+  signed: z.boolean(),
+  updates: z.array(PayloadShape),
+  artifact_provides: z.record(z.string(), z.string()),
+  artifact_depends: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+  clears_artifact_provides: z.array(z.string()).optional(),
+  size: z.int(),
+  modified: z.string(),
+});
+
+function presentPayload({ type, files, metaData }: PayloadRecord): z.infer<typeof PayloadShape> {
+  return {
+    type_info: { type },
+    files:
+      files.length === 0
+        ? null
+        : files.map(({ name, sha256, sizeBytes, modifiedMs }) => ({
+            name,
+            checksum: sha256,
+            size: sizeBytes,
+            date: timestamp(modifiedMs),
+          })),
+    ...(metaData === undefined
+      ? {}
+      : { metadata: metaData, meta_data: Object.entries(metaData).map(([Key, Value]) => ({ Key, Value })) }),
+  };
+}
+
+export function presentArtifact(artifact: ArtifactRecord): z.infer<typeof ArtifactShape> {
+  const depends = Object.entries(artifact.depends).map(([key, value]) => [
+    key,
+    typeof value === "string" ? value : [...value],
+  ]);
+  return {
+    id: artifact.id,
+    name: artifact.name,
+    description: artifact.description,
+    device_types_compatible: [...artifact.deviceTypes],
+    info: { format: "mender", version: artifact.formatVersion },
+    signed: artifact.signed,
+    updates: artifact.payloads.map(presentPayload),
+    artifact_provides: { ...artifact.provides },
+    artifact_depends: { ...Object.fromEntries(depends), device_type: [...artifact.deviceTypes] },
+    ...(artifact.clearsProvides.length === 0 ? {} : { clears_artifact_provides: [...artifact.clearsProvides] }),
+    size: artifact.sizeBytes,
+    modified: timestamp(artifact.modifiedMs),
+  };
+}

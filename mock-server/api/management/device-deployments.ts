@@ -1,0 +1,145 @@
+import * as z from "zod";
+import { DEVICE_DEPLOYMENT_FILTERS, type Domain } from "../../domain.ts";
+import { empty, json, text } from "../answers.ts";
+import { linkHeader, pagingQuery } from "../paging.ts";
+import { type Route, route } from "../route.ts";
+import { one, Uuid } from "../validation.ts";
+import {
+  DeploymentShape,
+  DeviceDeploymentShape,
+  presentDeployment,
+  presentDeviceDeployment,
+} from "./deployment-shapes.ts";
+
+const BASE = "/api/management/v1/deployments/deployments";
+/** Pages of a device's history are short. */
+const HISTORY_PAGE_MAX = 20;
+
+const DeploymentId = z.object({ id: Uuid });
+const DeviceId = z.object({ device: z.string() });
+const StatusFilter = one(z.enum(DEVICE_DEPLOYMENT_FILTERS).optional());
+const NOT_FOUND = { description: "There is no such deployment" };
+const LIST = {
+  200: { description: "Device deployments of those that have asked", schema: z.array(DeviceDeploymentShape) },
+  404: NOT_FOUND,
+};
+
+function ofDeployment({ deployments }: Domain): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: `${BASE}/:id/devices`,
+      summary: "List what each device has made of a deployment",
+      access: "user",
+      params: DeploymentId,
+      query: z.object({ status: StatusFilter }),
+      answers: LIST,
+      handle: async ({ params, query }) => {
+        const { items } = await deployments.devices(params.id, query.status);
+        return json(items.map(presentDeviceDeployment));
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${BASE}/:id/devices/list`,
+      summary: "List what each device has made of a deployment, by the page",
+      access: "user",
+      params: DeploymentId,
+      query: z.object({ ...pagingQuery(), status: StatusFilter }),
+      answers: LIST,
+      handle: async ({ params, query, request }) => {
+        const paging = { page: query.page, perPage: query.per_page };
+        const { items, total } = await deployments.devices(params.id, query.status, paging);
+        const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
+        return json(items.map(presentDeviceDeployment), headers);
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${BASE}/:id/device_list`,
+      summary: "List the ids of all devices that a deployment targets",
+      access: "user",
+      params: DeploymentId,
+      answers: { 200: { description: "Ids of devices", schema: z.array(z.string()) }, 404: NOT_FOUND },
+      handle: async ({ params }) => json(await deployments.targets(params.id)),
+    }),
+    route({
+      method: "GET",
+      path: `${BASE}/:id/devices/:device/log`,
+      summary: "Read the log that a device sent",
+      access: "user",
+      params: z.object({ id: Uuid, device: z.string() }),
+      answers: { 200: { description: "One line a message" }, 404: { description: "The device sent none" } },
+      handle: async ({ params }) => {
+        const messages = await deployments.log(params.id, params.device);
+        const lines = messages.map(({ timestamp, level, message }) => `${inUtc(timestamp)} ${level}: ${message}\n`);
+        return text(lines.join(""), "text/plain; charset=utf-8");
+      },
+    }),
+  ];
+}
+
+/** A device's own notation of the time, in UTC; as it stands if it is no time after all. */
+function inUtc(timestamp: string): string {
+  const ms = Date.parse(timestamp);
+  return Number.isNaN(ms) ? timestamp : new Date(ms).toISOString();
+}
+
+function ofDevice({ deployments }: Domain): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: `${BASE}/devices/:device`,
+      summary: "List what a device has done, newest first",
+      access: "user",
+      params: DeviceId,
+      query: z.object({ ...pagingQuery(HISTORY_PAGE_MAX), status: StatusFilter }),
+      answers: {
+        200: {
+          description: "Deployments with what the device made of them",
+          schema: z.array(z.object({ id: z.string(), deployment: DeploymentShape, device: DeviceDeploymentShape })),
+        },
+      },
+      handle: async ({ params, query, request }) => {
+        const paging = { page: query.page, perPage: query.per_page };
+        const { items, total } = await deployments.history(params.device, query.status, paging);
+        const entries = items.map(({ deployment, device }) => ({
+          id: `${deployment.id}.${device.deviceId}`,
+          deployment: presentDeployment(deployment),
+          device: presentDeviceDeployment(device),
+        }));
+        const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
+        return json(entries, headers);
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: `${BASE}/devices/:device`,
+      summary: "Abort whatever a device has not finished",
+      access: "user",
+      params: DeviceId,
+      answers: { 204: { description: "Aborted, or there was nothing to abort" } },
+      handle: async ({ params }) => {
+        await deployments.abortDevice(params.device);
+        return empty(204);
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: `${BASE}/devices/:device/history`,
+      summary: "Delete what a device has finished from its history",
+      access: "user",
+      params: DeviceId,
+      answers: { 204: { description: "Deleted" } },
+      handle: async ({ params }) => {
+        await deployments.deleteHistory(params.device);
+        return empty(204);
+      },
+    }),
+  ];
+}
+
+/** What single devices make of deployments. */
+export function deviceDeploymentRoutes(domain: Domain): Route[] {
+  return [...ofDeployment(domain), ...ofDevice(domain)];
+}

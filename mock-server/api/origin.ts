@@ -1,0 +1,25 @@
+import type { FastifyRequest } from "fastify";
+
+const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+
+function first(value: string | readonly string[] | undefined): string | undefined {
+  const text = typeof value === "string" ? value : value?.[0];
+  return text?.split(",", 1)[0]?.trim();
+}
+
+/**
+ * Scheme and host under which whoever asks reaches this server: what a proxy in front says, else the
+ * request's own Host, else the address that the connection came to.
+ */
+export function originOf(request: FastifyRequest): string {
+  const { headers, raw } = request;
+  const forwarded = first(headers["x-forwarded-proto"]);
+  const own = "encrypted" in raw.socket ? "https" : "http";
+  const scheme = forwarded === "http" || forwarded === "https" ? forwarded : own;
+  for (const host of [first(headers["x-forwarded-host"]), headers.host]) {
+    if (host !== undefined && HOST.test(host)) return `${scheme}://${host}`;
+  }
+  const { localAddress = "localhost", localPort } = raw.socket;
+  const name = localAddress.includes(":") ? `[${localAddress}]` : localAddress;
+  return `${scheme}://${name}${localPort === undefined ? "" : `:${localPort}`}`;
+}

@@ -1,0 +1,73 @@
+import type { FastifyRequest } from "fastify";
+import type * as z from "zod";
+import type { DevicePrincipal } from "../devices/index.ts";
+import type { UserPrincipal } from "../users/index.ts";
+import type { Answer } from "./answers.ts";
+import type { TooLargeStatus } from "./bodies.ts";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** Who may call: anybody, an accepted device with its token, or a user who is logged in. */
+export type Access = "public" | "device" | "user";
+
+/** The body that a route takes, as JSON. */
+export interface BodySpec<B> {
+  readonly schema: z.core.$ZodType<B>;
+  /** The status that tells a body above the limit. Some devices hang on 413 where they do not expect it. */
+  readonly tooLarge: TooLargeStatus;
+  /** What an absent body counts as; absent: there must be a body. */
+  readonly absent?: unknown;
+  /** The handler checks the bytes itself, against the same schema. */
+  readonly unchecked?: boolean;
+}
+
+export interface AnswerSpec {
+  readonly description: string;
+  readonly schema?: z.core.$ZodType;
+}
+
+interface Callers {
+  public: undefined;
+  device: DevicePrincipal;
+  user: UserPrincipal;
+}
+
+/** One request, checked. */
+export interface Call<A extends Access, P, Q, B> {
+  readonly caller: Callers[A];
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** The body's bytes as they came; empty if the route takes no JSON body. */
+  readonly rawBody: Buffer;
+  readonly request: FastifyRequest;
+  /** Scheme and host under which whoever asks reaches this server. */
+  readonly origin: string;
+}
+
+/** One operation of the API: what it takes, what it answers, and what it does. */
+export interface RouteSpec<A extends Access, P, Q, B> {
+  readonly method: Method;
+  /** Parameters as `:name`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly access: A;
+  /** Answer HEAD as well, without the body. */
+  readonly head?: boolean;
+  readonly params?: z.core.$ZodType<P>;
+  readonly query?: z.core.$ZodType<Q>;
+  /** `stream`: the handler reads the body from the request itself. */
+  readonly body?: BodySpec<B> | "stream";
+  readonly answers: Readonly<Record<number, AnswerSpec>>;
+  readonly handle: (call: Call<A, P, Q, B>) => Answer | Promise<Answer>;
+}
+
+/** A route whose types have been checked where it was written. */
+export type Route = Omit<RouteSpec<Access, unknown, unknown, unknown>, "handle"> & {
+  readonly handle: (call: never) => Answer | Promise<Answer>;
+};
+
+/** Infers the types of a route's parameters, query and body from its schemas. */
+export function route<A extends Access, P = unknown, Q = unknown, B = unknown>(spec: RouteSpec<A, P, Q, B>): Route {
+  return spec;
+}

@@ -1,0 +1,53 @@
+import type { System } from "@upkeep/shared/system";
+import type { Domain } from "../domain.ts";
+import { ServerError } from "../errors.ts";
+import type { DownloadLinks } from "../releases/links.ts";
+import type { Blobs } from "../storage/blobs/index.ts";
+import { authorizeRoutes } from "./devices/authorize.ts";
+import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
+import { deviceInventoryRoutes } from "./devices/inventory.ts";
+import { downloadRoutes } from "./download.ts";
+import { artifactRoutes } from "./management/artifacts.ts";
+import { deploymentRoutes } from "./management/deployments.ts";
+import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
+import { deviceRoutes } from "./management/devices.ts";
+import { inventoryRoutes } from "./management/inventory.ts";
+import { releaseRoutes } from "./management/releases.ts";
+import { uploadRoutes } from "./management/upload.ts";
+import { userRoutes } from "./management/users.ts";
+import type { ServerOptions } from "./options.ts";
+import type { Route } from "./route.ts";
+
+export interface RoutePorts {
+  readonly system: System;
+  readonly domain: Domain;
+  readonly blobs: Blobs;
+  readonly links: DownloadLinks;
+  readonly options: ServerOptions;
+}
+
+/** Everything that the server answers. */
+export function allRoutes({ system, domain, blobs, links, options }: RoutePorts): Route[] {
+  const artifact = async (id: string) => {
+    try {
+      return await domain.artifacts.get(id);
+    } catch (error) {
+      if (error instanceof ServerError && error.kind === "not-found") return undefined;
+      throw error;
+    }
+  };
+  return [
+    ...authorizeRoutes(domain),
+    ...reportingRoutes({ domain, links, linkLifeMs: options.downloadLinkLifeMs }),
+    ...deviceInventoryRoutes(domain),
+    ...downloadRoutes({ links, blobs, artifact }),
+    ...userRoutes(domain),
+    ...deviceRoutes(domain),
+    ...inventoryRoutes(domain),
+    ...uploadRoutes({ system, domain, blobs }),
+    ...artifactRoutes({ domain, blobs, links }),
+    ...releaseRoutes(domain),
+    ...deploymentRoutes(domain),
+    ...deviceDeploymentRoutes(domain),
+  ];
+}

@@ -1,0 +1,31 @@
+import type { Output } from "../system/environment.ts";
+import type { ServeSettings, Serving } from "./serving.ts";
+
+/** Tell whoever started the server where it is and how to get in: a person in words, a program in one JSON line. */
+export function announce(serving: Serving, settings: ServeSettings, json: boolean, output: Output): void {
+  const { url, dataDirectory: data, certificatePath: certificate, administrator } = serving;
+  if (json) {
+    const line = {
+      url,
+      data,
+      ...(certificate === undefined ? {} : { certificate }),
+      ...(administrator === undefined ? {} : { administrator }),
+    };
+    output.write(`${JSON.stringify(line)}\n`);
+    return;
+  }
+  const lines = [`Upkeep server is ready: ${url}`, `Data: ${data}`];
+  if (certificate !== undefined) lines.push(`Certificate, for devices to trust: ${certificate}`);
+  if (administrator !== undefined) {
+    lines.push(
+      "",
+      "An administrator was made. The password is shown this once:",
+      `  e-mail:   ${administrator.email}`,
+      `  password: ${administrator.password}`,
+      "",
+    );
+  }
+  if (settings.insecureNoAuth) lines.push("Anybody on this machine may manage devices (--insecure-no-auth).");
+  if (settings.autoAccept) lines.push("Every new device is accepted at once (--auto-accept).");
+  output.write(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,34 @@
+import yargs from "yargs";
+import manifest from "../package.json" with { type: "json" };
+import { setExitStatus, standardError } from "../system/environment.ts";
+import { openSystem } from "../system/index.ts";
+import { CommandError } from "./failure.ts";
+import { serveCommand } from "./serve.ts";
+
+const system = openSystem();
+
+async function main(args: readonly string[]): Promise<void> {
+  await yargs([...args])
+    .scriptName("upkeep-server")
+    .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
+    .command(serveCommand(system))
+    .demandCommand(1, "Say what to do: one of the commands above.")
+    .strict()
+    .parserConfiguration({ "duplicate-arguments-array": false })
+    .alias("help", "h")
+    .version(manifest.version)
+    .locale("en")
+    .exitProcess(false)
+    .fail((message, error, parser) => {
+      if (error) throw error;
+      parser.showHelp((help) => standardError.write(`${help}\n\n`));
+      throw new CommandError(message);
+    })
+    .parseAsync();
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const told = error instanceof CommandError ? error.message : error instanceof Error ? error.stack : String(error);
+  standardError.write(`upkeep-server: ${told}\n`);
+  setExitStatus(1);
+});

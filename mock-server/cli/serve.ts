@@ -1,0 +1,154 @@
+import { createLogger, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } from "@upkeep/shared/logging";
+import type { System } from "@upkeep/shared/system";
+import type { CommandModule } from "yargs";
+import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
+import { isLoopback, parseListenAddress, parsePublicUrl } from "./addresses.ts";
+import { announce } from "./announcement.ts";
+import { parseDuration } from "./durations.ts";
+import { CommandError } from "./failure.ts";
+import { type ServeSettings, startServing } from "./serving.ts";
+
+/** How long requests in flight may go on after a signal, in milliseconds. */
+const GRACE_MS = 10_000;
+
+const LOG_FORMATS = ["human", "plain", "json", "journal"] as const satisfies readonly LogFormat[];
+
+const OPTIONS = {
+  data: {
+    type: "string",
+    describe: "Directory for everything that is kept; made if it is not there",
+    defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
+    requiresArg: true,
+  },
+  listen: {
+    type: "string",
+    describe: "Where to take connections, as HOST:PORT or [IPV6]:PORT; port 0 takes a free one",
+    default: "127.0.0.1:8080",
+    requiresArg: true,
+  },
+  "public-url": {
+    type: "string",
+    describe: "URL under which devices reach this server; by default download links name the host they asked",
+    requiresArg: true,
+  },
+  "auto-accept": { type: "boolean", describe: "Accept every new device at once (for development)", default: false },
+  "insecure-no-auth": {
+    type: "boolean",
+    describe: "Manage devices without logging in; only with a loopback address",
+    default: false,
+  },
+  cert: { type: "string", describe: "PEM file with the TLS certificate and its chain", requiresArg: true },
+  key: { type: "string", describe: "PEM file with the TLS certificate's key", requiresArg: true },
+  "tls-self-signed": {
+    type: "boolean",
+    describe: "TLS with a certificate of our own, kept in the data directory for devices to trust",
+    default: false,
+  },
+  "device-token-life": {
+    type: "string",
+    describe: "How long a device's token is good",
+    default: "7d",
+    requiresArg: true,
+  },
+  "download-link-life": {
+    type: "string",
+    describe: "How long a device may use a download link",
+    default: "24h",
+    requiresArg: true,
+  },
+  json: {
+    type: "boolean",
+    describe: "On standard output, write nothing but one JSON object in one line once the server is ready",
+    default: false,
+  },
+  "log-level": { choices: LOG_LEVELS, describe: "Least severity that is logged", default: "info" },
+  "log-format": {
+    choices: LOG_FORMATS,
+    describe: "How log lines look",
+    defaultDescription: "human on a terminal, json otherwise",
+  },
+} as const;
+
+const EPILOGUE = `The first start makes an administrator and prints the password, once.
+The log goes to standard error. With --json, the line on standard output holds: url, data, certificate
+(path; only with --tls-self-signed), and at the first start administrator: {email, password}.
+SIGTERM and SIGINT let requests in flight finish; a second one ends the server at once.`;
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** @throws CommandError that names the option at fault. */
+function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettings {
+  const listen = parseListenAddress(text(args.listen) ?? "");
+  const insecureNoAuth = args["insecure-no-auth"] === true;
+  if (insecureNoAuth && !isLoopback(listen.host)) {
+    throw new CommandError(
+      `--insecure-no-auth lets anybody manage devices, so --listen must be a loopback address, not ${listen.host}`,
+    );
+  }
+  const cert = text(args.cert);
+  const key = text(args.key);
+  const selfSigned = args["tls-self-signed"] === true;
+  if ((cert === undefined) !== (key === undefined)) throw new CommandError("--cert and --key go together");
+  if (selfSigned && cert !== undefined) throw new CommandError("--tls-self-signed and --cert exclude each other");
+  const publicUrl = text(args["public-url"]);
+  return {
+    dataDirectory: text(args.data) ?? defaultDataDirectory(),
+    listen,
+    ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
+    ...(selfSigned ? { tls: "self-signed" as const } : {}),
+    ...(publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(publicUrl) }),
+    autoAccept: args["auto-accept"] === true,
+    insecureNoAuth,
+    deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
+    downloadLinkLifeMs: parseDuration("download-link-life", text(args["download-link-life"]) ?? ""),
+  };
+}
+
+function openLog(args: Readonly<Record<string, unknown>>, system: System): Logger {
+  const otherwise = standardError.isTerminal ? "human" : "json";
+  return createLogger({
+    level: LOG_LEVELS.find((level): level is LogLevel => level === args["log-level"]) ?? "info",
+    format: LOG_FORMATS.find((format) => format === args["log-format"]) ?? otherwise,
+    write: standardError.write,
+    now: () => system.clock.now(),
+  });
+}
+
+/** Resolves with the name of the first signal that asks the server to end; the second one ends it at once. */
+function untilAskedToEnd({ processes }: System): Promise<string> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      processes.onSignal(signal, () => {
+        if (asked) exitNow(1);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+/** `upkeep-server serve` */
+export function serveCommand(system: System): CommandModule {
+  return {
+    command: "serve",
+    describe: "Run the server",
+    builder: (yargs) => yargs.options(OPTIONS).epilogue(EPILOGUE),
+    handler: async (args) => {
+      const settings = settingsOf(args);
+      const logger = openLog(args, system);
+      const ended = untilAskedToEnd(system);
+      const serving = await startServing(system, settings, logger);
+      announce(serving, settings, args.json === true, standardOutput);
+      logger.info("ready", { event: "listening", url: serving.url });
+      const signal = await ended;
+      logger.info(`${signal}: finishing what is in flight`, { grace_ms: GRACE_MS });
+      const cut = await serving.stop(GRACE_MS);
+      if (cut > 0) logger.warning("connections had to be cut", { connections: cut });
+      logger.info("ended", { event: "ended" });
+      setExitStatus(0);
+    },
+  };
+}

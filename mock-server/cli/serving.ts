@@ -1,0 +1,162 @@
+import type { Logger } from "@upkeep/shared/logging";
+import { isSystemError, type System } from "@upkeep/shared/system";
+import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
+import { DownloadLinks } from "../releases/links.ts";
+import { buildServer } from "../server.ts";
+import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
+import { absolutePath } from "../system/environment.ts";
+import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
+import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
+import { type ListenAddress, urlOf } from "./addresses.ts";
+import { CommandError } from "./failure.ts";
+import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
+
+/** The address of the administrator whom the first start makes. */
+const ADMINISTRATOR = "admin@example.com";
+
+/** What `serve` was told, checked. */
+export interface ServeSettings {
+  readonly dataDirectory: string;
+  readonly listen: ListenAddress;
+  readonly tls?: "self-signed" | { readonly certPath: string; readonly keyPath: string };
+  readonly publicUrl?: string;
+  readonly autoAccept: boolean;
+  readonly insecureNoAuth: boolean;
+  readonly deviceTokenLifeMs: number;
+  readonly downloadLinkLifeMs: number;
+}
+
+/** A server that takes requests. */
+export interface Serving {
+  /** With the port that it really got. */
+  readonly url: string;
+  readonly dataDirectory: string;
+  /** Only with a certificate of our own. */
+  readonly certificatePath?: string;
+  /** Only at the first start. */
+  readonly administrator?: NewAdministrator;
+  /** @returns How many connections had to be cut after `graceMs`. */
+  stop(graceMs: number): Promise<number>;
+}
+
+/**
+ * Open the data directory and take requests.
+ * @throws CommandError in one line for everything that whoever starts the server can put right.
+ */
+export async function startServing(system: System, settings: ServeSettings, logger: Logger): Promise<Serving> {
+  const directory = absolutePath(settings.dataDirectory);
+  const lock = await openDirectory(system, directory);
+  let domain: Domain | undefined;
+  try {
+    const tls = await identityOf(system, settings, directory);
+    domain = await openDomain({
+      system,
+      storage: { directory },
+      options: { autoAccept: settings.autoAccept, deviceTokenLifeMs: settings.deviceTokenLifeMs },
+    });
+    const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
+    const blobs = await openBlobs(system, directory, domain, logger);
+    const listening = await take(system, settings, domain, blobs, tls, logger);
+    const address = { host: settings.listen.host, port: listening.port };
+    return {
+      url: urlOf(tls === undefined ? "http" : "https", address),
+      dataDirectory: directory,
+      ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
+      ...(administrator === undefined ? {} : { administrator }),
+      stop: stopper(listening, domain, lock),
+    };
+  } catch (error) {
+    await domain?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+function stopper(listening: Listening, domain: Domain, lock: DirectoryLock): Serving["stop"] {
+  return async (graceMs) => {
+    const cut = await listening.close(graceMs);
+    await domain.close();
+    lock.release();
+    return cut;
+  };
+}
+
+async function openDirectory({ files }: System, directory: string): Promise<DirectoryLock> {
+  try {
+    await files.makeDirectory(directory, 0o700);
+    return lockDirectory(directory);
+  } catch (error) {
+    if (isSystemError(error, "EBUSY"))
+      throw new CommandError(`another server is using the data directory ${directory}`);
+    if (!isSystemError(error)) throw error;
+    throw new CommandError(`the data directory ${directory} cannot be used: ${error.message}`);
+  }
+}
+
+async function identityOf(
+  system: System,
+  { tls, listen: { host } }: ServeSettings,
+  directory: string,
+): Promise<TlsIdentity | SelfSigned | undefined> {
+  if (tls === undefined) return undefined;
+  if (tls === "self-signed") return await selfSignedIdentity(system, `${directory}/tls`, host);
+  return await readIdentity(system.files, absolutePath(tls.certPath), absolutePath(tls.keyPath));
+}
+
+/** Bytes that no record tells of are left from an upload or a deletion that was cut short. */
+async function openBlobs({ files }: System, directory: string, domain: Domain, logger: Logger): Promise<Blobs> {
+  const blobs = await openFileBlobs(files, `${directory}/artifacts`);
+  const { items } = await domain.artifacts.list({}, { by: "name", order: "asc" });
+  const known = new Set(items.map(({ id }) => id));
+  const kept = new Set(await blobs.names());
+  for (const name of kept) {
+    if (known.has(name)) continue;
+    logger.warning("removing bytes that belong to no artifact", { artifact: name });
+    await blobs.remove(name);
+  }
+  for (const { id, name } of items) {
+    if (!kept.has(id)) logger.error("an artifact's bytes are missing", { artifact: id, name });
+  }
+  return blobs;
+}
+
+async function take(
+  system: System,
+  settings: ServeSettings,
+  domain: Domain,
+  blobs: Blobs,
+  tls: TlsIdentity | undefined,
+  logger: Logger,
+): Promise<Listening> {
+  const app = await buildServer({
+    system,
+    domain,
+    blobs,
+    links: new DownloadLinks(domain.linkSecret, () => system.clock.now()),
+    options: {
+      ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
+      downloadLinkLifeMs: settings.downloadLinkLifeMs,
+      insecureNoAuth: settings.insecureNoAuth,
+    },
+    logger,
+  });
+  try {
+    return await listen(app.routing, { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
+  } catch (error) {
+    throw listenFault(error, settings);
+  }
+}
+
+function listenFault(error: unknown, { listen: { host, port } }: ServeSettings): unknown {
+  if (!isSystemError(error)) return error;
+  const where = `${host}:${port}`;
+  if (error.code === "EADDRINUSE") return new CommandError(`--listen ${where}: another program has this port`);
+  if (error.code === "EACCES") return new CommandError(`--listen ${where}: this user may not use this port`);
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new CommandError(`--listen ${where}: this machine has no such address`);
+  }
+  if (error.code.startsWith("ERR_OSSL") || error.code.startsWith("ERR_SSL")) {
+    return new CommandError(`--cert and --key: not a certificate with its key: ${error.message}`);
+  }
+  return new CommandError(`--listen ${where}: ${error.message}`);
+}

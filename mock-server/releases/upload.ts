@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { ArtifactError, type ArtifactReading, openArtifact } from "@upkeep/shared/artifact";
+import { isSystemError, type System } from "@upkeep/shared/system";
+import { conflict, invalid, ServerError, tooLarge } from "../errors.ts";
+import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
+import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
+import { type Described, describeArtifact, describePayload } from "./metadata.ts";
+
+/** The largest artifact that is taken: 10 GiB. */
+export const ARTIFACT_BYTES_MAX = 10 * 1024 ** 3;
+
+export interface Upload {
+  /** The artifact, as it arrives. */
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly description: string;
+  /** How long the sender says the artifact is; absent: as long as it comes. */
+  readonly sizeBytes?: number;
+  /** The identifier that the sender chose. */
+  readonly id?: string;
+}
+
+export interface UploadPorts {
+  readonly system: Pick<System, "clock" | "random">;
+  readonly blobs: Blobs;
+  /** Record the artifact. Rejects if it cannot be, for example beside one with the same name and depends. */
+  readonly record: (artifact: ArtifactRecord) => Promise<void>;
+}
+
+/**
+ * Take in an artifact in one pass: what arrives is written to the blob store and read as an artifact at
+ * the same time. The record follows only when all of it was in order and is durable; otherwise nothing
+ * of it stays.
+ * @returns The new artifact's id.
+ */
+export async function takeArtifact(upload: Upload, ports: UploadPorts): Promise<string> {
+  const id = upload.id ?? ports.system.random.uuid();
+  if (upload.sizeBytes !== undefined && upload.sizeBytes > ARTIFACT_BYTES_MAX) throw artifactTooLarge();
+  const writer = await begin(ports.blobs, id);
+  try {
+    const artifact = await store(upload, id, writer, ports.system.clock.now());
+    await writer.commit();
+    await recordOrRemove(artifact, ports);
+    return id;
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    const metadata = { fault: error.code };
+    throw new ServerError("invalid", `reading artifact error: ${error.message}`, { cause: error, metadata });
+  } finally {
+    await writer.discard();
+  }
+}
+
+async function begin(blobs: Blobs, id: string): Promise<BlobWriter> {
+  try {
+    return await blobs.create(id);
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) throw conflict(`an artifact with the id ${id} already exists`);
+    throw error;
+  }
+}
+
+async function recordOrRemove(artifact: ArtifactRecord, { blobs, record }: UploadPorts): Promise<void> {
+  try {
+    await record(artifact);
+  } catch (error) {
+    await blobs.remove(artifact.id);
+    throw error;
+  }
+}
+
+async function store(upload: Upload, id: string, writer: BlobWriter, modifiedMs: number): Promise<ArtifactRecord> {
+  const copied = { sizeBytes: 0, sha256: createHash("sha256") };
+  const reading = await openArtifact(copying(upload, writer, copied));
+  try {
+    const described = describeArtifact(reading.header);
+    const payloads = await readPayloads(reading);
+    if (upload.sizeBytes !== undefined && copied.sizeBytes !== upload.sizeBytes) {
+      throw invalid(`size: ${upload.sizeBytes} bytes were announced, ${copied.sizeBytes} came`);
+    }
+    return recordOf(described, payloads, {
+      id,
+      description: upload.description,
+      sizeBytes: copied.sizeBytes,
+      sha256: copied.sha256.digest("hex"),
+      modifiedMs,
+    });
+  } finally {
+    await reading.close();
+  }
+}
+
+function recordOf(
+  described: Described,
+  payloads: readonly PayloadRecord[],
+  rest: Pick<ArtifactRecord, "id" | "description" | "sizeBytes" | "sha256" | "modifiedMs">,
+): ArtifactRecord {
+  return { ...rest, ...described, payloads };
+}
+
+/** Hand on what arrives, written and counted. The write goes on while the reader works on the same bytes. */
+async function* copying(
+  upload: Upload,
+  writer: BlobWriter,
+  copied: { sizeBytes: number; readonly sha256: ReturnType<typeof createHash> },
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of upload.content) {
+    copied.sizeBytes += chunk.length;
+    if (copied.sizeBytes > ARTIFACT_BYTES_MAX) throw artifactTooLarge();
+    if (upload.sizeBytes !== undefined && copied.sizeBytes > upload.sizeBytes) {
+      throw invalid(`size: ${upload.sizeBytes} bytes were announced, and more came`);
+    }
+    const written = writer.write(chunk).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    let fault: { readonly error: unknown } | undefined;
+    try {
+      copied.sha256.update(chunk);
+      yield chunk;
+    } finally {
+      // Also when the reader gives up: the file must not be closed under a write.
+      fault = await written;
+    }
+    if (fault !== undefined) throw fault.error;
+  }
+}
+
+async function readPayloads(reading: ArtifactReading): Promise<PayloadRecord[]> {
+  const payloads: PayloadRecord[] = [];
+  for await (const payload of reading.payloads()) {
+    const files: PayloadFileRecord[] = [];
+    for await (const file of payload.files()) {
+      for await (const _ of file.content);
+      const { name, sizeBytes, sha256, modifiedMs } = file;
+      files.push({ name, sizeBytes, sha256, modifiedMs });
+    }
+    payloads.push(describePayload(payload.header, files));
+  }
+  return payloads;
+}
+
+function artifactTooLarge(): Error {
+  return tooLarge("Artifact file too large");
+}

@@ -1,0 +1,57 @@
+import type { Logger } from "@upkeep/shared/logging";
+import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
+import type { System } from "@upkeep/shared/system";
+import Fastify, { type FastifyInstance } from "fastify";
+import { logRequests } from "./api/access-log.ts";
+import { authenticator } from "./api/authentication.ts";
+import { answerFailures, refuseBadPath } from "./api/failures.ts";
+import type { ServerOptions } from "./api/options.ts";
+import { allRoutes } from "./api/routes.ts";
+import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
+import type { Domain } from "./domain.ts";
+import type { DownloadLinks } from "./releases/links.ts";
+import type { Blobs } from "./storage/blobs/index.ts";
+
+export interface ServerParts {
+  readonly system: System;
+  readonly domain: Domain;
+  readonly blobs: Blobs;
+  readonly links: DownloadLinks;
+  readonly options: ServerOptions;
+  readonly logger: Logger;
+}
+
+/** The longest identifier in a path: a release's name, every character encoded. */
+const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.artifactNameMax * 3;
+
+/**
+ * The server's application. It does not listen: call it with `inject`, or hand its `routing` to
+ * `system/listen.ts`.
+ */
+export async function buildServer(parts: ServerParts): Promise<FastifyInstance> {
+  const { system, domain, options, logger } = parts;
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    genReqId: (request) => requestId(request.headers, system),
+    frameworkErrors: refuseBadPath,
+    routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
+  });
+  const paths = new Paths();
+  const authenticate = authenticator(
+    { device: (token) => domain.authentication.verify(token), user: (token) => domain.users.verify(token) },
+    options,
+  );
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-men-requestid", request.id);
+  });
+  logRequests(app, logger, system.clock);
+  readBodies(app);
+  answerFailures(app, paths, logger);
+  for (const route of allRoutes(parts)) {
+    paths.add(route);
+    addRoute(app, route, { authenticate, options });
+  }
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,47 @@
+import { homedir, hostname } from "node:os";
+import { resolve } from "node:path";
+
+/** Where the server keeps its data if nobody says otherwise (XDG base directories). */
+export function defaultDataDirectory(): string {
+  const { XDG_DATA_HOME } = process.env;
+  return resolve(XDG_DATA_HOME || resolve(homedir(), ".local/share"), "upkeep-server");
+}
+
+export function absolutePath(path: string): string {
+  return resolve(path);
+}
+
+/** The name that this machine calls itself. */
+export function machineName(): string {
+  return hostname();
+}
+
+/** What the program writes to. */
+export interface Output {
+  readonly isTerminal: boolean;
+  write(text: string): void;
+}
+
+export const standardOutput: Output = {
+  isTerminal: process.stdout.isTTY === true,
+  write: (text) => {
+    process.stdout.write(text);
+  },
+};
+
+export const standardError: Output = {
+  isTerminal: process.stderr.isTTY === true,
+  write: (text) => {
+    process.stderr.write(text);
+  },
+};
+
+/** The status with which the program ends once nothing is left to do. */
+export function setExitStatus(status: number): void {
+  process.exitCode = status;
+}
+
+/** End the program at once. */
+export function exitNow(status: number): never {
+  process.exit(status);
+}

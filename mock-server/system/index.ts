@@ -1,0 +1,30 @@
+import type { System } from "@upkeep/shared/system";
+import { refused } from "./faults.ts";
+import { NodeFiles } from "./files.ts";
+import { NodeProcesses } from "./processes.ts";
+import { NodeRandom } from "./random.ts";
+import { NodeClock, NodeTimers } from "./time.ts";
+
+/**
+ * The server's real door: clock, timers, randomness, files and signals of this machine. What a server
+ * never does (requests of its own, cron, other programs, FIFOs, reboot) is refused with ENOSYS.
+ */
+export function openSystem(): System {
+  return {
+    clock: new NodeClock(),
+    timers: new NodeTimers(),
+    random: new NodeRandom(),
+    files: new NodeFiles(),
+    processes: new NodeProcesses(),
+    network: { request: () => Promise.reject(refused("makes no requests of its own")) },
+    power: { reboot: () => Promise.reject(refused("does not reboot the machine it runs on")) },
+    cron: {
+      fault: () => {
+        throw refused("keeps no cron schedules");
+      },
+      schedule: () => {
+        throw refused("keeps no cron schedules");
+      },
+    },
+  };
+}

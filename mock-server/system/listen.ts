@@ -1,0 +1,119 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { throughDoor } from "./faults.ts";
+
+/** How long a connection may stay open without a request: longer than the pauses of a busy client. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_MS_MAX = 60_000;
+
+export interface TlsIdentity {
+  /** PEM, with the chain. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly tls?: TlsIdentity;
+}
+
+/** A server that takes connections. */
+export interface Listening {
+  /** The port that it really got. */
+  readonly port: number;
+  /**
+   * Take no new connections, let what is in flight finish, and end what has not after `graceMs`.
+   * @returns How many connections had to be cut.
+   */
+  close(graceMs: number): Promise<number>;
+}
+
+/**
+ * Take connections and hand their requests to `listener`.
+ * @throws SystemError: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND; ERR_… of OpenSSL for a bad certificate.
+ */
+export async function listen(listener: RequestListener, { host, port, tls }: ListenOptions): Promise<Listening> {
+  return await throughDoor(start(listener, host, port, tls));
+}
+
+async function start(
+  listener: RequestListener,
+  host: string,
+  port: number,
+  tls: TlsIdentity | undefined,
+): Promise<Listening> {
+  const server =
+    tls === undefined
+      ? createServer()
+      : createTlsServer({ cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.headersTimeout = HEADERS_MS_MAX;
+  // A large artifact over a slow line takes as long as it takes.
+  server.requestTimeout = 0;
+  const connections = new Connections(server, listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return { port: (server.address() as AddressInfo).port, close: (graceMs) => connections.close(graceMs) };
+}
+
+/** The open connections, and which of them are in the middle of a request. */
+class Connections {
+  readonly #server: Server;
+  /** How many requests of each connection are not answered yet. */
+  readonly #open = new Map<Socket, number>();
+  #closing = false;
+
+  constructor(server: Server, listener: RequestListener) {
+    this.#server = server;
+    server.on("connection", (socket: Socket) => {
+      // With TLS, requests come on a wrapper of this socket, which is seen in "secureConnection".
+      if (!("key" in server)) this.#track(socket);
+    });
+    server.on("secureConnection", (socket: Socket) => this.#track(socket));
+    server.on("request", (request, response) => {
+      const { socket } = request;
+      this.#open.set(socket, (this.#open.get(socket) ?? 0) + 1);
+      if (this.#closing) response.shouldKeepAlive = false;
+      response.once("close", () => {
+        if (!this.#open.has(socket)) return;
+        const left = (this.#open.get(socket) ?? 1) - 1;
+        this.#open.set(socket, left);
+        if (this.#closing && left === 0) socket.end();
+      });
+      listener(request, response);
+    });
+  }
+
+  #track(socket: Socket): void {
+    this.#open.set(socket, 0);
+    socket.once("close", () => this.#open.delete(socket));
+  }
+
+  async close(graceMs: number): Promise<number> {
+    this.#closing = true;
+    // Not http.Server's own close(): it destroys connections whose last bytes are still on their way out.
+    const closed = new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    for (const [socket, requests] of this.#open) if (requests === 0) socket.end();
+    let cut = 0;
+    const timer = setTimeout(() => {
+      cut = this.#open.size;
+      this.#server.closeAllConnections();
+      for (const socket of this.#open.keys()) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+    // Stops the timer that looks for stale connections.
+    this.#server.close();
+    return cut;
+  }
+}
