@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { Socket } from "node:net";
-import { promisify } from "node:util";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { promisify } from "node:util";
 import { type FifoWriter, isSystemError, SystemError } from "@upkeep/shared/system";
 import { asSystemError, translated } from "./errors.ts";
 import { startProcess } from "./processes.ts";

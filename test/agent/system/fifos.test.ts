@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 function shell(script: string): ChildProcess {
-  const child = spawn("sh", ["-c", script], { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("sh", ["-c", script], { cwd: directory, stdio: ["pipe", "pipe", "inherit"] });
   started.push(child);
   return child;
 }
@@ -78,6 +78,23 @@ describe("FIFOs of the real door", () => {
     ).rejects.toMatchObject({ code: "EPIPE" });
     await expect(writer.write(chunk)).rejects.toMatchObject({ code: "EPIPE" });
     await writer.close();
+  });
+
+  it("closes while a write is stuck that nobody takes, and lets the reader see the end", async () => {
+    const path = join(directory, "abandoned");
+    await files.makeFifo(path);
+    const reader = shell("exec 3< abandoned; read -r go; wc -c <&3 > /dev/null; echo ended");
+    const writer = await writerOf(path);
+    const abort = new AbortController();
+    const write = writer.write(Buffer.alloc(4 * 1024 * 1024), abort.signal);
+    const reason = new Error("enough");
+    abort.abort(reason);
+    await expect(write).rejects.toBe(reason);
+    await writer.close();
+    await writer.close();
+    reader.stdin?.end("go\n");
+    const [said] = await once(reader.stdout as NodeJS.EventEmitter, "data");
+    expect(String(said)).toBe("ended\n");
   });
 
   it("lets eight that nobody empties stop nothing", async () => {
