@@ -2,6 +2,7 @@ import yargs from "yargs";
 import manifest from "../package.json" with { type: "json" };
 import { setExitStatus, standardError } from "../system/environment.ts";
 import { openSystem } from "../system/index.ts";
+import { artifactCommand } from "./artifact.ts";
 import { CommandError } from "./failure.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -12,6 +13,7 @@ async function main(args: readonly string[]): Promise<void> {
     .scriptName("upkeep-server")
     .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
     .command(serveCommand(system))
+    .command(artifactCommand(system))
     .demandCommand(1, "Say what to do: one of the commands above.")
     .strict()
     .parserConfiguration({ "duplicate-arguments-array": false })

@@ -22,6 +22,16 @@ export interface Output {
   write(text: string): void;
 }
 
+/** The program goes on when whoever read its output has gone. */
+function outliveReader(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
+outliveReader(process.stdout);
+outliveReader(process.stderr);
+
 export const standardOutput: Output = {
   isTerminal: process.stdout.isTTY === true,
   write: (text) => {
