@@ -3,10 +3,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../agent/system/directory.ts";
+import { describePeer } from "../interop/peers.ts";
 
 const directory = temporaryDirectory();
 const unit = readFileSync(join(import.meta.dirname, "../../systemd/upkeep.service"), "utf8");
-const missing = spawnSync("systemd-analyze", ["--version"]).error !== undefined;
 
 /** The unit with a program that is there, as on a device on which it is installed. */
 function verify(text: string): { code: number | null; output: string } {
@@ -20,13 +20,14 @@ function verify(text: string): { code: number | null; output: string } {
   return { code: status, output: lines.join("\n") };
 }
 
-describe("upkeep.service", () => {
-  it.skipIf(missing && process.env.CI !== "true")("is found without fault by systemd-analyze (package systemd)", () => {
-    expect(missing, "systemd-analyze is missing: install the package systemd").toBe(false);
+describePeer(["systemd-analyze"], "upkeep.service under systemd-analyze", () => {
+  it("is found without fault, and a fault would be found", () => {
     expect(verify(unit)).toEqual({ code: 0, output: "" });
     expect(verify(unit.replace("KillMode=mixed", "KillMode=gently")).output).toContain("gently");
   });
+});
 
+describe("upkeep.service", () => {
   it("does not wake an idle device more often than once in five minutes", () => {
     expect(unit).toMatch(/^WatchdogSec=30min$/m);
   });

@@ -1,0 +1,229 @@
+import type { DeploymentInstructions } from "@upkeep/shared/protocol";
+import type { SignalName } from "@upkeep/shared/system";
+import { beforeEach, describe, expect, it } from "vitest";
+import { Daemon, type DaemonEngine, type DaemonServer } from "../../../agent/daemon/daemon.ts";
+import { Notifier } from "../../../agent/daemon/notify.ts";
+import { AgentError } from "../../../agent/errors.ts";
+import type { DeploymentResult } from "../../../agent/update/index.ts";
+import { VirtualTime } from "../support/virtual-time.ts";
+import { KeptLog } from "../support-server/log.ts";
+
+const INSTRUCTIONS: DeploymentInstructions = { id: "d1", artifact: { source: { uri: "http://host/a" } } };
+const SUCCESS: DeploymentResult = {
+  kind: "finished",
+  deployment: "d1",
+  status: "success",
+  device: "new",
+  artifactName: "r2",
+  failure: undefined,
+  reported: "accepted",
+};
+
+/** A daemon in virtual time: what it did, each with the second in which it did it. */
+class World {
+  readonly time = new VirtualTime();
+  readonly log = new KeptLog();
+  readonly events: string[] = [];
+  readonly programs: string[] = [];
+  readonly signals = new Map<SignalName, () => void>();
+  readonly #start = this.time.now();
+  hasInventory = true;
+  /** What the server answers to each poll; the daemon is stopped when there is no answer left. */
+  polls: (() => DeploymentInstructions | undefined)[] = [];
+  deployments: (() => DeploymentResult)[] = [];
+  resumes: (() => DeploymentResult | undefined)[] = [];
+  inventory: () => boolean = () => true;
+
+  note(event: string): void {
+    this.events.push(`${(this.time.now() - this.#start) / 1000} ${event}`);
+  }
+
+  signal(name: SignalName): void {
+    this.signals.get(name)?.();
+  }
+
+  async run(environment: Record<string, string> = {}): Promise<string[]> {
+    const server: DaemonServer = {
+      poll: async () => {
+        const answer = this.polls.shift();
+        if (answer === undefined) {
+          daemon.stop();
+          throw new AgentError("stopped", "stopped");
+        }
+        this.note("poll");
+        return answer();
+      },
+      sendInventory: async () => {
+        this.note("inventory");
+        const sent = this.inventory();
+        this.hasInventory = true;
+        return sent;
+      },
+      hasInventory: true,
+    };
+    Object.defineProperty(server, "hasInventory", { get: () => this.hasInventory });
+    const engine: DaemonEngine = {
+      runDeployment: async ({ id }) => {
+        this.note(`deploy ${id}`);
+        return (this.deployments.shift() ?? (() => SUCCESS))();
+      },
+      resume: async () => {
+        const resumed = this.resumes.shift()?.();
+        if (resumed !== undefined) this.note("resumed");
+        return resumed;
+      },
+    };
+    const processes = {
+      start: async ({ command, args }: { command: string; args: readonly string[] }) => {
+        this.programs.push([command, ...args].join(" "));
+        return { pid: 1, exit: Promise.resolve({ code: 0 }), signal: () => undefined };
+      },
+      onSignal: (name: SignalName, action: () => void) => {
+        this.signals.set(name, action);
+        return () => void this.signals.delete(name);
+      },
+    };
+    const system = {
+      clock: this.time,
+      timers: this.time,
+      processes,
+      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 0 },
+    };
+    const backoff = { longestMs: 300_000, count: 0 };
+    const daemon = new Daemon({
+      system,
+      server,
+      engine,
+      provides: async () => ({ device_type: "board", artifact_name: "r1" }),
+      inventory: async () => [],
+      polls: { intervalMs: 1_800_000, jitter: 0.1, backoff },
+      inventories: { intervalMs: 28_800_000, jitter: 0.1, backoff },
+      notifier: new Notifier(system, environment, this.log),
+      log: this.log,
+    });
+    await daemon.run();
+    return this.events;
+  }
+}
+
+let world: World;
+const nothing = (): undefined => undefined;
+const fail =
+  (error: unknown): (() => never) =>
+  () => {
+    throw error;
+  };
+
+beforeEach(() => {
+  world = new World();
+});
+
+describe("the daemon", () => {
+  it("sends the inventory, polls, and goes on at its intervals", async () => {
+    world.polls = [nothing, nothing, nothing];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "1800 poll", "3600 poll"]);
+  });
+
+  it("runs what the server has for it, and sends the inventory afterwards", async () => {
+    world.polls = [() => INSTRUCTIONS, nothing];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "0 deploy d1", "0 inventory", "1800 poll"]);
+    expect(world.log.lines).toContain("info deployment d1 succeeded");
+  });
+
+  it("tells why a deployment failed", async () => {
+    world.polls = [() => INSTRUCTIONS];
+    world.deployments = [() => ({ ...SUCCESS, status: "failure", failure: "the disk is full" })];
+    await world.run();
+    expect(world.log.lines).toContain("error deployment d1 failed: the disk is full");
+  });
+
+  it("sends the inventory when a poll shows that the session is a new one", async () => {
+    world.polls = [
+      () => {
+        world.hasInventory = false;
+        return undefined;
+      },
+      nothing,
+    ];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "0 inventory", "1800 poll"]);
+  });
+
+  it("first goes on with what was interrupted", async () => {
+    world.resumes = [() => SUCCESS];
+    world.polls = [nothing];
+    expect(await world.run()).toEqual(["0 resumed", "0 inventory", "0 poll"]);
+  });
+
+  it("asks for nothing new before the server knows how the last deployment ended", async () => {
+    const pending = (): DeploymentResult => ({ ...SUCCESS, reported: "pending" });
+    world.polls = [() => INSTRUCTIONS, nothing];
+    world.deployments = [pending];
+    world.resumes = [nothing, nothing, pending, () => SUCCESS];
+    expect((await world.run()).filter((event) => !event.endsWith("inventory"))).toEqual([
+      "0 poll",
+      "0 deploy d1",
+      "60 resumed",
+      "120 resumed",
+      "120 poll",
+    ]);
+  });
+
+  it.each([
+    ["an error of the agent", new AgentError("server-failed", "the server answered 500", { retryable: true })],
+    ["an error that is not to be retried", new AgentError("device-type-unknown", "no device_type")],
+    ["an exception", new TypeError("x is not a function")],
+    ["something that is no error", "text"],
+  ])("does not die of %s, and tries again", async (_name, error) => {
+    world.polls = [fail(error), fail(error), nothing];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "60 poll", "120 poll"]);
+    expect(world.log.lines.filter((line) => line.includes("trying again in 60 s"))).toHaveLength(2);
+  });
+
+  it("keeps on polling when every inventory fails", async () => {
+    world.inventory = fail(new Error("no"));
+    world.polls = [nothing, nothing];
+    expect((await world.run()).filter((event) => event.endsWith("poll"))).toEqual(["0 poll", "1800 poll"]);
+  });
+
+  it("waits as long as the server asks for", async () => {
+    world.polls = [fail(new AgentError("server-busy", "429", { retryable: true, retryAfterMs: 7_200_000 })), nothing];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "7200 poll"]);
+  });
+
+  it("polls on SIGUSR1 and sends the inventory on SIGUSR2, also in the middle of a round", async () => {
+    world.polls = [
+      () => {
+        world.time.after(100_000, () => world.signal("SIGUSR2"));
+        world.time.after(200_000, () => world.signal("SIGUSR1"));
+        return undefined;
+      },
+      () => {
+        world.signal("SIGUSR1");
+        return undefined;
+      },
+      nothing,
+    ];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "100 inventory", "200 poll", "200 poll"]);
+  });
+
+  it.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)("stops on %s", async (name) => {
+    world.time.after(4_000_000, () => world.signal(name));
+    world.polls = Array.from({ length: 100 }, () => nothing);
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "1800 poll", "3600 poll"]);
+    expect(world.signals.size).toBe(0);
+    expect(world.programs).toEqual([]);
+  });
+
+  it("tells systemd that it is ready, that it lives, and that it stops", async () => {
+    world.polls = [nothing, nothing];
+    await world.run({ NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "1800000000" });
+    expect(world.programs).toEqual([
+      "systemd-notify READY=1",
+      "systemd-notify STATUS=waiting for the next poll",
+      "systemd-notify WATCHDOG=1",
+      "systemd-notify WATCHDOG=1",
+      "systemd-notify WATCHDOG=1",
+      "systemd-notify STOPPING=1",
+    ]);
+  });
+});
