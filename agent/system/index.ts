@@ -1,11 +1,15 @@
-import type { System } from "@upkeep/shared/system";
+import type { Network, System } from "@upkeep/shared/system";
 import { linuxCron } from "./cron.ts";
 import { linuxFiles } from "./files.ts";
-import { linuxNetwork } from "./network.ts";
 import { linuxPower } from "./power.ts";
 import { linuxProcesses } from "./processes.ts";
 import { linuxRandom } from "./random.ts";
 import { linuxClock, linuxTimers } from "./time.ts";
+
+/** HTTP and TLS are loaded with the first request: a command that needs no network does not pay for them. */
+const linuxNetwork: Network = {
+  request: async (request) => (await import("./network.ts")).linuxNetwork.request(request),
+};
 
 /** The door as it is on a real Linux machine. */
 export function linuxSystem(): System {

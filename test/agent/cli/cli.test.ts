@@ -1,0 +1,161 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { LOG_LEVELS } from "@upkeep/shared/logging";
+import { beforeEach, describe, expect, it } from "vitest";
+import { barLine } from "../../../agent/cli/progress.ts";
+import { VERSION } from "../../../agent/cli/version.ts";
+import { KEYS } from "../../../agent/config/keys.ts";
+import { temporaryDirectory } from "../system/directory.ts";
+import { copyArtifact, createDevice, softwareOf, UPKEEP, upkeep } from "./device.ts";
+
+const directory = temporaryDirectory();
+let root: string;
+let count = 0;
+
+beforeEach(() => {
+  root = join(directory, String(++count));
+  createDevice(root, "http://127.0.0.1:9");
+});
+
+async function artifactFile(name: string, content: string, deviceType?: string): Promise<string> {
+  const path = join(directory, `${name}.mender`);
+  writeFileSync(path, await copyArtifact(name, content, deviceType));
+  return path;
+}
+
+describe("upkeep", () => {
+  it("has the version of its package, and the log levels of its log", () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../../agent/package.json"), "utf8"));
+    expect(VERSION).toBe(version);
+    expect(upkeep(root, "--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    expect([...KEYS.DaemonLogLevel.type.choices].sort()).toEqual([...LOG_LEVELS].sort());
+  });
+
+  it("loads no network to show what is installed", () => {
+    const preload = join(directory, "preload.cjs");
+    writeFileSync(preload, 'process.on("exit", () => console.log(process.moduleLoadList.join("\\n")));');
+    const loaded = (...args: string[]): string =>
+      execFileSync(process.execPath, ["--require", preload, UPKEEP, "--root", root, ...args], { encoding: "utf8" });
+    expect(loaded("show-artifact")).toContain("NativeModule fs");
+    expect(loaded("show-artifact")).not.toMatch(/^NativeModule (http|https|tls)$/m);
+    expect(loaded("--help")).not.toMatch(/^NativeModule (http|https|tls|child_process|worker_threads)$/m);
+  });
+
+  it.each([
+    [[], "upkeep: Which command? (see 'upkeep --help')\n"],
+    [["instal"], "upkeep: Did you mean install? (see 'upkeep --help')\n"],
+    [["show-artifact", "--colour"], "upkeep: Unknown argument: colour (see 'upkeep --help')\n"],
+    [["show-artifact", "more"], "upkeep: Unknown argument: more (see 'upkeep --help')\n"],
+    [["install"], "upkeep: Not enough non-option arguments: got 0, need at least 1 (see 'upkeep --help')\n"],
+    [["install", "/no/such.mender"], /^upkeep: cannot read the artifact \/no\/such\.mender: ENOENT.*\n$/],
+    [["install", "/"], "upkeep: / is a directory, not an artifact\n"],
+    [["--config", "/no/such.conf", "show-artifact"], "upkeep: the configuration /no/such.conf does not exist\n"],
+    [["check-update"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender\n$/],
+    [["send-inventory"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender\n$/],
+  ])("says in one line what is wrong with %j", (args, message) => {
+    const { code, stdout, stderr } = upkeep(root, ...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    if (typeof message === "string") expect(stderr).toBe(message);
+    else expect(stderr).toMatch(message);
+  });
+
+  it("says where its configuration is not JSON, and starts nothing", () => {
+    const path = join(root, "etc/mender/mender.conf");
+    writeFileSync(path, '{\n  "ServerURL": "http://a",\n}\n');
+    for (const command of ["daemon", "show-artifact"]) {
+      expect(upkeep(root, command)).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `upkeep: ${path}: not JSON from line 3, column 1 on\n`,
+      });
+    }
+  });
+
+  it("warns of keys that it does not know", () => {
+    writeFileSync(join(root, "etc/mender/mender.conf"), '{"ServerUrll": "x"}');
+    const { code, stderr } = upkeep(root, "--log-format", "plain", "show-artifact");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^\S+ warning .*mender\.conf: unknown key ServerUrll is ignored\n$/);
+  });
+
+  it("logs as it is told to", () => {
+    writeFileSync(join(root, "etc/mender/mender.conf"), '{"Nonsense": 1}');
+    const line = (format: string): string => upkeep(root, "--log-format", format, "show-artifact").stderr;
+    expect(line("journal")).toMatch(/^<4>\/.*unknown key Nonsense is ignored\n$/);
+    expect(JSON.parse(line("json"))).toMatchObject({ level: "warning", message: expect.stringContaining("Nonsense") });
+    expect(upkeep(root, "--log-level", "error", "show-artifact").stderr).toBe("");
+    expect(upkeep(root, "--log-level", "loud", "show-artifact").code).toBe(1);
+  });
+});
+
+describe("updates by hand", () => {
+  it("are installed, then committed", async () => {
+    expect(upkeep(root, "show-artifact")).toEqual({ code: 0, stdout: "unknown\n", stderr: "" });
+    expect(upkeep(root, "install", await artifactFile("r1", "one"))).toEqual({
+      code: 0,
+      stdout:
+        "Installing artifact...\nInstalled r1, but not committed.\nUse 'upkeep commit' to keep it, or 'upkeep rollback' to go back.\n",
+      stderr: "",
+    });
+    expect(softwareOf(root)).toBe("one");
+    expect(upkeep(root, "show-artifact").stdout).toBe("unknown\n");
+    expect(upkeep(root, "install", await artifactFile("r2", "two"))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('upkeep: an update installed by hand of artifact "r1" has not come to its end'),
+    });
+    expect(upkeep(root, "commit")).toEqual({ code: 0, stdout: "Committed r1.\n", stderr: "" });
+    expect(upkeep(root, "show-provides").stdout).toBe("artifact_name=r1\nrootfs-image.copy.version=r1\n");
+    expect(softwareOf(root)).toBe("one");
+  });
+
+  it("are installed, then rolled back", async () => {
+    writeFileSync(join(root, "software"), "before");
+    expect(upkeep(root, "install", await artifactFile("r3", "three")).code).toBe(0);
+    expect(softwareOf(root)).toBe("three");
+    expect(upkeep(root, "rollback")).toEqual({ code: 0, stdout: "Rolled back r3.\n", stderr: "" });
+    expect(softwareOf(root)).toBe("before");
+    expect(upkeep(root, "show-artifact").stdout).toBe("unknown\n");
+  });
+
+  it("can be neither committed nor rolled back when there are none: 2", () => {
+    for (const command of ["commit", "rollback"]) {
+      expect(upkeep(root, command)).toEqual({ code: 2, stdout: "", stderr: "upkeep: no update is in progress\n" });
+    }
+  });
+
+  it("ask for a reboot by the exit code 4, if they are told to", async () => {
+    const module = join(root, "usr/share/mender/modules/v3/copy");
+    writeFileSync(module, readFileSync(module, "utf8").replace("echo No", "echo Yes"));
+    const { code, stdout } = upkeep(root, "install", "--reboot-exit-code", await artifactFile("r4", "four"));
+    expect(code).toBe(4);
+    expect(stdout).toContain("The update needs a reboot of the device.\n");
+  });
+
+  it("that fail leave the device as it was and say why", async () => {
+    writeFileSync(join(root, "software"), "before");
+    const wrong = upkeep(root, "install", await artifactFile("r5", "five", "other-board"));
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(
+      /^upkeep: artifact "r5" is not for this device: .*\nThe device runs what it ran before\.\n$/,
+    );
+    const flipped = join(directory, "flipped.mender");
+    const bytes = await copyArtifact("r6", "x".repeat(5000));
+    bytes.write("y", bytes.lastIndexOf("xxxxx"));
+    writeFileSync(flipped, bytes);
+    const { code, stderr } = upkeep(root, "install", flipped);
+    expect(code).toBe(1);
+    expect(stderr).toContain("The device runs what it ran before.\n");
+    expect(softwareOf(root)).toBe("before");
+    expect(upkeep(root, "commit").code).toBe(2);
+  });
+});
+
+describe("the progress bar", () => {
+  it("shows how far it is, and how much has come where the whole is not known", () => {
+    expect(barLine(0, 100)).toBe(`[${" ".repeat(40)}]   0%  0.0 MiB`);
+    expect(barLine(5 * 1024 * 1024, 10 * 1024 * 1024)).toBe(`[${"#".repeat(20)}${" ".repeat(20)}]  50%  5.0 MiB`);
+    expect(barLine(100, 100)).toBe(`[${"#".repeat(40)}] 100%  0.0 MiB`);
+    expect(barLine(3 * 1024 * 1024, undefined)).toBe("3.0 MiB");
+  });
+});
