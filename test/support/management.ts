@@ -90,6 +90,10 @@ export class ManagementClient {
     );
   }
 
+  deployment(id: string): Promise<{ readonly status: string }> {
+    return this.json(`${DEPLOYMENTS}/deployments/${id}`);
+  }
+
   deviceDeployments(deployment: string): Promise<readonly DeviceDeployment[]> {
     return this.json(`${DEPLOYMENTS}/deployments/${deployment}/devices`);
   }
@@ -99,7 +103,7 @@ export class ManagementClient {
     return until(
       `deployment ${deployment} is finished`,
       async () => {
-        const { status } = await this.json<{ status: string }>(`${DEPLOYMENTS}/deployments/${deployment}`);
+        const { status } = await this.deployment(deployment);
         const devices = await this.deviceDeployments(deployment);
         return status === "finished" && devices.every((device) => isTerminal(device.status)) ? devices : undefined;
       },

@@ -6,72 +6,51 @@ import { until } from "./waiting.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
 
-/** What `serve --json` prints once it is ready. */
-export interface Readiness {
+export interface RunningServer {
   readonly url: string;
-  readonly data: string;
-  readonly certificate?: string;
-  readonly administrator?: { readonly email: string; readonly password: string };
-}
-
-export interface RunningServer extends Readiness {
-  readonly program: Program;
   readonly email: string;
   readonly password: string;
-  /** Logged in as the administrator of the first start. */
+  readonly program: Program;
+  /** Logged in as the administrator. */
   readonly management: ManagementClient;
-  /** Wait until what the server wrote so far contains a match. */
+  /** Wait until the server has logged something that matches. */
   waitForOutput(pattern: RegExp): Promise<void>;
-  stop(signal?: NodeJS.Signals): Promise<number | string>;
+  stop(): Promise<void>;
 }
 
-/** Start `upkeep-server serve --json` on a free port of this machine, and wait until it is ready or has ended. */
-export async function startServe(
-  dataDirectory: string,
-  args: readonly string[] = [],
-): Promise<{ readonly program: Program; readonly readiness: Readiness }> {
+/** Start the built server on a free port, with everything below `data`, which must be new. */
+export async function startServer(data: string, args: readonly string[] = []): Promise<RunningServer> {
   const program = startProgram(process.execPath, [
-    ...[UPKEEP_SERVER, "serve", "--json", "--data", dataDirectory, "--listen", "127.0.0.1:0"],
+    ...[UPKEEP_SERVER, "serve", "--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json"],
     ...args,
   ]);
-  let ended: number | string | undefined;
-  void program.ended.then((how) => {
-    ended = how;
+  const ready = until("the server says where it is", () => program.stdout().match(/^\{.*\}$/m)?.[0], {
+    explain: program.output,
   });
-  const line = await until(
-    "the server is ready",
-    () => {
-      if (ended !== undefined) throw new Error(`the server ended with ${ended}:\n${program.output()}`);
-      const end = program.stdout().indexOf("\n");
-      return end < 0 ? undefined : program.stdout().slice(0, end);
-    },
-    { explain: program.output },
-  );
-  return { program, readiness: JSON.parse(line) as Readiness };
-}
-
-/** A server on a new data directory, with its administrator logged in. */
-export async function startServer(dataDirectory: string, args: readonly string[] = []): Promise<RunningServer> {
-  const { program, readiness } = await startServe(dataDirectory, args);
-  const { administrator } = readiness;
-  if (administrator === undefined) throw new Error(`${dataDirectory} is no new data directory`);
-  const { email, password } = administrator;
+  const gone = program.ended.then((end) => {
+    throw new Error(`the server ended at once (${end}):\n${program.output()}`);
+  });
+  const { url, administrator } = JSON.parse(await Promise.race([ready, gone])) as {
+    url: string;
+    administrator: { email: string; password: string };
+  };
   return {
-    ...readiness,
+    url,
+    ...administrator,
     program,
-    email,
-    password,
-    management: await ManagementClient.logIn(readiness.url, email, password),
+    management: await ManagementClient.logIn(url, administrator.email, administrator.password),
     waitForOutput: async (pattern) => {
-      await until(`the server writes ${pattern}`, () => pattern.test(program.output()) || undefined, {
+      await until(`the server logs ${pattern}`, () => pattern.test(program.output()) || undefined, {
         explain: program.output,
       });
     },
-    stop: (signal) => program.stop(signal),
+    stop: async () => {
+      await program.stop();
+    },
   };
 }
 
-/** Run another command of the server's program to its end. Returns its standard output; throws if it fails. */
+/** Run one of the server's other commands to its end. Returns its standard output; throws if it fails. */
 export function runUpkeepServer(args: readonly string[]): string {
   return execFileSync(process.execPath, [UPKEEP_SERVER, ...args], { encoding: "utf8", stdio: "pipe" });
 }

@@ -1,0 +1,71 @@
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  /** Of the answer; `undefined` while there is none, and if the connection broke before it. */
+  status: number | undefined;
+}
+
+/** Stands between a device and its server, changes nothing and remembers what was said. */
+export class RecordingProxy {
+  readonly exchanges: Exchange[] = [];
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(target: string): Promise<RecordingProxy> {
+    const server = createServer();
+    const proxy = new RecordingProxy(server);
+    server.on("request", async (incoming, outgoing) => {
+      const body = await readAll(incoming);
+      const exchange: Exchange = {
+        method: incoming.method ?? "",
+        path: incoming.url ?? "",
+        body: body.toString("utf8"),
+        status: undefined,
+      };
+      proxy.exchanges.push(exchange);
+      const forwarded = request(
+        new URL(exchange.path, target),
+        { method: exchange.method, headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" } },
+        (answer) => {
+          exchange.status = answer.statusCode;
+          outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+          answer.pipe(outgoing);
+        },
+      );
+      forwarded.on("error", () => outgoing.destroy());
+      outgoing.on("close", () => forwarded.destroy());
+      forwarded.end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Statuses that were reported for a deployment, in order, with the answers' status codes. */
+  reports(deployment: string): { status: string; answer: number | undefined }[] {
+    return this.exchanges
+      .filter(({ method, path }) => method === "PUT" && path.endsWith(`/${deployment}/status`))
+      .map(({ body, status }) => ({ status: (JSON.parse(body) as { status: string }).status, answer: status }));
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+async function readAll(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
