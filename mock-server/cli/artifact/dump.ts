@@ -130,7 +130,7 @@ export function addDumpCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
         .option("files", { ...directory, describe: "Directory for the files of the first payload" })
         .option("scripts", { ...directory, describe: "Directory for the state scripts" })
         .option("meta-data", { ...directory, describe: "Directory for the meta-data of the first payload" })
-        .option("print-cmdline", { type: "boolean", default: false, describe: "Print the flags that make it anew" })
+        .option("print-cmdline", { type: "boolean", describe: "Print the flags that make it anew" })
         .option("print0-cmdline", {
           type: "boolean",
           default: false,
@@ -145,8 +145,8 @@ export function addDumpCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
         if (flags.json) {
           const { files, scripts, metaData } = dumped;
           printJson(context, { files, scripts, meta_data: metaData ?? null, command_line: words });
-        } else if (flags.print0Cmdline) context.out.write(words.join("\0"));
-        else if (flags.printCmdline) context.out.write(`${words.map(quotedForShell).join(" ")}\n`);
+        } else if (flags.print0Cmdline === true) context.out.write(words.join("\0"));
+        else if (flags.printCmdline === true) context.out.write(`${words.map(quotedForShell).join(" ")}\n`);
       }),
   );
 }

@@ -193,18 +193,17 @@ export function addWriteCommands<T>(argv: Argv<T>, context: ArtifactContext): Ar
       (builder) =>
         softwareFlags(commonFlags(builder))
           .option("file", { ...one, alias: "f", demandOption: true, describe: "The image" })
-          .option("no-checksum-provide", { type: "boolean", default: false, describe: "Do not provide its checksum" })
+          .option("no-checksum-provide", { type: "boolean", describe: "Do not provide its checksum" })
           .option("legacy-rootfs-image-checksum", {
             type: "boolean",
-            default: false,
             describe: "Provide its checksum as rootfs_image_checksum",
           })
           .conflicts("no-checksum-provide", "legacy-rootfs-image-checksum"),
       (flags) =>
         run(context, flags.json, async () => {
           const file = await sourceFile(context, flags.file);
-          const usual = flags.legacyRootfsImageChecksum ? "rootfs_image_checksum" : "rootfs-image.checksum";
-          const checksumProvide = flags.noChecksumProvide ? "none" : usual;
+          const usual = flags.legacyRootfsImageChecksum === true ? "rootfs_image_checksum" : "rootfs-image.checksum";
+          const checksumProvide = flags.noChecksumProvide === true ? "none" : usual;
           const common = { ...commonPlan(flags), ...(await softwarePlan(context, flags)) };
           await write(context, flags, { kind: "rootfs-image", file, checksumProvide, ...common }, [file]);
         }),

@@ -5,6 +5,9 @@ import { checkPath, quoted } from "../names.ts";
 import { BLOCK_BYTES, decodeHeader, decodeText, type TarHeader } from "./header.ts";
 import { type PaxAttributes, parsePax } from "./pax.ts";
 
+/** The range of JavaScript's dates. */
+const DATE_MS_MAX = 8.64e15;
+
 const ZEROS = Buffer.alloc(64 * 1024);
 
 function isZero(bytes: Uint8Array): boolean {
@@ -116,12 +119,14 @@ export class TarReader {
     }
     checkPath(name, this.#where);
     const sizeBytes = pax?.sizeBytes ?? header.sizeBytes;
+    const modifiedMs = Math.round((pax?.modifiedSeconds ?? header.modifiedSeconds) * 1000);
+    if (Math.abs(modifiedMs) > DATE_MS_MAX) throw this.#malformed(`${quoted(name)} is of a time that no calendar has`);
     this.#remaining = sizeBytes;
     this.#padding = paddingOf(sizeBytes);
     return {
       name,
       sizeBytes,
-      modifiedMs: Math.round((pax?.modifiedSeconds ?? header.modifiedSeconds) * 1000),
+      modifiedMs,
       read: async () => {
         if (this.#remaining === 0) return undefined;
         const piece = await this.#bytes.some(this.#remaining);
