@@ -10,6 +10,8 @@ export interface SingleFile {
   readonly destination: string;
   readonly fileName: string;
   readonly content: string;
+  /** Payload type; `single-file` when absent. */
+  readonly type?: string;
   readonly extraArgs?: readonly string[];
 }
 
@@ -31,7 +33,16 @@ export function makeSingleFileArtifact(options: SingleFile): string {
   execFileSync(
     "mender-artifact",
     [
-      ...["write", "module-image", "-T", "single-file", "-n", options.artifactName, "-t", options.deviceType],
+      ...[
+        "write",
+        "module-image",
+        "-T",
+        options.type ?? "single-file",
+        "-n",
+        options.artifactName,
+        "-t",
+        options.deviceType,
+      ],
       ...["-o", artifact, ...flags, ...(options.extraArgs ?? [])],
     ],
     { stdio: "pipe" },
