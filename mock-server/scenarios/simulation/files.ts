@@ -210,10 +210,7 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
         disk.makeDirectory(path, permissions);
       }),
     rename: (from, to) => process.call("files.rename", `${from} ${to}`, () => disk.rename(from, to)),
-    remove: (path) =>
-      process.call("files.remove", path, () => {
-        if (statusAt(path) !== undefined || disk.findSelf(path) !== undefined) disk.remove(path);
-      }),
+    remove: (path) => process.call("files.remove", path, () => disk.remove(path)),
     setPermissions: (path, permissions) =>
       process.call("files.setPermissions", path, () => disk.setPermissions(path, permissions)),
     isExecutable: (path) =>

@@ -120,6 +120,11 @@ export class SimulatedMachine {
     return this.#end !== undefined;
   }
 
+  /** True while the process runs that has this id in this boot. */
+  runs(pid: number): boolean {
+    return this.#table?.running.some((process) => process.pid === pid) ?? false;
+  }
+
   /** What the wall clock shows. */
   get wallMs(): number {
     return this.#wallOffsetMs + this.#options.time.nowMs;

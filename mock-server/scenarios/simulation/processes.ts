@@ -116,6 +116,7 @@ export class ProcessTable {
     };
     const stderr = say(outputs.onStderr);
     const context: ProgramContext = {
+      pid: process.pid,
       args,
       directory,
       environment,

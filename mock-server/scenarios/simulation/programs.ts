@@ -3,6 +3,7 @@ import type { FifoReader } from "./files.ts";
 
 /** What a program in the simulation is given. */
 export interface ProgramContext {
+  readonly pid: number;
   readonly args: readonly string[];
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;

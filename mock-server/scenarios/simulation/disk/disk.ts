@@ -1,4 +1,4 @@
-import { SystemError } from "@upkeep/shared/system";
+import { isSystemError, SystemError } from "@upkeep/shared/system";
 import { Content } from "./content.ts";
 import {
   type DirectoryNode,
@@ -262,7 +262,14 @@ export class Disk {
 
   /** Remove a file or a whole tree, names one by one from below. Nothing happens if it is not there. */
   remove(path: string): void {
-    const { directory, name, node } = this.#place(path, "remove", false);
+    let place: Place;
+    try {
+      place = this.#place(path, "remove", false);
+    } catch (error) {
+      if (isSystemError(error, "ENOENT")) return;
+      throw error;
+    }
+    const { directory, name, node } = place;
     if (node === undefined) return;
     if (node.kind === "directory" && node.mount.path === path) throw diskError("EBUSY", "remove", path);
     this.#refuseReadOnly(directory.mount, "remove", path);

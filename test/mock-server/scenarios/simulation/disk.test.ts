@@ -109,6 +109,7 @@ test("a removal that was not synced may be undone", () => {
   expect(contentOf(after(disk), "/d/a")).toBe("x");
   disk.syncDirectory(disk.root);
   expect(after(disk).find("/d")).toBeUndefined();
+  disk.remove("/d/nothing/at/all");
 });
 
 test("files in a directory whose own name was not synced are gone with it", () => {

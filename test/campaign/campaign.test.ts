@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { Trace } from "../../mock-server/scenarios/simulation/index.ts";
+import { journalAfterTheAct } from "./broken.ts";
+import { type Count, exhaust } from "./exhaustive.ts";
+import { live } from "./life.ts";
+import { campaignPaths } from "./paths.ts";
+import { RandomRuns } from "./random.ts";
+import { newWorld, prepare } from "./world.ts";
+
+const paths = campaignPaths();
+const count = (): Count => ({ paths: 0, cuts: 0, places: 0, violations: [] });
+const pathNamed = (name: string) => {
+  const path = paths.find((one) => one.name === name);
+  if (path === undefined) throw new Error(`there is no path ${name}`);
+  return path;
+};
+
+test("every path comes to its end without any power cut, and no two paths have the same name", async () => {
+  for (const path of paths) {
+    const { violations } = await live(newWorld(await prepare(path)));
+    expect({ path: path.name, violations }).toEqual({ path: path.name, violations: [] });
+  }
+  expect(new Set(paths.map(({ name }) => name)).size).toBe(paths.length);
+});
+
+test.each(["no reboot: success", "two slots: success", "module reboots: ArtifactCommit fails"])(
+  "power cut before and after every call, in every way: %s",
+  async (name) => {
+    const total = count();
+    await exhaust(pathNamed(name), total, { enough: () => false });
+    expect(total.violations).toEqual([]);
+    expect(total.cuts).toBeGreaterThan(500);
+  },
+);
+
+test("everything at once, for a few hundred seeds", async () => {
+  const total = count();
+  const random = new RandomRuns(paths);
+  for (let run = 0; run < 300; run++) await random.run(`test-${run}`, total);
+  expect(total.violations).toEqual([]);
+  expect(total.cuts).toBeGreaterThan(200);
+});
+
+test("a journal that is written after the act is found out", async () => {
+  const total = count();
+  const enough = (): boolean => total.violations.length > 0;
+  await exhaust(pathNamed("two slots: success"), total, { enough, wrapStore: journalAfterTheAct });
+  expect(total.violations.length).toBeGreaterThan(0);
+});
+
+test("a seed replays the same run, event by event", async () => {
+  const run = async (seed: string) => {
+    const trace = new Trace();
+    await new RandomRuns(paths).run(seed, count(), { trace });
+    return trace;
+  };
+  const first = await run("replay");
+  const again = await run("replay");
+  expect(again.lines).toEqual(first.lines);
+  expect(again.hash()).toBe(first.hash());
+  expect((await run("another")).hash()).not.toBe(first.hash());
+});

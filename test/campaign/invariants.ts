@@ -1,0 +1,82 @@
+import { type Disk, parseEnvironment, readRootImage } from "../../mock-server/scenarios/simulation/index.ts";
+import { BACKUP, CURRENT, SLOTS } from "./modules.ts";
+import type { CampaignPath } from "./paths.ts";
+import type { ServerModel } from "./server-model.ts";
+import { DATASTORE, NEW, OLD } from "./world.ts";
+
+function textOf(disk: Disk, path: string): string | undefined {
+  const node = disk.find(path);
+  return node?.kind === "file" || node?.kind === "device" ? new TextDecoder().decode(node.content.bytes) : undefined;
+}
+
+/** What the device runs, or will when it boots next: `old`, `new`, or a description of neither. */
+function runningSoftware(path: CampaignPath, disk: Disk): string {
+  if (path.module.kind === "slots") {
+    const variables = parseEnvironment(textOf(disk, "/boot/env") ?? "");
+    if (variables.get("upgrade_available") !== "0") return "neither: the upgrade is not decided";
+    const device = disk.find(SLOTS[Number(variables.get("mender_boot_part"))] ?? "/");
+    const image = device?.kind === "device" ? readRootImage(device.content.bytes) : undefined;
+    return image === undefined ? "neither: the slot is not whole" : image.software;
+  }
+  const text = textOf(disk, CURRENT) ?? "nothing";
+  if (text === OLD) return OLD;
+  return text === `${NEW}\n`.repeat(text.length / 4) && text.length === 700 ? NEW : "neither: half of it";
+}
+
+/** True if nobody can say for certain what the device runs at the end of a failure on this path. */
+function mayBeInconsistent({ module: { rollback, fails }, scripts }: CampaignPath): boolean {
+  const spoils = ["ArtifactRollback", "ArtifactFailure", "SupportsRollback", "NeedsArtifactReboot"];
+  return (
+    !rollback ||
+    spoils.some((call) => fails.has(call)) ||
+    Object.entries(scripts).some(([name, code]) => name.startsWith("ArtifactCommit_Leave") && code !== 0)
+  );
+}
+
+/** What stays, work or no work: the store, the log, and the place of the work tree. */
+const STAYS = /^(upkeep-store\.json|deployments\.\d{4}\.deployment-1\.log|modules)$/;
+
+/** True if `node` is a file, or the work tree itself, or there is one below it. */
+function hasFiles(node: ReturnType<Disk["find"]>): boolean {
+  if (node?.kind !== "directory") return node !== undefined;
+  return node.entries.has("tree") || [...node.entries.values()].some(hasFiles);
+}
+
+function leftovers(disk: Disk): string[] {
+  const store = disk.find(DATASTORE);
+  const names = store?.kind === "directory" ? [...store.entries.keys()] : [];
+  const left = names.filter((name) => !STAYS.test(name)).map((name) => `${DATASTORE}/${name}`);
+  if (hasFiles(disk.find(`${DATASTORE}/modules`))) left.push("something of the work tree");
+  if (disk.find(BACKUP) !== undefined) left.push(BACKUP);
+  return left;
+}
+
+/** What must hold once the device has come to rest. */
+export function violationsOf(path: CampaignPath, disk: Disk, server: ServerModel): string[] {
+  const violations: string[] = [];
+  const { final } = server;
+  if (final === undefined && !server.aborted) violations.push("the server never learned how it ended");
+  const store = JSON.parse(textOf(disk, `${DATASTORE}/upkeep-store.json`) ?? "{}") as {
+    readonly provides?: { readonly artifact_name?: string; readonly "rootfs-image.version"?: string };
+    readonly update?: unknown;
+  };
+  if (store.update !== null) violations.push("the device polls while an update is in its journal");
+  const software = path.empty ? store.provides?.artifact_name : runningSoftware(path, disk);
+  const name = store.provides?.artifact_name;
+  const inconsistent = name === `${NEW}_INCONSISTENT`;
+  if (final === "success" && !server.aborted) {
+    if (software !== NEW) violations.push(`success was reported, and the device runs ${software}`);
+    if (name !== NEW || store.provides?.["rootfs-image.version"] !== NEW)
+      violations.push(`success was reported, and the device provides ${JSON.stringify(store.provides)}`);
+  } else if (!mayBeInconsistent(path)) {
+    if (software !== OLD && !(server.aborted && software === NEW && name === NEW))
+      violations.push(`${final ?? "aborted"} was reported, and the device runs ${software}`);
+    if (name !== software) violations.push(`the device runs ${software} and provides ${name}`);
+  } else if (name !== software && !inconsistent) {
+    violations.push(`the device runs ${software} and provides ${name}`);
+  }
+  const left = leftovers(disk);
+  // A module whose Cleanup fails leaves behind what it leaves behind.
+  if (left.length > 0 && !path.module.fails.has("Cleanup")) violations.push(`left behind: ${left.join(", ")}`);
+  return violations;
+}

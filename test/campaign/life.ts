@@ -1,0 +1,148 @@
+import type { Logger } from "@upkeep/shared/logging";
+import {
+  BOOT_LOADER_TOOLS,
+  type CallObserver,
+  Chance,
+  type Disk,
+  NothingWillHappen,
+  type Programs,
+  SimulatedMachine,
+  type Trace,
+  VirtualTime,
+  type Weather,
+} from "../../mock-server/scenarios/simulation/index.ts";
+import { type DeviceOptions, deviceProgram, SILENT } from "./device.ts";
+import { violationsOf } from "./invariants.ts";
+import { type ModuleWatch, moduleProgram } from "./modules.ts";
+import type { ServerModel } from "./server-model.ts";
+import { bootLoaderOf, type World } from "./world.ts";
+
+/** A device that has not come to rest by then never will. */
+const PATIENCE_MS = 60 * 24 * 3600_000;
+const BOOTS_MAX = 100;
+const RESTART_MS = 5000;
+
+/** A life under way: what an observer may look at, and cut. */
+export interface Life {
+  readonly machine: SimulatedMachine;
+  readonly server: ServerModel;
+  readonly time: VirtualTime;
+}
+
+export interface LifeOptions {
+  readonly observer?: (life: Life) => CallObserver;
+  readonly weather?: (life: Life) => Weather;
+  readonly trace?: Trace;
+  readonly logger?: Logger;
+  readonly wrapStore?: DeviceOptions["wrapStore"];
+  readonly seed?: string;
+}
+
+export interface LifeEnd {
+  /** What was wrong; none if all is well. */
+  readonly violations: readonly string[];
+  readonly calls: number;
+  readonly boots: number;
+  readonly moduleCalls: readonly string[];
+  readonly server: ServerModel;
+  readonly disk: Disk;
+}
+
+function programsOf(world: World, watch: ModuleWatch): Programs {
+  return {
+    ...BOOT_LOADER_TOOLS,
+    "/bin/model-module": ({ args: [, ...args], ...context }) =>
+      moduleProgram(world.path.module, world.prepared.payload, watch)({ ...context, args }),
+    "/bin/script": async ({ args }) => Number(args[0]),
+  };
+}
+
+/** Nobody answers from the first report of `rebooting` (or the second `installing`) on, for as long as the path says. */
+function outage(world: World, { server, time }: Life): Weather {
+  const { unreachableMs } = world.path;
+  let sinceMs: number | undefined;
+  return () => {
+    if (unreachableMs === undefined || server.reports.length < 2 || server.final !== undefined) return undefined;
+    sinceMs ??= time.nowMs;
+    return time.nowMs < sinceMs + unreachableMs ? { refused: "ECONNREFUSED" } : undefined;
+  };
+}
+
+/** Boot a device again and again until it has nothing left to do, and hold the result against the invariants. */
+export async function live(world: World, options: LifeOptions = {}): Promise<LifeEnd> {
+  const time = new VirtualTime();
+  const server = world.server.clone();
+  const watch: ModuleWatch = { last: undefined, runs: (pid) => machine.runs(pid), violations: [], calls: [] };
+  let observer: CallObserver = {};
+  let weather: Weather = () => undefined;
+  let atRest = false;
+  let calls = 0;
+  const machine: SimulatedMachine = new SimulatedMachine({
+    time,
+    chance: new Chance(options.seed ?? "device"),
+    disk: world.disk,
+    wallClockMs: world.wallMs,
+    chunkBytes: 2048,
+    bootLoader: bootLoaderOf(),
+    programs: programsOf(world, watch),
+    observer: {
+      before: (call) => {
+        calls++;
+        observer.before?.(call);
+      },
+      after: (call) => observer.after?.(call),
+      fault: (call) => observer.fault?.(call),
+      latencyMs: (call) => observer.latencyMs?.(call) ?? 0,
+    },
+    weather: (request, number) => outageWeather(request, number) ?? weather(request, number),
+    peer: (request) => {
+      const answer = server.answer(request);
+      if (server.idlePolls > 0) {
+        atRest = true;
+        machine.powerOff();
+      }
+      return answer;
+    },
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
+  });
+  const life: Life = { machine, server, time };
+  const outageWeather = outage(world, life);
+  if (options.observer) observer = options.observer(life);
+  if (options.weather) weather = options.weather(life);
+  let outOfTime = false;
+  time.after(PATIENCE_MS, () => {
+    outOfTime = true;
+    machine.cutPower();
+  });
+
+  const program = deviceProgram({
+    logger: options.logger ?? SILENT,
+    ...(options.wrapStore === undefined ? {} : { wrapStore: options.wrapStore }),
+  });
+  const violations: string[] = [];
+  while (!atRest && violations.length === 0) {
+    watch.last = undefined;
+    let end: Awaited<ReturnType<SimulatedMachine["boot"]>>;
+    try {
+      end = await time.until(machine.boot(program));
+    } catch (error) {
+      if (!(error instanceof NothingWillHappen)) throw error;
+      violations.push(`the device hangs: ${error.message}`);
+      break;
+    }
+    if (atRest) break;
+    if (end.kind === "brick") violations.push("the device boots nothing that is whole");
+    else if (outOfTime) violations.push(`the device did not come to rest within ${PATIENCE_MS} ms`);
+    else if (machine.boots >= BOOTS_MAX) violations.push(`the device was booted ${machine.boots} times and has no end`);
+    else if (end.kind === "returned" || end.kind === "threw" || end.kind === "killed") {
+      if (end.kind === "threw" && !(options.observer !== undefined))
+        violations.push(`the daemon threw ${String(end.error)}`);
+      // The service manager starts it again.
+      machine.powerOff();
+      await time.pass(RESTART_MS);
+    }
+  }
+  violations.push(...watch.violations, ...server.violations);
+  if (atRest) violations.push(...violationsOf(world.path, machine.disk, server));
+  return { violations, calls, boots: machine.boots, moduleCalls: watch.calls, server, disk: machine.disk };
+}

@@ -1,0 +1,216 @@
+import { readFile, readTextFile, removeDurably, replaceFile, type System } from "@upkeep/shared/system";
+import type { RebootAnswer } from "../../agent/modules/index.ts";
+import {
+  BOOT_ENVIRONMENT,
+  type ProgramContext,
+  parseEnvironment,
+  type SimulatedProgram,
+} from "../../mock-server/scenarios/simulation/index.ts";
+
+/** How the simulated update module behaves. */
+export interface ModuleBehaviour {
+  /** `files`: replaces a file of its own; `slots`: writes the other root file system, as rootfs-image does. */
+  readonly kind: "files" | "slots";
+  readonly reboot: RebootAnswer;
+  readonly rollback: boolean;
+  /** Calls that do half of their work and then fail. */
+  readonly fails: ReadonlySet<string>;
+  /** The payload is taken through the FIFOs. */
+  readonly streams: boolean;
+}
+
+export const APP = "/data/app";
+export const CURRENT = `${APP}/current`;
+export const BACKUP = `${APP}/backup`;
+export const SLOTS: Readonly<Record<number, string>> = { 2: "/dev/slot-2", 3: "/dev/slot-3" };
+/** Which slot the kernel was started from. */
+export const BOOTED_SLOT = "/run/booted-slot";
+
+const LIMIT_BYTES = 64 * 1024;
+
+async function bootVariables({ files }: System): Promise<Map<string, string>> {
+  return parseEnvironment((await readTextFile(files, BOOT_ENVIRONMENT, LIMIT_BYTES)) ?? "");
+}
+
+async function setBootVariables(system: System, variables: Readonly<Record<string, string>>): Promise<void> {
+  const batch = "/run/boot-batch";
+  await replaceFile(
+    system.files,
+    batch,
+    Object.entries(variables)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(""),
+  );
+  const tool = await system.processes.start({ command: "fw_setenv", args: ["-s", batch] });
+  const exit = await tool.exit;
+  if (!("code" in exit) || exit.code !== 0) throw new Error("fw_setenv failed");
+}
+
+const otherSlot = (slot: string | undefined): string => (slot === "2" ? "3" : "2");
+
+/** Read the payload from the FIFOs, and give each chunk to `write`. */
+async function takeStream({ openFifo }: ProgramContext, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+  for (;;) {
+    let line = "";
+    const next = await openFifo("stream-next");
+    for (let chunk = await next.read(); chunk !== undefined; chunk = await next.read())
+      line += new TextDecoder().decode(chunk);
+    await next.close();
+    if (line === "") return;
+    const payload = await openFifo(line.trim().split(" ")[0] ?? "");
+    for (let chunk = await payload.read(); chunk !== undefined; chunk = await payload.read()) await write(chunk);
+    await payload.close();
+  }
+}
+
+/** Actions by call; a call without one succeeds and does nothing. `fail` tells that half of it is enough. */
+type Actions = Readonly<Record<string, (fail: boolean) => Promise<void>>>;
+
+function rebootNow({ system }: ProgramContext) {
+  return async (fail: boolean): Promise<void> => {
+    if (fail) return;
+    await system.power.reboot();
+    await system.timers.sleep(24 * 3600_000);
+  };
+}
+
+function filesActions(
+  context: ProgramContext,
+  tree: string,
+  behaviour: ModuleBehaviour,
+  expected: Uint8Array,
+): Actions {
+  const { system } = context;
+  const { files } = system;
+  const staged = behaviour.streams ? `${tree}/tmp/payload` : `${tree}/files/payload`;
+  return {
+    Download: async (fail) => {
+      if (!behaviour.streams || fail) return;
+      const handle = await files.open(staged, "write");
+      await takeStream(context, (chunk) => handle.write(chunk));
+      await handle.sync();
+      await handle.close();
+      await files.syncDirectory(`${tree}/tmp`);
+    },
+    ArtifactInstall: async (fail) => {
+      const payload = await readFile(files, staged, LIMIT_BYTES);
+      if (payload === undefined || !payload.equals(expected))
+        throw new Error("VIOLATION: the payload to install is not whole");
+      const current = await readFile(files, CURRENT, LIMIT_BYTES);
+      if (current !== undefined && (await files.status(BACKUP)) === undefined)
+        await replaceFile(files, BACKUP, current);
+      await replaceFile(files, CURRENT, fail ? payload.subarray(0, payload.length >> 1) : payload);
+    },
+    ArtifactRollback: async (fail) => {
+      const backup = await readFile(files, BACKUP, LIMIT_BYTES);
+      if (backup !== undefined && !fail) await replaceFile(files, CURRENT, backup);
+    },
+    ArtifactReboot: rebootNow(context),
+    ArtifactRollbackReboot: rebootNow(context),
+    Cleanup: async () => {
+      await removeDurably(files, BACKUP);
+    },
+  };
+}
+
+function slotsActions(context: ProgramContext, tree: string, expected: Uint8Array): Actions {
+  const { system } = context;
+  const { files } = system;
+  const original = `${tree}/tmp/orig-part`;
+  const booted = async (): Promise<string> => (await readTextFile(files, BOOTED_SLOT, 10)) ?? "";
+  const demandBooted = async (available: string): Promise<void> => {
+    const variables = await bootVariables(system);
+    if (variables.get("upgrade_available") !== available) throw new Error("upgrade_available is another one");
+    if (variables.get("mender_boot_part") !== (await booted())) throw new Error("the other slot was booted");
+  };
+  return {
+    DownloadWithFileSizes: async (fail) => {
+      const slot = otherSlot((await bootVariables(system)).get("mender_boot_part"));
+      const handle = await files.open(SLOTS[Number(slot)] ?? "", "update");
+      let written = 0;
+      await takeStream(context, async (chunk) => {
+        await handle.write(fail ? chunk.subarray(0, chunk.length >> 1) : chunk, written);
+        written += chunk.length;
+        if (fail) throw new Error("enough");
+      });
+      await handle.sync();
+      await handle.close();
+    },
+    ArtifactInstall: async (fail) => {
+      const active = (await bootVariables(system)).get("mender_boot_part");
+      const other = otherSlot(active);
+      const device = await files.open(SLOTS[Number(other)] ?? "", "read");
+      const image = new Uint8Array(expected.length);
+      await device.read(image);
+      await device.close();
+      if (!Buffer.from(expected).equals(image)) throw new Error("VIOLATION: the image to boot is not whole");
+      await replaceFile(files, original, active ?? "");
+      if (fail) return;
+      await setBootVariables(system, {
+        mender_boot_part: other,
+        mender_boot_part_hex: other,
+        upgrade_available: "1",
+        bootcount: "0",
+      });
+    },
+    ArtifactVerifyReboot: () => demandBooted("1"),
+    ArtifactCommit: async (fail) => {
+      await demandBooted("1");
+      if (!fail) await setBootVariables(system, { upgrade_available: "0" });
+    },
+    ArtifactRollback: async (fail) => {
+      const variables = await bootVariables(system);
+      const from = await readTextFile(files, original, 10);
+      if (fail || from === undefined) return;
+      if (variables.get("mender_boot_part") !== from || variables.get("upgrade_available") !== "0")
+        await setBootVariables(system, { mender_boot_part: from, mender_boot_part_hex: from, upgrade_available: "0" });
+    },
+    ArtifactReboot: rebootNow(context),
+    ArtifactRollbackReboot: rebootNow(context),
+    ArtifactVerifyRollbackReboot: () => demandBooted("0"),
+  };
+}
+
+/** What the campaign watches while modules run. */
+export interface ModuleWatch {
+  /** Process of the call before, and whether that still runs. */
+  last: number | undefined;
+  runs: (pid: number) => boolean;
+  readonly violations: string[];
+  /** Calls of this life, in order. */
+  readonly calls: string[];
+}
+
+/** The update module: speaks protocol v3, reaches everything through its own door, keeps its state on the disk. */
+export function moduleProgram(behaviour: ModuleBehaviour, payload: Uint8Array, watch: ModuleWatch): SimulatedProgram {
+  return async (context) => {
+    const [call = "", tree = ""] = context.args;
+    if (watch.last !== undefined && watch.runs(watch.last))
+      watch.violations.push(`${call} was called while another call was running`);
+    watch.last = context.pid;
+    watch.calls.push(call);
+    try {
+      return await act(context, call, tree);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (text.startsWith("VIOLATION")) watch.violations.push(text);
+      throw error;
+    }
+  };
+
+  async function act(context: ProgramContext, call: string, tree: string): Promise<number> {
+    const fail = behaviour.fails.has(call);
+    if (call === "NeedsArtifactReboot") context.stdout(`${behaviour.reboot}\n`);
+    else if (call === "SupportsRollback") context.stdout(behaviour.rollback ? "Yes\n" : "No\n");
+    else if (call === "ProvidePayloadFileSizes") context.stdout(behaviour.kind === "slots" ? "Yes\n" : "No\n");
+    else {
+      const relative: ProgramContext = { ...context, openFifo: (path) => context.openFifo(`${tree}/${path}`) };
+      const actions =
+        behaviour.kind === "slots"
+          ? slotsActions(relative, tree, payload)
+          : filesActions(relative, tree, behaviour, payload);
+      await actions[call]?.(fail);
+    }
+    return fail ? 1 : 0;
+  }
+}

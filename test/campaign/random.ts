@@ -1,0 +1,88 @@
+import {
+  type CallObserver,
+  Chance,
+  type Disturbance,
+  survivalByChance,
+  type Trace,
+  type Weather,
+} from "../../mock-server/scenarios/simulation/index.ts";
+import type { Count } from "./exhaustive.ts";
+import { type Life, type LifeOptions, live } from "./life.ts";
+import type { CampaignPath } from "./paths.ts";
+import { newWorld, type Prepared, prepare } from "./world.ts";
+
+const CUTS_MAX = 4;
+/** A cut comes within so many calls of a boot. */
+const CALLS_MAX = 400;
+
+function disturbance(chance: Chance): Disturbance | undefined {
+  switch (chance.integer(8)) {
+    case 0:
+      return { refused: chance.oneOf(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "CERT_NOT_YET_VALID"]) };
+    case 1:
+      return { loseRequest: chance.oneOf(["reset", "silence"]) };
+    case 2:
+      return { loseAnswer: chance.oneOf(["reset", "silence"]) };
+    case 3:
+      return { duplicate: true };
+    case 4:
+      return { requestDelayMs: chance.integer(400_000) };
+    case 5:
+      return { answerDelayMs: chance.integer(400_000) };
+    case 6:
+      return { cutBodyAt: chance.integer(9000), cutBodyBy: chance.oneOf(["reset", "silence"]) };
+    default:
+      return { bytesPerSecond: 1 + chance.integer(2000) };
+  }
+}
+
+/** Everything at once, decided by the seed: where power goes and what it leaves, the network, how long calls take. */
+function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
+  const storm = chance.happens(0.4) ? chance.fraction() / 2 : 0;
+  const weatherChance = chance.fork("weather");
+  const weather: Weather = () => (weatherChance.happens(storm) ? disturbance(weatherChance) : undefined);
+  let cutsLeft = 1 + chance.integer(CUTS_MAX);
+  let callsLeft = 1 + chance.integer(CALLS_MAX);
+  const slow = chance.happens(0.05) ? chance.fork("latency") : undefined;
+  const observer = ({ machine }: Life): CallObserver => {
+    const strike = (): void => {
+      if (--callsLeft !== 0 || cutsLeft === 0) return;
+      cutsLeft--;
+      callsLeft = 1 + chance.integer(CALLS_MAX);
+      count.places++;
+      if (chance.happens(0.1)) machine.killProgram();
+      else {
+        count.cuts++;
+        machine.cutPower(survivalByChance(() => chance.fraction()));
+      }
+    };
+    return { before: strike, after: strike, latencyMs: () => slow?.integer(20) ?? 0 };
+  };
+  return { weather: () => weather, observer };
+}
+
+export interface RandomOptions extends Pick<LifeOptions, "wrapStore" | "logger"> {
+  readonly trace?: Trace;
+}
+
+/** Runs that one seed each decides. */
+export class RandomRuns {
+  readonly #paths: readonly CampaignPath[];
+  readonly #prepared = new Map<CampaignPath, Prepared>();
+
+  constructor(paths: readonly CampaignPath[]) {
+    this.#paths = paths;
+  }
+
+  async run(seed: string, count: Count, options: RandomOptions = {}): Promise<void> {
+    const chance = new Chance(seed);
+    const path = chance.oneOf(this.#paths);
+    let prepared = this.#prepared.get(path);
+    if (prepared === undefined) {
+      prepared = await prepare(path);
+      this.#prepared.set(path, prepared);
+    }
+    const { violations } = await live(newWorld(prepared), { ...options, ...chaos(chance.fork("chaos"), count), seed });
+    if (violations.length > 0) count.violations.push({ path: path.name, seed, what: violations });
+  }
+}
