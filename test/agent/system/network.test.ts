@@ -103,6 +103,24 @@ describe("requests of the real door", () => {
     expect(received).toBe(30_000);
   });
 
+  it("hand over all that came before a break to a reader that is slow", async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { "content-length": "1000000" });
+      response.write(Buffer.alloc(150_000), () => response.destroy());
+    });
+    const answer = await get(url);
+    let received = 0;
+    await expect(
+      (async () => {
+        for await (const chunk of answer.body) {
+          received += chunk.length;
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })(),
+    ).rejects.toMatchObject({ code: "ECONNRESET" });
+    expect(received).toBe(150_000);
+  });
+
   it("give up on a peer that never answers, and on one that stops in the middle", async () => {
     const url = await serve((request, response) => {
       if (request.url === "/silent") return;
