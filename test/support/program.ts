@@ -45,3 +45,46 @@ export function startProgram(
     },
   };
 }
+
+/** A program that is started again whenever it ends, as a service manager does it. */
+export class KeptRunning {
+  readonly #start: () => Program;
+  #program: Program;
+  #stopping = false;
+  readonly #past: Program[] = [];
+
+  constructor(start: () => Program) {
+    this.#start = start;
+    this.#program = start();
+    this.#restartWhenEnded();
+  }
+
+  /** How often it has ended and was started again. */
+  get restarts(): number {
+    return this.#past.length;
+  }
+
+  /** What all of them have written. */
+  output(): string {
+    return [...this.#past, this.#program].map((program) => program.output()).join("--- started again ---\n");
+  }
+
+  /** End the one that runs now; resolves when it has ended. */
+  kill(): Promise<unknown> {
+    return this.#program.stop("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.kill();
+  }
+
+  #restartWhenEnded(): void {
+    void this.#program.ended.then(() => {
+      if (this.#stopping) return;
+      this.#past.push(this.#program);
+      this.#program = this.#start();
+      this.#restartWhenEnded();
+    });
+  }
+}

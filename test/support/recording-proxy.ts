@@ -12,6 +12,7 @@ export interface Exchange {
 /** Stands between a device and its server, changes nothing and remembers what was said. */
 export class RecordingProxy {
   readonly exchanges: Exchange[] = [];
+  #losing: ((exchange: Exchange) => boolean) | undefined;
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -35,6 +36,7 @@ export class RecordingProxy {
         { method: exchange.method, headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" } },
         (answer) => {
           exchange.status = answer.statusCode;
+          if (proxy.#losing?.(exchange)) return;
           outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
           answer.pipe(outgoing);
         },
@@ -49,6 +51,11 @@ export class RecordingProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Deliver, from now on, no answer to a request for which `losing` is true; the server gets the request. */
+  loseAnswers(losing: (exchange: Exchange) => boolean): void {
+    this.#losing = losing;
   }
 
   /** Statuses that were reported for a deployment, in order, with the answers' status codes. */
