@@ -40,10 +40,10 @@ export class Artifacts {
    * @throws ServerError (invalid) if it cannot be deployed; (conflict) if the id is taken, or another artifact
    *   of the release is for some of the same devices: `metadata.conflict` tells which.
    */
-  insert(artifact: ArtifactRecord): Promise<void> {
+  async insert(artifact: ArtifactRecord): Promise<void> {
     checkMetadata(artifact);
     const combinations = combinationsOf(artifact);
-    return this.#storage.transaction(async ({ artifacts }) => {
+    await this.#storage.transaction(async ({ artifacts }) => {
       const digests = [...combinations.keys()];
       const owner = await artifacts.owner(artifact.name, digests);
       if (owner !== undefined) {
@@ -73,9 +73,9 @@ export class Artifacts {
   }
 
   /** @throws ServerError (not-found); (unprocessable) if it was ever part of a deployment; (invalid) */
-  setDescription(id: string, description: string): Promise<void> {
+  async setDescription(id: string, description: string): Promise<void> {
     checkDescription(description);
-    return this.#storage.transaction(async (records) => {
+    await this.#storage.transaction(async (records) => {
       const { name } = await find(records, id);
       if (await records.deployments.anyOfRelease(name, "any")) {
         throw unprocessable("Artifact has already been used in a deployment");

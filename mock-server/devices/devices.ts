@@ -128,7 +128,7 @@ export class Devices {
    * @returns The device's id.
    * @throws ServerError (invalid) if the identity or the key is malformed; (conflict) if the identity is known.
    */
-  preauthorize(identityData: unknown, publicKey: string): Promise<string> {
+  async preauthorize(identityData: unknown, publicKey: string): Promise<string> {
     const identity = identityOf(identityData);
     const { pem } = parsePublicKey(publicKey);
     return this.#storage.transaction(async (records) => {

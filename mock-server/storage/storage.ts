@@ -37,7 +37,9 @@ export class Storage {
 
   async #migrate(): Promise<void> {
     const { error } = await new Migrator({ db: this.#database, provider: migrations }).migrateToLatest();
-    if (error !== undefined) throw new Error("the database cannot be brought up to date", { cause: error });
+    if (error === undefined) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the database cannot be brought up to date: ${reason}`, { cause: error });
   }
 
   /** Read and write, all or nothing. If `work` rejects, nothing of it remains. */

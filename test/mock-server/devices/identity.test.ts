@@ -1,0 +1,27 @@
+import { describe, expect, test } from "vitest";
+import { identityOf, parseIdentity } from "../../../mock-server/devices/identity.ts";
+
+describe("An identity", () => {
+  test("is the same whatever the order of its keys and the white space", () => {
+    expect(parseIdentity('{ "b" : {"y":1, "x":[2, {"d":1,"c":2}]}, "a":"é" }').json).toBe(
+      '{"a":"é","b":{"x":[2,{"c":2,"d":1}],"y":1}}',
+    );
+  });
+
+  test("keeps keys that mean something to a program", () => {
+    expect(parseIdentity('{"__proto__":"x","constructor":"y"}').json).toBe('{"__proto__":"x","constructor":"y"}');
+  });
+
+  test.each(["", "mac=1", "null", "[]", '"text"', "1", '{"a":'])("is no identity: %s", (idData) => {
+    expect(() => parseIdentity(idData)).toThrow("id_data must be a JSON object");
+  });
+
+  test("of endless depth is refused", () => {
+    const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+    expect(() => parseIdentity(deep)).toThrow("nested deeper than 8 levels");
+  });
+
+  test("of an announced device is the one that the device sends", () => {
+    expect(identityOf({ sn: 1, mac: "a" }).json).toBe(parseIdentity('{"mac":"a","sn":1}').json);
+  });
+});
