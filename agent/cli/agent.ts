@@ -1,40 +1,38 @@
 import { createLogger, type Logger } from "@upkeep/shared/logging";
 import { isSystemError, readTextFile, type System, type TlsOptions } from "@upkeep/shared/system";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { holdDatastore } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
+import { installedProvides } from "../device/provides.ts";
 import { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
 import { type Audience, audienceOfErrors, writeError } from "../system/terminal.ts";
-import type { Globals } from "./globals.ts";
+import { type Globals, pathOptions } from "./globals.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;
 
 const FORMATS = { terminal: "human", journal: "journal", other: "json" } as const satisfies Record<Audience, string>;
 
-/** What all commands begin with: the door, the configuration, a log, and what the device remembers. */
-export interface Agent extends LoadedConfig {
+/** What all commands begin with: the door, the configuration and a log. */
+export interface Base extends LoadedConfig {
   readonly system: System;
   readonly log: Logger;
+}
+
+/** A command that works with the device, and with nobody else's interference. */
+export interface Agent extends Base {
   readonly store: DeviceStore;
   readonly deviceType: () => Promise<string>;
 }
 
-export interface OpenOptions {
-  /** The least severe level that is logged where neither the command line nor, for the daemon, the configuration says. */
-  readonly quiet: boolean;
-}
-
-/** @throws AgentError if the configuration or the data directory cannot be used. */
-export async function openAgent(globals: Globals, { quiet }: OpenOptions): Promise<Agent> {
-  const { config, fallbackConfig, datastore, root } = globals;
+/**
+ * @param quiet Log only from warnings on, where the command line says nothing else.
+ * @throws AgentError if the configuration cannot be used.
+ */
+export async function loadBase(globals: Globals, { quiet }: { readonly quiet: boolean }): Promise<Base> {
   const system = linuxSystem();
-  const loaded = await loadConfig(system.files, {
-    ...(config === undefined ? {} : { config }),
-    ...(fallbackConfig === undefined ? {} : { fallbackConfig }),
-    ...(datastore === undefined ? {} : { datastore }),
-    ...(root === undefined ? {} : { root }),
-  });
+  const loaded = await loadConfig(system.files, pathOptions(globals));
   const log = createLogger({
     level: globals.logLevel ?? (quiet ? "warning" : loaded.config.logLevel),
     format: globals.logFormat ?? FORMATS[audienceOfErrors()],
@@ -42,14 +40,12 @@ export async function openAgent(globals: Globals, { quiet }: OpenOptions): Promi
     now: () => system.clock.now(),
   });
   for (const warning of loaded.warnings) log.warning(warning);
-  const store = await openStore(system, loaded.paths.datastore, log);
-  const typeFile = loaded.config.deviceTypeFile ?? `${loaded.paths.datastore}/device_type`;
-  return { ...loaded, system, log, store, deviceType: () => readDeviceType(system.files, typeFile) };
+  return { ...loaded, system, log };
 }
 
-async function openStore(system: System, datastore: string, log: Logger): Promise<DeviceStore> {
+async function usable<T>(datastore: string, call: () => Promise<T>): Promise<T> {
   try {
-    return await DeviceStore.open(system.files, datastore, log);
+    return await call();
   } catch (error) {
     if (!isSystemError(error)) throw error;
     throw new AgentError("datastore-unusable", `cannot use the data directory ${datastore}: ${error.message}`, {
@@ -58,8 +54,31 @@ async function openStore(system: System, datastore: string, log: Logger): Promis
   }
 }
 
+/**
+ * Do something with the device while nobody else may change it.
+ * @param command Its name, for others who want to.
+ * @throws AgentError `datastore-held` or `datastore-unusable`; whatever `action` throws.
+ */
+export async function withAgent<T>(base: Base, command: string, action: (agent: Agent) => Promise<T>): Promise<T> {
+  const { system, config, log } = base;
+  const { datastore } = base.paths;
+  const release = await holdDatastore(system.files, datastore, { pid: process.pid, command });
+  try {
+    const store = await usable(datastore, () => DeviceStore.open(system.files, datastore, log));
+    const typeFile = config.deviceTypeFile ?? `${datastore}/device_type`;
+    return await action({ ...base, store, deviceType: () => readDeviceType(system.files, typeFile) });
+  } finally {
+    await release();
+  }
+}
+
+/** What is installed now; whoever works with the device at the same time is not disturbed. */
+export async function showInstalled({ system, paths, log }: Base) {
+  return installedProvides(await usable(paths.datastore, () => DeviceStore.look(system.files, paths.datastore, log)));
+}
+
 /** @throws AgentError `config-unreadable`, naming the key whose file it is. */
-export async function readPem({ system }: Pick<Agent, "system">, key: string, path: string): Promise<string> {
+export async function readPem({ system }: Pick<Base, "system">, key: string, path: string): Promise<string> {
   const refuse = (why: string, cause?: unknown): AgentError =>
     new AgentError("config-unreadable", `${key}: ${path} ${why}`, { cause });
   let text: string | undefined;
@@ -75,7 +94,7 @@ export async function readPem({ system }: Pick<Agent, "system">, key: string, pa
 }
 
 /** How to trust servers, and how to be trusted by them. */
-export async function tlsOptions(agent: Agent): Promise<TlsOptions> {
+export async function tlsOptions(agent: Base): Promise<TlsOptions> {
   const { serverCertificate, skipVerify, clientCertificate } = agent.config;
   const trusted = serverCertificate === undefined ? undefined : await trustedCertificates(agent, serverCertificate);
   return {
@@ -91,7 +110,7 @@ export async function tlsOptions(agent: Agent): Promise<TlsOptions> {
 }
 
 /** A missing file does not keep the device from servers that the system trusts anyway. */
-async function trustedCertificates(agent: Agent, path: string): Promise<string | undefined> {
+async function trustedCertificates(agent: Base, path: string): Promise<string | undefined> {
   try {
     return await readPem(agent, "ServerCertificate", path);
   } catch (error) {

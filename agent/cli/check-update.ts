@@ -2,15 +2,12 @@ import { systemPaths } from "../config/paths.ts";
 import { signalDaemon } from "../daemon/lock.ts";
 import { linuxSystem } from "../system/index.ts";
 import { writeOutput } from "../system/terminal.ts";
-import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+import { EXIT, type ExitCode, type Globals, isOwnDevice, pathOptions } from "./globals.ts";
 
 /** `upkeep check-update`: let the running daemon ask its server for a deployment now. */
-export async function checkUpdate({ root, datastore }: Globals): Promise<ExitCode> {
-  const paths = systemPaths({
-    ...(root === undefined ? {} : { root }),
-    ...(datastore === undefined ? {} : { datastore }),
-  });
-  const pid = await signalDaemon(linuxSystem(), paths.datastore, "USR1");
+export async function checkUpdate(globals: Globals): Promise<ExitCode> {
+  const paths = systemPaths(pathOptions(globals));
+  const pid = await signalDaemon(linuxSystem(), paths.datastore, "USR1", isOwnDevice(globals));
   writeOutput(`The daemon (process ${pid}) asks for an update now.\n`);
   return EXIT.ok;
 }

@@ -1,9 +1,8 @@
 import { Daemon } from "../daemon/daemon.ts";
-import { holdDatastore } from "../daemon/lock.ts";
 import { Notifier } from "../daemon/notify.ts";
 import { collectInventory } from "../device/inventory.ts";
 import { installedProvides } from "../device/provides.ts";
-import { type Agent, openAgent } from "./agent.ts";
+import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { backoffOf, createDeviceClient, createEngine } from "./parts.ts";
 import { VERSION } from "./version.ts";
@@ -15,35 +14,33 @@ async function provided(agent: Agent) {
   return { ...Object.fromEntries(told), artifact_name, device_type: await agent.deviceType() };
 }
 
+async function runWith(agent: Agent): Promise<ExitCode> {
+  const { config, paths, system, log } = agent;
+  const server = await createDeviceClient(agent);
+  const engine = await createEngine(agent, { server });
+  const backoff = backoffOf(agent);
+  const jitter = config.pollJitter;
+  await new Daemon({
+    system,
+    server,
+    engine,
+    provides: () => provided(agent),
+    inventory: async () =>
+      collectInventory(system, {
+        directory: paths.inventoryScripts,
+        version: VERSION,
+        known: await provided(agent),
+        log,
+      }),
+    polls: { intervalMs: config.updatePollIntervalMs, jitter, backoff },
+    inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
+    notifier: new Notifier(system, process.env, log),
+    log,
+  }).run();
+  return EXIT.ok;
+}
+
 /** `upkeep daemon`: update this device whenever its server has something for it, until it is told to stop. */
 export async function runDaemon(globals: Globals): Promise<ExitCode> {
-  const agent = await openAgent(globals, { quiet: false });
-  const { config, paths, system, log } = agent;
-  const release = await holdDatastore(system.files, paths.datastore, { pid: process.pid, command: "daemon" });
-  try {
-    const server = await createDeviceClient(agent);
-    const engine = await createEngine(agent, { server });
-    const backoff = backoffOf(agent);
-    const jitter = config.pollJitter;
-    await new Daemon({
-      system,
-      server,
-      engine,
-      provides: () => provided(agent),
-      inventory: async () =>
-        collectInventory(system, {
-          directory: paths.inventoryScripts,
-          version: VERSION,
-          known: await provided(agent),
-          log,
-        }),
-      polls: { intervalMs: config.updatePollIntervalMs, jitter, backoff },
-      inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
-      notifier: new Notifier(system, process.env, log),
-      log,
-    }).run();
-    return EXIT.ok;
-  } finally {
-    await release();
-  }
+  return await withAgent(await loadBase(globals, { quiet: false }), "daemon", runWith);
 }

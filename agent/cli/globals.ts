@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import type { LogFormat, LogLevel } from "@upkeep/shared/logging";
+import type { PathOptions } from "../config/paths.ts";
 
 /** Options that every command takes. */
 export interface Globals {
@@ -8,6 +10,21 @@ export interface Globals {
   readonly root?: string | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly logFormat?: LogFormat | undefined;
+}
+
+/** Paths of the command line are those of the directory in which it was typed. */
+export function pathOptions({ config, fallbackConfig, datastore, root }: Globals): PathOptions {
+  return {
+    ...(config === undefined ? {} : { config: resolve(config) }),
+    ...(fallbackConfig === undefined ? {} : { fallbackConfig: resolve(fallbackConfig) }),
+    ...(datastore === undefined ? {} : { datastore: resolve(datastore) }),
+    ...(root === undefined ? {} : { root: resolve(root) }),
+  };
+}
+
+/** True unless the command line names the place of another device: then this machine's systemd knows nothing of it. */
+export function isOwnDevice({ datastore, root }: Globals): boolean {
+  return datastore === undefined && root === undefined;
 }
 
 /** What a command ends with. */

@@ -1,7 +1,6 @@
-import { holdDatastore } from "../daemon/lock.ts";
 import { writeError, writeOutput } from "../system/terminal.ts";
 import type { StandaloneResult } from "../update/index.ts";
-import { type Agent, openAgent } from "./agent.ts";
+import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 
 export interface StandaloneOptions extends Globals {
@@ -15,16 +14,14 @@ export async function standalone(
   options: StandaloneOptions,
   action: (agent: Agent, signal: AbortSignal) => Promise<StandaloneResult>,
 ): Promise<ExitCode> {
-  const agent = await openAgent(options, { quiet: true });
-  const { system, paths } = agent;
-  const release = await holdDatastore(system.files, paths.datastore, { pid: process.pid, command });
+  const base = await loadBase(options, { quiet: true });
   const stop = new AbortController();
-  const deaf = (["SIGINT", "SIGTERM"] as const).map((name) => system.processes.onSignal(name, () => stop.abort()));
+  const deaf = (["SIGINT", "SIGTERM"] as const).map((name) => base.system.processes.onSignal(name, () => stop.abort()));
   try {
-    return tell(await action(agent, stop.signal), options.rebootExitCode === true);
+    const result = await withAgent(base, command, (agent) => action(agent, stop.signal));
+    return tell(result, options.rebootExitCode === true);
   } finally {
     for (const end of deaf) end();
-    await release();
   }
 }
 

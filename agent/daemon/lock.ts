@@ -100,6 +100,7 @@ async function mainPidOfUnit(system: Pick<System, "processes">): Promise<number 
 /**
  * Send SIGUSR1 (ask for a deployment) or SIGUSR2 (send the inventory) to the running daemon: the one that
  * holds the datastore, else the main process of the systemd unit.
+ * @param unit Whether to ask systemd for the unit.
  * @returns Its process id.
  * @throws AgentError `daemon-not-running`.
  */
@@ -107,9 +108,10 @@ export async function signalDaemon(
   system: Pick<System, "files" | "processes">,
   datastore: string,
   signal: "USR1" | "USR2",
+  unit: boolean,
 ): Promise<number> {
   const holder = await holderOf(system.files, datastore);
-  const pid = holder?.command === "daemon" ? holder.pid : await mainPidOfUnit(system);
+  const pid = holder?.command === "daemon" ? holder.pid : unit ? await mainPidOfUnit(system) : undefined;
   if (pid === undefined) throw new AgentError("daemon-not-running", `no upkeep daemon runs with ${datastore}`);
   const kill = await system.processes.start({ command: "sh", args: ["-c", `kill -s ${signal} ${pid}`] });
   const exit = await kill.exit;

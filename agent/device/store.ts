@@ -66,6 +66,18 @@ export class DeviceStore {
     return new DeviceStore(files, path, EMPTY);
   }
 
+  /**
+   * The store as it is now, for showing it: nothing is made, removed or put aside, so that whoever works with
+   * the datastore at the same time is not disturbed. Not to be saved.
+   */
+  static async look(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
+    const path = `${datastore}/${STORE_NAME}`;
+    const content = await readContent(files, path);
+    if (typeof content !== "string") return new DeviceStore(files, path, content);
+    logger.error(`the device's store ${path} cannot be used: ${content}`);
+    return new DeviceStore(files, path, EMPTY);
+  }
+
   /** What is installed, `artifact_name` included; `undefined` on a device that never installed an artifact. */
   get provides(): Provides | undefined {
     return this.#content.provides ?? undefined;

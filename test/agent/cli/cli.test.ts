@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LOG_LEVELS } from "@upkeep/shared/logging";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -70,6 +70,29 @@ describe("upkeep", () => {
         stderr: `upkeep: ${path}: not JSON from line 3, column 1 on\n`,
       });
     }
+  });
+
+  it("takes paths as those of the directory in which it is called, and the last of an option given twice", () => {
+    const relative = (...args: string[]): string =>
+      execFileSync(process.execPath, [UPKEEP, ...args], { encoding: "utf8", cwd: directory, stdio: "pipe" });
+    writeFileSync(
+      join(root, "var/lib/mender/upkeep-store.json"),
+      '{"version":1,"provides":{"artifact_name":"r9"},"update":null}',
+    );
+    expect(relative("--root", "nowhere", "--root", String(count), "show-artifact")).toBe("r9\n");
+  });
+
+  it("shows what is installed without touching anything, even a store that is broken or being written", () => {
+    const store = join(root, "var/lib/mender/upkeep-store.json");
+    writeFileSync(store, "{");
+    writeFileSync(`${store}.new`, "half");
+    const { code, stdout, stderr } = upkeep(root, "show-artifact");
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "unknown\n" });
+    expect(stderr).toContain("upkeep-store.json cannot be used: it is not JSON");
+    expect(readFileSync(store, "utf8")).toBe("{");
+    expect(readFileSync(`${store}.new`, "utf8")).toBe("half");
+    expect(upkeep(join(directory, "never"), "show-artifact").stdout).toBe("unknown\n");
+    expect(existsSync(join(directory, "never"))).toBe(false);
   });
 
   it("warns of keys that it does not know", () => {

@@ -79,7 +79,7 @@ describe("signals to the daemon", () => {
       ["USR2", "sent"],
     ] as const) {
       const heard = once(child.stdout as NodeJS.EventEmitter, "data");
-      expect(await signalDaemon(system, store, signal)).toBe(child.pid);
+      expect(await signalDaemon(system, store, signal, false)).toBe(child.pid);
       child.stdin?.write("\n");
       expect(String((await heard)[0])).toBe(`${word}\n`);
     }
@@ -87,6 +87,6 @@ describe("signals to the daemon", () => {
 
   it("fail where none runs", async () => {
     const store = datastore("quiet");
-    await expect(signalDaemon(system, store, "USR1")).rejects.toMatchObject({ code: "daemon-not-running" });
+    await expect(signalDaemon(system, store, "USR1", true)).rejects.toMatchObject({ code: "daemon-not-running" });
   });
 });
