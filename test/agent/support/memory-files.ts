@@ -20,11 +20,13 @@ function parentOf(path: string): string {
 }
 
 class MemoryHandle implements FileHandle {
+  readonly #path: string;
   readonly #node: Node;
   readonly #files: MemoryFiles;
   #position: number;
 
-  constructor(node: Node, files: MemoryFiles, position: number) {
+  constructor(path: string, node: Node, files: MemoryFiles, position: number) {
+    this.#path = path;
     this.#node = node;
     this.#files = files;
     this.#position = position;
@@ -38,7 +40,7 @@ class MemoryHandle implements FileHandle {
   }
 
   async write(data: Uint8Array, position = this.#position): Promise<void> {
-    this.#files.demandRoom(data.length);
+    this.#files.demandRoom(this.#path, data.length);
     const { data: old } = this.#node;
     const grown = Buffer.alloc(Math.max(old.length, position + data.length));
     old.copy(grown);
@@ -63,14 +65,13 @@ class MemoryHandle implements FileHandle {
 /** A file system in memory, with the errors of a real one. Nothing reads its FIFOs. */
 export class MemoryFiles implements Files {
   readonly #nodes = new Map<string, Node>([["/", { kind: "directory", mode: 0o755, data: Buffer.alloc(0) }]]);
-  /** Bytes that may still be written. */
-  roomBytes = Number.POSITIVE_INFINITY;
-  /** What `freeBytes` says, if not the truth. */
-  freeBytesSaid: number | undefined;
+  /** Which writes find the disk full. */
+  refuse: (path: string, bytes: number) => boolean = () => false;
+  /** What `freeBytes` says. */
+  freeBytesSaid = 1e12;
 
-  demandRoom(bytes: number): void {
-    if (bytes > this.roomBytes) throw new SystemError("ENOSPC", "no space left on device");
-    this.roomBytes -= bytes;
+  demandRoom(path: string, bytes: number): void {
+    if (this.refuse(path, bytes)) throw new SystemError("ENOSPC", "no space left on device");
   }
 
   /** For tests: a file with its content and permissions, parents included. */
@@ -99,7 +100,7 @@ export class MemoryFiles implements Files {
     const node = there ?? { kind: "file" as const, mode: permissions, data: Buffer.alloc(0) };
     if (mode === "write") node.data = Buffer.alloc(0);
     this.#nodes.set(path, node);
-    return new MemoryHandle(node, this, mode === "append" ? node.data.length : 0);
+    return new MemoryHandle(path, node, this, mode === "append" ? node.data.length : 0);
   }
 
   async status(path: string): Promise<FileStatus | undefined> {
@@ -152,7 +153,7 @@ export class MemoryFiles implements Files {
   }
 
   async freeBytes(): Promise<number> {
-    return this.freeBytesSaid ?? this.roomBytes;
+    return this.freeBytesSaid;
   }
 
   async makeFifo(path: string, permissions = 0o600): Promise<void> {

@@ -1,0 +1,158 @@
+import { describe, expect, it } from "vitest";
+import type { UpdateEngine } from "../../../agent/update/engine.ts";
+import { sourceOf } from "../support/artifacts.ts";
+import { type Cut, Life } from "../support/life.ts";
+import { DEPLOYMENT, STORE, World, type WorldOptions } from "../support/world.ts";
+
+const YES = { SupportsRollback: "Yes" };
+const DOWNLOAD = ["ProvidePayloadFileSizes", "Download", "ArtifactInstall", "NeedsArtifactReboot", "SupportsRollback"];
+
+async function install(world: World, engine?: UpdateEngine) {
+  return await (engine ?? (await world.start())).install(sourceOf(await world.bytes()));
+}
+
+describe("an update by hand", () => {
+  it("waits for the commit if it could be rolled back, also over a restart", async () => {
+    const world = new World({ behaviour: { answers: { ...YES, NeedsArtifactReboot: "Automatic" } } });
+    expect(await install(world)).toEqual({ kind: "awaiting-commit", artifactName: "new", rebootNeeded: true });
+    expect(world.trace).toEqual(DOWNLOAD);
+    expect(world.provides).toEqual({});
+    const engine = await world.start();
+    expect(engine.pending).toEqual({
+      mode: "standalone",
+      deployment: undefined,
+      artifactName: "new",
+      state: "AwaitCommit",
+    });
+    expect(await engine.resume()).toBeUndefined();
+    expect(await engine.commit()).toEqual({ kind: "committed", artifactName: "new", rebootNeeded: true });
+    expect(world.trace).toEqual([...DOWNLOAD, "ArtifactCommit", "Cleanup"]);
+    expect(world.provides.artifact_name).toBe("new");
+    expect(await engine.commit()).toEqual({ kind: "none-in-progress" });
+    expect(await engine.rollback()).toEqual({ kind: "none-in-progress" });
+  });
+
+  it("is committed at once if it cannot be rolled back", async () => {
+    const world = new World();
+    expect(await install(world)).toEqual({ kind: "committed", artifactName: "new", rebootNeeded: false });
+    expect(world.trace).toEqual([...DOWNLOAD, "ArtifactCommit", "Cleanup"]);
+  });
+
+  it("goes back when it is told to", async () => {
+    const world = new World({ behaviour: { answers: { ...YES, NeedsArtifactReboot: "Yes" } } });
+    const engine = await world.start();
+    await install(world, engine);
+    expect(await engine.rollback()).toEqual({ kind: "rolled-back", artifactName: "new" });
+    expect(world.trace).toEqual([...DOWNLOAD, "SupportsRollback", "ArtifactRollback", "ArtifactFailure", "Cleanup"]);
+    expect(world.provides).toEqual({});
+  });
+
+  it("says so when the module changed its mind about rolling back, and stays as it is", async () => {
+    const behaviour = { answers: { SupportsRollback: "Yes" } };
+    const world = new World({ behaviour });
+    const engine = await world.start();
+    await install(world, engine);
+    behaviour.answers.SupportsRollback = "No";
+    expect(await engine.rollback()).toEqual({ kind: "rollback-unsupported", artifactName: "new" });
+    expect(engine.pending).toMatchObject({ state: "AwaitCommit" });
+    expect(await engine.commit()).toMatchObject({ kind: "committed" });
+  });
+
+  it("goes back when the commit fails", async () => {
+    const world = new World({ behaviour: { answers: YES, fails: { ArtifactCommit: 1 } } });
+    const engine = await world.start();
+    await install(world, engine);
+    expect(await engine.commit()).toMatchObject({
+      kind: "failed",
+      device: "old",
+      failure: { code: "module-failed", message: "update module recorder exited with code 1 in ArtifactCommit" },
+    });
+    expect(world.software).toBe("old");
+  });
+
+  it("leaves no trace, and asks no module, when the artifact does not fit", async () => {
+    const world = new World({ plan: { deviceTypes: ["other"] } });
+    const source = sourceOf(await world.bytes());
+    expect(await (await world.start()).install(source)).toMatchObject({
+      kind: "failed",
+      device: "old",
+      failure: { code: "device-type-mismatch" },
+    });
+    expect(source.closed()).toBe(true);
+    expect(world.trace).toEqual([]);
+    expect(world.files.text(STORE)).toBeUndefined();
+  });
+
+  it("commits an empty payload at once, after its depends were checked, without scripts", async () => {
+    const plan: WorldOptions["plan"] = {
+      kind: "bootstrap",
+      artifactName: "new",
+      deviceTypes: ["board"],
+      provides: { "rootfs-image.version": "7" },
+    };
+    const world = new World({ plan });
+    world.files.put("/scripts/Download_Enter_00", "#!", 0o755);
+    expect(await install(world)).toMatchObject({ kind: "committed" });
+    expect(world.trace).toEqual([]);
+    expect(world.provides).toEqual({ artifact_name: "new", "rootfs-image.version": "7" });
+    const picky = new World({ plan: { ...plan, dependsArtifactNames: ["other"] } });
+    expect(await install(picky)).toMatchObject({ kind: "failed", failure: { code: "depends-mismatch" } });
+  });
+
+  it("is refused while another waits, and lets no deployment begin", async () => {
+    const world = new World({ behaviour: { answers: YES } });
+    const engine = await world.start();
+    await install(world, engine);
+    const refusal = {
+      code: "update-in-progress",
+      message:
+        'an update installed by hand of artifact "new" has not come to its end: it is waiting for a person to commit or roll back',
+    };
+    const source = sourceOf(await world.bytes());
+    await expect(engine.install(source)).rejects.toMatchObject(refusal);
+    expect(source.closed()).toBe(true);
+    await expect(engine.runDeployment(DEPLOYMENT)).rejects.toMatchObject(refusal);
+    expect(world.statuses).toEqual([]);
+  });
+
+  it("is stopped by a signal, and a new one may begin as nothing was changed", async () => {
+    const world = new World({ behaviour: { hangs: ["Download"] } });
+    const stop = new AbortController();
+    const engine = await world.start();
+    const stopped = engine.install(sourceOf(await world.bytes()), stop.signal);
+    while (!world.trace.includes("Download")) await new Promise((resolve) => setImmediate(resolve));
+    stop.abort(new Error("enough"));
+    expect(await stopped).toEqual({ kind: "interrupted", state: "Download" });
+    const second = new World();
+    for (const path of world.files.below("/data")) {
+      if (path.endsWith(".json")) second.files.put(path, world.files.text(path) ?? "");
+    }
+    expect(await install(second)).toMatchObject({ kind: "committed" });
+  });
+
+  it("that was interrupted comes to its end by commit or rollback, wherever it was cut", async () => {
+    const options: WorldOptions = { behaviour: { answers: YES } };
+    const whole = new Life();
+    const reference = new World(options);
+    await install(reference, await reference.start(whole));
+    for (let step = 1; step <= whole.steps; step++) {
+      for (const next of ["commit", "rollback"] as const) {
+        const world = new World(options);
+        const cut: Cut = { step, side: "after" };
+        const life = new Life(cut);
+        const engine = world.start(life).then((started) => install(world, started));
+        await Promise.race([engine, life.over]);
+        const waits = JSON.parse(world.files.text(STORE) ?? "{}").update?.state === "AwaitCommit";
+        const result = await (await world.start())[next]();
+        const where = `${next} after step ${step}, ${whole.names[step - 1]}`;
+        if (waits && next === "commit") expect(result.kind, where).toBe("committed");
+        else expect(["none-in-progress", "failed", "rolled-back"], where).toContain(result.kind);
+        expect(world.provides.artifact_name ?? "old", where).toBe(world.software);
+        expect(
+          world.files.below("/data").filter((path) => path.includes("tree") && result.kind !== "none-in-progress"),
+          where,
+        ).toEqual([]);
+      }
+    }
+  });
+});
