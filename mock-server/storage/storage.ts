@@ -1,5 +1,5 @@
 import type { Database as SqliteDatabase } from "better-sqlite3";
-import { Kysely, Migrator, SqliteDialect, sql } from "kysely";
+import { Kysely, Migrator, SqliteDialect } from "kysely";
 import { migrations } from "./migrations/index.ts";
 import { Records } from "./records.ts";
 import type { Schema } from "./schema.ts";
@@ -46,14 +46,14 @@ export class Storage {
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
     return this.#database.connection().execute(async (connection) => {
       // The write lock at once: another process cannot come between what is read and what is written.
-      await sql`begin immediate`.execute(connection);
+      this.#sqlite.exec("begin immediate");
       try {
         const result = await work(new Records(connection));
-        await sql`commit`.execute(connection);
+        this.#sqlite.exec("commit");
         return result;
       } catch (error) {
         // A full disk makes SQLite roll back by itself.
-        if (this.#sqlite.inTransaction) await sql`rollback`.execute(connection);
+        if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback");
         throw error;
       }
     });
@@ -62,17 +62,18 @@ export class Storage {
   /** Read. All statements see the same state. */
   read<T>(work: (records: Records) => Promise<T>): Promise<T> {
     return this.#database.connection().execute(async (connection) => {
-      await sql`begin`.execute(connection);
+      this.#sqlite.exec("begin");
       try {
         return await work(new Records(connection));
       } finally {
-        await sql`rollback`.execute(connection);
+        if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback");
       }
     });
   }
 
-  /** Waits for what is under way. */
+  /** Waits for what is under way, and for what waits for it. */
   async close(): Promise<void> {
+    await this.#database.connection().execute(() => Promise.resolve());
     await this.#database.destroy();
     if (this.#sqlite.open) this.#sqlite.close();
   }

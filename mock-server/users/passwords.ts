@@ -9,7 +9,15 @@ const KEY_BYTES = 32;
 /** `scrypt$N$r$p$salt$key`, the last two in base64: later factors do not shut out older passwords. */
 export async function hashPassword(random: Random, password: string): Promise<string> {
   const salt = random.bytes(SALT_BYTES);
-  const key = await derive(password, salt, KEY_BYTES, COST);
+  return format(salt, await derive(password, salt, KEY_BYTES, COST));
+}
+
+/** The hash of no password: to check one against it costs as much time as against any other. */
+export function hashOfNobody(random: Random): string {
+  return format(random.bytes(SALT_BYTES), random.bytes(KEY_BYTES));
+}
+
+function format(salt: Uint8Array, key: Uint8Array): string {
   return ["scrypt", COST.N, COST.r, COST.p, base64(salt), base64(key)].join("$");
 }
 

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { invalid, unauthorized } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
-import { hashPassword, isPassword, makePassword } from "./passwords.ts";
+import { hashOfNobody, hashPassword, isPassword, makePassword } from "./passwords.ts";
 
 const ISSUER = "mender.useradm";
 /** At most so many sessions a user has at once; the oldest gives way. */
@@ -44,8 +44,8 @@ export class Users {
   readonly #tokens: TokenKey<UserClaims>;
   /** The password that is being checked: one at a time, for each takes its fill of memory and a thread. */
   #checking: Promise<unknown> = Promise.resolve();
-  /** Of a password that nobody has: an unknown address costs the same time as a wrong password. */
-  #nobody: Promise<string> | undefined;
+  /** For an unknown address, which must cost the same time as a wrong password. */
+  readonly #nobody: string;
 
   constructor(
     storage: Storage,
@@ -56,6 +56,7 @@ export class Users {
     this.#storage = storage;
     this.#system = system;
     this.#tokenLifeMs = tokenLifeMs;
+    this.#nobody = hashOfNobody(system.random);
     this.#tokens = new TokenKey(tokenSeed, { kid: "upkeep-users" }, (payload) => UserClaims.safeParse(payload).data);
   }
 
@@ -112,9 +113,7 @@ export class Users {
   }
 
   #check(password: string, hash: string | undefined): Promise<boolean> {
-    this.#nobody ??= hashPassword(this.#system.random, makePassword(this.#system.random));
-    const nobody = this.#nobody;
-    const check = async () => isPassword(password.length <= TEXT_MAX ? password : "", hash ?? (await nobody));
+    const check = () => isPassword(password.length <= TEXT_MAX ? password : "", hash ?? this.#nobody);
     const result = this.#checking.then(check, check);
     this.#checking = result;
     return result;

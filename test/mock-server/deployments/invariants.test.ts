@@ -175,7 +175,7 @@ test("After whatever happens one after the other: counters are exact, the order 
         await world.domain.close();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

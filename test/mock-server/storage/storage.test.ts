@@ -131,6 +131,20 @@ describe("A transaction", () => {
     expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(0);
   });
 
+  test("that is under way, or waits for one, is finished before the database is closed", async () => {
+    const { opened, open } = gate();
+    const underWay = storage.transaction(async ({ devices }) => {
+      await opened;
+      await devices.insert(device("d1"));
+    });
+    const waiting = storage.transaction(({ devices }) => devices.insert(device("d2")));
+    const closed = storage.close();
+    open();
+    await Promise.all([underWay, waiting, closed]);
+    storage = await Storage.open({ directory });
+    expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(2);
+  });
+
   test("that breaks a rule of the tables fails whole", async () => {
     const broken = storage.transaction(async ({ devices, authSets }) => {
       await devices.insert(device("d1"));
