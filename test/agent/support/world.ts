@@ -75,6 +75,8 @@ export class World {
   readonly trace: string[] = [];
   readonly logs: (readonly LogMessage[])[] = [];
   readonly states: string[] = [];
+  /** Bytes received, of bytes in all. */
+  readonly received: (readonly [number, number | undefined])[] = [];
   readonly logged: string[] = [];
   /** What the module has put on the device. */
   software: "old" | "new" = "old";
@@ -142,6 +144,7 @@ export class World {
       retryDelays: (attempt, retryAfterMs) => (attempt >= tries ? undefined : (retryAfterMs ?? 60_000)),
       onProgress: (event) => {
         if (event.kind === "state") this.states.push(event.state);
+        else this.received.push([event.receivedBytes, event.totalBytes]);
       },
     };
     return new UpdateEngine(options);
@@ -150,14 +153,19 @@ export class World {
   /**
    * Run the deployment, restarting the program whenever it was killed or rebooted, until it has come to its end.
    * @param cut Where the program is killed, its steps counted over all its lives.
+   * @param onEnd Told when a life has ended before its work.
    */
-  async deploy(cut?: Cut): Promise<DeploymentResult & { readonly steps: readonly string[] }> {
+  async deploy(
+    cut?: Cut,
+    onEnd: () => void = () => undefined,
+  ): Promise<DeploymentResult & { readonly steps: readonly string[] }> {
     const steps: string[] = [];
     for (let lives = 1; lives <= 100; lives++) {
       const life = new Life(cut && { ...cut, step: cut.step - steps.length });
       const result = await Promise.race([this.#live(life), life.over]);
       steps.push(...life.names);
       if (result !== "killed") return { ...result, steps };
+      onEnd();
       this.time.clear();
     }
     throw new Error(`no end after 100 lives: ${this.trace.join(", ")}`);

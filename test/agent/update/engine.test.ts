@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { AgentError } from "../../../agent/errors.ts";
+import { STATE_NAMES, stateOf } from "../../../agent/update/states.ts";
+import { DEPLOYMENT, OFFLINE, STORE, World } from "../support/world.ts";
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const other = { ...DEPLOYMENT, id: "d-2" };
+
+describe("the update engine", () => {
+  it("keeps a final status until the server has it, lets nothing else begin, and never changes it", async () => {
+    let reachable = false;
+    const world = new World({
+      answer: (status) => (status !== "success" || reachable ? "accepted" : OFFLINE),
+      tries: 2,
+    });
+    const engine = await world.start();
+    expect(await engine.runDeployment(DEPLOYMENT)).toMatchObject({ status: "success", reported: "pending" });
+    expect(engine.pending).toMatchObject({ deployment: "d-1", state: "Report" });
+    await expect(engine.runDeployment(other)).rejects.toMatchObject({ code: "update-in-progress" });
+
+    const kept = world.files.text(STORE);
+    expect(await engine.resume()).toMatchObject({ status: "success", reported: "pending" });
+    expect(world.files.text(STORE), "nothing is written while it only waits").toBe(kept);
+
+    const restarted = await world.start();
+    expect(await restarted.resume()).toMatchObject({ status: "success", reported: "pending" });
+    reachable = true;
+    expect(await restarted.resume()).toMatchObject({ status: "success", reported: "accepted" });
+    expect(restarted.pending).toBeUndefined();
+    expect(await restarted.resume()).toBeUndefined();
+    expect(world.finals).toEqual(["success"]);
+    expect(world.statuses.filter((status) => status === "success")).toHaveLength(7);
+    expect(world.calls.filter((call) => call === "Cleanup")).toHaveLength(1);
+  });
+
+  it("is done with a deployment that its server no longer knows", async () => {
+    const world = new World({ answer: (status) => (status === "success" ? "gone" : "accepted") });
+    const engine = await world.start();
+    expect(await engine.runDeployment(DEPLOYMENT)).toMatchObject({ status: "success", reported: "aborted" });
+    expect(engine.pending).toBeUndefined();
+    expect(world.provides.artifact_name).toBe("new");
+  });
+
+  it("waits as long as the server asks for", async () => {
+    const busy = new AgentError("server-busy", "busy", { retryAfterMs: 5 });
+    const world = new World({ answer: (status, nth) => (status === "success" && nth === 1 ? busy : "accepted") });
+    const before = world.time.now();
+    await (await world.start()).runDeployment(DEPLOYMENT);
+    expect(world.finals).toEqual(["success"]);
+    const tookMs = world.time.now() - before;
+    expect(tookMs).toBeGreaterThanOrEqual(5);
+    expect(tookMs, "not the pause between tries without such a wish").toBeLessThan(60_000);
+  });
+
+  it("works on one update at a time", async () => {
+    const world = new World();
+    const engine = await world.start();
+    const first = engine.runDeployment(DEPLOYMENT);
+    await expect(engine.runDeployment(other)).rejects.toMatchObject({ code: "update-in-progress" });
+    expect(await first).toMatchObject({ deployment: "d-1", status: "success" });
+    expect(await engine.runDeployment(other)).toMatchObject({ deployment: "d-2", status: "success" });
+  });
+
+  it("stops at once when it is told to, ends the module, and later comes to one end", async () => {
+    for (const call of ["Download", "ArtifactInstall", "ArtifactCommit", "Cleanup"]) {
+      const behaviour = { answers: { SupportsRollback: "Yes" }, hangs: [call] };
+      const world = new World({ behaviour });
+      const stop = new AbortController();
+      const engine = await world.start();
+      const stopped = engine.runDeployment(DEPLOYMENT, stop.signal);
+      while (!world.trace.includes(call)) await turn();
+      stop.abort(new Error("the program is to end"));
+      expect(await stopped, call).toEqual({ kind: "interrupted", state: call });
+      expect(world.finals).toEqual([]);
+      behaviour.hangs = [];
+      const result = await world.deploy();
+      const status = call === "Cleanup" ? "success" : "failure";
+      expect(result, call).toMatchObject({ kind: "finished", status, device: status === "success" ? "new" : "old" });
+      expect(world.finals, call).toEqual([status]);
+    }
+  });
+
+  it("tells whoever watches where it is and how much has come", async () => {
+    const world = new World();
+    await world.deploy();
+    expect(world.states).toEqual([
+      ...["Download", "ArtifactInstall", "NeedsArtifactReboot", "BeforeArtifactCommit", "ArtifactCommit"],
+      ...["AfterArtifactCommit", "Cleanup", "Report"],
+    ]);
+    const { length } = await world.bytes();
+    expect(world.received.at(-1)).toEqual([length, length]);
+  });
+});
+
+describe("the table of states", () => {
+  it("leads everywhere, and from everywhere to an end", () => {
+    const reached = new Set<string>(["Download"]);
+    for (const name of reached) {
+      if (name === "Idle" || name === "Waiting") continue;
+      const state = stateOf(name as (typeof STATE_NAMES)[number]);
+      for (const { to } of Object.values(state.next)) reached.add(to);
+    }
+    expect([...reached].sort()).toEqual([...STATE_NAMES, "Idle", "Waiting"].sort());
+  });
+
+  it("says what a restart means wherever it is journalled, and nowhere else", () => {
+    for (const name of STATE_NAMES) {
+      const { journal, restart } = stateOf(name);
+      expect(restart === undefined, name).toBe(journal === "no");
+      if (restart !== undefined) expect([...STATE_NAMES, name], name).toContain(restart);
+    }
+  });
+
+  it("lets everything that could fail, fail", () => {
+    for (const name of STATE_NAMES) expect(stateOf(name).next.failed, name).toBeDefined();
+  });
+});
