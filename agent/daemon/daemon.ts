@@ -160,7 +160,7 @@ export class Daemon {
     if (instructions === undefined) {
       log.debug("there is nothing to install");
       // The server may have lost it: it is a new session, and nothing was sent in it yet.
-      if (!server.hasInventory) this.#inventory.request();
+      if (!server.hasInventory && !this.#inventory.backingOff) this.#inventory.request();
       return;
     }
     log.info(

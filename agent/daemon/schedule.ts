@@ -17,6 +17,7 @@ export class Schedule {
   #dueAt: number;
   #failures = 0;
   #requested = false;
+  #backingOff = false;
 
   /** Due at once. */
   constructor(settings: TaskSettings, nowMs: number, fraction: () => number) {
@@ -30,6 +31,11 @@ export class Schedule {
     return this.#requested ? Number.NEGATIVE_INFINITY : this.#dueAt;
   }
 
+  /** The last round failed, and the next try has its time, which the server may have set. */
+  get backingOff(): boolean {
+    return this.#backingOff;
+  }
+
   /** Due as soon as possible, also when a round is under way now. */
   request(): void {
     this.#requested = true;
@@ -39,6 +45,7 @@ export class Schedule {
   begin(nowMs: number): void {
     const { intervalMs, jitter } = this.#settings;
     this.#requested = false;
+    this.#backingOff = false;
     this.#regularAt = nowMs + intervalMs * (1 + jitter * this.#fraction());
     this.#dueAt = this.#regularAt;
   }
@@ -55,6 +62,7 @@ export class Schedule {
     // What the server asked for itself is no try of ours.
     if (retryAfterMs === undefined) this.#failures++;
     const pauseMs = pauseBeforeRetry(this.#settings.backoff, this.#failures, this.#fraction(), retryAfterMs);
+    this.#backingOff = pauseMs !== undefined;
     if (pauseMs === undefined) {
       this.#failures = 0;
       this.#dueAt = this.#regularAt;

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LOG_LEVELS } from "@upkeep/shared/logging";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -109,6 +109,35 @@ describe("upkeep", () => {
     expect(JSON.parse(line("json"))).toMatchObject({ level: "warning", message: expect.stringContaining("Nonsense") });
     expect(upkeep(root, "--log-level", "error", "show-artifact").stderr).toBe("");
     expect(upkeep(root, "--log-level", "loud", "show-artifact").code).toBe(1);
+  });
+});
+
+describe("the log under systemd", () => {
+  it("has a priority on each line where the journal reads it, and only there", () => {
+    writeFileSync(join(root, "etc/mender/mender.conf"), '{"Nonsense": 1}');
+    const path = join(root, "stderr");
+    const errors = openSync(path, "w");
+    const { dev, ino } = fstatSync(errors, { bigint: true });
+    for (const stream of [`${dev}:${ino}`, `${dev}:1`]) {
+      spawnSync(process.execPath, [UPKEEP, "--root", root, "show-artifact"], {
+        stdio: ["ignore", "ignore", errors],
+        env: { ...process.env, JOURNAL_STREAM: stream },
+      });
+    }
+    closeSync(errors);
+    const [journal, other] = readFileSync(path, "utf8").trim().split("\n");
+    expect(journal).toMatch(/^<4>.*unknown key Nonsense/);
+    expect(other).toMatch(/^\{"level":"warning"/);
+  });
+});
+
+describe("the bundle", () => {
+  it("is one file, without the server and without what only the server needs", () => {
+    const bundle = readFileSync(join(UPKEEP, "../../dist/upkeep.cjs"), "utf8");
+    expect(bundle.length).toBeLessThan(1_200_000);
+    for (const foreign of ["fastify", "kysely", "better-sqlite3", "lzma-native", "toJSONSchema("]) {
+      expect(bundle).not.toContain(foreign);
+    }
   });
 });
 

@@ -190,6 +190,14 @@ describe("the daemon", () => {
     expect(await world.run()).toEqual(["0 inventory", "0 poll", "7200 poll"]);
   });
 
+  it("does not send the inventory sooner than the server asks for, though polls go on", async () => {
+    world.inventory = fail(new AgentError("server-busy", "429", { retryable: true, retryAfterMs: 3_000_000 }));
+    world.hasInventory = false;
+    world.polls = [nothing, nothing];
+    const events = world.run();
+    expect(await events).toEqual(["0 inventory", "0 poll", "1800 poll", "3000 inventory"]);
+  });
+
   it("polls on SIGUSR1 and sends the inventory on SIGUSR2, also in the middle of a round", async () => {
     world.polls = [
       () => {
