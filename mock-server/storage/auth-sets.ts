@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
-import type { AuthSetTable, AuthStatus, DeviceStatus, Schema } from "./schema.ts";
+import type { AuthSetTable, AuthStatus, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
 
@@ -8,7 +8,6 @@ export interface AuthSetStanding {
   readonly device_id: string;
   readonly status: AuthStatus;
   readonly token_generation: number;
-  readonly device_status: DeviceStatus;
 }
 
 /** The keys of devices. */
@@ -26,14 +25,8 @@ export class AuthSetRecords {
   standing(id: string): Promise<AuthSetStanding | undefined> {
     return this.#db
       .selectFrom("auth_sets")
-      .innerJoin("devices", "devices.id", "auth_sets.device_id")
-      .select([
-        "auth_sets.device_id",
-        "auth_sets.status",
-        "auth_sets.token_generation",
-        "devices.status as device_status",
-      ])
-      .where("auth_sets.id", "=", id)
+      .select(["device_id", "status", "token_generation"])
+      .where("id", "=", id)
       .executeTakeFirst();
   }
 
