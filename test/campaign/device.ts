@@ -1,6 +1,5 @@
 import { openArtifact } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
-import { replaceFile } from "@upkeep/shared/system";
 import { Daemon } from "../../agent/daemon/daemon.ts";
 import { Notifier } from "../../agent/daemon/notify.ts";
 import { DeviceStore } from "../../agent/device/store.ts";
@@ -26,14 +25,18 @@ export const SILENT: Logger = {
 
 export interface DeviceOptions {
   readonly logger: Logger;
+  /** More than the default where many power cuts alone would count as a loop. */
+  readonly stateVisitsMax: number;
   /** Makes another store of the true one: how the deliberately broken engine is made. */
   readonly wrapStore?: (store: DeviceStore) => DeviceStore;
 }
 
 /** What the machine runs: the daemon with the true engine and the true module runner, and the model server's client. */
-export function deviceProgram({ logger, wrapStore = (store) => store }: DeviceOptions): MainProgram {
+export function deviceProgram({ logger, stateVisitsMax, wrapStore = (store) => store }: DeviceOptions): MainProgram {
   return async (system, boot) => {
-    await replaceFile(system.files, BOOTED_SLOT, String(boot.slot?.slot ?? ""));
+    const booted = await system.files.open(BOOTED_SLOT, "write");
+    await booted.write(new TextEncoder().encode(String(boot.slot?.slot ?? "")));
+    await booted.close();
     const store = wrapStore(await DeviceStore.open(system.files, DATASTORE, logger));
     const server = new ModelClient(system);
     const engine = new UpdateEngine({
@@ -41,7 +44,7 @@ export function deviceProgram({ logger, wrapStore = (store) => store }: DeviceOp
       logger,
       store,
       paths: { datastore: DATASTORE, logs: DATASTORE, modules: MODULES, rootfsScripts: ROOTFS_SCRIPTS },
-      settings: DEFAULT_UPDATE_SETTINGS,
+      settings: { ...DEFAULT_UPDATE_SETTINGS, stateVisitsMax },
       openArtifact,
       deviceType: async () => "board",
       server,

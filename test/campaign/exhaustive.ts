@@ -38,7 +38,7 @@ async function cutsOf(world: World, options: LifeOptions) {
   const cuts: Cut[] = [];
   let places = 0;
   let known = "";
-  const cut = ({ machine, server }: Life, place: () => string): void => {
+  const cut = ({ machine, server, moduleCalls }: Life, place: () => string): void => {
     places++;
     // Nothing has changed since the last place: the same cut again.
     const state = `${machine.boots} ${machine.disk.version} ${server.version}`;
@@ -48,7 +48,7 @@ async function cutsOf(world: World, options: LifeOptions) {
     for (const [index, disk] of survivors(machine.disk, () => chance.fraction()).entries())
       cuts.push({
         place: `${place()}, survival ${index}`,
-        world: { ...world, disk, server: server.clone(), wallMs: machine.wallMs },
+        world: { ...world, disk, server: server.clone(), wallMs: machine.wallMs, moduleCalls: [...moduleCalls] },
       });
   };
   const { violations } = await live(world, {

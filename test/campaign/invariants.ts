@@ -24,10 +24,11 @@ function runningSoftware(path: CampaignPath, disk: Disk): string {
 }
 
 /** True if nobody can say for certain what the device runs at the end of a failure on this path. */
-function mayBeInconsistent({ module: { rollback, fails }, scripts }: CampaignPath): boolean {
+function mayBeInconsistent({ module: { rollback, fails }, scripts, loops }: CampaignPath): boolean {
   const spoils = ["ArtifactRollback", "ArtifactFailure", "SupportsRollback", "NeedsArtifactReboot"];
   return (
     !rollback ||
+    loops === true ||
     spoils.some((call) => fails.has(call)) ||
     Object.entries(scripts).some(([name, code]) => name.startsWith("ArtifactCommit_Leave") && code !== 0)
   );
@@ -42,12 +43,13 @@ function hasFiles(node: ReturnType<Disk["find"]>): boolean {
   return node.entries.has("tree") || [...node.entries.values()].some(hasFiles);
 }
 
-function leftovers(disk: Disk): string[] {
+function leftovers(path: CampaignPath, disk: Disk): string[] {
   const store = disk.find(DATASTORE);
   const names = store?.kind === "directory" ? [...store.entries.keys()] : [];
   const left = names.filter((name) => !STAYS.test(name)).map((name) => `${DATASTORE}/${name}`);
   if (hasFiles(disk.find(`${DATASTORE}/modules`))) left.push("something of the work tree");
-  if (disk.find(BACKUP) !== undefined) left.push(BACKUP);
+  // A module whose Cleanup fails, or is never called, leaves behind what it leaves behind.
+  if (disk.find(BACKUP) !== undefined && !path.module.fails.has("Cleanup") && !path.loops) left.push(BACKUP);
   return left;
 }
 
@@ -56,6 +58,7 @@ export function violationsOf(path: CampaignPath, disk: Disk, server: ServerModel
   const violations: string[] = [];
   const { final } = server;
   if (final === undefined && !server.aborted) violations.push("the server never learned how it ended");
+  if (final === "failure" && !server.aborted && server.logs === 0) violations.push("the server never got the log");
   const store = JSON.parse(textOf(disk, `${DATASTORE}/upkeep-store.json`) ?? "{}") as {
     readonly provides?: { readonly artifact_name?: string; readonly "rootfs-image.version"?: string };
     readonly update?: unknown;
@@ -69,14 +72,13 @@ export function violationsOf(path: CampaignPath, disk: Disk, server: ServerModel
     if (name !== NEW || store.provides?.["rootfs-image.version"] !== NEW)
       violations.push(`success was reported, and the device provides ${JSON.stringify(store.provides)}`);
   } else if (!mayBeInconsistent(path)) {
-    if (software !== OLD && !(server.aborted && software === NEW && name === NEW))
+    if (software !== OLD && !(server.aborted && final === "success" && software === NEW))
       violations.push(`${final ?? "aborted"} was reported, and the device runs ${software}`);
     if (name !== software) violations.push(`the device runs ${software} and provides ${name}`);
   } else if (name !== software && !inconsistent) {
     violations.push(`the device runs ${software} and provides ${name}`);
   }
-  const left = leftovers(disk);
-  // A module whose Cleanup fails leaves behind what it leaves behind.
-  if (left.length > 0 && !path.module.fails.has("Cleanup")) violations.push(`left behind: ${left.join(", ")}`);
+  const left = leftovers(path, disk);
+  if (left.length > 0) violations.push(`left behind: ${left.join(", ")}`);
   return violations;
 }

@@ -1,9 +1,9 @@
 import type { Logger } from "@upkeep/shared/logging";
+import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
 import {
   BOOT_LOADER_TOOLS,
   type CallObserver,
   Chance,
-  type Disk,
   NothingWillHappen,
   type Programs,
   SimulatedMachine,
@@ -20,10 +20,13 @@ import { bootLoaderOf, type World } from "./world.ts";
 /** A device that has not come to rest by then never will. */
 const PATIENCE_MS = 60 * 24 * 3600_000;
 const BOOTS_MAX = 100;
+/** Each restart is a visit: so many power cuts as a random run may have are no loop. */
+const VISITS_MAX = 200;
 const RESTART_MS = 5000;
 
 /** A life under way: what an observer may look at, and cut. */
 export interface Life {
+  readonly moduleCalls: readonly string[];
   readonly machine: SimulatedMachine;
   readonly server: ServerModel;
   readonly time: VirtualTime;
@@ -41,11 +44,8 @@ export interface LifeOptions {
 export interface LifeEnd {
   /** What was wrong; none if all is well. */
   readonly violations: readonly string[];
-  readonly calls: number;
   readonly boots: number;
   readonly moduleCalls: readonly string[];
-  readonly server: ServerModel;
-  readonly disk: Disk;
 }
 
 function programsOf(world: World, watch: ModuleWatch): Programs {
@@ -72,11 +72,15 @@ function outage(world: World, { server, time }: Life): Weather {
 export async function live(world: World, options: LifeOptions = {}): Promise<LifeEnd> {
   const time = new VirtualTime();
   const server = world.server.clone();
-  const watch: ModuleWatch = { last: undefined, runs: (pid) => machine.runs(pid), violations: [], calls: [] };
-  let observer: CallObserver = {};
+  const watch: ModuleWatch = {
+    last: undefined,
+    runs: (pid) => machine.runs(pid),
+    violations: [],
+    calls: [...world.moduleCalls],
+  };
+  const observer: { -readonly [K in keyof CallObserver]: CallObserver[K] } = {};
   let weather: Weather = () => undefined;
   let atRest = false;
-  let calls = 0;
   const machine: SimulatedMachine = new SimulatedMachine({
     time,
     chance: new Chance(options.seed ?? "device"),
@@ -85,15 +89,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     chunkBytes: 2048,
     bootLoader: bootLoaderOf(),
     programs: programsOf(world, watch),
-    observer: {
-      before: (call) => {
-        calls++;
-        observer.before?.(call);
-      },
-      after: (call) => observer.after?.(call),
-      fault: (call) => observer.fault?.(call),
-      latencyMs: (call) => observer.latencyMs?.(call) ?? 0,
-    },
+    observer,
     weather: (request, number) => outageWeather(request, number) ?? weather(request, number),
     peer: (request) => {
       const answer = server.answer(request);
@@ -105,9 +101,9 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     },
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
-  const life: Life = { machine, server, time };
+  const life: Life = { machine, server, time, moduleCalls: watch.calls };
   const outageWeather = outage(world, life);
-  if (options.observer) observer = options.observer(life);
+  if (options.observer) Object.assign(observer, options.observer(life));
   if (options.weather) weather = options.weather(life);
   let outOfTime = false;
   time.after(PATIENCE_MS, () => {
@@ -117,6 +113,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
 
   const program = deviceProgram({
     logger: options.logger ?? SILENT,
+    stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
     ...(options.wrapStore === undefined ? {} : { wrapStore: options.wrapStore }),
   });
   const violations: string[] = [];
@@ -143,6 +140,8 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     }
   }
   violations.push(...watch.violations, ...server.violations);
+  if (watch.calls.filter((call) => call === "ArtifactInstall").length > 1)
+    violations.push("the same deployment was installed twice");
   if (atRest) violations.push(...violationsOf(world.path, machine.disk, server));
-  return { violations, calls, boots: machine.boots, moduleCalls: watch.calls, server, disk: machine.disk };
+  return { violations, boots: machine.boots, moduleCalls: watch.calls };
 }

@@ -13,6 +13,8 @@ export interface CampaignPath {
   readonly corrupted?: boolean;
   /** The server cannot be reached for so long after the new software was installed. */
   readonly unreachableMs?: number;
+  /** The way back never ends by itself: the engine gives up as it does by default. */
+  readonly loops?: boolean;
   /** The artifact has no payload. */
   readonly empty?: boolean;
 }
@@ -94,6 +96,13 @@ export function campaignPaths(): CampaignPath[] {
     withBase("module reboots", {
       name: "ArtifactVerifyReboot and the rollback's reboot fail",
       fails: ["ArtifactVerifyReboot", "ArtifactRollbackReboot"],
+    }),
+  );
+  paths.push(
+    withBase("agent reboots", {
+      name: "the rollback's reboot never leads back",
+      fails: ["ArtifactCommit", "ArtifactVerifyRollbackReboot"],
+      loops: true,
     }),
   );
   paths.push(withBase("no reboot", { name: "empty payload", empty: true }));

@@ -11,9 +11,9 @@ import { type Life, type LifeOptions, live } from "./life.ts";
 import type { CampaignPath } from "./paths.ts";
 import { newWorld, type Prepared, prepare } from "./world.ts";
 
-const CUTS_MAX = 4;
-/** A cut comes within so many calls of a boot. */
-const CALLS_MAX = 400;
+const CUTS_MAX = 16;
+/** A cut comes within so many calls on the door (there is a moment before and one after each): one of these, so that cuts come singly and in bursts. */
+const GAPS = [10, 40, 100, 250] as const;
 
 function disturbance(chance: Chance): Disturbance | undefined {
   switch (chance.integer(8)) {
@@ -42,13 +42,14 @@ function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
   const weatherChance = chance.fork("weather");
   const weather: Weather = () => (weatherChance.happens(storm) ? disturbance(weatherChance) : undefined);
   let cutsLeft = 1 + chance.integer(CUTS_MAX);
-  let callsLeft = 1 + chance.integer(CALLS_MAX);
+  const gap = (): number => 1 + chance.integer(2 * chance.oneOf(GAPS));
+  let callsLeft = gap();
   const slow = chance.happens(0.05) ? chance.fork("latency") : undefined;
   const observer = ({ machine }: Life): CallObserver => {
     const strike = (): void => {
       if (--callsLeft !== 0 || cutsLeft === 0) return;
       cutsLeft--;
-      callsLeft = 1 + chance.integer(CALLS_MAX);
+      callsLeft = gap();
       count.places++;
       if (chance.happens(0.1)) machine.killProgram();
       else {
@@ -56,7 +57,7 @@ function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
         machine.cutPower(survivalByChance(() => chance.fraction()));
       }
     };
-    return { before: strike, after: strike, latencyMs: () => slow?.integer(20) ?? 0 };
+    return { before: strike, after: strike, ...(slow && { latencyMs: () => slow.integer(20) }) };
   };
   return { weather: () => weather, observer };
 }

@@ -19,6 +19,8 @@ export interface World {
   readonly disk: Disk;
   readonly server: ServerModel;
   readonly wallMs: number;
+  /** Calls of the update module so far. */
+  readonly moduleCalls: readonly string[];
 }
 
 /** What is made once for a path. */
@@ -123,5 +125,6 @@ export function newWorld(prepared: Prepared): World {
       ...(abortAtReport === undefined ? {} : { abortAtReport }),
     }),
     wallMs: START_MS,
+    moduleCalls: [],
   };
 }

@@ -113,8 +113,10 @@ export class BootLoader {
   boot(disk: Disk): BootedSlot | undefined {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const variables = this.#load(disk);
-      this.#count(variables);
-      this.#save(disk, variables);
+      if (variables.get("upgrade_available") === "1") {
+        this.#count(variables);
+        this.#save(disk, variables);
+      }
       const slot = Number(variables.get("mender_boot_part"));
       const path = this.#slots[slot];
       const node = path === undefined ? undefined : disk.find(path);
@@ -125,7 +127,6 @@ export class BootLoader {
   }
 
   #count(variables: Map<string, string>): void {
-    if (variables.get("upgrade_available") !== "1") return;
     const count = Number(variables.get("bootcount") ?? "0") + 1;
     variables.set("bootcount", String(count));
     if (count <= this.#bootLimit) return;

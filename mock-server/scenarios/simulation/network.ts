@@ -119,6 +119,8 @@ class Exchange {
     const { url } = this.#request;
     if (refused !== undefined) throw new SystemError(refused, `${refused}: ${url}`);
     await this.#wait(requestDelayMs);
+    // What delays a request is that it has to be sent again, and nobody is left to do that.
+    if (!this.#process.alive) throw lost("reset", url);
     if (loseRequest !== undefined) throw await this.#lose(loseRequest);
     if (duplicate) await this.#deliver();
     const answer = await this.#deliver();

@@ -74,15 +74,22 @@ export class SimulatedProcess {
 
   /** A call that takes effect now and is answered as soon as whoever called waits for it. */
   call<T>(name: string, subject: string, effect: () => T): Promise<T> {
-    return this.callThatWaits(name, subject, (done, failed) => {
-      let value: T;
+    return new Promise((resolve, reject) => {
+      const call = this.#begin(name, subject);
+      if (call === undefined) return;
+      const { observer } = this.#desk;
+      const latencyMs = observer.latencyMs?.(call) ?? 0;
+      const fault = observer.fault?.(call);
+      let settle: () => void;
       try {
-        value = effect();
+        if (fault !== undefined) throw fault;
+        const value = effect();
+        settle = () => resolve(value);
       } catch (error) {
-        failed(error);
-        return;
+        settle = () => reject(error);
       }
-      done(value);
+      this.#answer(latencyMs, settle);
+      observer.after?.(call);
     });
   }
 
@@ -96,28 +103,36 @@ export class SimulatedProcess {
     effect: (done: (value: T) => void, failed: (error: unknown) => void) => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (!this.#alive) return;
-      const { observer, time } = this.#desk;
-      const call: DoorCall = { number: this.#desk.nextCall(), process: this.name, name, subject };
-      observer.before?.(call);
-      if (!this.#alive) return;
+      const call = this.#begin(name, subject);
+      if (call === undefined) return;
+      const { observer } = this.#desk;
       const latencyMs = observer.latencyMs?.(call) ?? 0;
-      const answer = (settle: () => void): void => {
-        if (latencyMs > 0) {
-          time.after(latencyMs, () => {
-            if (this.#alive) settle();
-          });
-        } else if (this.#alive) settle();
-      };
       const fault = observer.fault?.(call);
       if (fault === undefined) {
         effect(
-          (value) => answer(() => resolve(value)),
-          (error) => answer(() => reject(error)),
+          (value) => this.#answer(latencyMs, () => resolve(value)),
+          (error) => this.#answer(latencyMs, () => reject(error)),
         );
-      } else answer(() => reject(fault));
+      } else this.#answer(latencyMs, () => reject(fault));
       observer.after?.(call);
     });
+  }
+
+  /** @returns `undefined` if the process has ended, or ends with this call: then nothing comes of it. */
+  #begin(name: string, subject: string): DoorCall | undefined {
+    if (!this.#alive) return undefined;
+    const call: DoorCall = { number: this.#desk.nextCall(), process: this.name, name, subject };
+    this.#desk.observer.before?.(call);
+    return this.#alive ? call : undefined;
+  }
+
+  #answer(latencyMs: number, settle: () => void): void {
+    if (!this.#alive) return;
+    if (latencyMs <= 0) settle();
+    else
+      this.#desk.time.after(latencyMs, () => {
+        if (this.#alive) settle();
+      });
   }
 
   /** A timer that goes off only while the process runs. */
