@@ -22,7 +22,7 @@ export const ARTIFACT_LIMITS = {
   tarExtensionBytesMax: 64 * 1024,
   /** Zeros that tar writes after its end mark to fill a record. */
   tarPaddingBytesMax: 1024 * 1024,
-  /** How far back compressed data may refer: 128 MiB, as the zstd tool accepts without being asked. */
+  /** How far back zstd data may refer: 128 MiB, as the zstd tool accepts without being asked. (xz: 64 MiB.) */
   windowBytesMax: 128 * 1024 * 1024,
   skippableFrameBytesMax: 1024 * 1024,
 } as const;

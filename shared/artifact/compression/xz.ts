@@ -5,6 +5,9 @@ import { damaged } from "./engine.ts";
 /** What the decoder gets at once: as much as it may have to decompress after it was told to stop. */
 const INPUT_BYTES = 16 * 1024;
 
+/** What the decoder says (XZ_MEMLIMIT_ERROR) of a dictionary larger than 64 MiB, which is what `xz -9` uses. */
+const MEMORY_LIMIT = "error code 4";
+
 /** The source in small pieces, its very last byte a piece of its own. */
 async function* lastByteApart(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held: Uint8Array | undefined;
@@ -60,6 +63,10 @@ export async function* unxz(source: AsyncIterable<Uint8Array>, where: string): A
     } catch (error) {
       open = false;
       if (input.failed !== undefined) throw input.failed.error;
+      if (error instanceof Error && error.message.endsWith(MEMORY_LIMIT)) {
+        const detail = `${where}: xz needs a larger dictionary than 64 MiB`;
+        throw new ArtifactError("compression-window-too-large", detail, { cause: error });
+      }
       if (!input.ended) throw damaged(where, error);
       throw new ArtifactError("truncated", `${where}: the compressed data ends too early`, { cause: error });
     }
