@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -166,7 +166,6 @@ describe("the daemon as a process", () => {
     await server.until(() => polls() === 2);
     // Something new to tell, or there would be nothing to send.
     const script = join(root, "usr/share/mender/inventory/mender-inventory-new");
-    const { mkdirSync } = await import("node:fs");
     mkdirSync(join(script, ".."), { recursive: true });
     writeFileSync(script, "#!/bin/sh\necho colour=blue\n", { mode: 0o755 });
     expect(upkeep(root, "send-inventory").code).toBe(0);
