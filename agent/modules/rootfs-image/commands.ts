@@ -1,0 +1,82 @@
+import { isSystemError, type ProcessExit, type System } from "@upkeep/shared/system";
+import { AgentError } from "../../errors.ts";
+
+/** A tool's output is a list of variables or a complaint; more than this is neither. */
+const OUTPUT_BYTES_MAX = 1024 * 1024;
+
+export interface CommandResult {
+  readonly exit: ProcessExit;
+  readonly stdout: string;
+  /** On one line, for messages. */
+  readonly complaint: string;
+}
+
+function collector(): { add: (data: Uint8Array) => void; text: () => string } {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  return {
+    add: (data) => {
+      total += data.length;
+      if (total <= OUTPUT_BYTES_MAX) chunks.push(data);
+    },
+    text: () => Buffer.concat(chunks).toString("utf8"),
+  };
+}
+
+/**
+ * Run a tool to its end. It has a process group of its own, so it is told when this program is asked to end.
+ * @returns `undefined` if there is no such tool.
+ */
+export async function tryCommand(
+  system: Pick<System, "processes">,
+  command: string,
+  args: readonly string[],
+): Promise<CommandResult | undefined> {
+  const out = collector();
+  const complaints = collector();
+  try {
+    const running = await system.processes.start({ command, args, onStdout: out.add, onStderr: complaints.add });
+    const forget = system.processes.onSignal("SIGTERM", () => running.signal("SIGTERM"));
+    try {
+      const exit = await running.exit;
+      return {
+        exit,
+        stdout: out.text(),
+        complaint: complaints
+          .text()
+          .trim()
+          .replaceAll(/\s*\n\s*/g, "; "),
+      };
+    } finally {
+      forget();
+    }
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+export function succeeded({ exit }: CommandResult): boolean {
+  return "code" in exit && exit.code === 0;
+}
+
+/** `fw_setenv failed with exit code 1: …`. */
+export function describeFailure(command: string, { exit, complaint }: CommandResult): string {
+  const how = "code" in exit ? `failed with exit code ${exit.code}` : `was ended by ${exit.signal}`;
+  return `${command} ${how}${complaint === "" ? "" : `: ${complaint}`}`;
+}
+
+/**
+ * Run a tool that must be there and must succeed. @returns Its standard output.
+ * @throws AgentError `tool-missing` or `tool-failed`.
+ */
+export async function demandCommand(
+  system: Pick<System, "processes">,
+  command: string,
+  args: readonly string[],
+): Promise<string> {
+  const result = await tryCommand(system, command, args);
+  if (result === undefined) throw new AgentError("tool-missing", `${command} is not installed`);
+  if (!succeeded(result)) throw new AgentError("tool-failed", describeFailure(command, result));
+  return result.stdout;
+}

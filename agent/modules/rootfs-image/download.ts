@@ -1,0 +1,69 @@
+import { AgentError } from "../../errors.ts";
+import { demandCommand } from "./commands.ts";
+import { type DeviceNow, deviceNow, type ModuleContext } from "./device.ts";
+import { findMountPoint } from "./mounted-root.ts";
+import type { RootPartition } from "./partitions.ts";
+import { contentOf, nextFile, type OfferedFile } from "./payload.ts";
+import { download } from "./rules.ts";
+import { type WriteProgress, writeImage } from "./write-image.ts";
+
+const MIB = 1024 * 1024;
+const PROGRESS_STEP_PERCENT = 10;
+
+/** The partition that may be overwritten. */
+async function passivePartition(context: ModuleContext, { partitions, situation }: DeviceNow): Promise<RootPartition> {
+  const number = download(situation);
+  const passive = partitions[0].number === number ? partitions[0] : partitions[1];
+  const mountPoint = await findMountPoint(context.system.files, context.root, passive);
+  if (mountPoint === undefined) return passive;
+  throw new AgentError("partition-mounted", `${passive.name} is to be written, but it is mounted on ${mountPoint}`);
+}
+
+/** Says each tenth of the way, so that the log of a deployment stays short. */
+function progressReporter(sizeBytes: number, say: (line: string) => void): (progress: WriteProgress) => void {
+  let next = PROGRESS_STEP_PERCENT;
+  return ({ doneBytes, equalBytes }) => {
+    const percent = Math.floor((doneBytes / sizeBytes) * 100);
+    if (percent < next) return;
+    next = percent - (percent % PROGRESS_STEP_PERCENT) + PROGRESS_STEP_PERCENT;
+    say(`${percent}% of ${mib(sizeBytes)} MiB; ${mib(equalBytes)} MiB of it were there already`);
+  };
+}
+
+function mib(bytes: number): string {
+  return (bytes / MIB).toFixed(1);
+}
+
+async function write(context: ModuleContext, passive: RootPartition, file: OfferedFile): Promise<void> {
+  const { system, say } = context;
+  if (passive.kind === "ubi") {
+    // A volume must be written through UBI, which knows of bad blocks; its tool reads the FIFO itself.
+    await demandCommand(system, "ubiupdatevol", [passive.device, `--size=${file.sizeBytes}`, file.path]);
+    return;
+  }
+  const image = { sizeBytes: file.sizeBytes, content: contentOf(system.files, file) };
+  await writeImage(system.files, passive.device, image, progressReporter(file.sizeBytes, say));
+}
+
+/**
+ * DownloadWithFileSizes: the payload's only file goes to the passive partition.
+ * @throws AgentError of the rules; `partition-mounted`, `image-too-large`, `payload-invalid`, …
+ */
+export async function downloadWithFileSizes(context: ModuleContext): Promise<void> {
+  const { system, workTree, say } = context;
+  const passive = await passivePartition(context, await deviceNow(context));
+  const file = await nextFile(system.files, workTree);
+  if (file === undefined) throw new AgentError("payload-invalid", "the payload holds no file");
+  if (file.sizeBytes === 0) throw new AgentError("payload-invalid", "the image is empty");
+  if (file.sizeBytes > passive.sizeBytes) {
+    throw new AgentError(
+      "image-too-large",
+      `the image has ${file.sizeBytes} bytes, but ${passive.name} only ${passive.sizeBytes}`,
+    );
+  }
+  say(`writing ${mib(file.sizeBytes)} MiB to ${passive.name}`);
+  await write(context, passive, file);
+  const second = await nextFile(system.files, workTree);
+  if (second === undefined) return;
+  throw new AgentError("payload-invalid", `the payload holds a second file, ${second.path}; there may be only one`);
+}

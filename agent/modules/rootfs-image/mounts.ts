@@ -1,0 +1,64 @@
+/** What the kernel says of mounted file systems. Parsing only. */
+
+export interface Mount {
+  /** `major:minor` of the device; the major number is 0 for file systems that have no single block device. */
+  readonly deviceNumber: string;
+  readonly mountPoint: string;
+  readonly fileSystem: string;
+  /** What was mounted, such as `/dev/mmcblk0p2`, `ubi0:rootfs` or `overlay`. */
+  readonly source: string;
+}
+
+/** The kernel writes blanks and backslashes in octal. */
+function unescaped(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** `/proc/self/mountinfo`, in the order of mounting. */
+export function parseMountInfo(text: string): Mount[] {
+  const mounts: Mount[] = [];
+  for (const line of text.split("\n")) {
+    const fields = line.split(" ");
+    // The number of optional fields before the dash varies.
+    const dash = fields.indexOf("-", 6);
+    const [deviceNumber, mountPoint, fileSystem, source] = [fields[2], fields[4], fields[dash + 1], fields[dash + 2]];
+    if (dash === -1 || !deviceNumber || !mountPoint || !fileSystem || source === undefined) continue;
+    mounts.push({ deviceNumber, mountPoint: unescaped(mountPoint), fileSystem, source: unescaped(source) });
+  }
+  return mounts;
+}
+
+/** What is mounted at `/`: the last one, if several lie on top of each other. */
+export function rootMount(mounts: readonly Mount[]): Mount | undefined {
+  return mounts.findLast(({ mountPoint }) => mountPoint === "/");
+}
+
+/** `root=` of the kernel's command line, quotes removed; the last one counts. */
+export function rootArgument(commandLine: string): string | undefined {
+  const words = commandLine.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
+  const argument = words.findLast((word) => word.startsWith("root="));
+  return argument?.slice("root=".length).replaceAll('"', "");
+}
+
+const BY_TAG: Readonly<Record<string, string>> = {
+  PARTUUID: "/dev/disk/by-partuuid/",
+  PARTLABEL: "/dev/disk/by-partlabel/",
+  UUID: "/dev/disk/by-uuid/",
+  LABEL: "/dev/disk/by-label/",
+};
+
+/** The path of the device that a `root=` argument or a mount's source names; `undefined` if it names none. */
+export function devicePath(name: string): string | undefined {
+  if (name.startsWith("/dev/")) return name;
+  const [tag = "", ...rest] = name.split("=");
+  const directory = BY_TAG[tag];
+  return directory === undefined || rest.length === 0 ? undefined : directory + rest.join("=");
+}
+
+/** The UBI volume that a `root=` argument or a mount's source names: by number, or by name on its device. */
+export function ubiVolume(name: string): { readonly node: string } | { device: string; volume: string } | undefined {
+  const node = /^(?:\/dev\/)?(ubi\d+_\d+)$/.exec(name)?.[1];
+  if (node !== undefined) return { node };
+  const named = /^(ubi\d+)[:!](.+)$/.exec(name);
+  return named?.[1] === undefined || named[2] === undefined ? undefined : { device: named[1], volume: named[2] };
+}

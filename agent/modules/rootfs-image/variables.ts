@@ -1,0 +1,58 @@
+import { AgentError } from "../../errors.ts";
+
+/** Variables of the boot loader's environment, as its tools print them. */
+export type BootVariables = Readonly<Record<string, string>>;
+
+/** The variables that are ours, as the boot loader's scripts know them. */
+export const BOOT = {
+  part: "mender_boot_part",
+  partHex: "mender_boot_part_hex",
+  upgradeAvailable: "upgrade_available",
+  bootCount: "bootcount",
+  canaryWanted: "mender_check_saveenv_canary",
+  canary: "mender_saveenv_canary",
+} as const;
+
+/** What `fw_printenv` and its likes print: one `name=value` a line. What is no such line is passed over. */
+export function parseVariables(listing: string): BootVariables {
+  const variables: Record<string, string> = {};
+  for (const line of listing.split("\n")) {
+    const equals = line.indexOf("=");
+    if (equals > 0) variables[line.slice(0, equals)] = line.slice(equals + 1).replace(/\r$/, "");
+  }
+  return variables;
+}
+
+/** The first of `wanted` that `found` does not hold; `undefined` if it holds them all. */
+export function firstDifference(found: BootVariables, wanted: BootVariables): string | undefined {
+  return Object.keys(wanted).find((name) => found[name] !== wanted[name]);
+}
+
+/** Variables that make the boot loader boot the partition with this number. */
+export function bootFrom(part: number): BootVariables {
+  return { [BOOT.part]: String(part), [BOOT.partHex]: part.toString(16) };
+}
+
+/**
+ * `upgrade_available`: true while an update has yet to prove itself. A variable that is not there means no.
+ * @throws AgentError `boot-environment-invalid`.
+ */
+export function upgradeAvailable(variables: BootVariables): boolean {
+  const value = variables[BOOT.upgradeAvailable] ?? "";
+  if (value === "1") return true;
+  if (value === "0" || value === "") return false;
+  throw new AgentError("boot-environment-invalid", `${BOOT.upgradeAvailable} is ${JSON.stringify(value)}, not 0 or 1`);
+}
+
+/**
+ * A build may ask for proof that what the boot loader saves is what we read: it saves the canary at boot.
+ * @throws AgentError `boot-environment-canary`.
+ */
+export function demandCanary(variables: BootVariables): void {
+  if (variables[BOOT.canaryWanted] !== "1" || variables[BOOT.canary] === "1") return;
+  throw new AgentError(
+    "boot-environment-canary",
+    `${BOOT.canaryWanted} is 1, but ${BOOT.canary} is ${JSON.stringify(variables[BOOT.canary] ?? "")}: ` +
+      "the boot loader does not save its environment where it is read from here; check how it is integrated",
+  );
+}
