@@ -9,7 +9,8 @@ function parse(bytes: Uint8Array, what: string, code: ArtifactFault): { text: st
     const text = utf8.decode(bytes);
     return { text, value: JSON.parse(text) };
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
+    // The text of the parser's message may have parts of the input in it, line breaks too.
+    const detail = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ");
     throw new ArtifactError(code, `${what} is not JSON: ${detail}`, { cause });
   }
 }

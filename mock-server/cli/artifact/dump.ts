@@ -133,7 +133,6 @@ export function addDumpCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
         .option("print-cmdline", { type: "boolean", describe: "Print the flags that make it anew" })
         .option("print0-cmdline", {
           type: "boolean",
-          default: false,
           describe: "The same, separated by NUL characters",
         })
         .option("json", { type: "boolean", default: false, describe: "Print JSON, for programs" })
