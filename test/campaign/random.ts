@@ -1,7 +1,9 @@
+import { SystemError } from "@upkeep/shared/system";
 import {
   type CallObserver,
   Chance,
   type Disturbance,
+  type DoorCall,
   survivalByChance,
   type Trace,
   type Weather,
@@ -44,6 +46,10 @@ function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
   let cutsLeft = 1 + chance.integer(CUTS_MAX);
   const gap = (): number => 1 + chance.integer(2 * chance.oneOf(GAPS));
   let callsLeft = gap();
+  // First things go wrong, then they do not any more, and the device must come to rest.
+  let badCallsLeft = chance.integer(1000);
+  const bad = chance.happens(0.2) ? chance.fraction() / 50 : 0;
+  const faultChance = chance.fork("faults");
   const slow = chance.happens(0.05) ? chance.fork("latency") : undefined;
   const observer = ({ machine }: Life): CallObserver => {
     const strike = (): void => {
@@ -57,9 +63,18 @@ function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
         machine.cutPower(survivalByChance(() => chance.fraction()));
       }
     };
-    return { before: strike, after: strike, ...(slow && { latencyMs: () => slow.integer(20) }) };
+    const fault = (call: DoorCall): SystemError | undefined =>
+      call.process === "main" && call.name.startsWith("file") && --badCallsLeft > 0 && faultChance.happens(bad)
+        ? new SystemError(faultChance.oneOf(["EIO", "ENOSPC"]), `the disk fails in ${call.name} ${call.subject}`)
+        : undefined;
+    return {
+      before: strike,
+      after: strike,
+      ...(bad > 0 && { fault }),
+      ...(slow && { latencyMs: () => slow.integer(20) }),
+    };
   };
-  return { weather: () => weather, observer };
+  return { weather: () => weather, observer, diskFails: bad > 0 };
 }
 
 export interface RandomOptions extends Pick<LifeOptions, "wrapStore" | "logger"> {
