@@ -33,7 +33,7 @@ test.each(["no reboot: success", "two slots: success", "module reboots: Artifact
   },
 );
 
-test("everything at once, for a few hundred seeds", async () => {
+test("everything at once, for many seeds", async () => {
   const total = count();
   const random = new RandomRuns(paths);
   for (let run = 0; run < 150; run++) await random.run(`test-${run}`, total);
