@@ -78,8 +78,11 @@ function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** @throws CommandError that names the option at fault. */
-function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettings {
+/**
+ * What the command line asks for.
+ * @throws CommandError that names the option at fault.
+ */
+export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettings {
   const listen = parseListenAddress(text(args.listen) ?? "");
   const insecureNoAuth = args["insecure-no-auth"] === true;
   if (insecureNoAuth && !isLoopback(listen.host)) {

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { isLoopback, parseListenAddress, parsePublicUrl, urlOf } from "../../../mock-server/cli/addresses.ts";
+import { parseDuration } from "../../../mock-server/cli/durations.ts";
+import { settingsOf } from "../../../mock-server/cli/serve.ts";
+
+const DEFAULTS = { listen: "127.0.0.1:8080", "device-token-life": "7d", "download-link-life": "24h", data: "/d" };
+
+describe("the settings of serve", () => {
+  test("are complete without any option", () => {
+    expect(settingsOf(DEFAULTS)).toEqual({
+      dataDirectory: "/d",
+      listen: { host: "127.0.0.1", port: 8080 },
+      autoAccept: false,
+      insecureNoAuth: false,
+      deviceTokenLifeMs: 7 * 86_400_000,
+      downloadLinkLifeMs: 86_400_000,
+    });
+  });
+
+  test.each([
+    [{ listen: "0.0.0.0:1", "insecure-no-auth": true }, "must be a loopback address, not 0.0.0.0"],
+    [{ cert: "a" }, "--cert and --key go together"],
+    [{ key: "a" }, "--cert and --key go together"],
+    [{ cert: "a", key: "b", "tls-self-signed": true }, "--tls-self-signed and --cert exclude each other"],
+    [{ "device-token-life": "0s" }, '--device-token-life "0s": must be a time'],
+    [{ "download-link-life": "forever" }, '--download-link-life "forever": must be a time'],
+  ])("%o cannot be", (args, message) => {
+    expect(() => settingsOf({ ...DEFAULTS, ...args })).toThrow(message);
+  });
+});
+
+describe("addresses", () => {
+  test.each([
+    ["127.0.0.1:0", { host: "127.0.0.1", port: 0 }],
+    ["[::1]:65535", { host: "::1", port: 65_535 }],
+    ["updates.example:80", { host: "updates.example", port: 80 }],
+  ])("%s", (text, expected) => {
+    expect(parseListenAddress(text)).toEqual(expected);
+  });
+
+  test.each(["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:8080", "a b:1", "h:1/x"])(
+    "%j is none",
+    (text) => {
+      expect(() => parseListenAddress(text)).toThrow(`--listen ${JSON.stringify(text)}: must be HOST:PORT`);
+    },
+  );
+
+  test("of this machine alone", () => {
+    expect(["localhost", "127.0.0.1", "127.1.2.3", "::1"].every(isLoopback)).toBe(true);
+    expect(["0.0.0.0", "::", "10.0.0.1", "localhost.example", "127.0.0.1.example"].some(isLoopback)).toBe(false);
+  });
+
+  test("make URLs that this machine reaches", () => {
+    expect(urlOf("http", { host: "0.0.0.0", port: 1 })).toBe("http://localhost:1");
+    expect(urlOf("https", { host: "::1", port: 2 })).toBe("https://[::1]:2");
+  });
+
+  test("of others are URLs without query or user", () => {
+    expect(parsePublicUrl("https://updates.example:8443/base/")).toBe("https://updates.example:8443/base");
+    for (const text of ["updates.example", "ftp://a", "https://a?b", "https://user@a", "https://a#b"]) {
+      expect(() => parsePublicUrl(text)).toThrow(`--public-url ${JSON.stringify(text)}`);
+    }
+  });
+});
+
+test("durations have a unit", () => {
+  expect(["90s", "15m", "24h", "7d"].map((text) => parseDuration("x", text))).toEqual([
+    90_000, 900_000, 86_400_000, 604_800_000,
+  ]);
+  for (const text of ["", "5", "1w", "-1s", "1.5h", "4000d"]) expect(() => parseDuration("x", text)).toThrow("--x");
+});

@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { isSystemError } from "@upkeep/shared/system";
+import { expect, test } from "vitest";
+import { listen } from "../../../mock-server/system/listen.ts";
+
+const HOST = "127.0.0.1";
+const LONG_MS = 60_000;
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return text;
+}
+
+test("a port that is taken is told by its code", async () => {
+  const first = await listen((_, response) => response.end(), { host: HOST, port: 0 });
+  const error: unknown = await listen((_, response) => response.end(), { host: HOST, port: first.port }).catch(
+    (e) => e,
+  );
+  expect(isSystemError(error, "EADDRINUSE")).toBe(true);
+  expect(await first.close(LONG_MS)).toBe(0);
+});
+
+test("a certificate that is none is told as an error", async () => {
+  const tls = { certificate: "not a certificate", key: "not a key" };
+  await expect(listen(() => undefined, { host: HOST, port: 0, tls })).rejects.toThrow();
+});
+
+test("closing lets an answer in flight finish, whole, and takes no new connections", async () => {
+  const size = 8 * 1024 * 1024;
+  let answering: (response: ServerResponse) => void = () => undefined;
+  const asked = new Promise<ServerResponse>((resolve) => {
+    answering = resolve;
+  });
+  const server = await listen((_, response) => answering(response), { host: HOST, port: 0 });
+  const agent = new Agent({ keepAlive: true });
+  const request = get({ host: HOST, port: server.port, agent });
+  const response = await asked;
+  const closed = server.close(LONG_MS);
+  const refused = connect(server.port, HOST);
+  const [error] = (await once(refused, "error")) as [NodeJS.ErrnoException];
+  expect(error.code).toBe("ECONNREFUSED");
+  response.end("x".repeat(size));
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  expect((await textOf(answer)).length).toBe(size);
+  expect(await closed).toBe(0);
+  agent.destroy();
+});
+
+test("closing ends connections that are idle at once", async () => {
+  const server = await listen((_, response) => response.end("done"), { host: HOST, port: 0 });
+  const agent = new Agent({ keepAlive: true });
+  const [answer] = (await once(get({ host: HOST, port: server.port, agent }), "response")) as [IncomingMessage];
+  expect(await textOf(answer)).toBe("done");
+  expect(await server.close(LONG_MS)).toBe(0);
+  agent.destroy();
+});
+
+test("closing cuts what does not finish in time, and tells how many", async () => {
+  let arrived: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const server = await listen(() => arrived(), { host: HOST, port: 0 });
+  const request = get({ host: HOST, port: server.port });
+  const broken = once(request, "error");
+  await asked;
+  expect(await server.close(50)).toBe(1);
+  const [error] = (await broken) as [NodeJS.ErrnoException];
+  expect(error.code).toBe("ECONNRESET");
+});
