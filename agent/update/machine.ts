@@ -1,5 +1,4 @@
 import { committedProvides, inconsistentProvides, installedProvides } from "../device/provides.ts";
-import type { StoreChange } from "../device/store.ts";
 import type { AgentError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { reportState } from "./reporting.ts";
@@ -122,21 +121,24 @@ async function journal(
   }
   record.state = name;
   if (state.device !== undefined) setDevice(run, state.device);
-  const change = state.journal === "settle" ? settle(run) : { update: record };
+  if (state.journal === "settle") return (await settled(run, name)) ? undefined : { to: "Waiting" };
   await run.log?.flush();
   try {
-    await store.save(change);
+    await store.save({ update: record });
     return undefined;
   } catch (error) {
-    run.signal.throwIfAborted();
-    const { message } = asAgentError(error);
-    run.logger.error(`cannot write down state ${name}: ${message}`);
-    if (state.journal === "must")
-      return failed(run, name, "journal-failed", `the journal cannot be written: ${message}`);
-    // An outcome that is told must be the one that the journal leads to. With nothing in it, it leads nowhere.
-    if (state.journal === "settle" && store.update !== undefined) return { to: "Waiting" };
-    return undefined;
+    const message = notWritten(run, name, error);
+    if (state.journal === "try") return undefined;
+    return failed(run, name, "journal-failed", `the journal cannot be written: ${message}`);
   }
+}
+
+/** Says that a state could not be written down. @returns Why. */
+function notWritten(run: Run, name: StateName, error: unknown): string {
+  run.signal.throwIfAborted();
+  const { message } = asAgentError(error);
+  run.logger.error(`cannot write down state ${name}: ${message}`);
+  return message;
 }
 
 /** Too many states: the end, without calling anything that belongs to the update. */
@@ -149,29 +151,39 @@ async function giveUp(run: Run): Promise<{ readonly to: StateName | Ending }> {
     record.failureCode ??= "state-loop";
   }
   record.state = "Report";
-  try {
-    await run.options.store.save(settle(run));
-  } catch (error) {
-    run.signal.throwIfAborted();
-    run.logger.error(`cannot write down that the update was given up: ${asAgentError(error).message}`);
-    return { to: "Waiting" };
-  }
-  return { to: "Report" };
+  return { to: (await settled(run, "Report")) ? "Report" : "Waiting" };
 }
 
-/** Fix the outcome, once, and what the device provides with it. */
-function settle(run: Run): StoreChange {
+/**
+ * Fix the outcome, once, and what the device provides with it, in one transaction. The outcome is in the
+ * record only once it is in the store: until then it is settled anew at the next try.
+ * @returns False if that could not be written down, and has to wait until it can.
+ */
+async function settled(run: Run, name: StateName): Promise<boolean> {
   const { record } = run;
-  if (record.outcome !== null) return { update: record };
-  record.outcome = record.device === "new" ? "success" : "failure";
+  const { store } = run.options;
+  const outcome = record.outcome ?? (record.device === "new" ? "success" : "failure");
+  const provides = record.outcome === null ? newProvides(run) : undefined;
+  await run.log?.flush();
+  try {
+    await store.save({ update: { ...record, outcome }, ...(provides === undefined ? {} : { provides }) });
+  } catch (error) {
+    notWritten(run, name, error);
+    // What is told must be what the journal leads to. Where nothing was ever written, it leads nowhere else.
+    if (store.update !== undefined) return false;
+  }
+  record.outcome = outcome;
+  return true;
+}
+
+/** What the device provides from now on; `undefined` if that has not changed. */
+function newProvides({ record, options }: Run): Readonly<Record<string, string>> | undefined {
   const { artifact } = record;
-  if (artifact === null || record.device === "old") return { update: record };
-  const before = installedProvides(run.options.store);
-  const provides =
-    record.device === "new"
-      ? committedProvides(before, artifact)
-      : inconsistentProvides(before, artifact, record.looped);
-  return { update: record, provides };
+  if (artifact === null || record.device === "old") return undefined;
+  const before = installedProvides(options.store);
+  return record.device === "new"
+    ? committedProvides(before, artifact)
+    : inconsistentProvides(before, artifact, record.looped);
 }
 
 function setDevice({ record }: Run, device: DeviceSoftware): void {

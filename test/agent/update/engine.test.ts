@@ -33,6 +33,32 @@ describe("the update engine", () => {
     expect(world.calls.filter((call) => call === "Cleanup")).toHaveLength(1);
   });
 
+  it.each([
+    ["a success", {}, "success", "new"],
+    ["a failure that cannot be rolled back", { fails: { ArtifactInstall: 1 } }, "failure", "new_INCONSISTENT"],
+  ] as const)(
+    "waits with %s until what the device provides can be written with it",
+    async (_name, behaviour, status, name) => {
+      const world = new World({ behaviour });
+      const engine = await world.start();
+      let refused = 0;
+      world.files.refuse = (path) =>
+        path.startsWith("/data/upkeep-store") &&
+        /"state": "(Cleanup|AfterArtifactCommit|ArtifactFailure)"/.test(world.files.text(STORE) ?? "") &&
+        ++refused < 4;
+      expect(await engine.runDeployment(DEPLOYMENT)).toMatchObject({ reported: "pending" });
+      expect(world.finals).toEqual([]);
+      let result = await engine.resume();
+      for (let tries = 0; tries < 5 && result?.kind === "finished" && result.reported === "pending"; tries++) {
+        result = await engine.resume();
+      }
+      expect(result).toMatchObject({ status, reported: "accepted" });
+      expect(refused).toBeGreaterThan(0);
+      expect(world.finals).toEqual([status]);
+      expect(world.provides.artifact_name).toBe(name);
+    },
+  );
+
   it("is done with a deployment that its server no longer knows", async () => {
     const world = new World({ answer: (status) => (status === "success" ? "gone" : "accepted") });
     const engine = await world.start();

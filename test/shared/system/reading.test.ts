@@ -35,9 +35,19 @@ const content = Uint8Array.from({ length: 1000 }, (_, index) => index % 251);
 test("chunks add up to the file, whatever the size of a read", async () => {
   for (const step of [1, 7, 64, 1000, 5000]) {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of readChunks(fileOf(content, step).handle, 100)) chunks.push(chunk);
+    for await (const chunk of readChunks(fileOf(content, step).handle, 100)) chunks.push(Uint8Array.from(chunk));
     expect(Buffer.concat(chunks).equals(content)).toBe(true);
   }
+});
+
+test("a chunk is good until two more have been asked for", async () => {
+  const chunks = readChunks(fileOf(content, 10).handle, 10);
+  const kept: { readonly bytes: Uint8Array; readonly copy: Buffer }[] = [];
+  for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+    kept.push({ bytes: next.value, copy: Buffer.from(next.value) });
+    for (const { bytes, copy } of kept.slice(-3)) expect(copy.equals(bytes)).toBe(true);
+  }
+  expect(kept).toHaveLength(100);
 });
 
 test("who stops in the middle can close the file at once: no read is under way then", async () => {
