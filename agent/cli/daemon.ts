@@ -1,3 +1,4 @@
+import { firstPollDelay } from "../daemon/boot.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Notifier } from "../daemon/notify.ts";
 import { collectInventory } from "../device/inventory.ts";
@@ -34,6 +35,7 @@ async function runWith(agent: Agent): Promise<ExitCode> {
       }),
     polls: { intervalMs: config.updatePollIntervalMs, jitter, backoff },
     inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
+    firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
     notifier: new Notifier(system, process.env, log),
     log,
   }).run();

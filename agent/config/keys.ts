@@ -75,6 +75,16 @@ export const KEYS = {
     meaning: "Each interval is lengthened by a random share of up to so much, so that a fleet does not move as one.",
     own: true,
   },
+  FirstPollDelaySeconds: {
+    type: seconds(0),
+    default: 60,
+    unit: "seconds",
+    meaning:
+      "When systemd starts the agent within ten minutes of the machine's own start, the first poll waits for a " +
+      "random time of up to so much, so that a fleet that got its power back does not come as one. Started in any " +
+      "other way, the agent polls at once.",
+    own: true,
+  },
   RetryPollIntervalSeconds: {
     type: seconds(0),
     default: 300,

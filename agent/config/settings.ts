@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly inventoryPollIntervalMs: number;
   /** Up to this share of an interval is added to it, 0 to 1. */
   readonly pollJitter: number;
+  /** The longest that the first poll after the machine's start waits. */
+  readonly firstPollDelayMs: number;
   readonly retryPollIntervalMs: number;
   readonly retryPollCount: number;
   readonly retryDownloadCount: number;
@@ -103,6 +105,7 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     updatePollIntervalMs: ms("UpdatePollIntervalSeconds"),
     inventoryPollIntervalMs: ms("InventoryPollIntervalSeconds"),
     pollJitter: held(values, "PollJitterPercent") / 100,
+    firstPollDelayMs: ms("FirstPollDelaySeconds"),
     retryPollIntervalMs: ms("RetryPollIntervalSeconds"),
     retryPollCount: held(values, "RetryPollCount"),
     retryDownloadCount: held(values, "RetryDownloadCount"),

@@ -5,6 +5,7 @@ import { AgentError } from "../errors.ts";
 import type { DeploymentResult } from "../update/results.ts";
 import type { Notifier } from "./notify.ts";
 import { Schedule, type TaskSettings } from "./schedule.ts";
+import { unfailing } from "./unfailing-log.ts";
 
 /** The server as the daemon asks it. */
 export interface DaemonServer {
@@ -30,12 +31,19 @@ export interface DaemonParts {
   readonly inventory: () => Promise<InventoryAttribute[]>;
   readonly polls: TaskSettings;
   readonly inventories: TaskSettings;
+  /** How long the first poll and inventory wait; they come at once if absent. */
+  readonly firstDelayMs?: number;
   readonly notifier: Notifier;
   readonly log: Logger;
 }
 
 /** A task that is so late stands for a scheduler that has stopped. */
 const OVERDUE_MS = 300_000;
+/** So does a round that takes so long without carrying out a deployment: every part of it has shorter limits. */
+const ROUND_MS_MAX = 3600_000;
+/** After so many failures of the loop itself in a row, a fresh start by systemd is the better way. */
+const TROUBLES_MAX = 12;
+const TROUBLE_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
 
 /**
  * Asks for deployments and sends the inventory, again and again, until it is told to stop. Whatever fails in
@@ -49,13 +57,14 @@ export class Daemon {
   /** Aborted to end the wait for what is due next. */
   #wake = new AbortController();
   #waiting = false;
+  /** Since when a round is under way that carries out no deployment. */
+  #roundSince: number | undefined;
 
   constructor(parts: DaemonParts) {
-    this.#parts = parts;
-    const { clock, random } = parts.system;
-    const now = clock.monotonic();
-    this.#poll = new Schedule(parts.polls, now, () => random.fraction());
-    this.#inventory = new Schedule(parts.inventories, now, () => random.fraction());
+    this.#parts = { ...parts, log: unfailing(parts.log) };
+    const firstAt = parts.system.clock.monotonic() + (parts.firstDelayMs ?? 0);
+    this.#poll = new Schedule(parts.polls, firstAt, () => this.#fraction());
+    this.#inventory = new Schedule(parts.inventories, firstAt, () => this.#fraction());
   }
 
   /** Resolves after SIGTERM, SIGINT or SIGQUIT, when what was under way has come to rest. */
@@ -96,30 +105,73 @@ export class Daemon {
     return this.#parts.system.clock.monotonic();
   }
 
-  #healthy(): boolean {
-    return !this.#waiting || this.#now() - Math.min(this.#poll.dueAt, this.#inventory.dueAt) < OVERDUE_MS;
+  /** Chance, or its middle where there is none to be had: no poll is missed for it. */
+  #fraction(): number {
+    try {
+      return this.#parts.system.random.fraction();
+    } catch (error) {
+      this.#parts.log.warning(`no random number can be had: ${String(error)}`);
+      return 0.5;
+    }
   }
 
+  #healthy(): boolean {
+    const now = this.#now();
+    if (this.#waiting) return now - Math.min(this.#poll.dueAt, this.#inventory.dueAt) < OVERDUE_MS;
+    return this.#roundSince === undefined || now - this.#roundSince < ROUND_MS_MAX;
+  }
+
+  /**
+   * Whatever a step throws, the next one comes, after a pause: there is no way out of here but being stopped.
+   * Only when nothing works any more, not even waiting, it is left to systemd to start the daemon afresh.
+   */
   async #loop(): Promise<void> {
-    await this.#round(this.#poll, "going on with the last update", async () => {
-      await this.#resume();
-    });
-    while (!this.#stop.signal.aborted) {
-      if (this.#inventory.dueAt <= this.#now()) {
-        this.#inventory.begin(this.#now());
-        await this.#round(this.#inventory, "the inventory", () => this.#sendInventory());
-      } else if (this.#poll.dueAt <= this.#now()) {
-        this.#poll.begin(this.#now());
-        await this.#round(this.#poll, "the poll", () => this.#pollOnce());
-      } else {
-        await this.#wait();
+    let resumed = false;
+    for (let troubles = 0; !this.#stop.signal.aborted; ) {
+      try {
+        if (resumed) {
+          await this.#step();
+        } else {
+          resumed = true;
+          await this.#round(this.#poll, "going on with the last update", async () => {
+            await this.#resume();
+          });
+        }
+        troubles = 0;
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        if (++troubles > TROUBLES_MAX) throw error;
+        this.#parts.log.error(`the scheduler met a fault and goes on: ${String(error)}`, { error });
+        await this.#recover(Math.min(TROUBLE_PAUSE_MS.first * 2 ** (troubles - 1), TROUBLE_PAUSE_MS.longest));
       }
+    }
+  }
+
+  async #step(): Promise<void> {
+    if (this.#inventory.dueAt <= this.#now()) {
+      this.#inventory.begin(this.#now());
+      await this.#round(this.#inventory, "the inventory", () => this.#sendInventory());
+    } else if (this.#poll.dueAt <= this.#now()) {
+      this.#poll.begin(this.#now());
+      await this.#round(this.#poll, "the poll", () => this.#pollOnce());
+    } else {
+      await this.#wait();
+    }
+  }
+
+  /** A pause after a fault of the loop itself. Where even that fails, its end is as good as now. */
+  async #recover(pauseMs: number): Promise<void> {
+    try {
+      await this.#parts.system.timers.sleep(pauseMs, this.#stop.signal);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#parts.log.error(`waiting failed: ${String(error)}`, { error });
     }
   }
 
   /** Runs one round; nothing that it throws gets further than here. */
   async #round(schedule: Schedule, what: string, action: () => Promise<void>): Promise<void> {
     const { log } = this.#parts;
+    this.#roundSince = this.#now();
     try {
       await action();
       schedule.succeeded();
@@ -131,6 +183,8 @@ export class Daemon {
       if (!(error instanceof AgentError)) log.error(`${what} failed unexpectedly: ${String(error)}${again}`, { error });
       else if (error.retryable) log.warning(`${what} failed: ${error.message}${again}`, { code: error.code });
       else log.error(`${what} failed: ${error.message}${again}`, { code: error.code });
+    } finally {
+      this.#roundSince = undefined;
     }
   }
 
@@ -141,10 +195,13 @@ export class Daemon {
     const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
     if (pauseMs <= 0 || this.#stop.signal.aborted) return;
     this.#waiting = true;
-    await system.timers.sleep(pauseMs, this.#wake.signal).catch((error: unknown) => {
+    try {
+      await system.timers.sleep(pauseMs, this.#wake.signal);
+    } catch (error) {
       if (!this.#wake.signal.aborted) throw error;
-    });
-    this.#waiting = false;
+    } finally {
+      this.#waiting = false;
+    }
   }
 
   async #sendInventory(): Promise<void> {
@@ -167,12 +224,16 @@ export class Daemon {
       `deployment ${instructions.id}: ${instructions.artifact.artifact_name ?? "an artifact"} is to be installed`,
     );
     await notifier.status(`running deployment ${instructions.id}`);
+    // It takes as long as it takes: each of its steps has a limit of its own.
+    this.#roundSince = undefined;
     this.#conclude(await engine.runDeployment(instructions, this.#stop.signal));
   }
 
   /** @returns False if the daemon is being stopped. */
   async #resume(): Promise<boolean> {
+    this.#roundSince = undefined;
     const result = await this.#parts.engine.resume(this.#stop.signal);
+    this.#roundSince = this.#now();
     if (result !== undefined) this.#conclude(result);
     return !this.#stop.signal.aborted;
   }

@@ -1,10 +1,13 @@
 import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import { type ProgramSystem, startProgram } from "../modules/program.ts";
 
 const LOCK_BYTES_MAX = 1024;
 const COMMAND_LINE_BYTES_MAX = 64 * 1024;
 /** Others that give up their lock in the same moment. */
 const TRIES_MAX = 5;
+const SYSTEMCTL_MS_MAX = 30_000;
+const KILL_GRACE_MS = 1000;
 
 /** Who works with a datastore. */
 export interface Holder {
@@ -79,21 +82,26 @@ export async function holdDatastore(files: Files, datastore: string, self: Holde
   throw new AgentError("datastore-held", `others keep taking ${path}`);
 }
 
-async function mainPidOfUnit(system: Pick<System, "processes">): Promise<number | undefined> {
-  const output: Uint8Array[] = [];
+async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined> {
+  let answer: string;
   try {
-    const systemctl = await system.processes.start({
+    const systemctl = await startProgram(system, {
       command: "systemctl",
       args: ["show", "--property=MainPID", "--value", "upkeep.service"],
-      onStdout: (data) => output.push(data),
+      timeoutMs: SYSTEMCTL_MS_MAX,
+      killGraceMs: KILL_GRACE_MS,
+      answerBytesMax: LOCK_BYTES_MAX,
+      // What it complains of is that there is no systemd, or no such unit; both mean that no daemon runs.
+      onLine: () => undefined,
     });
-    await systemctl.exit;
+    await systemctl.ended;
+    answer = systemctl.answer();
   } catch (error) {
     if (!isSystemError(error)) throw error;
     // No systemd on this device, so no unit either.
     return undefined;
   }
-  const pid = Number(Buffer.concat(output).toString("utf8").trim());
+  const pid = Number(answer.trim());
   return Number.isInteger(pid) && pid > 0 ? pid : undefined;
 }
 
@@ -105,7 +113,7 @@ async function mainPidOfUnit(system: Pick<System, "processes">): Promise<number 
  * @throws AgentError `daemon-not-running`.
  */
 export async function signalDaemon(
-  system: Pick<System, "files" | "processes">,
+  system: Pick<System, "files"> & ProgramSystem,
   datastore: string,
   signal: "USR1" | "USR2",
   unit: boolean,

@@ -1,12 +1,19 @@
 import type { Logger } from "@upkeep/shared/logging";
-import { isSystemError, type System, type Timer } from "@upkeep/shared/system";
+import type { System, Timer } from "@upkeep/shared/system";
+import { describeEnd, startProgram } from "../modules/program.ts";
+import { unfailing } from "./unfailing-log.ts";
 
 export type NotifySystem = Pick<System, "processes" | "timers">;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** systemd-notify writes one datagram; when that takes so long, something is wrong with the machine. */
+const LIMIT_MS = 10_000;
+const KILL_GRACE_MS = 1000;
+
 /**
  * Tells systemd how the daemon is. Through the program `systemd-notify`, as Node has no datagram sockets of
- * that family; the unit must say NotifyAccess=all. Does nothing where systemd does not listen.
+ * that family; the unit must say NotifyAccess=all. Does nothing where systemd does not listen. Nothing that
+ * goes wrong here is of consequence for the daemon: no call rejects, and none takes longer than a few seconds.
  */
 export class Notifier {
   readonly #system: NotifySystem;
@@ -18,7 +25,7 @@ export class Notifier {
 
   constructor(system: NotifySystem, environment: Environment, log: Logger) {
     this.#system = system;
-    this.#log = log;
+    this.#log = unfailing(log);
     this.#listening = Boolean(environment.NOTIFY_SOCKET);
     const limitUs = Number(environment.WATCHDOG_USEC);
     this.#watchdogMs = this.#listening && limitUs > 0 ? limitUs / 1000 : undefined;
@@ -44,22 +51,43 @@ export class Notifier {
   watch(healthy: () => boolean): void {
     const limitMs = this.#watchdogMs;
     if (limitMs === undefined) return;
-    this.#timer = this.#system.timers.after(limitMs / 2, () => {
-      if (healthy()) void this.#tell("WATCHDOG=1");
-      else this.#log.error("the scheduler is overdue: leaving it to systemd's watchdog");
-      this.watch(healthy);
-    });
+    const beat = (): void => {
+      try {
+        if (healthy()) void this.#tell("WATCHDOG=1");
+        else this.#log.warning("the scheduler is overdue: leaving it to systemd's watchdog");
+      } catch (error) {
+        this.#log.warning(`it cannot be told how the daemon is: ${String(error)}`);
+      }
+      arm();
+    };
+    const arm = (): void => {
+      try {
+        this.#timer = this.#system.timers.after(limitMs / 2, beat);
+      } catch (error) {
+        // Not told any more, systemd starts the daemon afresh.
+        this.#log.warning(`the watchdog cannot be told any more: ${String(error)}`);
+      }
+    };
+    arm();
   }
 
   async #tell(variable: string): Promise<void> {
     if (!this.#listening) return;
     try {
-      const running = await this.#system.processes.start({ command: "systemd-notify", args: [variable] });
-      const exit = await running.exit;
-      if (!("code" in exit) || exit.code !== 0) this.#log.warning(`systemd-notify ${variable} failed`);
+      const { ended } = await startProgram(this.#system, {
+        command: "systemd-notify",
+        args: [variable],
+        timeoutMs: LIMIT_MS,
+        killGraceMs: KILL_GRACE_MS,
+        onLine: (line) => this.#log.warning(`systemd-notify: ${line}`),
+      });
+      const end = await ended;
+      if (end.kind === "exited" && end.code === 0) return;
+      this.#log.warning(`systemd-notify ${variable} ${describeEnd(end, LIMIT_MS)}`);
     } catch (error) {
-      if (!isSystemError(error)) throw error;
-      this.#log.warning(`systemd cannot be told ${variable}: ${error.message}`);
+      this.#log.warning(
+        `systemd cannot be told ${variable}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 }

@@ -12,8 +12,15 @@ export function audienceOfErrors(): Audience {
   return process.env.JOURNAL_STREAM === `${dev}:${ino}` ? "journal" : "other";
 }
 
-/** Write to standard error; at once, so that nothing is lost when the program ends. */
+let bearing = false;
+
+/**
+ * Write to standard error; at once, so that nothing is lost when the program ends. Whoever read it may be gone,
+ * such as a journal that is restarted: that is no reason for a daemon to end, and there is nobody to tell.
+ */
 export function writeError(text: string): void {
+  if (!bearing) process.stderr.on("error", () => undefined);
+  bearing = true;
   process.stderr.write(text);
 }
 

@@ -1,6 +1,7 @@
+import type { Logger } from "@upkeep/shared/logging";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import type { SignalName } from "@upkeep/shared/system";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Daemon, type DaemonEngine, type DaemonServer } from "../../../agent/daemon/daemon.ts";
 import { Notifier } from "../../../agent/daemon/notify.ts";
 import { AgentError } from "../../../agent/errors.ts";
@@ -33,6 +34,11 @@ class World {
   deployments: (() => DeploymentResult)[] = [];
   resumes: (() => DeploymentResult | undefined)[] = [];
   inventory: () => boolean = () => true;
+  firstDelayMs = 0;
+  /** The server takes a poll and never says anything. */
+  hangs = false;
+  /** Called before whatever the daemon asks of a part of its own, with that part's name. */
+  before: (part: string) => void = () => undefined;
 
   note(event: string): void {
     this.events.push(`${(this.time.now() - this.#start) / 1000} ${event}`);
@@ -45,15 +51,18 @@ class World {
   async run(environment: Record<string, string> = {}): Promise<string[]> {
     const server: DaemonServer = {
       poll: async () => {
+        this.before("server.poll");
         const answer = this.polls.shift();
         if (answer === undefined) {
           daemon.stop();
           throw new AgentError("stopped", "stopped");
         }
         this.note("poll");
+        if (this.hangs) await new Promise(() => undefined);
         return answer();
       },
       sendInventory: async () => {
+        this.before("server.sendInventory");
         this.note("inventory");
         const sent = this.inventory();
         this.hasInventory = true;
@@ -64,10 +73,12 @@ class World {
     Object.defineProperty(server, "hasInventory", { get: () => this.hasInventory });
     const engine: DaemonEngine = {
       runDeployment: async ({ id }) => {
+        this.before("engine.runDeployment");
         this.note(`deploy ${id}`);
         return (this.deployments.shift() ?? (() => SUCCESS))();
       },
       resume: async () => {
+        this.before("engine.resume");
         const resumed = this.resumes.shift()?.();
         if (resumed !== undefined) this.note("resumed");
         return resumed;
@@ -75,6 +86,7 @@ class World {
     };
     const processes = {
       start: async ({ command, args }: { command: string; args: readonly string[] }) => {
+        this.before("processes.start");
         this.programs.push([command, ...args].join(" "));
         return { pid: 1, exit: Promise.resolve({ code: 0 }), signal: () => undefined };
       },
@@ -83,23 +95,42 @@ class World {
         return () => void this.signals.delete(name);
       },
     };
+    const guarded = <A extends unknown[], R>(part: string, call: (...args: A) => R) => {
+      return (...args: A): R => {
+        this.before(part);
+        return call(...args);
+      };
+    };
+    const { time } = this;
     const system = {
-      clock: this.time,
-      timers: this.time,
+      clock: { now: () => time.now(), monotonic: guarded("clock.monotonic", () => time.monotonic()) },
+      timers: {
+        after: guarded("timers.after", time.after.bind(time)),
+        sleep: guarded("timers.sleep", time.sleep.bind(time)),
+      },
       processes,
-      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 0 },
+      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: guarded("random.fraction", () => 0) },
+    };
+    const { log } = this;
+    const levels = ["fatal", "error", "warning", "info", "debug", "trace"] as const;
+    const logger: Logger = {
+      with: () => logger,
+      ...(Object.fromEntries(
+        levels.map((level) => [level, guarded(`log.${level}`, (text: string) => log[level](text))]),
+      ) as Record<(typeof levels)[number], (text: string) => void>),
     };
     const backoff = { longestMs: 300_000, count: 0 };
     const daemon = new Daemon({
       system,
       server,
       engine,
-      provides: async () => ({ device_type: "board", artifact_name: "r1" }),
-      inventory: async () => [],
+      provides: guarded("provides", async () => ({ device_type: "board", artifact_name: "r1" })),
+      inventory: guarded("inventory", async () => []),
       polls: { intervalMs: 1_800_000, jitter: 0.1, backoff },
       inventories: { intervalMs: 28_800_000, jitter: 0.1, backoff },
-      notifier: new Notifier(system, environment, this.log),
-      log: this.log,
+      firstDelayMs: this.firstDelayMs,
+      notifier: new Notifier(system, environment, logger),
+      log: logger,
     });
     await daemon.run();
     return this.events;
@@ -233,5 +264,75 @@ describe("the daemon", () => {
       "systemd-notify WATCHDOG=1",
       "systemd-notify STOPPING=1",
     ]);
+  });
+
+  it("waits with its first poll as long as it is told to, unless it is asked for one", async () => {
+    world.firstDelayMs = 45_000;
+    world.resumes = [() => SUCCESS];
+    world.polls = [nothing, nothing];
+    expect(await world.run()).toEqual(["0 resumed", "0 inventory", "45 poll", "1845 poll"]);
+    const asked = new World();
+    asked.firstDelayMs = 45_000;
+    asked.time.after(7000, () => asked.signal("SIGUSR1"));
+    asked.polls = [nothing];
+    expect(await asked.run()).toEqual(["7 poll", "45 inventory"]);
+  });
+
+  const PARTS = [
+    "server.poll",
+    "server.sendInventory",
+    "engine.resume",
+    "engine.runDeployment",
+    "processes.start",
+    "clock.monotonic",
+    "timers.after",
+    "timers.sleep",
+    "random.fraction",
+    "provides",
+    "inventory",
+    "log.error",
+    "log.warning",
+    "log.info",
+    "log.debug",
+  ];
+  const UNIT = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "1800000000" };
+
+  it.each(PARTS)("polls again, whichever call of %s throws", async (part) => {
+    const calls = async (fault: number): Promise<number> => {
+      world = new World();
+      world.polls = [() => INSTRUCTIONS, nothing, fail(new AgentError("x", "y", { retryable: true })), nothing];
+      let made = 0;
+      let broken = false;
+      world.before = (called) => {
+        // Before it is ready it has not become a daemon yet: then systemd starts it again.
+        if (called !== part || !world.signals.has("SIGTERM") || world.events.length === 0) return;
+        broken = ++made === fault;
+        if (broken) throw new TypeError(`${part} is broken`);
+      };
+      const events = await world.run(UNIT);
+      // Stopped by the world, for there was no answer left: every poll was made.
+      expect(events.filter((event) => event.endsWith("poll")).length).toBe(4);
+      return made;
+    };
+    const all = Math.min(await calls(0), 12);
+    for (let fault = 1; fault <= all; fault++) await calls(fault);
+  });
+
+  it("ends for systemd to start it afresh when it cannot even wait any more", async () => {
+    world.polls = [nothing, nothing];
+    world.before = (called) => {
+      if (called === "timers.sleep") throw new TypeError("no timers");
+    };
+    await expect(world.run()).rejects.toThrow("no timers");
+  });
+
+  it("leaves it to systemd's watchdog when a poll never ends", async () => {
+    world.polls = [() => INSTRUCTIONS];
+    world.hangs = true;
+    void world.run(UNIT);
+    await vi.waitUntil(() =>
+      world.log.lines.includes("warning the scheduler is overdue: leaving it to systemd's watchdog"),
+    );
+    world.time.clear();
   });
 });

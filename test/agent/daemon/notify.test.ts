@@ -1,24 +1,25 @@
 import { SystemError, type Timer } from "@upkeep/shared/system";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Notifier, type NotifySystem } from "../../../agent/daemon/notify.ts";
 import { KeptLog } from "../support-server/log.ts";
 
 /** Timers that are fired by hand, and programs that are only written down. */
-function door(start: () => Promise<{ code: number }> = async () => ({ code: 0 })) {
+function door(exit: () => Promise<{ code: number }> = async () => ({ code: 0 })) {
   const programs: string[] = [];
   const timers: { delayMs: number; action: () => void }[] = [];
   const system: NotifySystem = {
     timers: {
       after: (delayMs, action): Timer => {
-        timers.push({ delayMs, action });
-        return { cancel: () => timers.splice(0) };
+        const timer = { delayMs, action };
+        timers.push(timer);
+        return { cancel: () => timers.splice(timers.indexOf(timer), timers.includes(timer) ? 1 : 0) };
       },
       sleep: async () => undefined,
     },
     processes: {
       start: async ({ args }) => {
         programs.push(args.join(" "));
-        return { pid: 1, exit: Promise.resolve(await start()), signal: () => undefined };
+        return { pid: 1, exit: exit(), signal: (name) => programs.push(name) };
       },
       onSignal: () => () => undefined,
     },
@@ -38,18 +39,21 @@ describe("the notifier", () => {
     expect({ programs, timers }).toEqual({ programs: [], timers: [] });
   });
 
-  it("tells the watchdog twice in its interval, unless the scheduler has stopped", () => {
+  it("tells the watchdog twice in its interval, unless the scheduler has stopped", async () => {
     const { system, programs, timers } = door();
     const log = new KeptLog();
     let healthy = true;
     new Notifier(system, UNIT, log).watch(() => healthy);
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([900_000]);
     timers.shift()?.action();
+    await vi.waitUntil(() => programs.length > 0);
     expect(programs).toEqual(["WATCHDOG=1"]);
+    // systemd-notify has ended, and its deadline with it.
+    await vi.waitUntil(() => timers.length === 1);
     healthy = false;
     timers.shift()?.action();
     expect(programs).toEqual(["WATCHDOG=1"]);
-    expect(log.lines).toEqual(["error the scheduler is overdue: leaving it to systemd's watchdog"]);
+    expect(log.lines).toEqual(["warning the scheduler is overdue: leaving it to systemd's watchdog"]);
     expect(timers).toHaveLength(1);
   });
 
@@ -63,13 +67,30 @@ describe("the notifier", () => {
   it("goes on where systemd-notify fails or is missing", async () => {
     const log = new KeptLog();
     await new Notifier(door(async () => ({ code: 1 })).system, UNIT, log).ready();
-    const missing = door(async () => {
+    const { system } = door();
+    const start = async (): Promise<never> => {
       throw new SystemError("ENOENT", "no systemd-notify");
-    });
-    await new Notifier(missing.system, UNIT, log).ready();
+    };
+    const missing = { ...system, processes: { ...system.processes, start } };
+    await new Notifier(missing, UNIT, log).ready();
     expect(log.lines).toEqual([
-      "warning systemd-notify READY=1 failed",
+      "warning systemd-notify READY=1 exited with code 1",
       "warning systemd cannot be told READY=1: no systemd-notify",
     ]);
+  });
+
+  it("waits for a systemd-notify that hangs no longer than its deadline, and ends it", async () => {
+    const log = new KeptLog();
+    const { system, programs, timers } = door(() => new Promise(() => undefined));
+    const ready = new Notifier(system, UNIT, log).ready();
+    for (const wantedMs of [10_000, 1000, 1000]) {
+      await vi.waitUntil(() => timers.length === 1);
+      const [timer] = timers.splice(0);
+      expect(timer?.delayMs).toBe(wantedMs);
+      timer?.action();
+    }
+    await ready;
+    expect(programs).toEqual(["READY=1", "SIGTERM", "SIGKILL", "SIGKILL"]);
+    expect(log.lines).toEqual(["warning systemd-notify READY=1 could not be killed"]);
   });
 });
