@@ -46,6 +46,11 @@ class Incoming {
     this.buffer = this.buffer.length === 0 ? chunk : Buffer.concat([this.buffer, chunk]);
   }
 
+  /** Ask for no more. */
+  async release(): Promise<void> {
+    await this.#source.return?.();
+  }
+
   take(count: number): Buffer {
     const taken = this.buffer.subarray(0, count);
     this.buffer = this.buffer.subarray(count);
@@ -93,10 +98,18 @@ function nameOf(headers: string): string {
 
 /**
  * The parts of a multipart body in their order, each as a stream; what was not read of a part is skipped.
- * Memory does not depend on the size of anything.
+ * Memory does not depend on the size of anything. The source is released when reading ends, well or not.
  */
 export async function* readParts(source: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Part> {
   const incoming = new Incoming(source);
+  try {
+    yield* partsOf(incoming, boundary);
+  } finally {
+    await incoming.release();
+  }
+}
+
+async function* partsOf(incoming: Incoming, boundary: string): AsyncGenerator<Part> {
   // The first boundary may stand at the very beginning: then the line end before it is ours.
   incoming.buffer = Buffer.from("\r\n");
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");

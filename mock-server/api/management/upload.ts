@@ -106,7 +106,12 @@ export function uploadRoutes(ports: UploadRoutePorts): Route[] {
         if (boundary === undefined) {
           throw new HttpError(415, "Bad Content-Type, expected 'multipart/form-data' or 'multipart/mixed'");
         }
-        return created(`${path}/${await takeUpload(request.raw, boundary, ports)}`);
+        try {
+          return created(`${path}/${await takeUpload(request.raw, boundary, ports)}`);
+        } finally {
+          // Some clients read no answer before they have sent everything; drop what still comes.
+          request.raw.resume();
+        }
       },
     }),
   ];

@@ -1,6 +1,10 @@
+import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { listen } from "../../../mock-server/system/listen.ts";
 import { MemorySink } from "../../shared/artifact/support.ts";
+import { until } from "../../support/waiting.ts";
 import { DEPLOYMENTS, makeArtifact, multipart, TestServer } from "./fixture.ts";
 
 const PATH = `${DEPLOYMENTS}/artifacts`;
@@ -167,14 +171,14 @@ describe("nothing is kept of an upload", () => {
   });
 
   test.each([
-    [{ size: "12a" }, 'size: must be a whole number of bytes (got "12a")'],
-    [{ size: "-1" }, 'size: must be a whole number of bytes (got "-1")'],
-    [{ size: "9".repeat(20) }, "size: must be a whole number of bytes"],
-    [{ artifact_id: "../../etc/passwd" }, 'artifact_id: ID is not a valid UUID (got "../../etc/passwd")'],
-    [{ description: "d".repeat(4097) }, "description: must have at most 4096 characters, not 4097"],
-  ])("with the field %o", async (fields, message) => {
+    ["size", "12a", 'size: must be a whole number of bytes (got "12a")'],
+    ["size", "-1", 'size: must be a whole number of bytes (got "-1")'],
+    ["size", "9".repeat(20), "size: must be a whole number of bytes"],
+    ["artifact_id", "../../etc/passwd", 'artifact_id: ID is not a valid UUID (got "../../etc/passwd")'],
+    ["description", "d".repeat(4097), "description: must have at most 4096 characters, not 4097"],
+  ])("with the field %s wrong (%#)", async (name, value, message) => {
     const server = await TestServer.open();
-    const answer = await server.upload(await makeArtifact(), fields as Record<string, string>);
+    const answer = await server.upload(await makeArtifact(), { [name]: value });
     expect(answer.statusCode).toBe(400);
     expect(answer.json().error).toContain(message);
     await expectNothingKept(server);
@@ -196,5 +200,60 @@ describe("nothing is kept of an upload", () => {
     const body = multipart([["artifact", await makeArtifact()]]);
     expect((await server.call(PATH, { method: "POST", ...body })).statusCode).toBe(401);
     await expectNothingKept(server);
+  });
+});
+
+describe("over a real connection", () => {
+  async function connected(server: TestServer) {
+    const listening = await listen(server.app.routing, { host: "127.0.0.1", port: 0 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(async () => {
+      agent.destroy();
+      await listening.close(0);
+    });
+    const send = (method: string, headers: Record<string, string> = {}) =>
+      request({
+        ...{ host: "127.0.0.1", port: listening.port, agent, method, path: PATH },
+        headers: { authorization: `Bearer ${server.userToken}`, ...headers },
+      });
+    return send;
+  }
+
+  test("an upload that is refused early is read to its end, and the connection goes on", async () => {
+    const server = await TestServer.open();
+    const send = await connected(server);
+    const { body, headers } = multipart([
+      ["artifact", Buffer.alloc(16 * 1024 * 1024, "no artifact ")],
+      ["behind", Buffer.alloc(1024 * 1024)],
+    ]);
+    const upload = send("POST", headers);
+    const answered = once(upload, "response");
+    // Resolves when all of it was sent, although the answer came long before.
+    await new Promise<void>((resolve) => upload.end(body, resolve));
+    const [answer] = (await answered) as [IncomingMessage];
+    expect(answer.statusCode).toBe(400);
+    answer.resume();
+    await once(answer, "end");
+    const list = send("GET");
+    list.end();
+    const [listed] = (await once(list, "response")) as [IncomingMessage];
+    expect(listed.statusCode).toBe(200);
+    expect(list.reusedSocket).toBe(true);
+    listed.resume();
+  });
+
+  test("a client that goes away in the middle leaves nothing, and no fault of the server is logged", async () => {
+    const server = await TestServer.open();
+    const send = await connected(server);
+    const { body, headers } = multipart([["artifact", await makeArtifact({ content: Buffer.alloc(500_000, "z") })]]);
+    const upload = send("POST", headers);
+    const broken = once(upload, "error");
+    upload.write(body.subarray(0, 200_000));
+    await until("it arrives", () => server.blobFiles().length > 0 || undefined);
+    upload.destroy(new Error("gone"));
+    await broken;
+    await until("it is cleared away", () => server.blobFiles().length === 0 || undefined);
+    await until("it is logged", () => server.logLines.some((line) => line.includes("broken off")) || undefined);
+    expect(server.logLines.filter((line) => JSON.parse(line).level === "error")).toEqual([]);
   });
 });
