@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Behaviour, World } from "../support/world.ts";
+import { type Behaviour, World, type WorldOptions } from "../support/world.ts";
 
 const YES = { SupportsRollback: "Yes" };
 const REBOOTS = { ...YES, NeedsArtifactReboot: "Yes" };
@@ -13,6 +13,7 @@ interface Case {
   readonly at: string;
   readonly nth?: number;
   readonly behaviour: Behaviour;
+  readonly plan?: WorldOptions["plan"];
   /** What the next life does. */
   readonly next: readonly string[];
 }
@@ -29,6 +30,12 @@ const CASES: readonly Case[] = [
   { at: "start ArtifactVerifyReboot", behaviour: { answers: REBOOTS }, next: [...ROLLBACK_REBOOT, ...FAILED] },
   { at: "login", behaviour: { answers: REBOOTS }, next: [...ROLLBACK_REBOOT, ...FAILED] },
   { at: "start ArtifactCommit", behaviour: { answers: YES }, next: [...ROLLBACK, ...FAILED] },
+  {
+    at: "start /data/scripts/ArtifactCommit_Leave_00",
+    behaviour: { answers: YES },
+    plan: { scripts: [{ name: "ArtifactCommit_Leave_00", content: Buffer.from("#!/bin/sh\n") }] },
+    next: ["ArtifactCommit_Leave_00", "Cleanup", "> success"],
+  },
   { at: "start Cleanup", behaviour: { answers: YES }, next: ["Cleanup", "> success"] },
   { at: "report success", behaviour: { answers: YES }, next: ["> success"] },
   {
@@ -54,14 +61,14 @@ const CASES: readonly Case[] = [
 ];
 
 describe("a program that is killed and started again", () => {
-  for (const { at, nth = 1, behaviour, next } of CASES) {
-    const way = behaviour.answers?.SupportsRollback === undefined ? ", without a way back" : "";
+  for (const { at, nth = 1, next, ...options } of CASES) {
+    const way = options.behaviour.answers?.SupportsRollback === undefined ? ", without a way back" : "";
     it(`goes on from the journal: killed in ${at}, number ${nth}${way}`, async () => {
-      const { steps } = await new World({ behaviour }).deploy();
+      const { steps } = await new World(options).deploy();
       const places = steps.flatMap((step, index) => (step === at ? [index + 1] : []));
       const step = places[nth - 1];
       if (step === undefined) throw new Error(`there is no ${at} number ${nth} in ${steps.join(", ")}`);
-      const world = new World({ behaviour });
+      const world = new World(options);
       const trace = await traceAfter(world, step);
       expect(trace).toEqual(next);
       expect(world.finals).toHaveLength(1);
