@@ -13,7 +13,7 @@ interface Case {
   readonly at: string;
   readonly nth?: number;
   readonly behaviour: Behaviour;
-  readonly plan?: WorldOptions["plan"];
+  readonly plan?: NonNullable<WorldOptions["plan"]>;
   /** What the next life does. */
   readonly next: readonly string[];
 }
