@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { isSystemError } from "@upkeep/shared/system";
 import yargs from "yargs";
 import { KEYS } from "../config/keys.ts";
@@ -28,6 +29,10 @@ function commandLine(words: readonly string[]) {
           describe: "Least severe level that is logged",
         },
         "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
+      })
+      .middleware(({ root }) => {
+        // Update modules are programs of their own, started elsewhere: ours must look below the same root.
+        if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
       })
       .command(
         "daemon",

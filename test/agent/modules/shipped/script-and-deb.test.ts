@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { makePackage, privateDpkg } from "../../../support/dpkg.ts";
 import { ModuleUnderTest } from "./work-tree.ts";
 
 describe("the shipped module script", () => {
@@ -36,33 +36,6 @@ describe("the shipped module script", () => {
   });
 });
 
-/** A package that holds nothing but its name. */
-function makePackage(module: ModuleUnderTest, name: string): Buffer {
-  const folder = module.path(`package-${name}`);
-  mkdirSync(`${folder}/DEBIAN`, { recursive: true });
-  writeFileSync(
-    `${folder}/DEBIAN/control`,
-    `Package: ${name}\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: a test\n`,
-  );
-  const archive = module.path(`${name}.deb`);
-  execFileSync("dpkg-deb", ["--build", "--root-owner-group", folder, archive], { stdio: "pipe" });
-  return readFileSync(archive);
-}
-
-/** dpkg that works on a database of its own, below `root`. */
-function privateDpkg(module: ModuleUnderTest): { bin: string; installed: () => string } {
-  const bin = module.path("bin");
-  const root = module.path("root");
-  for (const path of [bin, `${root}/var/lib/dpkg/info`, `${root}/var/lib/dpkg/updates`]) {
-    mkdirSync(path, { recursive: true });
-  }
-  writeFileSync(`${root}/var/lib/dpkg/status`, "");
-  const script = `#!/bin/sh\nprintf '%s\\n' "$DEBIAN_FRONTEND" "$@" >'${module.path("called")}'\nexec /usr/bin/dpkg --root='${root}' --log=/dev/null "$@"\n`;
-  writeFileSync(`${bin}/dpkg`, script, { mode: 0o755 });
-  const query = ["--admindir", `${root}/var/lib/dpkg`, "-W", "-f", `\${Package} \${Status}\n`];
-  return { bin, installed: () => execFileSync("dpkg-query", query, { encoding: "utf8", stdio: "pipe" }) };
-}
-
 describe("the shipped module deb", () => {
   it("needs no reboot and cannot roll back", () => {
     const module = new ModuleUnderTest("deb");
@@ -72,31 +45,32 @@ describe("the shipped module deb", () => {
 
   it("installs all packages of the payload in one run, without a question", () => {
     const module = new ModuleUnderTest("deb");
-    const { bin, installed } = privateDpkg(module);
-    for (const name of ["upkeep-test-a", "upkeep-test-b"]) module.payload(`-${name}.deb`, makePackage(module, name));
+    const { bin, called, installed } = privateDpkg(module.folder);
+    for (const name of ["upkeep-test-a", "upkeep-test-b"])
+      module.payload(`-${name}.deb`, readFileSync(makePackage(module.folder, name)));
     module.payload("notes.txt", "no package");
     expect(module.call("ArtifactInstall", bin)).toMatchObject({ exitCode: 0 });
-    expect(installed()).toBe("upkeep-test-a install ok installed\nupkeep-test-b install ok installed\n");
-    const called = readFileSync(module.path("called"), "utf8").split("\n");
-    expect(called.slice(0, 4)).toEqual(["noninteractive", "--force-confdef", "--force-confold", "-i"]);
+    expect(installed()).toBe("upkeep-test-a 1.0 install ok installed\nupkeep-test-b 1.0 install ok installed\n");
+    const words = readFileSync(called, "utf8").split("\n");
+    expect(words.slice(0, 4)).toEqual(["noninteractive", "--force-confdef", "--force-confold", "-i"]);
   });
 
   it("unpacks none when one of them is broken", () => {
     const module = new ModuleUnderTest("deb");
-    const { bin } = privateDpkg(module);
-    module.payload("a.deb", makePackage(module, "upkeep-test-a"));
+    const { bin, called } = privateDpkg(module.folder);
+    module.payload("a.deb", readFileSync(makePackage(module.folder, "upkeep-test-a")));
     module.payload("b.deb", "no package");
     const result = module.call("ArtifactInstall", bin);
     expect(result.exitCode).toBe(1);
     expect(result.stderr).toContain("deb: b.deb is not a Debian package");
-    expect(existsSync(module.path("called"))).toBe(false);
+    expect(existsSync(called)).toBe(false);
   });
 
   it("fails as dpkg fails", () => {
     const module = new ModuleUnderTest("deb");
     mkdirSync(module.path("bin"));
     writeFileSync(module.path("bin/dpkg"), "#!/bin/sh\necho no space left >&2; exit 2\n", { mode: 0o755 });
-    module.payload("a.deb", makePackage(module, "upkeep-test-a"));
+    module.payload("a.deb", readFileSync(makePackage(module.folder, "upkeep-test-a")));
     const result = module.call("ArtifactInstall", module.path("bin"));
     expect(result).toMatchObject({ exitCode: 2, stderr: "no space left\n" });
   });
