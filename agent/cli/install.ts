@@ -42,11 +42,11 @@ async function open(agent: Agent, artifact: string, signal: AbortSignal): Promis
 
 /** `upkeep install FILE|URL`: install an artifact by hand. */
 export function install(options: InstallOptions): Promise<ExitCode> {
-  return standalone("install", options, async (agent, signal) => {
+  return standalone("install", options, async (agent, { signal, stops }) => {
     const onProgress = progressBar();
     const engine = await createEngine(agent, onProgress === undefined ? {} : { onProgress });
     const source = await open(agent, options.artifact, signal);
     writeOutput("Installing artifact...\n");
-    return await engine.install(source, signal);
+    return await engine.install(source, signal, stops);
   });
 }

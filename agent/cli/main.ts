@@ -10,120 +10,148 @@ import { VERSION } from "./version.ts";
 /** What came of the command; a command that was not run at all has failed. */
 let exitCode: ExitCode = EXIT.ok;
 
+const REBOOT_EXIT_CODE = {
+  "reboot-exit-code": { type: "boolean", describe: "Exit with 4 if a reboot is needed" },
+} as const;
+
+const STOP_BEFORE = {
+  "stop-before": {
+    type: "string",
+    array: true,
+    nargs: 1,
+    requiresArg: true,
+    describe:
+      "State before which to stop: ArtifactInstall_Enter, ArtifactCommit_Enter, ArtifactCommit_Leave, " +
+      "ArtifactRollback_Enter, ArtifactFailure_Enter or Cleanup; may be given several times",
+  },
+} as const;
+
+/** Of an option that is given twice, the last one counts; unless it is one that may be. */
+function lastOfEach(options: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== "_" && !/^stop-?before$/i.test(name) && Array.isArray(value)) options[name] = value.at(-1);
+  }
+}
+
 /** Each command is loaded only when it is called for: starting must be cheap on a device. */
 function commandLine(words: readonly string[]) {
-  return (
-    yargs(words)
-      .scriptName("upkeep")
-      // Of an option that is given twice, the last one counts.
-      .parserConfiguration({ "duplicate-arguments-array": false })
-      .usage("$0 <command>\n\nKeeps this device's software up to date.")
-      .options({
-        config: { alias: "c", type: "string", requiresArg: true, describe: "Configuration file" },
-        "fallback-config": { alias: "b", type: "string", requiresArg: true, describe: "Configuration below it" },
-        datastore: { alias: ["d", "data-dir", "data"], type: "string", requiresArg: true, describe: "Data directory" },
-        root: { type: "string", requiresArg: true, describe: "Directory under which all paths of the device are" },
-        "log-level": {
-          alias: "l",
-          choices: KEYS.DaemonLogLevel.type.choices,
-          describe: "Least severe level that is logged",
-        },
-        "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
-      })
-      .middleware(({ root }) => {
-        // Update modules are programs of their own, started elsewhere: ours must look below the same root.
-        if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
-      })
-      .command(
-        "daemon",
-        "Update this device whenever its server has something for it",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./daemon.ts")).runDaemon(options);
-        },
-      )
-      .command(
-        "install <artifact>",
-        "Install an artifact from a file or a URL",
-        (command) =>
-          command
-            .positional("artifact", { type: "string", demandOption: true, describe: "File, or http(s) URL" })
-            .option("reboot-exit-code", { type: "boolean", describe: "Exit with 4 if a reboot is needed" }),
-        async (options) => {
-          exitCode = await (await import("./install.ts")).install(options);
-        },
-      )
-      .command(
-        "commit",
-        "Keep what was installed",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./commit.ts")).commit(options);
-        },
-      )
-      .command(
-        "rollback",
-        "Go back to what ran before the installation",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./rollback.ts")).rollback(options);
-        },
-      )
-      .command(
-        "show-artifact",
-        "Print the name of the installed artifact",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./show-artifact.ts")).showArtifact(options);
-        },
-      )
-      .command(
-        "show-provides",
-        "Print all that the installed software provides",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./show-provides.ts")).showProvides(options);
-        },
-      )
-      .command(
-        "check-update",
-        "Let the running daemon ask for an update now",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./check-update.ts")).checkUpdate(options);
-        },
-      )
-      .command(
-        "send-inventory",
-        "Let the running daemon send the inventory now",
-        (command) => command,
-        async (options) => {
-          exitCode = await (await import("./send-inventory.ts")).sendInventory(options);
-        },
-      )
-      .command(
-        "module <name> <call> <work-tree>",
-        "Run an update module that is part of this program",
-        (command) =>
-          command
-            .positional("name", { choices: ["rootfs-image"] as const, demandOption: true, describe: "Payload type" })
-            .positional("call", { type: "string", demandOption: true, describe: "Call of the protocol, or state" })
-            .positional("work-tree", { type: "string", demandOption: true, describe: "Directory of the payload" }),
-        async (options) => {
-          exitCode = await (await import("./module.ts")).runModule(options);
-        },
-      )
-      .demandCommand(1, 1, "Which command?")
-      .recommendCommands()
-      .strict()
-      .version(VERSION)
-      .alias({ help: "h", version: "v" })
-      .detectLocale(false)
-      .exitProcess(false)
-      .fail((message, error) => {
-        throw error ?? new AgentError("usage", `${message} (see 'upkeep --help')`);
-      })
-  );
+  return yargs(words)
+    .scriptName("upkeep")
+    .middleware(lastOfEach, true)
+    .usage("$0 <command>\n\nKeeps this device's software up to date.")
+    .options({
+      config: { alias: "c", type: "string", requiresArg: true, describe: "Configuration file" },
+      "fallback-config": { alias: "b", type: "string", requiresArg: true, describe: "Configuration below it" },
+      datastore: { alias: ["d", "data-dir", "data"], type: "string", requiresArg: true, describe: "Data directory" },
+      root: { type: "string", requiresArg: true, describe: "Directory under which all paths of the device are" },
+      "log-level": {
+        alias: "l",
+        choices: KEYS.DaemonLogLevel.type.choices,
+        describe: "Least severe level that is logged",
+      },
+      "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
+    })
+    .middleware(({ root }) => {
+      // Update modules are programs of their own, started elsewhere: ours must look below the same root.
+      if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
+    })
+    .command(
+      "daemon",
+      "Update this device whenever its server has something for it",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./daemon.ts")).runDaemon(options);
+      },
+    )
+    .command(
+      "install <artifact>",
+      "Install an artifact from a file or a URL",
+      (command) =>
+        command
+          .positional("artifact", { type: "string", demandOption: true, describe: "File, or http(s) URL" })
+          .options({ ...REBOOT_EXIT_CODE, ...STOP_BEFORE }),
+      async (options) => {
+        exitCode = await (await import("./install.ts")).install(options);
+      },
+    )
+    .command(
+      "resume",
+      "Go on with an installation that was stopped or interrupted",
+      (command) => command.options({ ...REBOOT_EXIT_CODE, ...STOP_BEFORE }),
+      async (options) => {
+        exitCode = await (await import("./resume.ts")).resume(options);
+      },
+    )
+    .command(
+      "commit",
+      "Keep what was installed",
+      (command) => command.options(STOP_BEFORE),
+      async (options) => {
+        exitCode = await (await import("./commit.ts")).commit(options);
+      },
+    )
+    .command(
+      "rollback",
+      "Go back to what ran before the installation",
+      (command) => command.options(STOP_BEFORE),
+      async (options) => {
+        exitCode = await (await import("./rollback.ts")).rollback(options);
+      },
+    )
+    .command(
+      "show-artifact",
+      "Print the name of the installed artifact",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./show-artifact.ts")).showArtifact(options);
+      },
+    )
+    .command(
+      "show-provides",
+      "Print all that the installed software provides",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./show-provides.ts")).showProvides(options);
+      },
+    )
+    .command(
+      "check-update",
+      "Let the running daemon ask for an update now",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./check-update.ts")).checkUpdate(options);
+      },
+    )
+    .command(
+      "send-inventory",
+      "Let the running daemon send the inventory now",
+      (command) => command,
+      async (options) => {
+        exitCode = await (await import("./send-inventory.ts")).sendInventory(options);
+      },
+    )
+    .command(
+      "module <name> <call> <work-tree>",
+      "Run an update module that is part of this program",
+      (command) =>
+        command
+          .positional("name", { choices: ["rootfs-image"] as const, demandOption: true, describe: "Payload type" })
+          .positional("call", { type: "string", demandOption: true, describe: "Call of the protocol, or state" })
+          .positional("work-tree", { type: "string", demandOption: true, describe: "Directory of the payload" }),
+      async (options) => {
+        exitCode = await (await import("./module.ts")).runModule(options);
+      },
+    )
+    .demandCommand(1, 1, "Which command?")
+    .recommendCommands()
+    .strict()
+    .version(VERSION)
+    .alias({ help: "h", version: "v" })
+    .detectLocale(false)
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new AgentError("usage", `${message} (see 'upkeep --help')`);
+    });
 }
 
 /** One clear line for what a person can act on; the whole trace for what is a fault of ours. */

@@ -4,5 +4,7 @@ import { type StandaloneOptions, standalone } from "./standalone.ts";
 
 /** `upkeep rollback`: go back to what ran before the installation by hand. */
 export function rollback(options: StandaloneOptions): Promise<ExitCode> {
-  return standalone("rollback", options, async (agent, signal) => (await createEngine(agent, {})).rollback(signal));
+  return standalone("rollback", options, async (agent, { signal, stops }) =>
+    (await createEngine(agent, {})).rollback(signal, stops),
+  );
 }

@@ -1,24 +1,34 @@
 import { writeError, writeOutput } from "../system/terminal.ts";
-import type { StandaloneResult } from "../update/index.ts";
+import { type StandaloneResult, type StateName, stopsOf } from "../update/index.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 
 export interface StandaloneOptions extends Globals {
   /** Say by the exit code that a reboot is needed. */
   readonly rebootExitCode?: boolean | undefined;
+  /** States before which to stop, as the reference client names them. */
+  readonly stopBefore?: readonly string[] | undefined;
+}
+
+/** How a command that changes what is installed is to go on. */
+export interface Conduct {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly stops: ReadonlySet<StateName>;
 }
 
 /** Runs one command that changes what is installed: nobody else may do so meanwhile, and Ctrl-C stops it cleanly. */
 export async function standalone(
   command: string,
   options: StandaloneOptions,
-  action: (agent: Agent, signal: AbortSignal) => Promise<StandaloneResult>,
+  action: (agent: Agent, conduct: Conduct) => Promise<StandaloneResult>,
 ): Promise<ExitCode> {
+  const stops = stopsOf(options.stopBefore ?? []);
   const base = await loadBase(options, { quiet: true });
   const stop = new AbortController();
   const deaf = (["SIGINT", "SIGTERM"] as const).map((name) => base.system.processes.onSignal(name, () => stop.abort()));
   try {
-    const result = await withAgent(base, command, (agent) => action(agent, stop.signal));
+    const result = await withAgent(base, command, (agent) => action(agent, { signal: stop.signal, stops }));
     return tell(result, options.rebootExitCode === true);
   } finally {
     for (const end of deaf) end();
@@ -43,6 +53,17 @@ function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
       writeOutput(`Committed ${result.artifactName}.\n`);
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
+    case "stopped":
+      if (result.failure !== undefined) writeError(`upkeep: ${result.failure.message}\n`);
+      writeOutput(`The update to ${result.artifactName} is ${result.where}.\n`);
+      if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
+      writeOutput("Use 'upkeep resume' to go on.\n");
+      if (result.failure !== undefined) return EXIT.failure;
+      return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
+    case "tidied":
+      writeOutput(`Tidied up after the update to ${result.artifactName} that failed: ${result.failure}\n`);
+      writeOutput(`${DEVICE[result.device]}\n`);
+      return EXIT.ok;
     case "rolled-back":
       writeOutput(`Rolled back ${result.artifactName}.\n`);
       return EXIT.ok;
@@ -54,11 +75,16 @@ function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
         `upkeep: the update module of ${result.artifactName} cannot roll back; use 'upkeep commit' to keep the update\n`,
       );
       return EXIT.failure;
+    case "wrong-state":
+      writeError(
+        `upkeep: cannot ${result.wish} the update to ${result.artifactName}, which is ${result.where}; 'upkeep resume' goes on with it\n`,
+      );
+      return EXIT.failure;
     case "none-in-progress":
       writeError("upkeep: no update is in progress\n");
       return EXIT.noneInProgress;
     case "interrupted":
-      writeError(`upkeep: stopped in the state ${result.state}; 'upkeep rollback' goes back to what ran before\n`);
+      writeError(`upkeep: stopped in the state ${result.state}; 'upkeep resume' goes on from there\n`);
       return EXIT.failure;
   }
 }

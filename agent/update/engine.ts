@@ -6,12 +6,23 @@ import { type WalkEnd, type WalkStart, walk } from "./machine.ts";
 import type { ArtifactSource } from "./ports.ts";
 import type { DeploymentResult, Interrupted, PendingUpdate, StandaloneResult } from "./results.ts";
 import { asAgentError, type EngineOptions, type Run } from "./run.ts";
-import { commitStandalone, installStandalone, rollbackStandalone, type StandaloneSteps } from "./standalone.ts";
-import { stateOf } from "./states.ts";
+import {
+  commitStandalone,
+  installStandalone,
+  resumeStandalone,
+  rollbackStandalone,
+  type StandaloneSteps,
+  whereabouts,
+} from "./standalone.ts";
+import { type StateName, stateOf } from "./states.ts";
 
 export type { EngineOptions } from "./run.ts";
 
 const NEVER = new AbortController().signal;
+
+/** States before which an update by hand is to stop. */
+type Stops = ReadonlySet<StateName>;
+const NOWHERE: Stops = new Set();
 
 /**
  * Brings updates to their end, whatever happens to the program on the way.
@@ -39,6 +50,7 @@ export class UpdateEngine {
       deployment: record.deployment ?? undefined,
       artifactName: record.artifact?.name,
       state: record.state,
+      whereabouts: whereabouts(record),
     };
   }
 
@@ -77,10 +89,11 @@ export class UpdateEngine {
   }
 
   /**
-   * Install an artifact by hand. Stops for `commit` or `rollback` if the update module can roll back.
+   * Install an artifact by hand. Stops for `commit` or `rollback` if the update module can roll back, and before
+   * each state of `stops`.
    * @throws AgentError `update-in-progress`; nothing was done then.
    */
-  install(source: ArtifactSource, signal: AbortSignal = NEVER): Promise<StandaloneResult> {
+  install(source: ArtifactSource, signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(async () => {
       try {
         await this.#finishHarmless(signal);
@@ -89,18 +102,23 @@ export class UpdateEngine {
         await source.close();
         throw error;
       }
-      return await installStandalone(this.#steps(signal), source);
+      return await installStandalone(this.#steps(signal, stops), source);
     });
   }
 
+  /** Go on with an update by hand that was stopped, interrupted or waits for its commit. */
+  resumeInstall(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+    return this.#alone(() => resumeStandalone(this.#steps(signal, stops)));
+  }
+
   /** Commit what was installed by hand. */
-  commit(signal: AbortSignal = NEVER): Promise<StandaloneResult> {
-    return this.#alone(() => commitStandalone(this.#steps(signal)));
+  commit(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+    return this.#alone(() => commitStandalone(this.#steps(signal, stops)));
   }
 
   /** Roll back what was installed by hand and not committed. */
-  rollback(signal: AbortSignal = NEVER): Promise<StandaloneResult> {
-    return this.#alone(() => rollbackStandalone(this.#steps(signal)));
+  rollback(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+    return this.#alone(() => rollbackStandalone(this.#steps(signal, stops)));
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -120,20 +138,20 @@ export class UpdateEngine {
     const artifact = pending.artifactName === undefined ? "" : ` of artifact ${JSON.stringify(pending.artifactName)}`;
     throw new AgentError(
       "update-in-progress",
-      `${which}${artifact} has not come to its end: it is ${stateOf(pending.state).doing}`,
+      `${which}${artifact} has not come to its end: it is ${pending.whereabouts}`,
     );
   }
 
   /** An update by hand that was interrupted before it changed anything, or after it was over, stops nobody. */
   async #finishHarmless(signal: AbortSignal): Promise<void> {
     const record = this.#options.store.update;
-    if (record === undefined || record.mode !== "standalone") return;
+    if (record === undefined || record.mode !== "standalone" || record.stopped) return;
     const { to } = restartOf(structuredClone(record));
     if (to !== "Cleanup" && to !== "Report") return;
     await this.#steps(signal).walk(structuredClone(record), restartOf);
   }
 
-  #steps(signal: AbortSignal): StandaloneSteps {
+  #steps(signal: AbortSignal, stops: Stops = NOWHERE): StandaloneSteps {
     const options = this.#options;
     return {
       options,
@@ -147,6 +165,7 @@ export class UpdateEngine {
           signal,
           instructions: undefined,
           opened,
+          stops,
         };
         const end = await walk(run, startOf(record));
         if (end === "Idle") await this.#forget(run);
@@ -215,6 +234,7 @@ export class UpdateEngine {
 
 /** Where a program that finds `record` in the journal goes on. Notes in the record why it failed, if it thereby did. */
 function restartOf(record: JournalRecord): WalkStart {
+  if (record.stopped) return { to: record.state };
   const state = stateOf(record.state);
   if (state.restart === undefined) throw new TypeError(`state ${record.state} is never journalled`);
   if (state.restart === state.next.failed?.to) {

@@ -21,6 +21,8 @@ export const JournalRecord = z.object({
   /** Of a deployment, its id. */
   deployment: nullable(z.string()),
   state: z.enum(STATE_NAMES as [StateName, ...StateName[]]),
+  /** The state has not begun: a person wanted the update to stop before it. */
+  stopped: z.optional(z.literal(true)),
   /** States entered so far, restarts included. */
   visits: z.int().check(z.minimum(0)),
   artifact: nullable(ArtifactRecord),

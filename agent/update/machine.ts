@@ -1,5 +1,5 @@
 import { committedProvides, inconsistentProvides, installedProvides } from "../device/provides.ts";
-import type { AgentError } from "../errors.ts";
+import { AgentError } from "../errors.ts";
 import { ACTIONS } from "./actions.ts";
 import { reportState } from "./reporting.ts";
 import { asAgentError, type Run, scriptsOf } from "./run.ts";
@@ -17,9 +17,16 @@ export interface WalkStart {
 /** Walk the table from a state to an ending. Whatever goes wrong in a state is an outcome of that state. */
 export async function walk(run: Run, start: WalkStart): Promise<WalkEnd> {
   let step: Step & { readonly to: StateName | Ending; readonly journalled?: boolean } = start;
+  // Only a state that has not begun can be stopped before. Those of the way back begin as often as need be.
+  let begun = start.to === "AfterArtifactCommit" && run.record.stopped !== true;
   while (step.to !== "Idle" && step.to !== "Waiting") {
     if (run.signal.aborted) return "Interrupted";
     const name: StateName = step.to;
+    if (!begun && run.stops?.has(name) && !hasNoScripts(run)) {
+      await stopBefore(run, name);
+      return "Waiting";
+    }
+    begun = false;
     try {
       const outcome = await visit(run, name, step);
       if (typeof outcome !== "string") {
@@ -38,6 +45,23 @@ export async function walk(run: Run, start: WalkStart): Promise<WalkEnd> {
   return step.to;
 }
 
+/**
+ * Write down that the update rests before a state.
+ * @throws AgentError `journal-failed`; a restart goes on from the state before then.
+ */
+async function stopBefore(run: Run, name: StateName): Promise<void> {
+  const { record, options } = run;
+  record.state = name;
+  record.stopped = true;
+  try {
+    await options.store.save({ update: record });
+  } catch (error) {
+    const message = notWritten(run, name, error);
+    throw new AgentError("journal-failed", `the journal cannot be written: ${message}`, { cause: error });
+  }
+  run.logger.info(`stopped before the state ${name}, as it was asked for`);
+}
+
 /** @returns The outcome; or the step to go on with, where the journal decides. */
 async function visit(
   run: Run,
@@ -45,6 +69,7 @@ async function visit(
   { bare, journalled }: { readonly bare?: true; readonly journalled?: boolean },
 ): Promise<string | { readonly to: StateName | Ending }> {
   const state = stateOf(name);
+  delete run.record.stopped;
   run.options.onProgress?.({ kind: "state", state: name });
   run.logger.debug(`state ${name}: ${state.doing}`);
   // A final status is reported from the journal; any other before the state begins.

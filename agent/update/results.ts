@@ -34,10 +34,20 @@ export interface PendingUpdate {
   readonly deployment: string | undefined;
   readonly artifactName: string | undefined;
   readonly state: StateName;
+  /** What it is doing or waits for, for a person. */
+  readonly whereabouts: string;
 }
 
-/** What became of `install`, `commit` or `rollback` on the command line. */
+/** What became of `install`, `resume`, `commit` or `rollback` on the command line. */
 export type StandaloneResult =
+  /** Stopped where it was asked to; `where` tells a person. `failure` if something failed before. */
+  | {
+      readonly kind: "stopped";
+      readonly artifactName: string;
+      readonly where: string;
+      readonly rebootNeeded: boolean;
+      readonly failure: AgentError | undefined;
+    }
   /** Installed; `commit` or `rollback` decides. */
   | { readonly kind: "awaiting-commit"; readonly artifactName: string; readonly rebootNeeded: boolean }
   /** Installed and committed, at once if the update module cannot roll back. */
@@ -49,6 +59,20 @@ export type StandaloneResult =
       readonly artifactName: string | undefined;
       readonly device: DeviceSoftware;
       readonly failure: AgentError;
+    }
+  /** It failed before it was stopped, which was told then; what was left to do was done without a fault. */
+  | {
+      readonly kind: "tidied";
+      readonly artifactName: string;
+      readonly device: DeviceSoftware;
+      readonly failure: string;
+    }
+  /** Nothing was done, as an update that is there cannot be committed or rolled back; it can be resumed. */
+  | {
+      readonly kind: "wrong-state";
+      readonly artifactName: string;
+      readonly wish: "commit" | "roll back";
+      readonly where: string;
     }
   /** The update module cannot roll back: nothing was changed, the update still waits for `commit`. */
   | { readonly kind: "rollback-unsupported"; readonly artifactName: string }

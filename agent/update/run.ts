@@ -11,6 +11,7 @@ import type { JournalRecord } from "./journal.ts";
 import type { DeploymentServer, OpenArtifact, RetryDelays } from "./ports.ts";
 import type { ProgressEvent } from "./results.ts";
 import type { UpdatePaths, UpdateSettings } from "./settings.ts";
+import type { StateName } from "./states.ts";
 
 /** What the update engine works with. */
 export interface EngineOptions {
@@ -42,6 +43,8 @@ export interface Run {
   readonly instructions: DeploymentInstructions | undefined;
   /** A standalone update's artifact, opened and checked before anything else. */
   readonly opened: OpenedArtifact | undefined;
+  /** States before which an update by hand is to stop. */
+  readonly stops?: ReadonlySet<StateName>;
 }
 
 /** The update module of the run's artifact. */

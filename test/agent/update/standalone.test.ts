@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { UpdateEngine } from "../../../agent/update/engine.ts";
+import { stopsOf } from "../../../agent/update/standalone.ts";
 import { sourceOf } from "../support/artifacts.ts";
 import { type Cut, Life } from "../support/life.ts";
 import { DEPLOYMENT, STORE, World, type WorldOptions } from "../support/world.ts";
@@ -23,6 +24,7 @@ describe("an update by hand", () => {
       deployment: undefined,
       artifactName: "new",
       state: "AwaitCommit",
+      whereabouts: "waiting for a person to commit or roll back",
     });
     expect(await engine.resume()).toBeUndefined();
     expect(await engine.commit()).toEqual({ kind: "committed", artifactName: "new", rebootNeeded: true });
@@ -152,6 +154,131 @@ describe("an update by hand", () => {
           world.files.below("/data").filter((path) => path.includes("tree") && result.kind !== "none-in-progress"),
           where,
         ).toEqual([]);
+      }
+    }
+  });
+});
+
+describe("an update by hand that is told to stop", () => {
+  const stops = (...names: string[]) => stopsOf(names);
+
+  async function stopped(world: World, ...names: string[]) {
+    return await (await world.start()).install(sourceOf(await world.bytes()), undefined, stops(...names));
+  }
+
+  it.each([
+    ["ArtifactInstall_Enter", {}, ["ProvidePayloadFileSizes", "Download"]],
+    ["ArtifactCommit_Enter", {}, DOWNLOAD],
+    ["ArtifactCommit_Leave", {}, [...DOWNLOAD, "ArtifactCommit"]],
+    ["Cleanup", {}, [...DOWNLOAD, "ArtifactCommit"]],
+  ])("before %s has done nothing of it, and goes on from there over a restart", async (name, answers, trace) => {
+    const world = new World({ behaviour: { answers } });
+    expect(await stopped(world, name)).toEqual({
+      kind: "stopped",
+      artifactName: "new",
+      where: `stopped before ${name}`,
+      rebootNeeded: false,
+      failure: undefined,
+    });
+    expect(world.trace).toEqual(trace);
+    expect(world.provides).toEqual({});
+    const engine = await world.start();
+    // The same stop again is no step forward.
+    expect(await engine.resumeInstall(undefined, stops(name))).toMatchObject({ kind: "stopped" });
+    expect(world.trace).toEqual(trace);
+    await expect(engine.install(sourceOf(await world.bytes()))).rejects.toMatchObject({
+      message: `an update installed by hand of artifact "new" has not come to its end: it is stopped before ${name}`,
+    });
+    expect(await engine.resumeInstall()).toMatchObject({ kind: "committed" });
+    expect(world.trace).toEqual([...DOWNLOAD, "ArtifactCommit", "Cleanup"]);
+    expect(world.provides.artifact_name).toBe("new");
+    expect(await engine.resumeInstall()).toEqual({ kind: "none-in-progress" });
+  });
+
+  it.each(["ArtifactRollback_Enter", "ArtifactFailure_Enter", "Cleanup"])(
+    "before %s on its way back has failed; resuming it answers only for the rest",
+    async (name) => {
+      const world = new World({ behaviour: { answers: YES, fails: { ArtifactInstall: 1 } } });
+      expect(await stopped(world, name)).toMatchObject({ kind: "stopped", failure: { code: "module-failed" } });
+      const engine = await world.start();
+      expect(await engine.commit()).toEqual({
+        kind: "wrong-state",
+        artifactName: "new",
+        wish: "commit",
+        where: `stopped before ${name}`,
+      });
+      const kind = name === "Cleanup" ? "tidied" : "rolled-back";
+      expect(await engine.resumeInstall()).toMatchObject({ kind });
+      expect(world.trace.slice(-3)).toEqual(["ArtifactRollback", "ArtifactFailure", "Cleanup"]);
+      expect(world.software).toBe("old");
+    },
+  );
+
+  it("can be rolled back as long as it is not over", async () => {
+    for (const name of ["ArtifactInstall_Enter", "ArtifactCommit_Enter"]) {
+      const world = new World({ behaviour: { answers: YES } });
+      await stopped(world, name);
+      expect(await (await world.start()).rollback()).toEqual({ kind: "rolled-back", artifactName: "new" });
+      expect(world.software).toBe("old");
+    }
+    const late = new World({ behaviour: { answers: YES } });
+    await stopped(late);
+    expect(await (await late.start()).commit(undefined, stops("Cleanup"))).toMatchObject({ kind: "stopped" });
+    expect(await (await late.start()).rollback()).toMatchObject({ kind: "wrong-state", wish: "roll back" });
+  });
+
+  it("fails when it is resumed and fails then", async () => {
+    const world = new World({ behaviour: { answers: YES, fails: { ArtifactInstall: 1 } } });
+    await stopped(world, "ArtifactInstall_Enter");
+    expect(await (await world.start()).resumeInstall()).toMatchObject({ kind: "failed", device: "old" });
+  });
+
+  it("is only known to stop before the states of the protocol", () => {
+    expect(() => stopsOf(["Cleanup", "Download_Enter"])).toThrow(
+      'an update cannot be stopped before "Download_Enter", only before one of ArtifactInstall_Enter, ArtifactCommit_Enter, ArtifactCommit_Leave, ArtifactRollback_Enter, ArtifactFailure_Enter, Cleanup',
+    );
+  });
+
+  it("once a state has begun, a power cut does not make it stop before that again", async () => {
+    const world = new World({ behaviour: { answers: YES } });
+    await stopped(world);
+    const whole = new Life();
+    const reference = new World({ behaviour: { answers: YES } });
+    await stopped(reference);
+    await (await reference.start(whole)).commit();
+    const after = whole.names.lastIndexOf("start ArtifactCommit");
+    const cut = whole.names.findIndex((step, index) => index > after && step.startsWith("rename")) + 1;
+    const life = new Life({ step: cut, side: "after" });
+    await Promise.race([world.start(life).then((engine) => engine.commit()), life.over]);
+    const update = JSON.parse(world.files.text(STORE) ?? "{}").update;
+    expect(update).toMatchObject({ state: "AfterArtifactCommit" });
+    const engine = await world.start();
+    expect(await engine.resumeInstall(undefined, stops("ArtifactCommit_Leave"))).toMatchObject({ kind: "committed" });
+  });
+});
+
+describe("after a power cut, an update by hand", () => {
+  it("ends whatever was cut when it is resumed, and says what runs", async () => {
+    for (const answers of [YES, {}]) {
+      const options: WorldOptions = { behaviour: { answers } };
+      const whole = new Life();
+      const reference = new World(options);
+      await install(reference, await reference.start(whole));
+      for (let step = 1; step <= whole.steps; step++) {
+        const world = new World(options);
+        const life = new Life({ step, side: "after" });
+        await Promise.race([world.start(life).then((started) => install(world, started)), life.over]);
+        const before = JSON.parse(world.files.text(STORE) ?? "{}").update?.state;
+        const result = await (await world.start()).resumeInstall();
+        const where = `after step ${step}, ${whole.names[step - 1]}, in ${before}`;
+        if (before === undefined || before === null || before === "Download" || before === "Report") {
+          expect(result.kind, where).toBe("none-in-progress");
+        } else {
+          expect(["committed", "rolled-back", "failed"], where).toContain(result.kind);
+        }
+        if (result.kind === "rolled-back") expect(world.software, where).toBe("old");
+        if (result.kind === "committed") expect(world.provides.artifact_name, where).toBe("new");
+        expect(await (await world.start()).resumeInstall(), where).toEqual({ kind: "none-in-progress" });
       }
     }
   });
