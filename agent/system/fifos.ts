@@ -66,7 +66,6 @@ class ThreadFifoWriter implements FifoWriter {
   constructor(path: string, descriptor: number) {
     this.#path = path;
     this.#descriptor = descriptor;
-    threadsInUse += 1;
   }
 
   async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -168,6 +167,20 @@ async function openWaiting(path: string): Promise<number> {
   }
 }
 
+/** The thread is taken before anything is awaited: others ask for one meanwhile. */
+async function openForThread(path: string, descriptor: number): Promise<FifoWriter> {
+  threadsInUse += 1;
+  let waiting: number;
+  try {
+    waiting = await openWaiting(path);
+  } catch (error) {
+    threadsInUse -= 1;
+    throw error;
+  }
+  await translated(close(descriptor));
+  return new ThreadFifoWriter(path, waiting);
+}
+
 export async function openFifo(path: string): Promise<FifoWriter | undefined> {
   let descriptor: number;
   try {
@@ -178,11 +191,7 @@ export async function openFifo(path: string): Promise<FifoWriter | undefined> {
   }
   try {
     if (!(await translated(fstat(descriptor))).isFIFO()) throw new SystemError("EINVAL", `${path} is not a FIFO`);
-    if (threadsInUse < THREADS) {
-      const writer = new ThreadFifoWriter(path, await openWaiting(path));
-      await translated(close(descriptor));
-      return writer;
-    }
+    if (threadsInUse < THREADS) return await openForThread(path, descriptor);
   } catch (error) {
     await translated(close(descriptor));
     throw error;

@@ -97,6 +97,25 @@ describe("FIFOs of the real door", () => {
     expect(String(said)).toBe("ended\n");
   });
 
+  it("lets eight that are opened at the same instant, and nobody empties, stop nothing", async () => {
+    const paths = Array.from({ length: 8 }, (_, index) => join(directory, `crowd-${index}`));
+    for (const [index, path] of paths.entries()) {
+      await files.makeFifo(path);
+      shell(`exec 3< crowd-${index}; exec sleep 600`);
+      await (await writerOf(path)).close();
+    }
+    const opened = await Promise.all(paths.map((path) => files.openFifo(path)));
+    const writers = opened.filter((writer) => writer !== undefined);
+    expect(writers).toHaveLength(8);
+    const abort = new AbortController();
+    const writes = writers.map((writer) => writer.write(Buffer.alloc(1024 * 1024), abort.signal));
+    await Promise.all(Array.from({ length: 16 }, () => files.list(directory)));
+    const reason = new Error("enough");
+    abort.abort(reason);
+    for (const write of writes) await expect(write).rejects.toBe(reason);
+    for (const writer of writers) await writer.close();
+  });
+
   it("lets eight that nobody empties stop nothing", async () => {
     const stuck: FifoWriter[] = [];
     const writes: Promise<void>[] = [];
