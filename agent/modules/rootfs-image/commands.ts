@@ -1,4 +1,4 @@
-import { isSystemError, type ProcessExit, type System } from "@upkeep/shared/system";
+import { isSystemError, type ProcessExit, type RunningProcess, type System } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 
 /** A tool's output is a list of variables or a complaint; more than this is neither. */
@@ -34,25 +34,29 @@ export async function tryCommand(
 ): Promise<CommandResult | undefined> {
   const out = collector();
   const complaints = collector();
+  let running: RunningProcess | undefined;
+  let stopped = false;
+  const forget = system.processes.onSignal("SIGTERM", () => {
+    stopped = true;
+    running?.signal("SIGTERM");
+  });
   try {
-    const running = await system.processes.start({ command, args, onStdout: out.add, onStderr: complaints.add });
-    const forget = system.processes.onSignal("SIGTERM", () => running.signal("SIGTERM"));
-    try {
-      const exit = await running.exit;
-      return {
-        exit,
-        stdout: out.text(),
-        complaint: complaints
-          .text()
-          .trim()
-          .replaceAll(/\s*\n\s*/g, "; "),
-      };
-    } finally {
-      forget();
-    }
+    running = await system.processes.start({ command, args, onStdout: out.add, onStderr: complaints.add });
+    if (stopped) running.signal("SIGTERM");
+    const exit = await running.exit;
+    return {
+      exit,
+      stdout: out.text(),
+      complaint: complaints
+        .text()
+        .trim()
+        .replaceAll(/\s*\n\s*/g, "; "),
+    };
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return undefined;
     throw error;
+  } finally {
+    forget();
   }
 }
 

@@ -29,6 +29,7 @@ describe("the boot loader's tools", () => {
     };
     const running = tryCommand(system, "sh", ["-c", `echo $$ >'${started}'; exec sleep 1000`]);
     await until("the tool runs", () => (existsSync(started) && readFileSync(started, "utf8") !== "") || undefined);
+    expect(terminate).toBeDefined();
     terminate?.();
     expect(await running).toMatchObject({ exit: { signal: "SIGTERM" } });
     expect(terminate).toBeUndefined();

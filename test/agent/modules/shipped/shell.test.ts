@@ -1,0 +1,24 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { SHIPPED } from "./work-tree.ts";
+
+const names = readdirSync(SHIPPED);
+const shellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
+
+describe("the shipped modules", () => {
+  it("are programs for any POSIX shell", () => {
+    expect(names).toEqual(["deb", "directory", "rootfs-image", "script", "single-file"]);
+    for (const name of names) {
+      expect(statSync(join(SHIPPED, name)).mode & 0o111).toBe(0o111);
+      expect(readFileSync(join(SHIPPED, name), "utf8").startsWith("#!/bin/sh\n")).toBe(true);
+    }
+  });
+
+  it.skipIf(!shellcheck)("satisfy shellcheck", () => {
+    const result = spawnSync("shellcheck", names, { cwd: SHIPPED, encoding: "utf8" });
+    expect(result.stdout).toBe("");
+    expect(result.status).toBe(0);
+  });
+});
