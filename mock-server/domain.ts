@@ -1,6 +1,6 @@
 import type { System } from "@upkeep/shared/system";
 import { Artifacts, Deployments, DeviceSide } from "./deployments/index.ts";
-import { DeviceAuthentication, Devices, Inventory } from "./devices/index.ts";
+import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { keptSecret } from "./secrets.ts";
 import { Storage, type StorageLocation } from "./storage/index.ts";
 import { Users } from "./users/index.ts";
@@ -13,6 +13,7 @@ export type {
   ArtifactSort,
   AuthStatus,
   DeploymentFilter,
+  DeploymentKind,
   DeviceStatus,
   Page,
   Paging,
@@ -49,6 +50,11 @@ export interface Domain {
   readonly authentication: DeviceAuthentication;
   readonly devices: Devices;
   readonly inventory: Inventory;
+  /** Static groups. */
+  readonly groups: Groups;
+  /** Dynamic groups. */
+  readonly filters: SavedFilters;
+  readonly tags: Tags;
   readonly users: Users;
   readonly artifacts: Artifacts;
   readonly deployments: Deployments;
@@ -77,6 +83,9 @@ export async function openDomain(setup: {
       }),
       devices: new Devices(storage, system),
       inventory: new Inventory(storage, system.clock),
+      groups: new Groups(storage),
+      filters: new SavedFilters(storage, system),
+      tags: new Tags(storage, system.clock),
       users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),
       artifacts: new Artifacts(storage, system.clock),
       deployments: new Deployments(storage, system),

@@ -4,6 +4,7 @@ const HTTP_STATUS = {
   unauthorized: 401,
   "not-found": 404,
   conflict: 409,
+  "precondition-failed": 412,
   "too-large": 413,
   unprocessable: 422,
 } as const;
@@ -54,6 +55,11 @@ export function notFound(message = "Resource not found"): ServerError {
 /** 409: it does not go together with what is already there. */
 export function conflict(message: string, metadata?: Readonly<Record<string, unknown>>): ServerError {
   return new ServerError("conflict", message, metadata === undefined ? {} : { metadata });
+}
+
+/** 412: it is not any more what the request says that it must be. */
+export function preconditionFailed(message: string): ServerError {
+  return new ServerError("precondition-failed", message);
 }
 
 /** 413. */

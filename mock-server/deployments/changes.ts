@@ -1,10 +1,12 @@
-import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { DeviceDeploymentRecord, Records } from "../storage/index.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
+import { dismissWaiting } from "./membership.ts";
+import { countOutcome } from "./outcomes.ts";
 
 /**
  * Give a device deployment another status, and its deployment what follows from that: counters, status,
- * finish. The only way in which a single status changes.
+ * finish, the counts of its phase, a pause if too many failed. The only way in which a single status changes.
  */
 export async function changeStatus(
   records: Records,
@@ -19,15 +21,55 @@ export async function changeStatus(
     ...(substate ? { substate } : {}),
   });
   await records.counters.move(deviceDeployment.deployment_id, deviceDeployment.status, to);
+  if (isTerminal(to)) await countOutcome(records, deviceDeployment, to, nowMs);
   await refreshDeployment(records, deviceDeployment.deployment_id, nowMs);
 }
 
-/** Make the deployment's status what follows from its counters. */
-export async function refreshDeployment(records: Records, deploymentId: string, nowMs: number): Promise<void> {
+/**
+ * An attempt has failed and is not the last: the device gets the deployment again at its next poll. The failed
+ * attempt is written down; the failure counter knows nothing of it.
+ */
+export async function tryAgain(
+  records: Records,
+  failed: DeviceDeploymentRecord,
+  nowMs: number,
+  substate?: string,
+): Promise<void> {
+  await records.attempts.insert({
+    deployment_id: failed.deployment_id,
+    device_id: failed.device_id,
+    attempt: failed.attempt,
+    substate: substate || failed.substate,
+    started_ms: failed.instructed_ms,
+    finished_ms: nowMs,
+  });
+  await records.deviceDeployments.update(failed, {
+    status: "pending",
+    attempt: failed.attempt + 1,
+    substate: null,
+    request_json: null,
+    instructed_ms: null,
+    started_ms: failed.started_ms ?? nowMs,
+  });
+  await records.counters.move(failed.deployment_id, failed.status, "pending");
+  await refreshDeployment(records, failed.deployment_id, nowMs, { begun: true });
+}
+
+/**
+ * Make the deployment's status what follows from its counters.
+ * @param options.begun A device has got somewhere, although the counters do not show it any more.
+ */
+export async function refreshDeployment(
+  records: Records,
+  deploymentId: string,
+  nowMs: number,
+  options: { readonly begun?: boolean } = {},
+): Promise<void> {
   const deployment = await records.deployments.find(deploymentId);
   if (deployment === undefined) return;
   const statistics = await records.counters.of(deploymentId);
-  const status = deploymentStatus(deployment.status, statistics, deployment.target_count);
+  const status = deploymentStatus(deployment, statistics, options.begun ?? false);
   if (status === deployment.status) return;
   await records.deployments.setStatus(deploymentId, status, status === "finished" ? nowMs : null);
+  if (status === "finished" && deployment.dynamic === 1) await dismissWaiting(records, deploymentId);
 }

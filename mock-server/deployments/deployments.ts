@@ -1,11 +1,26 @@
 import type { LogMessage } from "@upkeep/shared/protocol";
-import type { Clock, Random } from "@upkeep/shared/system";
+import { countAccepted } from "../devices/filters/scan.ts";
+import { findFilter } from "../devices/saved-filters.ts";
 import { notFound, unprocessable } from "../errors.ts";
-import type { DeploymentFilter, Page, Paging, Records, SortOrder, Statistics, Storage } from "../storage/index.ts";
-import { changeStatus } from "./changes.ts";
-import { createDeployment, type NewDeployment } from "./creation.ts";
+import type {
+  DeploymentFilter,
+  DeploymentRecord,
+  Page,
+  Paging,
+  Records,
+  SortOrder,
+  Statistics,
+  Storage,
+} from "../storage/index.ts";
+import { createDeployment, type Sources } from "./creation.ts";
+import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
+import { abortDevice } from "./ending.ts";
+import { dismissWaiting, type Membership } from "./membership.ts";
+import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
+import { failSilent, SILENT_BATCH } from "./silence.ts";
 import { type DeviceDeploymentFilter, statusesOf } from "./status-filter.ts";
-import { type Deployment, type DeviceDeployment, presentDeployments, presentDeviceDeployments } from "./views.ts";
+import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
+import { type Deployment, presentDeployments } from "./views.ts";
 
 /** A device deployment with the deployment it belongs to. */
 export interface HistoryEntry {
@@ -16,9 +31,9 @@ export interface HistoryEntry {
 /** What administrators do with deployments. */
 export class Deployments {
   readonly #storage: Storage;
-  readonly #system: { readonly clock: Clock; readonly random: Random };
+  readonly #system: Sources;
 
-  constructor(storage: Storage, system: { readonly clock: Clock; readonly random: Random }) {
+  constructor(storage: Storage, system: Sources) {
     this.#storage = storage;
     this.#system = system;
   }
@@ -26,17 +41,27 @@ export class Deployments {
   /**
    * @returns The id of the new deployment.
    * @throws ServerError (invalid) if the request is malformed or names devices that are not accepted;
-   *   (unprocessable) if there is no such release; (conflict) if the same is under way.
+   *   (not-found) if there is no such filter; (unprocessable) if there is no such release; (conflict) if the same
+   *   is under way.
    */
-  create(request: NewDeployment): Promise<string> {
-    return this.#storage.transaction((records) => createDeployment(records, this.#system, request));
+  async create(request: NewDeployment): Promise<string> {
+    checkNewDeployment(request);
+    const { filterId } = request;
+    const filter = filterId === undefined ? undefined : await this.#resolve(filterId);
+    return this.#storage.transaction((records) => createDeployment(records, this.#system, request, filter));
+  }
+
+  async #resolve(filterId: string): Promise<{ readonly filter: Membership; readonly matching: number }> {
+    const filter = await this.#storage.read((records) => findFilter(records, filterId));
+    return { filter, matching: await countAccepted(this.#storage, filter.terms) };
   }
 
   /** @throws ServerError (not-found) */
   get(id: string): Promise<Deployment> {
     return this.#storage.read(async (records) => {
       const found = await records.deployments.find(id);
-      const [deployment] = found === undefined ? [] : await presentDeployments(records, [found]);
+      const [deployment] =
+        found === undefined ? [] : await presentDeployments(records, [found], this.#system.clock.now());
       if (deployment === undefined) throw notFound();
       return deployment;
     });
@@ -46,7 +71,7 @@ export class Deployments {
   list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<Deployment>> {
     return this.#storage.read(async (records) => {
       const { items, total } = await records.deployments.list(filter, order, paging);
-      return { items: await presentDeployments(records, items), total };
+      return { items: await presentDeployments(records, items, this.#system.clock.now()), total };
     });
   }
 
@@ -92,10 +117,14 @@ export class Deployments {
     });
   }
 
-  /** The log of a device's last attempt that has one. @throws ServerError (not-found) */
-  log(id: string, deviceId: string): Promise<readonly LogMessage[]> {
+  /**
+   * The log of an attempt of a device.
+   * @param attempt From 1; absent: the last that has one.
+   * @throws ServerError (not-found)
+   */
+  log(id: string, deviceId: string, attempt?: number): Promise<readonly LogMessage[]> {
     return this.#storage.read(async ({ logs }) => {
-      const messages = await logs.find(id, deviceId);
+      const messages = await logs.find(id, deviceId, attempt);
       if (messages === undefined) throw notFound("Log not found");
       return messages;
     });
@@ -107,9 +136,7 @@ export class Deployments {
    */
   abort(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      const deployment = await records.deployments.find(id);
-      if (deployment === undefined || deployment.status === "finished")
-        throw unprocessable("Deployment already finished");
+      await unfinished(records, id);
       const now = this.#system.clock.now();
       await records.deviceDeployments.finishAllOpen(id, "aborted", now);
       await records.counters.recount(id);
@@ -117,14 +144,93 @@ export class Deployments {
     });
   }
 
+  /**
+   * Close a deployment to a filter: no other device gets it, and who is in the middle of it may end it.
+   * @throws ServerError (unprocessable) if it is finished, was never there, or has a list of devices and
+   *   finishes by itself.
+   */
+  finish(id: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const { dynamic } = await unfinished(records, id);
+      if (dynamic === 0)
+        throw unprocessable("Only a deployment to a filter is finished by hand; this one can be aborted");
+      await records.deployments.setStatus(id, "finished", this.#system.clock.now());
+      await dismissWaiting(records, id);
+    });
+  }
+
+  /**
+   * No other device begins, and none begins again; who is in the middle goes on. Paused again it stays as it is.
+   * @throws ServerError (unprocessable) if it is finished, or was never there.
+   */
+  pause(id: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const { paused_ms } = await unfinished(records, id);
+      if (paused_ms !== null) return;
+      await records.deployments.setPause(id, { sinceMs: this.#system.clock.now(), reason: "paused by a user" });
+    });
+  }
+
+  /**
+   * Go on. Failures up to now do not pause it again; as many more do.
+   * @throws ServerError (unprocessable) if it is finished, or was never there.
+   */
+  resume(id: string): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const { paused_ms } = await unfinished(records, id);
+      if (paused_ms === null) return;
+      await records.phases.tolerateFailures(id);
+      await records.deployments.setPause(id, null);
+    });
+  }
+
+  /**
+   * Where its devices pause from now on.
+   * @param map `null`: nowhere.
+   * @throws ServerError (invalid) that names the field; (unprocessable) if it is finished, or was never there.
+   */
+  setControlMap(id: string, map: UpdateControlMap | null): Promise<void> {
+    if (map !== null) checkControlMap(map);
+    return this.#storage.transaction(async (records) => {
+      await unfinished(records, id);
+      await records.deployments.setControlMap(id, map === null ? null : JSON.stringify(map));
+    });
+  }
+
+  /**
+   * Let devices that pause go on: they hear of it when they ask for the map again.
+   * @param states Before which they pause; all when absent.
+   * @throws ServerError (unprocessable) if it is finished, was never there, or has no map.
+   */
+  continueUpdate(id: string, states?: readonly ControlledState[]): Promise<void> {
+    return this.#storage.transaction(async (records) => {
+      const { update_control_map_json: map } = await unfinished(records, id);
+      if (map === null) throw unprocessable("The deployment has no update_control_map");
+      const released = withoutPause(JSON.parse(map) as UpdateControlMap, states);
+      await records.deployments.setControlMap(id, JSON.stringify(released));
+    });
+  }
+
   /** End whatever this device has not finished, in every deployment. */
   abortDevice(deviceId: string): Promise<void> {
-    return this.#storage.transaction(async (records) => {
-      const now = this.#system.clock.now();
-      for (const open of await records.deviceDeployments.allOpen(deviceId)) {
-        await changeStatus(records, open, "aborted", now);
+    return this.#storage.transaction((records) => abortDevice(records, deviceId, this.#system.clock.now()));
+  }
+
+  /**
+   * Fail the devices that were silent for longer than their deployment bears. To be called now and then.
+   * @returns How many there were.
+   */
+  async failSilent(): Promise<number> {
+    let total = 0;
+    for (const { id } of await this.#storage.read(({ deployments }) => deployments.limitingSilence())) {
+      for (let failed = SILENT_BATCH; failed === SILENT_BATCH; total += failed) {
+        failed = await this.#storage.transaction(async (records) => {
+          const deployment = await records.deployments.find(id);
+          return deployment === undefined ? 0 : failSilent(records, deployment, this.#system.clock.now());
+        });
       }
-    });
+    }
+    return total;
   }
 
   /** What a device has done, newest first; what was deleted from its history is marked. */
@@ -134,7 +240,9 @@ export class Deployments {
       const { items, total } = await records.deviceDeployments.history(deviceId, statuses, paging);
       const devices = await presentDeviceDeployments(records, items);
       const found = await records.deployments.findAll(items.map((item) => item.deployment_id));
-      const deployments = new Map((await presentDeployments(records, found)).map((one) => [one.id, one]));
+      const deployments = new Map(
+        (await presentDeployments(records, found, this.#system.clock.now())).map((one) => [one.id, one]),
+      );
       const entries = devices.flatMap((device) => {
         const deployment = deployments.get(device.deploymentId);
         return deployment === undefined ? [] : [{ deployment, device }];
@@ -153,4 +261,11 @@ export class Deployments {
 
 async function mustExist(records: Records, id: string): Promise<void> {
   if ((await records.deployments.find(id)) === undefined) throw notFound();
+}
+
+/** @throws ServerError (unprocessable) if it is finished, or was never there. */
+async function unfinished(records: Records, id: string): Promise<DeploymentRecord> {
+  const deployment = await records.deployments.find(id);
+  if (deployment === undefined || deployment.status === "finished") throw unprocessable("Deployment already finished");
+  return deployment;
 }

@@ -2,9 +2,9 @@ import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
 import type { ArtifactRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
-import { changeStatus } from "./changes.ts";
-import { verdictOn } from "./lifecycle.ts";
-import { selectDeployment } from "./selection.ts";
+import { changeStatus, tryAgain } from "./changes.ts";
+import { verdictOnAttempt } from "./lifecycle.ts";
+import { deploymentOf, isTargeted, selectDeployment } from "./selection.ts";
 
 /** What a device is to install. */
 export interface Instructions {
@@ -28,11 +28,12 @@ export class DeviceSide {
    */
   async next(deviceId: string, provides: DeviceProvides): Promise<Instructions | undefined> {
     // Most devices ask for nothing most of the time: that costs no transaction.
-    const any = await this.#storage.read(({ deviceDeployments }) => deviceDeployments.oldestOpen(deviceId, 0));
-    if (any === undefined) return undefined;
-    const selection = await this.#storage.transaction((records) =>
-      selectDeployment(records, deviceId, provides, this.#clock.now()),
-    );
+    if (!(await this.#storage.read((records) => isTargeted(records, deviceId)))) return undefined;
+    const selection = await this.#storage.transaction(async (records) => {
+      const now = this.#clock.now();
+      await records.deviceDeployments.hear(deviceId, now);
+      return selectDeployment(records, deviceId, provides, now);
+    });
     switch (selection.kind) {
       case "nothing":
         return undefined;
@@ -51,14 +52,19 @@ export class DeviceSide {
   report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
-      const verdict = verdictOn(deviceDeployment.status, status);
+      const now = this.#clock.now();
+      await records.deviceDeployments.hear(deviceId, now);
+      const deployment = await deploymentOf(records, deviceDeployment);
+      const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
       switch (verdict.kind) {
         case "same":
           return;
         case "refuse":
           throw conflict(verdict.message);
         case "change":
-          return changeStatus(records, deviceDeployment, status, this.#clock.now(), substate);
+          return changeStatus(records, deviceDeployment, status, now, substate);
+        case "try-again":
+          return tryAgain(records, deviceDeployment, now, substate);
       }
     });
   }
@@ -69,8 +75,10 @@ export class DeviceSide {
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      const { attempt } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
-      await records.logs.put({ deploymentId, deviceId, attempt }, messages, this.#clock.now());
+      const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
+      // A device sends its log after its failure, when the next attempt is already waiting to begin.
+      const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
+      await records.logs.put({ deploymentId, deviceId, attempt: logged }, messages, this.#clock.now());
     });
   }
 }

@@ -1,6 +1,19 @@
 export { Artifacts, type Release } from "./artifacts.ts";
-export type { NewDeployment } from "./creation.ts";
 export { Deployments, type HistoryEntry } from "./deployments.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
+export type { DeviceDeployment, FailedAttempt } from "./device-views.ts";
+export type { Membership } from "./membership.ts";
+export type { NewDeployment, Rollout } from "./new-deployment.ts";
+export type { NewPhase, PhaseState } from "./phases.ts";
 export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./status-filter.ts";
-export type { Deployment, DeviceDeployment } from "./views.ts";
+export {
+  CONTROL_ACTIONS,
+  CONTROLLED_STATES,
+  type ControlAction,
+  type ControlFollowUp,
+  type ControlledState,
+  type HandedControlMap,
+  type StateControl,
+  type UpdateControlMap,
+} from "./update-control.ts";
+export type { Deployment, Phase } from "./views.ts";

@@ -6,11 +6,13 @@ import {
   type ReportedStatus,
   TERMINAL_STATUSES,
 } from "@upkeep/shared/protocol";
-import type { Statistics } from "../storage/index.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, Statistics } from "../storage/index.ts";
 
 /** What becomes of a status that a device reports. */
 export type Verdict =
   | { readonly kind: "change" }
+  /** A failure that is not the last: the device gets the deployment again. */
+  | { readonly kind: "try-again" }
   /** It is what we know already: acknowledged, nothing changes. */
   | { readonly kind: "same" }
   /** Nothing changes, and the device is told to stop. */
@@ -32,6 +34,25 @@ export function verdictOn(current: DeviceDeploymentStatus, reported: ReportedSta
   return { kind: "change" };
 }
 
+/**
+ * What becomes of a report when the attempts of a device are counted. A failure that arrives again after it was
+ * followed by another attempt, because its answer was lost, costs none.
+ */
+export function verdictOnAttempt(
+  deviceDeployment: Pick<DeviceDeploymentRecord, "status" | "attempt" | "request_json">,
+  deployment: Pick<DeploymentRecord, "status" | "retries">,
+  reported: ReportedStatus,
+): Verdict {
+  const { status, attempt, request_json } = deviceDeployment;
+  if (status === "pending" && request_json === null) {
+    if (attempt > 1 && reported === "failure") return { kind: "same" };
+    return { kind: "refuse", message: "Device deployment has not begun: ask for instructions first" };
+  }
+  const verdict = verdictOn(status, reported);
+  const again = verdict.kind === "change" && reported === "failure" && attempt <= deployment.retries;
+  return again && deployment.status !== "finished" ? { kind: "try-again" } : verdict;
+}
+
 /** The times of a device deployment that follow from its status. `null`: not yet. */
 export interface Milestones {
   readonly started_ms: number | null;
@@ -47,15 +68,20 @@ export function milestones(before: Milestones, to: DeviceDeploymentStatus, nowMs
 }
 
 /**
- * The status of a deployment to a list of devices: `finished` once all of them have; `inprogress` once one
- * of them has got anywhere; never one that came before `current`.
+ * The status of a deployment; never one that came before what it is now. One to a list of devices is `finished`
+ * once all of them have, and `inprogress` once one of them has got anywhere. One to a filter stays `pending`
+ * until as many devices have finished as it may have at most; without such a limit a user finishes it.
+ * @param begun A device has got somewhere, even if all are pending now.
  */
 export function deploymentStatus(
-  current: DeploymentStatus,
+  deployment: Pick<DeploymentRecord, "status" | "target_count" | "dynamic" | "max_devices">,
   statistics: Statistics,
-  targetCount: number,
+  begun = false,
 ): DeploymentStatus {
-  const finished = TERMINAL_STATUSES.reduce((sum, status) => sum + statistics[status], 0);
-  const reached = finished >= targetCount ? "finished" : statistics.pending < targetCount ? "inprogress" : "pending";
-  return DEPLOYMENT_STATUSES.indexOf(reached) > DEPLOYMENT_STATUSES.indexOf(current) ? reached : current;
+  const { status, target_count, dynamic, max_devices } = deployment;
+  const ended = TERMINAL_STATUSES.reduce((sum, terminal) => sum + statistics[terminal], 0);
+  const limit = dynamic === 1 ? (max_devices ?? Number.POSITIVE_INFINITY) : target_count;
+  const underWay = dynamic === 0 && (begun || statistics.pending < target_count);
+  const reached = ended >= limit ? "finished" : underWay ? "inprogress" : "pending";
+  return DEPLOYMENT_STATUSES.indexOf(reached) > DEPLOYMENT_STATUSES.indexOf(status) ? reached : status;
 }

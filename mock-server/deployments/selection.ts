@@ -1,7 +1,9 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
+import { admit, placeFor } from "./admission.ts";
 import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
 import { changeStatus } from "./changes.ts";
+import { join, leave, mayStay, openTo } from "./membership.ts";
 
 /** What a device that asks is told. */
 export type Selection =
@@ -34,26 +36,48 @@ export async function selectDeployment(
   }
 
   const deployment = await deploymentOf(records, pending);
+  const place = await placeFor(records, deployment, pending, nowMs);
+  if (place === undefined) return NOTHING;
+
   const artifact = await assignArtifact(records, deployment, pending, provides);
+  const admitted = await admit(records, pending, place);
   if (artifact === undefined) {
-    await changeStatus(records, pending, "noartifact", nowMs);
+    await changeStatus(records, admitted, "noartifact", nowMs);
     return NOTHING;
   }
-  if (!deployment.force_installation && pending.status === "pending" && isInstalled(artifact, provides)) {
-    await records.deviceDeployments.update(pending, { artifact_id: artifact.id });
-    await changeStatus(records, pending, "already-installed", nowMs);
+  if (!deployment.force_installation && admitted.status === "pending" && isInstalled(artifact, provides)) {
+    await records.deviceDeployments.update(admitted, { artifact_id: artifact.id });
+    await changeStatus(records, admitted, "already-installed", nowMs);
     return NOTHING;
   }
-  await handOut(records, pending, artifact, provides);
+  await handOut(records, admitted, artifact, provides, nowMs);
   return { kind: "instructions", deploymentId: deployment.id, artifact };
 }
 
-/** Only accepted devices take part; what is older than the last that the device finished is past. */
+/**
+ * Only accepted devices take part; what is older than the last that the device finished is past. The device is
+ * targeted by deployments that list it, and by those whose filter it matches now.
+ */
 async function oldestNotFinished(records: Records, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return undefined;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
-  return records.deviceDeployments.oldestOpen(deviceId, lastFinished);
+  for (;;) {
+    const known = await records.deviceDeployments.oldestOpen(deviceId, lastFinished);
+    const [matched] = await openTo(records, device, lastFinished, known?.sequence);
+    if (matched !== undefined) return join(records, matched, deviceId);
+    if (known === undefined || (await mayStay(records, known, device))) return known;
+    await leave(records, known);
+  }
+}
+
+/** True if the device may be targeted by anything: most are not, most of the time. Writes nothing. */
+export async function isTargeted(records: Records, deviceId: string): Promise<boolean> {
+  if ((await records.deviceDeployments.oldestOpen(deviceId, 0)) !== undefined) return true;
+  const device = await records.devices.find(deviceId);
+  if (device?.status !== "accepted") return false;
+  const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
+  return (await openTo(records, device, lastFinished)).length > 0;
 }
 
 /** The device deployment begins, `pending`, when the device first asks for it. */
@@ -73,7 +97,11 @@ function contradicts({ request_json }: DeviceDeploymentRecord, provides: Provide
   return request_json !== null && !sameProvides(JSON.parse(request_json) as Provides, provides);
 }
 
-async function deploymentOf(records: Records, { deployment_id }: DeviceDeploymentRecord): Promise<DeploymentRecord> {
+/** The deployment that a device deployment belongs to. */
+export async function deploymentOf(
+  records: Records,
+  { deployment_id }: DeviceDeploymentRecord,
+): Promise<DeploymentRecord> {
   const deployment = await records.deployments.find(deployment_id);
   if (deployment === undefined) throw new Error(`deployment ${deployment_id} of a device deployment is missing`);
   return deployment;
@@ -96,11 +124,13 @@ async function handOut(
   pending: DeviceDeploymentRecord,
   artifact: ArtifactRecord,
   provides: Provides,
+  nowMs: number,
 ): Promise<void> {
   if (pending.request_json !== null) return;
   await records.deviceDeployments.update(pending, {
     artifact_id: artifact.id,
     request_json: JSON.stringify(provides),
+    instructed_ms: nowMs,
   });
   if (pending.artifact_id === null) await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);
 }

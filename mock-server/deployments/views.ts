@@ -1,15 +1,13 @@
-import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type {
-  ArtifactRecord,
-  DeploymentRecord,
-  ListedDeviceDeployment,
-  Records,
-  Statistics,
-} from "../storage/index.ts";
+import type { DeploymentStatus } from "@upkeep/shared/protocol";
+import type { DeploymentKind, DeploymentRecord, PhaseRecord, Records, Statistics } from "../storage/index.ts";
+import { type Membership, membershipOf } from "./membership.ts";
+import { activePhase, type PhaseState, phaseState } from "./phases.ts";
+import type { UpdateControlMap } from "./update-control.ts";
 
 /** A deployment as the management API shows it. */
 export interface Deployment {
   readonly id: string;
+  readonly kind: DeploymentKind;
   readonly name: string;
   /** The release. */
   readonly artifactName: string;
@@ -18,9 +16,21 @@ export interface Deployment {
   readonly forceInstallation: boolean;
   /** It was asked for all accepted devices rather than for a list. */
   readonly allDevices: boolean;
+  /** The static group that it was asked for. */
+  readonly group?: string;
+  /** It is for whoever matches {@link Deployment.filter}, as long as it is open. */
+  readonly dynamic: boolean;
+  /** As it was when the deployment was created. */
+  readonly filter?: Membership;
+  /** Of a dynamic one: it finishes when so many devices have. */
+  readonly maxDevices?: number;
   readonly status: DeploymentStatus;
+  /** No other device begins, until it is resumed. */
+  readonly paused?: { readonly sinceMs: number; readonly reason: string };
   readonly createdMs: number;
   readonly finishedMs?: number;
+  /** How many devices it targeted, or how many matched its filter, when it was created. */
+  readonly initialDeviceCount: number;
   /** How many devices it targets. */
   readonly targetCount: number;
   /** How many of them have asked for it. */
@@ -29,71 +39,95 @@ export interface Deployment {
   readonly statistics: Statistics;
   /** Bytes of the artifacts that were handed out. */
   readonly totalSizeBytes: number;
+  /** None: everybody may begin at once. */
+  readonly phases: readonly Phase[];
+  /** How many more attempts a device has after one that failed. */
+  readonly retries: number;
+  readonly silentAfterMs?: number;
+  readonly updateControlMap?: UpdateControlMap;
+  /** What a configuration deployment sets. */
+  readonly configuration?: Readonly<Record<string, string>>;
 }
 
-/** What one device made of one deployment. */
-export interface DeviceDeployment {
-  readonly deploymentId: string;
-  readonly deviceId: string;
-  readonly status: DeviceDeploymentStatus;
-  readonly substate?: string;
-  readonly createdMs: number;
-  readonly startedMs?: number;
-  readonly finishedMs?: number;
-  /** When it was deleted from the device's history. */
-  readonly deletedMs?: number;
-  /** The artifact that it was assigned. */
-  readonly artifact?: ArtifactRecord;
-  readonly hasLog: boolean;
+export interface Phase {
+  readonly id: string;
+  /** Percent; of the last what remains. */
+  readonly batchSize: number;
+  /** The same in devices, at creation. */
+  readonly places: number;
+  /** Absent: from the deployment's creation on. */
+  readonly startMs?: number;
+  /** Percent. */
+  readonly successThreshold?: number;
+  /** Percent. */
+  readonly errorThreshold?: number;
+  /** How many devices were admitted in it. */
+  readonly deviceCount: number;
+  readonly state: PhaseState;
 }
 
 export async function presentDeployments(
   records: Records,
   deployments: readonly DeploymentRecord[],
+  nowMs: number,
 ): Promise<Deployment[]> {
-  const statistics = await records.counters.ofAll(deployments.map(({ id }) => id));
+  const ids = deployments.map(({ id }) => id);
+  const statistics = await records.counters.ofAll(ids);
   const artifactIds = await records.artifacts.idsOfReleases([...new Set(deployments.map((one) => one.artifact_name))]);
+  const phases = await records.phases.ofAll(ids);
   return deployments.flatMap((deployment) => {
     const counters = statistics.get(deployment.id);
     if (counters === undefined) return [];
+    const own = phases.filter(({ deployment_id }) => deployment_id === deployment.id);
     return {
-      id: deployment.id,
-      name: deployment.name,
-      artifactName: deployment.artifact_name,
-      artifactIds: artifactIds.get(deployment.artifact_name) ?? [],
-      forceInstallation: deployment.force_installation === 1,
-      allDevices: deployment.all_devices === 1,
-      status: deployment.status,
-      createdMs: deployment.created_ms,
-      ...(deployment.finished_ms === null ? {} : { finishedMs: deployment.finished_ms }),
-      targetCount: deployment.target_count,
-      deviceCount: deployment.device_count,
+      ...facts(deployment),
+      artifactIds: deployment.kind === "software" ? (artifactIds.get(deployment.artifact_name) ?? []) : [],
       statistics: counters,
-      totalSizeBytes: deployment.total_size_bytes,
+      phases: presentPhases(own, nowMs, deployment.status === "finished"),
     };
   });
 }
 
-export async function presentDeviceDeployments(
-  records: Records,
-  rows: readonly ListedDeviceDeployment[],
-): Promise<DeviceDeployment[]> {
-  const pinned = rows.flatMap(({ artifact_id }) => (artifact_id === null ? [] : [artifact_id]));
-  const artifacts = await records.artifacts.everKnown([...new Set(pinned)]);
-  return rows.map((row) => {
-    const artifact = row.artifact_id === null ? undefined : artifacts.get(row.artifact_id);
-    return {
-      deploymentId: row.deployment_id,
-      deviceId: row.device_id,
-      status: row.status,
-      ...(row.substate === null ? {} : { substate: row.substate }),
-      // One that ended before its device ever asked began when it ended.
-      createdMs: row.created_ms ?? row.finished_ms ?? 0,
-      ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
-      ...(row.finished_ms === null ? {} : { finishedMs: row.finished_ms }),
-      ...(row.hidden_ms === null ? {} : { deletedMs: row.hidden_ms }),
-      ...(artifact === undefined ? {} : { artifact }),
-      hasLog: row.has_log,
-    };
-  });
+function facts(deployment: DeploymentRecord): Omit<Deployment, "artifactIds" | "statistics" | "phases"> {
+  const { group_name, max_devices, paused_ms, finished_ms, silent_after_ms } = deployment;
+  const { update_control_map_json: controlMap, configuration_json: configuration } = deployment;
+  const filter = membershipOf(deployment);
+  return {
+    id: deployment.id,
+    kind: deployment.kind,
+    name: deployment.name,
+    artifactName: deployment.artifact_name,
+    forceInstallation: deployment.force_installation === 1,
+    allDevices: deployment.all_devices === 1,
+    ...(group_name === null ? {} : { group: group_name }),
+    dynamic: deployment.dynamic === 1,
+    ...(filter === undefined ? {} : { filter }),
+    ...(max_devices === null ? {} : { maxDevices: max_devices }),
+    status: deployment.status,
+    ...(paused_ms === null ? {} : { paused: { sinceMs: paused_ms, reason: deployment.pause_reason ?? "" } }),
+    createdMs: deployment.created_ms,
+    ...(finished_ms === null ? {} : { finishedMs: finished_ms }),
+    initialDeviceCount: deployment.initial_device_count,
+    targetCount: deployment.target_count,
+    deviceCount: deployment.device_count,
+    totalSizeBytes: deployment.total_size_bytes,
+    retries: deployment.retries,
+    ...(silent_after_ms === null ? {} : { silentAfterMs: silent_after_ms }),
+    ...(controlMap === null ? {} : { updateControlMap: JSON.parse(controlMap) as UpdateControlMap }),
+    ...(configuration === null ? {} : { configuration: JSON.parse(configuration) as Record<string, string> }),
+  };
+}
+
+function presentPhases(phases: readonly PhaseRecord[], nowMs: number, finished: boolean): Phase[] {
+  const active = activePhase(phases, nowMs);
+  return phases.map((phase) => ({
+    id: phase.id,
+    batchSize: phase.batch_percent,
+    places: phase.places,
+    ...(phase.start_ms === null ? {} : { startMs: phase.start_ms }),
+    ...(phase.success_percent === null ? {} : { successThreshold: phase.success_percent }),
+    ...(phase.error_percent === null ? {} : { errorThreshold: phase.error_percent }),
+    deviceCount: phase.device_count,
+    state: phaseState(phase, active, nowMs, finished),
+  }));
 }

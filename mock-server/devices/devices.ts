@@ -1,5 +1,5 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { decommissionDevice } from "../deployments/decommission.ts";
+import { decommissionDevice } from "../deployments/ending.ts";
 import { sha256 } from "../digest.ts";
 import { conflict, invalid, notFound } from "../errors.ts";
 import type {

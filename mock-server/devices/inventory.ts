@@ -1,26 +1,21 @@
 import { type InventoryAttribute, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { invalid, notFound, unauthorized } from "../errors.ts";
-import type { AttributeRecord, DeviceRecord, Page, Paging, Records, Storage } from "../storage/index.ts";
+import type { Page, Paging, Records, Storage } from "../storage/index.ts";
+import { type DeviceInventory, describeDevices } from "./attributes.ts";
+import type { AttributeScope } from "./filters/terms.ts";
+import { type DeviceSearch, searchDevices } from "./search.ts";
 
-/** Where an attribute comes from: the device's identity, what it tells, or what the server knows. */
-export type AttributeScope = "identity" | "inventory" | "system";
-
-export interface Attribute {
+/** How many devices have an attribute. */
+export interface AttributeCount {
   readonly scope: AttributeScope;
   readonly name: string;
-  readonly value: InventoryAttribute["value"];
-  readonly description?: string;
-  readonly updatedMs: number;
+  readonly count: number;
 }
 
-export interface DeviceInventory {
-  readonly id: string;
-  /** By scope, then name. */
-  readonly attributes: readonly Attribute[];
-  /** When it or one of its attributes last changed. */
-  readonly updatedMs: number;
-}
+/** How many devices there are, and how many attributes are told of. */
+const SAMPLED_DEVICES = 5000;
+const NAMES_MAX = 500;
 
 /** What devices tell of themselves, with what the server knows of them. */
 export class Inventory {
@@ -78,8 +73,9 @@ export class Inventory {
   get(deviceId: string): Promise<DeviceInventory> {
     return this.#storage.read(async (records) => {
       const device = await records.devices.find(deviceId);
-      if (device === undefined) throw notFound("device not found");
-      return present(device, await records.inventory.ofDevices([deviceId]));
+      const [inventory] = device === undefined ? [] : await describeDevices(records, [device]);
+      if (inventory === undefined) throw notFound("device not found");
+      return inventory;
     });
   }
 
@@ -87,39 +83,35 @@ export class Inventory {
   list(paging: Paging): Promise<Page<DeviceInventory>> {
     return this.#storage.read(async (records) => {
       const { items, total } = await records.devices.list({}, paging);
-      const attributes = await records.inventory.ofDevices(items.map(({ id }) => id));
-      return { items: items.map((device) => present(device, attributes)), total };
+      return { items: await describeDevices(records, items), total };
     });
   }
-}
 
-function present(device: DeviceRecord, attributes: readonly AttributeRecord[]): DeviceInventory {
-  const told = attributes.filter(({ device_id }) => device_id === device.id);
-  const own = told.map(
-    (attribute): Attribute => ({
-      scope: attribute.scope,
-      name: attribute.name,
-      value: JSON.parse(attribute.value_json) as Attribute["value"],
-      ...(attribute.description === null ? {} : { description: attribute.description }),
-      updatedMs: attribute.updated_ms,
-    }),
-  );
-  const updatedMs = Math.max(device.updated_ms, ...told.map(({ updated_ms }) => updated_ms));
-  const known = (scope: AttributeScope, name: string, value: string): Attribute => ({
-    scope,
-    name,
-    value,
-    updatedMs: device.updated_ms,
-  });
-  const system = [
-    known("identity", "status", device.status),
-    known("system", "created_ts", new Date(device.created_ms).toISOString()),
-    known("system", "updated_ts", new Date(updatedMs).toISOString()),
-    ...(device.check_in_ms === null
-      ? []
-      : [known("system", "check_in_time", new Date(device.check_in_ms).toISOString())]),
-  ];
-  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-  const all = [...own, ...system].sort((a, b) => order(a.scope, b.scope) || order(a.name, b.name));
-  return { id: device.id, attributes: all, updatedMs };
+  /** Devices of any status that meet all conditions. */
+  search(search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
+    return searchDevices(this.#storage, search, paging);
+  }
+
+  /** Forget what a device told. @throws ServerError (not-found) */
+  clear(deviceId: string): Promise<void> {
+    return this.#storage.transaction(async ({ devices, inventory }) => {
+      if ((await devices.find(deviceId)) === undefined) throw notFound("device not found");
+      await inventory.clear(deviceId, "inventory");
+    });
+  }
+
+  /** Which attributes there are, the most frequent first; of a large fleet a sample is looked at. */
+  attributeNames(): Promise<readonly AttributeCount[]> {
+    return this.#storage.read(async (records) => {
+      const stored: AttributeCount[] = await records.inventory.names(SAMPLED_DEVICES, NAMES_MAX);
+      const count = Math.min(await records.devices.count(undefined), SAMPLED_DEVICES);
+      const own = [
+        ["identity", "status"],
+        ["system", "created_ts"],
+        ["system", "updated_ts"],
+      ] as const;
+      const everywhere = count === 0 ? [] : own.map(([scope, name]) => ({ scope, name, count }));
+      return [...everywhere, ...stored].sort((a, b) => b.count - a.count).slice(0, NAMES_MAX);
+    });
+  }
 }

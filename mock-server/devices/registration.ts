@@ -19,6 +19,8 @@ export async function registerDevice(records: Records, system: Sources, identity
     created_ms: now,
     updated_ms: now,
     check_in_ms: null,
+    group_name: null,
+    tags_etag: null,
   };
   await records.devices.insert(device);
   await records.inventory.put(

@@ -1,7 +1,7 @@
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
-import type { DeploymentTable, Schema } from "./schema.ts";
+import type { DeploymentKind, DeploymentTable, Schema } from "./schema.ts";
 import { matchesText } from "./text.ts";
 
 export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
@@ -12,6 +12,7 @@ export interface DeploymentFilter {
   /** Part of the name or of the artifact name, in any case. */
   readonly search?: string;
   readonly status?: DeploymentStatus;
+  readonly kind?: DeploymentKind;
   /** Inclusive. */
   readonly createdFromMs?: number;
   /** Inclusive. */
@@ -69,6 +70,48 @@ export class DeploymentRecords {
     return (await query.executeTakeFirst()) !== undefined;
   }
 
+  /**
+   * Open ones to filters in which the device has no part yet, newer than `afterSequence` and, if it is given,
+   * older than `beforeSequence`; oldest first.
+   */
+  openDynamic(deviceId: string, afterSequence: number, beforeSequence?: number): Promise<DeploymentRecord[]> {
+    let query = this.#db
+      .selectFrom("deployments")
+      .selectAll()
+      .where("dynamic", "=", 1)
+      .where("status", "=", "pending")
+      .where("sequence", ">", afterSequence)
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom("device_deployments")
+              .select("device_deployments.device_id")
+              .whereRef("device_deployments.deployment_id", "=", "deployments.id")
+              .where("device_deployments.device_id", "=", deviceId),
+          ),
+        ),
+      );
+    if (beforeSequence !== undefined) query = query.where("sequence", "<", beforeSequence);
+    return query.orderBy("sequence").execute();
+  }
+
+  /** @param more How many more devices it targets, and how many more of them have asked; less than 0: fewer. */
+  async countTargets(id: string, more: { readonly targets: number; readonly asked: number }): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set((eb) => ({
+        target_count: eb("target_count", "+", more.targets),
+        device_count: eb("device_count", "+", more.asked),
+      }))
+      .where("id", "=", id)
+      .execute();
+  }
+
+  async setControlMap(id: string, mapJson: string | null): Promise<void> {
+    await this.#db.updateTable("deployments").set({ update_control_map_json: mapJson }).where("id", "=", id).execute();
+  }
+
   /** In the order in which they were created, or the other way round. */
   async list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<DeploymentRecord>> {
     let query = this.#db.selectFrom("deployments");
@@ -77,6 +120,7 @@ export class DeploymentRecords {
     if (filter.status !== undefined) query = query.where("status", "=", filter.status);
     if (filter.createdFromMs !== undefined) query = query.where("created_ms", ">=", filter.createdFromMs);
     if (filter.createdToMs !== undefined) query = query.where("created_ms", "<=", filter.createdToMs);
+    if (filter.kind !== undefined) query = query.where("kind", "=", filter.kind);
     const { search } = filter;
     if (search !== undefined) {
       const text = { kind: "contains", value: search } as const;
@@ -113,6 +157,35 @@ export class DeploymentRecords {
       .updateTable("deployments")
       .set((eb) => ({ device_count: eb("device_count", "+", 1) }))
       .where("id", "=", id)
+      .execute();
+  }
+
+  /** One more device was admitted. */
+  async countAdmitted(id: string): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set((eb) => ({ admitted_count: eb("admitted_count", "+", 1) }))
+      .where("id", "=", id)
+      .execute();
+  }
+
+  /** @param pause `null`: go on. */
+  async setPause(id: string, pause: { readonly sinceMs: number; readonly reason: string } | null): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set({ paused_ms: pause?.sinceMs ?? null, pause_reason: pause?.reason ?? null })
+      .where("id", "=", id)
+      .execute();
+  }
+
+  /** Those whose devices may not be silent for long, oldest first. Silence ends with the deployment. */
+  limitingSilence(): Promise<DeploymentRecord[]> {
+    return this.#db
+      .selectFrom("deployments")
+      .selectAll()
+      .where("silent_after_ms", "is not", null)
+      .where("status", "<>", "finished")
+      .orderBy("sequence")
       .execute();
   }
 

@@ -62,6 +62,27 @@ export class DeviceDeploymentRecords {
     return row === undefined ? 0 : Number(row.sequence);
   }
 
+  /** The status of each device in the newest deployment that it has asked for. */
+  async latestStatuses(deviceIds: readonly string[]): Promise<Map<string, DeviceDeploymentStatus>> {
+    const statuses = new Map<string, DeviceDeploymentStatus>();
+    for (const some of portions(deviceIds)) {
+      const rows = await this.#db
+        .selectFrom("device_deployments as latest")
+        .select(["latest.device_id", "latest.status"])
+        .where("latest.device_id", "in", some)
+        .where("latest.sequence", "=", (eb) =>
+          eb
+            .selectFrom("device_deployments as any")
+            .select((one) => one.fn.max("any.sequence").as("sequence"))
+            .whereRef("any.device_id", "=", "latest.device_id")
+            .where("any.created_ms", "is not", null),
+        )
+        .execute();
+      for (const row of rows) statuses.set(row.device_id, row.status);
+    }
+    return statuses;
+  }
+
   /** All that the device has not finished, oldest first. */
   allOpen(deviceId: string): Promise<DeviceDeploymentRecord[]> {
     return this.#db
@@ -85,17 +106,50 @@ export class DeviceDeploymentRecords {
             sequence: deployment.sequence,
             status: "pending" as const,
             attempt: 1,
+            admitted: 0 as const,
           })),
         )
         .execute();
     }
   }
 
+  /** Target one more device, which has not asked yet. */
+  async insert(row: DeviceDeploymentRecord): Promise<void> {
+    await this.#db.insertInto("device_deployments").values(row).execute();
+  }
+
+  /** The device was never part of it. */
+  async remove({ deployment_id, device_id }: DeviceDeploymentKey): Promise<void> {
+    await this.#db
+      .deleteFrom("device_deployments")
+      .where("deployment_id", "=", deployment_id)
+      .where("device_id", "=", device_id)
+      .execute();
+  }
+
+  /** Whoever was not admitted was never part of it. @returns How many there were. */
+  async removeNotAdmitted(deploymentId: string): Promise<{ readonly open: number; readonly begun: number }> {
+    const row = await this.#db
+      .selectFrom("device_deployments")
+      .select((eb) => [eb.fn.countAll<number>().as("open"), eb.fn.count<number>("created_ms").as("begun")])
+      .where("deployment_id", "=", deploymentId)
+      .where("admitted", "=", 0)
+      .where("finished_ms", "is", null)
+      .executeTakeFirstOrThrow();
+    await this.#db
+      .deleteFrom("device_deployments")
+      .where("deployment_id", "=", deploymentId)
+      .where("admitted", "=", 0)
+      .where("finished_ms", "is", null)
+      .execute();
+    return { open: Number(row.open), begun: Number(row.begun) };
+  }
+
   /** Target every accepted device. */
   async insertAllAccepted(deployment: DeploymentKey): Promise<void> {
     await this.#db
       .insertInto("device_deployments")
-      .columns(["deployment_id", "device_id", "sequence", "status", "attempt"])
+      .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted"])
       .expression((eb) =>
         eb
           .selectFrom("devices")
@@ -105,6 +159,7 @@ export class DeviceDeploymentRecords {
             device.val(deployment.sequence).as("sequence"),
             device.val("pending").as("status"),
             device.val(1).as("attempt"),
+            device.val<0 | 1>(0).as("admitted"),
           ])
           .where("devices.status", "=", "accepted"),
       )
@@ -117,6 +172,32 @@ export class DeviceDeploymentRecords {
       .set(change)
       .where("deployment_id", "=", key.deployment_id)
       .where("device_id", "=", key.device_id)
+      .execute();
+  }
+
+  /** The device was heard of just now: note it where its silence is limited. */
+  async hear(deviceId: string, nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set({ heard_ms: nowMs })
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is", null)
+      .where("deployment_id", "in", (eb) =>
+        eb.selectFrom("deployments").select("id").where("silent_after_ms", "is not", null),
+      )
+      .execute();
+  }
+
+  /** Open ones whose devices were not heard of since `cutoffMs`, or never; at most so many. */
+  silentSince(deploymentId: string, cutoffMs: number, limit: number): Promise<DeviceDeploymentRecord[]> {
+    return this.#db
+      .selectFrom("device_deployments")
+      .selectAll()
+      .where("deployment_id", "=", deploymentId)
+      .where("finished_ms", "is", null)
+      .where((eb) => eb.or([eb("heard_ms", "<=", cutoffMs), eb("heard_ms", "is", null)]))
+      .orderBy("device_id")
+      .limit(limit)
       .execute();
   }
 

@@ -4,6 +4,13 @@ import type { DeviceStatus, DeviceTable, Schema } from "./schema.ts";
 
 export type DeviceRecord = Readonly<Selectable<DeviceTable>>;
 
+/** Which devices are meant; what is absent restricts nothing. */
+export interface DeviceNarrowing {
+  readonly ids?: readonly string[];
+  readonly status?: DeviceStatus;
+  readonly group?: string;
+}
+
 /** Devices that ever asked to be let in, or were announced. */
 export class DeviceRecords {
   readonly #db: Kysely<Schema>;
@@ -39,6 +46,79 @@ export class DeviceRecords {
     return { items, total: Number(counted.count) };
   }
 
+  /** The next so many after an id, by id. */
+  async after(narrowing: DeviceNarrowing, id: string, limit: number): Promise<DeviceRecord[]> {
+    const found: DeviceRecord[] = [];
+    const wanted = narrowing.ids === undefined ? [undefined] : portions([...new Set(narrowing.ids)].sort());
+    for (const ids of wanted) {
+      const query = this.#narrowed({ ...narrowing, ...(ids === undefined ? {} : { ids }) }).where("id", ">", id);
+      found.push(
+        ...(await query
+          .selectAll()
+          .orderBy("id")
+          .limit(limit - found.length)
+          .execute()),
+      );
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  /** By id. */
+  async page(narrowing: DeviceNarrowing, paging: Paging): Promise<Page<DeviceRecord>> {
+    const query = this.#narrowed(narrowing);
+    const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
+    const items = await query.selectAll().orderBy("id").limit(paging.perPage).offset(offsetOf(paging)).execute();
+    return { items, total: Number(counted.count) };
+  }
+
+  #narrowed({ ids, status, group }: DeviceNarrowing) {
+    let query = this.#db.selectFrom("devices");
+    if (ids !== undefined) query = query.where("id", "in", ids);
+    if (status !== undefined) query = query.where("status", "=", status);
+    if (group !== undefined) query = query.where("group_name", "=", group);
+    return query;
+  }
+
+  /** Names of static groups, sorted. @param status Only of those with such a member. */
+  async groups(status: DeviceStatus | undefined): Promise<string[]> {
+    let query = this.#db.selectFrom("devices").select("group_name").distinct().where("group_name", "is not", null);
+    if (status !== undefined) query = query.where("status", "=", status);
+    const rows = await query.orderBy("group_name").execute();
+    return rows.flatMap(({ group_name }) => group_name ?? []);
+  }
+
+  /** The groups of those of `ids` that there are. */
+  async groupsOf(ids: readonly string[]): Promise<Pick<DeviceRecord, "id" | "group_name">[]> {
+    const found: Pick<DeviceRecord, "id" | "group_name">[] = [];
+    for (const some of portions(ids)) {
+      found.push(
+        ...(await this.#db.selectFrom("devices").select(["id", "group_name"]).where("id", "in", some).execute()),
+      );
+    }
+    return found;
+  }
+
+  async setGroup(ids: readonly string[], group: string | null): Promise<void> {
+    for (const some of portions(ids)) {
+      await this.#db.updateTable("devices").set({ group_name: group }).where("id", "in", some).execute();
+    }
+  }
+
+  /** @returns How many were in it. */
+  async clearGroup(group: string): Promise<number> {
+    const result = await this.#db
+      .updateTable("devices")
+      .set({ group_name: null })
+      .where("group_name", "=", group)
+      .executeTakeFirst();
+    return Number(result.numUpdatedRows);
+  }
+
+  async setTagsEtag(id: string, etag: string): Promise<void> {
+    await this.#db.updateTable("devices").set({ tags_etag: etag }).where("id", "=", id).execute();
+  }
+
   async count(status: DeviceStatus | undefined): Promise<number> {
     let query = this.#db.selectFrom("devices").select((eb) => eb.fn.countAll<number>().as("count"));
     if (status !== undefined) query = query.where("status", "=", status);
@@ -58,6 +138,18 @@ export class DeviceRecords {
       for (const row of rows) accepted.add(row.id);
     }
     return accepted;
+  }
+
+  /** Ids of the accepted members of a static group, sorted. */
+  async acceptedInGroup(group: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("devices")
+      .select("id")
+      .where("group_name", "=", group)
+      .where("status", "=", "accepted")
+      .orderBy("id")
+      .execute();
+    return rows.map((row) => row.id);
   }
 
   async insert(device: DeviceRecord): Promise<void> {

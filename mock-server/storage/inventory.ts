@@ -24,6 +24,28 @@ export class InventoryRecords {
       .execute();
   }
 
+  /** How many of the first so many devices have each attribute, the most frequent first. */
+  async names(
+    deviceLimit: number,
+    limit: number,
+  ): Promise<{ readonly scope: AttributeRecord["scope"]; readonly name: string; readonly count: number }[]> {
+    const rows = await this.#db
+      .selectFrom("inventory_attributes")
+      .select((eb) => ["scope", "name", eb.fn.countAll<number>().as("count")])
+      .where("device_id", "in", (eb) =>
+        eb
+          .selectFrom((inner) => inner.selectFrom("devices").select("id").orderBy("id").limit(deviceLimit).as("sample"))
+          .select("id"),
+      )
+      .groupBy(["scope", "name"])
+      .orderBy("count", "desc")
+      .orderBy("scope")
+      .orderBy("name")
+      .limit(limit)
+      .execute();
+    return rows.map(({ scope, name, count }) => ({ scope, name, count: Number(count) }));
+  }
+
   async count(deviceId: string, scope: AttributeRecord["scope"]): Promise<number> {
     const row = await this.#db
       .selectFrom("inventory_attributes")

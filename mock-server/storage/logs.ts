@@ -10,16 +10,15 @@ export class LogRecords {
     this.#db = db;
   }
 
-  /** The log of the last attempt that has one. */
-  async find(deploymentId: string, deviceId: string): Promise<readonly LogMessage[] | undefined> {
-    const row = await this.#db
+  /** @param attempt Absent: the last that has one. */
+  async find(deploymentId: string, deviceId: string, attempt?: number): Promise<readonly LogMessage[] | undefined> {
+    let query = this.#db
       .selectFrom("deployment_logs")
       .select("messages_json")
       .where("deployment_id", "=", deploymentId)
-      .where("device_id", "=", deviceId)
-      .orderBy("attempt", "desc")
-      .limit(1)
-      .executeTakeFirst();
+      .where("device_id", "=", deviceId);
+    if (attempt !== undefined) query = query.where("attempt", "=", attempt);
+    const row = await query.orderBy("attempt", "desc").limit(1).executeTakeFirst();
     return row === undefined ? undefined : (JSON.parse(row.messages_json) as LogMessage[]);
   }
 

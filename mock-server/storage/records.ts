@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { ArtifactRecords } from "./artifacts.ts";
+import { AttemptRecords } from "./attempts.ts";
 import { AuthSetRecords } from "./auth-sets.ts";
 import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
@@ -7,7 +8,9 @@ import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
+import { PhaseRecords } from "./phases.ts";
 import { ReleaseRecords } from "./releases.ts";
+import { SavedFilterRecords } from "./saved-filters.ts";
 import type { Schema } from "./schema.ts";
 import { SecretRecords } from "./secrets.ts";
 import { SessionRecords } from "./sessions.ts";
@@ -16,6 +19,7 @@ import { UserRecords } from "./users.ts";
 /** All records, as one transaction sees them. */
 export class Records {
   readonly artifacts: ArtifactRecords;
+  readonly attempts: AttemptRecords;
   readonly authSets: AuthSetRecords;
   readonly counters: CounterRecords;
   readonly deployments: DeploymentRecords;
@@ -23,13 +27,16 @@ export class Records {
   readonly devices: DeviceRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
+  readonly phases: PhaseRecords;
   readonly releases: ReleaseRecords;
+  readonly savedFilters: SavedFilterRecords;
   readonly secrets: SecretRecords;
   readonly sessions: SessionRecords;
   readonly users: UserRecords;
 
   constructor(db: Kysely<Schema>) {
     this.artifacts = new ArtifactRecords(db);
+    this.attempts = new AttemptRecords(db);
     this.authSets = new AuthSetRecords(db);
     this.counters = new CounterRecords(db);
     this.deployments = new DeploymentRecords(db);
@@ -37,7 +44,9 @@ export class Records {
     this.devices = new DeviceRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
+    this.phases = new PhaseRecords(db);
     this.releases = new ReleaseRecords(db);
+    this.savedFilters = new SavedFilterRecords(db);
     this.secrets = new SecretRecords(db);
     this.sessions = new SessionRecords(db);
     this.users = new UserRecords(db);

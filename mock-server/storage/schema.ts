@@ -19,8 +19,14 @@ export interface Schema {
   artifact_combinations: ArtifactCombinationTable;
   deployments: DeploymentTable;
   deployment_counters: DeploymentCounterTable;
+  deployment_phases: DeploymentPhaseTable;
   device_deployments: DeviceDeploymentTable;
+  device_deployment_attempts: DeviceDeploymentAttemptTable;
   deployment_logs: DeploymentLogTable;
+  saved_filters: SavedFilterTable;
+  device_configurations: DeviceConfigurationTable;
+  release_notes: ReleaseNotesTable;
+  release_tags: ReleaseTagTable;
 }
 
 export type Flag = 0 | 1;
@@ -44,6 +50,39 @@ export interface DeviceTable {
   updated_ms: number;
   /** When it last got a token. */
   check_in_ms: number | null;
+  /** The one static group that it is in. */
+  group_name: string | null;
+  /** Changes with its tags; `null` while it never had any. */
+  tags_etag: string | null;
+}
+
+export interface SavedFilterTable {
+  id: string;
+  name: string;
+  terms_json: string;
+  created_ms: number;
+}
+
+export interface DeviceConfigurationTable {
+  device_id: string;
+  /** What it should be. */
+  configured_json: string;
+  /** What the device says it is. */
+  reported_json: string;
+  /** The last deployment that delivered it. */
+  deployment_id: string | null;
+  updated_ms: number;
+  reported_ms: number | null;
+}
+
+export interface ReleaseNotesTable {
+  release_name: string;
+  notes: string;
+}
+
+export interface ReleaseTagTable {
+  release_name: string;
+  tag: string;
 }
 
 /** One key of one device. */
@@ -61,7 +100,7 @@ export interface AuthSetTable {
 
 export interface InventoryAttributeTable {
   device_id: string;
-  scope: "identity" | "inventory";
+  scope: "identity" | "inventory" | "tags" | "monitor";
   name: string;
   value_json: string;
   description: string | null;
@@ -138,6 +177,58 @@ export interface DeploymentTable {
   finished_ms: number | null;
   /** SHA-256 of what it was asked for; `null` once it is finished, when it may be asked for again. */
   active_sha256: string | null;
+  /** How many more attempts a device has after one that failed. */
+  retries: number;
+  /** How many devices were admitted: a decision about an artifact was made for them. */
+  admitted_count: number;
+  /** A device that is not heard of for so long has failed; `null`: never. */
+  silent_after_ms: number | null;
+  /** Since when no other device begins; `null`: it is not paused. */
+  paused_ms: number | null;
+  /** Why it was paused, for people. */
+  pause_reason: string | null;
+  kind: DeploymentKind;
+  /** 1: it targets whoever matches its filter, as long as it is open. */
+  dynamic: Flag;
+  /** So many devices are admitted at most; `null`: any number. Of dynamic ones. */
+  max_devices: number | null;
+  /** How many devices it targeted when it was created. */
+  initial_device_count: number;
+  /** The static group that it was created for. */
+  group_name: string | null;
+  /** The filter as it was when the deployment was created. */
+  filter_json: string | null;
+  update_control_map_json: string | null;
+  /** What a configuration deployment sets. */
+  configuration_json: string | null;
+}
+
+export type DeploymentKind = "software" | "configuration";
+
+/** A part of a roll-out: so many places from such a time on. */
+export interface DeploymentPhaseTable {
+  deployment_id: string;
+  /** From 0. */
+  number: number;
+  id: string;
+  /** Percent of the deployment's devices. */
+  batch_percent: number;
+  /** That share in devices, at creation. */
+  places: number;
+  /** `null`: from its creation on. Only of the first. */
+  start_ms: number | null;
+  /** Percent of its places that must succeed before the next phase opens; `null`: any. */
+  success_percent: number | null;
+  /** Percent of its places that may not fail, or the deployment is paused; `null`: none. */
+  error_percent: number | null;
+  /** Devices that were admitted in it. */
+  device_count: number;
+  succeeded: number;
+  failed: number;
+  /** Ended, but say nothing about the release: noartifact, aborted, decommissioned. */
+  excluded: number;
+  /** Failures that somebody knew of when they resumed the deployment. */
+  tolerated: number;
 }
 
 /** How many device deployments of a deployment have a status; no row: none. */
@@ -169,8 +260,26 @@ export interface DeviceDeploymentTable {
   attempt: number;
   /** Pinned at the first hand-out. */
   artifact_id: string | null;
-  /** What the device said it has when it got its instructions. */
+  /** What the device said it has when it got its instructions; `null`: they are not handed out. */
   request_json: string | null;
+  /** When the instructions of this attempt were handed out. */
+  instructed_ms: number | null;
+  /** 1 once a decision about an artifact was made for it: it has taken its place. */
+  admitted: Flag;
+  /** The phase whose place it took. */
+  phase: number | null;
+  /** When the device last asked or reported anything; kept only if silence is limited. */
+  heard_ms: number | null;
+}
+
+/** An attempt that failed and was followed by another. The last one is the device deployment itself. */
+export interface DeviceDeploymentAttemptTable {
+  deployment_id: string;
+  device_id: string;
+  attempt: number;
+  substate: string | null;
+  started_ms: number | null;
+  finished_ms: number;
 }
 
 export interface DeploymentLogTable {

@@ -1,8 +1,12 @@
 import type { Migration, MigrationProvider } from "kysely";
 import { first } from "./0001-first.ts";
+import { rollouts } from "./0002-rollouts.ts";
+import { fleet } from "./0003-fleet.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
+  "0002-rollouts": rollouts,
+  "0003-fleet": fleet,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

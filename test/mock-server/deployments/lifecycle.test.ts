@@ -1,5 +1,6 @@
 import {
   DEVICE_DEPLOYMENT_STATUSES,
+  type DeploymentStatus,
   type DeviceDeploymentStatus,
   REPORTED_STATUSES,
   TERMINAL_STATUSES,
@@ -63,24 +64,50 @@ describe("The status of a deployment to a list of devices", () => {
     ...counts,
   });
 
+  const listed = (status: DeploymentStatus, target_count: number) => ({
+    status,
+    target_count,
+    dynamic: 0 as const,
+    max_devices: null,
+  });
+
   test("is pending while no device has got anywhere", () => {
-    expect(deploymentStatus("pending", of({ pending: 3 }), 3)).toBe("pending");
+    expect(deploymentStatus(listed("pending", 3), of({ pending: 3 }))).toBe("pending");
   });
 
   test.each(DEVICE_DEPLOYMENT_STATUSES.filter((status) => status !== "pending"))(
     "is inprogress once one is %s",
     (status) => {
-      expect(deploymentStatus("pending", of({ pending: 2, [status]: 1 }), 3)).toBe("inprogress");
+      expect(deploymentStatus(listed("pending", 3), of({ pending: 2, [status]: 1 }))).toBe("inprogress");
     },
   );
 
   test("is finished once every device has come to any of the ends", () => {
     const all = Object.fromEntries(TERMINAL_STATUSES.map((status) => [status, 1]));
-    expect(deploymentStatus("inprogress", of(all), TERMINAL_STATUSES.length)).toBe("finished");
+    expect(deploymentStatus(listed("inprogress", TERMINAL_STATUSES.length), of(all))).toBe("finished");
   });
 
   test("never goes back", () => {
-    expect(deploymentStatus("inprogress", of({ pending: 3 }), 3)).toBe("inprogress");
-    expect(deploymentStatus("finished", of({ pending: 1, success: 1 }), 2)).toBe("finished");
+    expect(deploymentStatus(listed("inprogress", 3), of({ pending: 3 }))).toBe("inprogress");
+    expect(deploymentStatus(listed("finished", 2), of({ pending: 1, success: 1 }))).toBe("finished");
+  });
+});
+
+describe("The status of a deployment to a filter", () => {
+  const none = Object.fromEntries(DEVICE_DEPLOYMENT_STATUSES.map((status) => [status, 0])) as Record<
+    DeviceDeploymentStatus,
+    number
+  >;
+  const dynamic = (max_devices: number | null) =>
+    ({ status: "pending", target_count: 3, dynamic: 1, max_devices }) as const;
+
+  test("stays pending while devices are active, and when all that came have ended", () => {
+    expect(deploymentStatus(dynamic(null), { ...none, installing: 3 })).toBe("pending");
+    expect(deploymentStatus(dynamic(null), { ...none, success: 3 }, true)).toBe("pending");
+  });
+
+  test("is finished once as many have ended as it may have, whatever their end", () => {
+    expect(deploymentStatus(dynamic(3), { ...none, success: 1, failure: 1, pending: 1 })).toBe("pending");
+    expect(deploymentStatus(dynamic(3), { ...none, success: 1, failure: 1, noartifact: 1 })).toBe("finished");
   });
 });

@@ -1,0 +1,47 @@
+import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
+import { activePhase, hasPlace } from "./phases.ts";
+import { failSilent } from "./silence.ts";
+
+/** Where a device has its place: in a phase, or in a deployment without phases. */
+export interface Place {
+  readonly phase: number | null;
+}
+
+/**
+ * The place of a device in a deployment. `undefined`: it has none yet and gets no instructions now, because the
+ * deployment is paused, no phase is active, or the active phase's share is used up.
+ */
+export async function placeFor(
+  records: Records,
+  deployment: DeploymentRecord,
+  pending: DeviceDeploymentRecord,
+  nowMs: number,
+): Promise<Place | undefined> {
+  // Who is in the middle of it goes on.
+  if (pending.request_json !== null) return { phase: pending.phase };
+  if (deployment.paused_ms !== null) return undefined;
+  // A retry takes no second place.
+  if (pending.admitted === 1) return { phase: pending.phase };
+  if ((await failSilent(records, deployment, nowMs)) > 0) {
+    const after = await records.deployments.find(deployment.id);
+    if (after === undefined || after.paused_ms !== null || after.status === "finished") return undefined;
+  }
+  const phases = await records.phases.of(deployment.id);
+  if (phases.length === 0) return { phase: null };
+  const active = activePhase(phases, nowMs);
+  if (active === undefined || !hasPlace(phases, active, deployment.dynamic === 1)) return undefined;
+  return { phase: active.number };
+}
+
+/** The device takes its place: a decision about an artifact has been made for it. */
+export async function admit(
+  records: Records,
+  pending: DeviceDeploymentRecord,
+  place: Place,
+): Promise<DeviceDeploymentRecord> {
+  if (pending.admitted === 1) return pending;
+  await records.deviceDeployments.update(pending, { admitted: 1, phase: place.phase });
+  await records.deployments.countAdmitted(pending.deployment_id);
+  if (place.phase !== null) await records.phases.countDevice(pending.deployment_id, place.phase);
+  return { ...pending, admitted: 1, phase: place.phase };
+}

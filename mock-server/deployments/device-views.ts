@@ -1,0 +1,83 @@
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { ArtifactRecord, AttemptRecord, ListedDeviceDeployment, Records } from "../storage/index.ts";
+
+/** What one device made of one deployment. */
+export interface DeviceDeployment {
+  readonly deploymentId: string;
+  readonly deviceId: string;
+  readonly status: DeviceDeploymentStatus;
+  readonly substate?: string;
+  readonly createdMs: number;
+  readonly startedMs?: number;
+  readonly finishedMs?: number;
+  /** When it was deleted from the device's history. */
+  readonly deletedMs?: number;
+  /** The artifact that it was assigned. */
+  readonly artifact?: ArtifactRecord;
+  /** Some attempt has a log. */
+  readonly hasLog: boolean;
+  /** Which attempt this is, from 1. */
+  readonly attempts: number;
+  /** How many more attempts it has after one that failed. */
+  readonly retries: number;
+  /** Those before this one, all of which failed; each may have a log. */
+  readonly failedAttempts: readonly FailedAttempt[];
+  /** Not finished, and its device is not accepted (any more): it cannot ask. */
+  readonly unreachable: boolean;
+}
+
+export interface FailedAttempt {
+  /** From 1. */
+  readonly attempt: number;
+  readonly substate?: string;
+  readonly startedMs?: number;
+  readonly finishedMs: number;
+}
+
+export async function presentDeviceDeployments(
+  records: Records,
+  rows: readonly ListedDeviceDeployment[],
+): Promise<DeviceDeployment[]> {
+  const pinned = rows.flatMap(({ artifact_id }) => (artifact_id === null ? [] : [artifact_id]));
+  const artifacts = await records.artifacts.everKnown([...new Set(pinned)]);
+  const deploymentIds = [...new Set(rows.map(({ deployment_id }) => deployment_id))];
+  const retries = new Map((await records.deployments.findAll(deploymentIds)).map((one) => [one.id, one.retries]));
+  const again = rows.filter(({ attempt }) => attempt > 1);
+  const attempts = await records.attempts.of(
+    [...new Set(again.map(({ deployment_id }) => deployment_id))],
+    [...new Set(again.map(({ device_id }) => device_id))],
+  );
+  const open = rows.filter(({ finished_ms }) => finished_ms === null).map(({ device_id }) => device_id);
+  const accepted = await records.devices.acceptedAmong([...new Set(open)]);
+  return rows.map((row) => {
+    const artifact = row.artifact_id === null ? undefined : artifacts.get(row.artifact_id);
+    return {
+      deploymentId: row.deployment_id,
+      deviceId: row.device_id,
+      status: row.status,
+      ...(row.substate === null ? {} : { substate: row.substate }),
+      // One that ended before its device ever asked began when it ended.
+      createdMs: row.created_ms ?? row.finished_ms ?? 0,
+      ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
+      ...(row.finished_ms === null ? {} : { finishedMs: row.finished_ms }),
+      ...(row.hidden_ms === null ? {} : { deletedMs: row.hidden_ms }),
+      ...(artifact === undefined ? {} : { artifact }),
+      hasLog: row.has_log,
+      attempts: row.attempt,
+      retries: retries.get(row.deployment_id) ?? 0,
+      failedAttempts: attempts
+        .filter(({ deployment_id, device_id }) => deployment_id === row.deployment_id && device_id === row.device_id)
+        .map(presentAttempt),
+      unreachable: row.finished_ms === null && !accepted.has(row.device_id),
+    };
+  });
+}
+
+function presentAttempt({ attempt, substate, started_ms, finished_ms }: AttemptRecord): FailedAttempt {
+  return {
+    attempt,
+    ...(substate === null ? {} : { substate }),
+    ...(started_ms === null ? {} : { startedMs: started_ms }),
+    finishedMs: finished_ms,
+  };
+}

@@ -1,0 +1,94 @@
+import { describeDevices, lookupIn } from "../devices/attributes.ts";
+import { type AttributeLookup, matchesAll } from "../devices/filters/match.ts";
+import type { FilterTerm } from "../devices/filters/terms.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, DeviceRecord, Records } from "../storage/index.ts";
+
+/** Whom a deployment is open to: a saved filter as it was when the deployment was created. */
+export interface Membership {
+  readonly id: string;
+  readonly name: string;
+  readonly terms: readonly FilterTerm[];
+}
+
+/** Open to no list of devices but to whoever matches its filter. */
+export function membershipOf({ filter_json }: DeploymentRecord): Membership | undefined {
+  return filter_json === null ? undefined : (JSON.parse(filter_json) as Membership);
+}
+
+/**
+ * Deployments to filters that a device matches now and has no part in yet, oldest first. Those that have
+ * admitted as many devices as they may have are not among them.
+ */
+export async function openTo(
+  records: Records,
+  device: DeviceRecord,
+  afterSequence: number,
+  beforeSequence?: number,
+): Promise<DeploymentRecord[]> {
+  const open = (await records.deployments.openDynamic(device.id, afterSequence, beforeSequence)).filter(hasRoom);
+  if (open.length === 0) return [];
+  const lookup = await lookupOf(records, device);
+  return open.filter((deployment) => matchesAll(membershipOf(deployment)?.terms ?? [], lookup));
+}
+
+/** False if the device is not bound yet and the deployment is not, or no more, for it. */
+export async function mayStay(records: Records, row: DeviceDeploymentRecord, device: DeviceRecord): Promise<boolean> {
+  if (row.admitted === 1) return true;
+  const deployment = await records.deployments.find(row.deployment_id);
+  const membership = deployment === undefined ? undefined : membershipOf(deployment);
+  if (deployment === undefined || membership === undefined) return true;
+  return hasRoom(deployment) && matchesAll(membership.terms, await lookupOf(records, device));
+}
+
+/** The device is one more that the deployment targets. It has not asked yet. */
+export async function join(
+  records: Records,
+  { id, sequence }: DeploymentRecord,
+  deviceId: string,
+): Promise<DeviceDeploymentRecord> {
+  const row: DeviceDeploymentRecord = {
+    deployment_id: id,
+    device_id: deviceId,
+    sequence,
+    status: "pending",
+    substate: null,
+    created_ms: null,
+    started_ms: null,
+    finished_ms: null,
+    hidden_ms: null,
+    attempt: 1,
+    artifact_id: null,
+    request_json: null,
+    instructed_ms: null,
+    admitted: 0,
+    phase: null,
+    heard_ms: null,
+  };
+  await records.deviceDeployments.insert(row);
+  await records.counters.add(id, "pending", 1);
+  await records.deployments.countTargets(id, { targets: 1, asked: 0 });
+  return row;
+}
+
+/** A device that was never admitted is no target any more, as if it had never been one. */
+export async function leave(records: Records, row: DeviceDeploymentRecord): Promise<void> {
+  await records.deviceDeployments.remove(row);
+  await records.counters.add(row.deployment_id, row.status, -1);
+  await records.deployments.countTargets(row.deployment_id, { targets: -1, asked: row.created_ms === null ? 0 : -1 });
+}
+
+/** As {@link leave}, for all who were not admitted when the deployment is finished. */
+export async function dismissWaiting(records: Records, deploymentId: string): Promise<void> {
+  const { open, begun } = await records.deviceDeployments.removeNotAdmitted(deploymentId);
+  await records.counters.add(deploymentId, "pending", -open);
+  await records.deployments.countTargets(deploymentId, { targets: -open, asked: -begun });
+}
+
+function hasRoom({ max_devices, admitted_count }: DeploymentRecord): boolean {
+  return max_devices === null || admitted_count < max_devices;
+}
+
+async function lookupOf(records: Records, device: DeviceRecord): Promise<AttributeLookup> {
+  const [inventory] = await describeDevices(records, [device]);
+  return inventory === undefined ? () => undefined : lookupIn(inventory);
+}

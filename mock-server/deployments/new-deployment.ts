@@ -1,0 +1,89 @@
+import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
+import { invalid } from "../errors.ts";
+import type { NewPhase } from "./phases.ts";
+import { checkControlMap, type UpdateControlMap } from "./update-control.ts";
+
+/** How a deployment is rolled out, whoever gets it. */
+export interface Rollout {
+  readonly phases?: readonly NewPhase[];
+  /** How many more attempts a device has after one that failed. Default: 0. */
+  readonly retries?: number;
+  /** A device that neither asks nor reports for so long has failed. Default: never. */
+  readonly silentAfterMs?: number;
+  /** Where devices pause, for clients that know of it. */
+  readonly updateControlMap?: UpdateControlMap;
+}
+
+/** What an administrator asks for: a list of devices, all that are accepted now, a static group, or a filter. */
+export interface NewDeployment extends Rollout {
+  readonly name: string;
+  /** The release. */
+  readonly artifactName: string;
+  readonly devices?: readonly string[];
+  readonly allDevices?: boolean;
+  /** A static group: its accepted members of now. */
+  readonly group?: string;
+  /** Id of a saved filter: whoever matches it, as long as the deployment is open. */
+  readonly filterId?: string;
+  /** It finishes when so many devices have. Only with a filter. Default: any number. */
+  readonly maxDevices?: number;
+  /** Install also where the artifact is installed already. */
+  readonly forceInstallation?: boolean;
+}
+
+const RETRIES_MAX = 100;
+
+/** @throws ServerError (invalid) that names every fault. */
+export function checkNewDeployment(request: NewDeployment): void {
+  const { name, artifactName, devices, allDevices, group, filterId, maxDevices } = request;
+  const listed = devices !== undefined && devices.length > 0;
+  const faults = [
+    lengthFault("name", name, PROTOCOL_LIMITS.deploymentNameMax),
+    lengthFault("artifact_name", artifactName, PROTOCOL_LIMITS.artifactNameMax),
+    devices?.includes("") ? "devices: a device id cannot be blank" : undefined,
+    !allDevices && devices === undefined && group === undefined && filterId === undefined
+      ? "provide list of devices or set all_devices flag"
+      : undefined,
+    allDevices && listed ? "list of devices provided together with all_devices flag" : undefined,
+    group !== undefined && (allDevices || listed || filterId !== undefined)
+      ? "group: a deployment to a group takes neither devices nor a filter"
+      : undefined,
+    filterId !== undefined && (allDevices || listed)
+      ? "filter_id: a deployment to a filter takes no devices"
+      : undefined,
+    maxDevices !== undefined && filterId === undefined
+      ? "max_devices: only a deployment to a filter has it"
+      : undefined,
+    countFault("max_devices", maxDevices, 1, Number.MAX_SAFE_INTEGER),
+    ...rolloutFaults(request),
+  ].filter((fault) => fault !== undefined);
+  if (faults.length > 0) {
+    throw invalid(`Validating request body: Invalid deployments definition: ${faults.join("; ")}`);
+  }
+  if (request.updateControlMap !== undefined) checkControlMap(request.updateControlMap);
+}
+
+/** @throws ServerError (invalid) that names every fault. */
+export function checkRollout(rollout: Rollout): void {
+  const faults = rolloutFaults(rollout).filter((fault) => fault !== undefined);
+  if (faults.length > 0) throw invalid(faults.join("; "));
+  if (rollout.updateControlMap !== undefined) checkControlMap(rollout.updateControlMap);
+}
+
+function rolloutFaults({ retries, silentAfterMs }: Rollout): readonly (string | undefined)[] {
+  return [
+    countFault("retries", retries, 0, RETRIES_MAX),
+    countFault("silent_after", silentAfterMs, 1, Number.MAX_SAFE_INTEGER),
+  ];
+}
+
+function lengthFault(field: string, value: string, max: number): string | undefined {
+  if (value === "") return `${field}: cannot be blank`;
+  return value.length > max ? `${field}: the length must be between 1 and ${max}` : undefined;
+}
+
+function countFault(field: string, value: number | undefined, min: number, max: number): string | undefined {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return undefined;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `between ${min} and ${max}`;
+  return `${field}: must be a whole number ${range}, not ${value}`;
+}

@@ -1,0 +1,151 @@
+import { invalid } from "../errors.ts";
+import type { PhaseRecord } from "../storage/index.ts";
+
+/** A part of a roll-out, as it is asked for. */
+export interface NewPhase {
+  /** Percent of the devices; only the last may leave it out. The last takes all that remain in any case. */
+  readonly batchSize?: number;
+  /** Only the first may leave it out: it begins at once. */
+  readonly startMs?: number;
+  /** Percent of its places that must have succeeded before the next phase opens. */
+  readonly successThreshold?: number;
+  /** When so many percent of its places have failed, the deployment is paused. */
+  readonly errorThreshold?: number;
+}
+
+export type PhaseState =
+  /** Its time has not come. */
+  | "scheduled"
+  /** Its time has come, but too few have succeeded in an earlier phase. */
+  | "waiting"
+  | "active"
+  /** A later one is active, or the deployment is finished. */
+  | "finished";
+
+/** A phase with its size in devices. */
+export interface PlannedPhase {
+  readonly batchPercent: number;
+  readonly places: number;
+  readonly startMs: number | null;
+  readonly successPercent: number | null;
+  readonly errorPercent: number | null;
+}
+
+const PHASES_MAX = 100;
+
+/**
+ * The sizes of phases, computed once. Rounding loses nobody: the last takes all that remain.
+ * @param deviceCount How many devices there are now.
+ * @param openEnded More may come later: then the only phase may be empty now.
+ * @throws ServerError (invalid)
+ */
+export function planPhases(phases: readonly NewPhase[], deviceCount: number, openEnded: boolean): PlannedPhase[] {
+  checkPhases(phases);
+  const [only] = phases;
+  // A single phase that says nothing is no phase.
+  if (phases.length === 1 && only !== undefined && Object.values(only).every((value) => value === undefined)) return [];
+  const last = phases.length - 1;
+  let percentLeft = 100;
+  let placesLeft = deviceCount;
+  return phases.map((phase, index) => {
+    const batchPercent = index === last ? percentLeft : (phase.batchSize ?? 0);
+    const places = index === last ? placesLeft : Math.floor((batchPercent * deviceCount) / 100);
+    if (places === 0 && !(openEnded && last === 0)) {
+      throw invalid(
+        `Attempt to create a batch with zero devices not allowed. Batch: (${index + 1}) will be empty. phases: change the batch sizes, or use fewer phases`,
+      );
+    }
+    percentLeft -= batchPercent;
+    placesLeft -= places;
+    return {
+      batchPercent,
+      places,
+      startMs: phase.startMs ?? null,
+      successPercent: phase.successThreshold ?? null,
+      errorPercent: phase.errorThreshold ?? null,
+    };
+  });
+}
+
+function checkPhases(phases: readonly NewPhase[]): void {
+  const last = phases.length - 1;
+  if (phases.length > PHASES_MAX) throw invalid(`phases: at most ${PHASES_MAX}, not ${phases.length}`);
+  let sum = 0;
+  let latestMs = Number.NEGATIVE_INFINITY;
+  for (const [index, phase] of phases.entries()) {
+    const name = `phases.${index}`;
+    const { batchSize, startMs, successThreshold, errorThreshold } = phase;
+    if (batchSize === undefined && index < last) throw invalid(`${name}.batch_size: cannot be blank`);
+    if (startMs === undefined && index > 0) throw invalid(`${name}.start_ts: cannot be blank`);
+    checkPercent(`${name}.batch_size`, batchSize);
+    checkPercent(`${name}.success_threshold`, successThreshold);
+    checkPercent(`${name}.error_threshold`, errorThreshold);
+    if (successThreshold !== undefined && index === last) {
+      throw invalid(`${name}.success_threshold: there is no phase after the last that it could open`);
+    }
+    if (startMs !== undefined && startMs < latestMs) {
+      throw invalid(`${name}.start_ts: must not be before the phase that precedes it`);
+    }
+    latestMs = startMs ?? latestMs;
+    sum += batchSize ?? 0;
+  }
+  if (sum > 100) throw invalid(`phases: the batch sizes add up to ${sum} percent`);
+}
+
+function checkPercent(field: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= 100)) return;
+  throw invalid(`${field}: must be a whole number of percent between 1 and 100, not ${value}`);
+}
+
+/**
+ * The phase that is active: the last whose time has come, unless one before it waits for successes.
+ * `undefined`: the first has not begun.
+ */
+export function activePhase(phases: readonly PhaseRecord[], nowMs: number): PhaseRecord | undefined {
+  let active: PhaseRecord | undefined;
+  for (const phase of phases) {
+    if (phase.start_ms !== null && phase.start_ms > nowMs) break;
+    if (active !== undefined && !opensNext(active)) break;
+    active = phase;
+  }
+  return active;
+}
+
+/**
+ * True if one more device may be admitted while `active` is the active phase. Places are cumulative: what
+ * an earlier phase left unused is still there.
+ * @param openEnded The last phase has a place for whoever comes.
+ */
+export function hasPlace(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
+  if (openEnded && active.number === phases.length - 1) return true;
+  const places = phases.filter(({ number }) => number <= active.number).reduce((sum, phase) => sum + phase.places, 0);
+  const taken = phases.reduce((sum, phase) => sum + phase.device_count, 0);
+  return taken < places;
+}
+
+/** True if enough devices have succeeded in it. */
+export function opensNext(phase: PhaseRecord): boolean {
+  return phase.success_percent === null || phase.succeeded * 100 >= phase.success_percent * judged(phase);
+}
+
+/** True if too many devices have failed in it, those apart that somebody already knows of. */
+export function failsTooOften(phase: PhaseRecord): boolean {
+  const failed = phase.failed - phase.tolerated;
+  return phase.error_percent !== null && failed > 0 && failed * 100 >= phase.error_percent * judged(phase);
+}
+
+/** Of how many devices a phase's thresholds are percentages: those that say something about the release. */
+function judged({ places, device_count, excluded }: PhaseRecord): number {
+  return Math.max(places, device_count) - excluded;
+}
+
+export function phaseState(
+  phase: PhaseRecord,
+  active: PhaseRecord | undefined,
+  nowMs: number,
+  finished: boolean,
+): PhaseState {
+  if (finished || (active !== undefined && phase.number < active.number)) return "finished";
+  if (phase.number === active?.number) return "active";
+  return phase.start_ms !== null && phase.start_ms > nowMs ? "scheduled" : "waiting";
+}

@@ -1,0 +1,65 @@
+import type { DeviceNarrowing, DeviceStatus, Storage } from "../../storage/index.ts";
+import { DEVICE_STATUSES } from "../../storage/index.ts";
+import { type DeviceInventory, describeDevices, lookupIn } from "../attributes.ts";
+import { matchesAll } from "./match.ts";
+import type { FilterTerm } from "./terms.ts";
+
+/** Devices are read by so many at a time: between two readings others have their turn. */
+const BATCH = 500;
+
+export interface Scanned {
+  readonly terms: readonly FilterTerm[];
+  readonly ids?: readonly string[];
+  /** In any attribute's value or in the id, in any case. */
+  readonly text?: string;
+}
+
+/** Devices that meet all conditions, by id. What changes meanwhile may be seen or not. */
+export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<DeviceInventory> {
+  const narrowing = narrow(wanted);
+  const text = wanted.text?.toLowerCase();
+  let after = "";
+  for (let last = false; !last; ) {
+    const batch = await storage.read(async (records) =>
+      describeDevices(records, await records.devices.after(narrowing, after, BATCH)),
+    );
+    for (const device of batch) {
+      if (text !== undefined && !mentions(device, text)) continue;
+      if (matchesAll(wanted.terms, lookupIn(device))) yield device;
+    }
+    after = batch.at(-1)?.id ?? after;
+    last = batch.length < BATCH;
+  }
+}
+
+/** How many accepted devices meet all conditions now. */
+export async function countAccepted(storage: Storage, terms: readonly FilterTerm[]): Promise<number> {
+  const accepted: FilterTerm = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
+  let count = 0;
+  for await (const _ of scan(storage, { terms: [accepted, ...terms] })) count += 1;
+  return count;
+}
+
+/** What of the conditions an index answers. The rest is looked at device by device. */
+export function narrow({ terms, ids }: Scanned): DeviceNarrowing {
+  const exactly = (scope: string, attribute: string): string | undefined => {
+    const term = terms.find((one) => one.scope === scope && one.attribute === attribute && one.type === "$eq");
+    return typeof term?.value === "string" ? term.value : undefined;
+  };
+  const status = DEVICE_STATUSES.find((one): one is DeviceStatus => one === exactly("identity", "status"));
+  const group = exactly("system", "group");
+  const id = exactly("identity", "id");
+  const narrowed = id === undefined ? ids : (ids ?? [id]).filter((one) => one === id);
+  return {
+    ...(status === undefined ? {} : { status }),
+    ...(group === undefined ? {} : { group }),
+    ...(narrowed === undefined ? {} : { ids: narrowed }),
+  };
+}
+
+function mentions({ id, attributes }: DeviceInventory, text: string): boolean {
+  return (
+    id.toLowerCase().includes(text) ||
+    attributes.some(({ value }) => [value].flat().some((one) => String(one).toLowerCase().includes(text)))
+  );
+}

@@ -1,0 +1,48 @@
+import type { SortOrder } from "../../storage/index.ts";
+import { type AttributeLookup, type AttributeValue, compareTexts } from "./match.ts";
+import type { AttributeScope } from "./terms.ts";
+
+/** By which attribute devices are sorted. */
+export interface AttributeSort {
+  readonly scope: AttributeScope;
+  readonly attribute: string;
+  readonly order: SortOrder;
+}
+
+/** What of a device decides its place. */
+export interface SortKey {
+  readonly id: string;
+  readonly values: readonly (AttributeValue | undefined)[];
+}
+
+export function sortKeyOf(id: string, sort: readonly AttributeSort[], lookup: AttributeLookup): SortKey {
+  return { id, values: sort.map(({ scope, attribute }) => lookup(scope, attribute)) };
+}
+
+/** Devices without the attribute come first, then numbers, then texts; ties go by id. */
+export function compareKeys(sort: readonly AttributeSort[]): (a: SortKey, b: SortKey) => number {
+  return (a, b) => {
+    for (const [index, { order }] of sort.entries()) {
+      const found = compareValues(edge(a.values[index], order), edge(b.values[index], order));
+      if (found !== 0) return order === "asc" ? found : -found;
+    }
+    return compareTexts(a.id, b.id);
+  };
+}
+
+type Scalar = string | number | boolean;
+
+/** Of a list its least element counts, or its greatest when the greatest come first. */
+function edge(value: AttributeValue | undefined, order: SortOrder): Scalar | undefined {
+  if (!Array.isArray(value)) return value as Scalar | undefined;
+  const sorted = [...(value as readonly Scalar[])].sort(compareValues);
+  return order === "asc" ? sorted[0] : sorted.at(-1);
+}
+
+const RANKS: Readonly<Record<string, number>> = { undefined: 0, number: 1, string: 2, boolean: 3 };
+
+function compareValues(a: Scalar | undefined, b: Scalar | undefined): number {
+  const ranks = (RANKS[typeof a] ?? 0) - (RANKS[typeof b] ?? 0);
+  if (ranks !== 0) return ranks;
+  return typeof a === "string" && typeof b === "string" ? compareTexts(a, b) : Number(a ?? 0) - Number(b ?? 0);
+}

@@ -1,0 +1,76 @@
+import { DEVICE_STATUSES, type Page, type Paging, type Storage } from "../storage/index.ts";
+import { type DeviceInventory, describeDevices, lookupIn } from "./attributes.ts";
+import { narrow, scan } from "./filters/scan.ts";
+import { type AttributeSort, compareKeys, type SortKey, sortKeyOf } from "./filters/sorting.ts";
+import type { AttributeScope, FilterTerm } from "./filters/terms.ts";
+
+/** Which devices are looked for, and what of them is to be seen. */
+export interface DeviceSearch {
+  /** All must be met. */
+  readonly terms?: readonly FilterTerm[];
+  /** By id when absent. */
+  readonly sort?: readonly AttributeSort[];
+  /** The attributes that are shown, `system/updated_ts` in any case; all when absent or empty. */
+  readonly select?: readonly { readonly scope: AttributeScope; readonly attribute: string }[];
+  /** Only these. */
+  readonly ids?: readonly string[];
+  /** In any attribute's value or in the id, in any case. */
+  readonly text?: string;
+}
+
+export async function searchDevices(
+  storage: Storage,
+  search: DeviceSearch,
+  paging: Paging,
+): Promise<Page<DeviceInventory>> {
+  const { items, total } = isPlain(search)
+    ? await plainPage(storage, search, paging)
+    : await sorted(storage, search, paging);
+  return { items: items.map((device) => project(device, search.select)), total };
+}
+
+/** All that is asked for an index answers. */
+function isPlain({ terms = [], sort = [], text }: DeviceSearch): boolean {
+  const indexed = terms.every(({ scope, attribute, type, value }) => {
+    if (type !== "$eq" || typeof value !== "string") return false;
+    if (scope === "identity" && attribute === "status") return (DEVICE_STATUSES as readonly string[]).includes(value);
+    return scope === "system" && attribute === "group";
+  });
+  // Two conditions on the same attribute are not one.
+  const once = new Set(terms.map(({ scope }) => scope)).size === terms.length;
+  return indexed && once && sort.length === 0 && !text;
+}
+
+function plainPage(
+  storage: Storage,
+  { terms = [], ids }: DeviceSearch,
+  paging: Paging,
+): Promise<Page<DeviceInventory>> {
+  const narrowing = narrow({ terms, ...(ids === undefined ? {} : { ids }) });
+  return storage.read(async (records) => {
+    const { items, total } = await records.devices.page(narrowing, paging);
+    return { items: await describeDevices(records, items), total };
+  });
+}
+
+async function sorted(storage: Storage, search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
+  const { terms = [], sort = [], ids, text } = search;
+  const keys: SortKey[] = [];
+  const wanted = { terms, ...(ids === undefined ? {} : { ids }), ...(text ? { text } : {}) };
+  for await (const device of scan(storage, wanted)) keys.push(sortKeyOf(device.id, sort, lookupIn(device)));
+  if (sort.length > 0) keys.sort(compareKeys(sort));
+  const start = (paging.page - 1) * paging.perPage;
+  const shown = keys.slice(start, start + paging.perPage).map(({ id }) => id);
+  const found = await storage.read(async (records) => {
+    const devices = await records.devices.after({ ids: shown }, "", shown.length);
+    return new Map((await describeDevices(records, devices)).map((device) => [device.id, device]));
+  });
+  const items = shown.flatMap((id) => found.get(id) ?? []);
+  return { items, total: keys.length };
+}
+
+function project(device: DeviceInventory, select: DeviceSearch["select"] = []): DeviceInventory {
+  if (select.length === 0) return device;
+  const wanted = new Set(["system/updated_ts", ...select.map(({ scope, attribute }) => `${scope}/${attribute}`)]);
+  return { ...device, attributes: device.attributes.filter(({ scope, name }) => wanted.has(`${scope}/${name}`)) };
+}

@@ -1,0 +1,82 @@
+import type { Clock } from "@upkeep/shared/system";
+import { sha256 } from "../digest.ts";
+import { invalid, preconditionFailed } from "../errors.ts";
+import type { Storage } from "../storage/index.ts";
+
+/** What somebody wrote on a device. */
+export interface Tag {
+  readonly name: string;
+  readonly value: string;
+  readonly description?: string;
+}
+
+const TAGS_MAX = 20;
+const NAME_MAX = 1024;
+const TEXT_MAX = 4096;
+
+/** Tags of devices: attributes of the scope `tags`. */
+export class Tags {
+  readonly #storage: Storage;
+  readonly #clock: Clock;
+
+  constructor(storage: Storage, clock: Clock) {
+    this.#storage = storage;
+    this.#clock = clock;
+  }
+
+  /** What {@link put} takes as `ifMatch`; `undefined` while the device never had a tag, or is not there. */
+  etag(deviceId: string): Promise<string | undefined> {
+    return this.#storage.read(async ({ devices }) => (await devices.find(deviceId))?.tags_etag ?? undefined);
+  }
+
+  /**
+   * Put these on a device: in place of all that it has, or beside those of other names. For a device that is
+   * not there nothing happens.
+   * @param how.ifMatch Only if the tags are still those of this ETag.
+   * @returns The new ETag.
+   * @throws ServerError (invalid) if one is malformed or they become too many; (precondition-failed).
+   */
+  put(
+    deviceId: string,
+    tags: readonly Tag[],
+    how: { readonly replace: boolean; readonly ifMatch?: string },
+  ): Promise<string | undefined> {
+    checkTags(tags);
+    return this.#storage.transaction(async ({ devices, inventory }) => {
+      const device = await devices.find(deviceId);
+      if (device === undefined) return undefined;
+      if (how.ifMatch !== undefined && how.ifMatch !== device.tags_etag)
+        throw preconditionFailed("ETag does not match");
+      if (how.replace) await inventory.clear(deviceId, "tags");
+      await inventory.put(
+        tags.map(({ name, value, description }) => ({
+          device_id: deviceId,
+          scope: "tags",
+          name,
+          value_json: JSON.stringify(value),
+          description: description ?? null,
+          updated_ms: this.#clock.now(),
+        })),
+      );
+      const all = (await inventory.ofDevices([deviceId])).filter(({ scope }) => scope === "tags");
+      if (all.length > TAGS_MAX) throw invalid(`a device has at most ${TAGS_MAX} tags, not ${all.length}`);
+      const etag = sha256(JSON.stringify([device.tags_etag, all])).slice(0, 32);
+      await devices.setTagsEtag(deviceId, etag);
+      return etag;
+    });
+  }
+}
+
+function checkTags(tags: readonly Tag[]): void {
+  const names = new Set<string>();
+  for (const [index, { name, value, description }] of tags.entries()) {
+    if (name === "" || name.length > NAME_MAX)
+      throw invalid(`tags.${index}.name: must have 1 to ${NAME_MAX} characters`);
+    if (names.has(name)) throw invalid(`tags.${index}.name: "${name.slice(0, 60)}" is there twice`);
+    names.add(name);
+    if (value.length > TEXT_MAX) throw invalid(`tags.${index}.value: must have at most ${TEXT_MAX} characters`);
+    if ((description?.length ?? 0) > TEXT_MAX) {
+      throw invalid(`tags.${index}.description: must have at most ${TEXT_MAX} characters`);
+    }
+  }
+}

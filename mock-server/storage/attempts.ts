@@ -1,0 +1,36 @@
+import type { Kysely, Selectable } from "kysely";
+import { portions } from "./paging.ts";
+import type { DeviceDeploymentAttemptTable, Schema } from "./schema.ts";
+
+export type AttemptRecord = Readonly<Selectable<DeviceDeploymentAttemptTable>>;
+
+/** Attempts that failed and were followed by another. */
+export class AttemptRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  async insert(attempt: AttemptRecord): Promise<void> {
+    await this.#db.insertInto("device_deployment_attempts").values(attempt).execute();
+  }
+
+  /** Those of these devices in these deployments, in their order. */
+  async of(deploymentIds: readonly string[], deviceIds: readonly string[]): Promise<AttemptRecord[]> {
+    const found: AttemptRecord[] = [];
+    for (const deployments of portions(deploymentIds)) {
+      for (const devices of portions(deviceIds)) {
+        const rows = await this.#db
+          .selectFrom("device_deployment_attempts")
+          .selectAll()
+          .where("deployment_id", "in", deployments)
+          .where("device_id", "in", devices)
+          .orderBy("attempt")
+          .execute();
+        found.push(...rows);
+      }
+    }
+    return found;
+  }
+}
