@@ -23,6 +23,8 @@ function device(id: string): DeviceRecord {
     created_ms: 1,
     updated_ms: 1,
     check_in_ms: null,
+    group_name: null,
+    tags_etag: null,
   };
 }
 
