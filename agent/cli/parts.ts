@@ -1,13 +1,21 @@
 import { openArtifact } from "@upkeep/shared/artifact";
 import { readIdentity } from "../device/identity.ts";
-import { loadDeviceKey } from "../device/keys.ts";
+import { type KeyLocation, loadDeviceKey } from "../device/keys.ts";
 import { type BackoffSchedule, pauseBeforeRetry } from "../server/backoff.ts";
 import { DeviceClient } from "../server/client.ts";
 import { Downloads } from "../server/download.ts";
+import { Servers } from "../server/failover.ts";
 import { HttpClient } from "../server/http.ts";
 import { Login } from "../server/login.ts";
-import { DEFAULT_UPDATE_SETTINGS, type DeploymentServer, type ProgressEvent, UpdateEngine } from "../update/index.ts";
-import { type Agent, readPem, tlsOptions } from "./agent.ts";
+import { proxiesFrom } from "../server/proxies.ts";
+import {
+  DEFAULT_UPDATE_SETTINGS,
+  type DeploymentServer,
+  type OpenArtifact,
+  type ProgressEvent,
+  UpdateEngine,
+} from "../update/index.ts";
+import { type Agent, type Base, readPem, tlsOptions } from "./agent.ts";
 import { VERSION } from "./version.ts";
 
 export function backoffOf({ config }: Agent): BackoffSchedule {
@@ -15,13 +23,24 @@ export function backoffOf({ config }: Agent): BackoffSchedule {
 }
 
 async function httpClient(agent: Agent): Promise<HttpClient> {
-  const { connectionIdleMs } = agent.config;
-  return new HttpClient(agent.system, { tls: await tlsOptions(agent), connectionIdleMs, version: VERSION });
+  const { connectionIdleMs, answerMsMax, redirectHosts } = agent.config;
+  return new HttpClient(agent.system, {
+    tls: await tlsOptions(agent),
+    proxies: proxiesFrom(process.env),
+    redirectHosts,
+    connectionIdleMs,
+    answerMsMax,
+    version: VERSION,
+  });
 }
 
 function downloadsOf(agent: Agent, http: HttpClient): Downloads {
-  const { retryDownloadCount, retryPollIntervalMs } = agent.config;
-  const settings = { triesMax: retryDownloadCount, pauseMsMax: retryPollIntervalMs };
+  const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond } = agent.config;
+  const settings = {
+    triesMax: retryDownloadCount,
+    pauseMsMax: retryPollIntervalMs,
+    bytesPerSecondMax: downloadBytesPerSecond,
+  };
   return new Downloads(agent.system, http, settings, agent.log);
 }
 
@@ -30,30 +49,40 @@ export async function createDownloads(agent: Agent): Promise<Downloads> {
   return downloadsOf(agent, await httpClient(agent));
 }
 
-/** The client of the configured servers. Makes the device's key if there is none. */
-export async function createDeviceClient(agent: Agent): Promise<DeviceClient> {
-  const { config, paths, system, log } = agent;
+/** Where the device's key is, or is made. */
+export function keyLocation({ config, paths }: Pick<Base, "config" | "paths">): KeyLocation {
   const { staticKey, keyType } = config;
-  const generated = `${paths.datastore}/mender-agent.pem`;
-  const key = await loadDeviceKey(
-    system.files,
-    staticKey === undefined ? { path: generated, generate: keyType } : { path: staticKey },
-    () => log.info(`a new key was made, ${generated}: to the server this is a new device`),
+  return staticKey === undefined
+    ? { path: `${paths.datastore}/mender-agent.pem`, generate: keyType }
+    : { path: staticKey };
+}
+
+/**
+ * The client of the configured servers. Makes the device's key if there is none.
+ * @param passphrase Of the device's key, if it is encrypted.
+ */
+export async function createDeviceClient(agent: Agent, passphrase?: string): Promise<DeviceClient> {
+  const { config, paths, system, log } = agent;
+  const location = keyLocation(agent);
+  const key = await loadDeviceKey(system.files, passphrase === undefined ? location : { ...location, passphrase }, () =>
+    log.info(`a new key was made, ${location.path}: to the server this is a new device`),
   );
   const http = await httpClient(agent);
   const login = new Login(http, {
-    servers: config.servers,
     tenantToken: config.tenantToken,
     tier: config.deviceTier,
     key,
     readIdentity: () => readIdentity(system, paths.identityScript),
   });
-  return new DeviceClient(http, login, downloadsOf(agent, http));
+  const servers = new Servers(config.servers, system.clock, config.serverRetryMs);
+  return new DeviceClient(http, login, downloadsOf(agent, http), servers);
 }
 
 export interface EngineParts {
   readonly server?: DeploymentServer;
   readonly onProgress?: (event: ProgressEvent) => void;
+  /** Another way to open artifacts than with the keys of the configuration. */
+  readonly openArtifact?: OpenArtifact;
 }
 
 export async function createEngine(agent: Agent, parts: EngineParts): Promise<UpdateEngine> {

@@ -10,7 +10,7 @@ type Held<T> = T extends { kind: "whole" }
   ? number
   : T extends { kind: "switch" }
     ? boolean
-    : T extends { kind: "paths" }
+    : T extends { kind: "paths" | "hosts" }
       ? readonly string[]
       : T extends { kind: "servers" }
         ? readonly Server[]
@@ -34,6 +34,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const HOST =
+  /^\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i;
+
 function isUrl(value: unknown): boolean {
   if (typeof value !== "string" || !URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);
@@ -52,6 +55,11 @@ function wanted(type: KeyType, value: unknown): string | undefined {
       return unless(
         Array.isArray(value) && value.every((entry) => typeof entry === "string" && entry.startsWith("/")),
         "a list of absolute paths",
+      );
+    case "hosts":
+      return unless(
+        Array.isArray(value) && value.every((entry) => typeof entry === "string" && HOST.test(entry)),
+        "a list of hosts such as cdn.example.com or .example.com",
       );
     case "url":
       return unless(value === "" || isUrl(value), "a URL that starts with http:// or https:// and has no password");

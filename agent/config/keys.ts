@@ -11,6 +11,8 @@ export type KeyType =
   | { readonly kind: "paths" }
   /** `http://…` or `https://…`. */
   | { readonly kind: "url" }
+  /** A list of host names, such as `cdn.example.com`, `.example.com` or `cdn.example.com:8443`. */
+  | { readonly kind: "hosts" }
   /** `[{"ServerURL": "…"}, …]`. */
   | { readonly kind: "servers" }
   | { readonly kind: "switch" }
@@ -21,7 +23,7 @@ export interface KeyFacts {
   readonly type: KeyType;
   /** What holds when the key is absent; `undefined` if that is simply nothing. */
   readonly default?: string | number | boolean;
-  readonly unit?: "seconds" | "percent" | "tries";
+  readonly unit?: "seconds" | "percent" | "tries" | "kilobytes per second";
   readonly meaning: string;
   /** True for keys that the reference client does not have. */
   readonly own?: true;
@@ -30,12 +32,30 @@ export interface KeyFacts {
 const text = { kind: "text" } as const;
 const path = { kind: "path" } as const;
 const paths = { kind: "paths" } as const;
+const hosts = { kind: "hosts" } as const;
 const flag = { kind: "switch" } as const;
 const seconds = (least = 1) => ({ kind: "whole", least, most: 10 * 365 * 24 * 3600 }) as const;
 
 export const KEYS = {
   ServerURL: { type: { kind: "url" }, meaning: "The server. Not together with Servers." },
-  Servers: { type: { kind: "servers" }, meaning: "Several servers, tried in order at each log in." },
+  Servers: {
+    type: { kind: "servers" },
+    meaning: "Several servers. Whenever one cannot be reached, fails or does not accept the device, the next is asked.",
+  },
+  ServerRetrySeconds: {
+    type: seconds(),
+    default: 900,
+    unit: "seconds",
+    meaning: "For so long, a server that failed is asked only after the other ones.",
+    own: true,
+  },
+  RedirectHosts: {
+    type: hosts,
+    meaning:
+      "Hosts that a server may send on to, besides itself; `.example.com` is all hosts below that domain. " +
+      "Tokens are not sent there.",
+    own: true,
+  },
   TenantToken: { type: text, default: "", meaning: "Sent with the authorisation request if it is not empty." },
   DeviceTier: {
     type: { kind: "choice", choices: ["standard", "micro"] },
@@ -108,6 +128,21 @@ export const KEYS = {
     default: 300,
     unit: "seconds",
     meaning: "A connection on which nothing has moved for so long is broken off.",
+    own: true,
+  },
+  AnswerTimeoutSeconds: {
+    type: seconds(),
+    default: 900,
+    unit: "seconds",
+    meaning:
+      "How long an exchange with the server may take in all, even if it moves; of a download, until its content begins.",
+    own: true,
+  },
+  DownloadKilobytesPerSecond: {
+    type: { kind: "whole", least: 0, most: 100_000_000 },
+    default: 0,
+    unit: "kilobytes per second",
+    meaning: "The most of the network that the download of an artifact may take; 0 for all there is.",
     own: true,
   },
   ModuleTimeoutSeconds: {

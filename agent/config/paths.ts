@@ -8,6 +8,8 @@ export interface SystemPaths {
   readonly inventoryScripts: string;
   readonly modules: string;
   readonly rootfsScripts: string;
+  /** Kept in memory: what the running daemon says of itself. */
+  readonly run: string;
 }
 
 export interface PathOptions {
@@ -35,5 +37,6 @@ export function systemPaths(options: PathOptions): SystemPaths {
     inventoryScripts: at("/usr/share/mender/inventory"),
     modules: at("/usr/share/mender/modules/v3"),
     rootfsScripts: at("/etc/mender/scripts"),
+    run: at("/run/upkeep"),
   };
 }

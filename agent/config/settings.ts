@@ -27,6 +27,12 @@ export interface AgentConfig {
   readonly retryPollCount: number;
   readonly retryDownloadCount: number;
   readonly connectionIdleMs: number;
+  readonly answerMsMax: number;
+  /** Bytes per second; 0: no limit. */
+  readonly downloadBytesPerSecond: number;
+  readonly redirectHosts: readonly string[];
+  /** For so long a server that failed is asked last. */
+  readonly serverRetryMs: number;
   readonly moduleTimeoutMs: number;
   readonly scriptTimeoutMs: number;
   readonly scriptRetryTimeoutMs: number;
@@ -110,6 +116,10 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     retryPollCount: held(values, "RetryPollCount"),
     retryDownloadCount: held(values, "RetryDownloadCount"),
     connectionIdleMs: ms("ConnectionIdleSeconds"),
+    answerMsMax: ms("AnswerTimeoutSeconds"),
+    downloadBytesPerSecond: held(values, "DownloadKilobytesPerSecond") * 1000,
+    redirectHosts: values.RedirectHosts ?? [],
+    serverRetryMs: ms("ServerRetrySeconds"),
     moduleTimeoutMs: ms("ModuleTimeoutSeconds"),
     scriptTimeoutMs: ms("StateScriptTimeoutSeconds"),
     scriptRetryTimeoutMs: ms("StateScriptRetryTimeoutSeconds"),

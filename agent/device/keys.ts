@@ -12,13 +12,15 @@ export interface DeviceKey {
   /** PEM, `PUBLIC KEY`. */
   readonly publicPem: string;
   /** Base64 of the signature over exactly these bytes, as the server wants it for this kind of key. */
-  sign(data: Uint8Array): string;
+  sign(data: Uint8Array): string | Promise<string>;
 }
 
 export interface KeyLocation {
   readonly path: string;
   /** The kind to make when there is none; absent if the key is never made here. */
   readonly generate?: "ed25519" | "rsa3072";
+  /** Of a key that is encrypted. */
+  readonly passphrase?: string;
 }
 
 /** Ed25519 signs the bytes themselves; RSA (PKCS#1 v1.5) and ECDSA (DER) sign their SHA-256. */
@@ -37,13 +39,17 @@ function digestFor(key: KeyObject, path: string): string | null {
   }
 }
 
-function deviceKey(pem: string, path: string): DeviceKey {
+function deviceKey(pem: string, { path, passphrase }: KeyLocation): DeviceKey {
   let key: KeyObject;
+  const encrypted = pem.includes("ENCRYPTED");
   try {
-    key = createPrivateKey(pem);
+    key = createPrivateKey({ key: pem, ...(encrypted && passphrase !== undefined ? { passphrase } : {}) });
   } catch (error) {
-    const encrypted = /ENCRYPTED/.test(pem);
-    const what = encrypted ? "is encrypted, and there is nobody to ask for its passphrase" : "holds no PEM private key";
+    const closed =
+      passphrase === undefined
+        ? "is encrypted, and no passphrase was given (--passphrase-file)"
+        : "is encrypted, and not with the passphrase that was given";
+    const what = encrypted ? closed : "holds no PEM private key";
     // Never replaced by a new one: the server would take the device for another one.
     throw new AgentError("key-unusable", `${path} ${what}; it is left as it is`, { cause: error });
   }
@@ -69,15 +75,24 @@ export async function loadDeviceKey(files: Files, location: KeyLocation, onGener
   const { path } = location;
   try {
     const pem = await readTextFile(files, path, KEY_BYTES_MAX);
-    if (pem !== undefined) return deviceKey(pem, path);
+    if (pem !== undefined) return deviceKey(pem, location);
     if (location.generate === undefined) throw new AgentError("key-unreadable", `the key ${path} does not exist`);
-    const made = await generatePem(location.generate);
-    await createDirectoryDurably(files, path.slice(0, path.lastIndexOf("/")), 0o700);
-    await replaceFile(files, path, made, 0o600);
+    const made = await makeDeviceKey(files, path, location.generate);
     onGenerated();
-    return deviceKey(made, path);
+    return deviceKey(made, location);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     throw new AgentError("key-unreadable", `cannot read or make the key ${path}: ${error.message}`, { cause: error });
   }
+}
+
+/**
+ * Make a new key, durably, in the place of one that may be there: to the server the device is a new one then.
+ * @returns The private key in PEM.
+ */
+export async function makeDeviceKey(files: Files, path: string, kind: "ed25519" | "rsa3072"): Promise<string> {
+  const made = await generatePem(kind);
+  await createDirectoryDurably(files, path.slice(0, path.lastIndexOf("/")), 0o700);
+  await replaceFile(files, path, made, 0o600);
+  return made;
 }

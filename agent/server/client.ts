@@ -12,39 +12,73 @@ import type { HttpResponse } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { ArtifactSource, DeploymentServer, ReportAnswer } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
-import type { Downloads } from "./download.ts";
+import type { Downloads, Link } from "./download.ts";
+import type { Servers } from "./failover.ts";
 import { type HttpClient, parseAnswer, type Question } from "./http.ts";
-import type { Login } from "./login.ts";
+import type { Login, Session, SignedRequest } from "./login.ts";
 
-type Call = Omit<Question, "url" | "headers" | "body"> & { readonly path: string; readonly json?: unknown };
+type Call = Omit<Question, "url" | "headers" | "body"> & {
+  readonly path: string;
+  readonly json?: unknown;
+  /** Answers with this status are to be read. */
+  readonly reads?: number;
+};
+
+/** What a server answered to a call, and which one it was. */
+interface Answered {
+  readonly answer: HttpResponse;
+  readonly session: Session;
+  /** Of an answer that was to be read. */
+  readonly text: string;
+}
 
 const POLLING = "asking for a deployment";
+
+/**
+ * So often in a row another server than the one that offered it may not know a deployment, while its own one
+ * cannot be reached, before that is believed.
+ */
+const DOUBTS_MAX = 30;
 
 function isGood(answer: HttpResponse): boolean {
   return answer.status >= 200 && answer.status < 300;
 }
 
-/** The device APIs of one server, as this device uses them. */
+/** Where the last deployment came from, and how often another server has said that it does not know it. */
+interface Origin {
+  readonly deployment: string;
+  readonly server: string | undefined;
+  readonly doubts: number;
+}
+
+/** The device APIs of the configured servers, as this device uses them. */
 export class DeviceClient implements DeploymentServer {
   readonly #http: HttpClient;
   readonly #login: Login;
   readonly #downloads: Downloads;
-  /** What the server has of the inventory: its hash, and the session in which it was sent. */
-  #sentInventory: string | undefined;
+  readonly #servers: Servers;
+  /** The inventory that a server has from a session: its hash. */
+  readonly #inventories = new WeakMap<Session, string>();
+  #lastSession: Session | undefined;
+  #lastProvides: DeviceProvides | undefined;
+  #origin: Origin | undefined;
 
-  constructor(http: HttpClient, login: Login, downloads: Downloads) {
+  constructor(http: HttpClient, login: Login, downloads: Downloads, servers: Servers) {
     this.#http = http;
     this.#login = login;
     this.#downloads = downloads;
+    this.#servers = servers;
   }
 
   /** Ask what to install; `undefined` if there is nothing. */
   async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
-    let [answer, question] = await this.#call({
+    this.#lastProvides = provides;
+    let { answer, text, session } = await this.#call({
       what: POLLING,
       method: "POST",
       path: DEVICE_PATHS.nextV2,
       json: { device_provides: provides },
+      reads: 200,
       ...(signal === undefined ? {} : { signal }),
     });
     if (answer.status === 404) {
@@ -52,20 +86,24 @@ export class DeviceClient implements DeploymentServer {
       answer.cancel();
       const { artifact_name, device_type } = provides;
       const query = new URLSearchParams({ artifact_name, device_type });
-      [answer, question] = await this.#call({
+      ({ answer, text, session } = await this.#call({
         what: POLLING,
         method: "GET",
         path: `${DEVICE_PATHS.nextV1}?${query}`,
+        reads: 200,
         ...(signal === undefined ? {} : { signal }),
-      });
+      }));
     }
     if (answer.status === 204) {
       answer.cancel();
       return undefined;
     }
     if (answer.status !== 200) throw await this.#refusal(answer, POLLING);
-    const parsed = DeploymentInstructions.safeParse(parseAnswer(await this.#http.text(answer, question), POLLING));
-    if (parsed.success) return parsed.data;
+    const parsed = DeploymentInstructions.safeParse(parseAnswer(text, POLLING));
+    if (parsed.success) {
+      this.#origin = { deployment: parsed.data.id, server: session.server, doubts: 0 };
+      return parsed.data;
+    }
     throw new AgentError("answer-malformed", `${POLLING}: the server's instructions: ${describeFaults(parsed.error)}`, {
       retryable: true,
     });
@@ -73,7 +111,7 @@ export class DeviceClient implements DeploymentServer {
 
   async report(deployment: string, status: ReportedStatus, signal?: AbortSignal): Promise<ReportAnswer> {
     const what = `reporting ${status} for deployment ${deployment}`;
-    const [answer] = await this.#call({
+    const { answer, session } = await this.#call({
       what,
       method: "PUT",
       path: DEVICE_PATHS.status(encodeURIComponent(deployment)),
@@ -82,7 +120,25 @@ export class DeviceClient implements DeploymentServer {
     });
     if (!isGood(answer) && answer.status !== 409 && answer.status !== 404) throw await this.#refusal(answer, what);
     answer.cancel();
+    if (answer.status === 404) this.#demandOrigin(deployment, session.server, what);
     return answer.status === 409 ? "aborted" : answer.status === 404 ? "gone" : "accepted";
+  }
+
+  /**
+   * That a deployment is gone is believed of the server that offered it, or when all servers are well; not of
+   * another one that had to stand in for it.
+   * @throws AgentError `server-unreachable`
+   */
+  #demandOrigin(deployment: string, server: string, what: string): void {
+    const known = this.#origin?.deployment === deployment ? this.#origin : undefined;
+    const { server: origin, doubts } = known ?? { server: undefined, doubts: 0 };
+    if (origin === server || !this.#servers.impaired || doubts >= DOUBTS_MAX) return;
+    this.#origin = { deployment, server: origin, doubts: doubts + 1 };
+    throw new AgentError(
+      "server-unreachable",
+      `${what}: ${server} knows of no such deployment, and ${origin ?? "a server before it"} cannot be reached`,
+      { retryable: true },
+    );
   }
 
   async sendLog(
@@ -91,7 +147,7 @@ export class DeviceClient implements DeploymentServer {
     signal?: AbortSignal,
   ): Promise<"accepted" | "refused"> {
     const what = `sending the log of deployment ${deployment}`;
-    const [answer] = await this.#call({
+    const { answer } = await this.#call({
       what,
       method: "PUT",
       path: DEVICE_PATHS.log(encodeURIComponent(deployment)),
@@ -110,9 +166,9 @@ export class DeviceClient implements DeploymentServer {
   async sendInventory(attributes: readonly InventoryAttribute[], signal?: AbortSignal): Promise<boolean> {
     const what = "sending the inventory";
     const hash = createHash("sha256").update(JSON.stringify(attributes)).digest("base64");
-    await this.#login.session(signal);
-    if (this.#sentInventory === `${this.#login.sessions} ${hash}`) return false;
-    const [answer] = await this.#call({
+    const current = await this.#anywhere(signal, async (session) => session);
+    if (this.#inventories.get(current) === hash) return false;
+    const { answer, session } = await this.#call({
       what,
       method: "PUT",
       path: DEVICE_PATHS.inventory,
@@ -121,49 +177,133 @@ export class DeviceClient implements DeploymentServer {
     });
     if (!isGood(answer)) throw await this.#refusal(answer, what);
     answer.cancel();
-    this.#sentInventory = `${this.#login.sessions} ${hash}`;
+    this.#inventories.set(session, hash);
     return true;
   }
 
   /** True if this session has seen the inventory: after a new log in the server may have lost it. */
   get hasInventory(): boolean {
-    return this.#sentInventory?.startsWith(`${this.#login.sessions} `) === true;
+    return this.#lastSession !== undefined && this.#inventories.has(this.#lastSession);
   }
 
   async loginAfresh(signal?: AbortSignal): Promise<void> {
-    this.#login.forget();
-    await this.#login.session(signal);
+    this.#login.forgetAll();
+    await this.#anywhere(signal, async () => undefined);
   }
 
-  download(instructions: DeploymentInstructions, signal?: AbortSignal): Promise<ArtifactSource> {
+  async download(instructions: DeploymentInstructions, signal?: AbortSignal): Promise<ArtifactSource> {
     const { uri, expire } = instructions.artifact.source;
-    return this.#downloads.start({ url: uri, expire }, signal);
+    return await this.#downloads.start({ url: uri, expire, renew: () => this.#renew(instructions.id, signal) }, signal);
   }
 
-  /** One call with the token; on a 401 a new log in and the same call once more. */
-  async #call(call: Call): Promise<[HttpResponse, Question]> {
-    const { path, json, ...rest } = call;
+  /** Another link to what `deployment` is about. */
+  async #renew(deployment: string, signal?: AbortSignal): Promise<Link | undefined> {
+    if (this.#lastProvides === undefined) return undefined;
+    const offered = await this.poll(this.#lastProvides, signal);
+    if (offered?.id !== deployment) return undefined;
+    const { uri, expire } = offered.artifact.source;
+    return { url: uri, expire };
+  }
+
+  /** One call with the token, to the first server that is well. */
+  async #call(call: Call): Promise<Answered> {
+    return await this.#anywhere(call.signal, async (session) => {
+      const asked = await this.#ask(session, call);
+      // A server that fails is no better than one that cannot be reached: the next one may be well.
+      if (asked.answer.status >= 500) throw await this.#refusal(asked.answer, call.what);
+      return asked;
+    });
+  }
+
+  async #ask(session: Session, call: Call): Promise<Answered> {
+    const { path, json, reads, ...rest } = call;
+    const question: Question = {
+      ...rest,
+      url: `${session.server}${path}`,
+      headers: {
+        accept: "application/json",
+        authorization: `Bearer ${session.token}`,
+        ...(json === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    };
+    const answer = await this.#http.ask(question);
+    if (answer.status !== 401) {
+      return { answer, session, text: answer.status === reads ? await this.#http.text(answer, question) : "" };
+    }
+    this.#login.forget(session);
+    throw new TokenRefused(await this.#refusal(answer, call.what));
+  }
+
+  /**
+   * Do something with the first server that is well; on a 401 once more, with a new token. Servers that cannot
+   * be reached, fail, or do not let the device in are left for the next one, and for a while.
+   */
+  async #anywhere<T>(signal: AbortSignal | undefined, action: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#servers.count === 0) {
+      throw new AgentError("no-server", "no server is configured: neither ServerURL nor Servers is set");
+    }
+    const request = this.#login.request();
+    const failures: AgentError[] = [];
+    for (const server of this.#servers.inOrder()) {
+      // What fails in here is the device's own fault, and no other server will mend it.
+      if (this.#login.with(server) === undefined) await request();
+      try {
+        const done = await this.#at(server, request, signal, action);
+        this.#servers.worked(server);
+        return done;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof AgentError)) throw error;
+        this.#servers.failed(server);
+        failures.push(error);
+      }
+    }
+    throw joined(failures);
+  }
+
+  async #at<T>(
+    server: string,
+    request: () => Promise<SignedRequest>,
+    signal: AbortSignal | undefined,
+    action: (session: Session) => Promise<T>,
+  ): Promise<T> {
     for (let again = false; ; again = true) {
-      const session = await this.#login.session(call.signal);
-      const question: Question = {
-        ...rest,
-        url: `${session.server}${path}`,
-        headers: {
-          accept: "application/json",
-          authorization: `Bearer ${session.token}`,
-          ...(json === undefined ? {} : { "content-type": "application/json" }),
-        },
-        ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      };
-      const answer = await this.#http.ask(question);
-      if (answer.status !== 401) return [answer, question];
-      this.#login.forget(session);
-      if (again) throw await this.#refusal(answer, call.what);
-      answer.cancel();
+      const session = this.#login.with(server) ?? (await this.#login.begin(server, await request(), signal));
+      this.#lastSession = session;
+      try {
+        return await action(session);
+      } catch (error) {
+        if (!(error instanceof TokenRefused)) throw error;
+        if (again) throw error.refusal;
+      }
     }
   }
 
   #refusal(answer: HttpResponse, what: string): Promise<AgentError> {
     return refusal(answer, what, this.#http.now());
   }
+}
+
+/** A server did not take its own token. Never leaves this file. */
+class TokenRefused extends Error {
+  readonly refusal: AgentError;
+
+  constructor(refusal: AgentError) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+function joined(failures: readonly AgentError[]): AgentError {
+  const [first, ...others] = failures;
+  if (first === undefined) return new AgentError("no-server", "no server is configured");
+  if (others.length === 0) return first;
+  const waits = failures.map((failure) => failure.retryAfterMs ?? Number.POSITIVE_INFINITY);
+  const waitMs = Math.min(...waits);
+  return new AgentError(first.code, failures.map(({ message }) => message).join("; "), {
+    retryable: failures.some(({ retryable }) => retryable),
+    ...(Number.isFinite(waitMs) ? { retryAfterMs: waitMs } : {}),
+    cause: first,
+  });
 }

@@ -12,15 +12,25 @@ export interface DownloadSettings {
   readonly triesMax: number;
   /** The longest pause between two tries, in milliseconds. */
   readonly pauseMsMax: number;
+  /** So many bytes are taken in a second; all that come if it is 0. */
+  readonly bytesPerSecondMax: number;
 }
 
 export interface Link {
   readonly url: string;
   /** RFC 3339: when it stops working, as the server said. */
   readonly expire?: string | undefined;
+  /** Asks for another link to the same object; `undefined` if there is none. */
+  readonly renew?: () => Promise<Link | undefined>;
 }
 
-export type DownloadSystem = Pick<System, "timers" | "random">;
+export type DownloadSystem = Pick<System, "clock" | "timers" | "random">;
+
+/** What a server answers for a link that has expired, or that was never good: a new one may be better. */
+const LINK_REFUSED = new Set([400, 401, 403, 404, 410]);
+
+/** Of the bandwidth that was not used, so much may be made up for. */
+const SAVED_MS_MAX = 1000;
 
 /** An answer whose body goes on at `offset`, after `surplusBytes` that we have already. */
 interface Connection {
@@ -57,7 +67,7 @@ class Download implements ArtifactSource {
   readonly #http: HttpClient;
   readonly #settings: DownloadSettings;
   readonly #log: Logger;
-  readonly #link: Link;
+  #link: Link;
   readonly #closing = new AbortController();
   readonly #signal: AbortSignal;
   /** Bytes handed over so far. */
@@ -67,6 +77,8 @@ class Download implements ArtifactSource {
   /** Known once the server has begun to send. */
   #object: ObjectFacts | undefined;
   #connection: Connection | undefined;
+  /** Until when, in monotonic time, the bandwidth is used up. */
+  #busyUntil = 0;
 
   constructor(
     system: DownloadSystem,
@@ -134,8 +146,19 @@ class Download implements ArtifactSource {
       }
       this.#fruitless = 0;
       yield fresh;
+      await this.#slowDown(fresh.length);
     }
     if (surplus > 0) throw this.#changed("it ends before that byte");
+  }
+
+  /** Wait until `bytes` fit into the bandwidth. The network is not read meanwhile, so the peer slows down too. */
+  async #slowDown(bytes: number): Promise<void> {
+    const { bytesPerSecondMax } = this.#settings;
+    if (bytesPerSecondMax === 0) return;
+    const { clock, timers } = this.#system;
+    const now = clock.monotonic();
+    this.#busyUntil = Math.max(this.#busyUntil, now - SAVED_MS_MAX) + (bytes / bytesPerSecondMax) * 1000;
+    if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#signal);
   }
 
   /** Ask until the server sends from the byte that is missing on. */
@@ -162,6 +185,7 @@ class Download implements ArtifactSource {
       // The link itself is the permission: the token is not for whoever serves it.
       headers: { accept: "*/*", ...(object === undefined ? {} : resumeHeaders(object, this.#offset)) },
       signal: this.#signal,
+      streams: true,
     };
     const answer = await this.#http.ask(question);
     if (answer.status === 200 && object === undefined) {
@@ -177,7 +201,22 @@ class Download implements ArtifactSource {
       answer.cancel();
       throw this.#changed(next.difference);
     }
-    throw await this.#refused(answer);
+    const { renew } = this.#link;
+    const renewable = renew !== undefined && LINK_REFUSED.has(answer.status);
+    const refused = await this.#refused(answer);
+    if (renewable) await this.#renew(refused, renew);
+    throw refused;
+  }
+
+  /** Go on with another link, if there is one. It has to prove itself like any other try. */
+  async #renew(refused: AgentError, renew: NonNullable<Link["renew"]>): Promise<void> {
+    const link = await renew();
+    if (link === undefined) return;
+    this.#link = { ...link, renew };
+    throw new AgentError("download-link-expired", `${refused.message}; the server gave a new one`, {
+      retryable: true,
+      cause: refused,
+    });
   }
 
   #changed(difference: string): AgentError {
@@ -202,9 +241,7 @@ class Download implements ArtifactSource {
     // The token plays no part here: logging in again would not help.
     if (answer.status === 401) return new AgentError("download-refused", error.message);
     if (answer.status < 400) {
-      const where = answer.headers.location;
-      const to = where === undefined ? "" : ` to ${where}`;
-      return new AgentError("download-refused", `${error.message}${to}: an artifact was expected`);
+      return new AgentError("download-refused", `${error.message}: an artifact was expected`);
     }
     return error;
   }

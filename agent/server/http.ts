@@ -1,5 +1,6 @@
 import {
   collectText,
+  type HttpBody,
   type HttpRequest,
   type HttpResponse,
   isSystemError,
@@ -8,22 +9,34 @@ import {
 } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { connectionFault } from "./faults.ts";
+import { type Proxies, proxyFor } from "./proxies.ts";
+import { isRedirect, redirectTarget } from "./redirects.ts";
 
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
+/** Headers that are for the server that was asked, and not for another one that it sends on to. */
+const FOR_ONE_SERVER = new Set(["authorization", "x-men-signature"]);
+
 export interface HttpSettings {
   readonly tls: TlsOptions;
+  readonly proxies: Proxies;
+  /** Hosts that a server may send on to, besides itself. */
+  readonly redirectHosts: readonly string[];
   readonly connectionIdleMs: number;
+  /** How long an exchange may take in all, however it moves; of a download, until its content begins. */
+  readonly answerMsMax: number;
   /** Of this program, such as `0.1.0`. */
   readonly version: string;
 }
 
-export type HttpSystem = Pick<System, "clock" | "network">;
+export type HttpSystem = Pick<System, "clock" | "timers" | "network">;
 
 export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> & {
   readonly headers?: Readonly<Record<string, string>>;
   /** What it is about, for messages: `polling for a deployment`. */
   readonly what: string;
+  /** The answer's body is long, and may take as long as it moves. */
+  readonly streams?: true;
 };
 
 /** Requests with the settings of this device; faults of the connection become AgentErrors. */
@@ -41,19 +54,24 @@ export class HttpClient {
     return this.#system.clock.now();
   }
 
+  /** The answer, after redirects. Read its body, or cancel it: until then the exchange is under way. */
   async ask(question: Question): Promise<HttpResponse> {
-    const { what, headers = {}, signal, body, ...rest } = question;
-    const { tls, connectionIdleMs, version } = this.#settings;
-    return await this.#translate(question, () =>
-      this.#system.network.request({
-        ...rest,
-        headers: { "user-agent": `Upkeep/${version}`, ...headers },
-        tls,
-        idleTimeoutMs: connectionIdleMs,
-        ...(body === undefined ? {} : { body }),
-        ...(signal === undefined ? {} : { signal }),
-      }),
-    );
+    const { signal, end } = this.#limited(question);
+    try {
+      const answer = await this.#follow(question, signal);
+      if (question.streams) {
+        end();
+        return answer;
+      }
+      const cancel = (): void => {
+        end();
+        answer.cancel();
+      };
+      return { ...answer, body: endingWith(answer.body, end), cancel };
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   /** The text of a good answer. */
@@ -69,13 +87,71 @@ export class HttpClient {
     return isSystemError(error) ? connectionFault(error, question.what, question.url, this.now()) : error;
   }
 
-  async #translate<T>(question: Question, call: () => Promise<T>): Promise<T> {
+  /** A signal that is aborted when the exchange takes too long, and what ends that limit. */
+  #limited({ signal, what, url }: Question): { signal: AbortSignal; end: () => void } {
+    const { answerMsMax } = this.#settings;
+    const limit = new AbortController();
+    const timer = this.#system.timers.after(answerMsMax, () => {
+      const host = URL.canParse(url) ? new URL(url).host : url;
+      const message = `${what}: ${host}: the exchange was not over after ${answerMsMax / 1000} s`;
+      limit.abort(new AgentError("connection-stalled", message, { retryable: true }));
+    });
+    return {
+      signal: signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]),
+      end: () => timer.cancel(),
+    };
+  }
+
+  async #follow(question: Question, signal: AbortSignal): Promise<HttpResponse> {
+    const { what, method, body } = question;
+    const { tls, proxies, connectionIdleMs, redirectHosts, version } = this.#settings;
+    let headers: Readonly<Record<string, string>> = { "user-agent": `Upkeep/${version}`, ...question.headers };
+    for (let url = question.url, made = 0; ; made++) {
+      const proxy = proxyFor(proxies, url);
+      const answer = await this.#translate({ what, url }, () =>
+        this.#system.network.request({
+          method,
+          url,
+          headers,
+          tls,
+          idleTimeoutMs: connectionIdleMs,
+          signal,
+          ...(proxy === undefined ? {} : { proxy }),
+          ...(body === undefined ? {} : { body }),
+        }),
+      );
+      if (!isRedirect(answer)) return answer;
+      answer.cancel();
+      const next = redirectTarget(answer, { url, method, what }, made, redirectHosts);
+      if (new URL(next).hostname !== new URL(url).hostname) {
+        headers = Object.fromEntries(
+          Object.entries(headers).filter(([name]) => !FOR_ONE_SERVER.has(name.toLowerCase())),
+        );
+      }
+      url = next;
+    }
+  }
+
+  async #translate<T>(question: Pick<Question, "what" | "url">, call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
       throw this.fault(error, question);
     }
   }
+}
+
+/** `body`, that calls `end` when it has ended, however it did. */
+function endingWith(body: HttpBody, end: () => void): HttpBody {
+  return {
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* body;
+      } finally {
+        end();
+      }
+    },
+  };
 }
 
 /** The JSON in an answer's text. */

@@ -5,8 +5,6 @@ import { refusal } from "./answers.ts";
 import type { HttpClient, Question } from "./http.ts";
 
 export interface Credentials {
-  /** Server URLs in order of preference, without a slash at the end. */
-  readonly servers: readonly string[];
   readonly tenantToken: string;
   readonly tier: string;
   readonly key: DeviceKey;
@@ -14,72 +12,82 @@ export interface Credentials {
   readIdentity(): Promise<string>;
 }
 
-/** A server that has let the device in. */
+/** A server that has let the device in. Each log in makes a new one. */
 export interface Session {
   readonly server: string;
   readonly token: string;
 }
 
+/** An authorisation request, ready to be sent: the signature is over exactly these bytes. */
+export interface SignedRequest {
+  readonly body: Uint8Array;
+  readonly signature: string;
+}
+
 const WHAT = "authorising";
 
-/** Logs in, and keeps the token in memory until it is told to forget it. */
+/** Logs in, and keeps each server's token in memory until it is told to forget it. */
 export class Login {
   readonly #http: HttpClient;
   readonly #credentials: Credentials;
-  #session: Session | undefined;
-  #underWay: Promise<Session> | undefined;
-  /** How many sessions there were: a new one may be with a server that knows less about the device. */
-  sessions = 0;
+  readonly #sessions = new Map<string, Session>();
+  readonly #underWay = new Map<string, Promise<Session>>();
 
   constructor(http: HttpClient, credentials: Credentials) {
     this.#http = http;
     this.#credentials = credentials;
   }
 
-  /** The session, begun now if there is none. Those who ask at the same time wait for the same log in. */
-  async session(signal?: AbortSignal): Promise<Session> {
-    if (this.#session !== undefined) return this.#session;
-    this.#underWay ??= this.#logIn(signal).finally(() => {
-      this.#underWay = undefined;
-    });
-    this.#session = await this.#underWay;
-    return this.#session;
+  /** The session with `server`, if there is one. */
+  with(server: string): Session | undefined {
+    return this.#sessions.get(server);
   }
 
-  /** Forget `session`, if it is still the one in use. */
-  forget(session: Session | undefined = this.#session): void {
-    if (this.#session === session) this.#session = undefined;
+  /** Says who the device is; made and signed once, for however many servers it is shown to. */
+  request(): () => Promise<SignedRequest> {
+    let signed: Promise<SignedRequest> | undefined;
+    return () => {
+      signed ??= this.#sign();
+      return signed;
+    };
   }
 
-  async #logIn(signal?: AbortSignal): Promise<Session> {
-    const { servers, tenantToken, tier, key } = this.#credentials;
-    if (servers.length === 0) {
-      throw new AgentError("no-server", "no server is configured: neither ServerURL nor Servers is set");
+  /** The session with `server`, begun now if there is none. Those who ask at the same time share one log in. */
+  async begin(server: string, request: SignedRequest, signal?: AbortSignal): Promise<Session> {
+    const known = this.#sessions.get(server);
+    if (known !== undefined) return known;
+    let underWay = this.#underWay.get(server);
+    if (underWay === undefined) {
+      underWay = this.#askForToken(server, request, signal).finally(() => this.#underWay.delete(server));
+      this.#underWay.set(server, underWay);
     }
+    const session = await underWay;
+    this.#sessions.set(server, session);
+    return session;
+  }
+
+  /** Forget `session`, if it is still in use. */
+  forget(session: Session): void {
+    if (this.#sessions.get(session.server) === session) this.#sessions.delete(session.server);
+  }
+
+  forgetAll(): void {
+    this.#sessions.clear();
+  }
+
+  async #sign(): Promise<SignedRequest> {
+    const { tenantToken, tier, key } = this.#credentials;
     const wanted: AuthRequest = {
       id_data: await this.#credentials.readIdentity(),
       pubkey: key.publicPem,
       tier,
       ...(tenantToken === "" ? {} : { tenant_token: tenantToken }),
     };
-    // Built and signed once: the signature is over exactly these bytes.
     const body = Buffer.from(JSON.stringify(wanted));
-    const signature = key.sign(body);
-    const failures: AgentError[] = [];
-    for (const server of servers) {
-      try {
-        const token = await this.#askForToken(server, body, signature, signal);
-        this.sessions++;
-        return { server, token };
-      } catch (error) {
-        if (!(error instanceof AgentError)) throw error;
-        failures.push(error);
-      }
-    }
-    throw joined(failures);
+    return { body, signature: await key.sign(body) };
   }
 
-  async #askForToken(server: string, body: Uint8Array, signature: string, signal?: AbortSignal): Promise<string> {
+  async #askForToken(server: string, request: SignedRequest, signal?: AbortSignal): Promise<Session> {
     const question: Question = {
       what: WHAT,
       method: "POST",
@@ -89,37 +97,24 @@ export class Login {
         accept: "application/json",
         // Servers ignore it here, and expect it to be there.
         authorization: "API_KEY",
-        [SIGNATURE_HEADER]: signature,
+        [SIGNATURE_HEADER]: request.signature,
       },
-      body,
+      body: request.body,
       ...(signal === undefined ? {} : { signal }),
     };
     const answer = await this.#http.ask(question);
-    if (answer.status !== 200) throw await refused(server, await refusal(answer, WHAT, this.#http.now()));
+    if (answer.status !== 200) throw refused(server, await refusal(answer, WHAT, this.#http.now()));
     const token = (await this.#http.text(answer, question)).trim();
     // It goes into a header as it is.
-    if (/^[\x21-\x7e]+$/.test(token)) return token;
+    if (/^[\x21-\x7e]+$/.test(token)) return { server, token };
     throw new AgentError("answer-malformed", `${WHAT}: ${server} answered with something that is no token`, {
       retryable: true,
     });
   }
 }
 
-async function refused(server: string, error: AgentError): Promise<AgentError> {
+function refused(server: string, error: AgentError): AgentError {
   if (error.code !== "unauthorized") return error;
   const message = `${WHAT}: ${server} does not accept this device (yet): ${error.message}`;
   return new AgentError(error.code, message, { retryable: true, cause: error });
-}
-
-function joined(failures: readonly AgentError[]): AgentError {
-  const [first, ...others] = failures;
-  if (first === undefined) return new AgentError("no-server", "no server is configured");
-  if (others.length === 0) return first;
-  const waits = failures.map((failure) => failure.retryAfterMs ?? Number.POSITIVE_INFINITY);
-  const waitMs = Math.min(...waits);
-  return new AgentError(first.code, failures.map(({ message }) => message).join("; "), {
-    retryable: failures.some(({ retryable }) => retryable),
-    ...(Number.isFinite(waitMs) ? { retryAfterMs: waitMs } : {}),
-    cause: first,
-  });
 }

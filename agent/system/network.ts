@@ -1,8 +1,8 @@
-import * as http from "node:http";
-import * as https from "node:https";
+import type * as http from "node:http";
 import { type HttpBody, type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
-import { KEPT_CONNECTIONS_MAX, plainAgent, tlsAgent } from "./tls.ts";
+import { type HttpAdapter, httpAdapter } from "./http-adapter.ts";
+import { KEPT_CONNECTIONS_MAX } from "./tls.ts";
 
 /** Requests that may be made twice (RFC 9110, 9.2.2). */
 const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
@@ -94,25 +94,23 @@ function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResp
 }
 
 /** axios, loaded with the first request: a command that needs no network does not pay for it. */
-async function axiosRequest(request: HttpRequest, transport: object): Promise<http.IncomingMessage> {
+async function throughAxios(request: HttpRequest, adapter: HttpAdapter): Promise<http.IncomingMessage> {
   const { default: axios } = await import("axios");
-  const { method, url, headers = {}, body, tls, signal } = request;
+  const { method, url, headers = {}, body, signal } = request;
   const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
   const answer = await axios.request<http.IncomingMessage>({
-    adapter: "http",
-    transport,
+    adapter,
     method,
     url,
-    // axios would ask for compression and name a content type by itself.
+    // axios would name a content type by itself.
     headers: { accept: "*/*", "accept-encoding": "identity", "content-type": false, ...Object.fromEntries(given) },
     ...(body === undefined ? {} : { data: Buffer.from(body) }),
     transformRequest: [(data: unknown) => data],
+    transformResponse: [(data: unknown) => data],
     responseType: "stream",
-    decompress: false,
-    maxRedirects: 0,
+    // Proxies are given with each request; axios is to read no environment.
+    proxy: false,
     validateStatus: () => true,
-    httpAgent: plainAgent,
-    httpsAgent: tlsAgent(tls),
     ...(signal === undefined ? {} : { signal }),
   });
   return answer.data;
@@ -125,15 +123,12 @@ async function attempt(
   const { url, idleTimeoutMs, signal } = request;
   let sent: http.ClientRequest | undefined;
   let stopWatching: () => void = () => undefined;
-  const transport = {
-    request: (options: https.RequestOptions, onAnswer: (message: http.IncomingMessage) => void): http.ClientRequest => {
-      sent = (options.protocol === "https:" ? https : http).request(options, onAnswer);
-      stopWatching = breakOffWhenIdle(sent, url, idleTimeoutMs);
-      return sent;
-    },
-  };
+  const adapter = httpAdapter(request, (made) => {
+    sent = made;
+    stopWatching = breakOffWhenIdle(made, url, idleTimeoutMs);
+  });
   try {
-    return { answer: answerOf(await axiosRequest(request, transport), request) };
+    return { answer: answerOf(await throughAxios(request, adapter), request) };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     const fault = asSystemError(error);
@@ -152,5 +147,5 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** HTTP/1.1 through axios. Proxies are those that the environment names, as axios reads it. */
+/** HTTP/1.1 through axios. */
 export const linuxNetwork: Network = { request };

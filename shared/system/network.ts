@@ -12,6 +12,8 @@ export interface TlsOptions {
   readonly trusted?: string;
   readonly certificate?: string;
   readonly key?: string;
+  /** The key of `certificate`, where it lies in hardware: the OpenSSL engine that reaches it, and its name there. */
+  readonly keyInEngine?: { readonly engine: string; readonly id: string };
   /** Accept any certificate. Only for development. */
   readonly skipVerify?: boolean;
 }
@@ -22,6 +24,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly tls?: TlsOptions;
+  /** URL of the HTTP proxy to go through, with user and password if it wants them. */
+  readonly proxy?: string;
   /** Fail with ETIMEDOUT when neither direction moved for so long. */
   readonly idleTimeoutMs: number;
   readonly signal?: AbortSignal;
@@ -43,8 +47,8 @@ export interface HttpResponse {
 export interface Network {
   /**
    * Send one request and wait for the answer's head.
-   * Rejects with a SystemError: ECONNREFUSED, ENOTFOUND, ETIMEDOUT, ECONNRESET,
-   * CERT_NOT_YET_VALID and the other certificate codes of the TLS library.
+   * Rejects with a SystemError: ECONNREFUSED, ENOTFOUND, ETIMEDOUT, ECONNRESET, EPROXY (the proxy opens no
+   * way to the peer), CERT_NOT_YET_VALID and the other certificate codes of the TLS library.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
 }

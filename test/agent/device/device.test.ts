@@ -90,7 +90,7 @@ describe("the device's key", () => {
     expect(readFileSync(path, "utf8")).toMatch(/^-----BEGIN PRIVATE KEY-----/);
     expect((await load()).publicPem).toBe(made.publicPem);
     expect(generated).toBe(1);
-    expect(verify(null, data, made.publicPem, Buffer.from(made.sign(data), "base64"))).toBe(true);
+    expect(verify(null, data, made.publicPem, Buffer.from(await made.sign(data), "base64"))).toBe(true);
   });
 
   it.each([
@@ -107,7 +107,7 @@ describe("the device's key", () => {
     writeFileSync(path, make());
     const key = await loadDeviceKey(system.files, { path }, () => expect.unreachable());
     expect(key.publicPem).toMatch(/^-----BEGIN PUBLIC KEY-----/);
-    expect(verify("sha256", data, key.publicPem, Buffer.from(key.sign(data), "base64"))).toBe(true);
+    expect(verify("sha256", data, key.publicPem, Buffer.from(await key.sign(data), "base64"))).toBe(true);
   });
 
   it("is never replaced when it cannot be read: the server would see another device", async () => {

@@ -4,11 +4,13 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
+import type { Clock } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadDeviceKey } from "../../../agent/device/keys.ts";
 import { DeviceClient } from "../../../agent/server/client.ts";
 import { Downloads } from "../../../agent/server/download.ts";
+import { Servers } from "../../../agent/server/failover.ts";
 import { HttpClient } from "../../../agent/server/http.ts";
 import { Login } from "../../../agent/server/login.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
@@ -23,6 +25,7 @@ import {
   status,
   unusedUrl,
 } from "../support-server/server.ts";
+import { httpSettings } from "../support-server/settings.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 
 const directory = temporaryDirectory();
@@ -38,21 +41,25 @@ beforeEach(async () => {
 
 afterEach(() => server.stop());
 
-async function client(servers: readonly string[] = [server.url], keyType: "ed25519" | "rsa3072" = "ed25519") {
+async function client(
+  servers: readonly string[] = [server.url],
+  keyType: "ed25519" | "rsa3072" = "ed25519",
+  clock: Pick<Clock, "monotonic"> = system.clock,
+) {
   const key = await loadDeviceKey(
     system.files,
     { path: join(directory, `${keyType}.pem`), generate: keyType },
     () => undefined,
   );
-  const http = new HttpClient(system, { tls: {}, connectionIdleMs: 200, version: "1.2.3" });
+  const http = new HttpClient(system, httpSettings({ tls: {}, connectionIdleMs: 200, version: "1.2.3" }));
   const login = new Login(http, {
-    servers,
     tenantToken: "",
     tier: "standard",
     key,
     readIdentity: async () => '{"mac":"00:11:22:33:44:55"}',
   });
-  return new DeviceClient(http, login, new Downloads(system, http, { triesMax: 1, pauseMsMax: 1 }, new KeptLog()));
+  const downloads = new Downloads(system, http, { triesMax: 1, pauseMsMax: 1, bytesPerSecondMax: 0 }, new KeptLog());
+  return new DeviceClient(http, login, downloads, new Servers(servers, clock, 60_000));
 }
 
 describe("authorising", () => {
@@ -146,7 +153,10 @@ describe("authorising", () => {
     });
     const tls = createTlsServer({ key: pems.private, cert: pems.cert }).listen(0, "127.0.0.1");
     await once(tls, "listening");
-    const http = new HttpClient(system, { tls: { trusted: pems.cert }, connectionIdleMs: 5000, version: "1" });
+    const http = new HttpClient(
+      system,
+      httpSettings({ tls: { trusted: pems.cert }, connectionIdleMs: 5000, version: "1" }),
+    );
     const url = `https://127.0.0.1:${(tls.address() as AddressInfo).port}/`;
     await expect(http.ask({ what: "authorising", method: "GET", url })).rejects.toMatchObject({
       code: "certificate-not-yet-valid",
@@ -231,7 +241,7 @@ describe("polling", () => {
     ],
     ["409", status(409), { code: "request-refused" }],
     ["413", status(413), { code: "request-refused" }],
-    ["a redirect", status(301, "", { location: "/x" }), { code: "request-refused" }],
+    ["a redirect", status(301, "", { location: "/x" }), { code: "redirect-refused" }],
     [
       "no JSON",
       status(200, "<html>login</html>"),

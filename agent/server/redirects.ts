@@ -1,0 +1,55 @@
+import type { HttpResponse } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
+import { header } from "./answers.ts";
+
+export const REDIRECTS_MAX = 5;
+
+/** These keep method and body; the others may be followed only by what has no body. */
+const KEEPING = new Set([307, 308]);
+const REDIRECTS = new Set([301, 302, 303, ...KEEPING]);
+
+export function isRedirect({ status }: Pick<HttpResponse, "status">): boolean {
+  return REDIRECTS.has(status);
+}
+
+/** True if `host` (with its port, unless that is the scheme's own) is one of `allowed`; `.example.com` is all below. */
+export function isAllowed(host: string, allowed: readonly string[]): boolean {
+  const name = host.toLowerCase();
+  const bare = name.replace(/:\d+$/, "");
+  return allowed
+    .map((entry) => entry.toLowerCase())
+    .some((entry) => (entry.startsWith(".") ? bare.endsWith(entry) : entry === name || entry === bare));
+}
+
+/**
+ * Where a redirect leads.
+ * @param made Redirects that were followed already.
+ * @param allowed Hosts other than the one asked that may be sent to.
+ * @throws AgentError `redirect-refused`, saying why.
+ */
+export function redirectTarget(
+  answer: Pick<HttpResponse, "status" | "headers">,
+  asked: { readonly url: string; readonly method: string; readonly what: string },
+  made: number,
+  allowed: readonly string[],
+): string {
+  const refuse = (why: string): AgentError =>
+    new AgentError("redirect-refused", `${asked.what}: the server answered ${answer.status}: ${why}`);
+  const from = new URL(asked.url);
+  const location = header(answer.headers, "location");
+  if (location === undefined) throw refuse("it does not say where to go");
+  if (!URL.canParse(location, from.href)) throw refuse(`'${location}' is no URL`);
+  const to = new URL(location, from.href);
+  if (made >= REDIRECTS_MAX) throw refuse(`it sends on to ${to.host}, after ${made} others had done so`);
+  if (!/^https?:$/.test(to.protocol)) throw refuse(`it sends on to a ${to.protocol} URL`);
+  if (from.protocol === "https:" && to.protocol !== "https:") {
+    throw refuse(`it sends on to ${to.host} without TLS`);
+  }
+  if (asked.method !== "GET" && !KEEPING.has(answer.status)) {
+    throw refuse(`only 307 and 308 may send on what is no GET, and this leads to ${to.host}`);
+  }
+  if (to.hostname !== from.hostname && !isAllowed(to.host, allowed)) {
+    throw refuse(`it sends on to ${to.host}, which is neither the same host nor one of RedirectHosts`);
+  }
+  return to.href;
+}

@@ -1,0 +1,104 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { Duplex } from "node:stream";
+import * as tls from "node:tls";
+import { SystemError } from "@upkeep/shared/system";
+
+/** An HTTP proxy. */
+export interface HttpProxy {
+  readonly secure: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`, if the proxy wants one. */
+  readonly authorization: string | undefined;
+}
+
+/** The proxy at a URL such as `http://user:secret@proxy.example:3128`. */
+export function proxyAt(url: string): HttpProxy {
+  const { protocol, hostname, port, username, password } = new URL(url);
+  const secure = protocol === "https:";
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return {
+    secure,
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (secure ? 443 : 80)),
+    authorization: user === ":" ? undefined : `Basic ${Buffer.from(user).toString("base64")}`,
+  };
+}
+
+/** How long a proxy may take to open a tunnel: it has to reach the peer first. */
+const TUNNEL_MS_MAX = 120_000;
+
+/** A connection to `target` (host and port) through `proxy`, on which nothing has been sent yet. */
+function openTunnel(proxy: HttpProxy, target: string, trust: tls.SecureContextOptions): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const refuse = (message: string, cause?: unknown): void => {
+      clearTimeout(deadline);
+      reject(new SystemError("EPROXY", `the proxy ${proxy.host}:${proxy.port} ${message}`, { cause }));
+    };
+    const { secure, host, port, authorization } = proxy;
+    const options: https.RequestOptions = {
+      method: "CONNECT",
+      host,
+      port,
+      path: target,
+      agent: false,
+      headers: { host: target, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
+      ...(secure ? trust : {}),
+    };
+    const request = (secure ? https : http).request(options);
+    const deadline = setTimeout(() => {
+      request.destroy();
+      refuse(`opened no way to ${target} within ${TUNNEL_MS_MAX / 1000} s`);
+    }, TUNNEL_MS_MAX);
+    request.once("connect", (answer, socket, head) => {
+      clearTimeout(deadline);
+      if (answer.statusCode === 200 && head.length === 0) {
+        resolve(socket);
+        return;
+      }
+      socket.destroy();
+      refuse(
+        answer.statusCode === 200
+          ? `sent something of its own for ${target}`
+          : `opens no way to ${target}: ${answer.statusCode} ${answer.statusMessage ?? ""}`.trimEnd(),
+      );
+    });
+    // Whatever else it answers to CONNECT is an answer of its own.
+    request.once("response", (answer) => {
+      request.destroy();
+      refuse(`opens no way to ${target}: ${answer.statusCode}`);
+    });
+    request.once("error", (error) => refuse(`cannot be used: ${error.message}`, error));
+    request.end();
+  });
+}
+
+/** Host and port, as CONNECT wants them. */
+function authority(host: string, port: number | string): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+type Created = (error: Error | null, socket?: Duplex) => void;
+
+/** TLS to the peer, through a tunnel that an HTTP proxy opens: the proxy sees host and port, and nothing else. */
+export class TunnelAgent extends https.Agent {
+  readonly #proxy: HttpProxy;
+  readonly #trust: tls.SecureContextOptions;
+
+  constructor(options: https.AgentOptions, proxy: HttpProxy) {
+    super(options);
+    this.#proxy = proxy;
+    const { ca, minVersion, rejectUnauthorized } = options;
+    // The proxy is not the one to whom the device shows its certificate.
+    this.#trust = { ca, minVersion, rejectUnauthorized } as tls.SecureContextOptions;
+  }
+
+  override createConnection(options: tls.ConnectionOptions & { host?: string }, created: Created): undefined {
+    const target = authority(options.host ?? "", options.port ?? 443);
+    openTunnel(this.#proxy, target, this.#trust).then(
+      (socket) => created(null, tls.connect({ ...options, socket })),
+      (error: Error) => created(error),
+    );
+  }
+}
