@@ -3,7 +3,6 @@ import { isSystemError, readTextFile, type System, type TlsOptions } from "@upke
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { holdDatastore } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
-import { installedProvides } from "../device/provides.ts";
 import { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
@@ -60,21 +59,25 @@ async function usable<T>(datastore: string, call: () => Promise<T>): Promise<T> 
  * @throws AgentError `datastore-held` or `datastore-unusable`; whatever `action` throws.
  */
 export async function withAgent<T>(base: Base, command: string, action: (agent: Agent) => Promise<T>): Promise<T> {
-  const { system, config, log } = base;
+  const { system, log } = base;
   const { datastore } = base.paths;
   const release = await holdDatastore(system.files, datastore, { pid: process.pid, command });
   try {
     const store = await usable(datastore, () => DeviceStore.open(system.files, datastore, log));
-    const typeFile = config.deviceTypeFile ?? `${datastore}/device_type`;
-    return await action({ ...base, store, deviceType: () => readDeviceType(system.files, typeFile) });
+    return await action({ ...base, store, deviceType: () => readDeviceType(system.files, deviceTypeFile(base)) });
   } finally {
     await release();
   }
 }
 
-/** What is installed now; whoever works with the device at the same time is not disturbed. */
-export async function showInstalled({ system, paths, log }: Base) {
-  return installedProvides(await usable(paths.datastore, () => DeviceStore.look(system.files, paths.datastore, log)));
+/** What is known of the device; whoever works with it at the same time is not disturbed. */
+export function lookAtStore({ system, paths, log }: Pick<Base, "system" | "paths" | "log">): Promise<DeviceStore> {
+  return usable(paths.datastore, () => DeviceStore.look(system.files, paths.datastore, log));
+}
+
+/** The file that tells the type of the device. */
+export function deviceTypeFile({ config, paths }: Pick<Base, "config" | "paths">): string {
+  return config.deviceTypeFile ?? `${paths.datastore}/device_type`;
 }
 
 /** @throws AgentError `config-unreadable`, naming the key whose file it is. */

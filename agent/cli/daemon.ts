@@ -1,11 +1,15 @@
 import { firstPollDelay } from "../daemon/boot.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Notifier } from "../daemon/notify.ts";
+import { observedEngine, observedServer } from "../daemon/observed.ts";
+import { StatusBoard } from "../daemon/status.ts";
 import { collectInventory } from "../device/inventory.ts";
 import { installedProvides } from "../device/provides.ts";
+import { AgentError } from "../errors.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { backoffOf, createDeviceClient, createEngine } from "./parts.ts";
+import { readPassphrase } from "./passphrase.ts";
 import { VERSION } from "./version.ts";
 
 /** What the device provides, as far as a server takes it: values that are empty say nothing. */
@@ -15,16 +19,29 @@ async function provided(agent: Agent) {
   return { ...Object.fromEntries(told), artifact_name, device_type: await agent.deviceType() };
 }
 
-async function runWith(agent: Agent): Promise<ExitCode> {
+/** A device that cannot take over what its bootstrap artifact says can still be updated. */
+async function takeOverBootstrapArtifact(agent: Agent): Promise<void> {
+  if ((await agent.system.files.status(`${agent.paths.datastore}/bootstrap.mender`)) === undefined) return;
+  try {
+    await (await import("./bootstrap-artifact.ts")).installBootstrapArtifact(agent);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    agent.log.error(error.message, { code: error.code });
+  }
+}
+
+async function runWith(agent: Agent, passphrase: string | undefined): Promise<ExitCode> {
   const { config, paths, system, log } = agent;
-  const server = await createDeviceClient(agent);
-  const engine = await createEngine(agent, { server });
+  await takeOverBootstrapArtifact(agent);
+  const board = new StatusBoard(system, { directory: paths.run, datastore: paths.datastore, pid: process.pid, log });
+  const server = observedServer(await createDeviceClient(agent, passphrase), board);
+  const engine = await createEngine(agent, { server, onProgress: (event) => board.progress(event) });
   const backoff = backoffOf(agent);
   const jitter = config.pollJitter;
-  await new Daemon({
+  const daemon = new Daemon({
     system,
     server,
-    engine,
+    engine: observedEngine(engine, board),
     provides: () => provided(agent),
     inventory: async () =>
       collectInventory(system, {
@@ -37,12 +54,24 @@ async function runWith(agent: Agent): Promise<ExitCode> {
     inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
     firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
     notifier: new Notifier(system, process.env, log),
+    onWaiting: (untilPollMs) => board.waiting(untilPollMs),
     log,
-  }).run();
+  });
+  try {
+    await daemon.run();
+  } finally {
+    await board.close();
+  }
   return EXIT.ok;
 }
 
+export interface DaemonOptions extends Globals {
+  readonly passphraseFile?: string | undefined;
+}
+
 /** `upkeep daemon`: update this device whenever its server has something for it, until it is told to stop. */
-export async function runDaemon(globals: Globals): Promise<ExitCode> {
-  return await withAgent(await loadBase(globals, { quiet: false }), "daemon", runWith);
+export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
+  const base = await loadBase(options, { quiet: false });
+  const passphrase = await readPassphrase(base.system, options.passphraseFile);
+  return await withAgent(base, "daemon", (agent) => runWith(agent, passphrase));
 }

@@ -14,6 +14,14 @@ const REBOOT_EXIT_CODE = {
   "reboot-exit-code": { type: "boolean", describe: "Exit with 4 if a reboot is needed" },
 } as const;
 
+const PASSPHRASE_FILE = {
+  "passphrase-file": {
+    type: "string",
+    requiresArg: true,
+    describe: "File whose first line is the passphrase of the device's key; - for standard input",
+  },
+} as const;
+
 const STOP_BEFORE = {
   "stop-before": {
     type: "string",
@@ -58,7 +66,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "daemon",
       "Update this device whenever its server has something for it",
-      (command) => command,
+      (command) => command.options(PASSPHRASE_FILE),
       async (options) => {
         exitCode = await (await import("./daemon.ts")).runDaemon(options);
       },
@@ -112,6 +120,26 @@ function commandLine(words: readonly string[]) {
       (command) => command,
       async (options) => {
         exitCode = await (await import("./show-provides.ts")).showProvides(options);
+      },
+    )
+    .command(
+      "status",
+      "Tell what the device is doing, and why",
+      (command) => command.option("json", { type: "boolean", describe: "For programs" }),
+      async (options) => {
+        exitCode = await (await import("./status.ts")).status(options);
+      },
+    )
+    .command(
+      "bootstrap",
+      "Make the device's key if there is none, and log in once",
+      (command) =>
+        command.options({
+          force: { alias: "F", type: "boolean", describe: "Make a new key: the server sees a new device then" },
+          ...PASSPHRASE_FILE,
+        }),
+      async (options) => {
+        exitCode = await (await import("./bootstrap.ts")).bootstrap(options);
       },
     )
     .command(

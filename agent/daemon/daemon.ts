@@ -34,6 +34,8 @@ export interface DaemonParts {
   /** How long the first poll and inventory wait; they come at once if absent. */
   readonly firstDelayMs?: number;
   readonly notifier: Notifier;
+  /** Told whenever the daemon begins to wait, and in how many milliseconds the next poll is due. */
+  readonly onWaiting?: (untilPollMs: number) => void;
   readonly log: Logger;
 }
 
@@ -194,6 +196,7 @@ export class Daemon {
     this.#wake = new AbortController();
     const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
     if (pauseMs <= 0 || this.#stop.signal.aborted) return;
+    this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
     this.#waiting = true;
     try {
       await system.timers.sleep(pauseMs, this.#wake.signal);

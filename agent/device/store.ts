@@ -17,12 +17,28 @@ const STORE_VERSION = 1;
 /** Far more than any provides; a larger file is not ours. */
 const STORE_BYTES_MAX = 4 * 1024 * 1024;
 
+const LastUpdate = z.object({
+  mode: z.enum(["deployment", "standalone"]),
+  /** Of a deployment, its id. */
+  deployment: z.union([z.string(), z.null()]),
+  /** `null` if its header was never read. */
+  artifactName: z.union([z.string(), z.null()]),
+  status: z.enum(["success", "failure"]),
+  device: z.enum(["old", "new", "unknown"]),
+  failure: z.union([z.string(), z.null()]),
+  /** When it ended, in milliseconds since the Unix epoch. */
+  endedMs: z.number(),
+});
+export type LastUpdate = z.infer<typeof LastUpdate>;
+
 const StoreContent = z.object({
   version: z.literal(STORE_VERSION),
   /** What is installed, `artifact_name` included; `null` when nobody ever said. */
   provides: z.union([z.record(z.string(), z.string()), z.null()]),
   /** The update under way, daemon's or standalone: there is never more than one. */
   update: z.union([JournalRecord, z.null()]),
+  /** How the last update ended, for a person who asks. */
+  last: z.optional(LastUpdate),
 });
 type StoreContent = z.infer<typeof StoreContent>;
 
@@ -30,6 +46,7 @@ type StoreContent = z.infer<typeof StoreContent>;
 export interface StoreChange {
   readonly provides?: Provides;
   readonly update?: JournalRecord | null;
+  readonly last?: LastUpdate;
 }
 
 /**
@@ -86,6 +103,11 @@ export class DeviceStore {
   /** The update under way. */
   get update(): JournalRecord | undefined {
     return this.#content.update ?? undefined;
+  }
+
+  /** How the last update ended; `undefined` before the first one has. */
+  get last(): LastUpdate | undefined {
+    return this.#content.last;
   }
 
   /** Make a change durable as one transaction. When it rejects, {@link provides} and {@link update} are as before. */

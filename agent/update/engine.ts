@@ -1,4 +1,5 @@
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
+import type { LastUpdate } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { DeploymentLog } from "./deployment-log.ts";
 import { type JournalRecord, newRecord } from "./journal.ts";
@@ -225,11 +226,26 @@ export class UpdateEngine {
   /** The update is over. If that cannot be written down, a restart says the same things once more. */
   async #forget(run: Run): Promise<void> {
     try {
-      await this.#options.store.save({ update: null });
+      const last = lastOf(run.record, this.#options.system.clock.now());
+      await this.#options.store.save({ update: null, last });
     } catch (error) {
       run.logger.error(`cannot write down that the update is over: ${asAgentError(error).message}`);
     }
   }
+}
+
+/** What is kept of an update that is over. */
+function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
+  const { mode, deployment, artifact, device, failure, outcome } = record;
+  return {
+    mode,
+    deployment,
+    artifactName: artifact?.name ?? null,
+    status: outcome ?? "failure",
+    device,
+    failure: outcome === "success" ? null : failure,
+    endedMs,
+  };
 }
 
 /** Where a program that finds `record` in the journal goes on. Notes in the record why it failed, if it thereby did. */

@@ -9,5 +9,5 @@ export type {
   StandaloneResult,
 } from "./results.ts";
 export { DEFAULT_UPDATE_SETTINGS, type UpdatePaths, type UpdateSettings } from "./settings.ts";
-export { STOPS, stopsOf } from "./standalone.ts";
+export { STOPS, stopsOf, whereabouts } from "./standalone.ts";
 export { type DeviceSoftware, STATES, type StateName, stateOf } from "./states.ts";

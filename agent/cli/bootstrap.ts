@@ -1,0 +1,52 @@
+import { makeDeviceKey } from "../device/keys.ts";
+import { AgentError } from "../errors.ts";
+import { writeOutput } from "../system/terminal.ts";
+import { type Agent, loadBase, withAgent } from "./agent.ts";
+import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+import { createDeviceClient, keyLocation } from "./parts.ts";
+import { readPassphrase } from "./passphrase.ts";
+
+const LOGIN_MS_MAX = 30_000;
+
+export interface BootstrapOptions extends Globals {
+  /** Make a new key, whether there is one or not. */
+  readonly force?: boolean | undefined;
+  readonly passphraseFile?: string | undefined;
+}
+
+async function renewKey(agent: Agent): Promise<void> {
+  const { path, generate } = keyLocation(agent);
+  if (generate === undefined) {
+    throw new AgentError("key-static", `the key ${path} is named by Security.AuthPrivateKey: it is never made anew`);
+  }
+  await makeDeviceKey(agent.system.files, path, generate);
+  writeOutput(`A new key was made, ${path}: to the server this is a new device.\n`);
+}
+
+async function logIn(agent: Agent, passphrase: string | undefined): Promise<void> {
+  const { config, system } = agent;
+  const server = await createDeviceClient(agent, passphrase);
+  const limit = new AbortController();
+  const timer = system.timers.after(LOGIN_MS_MAX, () =>
+    limit.abort(
+      new AgentError("login-timeout", `no server has answered within ${LOGIN_MS_MAX / 1000} s`, { retryable: true }),
+    ),
+  );
+  try {
+    await server.loginAfresh(limit.signal);
+  } finally {
+    timer.cancel();
+  }
+  writeOutput(`This device is accepted by ${config.servers.join(" or ")}.\n`);
+}
+
+/** `upkeep bootstrap`: make the device's key if there is none, and log in once. Fails if no server lets it in. */
+export async function bootstrap(options: BootstrapOptions): Promise<ExitCode> {
+  const base = await loadBase(options, { quiet: true });
+  const passphrase = await readPassphrase(base.system, options.passphraseFile);
+  await withAgent(base, "bootstrap", async (agent) => {
+    if (options.force) await renewKey(agent);
+    await logIn(agent, options.force ? undefined : passphrase);
+  });
+  return EXIT.ok;
+}

@@ -1,0 +1,68 @@
+import { holderOf } from "../daemon/lock.ts";
+import { readDaemonStatus } from "../daemon/status.ts";
+import { readDeviceType } from "../device/device-type.ts";
+import { installedProvides } from "../device/provides.ts";
+import { AgentError } from "../errors.ts";
+import { writeOutput } from "../system/terminal.ts";
+import { whereabouts } from "../update/index.ts";
+import { type Base, deviceTypeFile, loadBase, lookAtStore } from "./agent.ts";
+import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+import { describeStatus } from "./status-text.ts";
+import { VERSION } from "./version.ts";
+
+export interface StatusOptions extends Globals {
+  readonly json?: boolean | undefined;
+}
+
+async function deviceType(base: Base): Promise<string | null> {
+  try {
+    return await readDeviceType(base.system.files, deviceTypeFile(base));
+  } catch (error) {
+    if (error instanceof AgentError) return null;
+    throw error;
+  }
+}
+
+/** Everything that can be known of this device without disturbing whoever works with it. */
+async function gather(base: Base) {
+  const { config, paths, system } = base;
+  const store = await lookAtStore(base);
+  const holder = await holderOf(system.files, paths.datastore);
+  const said = await readDaemonStatus(system, paths.run, paths.datastore);
+  const { update, last } = store;
+  return {
+    version: VERSION,
+    deviceType: await deviceType(base),
+    artifactName: installedProvides(store).artifact_name,
+    servers: config.servers,
+    /** Who works with the device now. */
+    holder: holder ?? null,
+    /** What the daemon said of itself; `null` if none runs. */
+    daemon: said !== undefined && said.pid === holder?.pid ? said : null,
+    /** The update that has begun and not come to its end, as it is on disk. */
+    update:
+      update === undefined
+        ? null
+        : {
+            mode: update.mode,
+            deployment: update.deployment,
+            artifactName: update.artifact?.name ?? null,
+            state: update.state,
+            whereabouts: whereabouts(update),
+            failure: update.failure,
+          },
+    lastUpdate: last ?? null,
+  };
+}
+
+export type DeviceStatus = Awaited<ReturnType<typeof gather>>;
+
+/** `upkeep status`: what the device is doing, and why. */
+export async function status(options: StatusOptions): Promise<ExitCode> {
+  const base = await loadBase(options, { quiet: true });
+  const found = await gather(base);
+  writeOutput(
+    options.json ? `${JSON.stringify(found, undefined, 2)}\n` : describeStatus(found, base.system.clock.now()),
+  );
+  return EXIT.ok;
+}

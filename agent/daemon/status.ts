@@ -1,0 +1,182 @@
+import type { Logger } from "@upkeep/shared/logging";
+import { isSystemError, readTextFile, type System } from "@upkeep/shared/system";
+import * as z from "zod/mini";
+import { type ProgressEvent, type StateName, stateOf } from "../update/index.ts";
+
+const RECORD_BYTES_MAX = 64 * 1024;
+/** While bytes come in, the record is written no more often. */
+const PROGRESS_PAUSE_MS = 1000;
+
+const Moment = z.number();
+const orNull = <T extends z.core.$ZodType>(schema: T) => z.union([schema, z.null()]);
+
+const ACTIVITIES = ["starting", "waiting", "polling", "sending the inventory", "updating", "stopping"] as const;
+
+/** What a daemon is doing. Moments are milliseconds since the Unix epoch. */
+const DaemonStatus = z.object({
+  version: z.literal(1),
+  pid: z.int(),
+  startedMs: Moment,
+  updatedMs: Moment,
+  activity: z.enum(ACTIVITIES),
+  /** The update that is being worked on. */
+  update: orNull(
+    z.object({
+      deployment: orNull(z.string()),
+      artifactName: orNull(z.string()),
+      state: orNull(z.string()),
+      /** The state in words. */
+      doing: z.string(),
+      receivedBytes: z.number(),
+      totalBytes: orNull(z.number()),
+      sinceMs: Moment,
+    }),
+  ),
+  /** How the last question to the server went; `fault` is `null` if it answered. */
+  server: orNull(z.object({ atMs: Moment, fault: orNull(z.string()) })),
+  nextPollMs: orNull(Moment),
+});
+export type DaemonStatus = z.infer<typeof DaemonStatus>;
+export type Activity = DaemonStatus["activity"];
+
+type BoardSystem = Pick<System, "clock" | "files">;
+
+/** The record of the daemon that works with `datastore`; several on one machine do not get in each other's way. */
+function recordPath(directory: string, datastore: string): string {
+  return `${directory}/${datastore.replace(/^\/+/, "").replaceAll("/", "-")}.json`;
+}
+
+/**
+ * Where the daemon says what it is doing, for `upkeep status`: a small file in a directory that is kept in
+ * memory (`/run`), so that no flash is worn. Nothing depends on it: where it cannot be written, it is not.
+ */
+export class StatusBoard {
+  readonly #system: BoardSystem;
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #log: Logger;
+  #record: DaemonStatus;
+  #writing: Promise<void> | undefined;
+  #outdated = false;
+  #closed = false;
+  #progressAt = Number.NEGATIVE_INFINITY;
+
+  constructor(system: BoardSystem, options: { directory: string; datastore: string; pid: number; log: Logger }) {
+    this.#system = system;
+    this.#directory = options.directory;
+    this.#path = recordPath(options.directory, options.datastore);
+    this.#log = options.log;
+    const now = system.clock.now();
+    this.#record = {
+      version: 1,
+      pid: options.pid,
+      startedMs: now,
+      updatedMs: now,
+      activity: "starting",
+      update: null,
+      server: null,
+      nextPollMs: null,
+    };
+  }
+
+  activity(activity: Activity): void {
+    this.#set({ activity });
+  }
+
+  waiting(untilPollMs: number): void {
+    this.#set({ activity: "waiting", update: null, nextPollMs: this.#system.clock.now() + untilPollMs });
+  }
+
+  /** A question to the server was answered, or not. */
+  server(fault: string | null): void {
+    this.#set({ server: { atMs: this.#system.clock.now(), fault } });
+  }
+
+  updating(deployment: string | null, artifactName: string | null): void {
+    const sinceMs = this.#system.clock.now();
+    const update = {
+      deployment,
+      artifactName,
+      state: null,
+      doing: "starting",
+      receivedBytes: 0,
+      totalBytes: null,
+      sinceMs,
+    };
+    this.#set({ activity: "updating", update });
+  }
+
+  progress(event: ProgressEvent): void {
+    const { update } = this.#record;
+    if (update === null) return;
+    if (event.kind === "state") {
+      this.#set({ update: { ...update, state: event.state, doing: stateOf(event.state satisfies StateName).doing } });
+      return;
+    }
+    const now = this.#system.clock.monotonic();
+    const { receivedBytes, totalBytes = null } = event;
+    this.#record = { ...this.#record, update: { ...update, receivedBytes, totalBytes } };
+    if (now - this.#progressAt < PROGRESS_PAUSE_MS) return;
+    this.#progressAt = now;
+    this.#set({});
+  }
+
+  /** The daemon ends: nothing it said holds any longer. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    try {
+      await this.#system.files.remove(this.#path);
+    } catch (error) {
+      this.#giveUp(error);
+    }
+  }
+
+  #set(change: Partial<DaemonStatus>): void {
+    this.#record = { ...this.#record, ...change, updatedMs: this.#system.clock.now() };
+    this.#outdated = true;
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  /** Writes until what is written is what there is to say. Durable it need not be. */
+  async #write(): Promise<void> {
+    const { files } = this.#system;
+    try {
+      await files.makeDirectory(this.#directory, 0o755);
+      while (this.#outdated && !this.#closed) {
+        this.#outdated = false;
+        const handle = await files.open(`${this.#path}.new`, "write", 0o644);
+        try {
+          await handle.write(Buffer.from(`${JSON.stringify(this.#record)}\n`));
+        } finally {
+          await handle.close();
+        }
+        await files.rename(`${this.#path}.new`, this.#path);
+      }
+    } catch (error) {
+      this.#giveUp(error);
+    }
+  }
+
+  #giveUp(error: unknown): void {
+    this.#closed = true;
+    this.#log.debug(`'upkeep status' learns nothing from this daemon: ${String(error)}`);
+  }
+}
+
+/** What the daemon of `datastore` said last; `undefined` if it said nothing that can be understood. */
+export async function readDaemonStatus(
+  { files }: Pick<System, "files">,
+  directory: string,
+  datastore: string,
+): Promise<DaemonStatus | undefined> {
+  try {
+    const text = await readTextFile(files, recordPath(directory, datastore), RECORD_BYTES_MAX);
+    return text === undefined ? undefined : z.safeParse(DaemonStatus, JSON.parse(text)).data;
+  } catch (error) {
+    if (isSystemError(error) || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
