@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { logRequests } from "./api/access-log.ts";
 import { authenticator } from "./api/authentication.ts";
 import { answerFailures, refuseBadPath } from "./api/failures.ts";
+import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
 import type { ServerOptions } from "./api/options.ts";
 import { allRoutes } from "./api/routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
@@ -46,9 +47,11 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     reply.header("x-men-requestid", request.id);
   });
   logRequests(app, logger, system.clock);
+  const metrics = new RequestMetrics();
+  countRequests(app, metrics, system.clock);
   readBodies(app);
   answerFailures(app, paths, logger);
-  for (const route of allRoutes(parts)) {
+  for (const route of allRoutes({ ...parts, metrics })) {
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }

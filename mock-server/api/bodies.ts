@@ -48,13 +48,48 @@ export function checkJsonContent(headers: FastifyRequest["headers"]): void {
   throw new HttpError(415, "Bad Content-Type, expected 'application/json'");
 }
 
+/** Deeper than any request of the protocol; what works on a value may do so by recursion. */
+const JSON_DEPTH_MAX = 64;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** How deeply arrays and objects are nested in a text that is JSON. */
+function depthOf(json: Uint8Array): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) quoted = !quoted;
+    else if (quoted && byte === BACKSLASH) at += 1;
+    else if (!quoted && (byte === 0x5b || byte === 0x7b)) deepest = Math.max(deepest, ++depth);
+    else if (!quoted && (byte === 0x5d || byte === 0x7d)) depth -= 1;
+  }
+  return deepest;
+}
+
+/** NUL, written as an escape: no text that we keep may have it, and one of the databases cannot. */
+const ESCAPED_NUL = /(?<!\\)(?:\\\\)*\\u0000/;
+
 /** @throws ServerError naming the position at which it stops being JSON. */
 export function parseJson(body: Uint8Array): unknown {
+  const value = parse(body);
+  // A short text cannot nest deeply.
+  if (body.length > JSON_DEPTH_MAX && depthOf(body) > JSON_DEPTH_MAX) {
+    throw invalid(`the request's body is nested deeper than ${JSON_DEPTH_MAX} levels`);
+  }
+  return value;
+}
+
+function parse(body: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    const value: unknown = JSON.parse(text);
+    if (!ESCAPED_NUL.test(text)) return value;
   } catch (error) {
     throw invalid(`the request's body is not JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }
+  throw invalid("the request's body has a NUL character (\\u0000)");
 }

@@ -64,8 +64,8 @@ export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route
       params: z.object({ id: Uuid }),
       query: z.looseObject({}),
       answers: {
-        200: { description: "The artifact" },
-        206: { description: "The part of it that was asked for" },
+        200: { description: "The artifact", mediaType: "application/vnd.mender-artifact" },
+        206: { description: "The part of it that was asked for", mediaType: "application/vnd.mender-artifact" },
         304: { description: "It is still what the client has" },
         403: { description: "The link is forged or has expired" },
         404: { description: "The artifact was deleted" },

@@ -21,9 +21,24 @@ export interface BodySpec<B> {
   readonly unchecked?: boolean;
 }
 
+/** A body that the handler reads from the request itself, as it arrives: parts in this order. */
+export interface StreamSpec {
+  readonly parts: Readonly<Record<string, PartSpec>>;
+}
+
+export interface PartSpec {
+  readonly description: string;
+  readonly required?: boolean;
+  /** Bytes rather than text. */
+  readonly file?: boolean;
+}
+
 export interface AnswerSpec {
   readonly description: string;
+  /** Of a JSON body. */
   readonly schema?: z.core.$ZodType;
+  /** Of a body that is not JSON. */
+  readonly mediaType?: string;
 }
 
 interface Callers {
@@ -56,8 +71,7 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly head?: boolean;
   readonly params?: z.core.$ZodType<P>;
   readonly query?: z.core.$ZodType<Q>;
-  /** `stream`: the handler reads the body from the request itself. */
-  readonly body?: BodySpec<B> | "stream";
+  readonly body?: BodySpec<B> | StreamSpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   readonly handle: (call: Call<A, P, Q, B>) => Answer | Promise<Answer>;
 }
@@ -70,4 +84,9 @@ export type Route = Omit<RouteSpec<Access, unknown, unknown, unknown>, "handle">
 /** Infers the types of a route's parameters, query and body from its schemas. */
 export function route<A extends Access, P = unknown, Q = unknown, B = unknown>(spec: RouteSpec<A, P, Q, B>): Route {
   return spec;
+}
+
+/** The JSON that a route takes, if it takes any. */
+export function jsonBody({ body }: Pick<Route, "body">): BodySpec<unknown> | undefined {
+  return body === undefined || "parts" in body ? undefined : body;
 }

@@ -15,6 +15,9 @@ import { inventoryRoutes } from "./management/inventory.ts";
 import { releaseRoutes } from "./management/releases.ts";
 import { uploadRoutes } from "./management/upload.ts";
 import { userRoutes } from "./management/users.ts";
+import { openApiRoutes } from "./openapi/routes.ts";
+import type { RequestMetrics } from "./operations/metrics.ts";
+import { operationRoutes } from "./operations/routes.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
 
@@ -24,10 +27,17 @@ export interface RoutePorts {
   readonly blobs: Blobs;
   readonly links: DownloadLinks;
   readonly options: ServerOptions;
+  readonly metrics: RequestMetrics;
 }
 
 /** Everything that the server answers. */
-export function allRoutes({ system, domain, blobs, links, options }: RoutePorts): Route[] {
+export function allRoutes(ports: RoutePorts): Route[] {
+  const routes = [...protocolRoutes(ports), ...operationRoutes(ports)];
+  return [...routes, ...openApiRoutes(routes)];
+}
+
+/** What the peers' programs ask. */
+function protocolRoutes({ system, domain, blobs, links, options }: RoutePorts): Route[] {
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);

@@ -7,7 +7,7 @@ import type { Authenticate } from "./authentication.ts";
 import { checkJsonContent, parseJson, readBody } from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
-import type { BodySpec, Call, Route, RouteSpec } from "./route.ts";
+import { type BodySpec, type Call, jsonBody, type Route, type RouteSpec } from "./route.ts";
 import { validated } from "./validation.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -46,14 +46,15 @@ export function addRoute(
   { authenticate, options }: { authenticate: Authenticate; options: ServerOptions },
 ): void {
   const spec = route as AnyRoute;
-  const { body } = spec;
+  const json = jsonBody(route);
   app.route({
     method: spec.head === true ? [spec.method, "HEAD"] : spec.method,
     url: spec.path,
     config: { route },
     onRequest: async (request) => {
       await authenticate(request, spec.access);
-      if (typeof body === "object") checkJsonContent(request.headers);
+      if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
+      if (json !== undefined) checkJsonContent(request.headers);
     },
     handler: async (request, reply) => {
       const raw = Buffer.isBuffer(request.body) ? request.body : EMPTY;
@@ -61,7 +62,7 @@ export function addRoute(
         caller: caller(request, spec.access),
         params: spec.params === undefined ? {} : validated(spec.params, request.params),
         query: spec.query === undefined ? {} : validated(spec.query, request.query),
-        body: typeof body === "object" && body.unchecked !== true ? bodyOf(body, raw) : undefined,
+        body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw) : undefined,
         rawBody: raw,
         request,
         origin: options.publicUrl ?? originOf(request),
@@ -81,8 +82,9 @@ declare module "fastify" {
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", async (request: FastifyRequest) => {
-    const body = request.routeOptions.config.route?.body;
-    if (body === undefined || body === "stream") return undefined;
+    const { route } = request.routeOptions.config;
+    const body = route === undefined ? undefined : jsonBody(route);
+    if (body === undefined) return undefined;
     return await readBody(request.raw, PROTOCOL_LIMITS.bodyBytesMax, body.tooLarge);
   });
 }

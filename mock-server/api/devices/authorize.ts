@@ -13,7 +13,7 @@ export function authorizeRoutes({ authentication }: Domain): Route[] {
       access: "public",
       body: { schema: AuthRequest, tooLarge: 400, unchecked: true },
       answers: {
-        200: { description: "A token, as plain text" },
+        200: { description: "A token", mediaType: "application/jwt" },
         400: { description: "The request is malformed" },
         401: { description: "The signature is wrong, or nobody has accepted the device yet" },
       },

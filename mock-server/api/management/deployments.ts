@@ -122,7 +122,8 @@ function reading(domain: Domain): Route[] {
       answers: {
         200: {
           description: "How many have each status",
-          schema: z.array(z.object({ id: z.string(), stats: StatisticsShape })),
+          // An object, empty, when none were asked for.
+          schema: z.union([z.array(z.object({ id: z.string(), stats: StatisticsShape })), z.strictObject({})]),
         },
         404: { description: "None of them is there" },
       },

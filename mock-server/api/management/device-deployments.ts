@@ -69,7 +69,10 @@ function ofDeployment({ deployments }: Domain): Route[] {
       summary: "Read the log that a device sent",
       access: "user",
       params: z.object({ id: Uuid, device: z.string() }),
-      answers: { 200: { description: "One line a message" }, 404: { description: "The device sent none" } },
+      answers: {
+        200: { description: "One line a message", mediaType: "text/plain" },
+        404: { description: "The device sent none" },
+      },
       handle: async ({ params }) => {
         const messages = await deployments.log(params.id, params.device);
         const lines = messages.map(({ timestamp, level, message }) => `${inUtc(timestamp)} ${level}: ${message}\n`);

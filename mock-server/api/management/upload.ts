@@ -36,6 +36,7 @@ function parseSize(text: string): number | undefined {
 }
 
 function setField(fields: Fields, name: string, text: string): void {
+  if (text.includes("\0")) throw invalid(`${name}: has a NUL character`);
   switch (name) {
     case "description":
       if (text.length > DESCRIPTION_CHARACTERS_MAX) {
@@ -90,9 +91,16 @@ export function uploadRoutes(ports: UploadRoutePorts): Route[] {
     route({
       method: "POST",
       path,
-      summary: "Upload an artifact: parts description, size, artifact_id as wanted, and last the artifact",
+      summary: "Upload an artifact",
       access: "user",
-      body: "stream",
+      body: {
+        parts: {
+          description: { description: `At most ${DESCRIPTION_CHARACTERS_MAX} characters` },
+          size: { description: "Bytes of the artifact; 0: as many as come" },
+          artifact_id: { description: "The id that it is to have" },
+          artifact: { description: "The artifact; the last part that is read", required: true, file: true },
+        },
+      },
       answers: {
         201: { description: "Taken; Location names it" },
         400: { description: "It is no artifact, or not the size that was announced; nothing of it is kept" },

@@ -30,7 +30,7 @@ export function userRoutes({ users }: Domain): Route[] {
       access: "public",
       body: { schema: z.object({ no_expiry: z.boolean().optional() }), tooLarge: 413, absent: {} },
       answers: {
-        200: { description: "A token, as plain text" },
+        200: { description: "A token", mediaType: "application/jwt" },
         401: { description: "Address or password is wrong" },
       },
       handle: async ({ request, body }) => {

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { SystemError } from "@upkeep/shared/system";
+import { type OpenMode, SystemError } from "@upkeep/shared/system";
 import { describe, expect, test, vi } from "vitest";
 import { DEPLOYMENTS, DEVICE_API, PASSWORD, TestServer } from "./fixture.ts";
 
@@ -228,7 +228,10 @@ describe("faults of the server", () => {
       files: new Proxy(system.files, {
         get: (files, name) => {
           if (name === "open") {
-            return () => Promise.reject(new SystemError("ENOSPC", "no space left on device"));
+            return (path: string, mode: OpenMode) =>
+              path.includes("/artifacts/")
+                ? Promise.reject(new SystemError("ENOSPC", "no space left on device"))
+                : files.open(path, mode);
           }
           const value: unknown = Reflect.get(files, name);
           return typeof value === "function" ? value.bind(files) : value;

@@ -245,7 +245,7 @@ describe("reporting", () => {
     expect(answer.json().error.length).toBeLessThan(200);
   });
 
-  test.each([NOTHING, "not-a-uuid", "..%2f..", "%00"])("on the deployment %s is 404", async (id) => {
+  test.each([NOTHING, "not-a-uuid", "..%2f..", "%0a"])("on the deployment %s is 404", async (id) => {
     const { next, put } = await withDeployment();
     await next();
     expect((await put(`${id}/status`, { status: "success" })).statusCode).toBe(404);

@@ -1,0 +1,152 @@
+import type { AnswerSpec, Route, StreamSpec } from "../route.ts";
+import { type JsonSchema, jsonSchema, parametersOf } from "./schemas.ts";
+
+const TITLE = "Upkeep server";
+/** The version of the API, not of the program: the paths carry their own. */
+const VERSION = "1";
+
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly parameters?: readonly OperationParameter[];
+  readonly requestBody?: { readonly required: boolean; readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
+}
+
+export interface OperationParameter {
+  readonly name: string;
+  readonly in: "path" | "query";
+  readonly required: boolean;
+  readonly schema: JsonSchema;
+}
+
+type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>;
+
+/** An OpenAPI 3.1 document. */
+export interface OpenApiDocument {
+  readonly openapi: "3.1.0";
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: Readonly<Record<string, unknown>>;
+}
+
+const ERROR_SCHEMA = { $ref: "#/components/schemas/Error" };
+const SECURITY = {
+  public: [],
+  device: [{ deviceToken: [] }],
+  user: [{ userToken: [] }, { userCookie: [] }],
+} as const;
+
+function tagOf(path: string): string {
+  const [, side, , service] = path.slice(1).split("/");
+  if (side === "devices") return "devices";
+  return side === "management" ? (service ?? side) : "server";
+}
+
+function operationId({ method, path }: Pick<Route, "method" | "path">): string {
+  const words = path
+    .replace(/^\/api\//, "")
+    .replaceAll(/:(\w+)/g, "by_$1")
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== "");
+  return [method.toLowerCase(), ...words].join("_");
+}
+
+function parameters({ params, query }: Route): OperationParameter[] {
+  const inPath = params === undefined ? [] : parametersOf(params).parameters;
+  const inQuery = query === undefined ? [] : parametersOf(query).parameters;
+  return [
+    ...inPath.map((one) => ({ ...one, in: "path" as const, required: true })),
+    ...inQuery.map((one) => ({ ...one, in: "query" as const })),
+  ];
+}
+
+function multipartSchema({ parts }: StreamSpec): JsonSchema {
+  const properties = Object.entries(parts).map(([name, { description, file = false }]) => [
+    name,
+    { type: "string", description, ...(file ? { contentMediaType: "application/octet-stream" } : {}) },
+  ]);
+  const required = Object.keys(parts).filter((name) => parts[name]?.required === true);
+  return { type: "object", properties: Object.fromEntries(properties), ...(required.length > 0 ? { required } : {}) };
+}
+
+function requestBody({ body }: Route): Pick<Operation, "requestBody"> {
+  if (body === undefined) return {};
+  if ("parts" in body) {
+    return { requestBody: { required: true, content: { "multipart/form-data": { schema: multipartSchema(body) } } } };
+  }
+  const schema = jsonSchema(body.schema, "input");
+  return { requestBody: { required: body.absent === undefined, content: { "application/json": { schema } } } };
+}
+
+function answer(status: string, { description, schema, mediaType }: AnswerSpec): Operation["responses"][string] {
+  if (mediaType !== undefined) return { description, content: { [mediaType]: { schema: { type: "string" } } } };
+  if (schema !== undefined)
+    return { description, content: { "application/json": { schema: jsonSchema(schema, "output") } } };
+  return status >= "400" ? { description, content: { "application/json": { schema: ERROR_SCHEMA } } } : { description };
+}
+
+function responses({ access, answers }: Route): Operation["responses"] {
+  const own = Object.entries(answers).map(([status, spec]) => [status, answer(status, spec)]);
+  const unauthorized = access === "public" ? {} : { 401: { description: "The token is not good" } };
+  return {
+    ...unauthorized,
+    ...Object.fromEntries(own),
+    default: { description: "What went wrong", content: { "application/json": { schema: ERROR_SCHEMA } } },
+  };
+}
+
+function operation(route: Route): Operation {
+  const all = parameters(route);
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    tags: [tagOf(route.path)],
+    security: SECURITY[route.access],
+    ...(all.length === 0 ? {} : { parameters: all }),
+    ...requestBody(route),
+    responses: responses(route),
+  };
+}
+
+/** The OpenAPI 3.1 document of these routes: it says what the schemas say that check each request. */
+export function openApiDocument(routes: readonly Route[]): OpenApiDocument {
+  const paths: Record<string, Record<string, Operation>> = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
+    const item = paths[path] ?? {};
+    paths[path] = item;
+    item[route.method.toLowerCase()] = operation(route);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: TITLE,
+      version: VERSION,
+      description:
+        "The device and management APIs of the Mender protocol. Lists tell of their other pages in the header Link; " +
+        "every answer carries X-MEN-RequestID.",
+    },
+    paths,
+    components: {
+      securitySchemes: {
+        deviceToken: { type: "http", scheme: "bearer", description: "The token of an accepted device" },
+        userToken: { type: "http", scheme: "bearer", description: "The token of a login, or a personal access token" },
+        userCookie: { type: "apiKey", in: "cookie", name: "JWT" },
+      },
+      schemas: {
+        Error: {
+          type: "object",
+          properties: {
+            error: { type: "string", description: "What is wrong, for people" },
+            metadata: { type: "object", description: "More for programs" },
+            request_id: { type: "string", description: "Under which the server's log tells of it" },
+          },
+          required: ["error"],
+        },
+      },
+    },
+  };
+}

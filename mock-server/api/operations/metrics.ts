@@ -1,0 +1,47 @@
+import { DEVICE_PATHS } from "@upkeep/shared/protocol";
+import type { Clock } from "@upkeep/shared/system";
+import type { FastifyInstance } from "fastify";
+import { Counter, Histogram } from "./exposition.ts";
+
+const DURATION_BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Paths of no route share one label, or whoever makes paths up would fill the memory. */
+const NO_ROUTE = "none";
+
+const POLL_PATHS: ReadonlySet<string> = new Set([DEVICE_PATHS.nextV1, DEVICE_PATHS.nextV2]);
+
+/** What a device that asked for instructions was told, by the status of the answer. */
+const POLL_ANSWERS: Readonly<Record<number, string>> = { 200: "instructions", 204: "nothing", 409: "conflict" };
+
+/** What this process counts of its requests. */
+export class RequestMetrics {
+  readonly #requests = new Counter("upkeep_http_requests_total", "Requests that were answered.");
+  readonly #polls = new Counter("upkeep_polls_total", "Devices that asked for instructions, by what they were told.");
+  readonly #durations = new Histogram(
+    "upkeep_http_request_duration_seconds",
+    "Time from the head of a request to the end of its answer.",
+    DURATION_BOUNDS_S,
+  );
+
+  /** @param seconds From the head of the request to the end of the answer. */
+  count(method: string, route: string | undefined, status: number, seconds: number): void {
+    const labels = { method, route: route ?? NO_ROUTE };
+    this.#requests.add({ ...labels, status: String(status) });
+    this.#durations.observe(labels, seconds);
+    if (route !== undefined && POLL_PATHS.has(route)) this.#polls.add({ answer: POLL_ANSWERS[status] ?? "refused" });
+  }
+
+  lines(): string[] {
+    return [...this.#requests.lines(), ...this.#polls.lines(), ...this.#durations.lines()];
+  }
+}
+
+/** Count every request that is answered. */
+export function countRequests(app: FastifyInstance, metrics: RequestMetrics, clock: Clock): void {
+  app.addHook("onResponse", (request, reply, done) => {
+    const { route } = request.routeOptions.config;
+    const method = route === undefined ? NO_ROUTE : request.method;
+    metrics.count(method, route?.path, reply.statusCode, (clock.monotonic() - request.startedMs) / 1000);
+    done();
+  });
+}

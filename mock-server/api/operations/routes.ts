@@ -1,0 +1,69 @@
+import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import * as z from "zod";
+import { DEVICE_STATUSES, type Domain } from "../../domain.ts";
+import { json, text } from "../answers.ts";
+import { type Route, route } from "../route.ts";
+import { gauge, type Labels } from "./exposition.ts";
+import type { RequestMetrics } from "./metrics.ts";
+
+/** The text format of Prometheus. */
+const EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
+
+const Status = z.object({ status: z.literal("ok") });
+
+async function byStatus<S extends string>(
+  statuses: readonly S[],
+  count: (status: S) => Promise<number>,
+): Promise<(readonly [Labels, number])[]> {
+  const values: (readonly [Labels, number])[] = [];
+  for (const status of statuses) values.push([{ status }, await count(status)]);
+  return values;
+}
+
+async function fleetLines({ devices, deployments }: Domain): Promise<string[]> {
+  const one = { page: 1, perPage: 1 };
+  const ofDevices = await byStatus(DEVICE_STATUSES, (status) => devices.count(status));
+  const ofDeployments = await byStatus(
+    DEPLOYMENT_STATUSES,
+    async (status) => (await deployments.list({ status }, "desc", one)).total,
+  );
+  return [
+    ...gauge("upkeep_devices", "Devices, by status.", ofDevices),
+    ...gauge("upkeep_deployments", "Deployments, by status.", ofDeployments),
+  ];
+}
+
+/** What those who run the server ask: is it well, and how much does it do. */
+export function operationRoutes({ domain, metrics }: { domain: Domain; metrics: RequestMetrics }): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/health",
+      summary: "Whether the program runs",
+      access: "public",
+      head: true,
+      answers: { 200: { description: "It does", schema: Status } },
+      handle: () => json({ status: "ok" }),
+    }),
+    route({
+      method: "GET",
+      path: "/ready",
+      summary: "Whether requests can be answered: the records can be read",
+      access: "public",
+      head: true,
+      answers: { 200: { description: "They can", schema: Status }, 500: { description: "They cannot" } },
+      handle: async () => {
+        await domain.deployments.statisticsOf(["00000000-0000-0000-0000-000000000000"]);
+        return json({ status: "ok" });
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/metrics",
+      summary: "Counts for Prometheus",
+      access: "user",
+      answers: { 200: { description: "Metrics", mediaType: "text/plain" } },
+      handle: async () => text(`${[...metrics.lines(), ...(await fleetLines(domain))].join("\n")}\n`, EXPOSITION),
+    }),
+  ];
+}

@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import type { LightMyRequestResponse } from "fastify";
+import { describe, expect, test } from "vitest";
+import * as z from "zod";
+import type { OpenApiDocument, Operation } from "../../../../mock-server/api/openapi/document.ts";
+import type { Route } from "../../../../mock-server/api/route.ts";
+import { allRoutes } from "../../../../mock-server/api/routes.ts";
+import { DEFAULT_OPTIONS } from "../../../../mock-server/index.ts";
+import { TestServer } from "../fixture.ts";
+import { type Request, requests } from "./arbitraries.ts";
+
+/** Everything that may be asked without a token. */
+const OPEN = [
+  "POST /api/devices/v1/authentication/auth_requests",
+  "GET /api/devices/v1/deployments/download/artifact/{id}",
+  "POST /api/management/v1/useradm/auth/login",
+  "GET /api/openapi.json",
+  "GET /api/docs",
+  "GET /health",
+  "GET /ready",
+];
+
+const RUNS = 20;
+/** Longer than any answer may take; a request that has none by then hangs. */
+const HANG_MS = 20_000;
+
+interface Entry {
+  readonly path: string;
+  readonly method: string;
+  readonly operation: Operation;
+}
+
+async function documentOf(server: TestServer): Promise<OpenApiDocument> {
+  return (await server.call("/api/openapi.json")).json();
+}
+
+function entries({ paths }: OpenApiDocument): Entry[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => ({ path, method, operation })),
+  );
+}
+
+function nameOf({ method, path }: Entry): string {
+  return `${method.toUpperCase()} ${path}`;
+}
+
+describe("the OpenAPI document", () => {
+  test("says what it said when this list was written; after a wanted change `vitest -u` writes it anew", async () => {
+    const server = await TestServer.open();
+    const lines = entries(await documentOf(server)).map((entry) => {
+      const digest = createHash("sha256").update(JSON.stringify(entry.operation)).digest("hex");
+      return `${digest.slice(0, 12)} ${nameOf(entry)}\n`;
+    });
+    await expect(lines.sort((a, b) => (a.slice(12) < b.slice(12) ? -1 : 1)).join("")).toMatchFileSnapshot(
+      "operations.txt",
+    );
+  });
+
+  test("names each operation once", async () => {
+    const server = await TestServer.open();
+    const ids = entries(await documentOf(server)).map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("has each parameter of each path, and nothing that refers to nowhere", async () => {
+    const server = await TestServer.open();
+    const document = await documentOf(server);
+    for (const { path, operation } of entries(document)) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const described = (operation.parameters ?? []).filter((one) => one.in === "path").map(({ name }) => name);
+      expect(described, path).toEqual(named);
+    }
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, target]) => target);
+    expect(new Set(references)).toEqual(new Set(["#/components/schemas/Error"]));
+  });
+
+  test("comes with a page that loads nothing from elsewhere", async () => {
+    const server = await TestServer.open();
+    const page = await server.call("/api/docs");
+    expect(page.statusCode).toBe(200);
+    expect(page.headers["content-security-policy"]).toContain("default-src 'none'");
+    expect(page.body).not.toMatch(/(?:src|href)=["']?(?:https?:)?\/\//);
+    const [, script] = /<script>(.*)<\/script>/s.exec(page.body) ?? [];
+    expect(() => new Function(String(script))).not.toThrow();
+  });
+});
+
+describe("without a token", () => {
+  test("nothing is answered but what is declared open", async () => {
+    const server = await TestServer.open();
+    const open: string[] = [];
+    for (const entry of entries(await documentOf(server))) {
+      const url = entry.path.replace(/\{\w+\}/g, "00000000-0000-4000-8000-000000000000");
+      const method = entry.method.toUpperCase() as "GET";
+      const answer = await server.call(url, {
+        method,
+        body: entry.operation.requestBody === undefined ? undefined : {},
+      });
+      if (entry.operation.security.length === 0) open.push(nameOf(entry));
+      else expect(answer.statusCode, nameOf(entry)).toBe(401);
+    }
+    expect(open.sort()).toEqual([...OPEN].sort());
+  });
+});
+
+/** The schemas of what each operation answers, by its name in the document and the status. */
+function answerSchemas(server: TestServer): Map<string, Route["answers"]> {
+  // Routes are only looked at, not called: they need nothing that they would work with.
+  const nothing = undefined as never;
+  const { domain } = server;
+  const routes = allRoutes({
+    domain,
+    system: nothing,
+    blobs: nothing,
+    links: nothing,
+    options: DEFAULT_OPTIONS,
+    metrics: nothing,
+  });
+  return new Map(
+    routes.map(({ method, path, answers }) => [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, answers]),
+  );
+}
+
+/** The application with something of everything in it. */
+class Fleet {
+  readonly server: TestServer;
+  readonly known: readonly string[];
+  readonly deviceToken: string;
+  readonly #answers: ReadonlyMap<string, Route["answers"]>;
+  #userToken: string;
+
+  private constructor(server: TestServer, known: readonly string[], deviceToken: string) {
+    this.server = server;
+    this.known = known;
+    this.deviceToken = deviceToken;
+    this.#userToken = server.userToken;
+    this.#answers = answerSchemas(server);
+  }
+
+  static async open(): Promise<Fleet> {
+    const server = await TestServer.open({ autoAccept: true });
+    const { id, token } = await server.device("02:00:00:00:00:01");
+    const other = await server.device("02:00:00:00:00:02");
+    const artifact = await server.uploaded({ name: "release-1" });
+    const deployment = await server.deployed("release-1", [id, other.id]);
+    const { authSets } = await server.domain.devices.get(other.id);
+    const words = ["release-1", "board", "pending", "accepted", "finished", "mac", "inventory", "1", "20", "asc"];
+    return new Fleet(server, [id, other.id, artifact, deployment, ...authSets.map((set) => set.id), ...words], token);
+  }
+
+  /** @returns The status; fails if the server did, said nothing, or said what the document does not. */
+  async send(request: Request, { operation, ...entry }: Entry): Promise<number> {
+    const [scheme = {}] = operation.security;
+    const token = "deviceToken" in scheme ? this.deviceToken : "userToken" in scheme ? this.#userToken : undefined;
+    const answer = await this.#inject(request, token);
+    expect(answer.statusCode, `${JSON.stringify(request)} → ${answer.body}`).toBeLessThan(500);
+    expect(answer.headers["x-men-requestid"]).toBeTypeOf("string");
+    if (answer.statusCode >= 400 && answer.body !== "" && request.method !== "HEAD") {
+      expect(answer.json()).toMatchObject({ error: expect.any(String) });
+    }
+    if (answer.statusCode < 300) this.#checkAnswer(nameOf({ operation, ...entry }), answer);
+    return answer.statusCode;
+  }
+
+  #checkAnswer(name: string, answer: LightMyRequestResponse): void {
+    const described = this.#answers.get(name)?.[answer.statusCode];
+    expect(described, `${name} does not tell of ${answer.statusCode}`).toBeDefined();
+    if (described?.schema === undefined) return;
+    const fit = z.core.safeParse(described.schema, answer.json());
+    expect(fit.error?.issues ?? [], `${name}: ${answer.body}`).toEqual([]);
+  }
+
+  async #inject(request: Request, token: string | undefined) {
+    const { url, headers, body } = request;
+    const method = request.method as "GET";
+    let timer: NodeJS.Timeout | undefined;
+    const hang = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer to ${JSON.stringify(request)}`)), HANG_MS);
+    });
+    try {
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const asked = this.server.app.inject({
+        method,
+        url,
+        headers: { ...headers, ...authorization },
+        ...(body === undefined ? {} : { payload: body }),
+      });
+      return await Promise.race([asked, hang]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** After what ended the administrator's session. */
+  async loggedIn(): Promise<void> {
+    const alive = await this.server.call("/metrics", { token: this.#userToken });
+    if (alive.statusCode !== 401) return;
+    this.#userToken = await this.server.domain.users.login("admin@example.com", "a long password");
+  }
+}
+
+test("no request to any route brings the server down, whatever it says", { timeout: 300_000 }, async () => {
+  const fleet = await Fleet.open();
+  const all = entries(await documentOf(fleet.server));
+  const statuses = new Map<number, number>();
+  for (const entry of all) {
+    const { path, method, operation } = entry;
+    await fc.assert(
+      fc.asyncProperty(requests(path, method, operation, fleet.known), async (request) => {
+        const status = await fleet.send(request, entry);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }),
+      { numRuns: RUNS },
+    );
+    await fleet.loggedIn();
+  }
+  const total = [...statuses.values()].reduce((sum, count) => sum + count, 0);
+  const byStatus = [...statuses].sort().map(([status, count]) => `${status}: ${count}`);
+  console.log(`${all.length} routes, ${total} requests, no 500 (${byStatus.join(", ")})`);
+  expect(total).toBeGreaterThanOrEqual(all.length * RUNS);
+  // The test reaches what stands behind the checks.
+  expect(statuses.get(200)).toBeGreaterThan(0);
+  expect(statuses.get(204)).toBeGreaterThan(0);
+});
