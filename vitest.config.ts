@@ -1,13 +1,40 @@
 import { defineConfig } from "vitest/config";
+import { POSTGRES_MISSING, postgresPrograms } from "./test/mock-server/postgres/server.ts";
+
+/** What is the same whatever keeps the records: these tests run on each engine. */
+const ON_EVERY_ENGINE = ["deployments", "devices", "users", "storage/records"].map(
+  (folder) => `test/mock-server/${folder}/**/*.test.ts`,
+);
+
+function postgresIsThere(): boolean {
+  if (postgresPrograms() !== undefined) return true;
+  if (process.env.CI) throw new Error(POSTGRES_MISSING);
+  process.stderr.write(`No tests on PostgreSQL. ${POSTGRES_MISSING}\n`);
+  return false;
+}
+
+const postgres = {
+  extends: true,
+  test: {
+    name: "postgres",
+    include: ON_EVERY_ENGINE,
+    env: { UPKEEP_TEST_RECORDS: "postgres" },
+    globalSetup: "test/mock-server/postgres/setup.ts",
+  },
+} as const;
 
 // biome-ignore lint/style/noDefaultExport: vitest reads the default export
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Real processes, sockets and databases: two cores bear two files at a time.
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
+      { extends: true, test: { name: "file", include: ON_EVERY_ENGINE, env: { UPKEEP_TEST_RECORDS: "file" } } },
+      ...(postgresIsThere() ? [postgres] : []),
+    ],
   },
 });

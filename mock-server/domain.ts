@@ -68,12 +68,12 @@ export interface Domain {
 
 /** @param setup.storage A directory must exist; the records are one file in it. */
 export async function openDomain(setup: {
-  readonly system: Pick<System, "clock" | "random">;
+  readonly system: Pick<System, "clock" | "random" | "files">;
   readonly storage: StorageLocation;
   readonly options?: DomainOptions;
 }): Promise<Domain> {
   const { system, options = {} } = setup;
-  const storage = await Storage.open(setup.storage);
+  const storage = await Storage.open(setup.storage, system.files);
   try {
     const secret = (name: string) => keptSecret(storage, system.random, name);
     return {

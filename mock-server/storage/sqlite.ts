@@ -1,26 +1,45 @@
 import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
 
-/** Where the records are kept. A directory must exist; memory is gone when the storage is closed. */
-export type StorageLocation = { readonly directory: string } | { readonly memory: true };
+/**
+ * Where the records are kept: one SQLite file in a directory that must exist; memory, gone when the storage
+ * is closed; or a PostgreSQL database, as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+ */
+export type StorageLocation = { readonly directory: string } | { readonly memory: true } | { readonly url: string };
 
 /** Name of the database inside the data directory. */
 export const DATABASE_FILE = "upkeep.sqlite";
 
 /** How long to wait, in milliseconds, while another process (a backup) holds the database. */
 const BUSY_TIMEOUT_MS = 5000;
+/** Of what the tables and indices of a large fleet need most, in KiB. */
+const CACHE_KIB = 64 * 1024;
 
-/** Open the database so that what it has committed survives a power cut. */
-export function openSqlite(location: StorageLocation): SqliteDatabase.Database {
-  const sqlite = new SqliteDatabase("directory" in location ? join(location.directory, DATABASE_FILE) : ":memory:");
+/** @param path A file, or `:memory:`. */
+export function openSqlite(path: string): SqliteDatabase.Database {
+  const sqlite = new SqliteDatabase(path);
   try {
     sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
     sqlite.pragma("journal_mode = WAL");
-    sqlite.pragma("synchronous = FULL");
+    // Checkpoints sync by themselves; commits are synced by us, without blocking the program meanwhile.
+    sqlite.pragma("synchronous = NORMAL");
     sqlite.pragma("foreign_keys = ON");
+    sqlite.pragma(`cache_size = -${CACHE_KIB}`);
     return sqlite;
   } catch (error) {
     sqlite.close();
     throw error;
   }
+}
+
+/** Another connection to a database that is open, which cannot write. */
+export function openSqliteReader(path: string): SqliteDatabase.Database {
+  const sqlite = new SqliteDatabase(path, { readonly: true });
+  sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  sqlite.pragma(`cache_size = -${CACHE_KIB}`);
+  return sqlite;
+}
+
+export function databasePath(directory: string): string {
+  return join(directory, DATABASE_FILE);
 }

@@ -1,80 +1,88 @@
-import type { Database as SqliteDatabase } from "better-sqlite3";
-import { Kysely, Migrator, SqliteDialect } from "kysely";
+import type { Files } from "@upkeep/shared/system";
+import { type Kysely, Migrator } from "kysely";
+import type { Engine } from "./engines/engine.ts";
+import { openPostgresEngine } from "./engines/postgres-engine.ts";
+import { openSqliteEngine } from "./engines/sqlite-engine.ts";
 import { migrations } from "./migrations/index.ts";
 import { Records } from "./records.ts";
 import type { Schema } from "./schema.ts";
-import { openSqlite, type StorageLocation } from "./sqlite.ts";
+import type { StorageLocation } from "./sqlite.ts";
 
 /**
  * The records.
  *
  * INVARIANTS
- * - One transaction at a time: it holds the only connection until it has ended, so that no other
- *   read or write of this process comes between its statements or sees what is not committed.
- * - When `transaction()` resolves, what it wrote survives a power cut (WAL, synchronous=FULL).
+ * - Transactions go one after the other, in all processes that share the records: none sees anything of
+ *   another that has not been committed, and none changes what another has read.
+ * - When `transaction()` resolves, what it wrote survives a power cut; what `read()` tells does too.
  * - Records are good only inside the call they were given to.
  */
 export class Storage {
-  readonly #sqlite: SqliteDatabase;
-  readonly #database: Kysely<Schema>;
+  readonly #engine: Engine;
+  readonly #known = new WeakMap<Kysely<Schema>, Records>();
+  #closed = false;
 
-  private constructor(sqlite: SqliteDatabase) {
-    this.#sqlite = sqlite;
-    this.#database = new Kysely<Schema>({ dialect: new SqliteDialect({ database: sqlite }) });
+  private constructor(engine: Engine) {
+    this.#engine = engine;
   }
 
-  /** Open the records, and bring tables of an older version up to date. */
-  static async open(location: StorageLocation): Promise<Storage> {
-    const storage = new Storage(openSqlite(location));
+  /**
+   * Open the records, and bring tables of an older version up to date.
+   * @param files Where the records are in a directory: the door to it.
+   */
+  static async open(location: StorageLocation, files: Files): Promise<Storage> {
+    const engine = await openEngine(location, files);
     try {
-      await storage.#migrate();
+      await migrate(engine);
     } catch (error) {
-      await storage.close();
+      await engine.close();
       throw error;
     }
-    return storage;
+    return new Storage(engine);
   }
 
-  async #migrate(): Promise<void> {
-    const { error } = await new Migrator({ db: this.#database, provider: migrations }).migrateToLatest();
-    if (error === undefined) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`the database cannot be brought up to date: ${reason}`, { cause: error });
-  }
-
-  /** Read and write, all or nothing. If `work` rejects, nothing of it remains. */
+  /** Read and write, all or nothing. If `work` rejects, nothing of it remains. It may be called again. */
   transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
-    return this.#database.connection().execute(async (connection) => {
-      // The write lock at once: another process cannot come between what is read and what is written.
-      this.#sqlite.exec("begin immediate");
-      try {
-        const result = await work(new Records(connection));
-        this.#sqlite.exec("commit");
-        return result;
-      } catch (error) {
-        // A full disk makes SQLite roll back by itself.
-        if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback");
-        throw error;
-      }
-    });
+    if (this.#closed) return Promise.reject(new Error("the records are closed"));
+    return this.#engine.write((db) => work(this.#records(db)));
   }
 
   /** Read. All statements see the same state. */
   read<T>(work: (records: Records) => Promise<T>): Promise<T> {
-    return this.#database.connection().execute(async (connection) => {
-      this.#sqlite.exec("begin");
-      try {
-        return await work(new Records(connection));
-      } finally {
-        if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback");
-      }
-    });
+    if (this.#closed) return Promise.reject(new Error("the records are closed"));
+    return this.#engine.read((db) => work(this.#records(db)));
   }
 
   /** Waits for what is under way, and for what waits for it. */
   async close(): Promise<void> {
-    await this.#database.connection().execute(() => Promise.resolve());
-    await this.#database.destroy();
-    if (this.#sqlite.open) this.#sqlite.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#engine.close();
   }
+
+  #records(db: Kysely<Schema>): Records {
+    const known = this.#known.get(db);
+    if (known !== undefined) return known;
+    const made = new Records(db);
+    this.#known.set(db, made);
+    return made;
+  }
+}
+
+function openEngine(location: StorageLocation, files: Files): Promise<Engine> {
+  if ("url" in location) return openPostgresEngine(location.url);
+  return openSqliteEngine("memory" in location ? location : { ...location, files });
+}
+
+async function migrate(engine: Engine): Promise<void> {
+  const { error } = await engine.migrate((db, schema) =>
+    new Migrator({
+      db,
+      provider: migrations,
+      ...(schema === undefined ? {} : { migrationTableSchema: schema }),
+    }).migrateToLatest(),
+  );
+  if (error === undefined) return;
+  const reason = error instanceof Error ? error.message : String(error);
+  throw new Error(`the database cannot be brought up to date: ${reason}`, { cause: error });
 }

@@ -10,6 +10,7 @@ const PACKAGES = {
   zstd: "zstd",
   xz: "xz-utils",
   openssl: "openssl",
+  strace: "strace",
   "systemd-analyze": "systemd",
 } as const;
 

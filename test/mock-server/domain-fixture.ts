@@ -6,11 +6,15 @@ import {
   openDomain,
   type StorageLocation,
 } from "../../mock-server/domain.ts";
+import { NodeFiles } from "../../mock-server/system/files.ts";
+import { makeRecords, RECORDS_KIND } from "./records-fixture.ts";
 
 /** A clock that stands still until it is told to go on, and chance from a counter. */
 export class TestSystem {
   nowMs = Date.UTC(2027, 0, 1);
   #drawn = 0;
+
+  readonly files = new NodeFiles();
 
   readonly clock = { now: () => this.nowMs, monotonic: () => this.nowMs };
 
@@ -36,12 +40,24 @@ export interface TestDomain {
   readonly system: TestSystem;
 }
 
-export async function openTestDomain(
-  options: DomainOptions = {},
-  storage: StorageLocation = { memory: true },
-): Promise<TestDomain> {
+/**
+ * @param storage Absent: new records on the engine that the tests run on, gone when the domain is closed.
+ */
+export async function openTestDomain(options: DomainOptions = {}, storage?: StorageLocation): Promise<TestDomain> {
   const system = new TestSystem();
-  return { domain: await openDomain({ system, storage, options }), system };
+  if (storage !== undefined) return { domain: await openDomain({ system, storage, options }), system };
+  const { location, remove } = await makeRecords(RECORDS_KIND, await startedPostgres());
+  const domain = await openDomain({ system, storage: location, options });
+  const close = async (): Promise<void> => {
+    await domain.close();
+    await remove();
+  };
+  return { domain: { ...domain, close }, system };
+}
+
+/** The server that the test runner started; programs that tests start have no part in that. */
+async function startedPostgres(): Promise<string | undefined> {
+  return RECORDS_KIND === "postgres" ? (await import("vitest")).inject("postgresUrl") : undefined;
 }
 
 export type KeyKind = "rsa" | "ecdsa" | "ed25519";

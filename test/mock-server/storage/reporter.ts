@@ -2,21 +2,26 @@ import { writeSync } from "node:fs";
 import { openTestDomain } from "../domain-fixture.ts";
 
 // Reports one status after another, each with a number that grows, and says which were acknowledged.
-const [directory = "", deployment = "", ...devices] = process.argv.slice(2);
-const { domain } = await openTestDomain({}, { directory });
+const [location = "", deployment = "", ...devices] = process.argv.slice(2);
+const { domain } = await openTestDomain(
+  {},
+  location.startsWith("postgres:") ? { url: location } : { directory: location },
+);
 const known = (await domain.deployments.devices(deployment, undefined)).items;
-let number = Math.max(0, ...known.map(({ substate }) => Number(substate ?? 0)));
+let number = Math.max(0, ...known.map(({ substate }) => Number(substate?.replace("mark-", "") ?? 0)));
 const NEXT = { pending: "downloading", downloading: "installing", installing: "rebooting", rebooting: "downloading" };
 const current = new Map(known.map(({ deviceId, status }) => [deviceId, status]));
 
-for (;;) {
-  const round = devices.map(async (device) => {
+/** One device after the other does not wait for the others: the server is never idle. */
+async function report(device: string): Promise<void> {
+  for (;;) {
     number += 1;
-    const substate = String(number);
+    const substate = `mark-${String(number).padStart(8, "0")}`;
     const status = NEXT[current.get(device) as keyof typeof NEXT] as "downloading" | "installing" | "rebooting";
-    current.set(device, status);
     await domain.deviceSide.report(device, deployment, status, substate);
+    current.set(device, status);
     writeSync(1, `${device} ${substate}\n`);
-  });
-  await Promise.all(round);
+  }
 }
+
+await Promise.all(devices.map(report));

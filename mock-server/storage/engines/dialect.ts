@@ -1,0 +1,68 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type DatabaseIntrospector,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  Kysely,
+  type KyselyPlugin,
+  type QueryCompiler,
+} from "kysely";
+import type { Schema } from "../schema.ts";
+
+/** What differs between the engines as far as statements are concerned. */
+export interface Language {
+  readonly createAdapter: () => DialectAdapter;
+  readonly createQueryCompiler: () => QueryCompiler;
+  readonly createIntrospector: (db: Kysely<unknown>) => DatabaseIntrospector;
+  readonly plugins?: readonly KyselyPlugin[];
+}
+
+/** The records over one connection. Whoever uses it sees to it that nobody else does at the same time. */
+export function recordsOver(connection: DatabaseConnection, language: Language): Kysely<Schema> {
+  const dialect: Dialect = {
+    createAdapter: language.createAdapter,
+    createQueryCompiler: language.createQueryCompiler,
+    createDriver: () => new OneConnection(connection),
+    createIntrospector: language.createIntrospector,
+  };
+  return new Kysely<Schema>({ dialect, plugins: [...(language.plugins ?? [])] });
+}
+
+/** Hands out the connection that it was given, and opens transactions on it for the migrations. */
+class OneConnection implements Driver {
+  readonly #connection: DatabaseConnection;
+
+  constructor(connection: DatabaseConnection) {
+    this.#connection = connection;
+  }
+
+  init(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  acquireConnection(): Promise<DatabaseConnection> {
+    return Promise.resolve(this.#connection);
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin"));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("commit"));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("rollback"));
+  }
+
+  releaseConnection(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  destroy(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,20 @@
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+
+/** Something that is done with the records, all or nothing. It may be done again if the engine asks for it. */
+export type Work<T> = (db: Kysely<Schema>) => Promise<T>;
+
+/** A database that keeps the records. */
+export interface Engine {
+  /**
+   * Bring the tables up to date, before anything else is done.
+   * @param work Gets the name space that holds the tables, where a database has several.
+   */
+  migrate<T>(work: (db: Kysely<Schema>, tableSchema: string | undefined) => Promise<T>): Promise<T>;
+  /** Read and write, one after the other in all processes that share the database. Durable when it resolves. */
+  write<T>(work: Work<T>): Promise<T>;
+  /** Read: all statements see the same state, of which nothing can be lost any more when it resolves. */
+  read<T>(work: Work<T>): Promise<T>;
+  /** Waits for what is under way, and for what waits for it. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,94 @@
+import {
+  type ColumnDefinitionNode,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type DataTypeNode,
+  HandleEmptyInListsPlugin,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+  replaceWithNoncontingentExpression,
+} from "kysely";
+import { type ClientBase, DatabaseError } from "pg";
+import { invalid } from "../../errors.ts";
+import type { Language } from "./dialect.ts";
+
+/** Texts are compared and sorted by their bytes, whatever language the database was made for. */
+class ByteOrderCompiler extends PostgresQueryCompiler {
+  #defining = false;
+
+  protected override visitColumnDefinition(node: ColumnDefinitionNode): void {
+    this.#defining = true;
+    super.visitColumnDefinition(node);
+    this.#defining = false;
+  }
+
+  protected override visitDataType(node: DataTypeNode): void {
+    super.visitDataType(node);
+    if (this.#defining && node.dataType === "text") this.append(' collate "C"');
+    this.#defining = false;
+  }
+}
+
+export const POSTGRES: Language = {
+  createAdapter: () => new PostgresAdapter(),
+  createQueryCompiler: () => new ByteOrderCompiler(),
+  createIntrospector: (db) => new PostgresIntrospector(db),
+  // `in ()` is no SQL that it knows.
+  plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
+};
+
+const WRITES: readonly string[] = ["INSERT", "UPDATE", "DELETE"];
+/** SQLSTATE: a value that the database cannot keep; a text that is too long for an index. */
+const UNUSABLE_VALUE = /^(22...|54000)$/;
+
+/** Runs statements; those that come often are prepared once. */
+export class PostgresConnection implements DatabaseConnection {
+  readonly #client: ClientBase;
+  readonly #prepared: StatementNames;
+
+  constructor(client: ClientBase, prepared: StatementNames) {
+    this.#client = client;
+    this.#prepared = prepared;
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      const name = this.#prepared.of(sql);
+      const { command, rowCount, rows } = await this.#client.query({
+        ...(name === undefined ? {} : { name }),
+        text: sql,
+        values: [...parameters],
+      });
+      if (!WRITES.includes(command)) return { rows: rows as R[] };
+      return { numAffectedRows: BigInt(rowCount ?? 0), rows: rows as R[] };
+    } catch (error) {
+      if (error instanceof DatabaseError && UNUSABLE_VALUE.test(error.code ?? "")) {
+        throw invalid(`a value cannot be kept or looked for: ${error.message}`, { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: there is nothing to yield where nobody streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error("nobody streams rows");
+  }
+}
+
+/** A connection keeps what was prepared on it for ever: statements with lists of any length are not. */
+const PREPARED_MAX = 300;
+
+/** Names for statements, the same on all connections. */
+export class StatementNames {
+  readonly #names = new Map<string, string>();
+
+  of(sql: string): string | undefined {
+    const known = this.#names.get(sql);
+    if (known !== undefined || this.#names.size >= PREPARED_MAX) return known;
+    const name = `upkeep_${this.#names.size}`;
+    this.#names.set(sql, name);
+    return name;
+  }
+}

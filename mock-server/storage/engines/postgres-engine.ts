@@ -1,0 +1,206 @@
+import type { Kysely } from "kysely";
+import { DatabaseError, Pool, type PoolClient, types } from "pg";
+import type { Schema } from "../schema.ts";
+import { recordsOver } from "./dialect.ts";
+import type { Engine, Work } from "./engine.ts";
+import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { POSTGRES, PostgresConnection, StatementNames } from "./postgres-connection.ts";
+
+const CONNECTIONS_MAX = 10;
+const CONNECT_MS_MAX = 10_000;
+/** How long a write waits for those of other processes. */
+const LOCK_MS_MAX = 30_000;
+/** A process that stands still gives way to the others after so long. */
+const IDLE_MS_MAX = 15_000;
+
+/**
+ * Writes of all processes go one after the other: whoever has this lock, until its transaction ends. It
+ * belongs to the tables, so that several servers may share a database in schemas of their own.
+ */
+const WRITE_LOCK = "select pg_advisory_xact_lock(1431325509, hashtext(current_schema()))";
+
+/** `bigint` is a number here: nothing that is counted or dated goes beyond what a float holds exactly. */
+const BIGINT_OID = 20;
+const numbers = {
+  getTypeParser: (oid: number, format?: "text" | "binary") =>
+    oid === BIGINT_OID ? Number : types.getTypeParser(oid, format as "text"),
+};
+
+/** SQLSTATE: the database asks for another try. */
+const TRY_AGAIN: readonly (string | undefined)[] = ["40001", "40P01"];
+const TRIES = 3;
+
+/**
+ * A PostgreSQL database, which other processes may use at the same time.
+ * @param url `postgres://…`
+ */
+export async function openPostgresEngine(url: string): Promise<Engine> {
+  const pool = new Pool({
+    connectionString: url,
+    max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    application_name: "upkeep-server",
+    lock_timeout: LOCK_MS_MAX,
+    idle_in_transaction_session_timeout: IDLE_MS_MAX,
+    types: numbers,
+  });
+  // The pool has dropped an idle connection that broke; the next use makes another one, or tells.
+  pool.on("error", () => pool.idleCount);
+  pool.on("connect", (client) => {
+    // A connection that breaks while it is used tells so to the statement that fails.
+    client.on("error", () => pool.idleCount);
+  });
+  try {
+    await pool.query("select 1");
+    return new PostgresEngine(pool);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+class PostgresEngine implements Engine {
+  readonly #connections: Connections;
+  readonly #writes: GroupedWrites;
+
+  constructor(pool: Pool) {
+    this.#connections = new Connections(pool);
+    this.#writes = new GroupedWrites(new Writer(this.#connections));
+  }
+
+  async migrate<T>(work: (db: Kysely<Schema>, tableSchema: string) => Promise<T>): Promise<T> {
+    const client = await this.#connections.take();
+    return await ended(client, async () => {
+      const { rows } = await client.query<{ name: string | null }>("select current_schema() as name");
+      const schema = rows[0]?.name;
+      if (!schema) throw new Error("the database has no schema for tables: one of its search_path must exist");
+      return await work(this.#connections.records(client), schema);
+    });
+  }
+
+  write<T>(work: Work<T>): Promise<T> {
+    return this.#writes.run(work);
+  }
+
+  async read<T>(work: Work<T>): Promise<T> {
+    const client = await this.#connections.take();
+    return await ended(client, async () => {
+      await client.query("begin isolation level repeatable read read only");
+      const result = await work(this.#connections.records(client));
+      await client.query("rollback");
+      return result;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.idle();
+    await this.#connections.close();
+  }
+}
+
+/** Connections, each with the records as it sees them. */
+class Connections {
+  readonly #pool: Pool;
+  readonly #names = new StatementNames();
+  readonly #records = new WeakMap<PoolClient, Kysely<Schema>>();
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  take(): Promise<PoolClient> {
+    return this.#pool.connect();
+  }
+
+  records(client: PoolClient): Kysely<Schema> {
+    const known = this.#records.get(client);
+    if (known !== undefined) return known;
+    const made = recordsOver(new PostgresConnection(client, this.#names), POSTGRES);
+    this.#records.set(client, made);
+    return made;
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+}
+
+/** Give a connection back after the last of a transaction; if that failed, with nothing of it left. */
+async function ended<T>(client: PoolClient, last: () => Promise<T>): Promise<T> {
+  try {
+    const result = await last();
+    client.release();
+    return result;
+  } catch (error) {
+    await undo(client);
+    throw error;
+  }
+}
+
+async function undo(client: PoolClient): Promise<void> {
+  try {
+    await client.query("rollback");
+    client.release();
+  } catch (broken) {
+    client.release(broken instanceof Error ? broken : true);
+  }
+}
+
+/** One transaction at a time, on a connection that is taken for it. */
+class Writer implements GroupPort {
+  readonly #connections: Connections;
+  #client: PoolClient | undefined;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  async begin(): Promise<void> {
+    const client = await this.#connections.take();
+    try {
+      // One message, one round trip. What others wrote is seen once the lock is ours (read committed). Whatever
+      // the database's own default is, what we acknowledge must stay.
+      await client.query(`begin; set local synchronous_commit = on; ${WRITE_LOCK}; savepoint attempt`);
+    } catch (error) {
+      await undo(client);
+      throw error;
+    }
+    this.#client = client;
+  }
+
+  async attempt<T>(work: Work<T>): Promise<T> {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        const result = await work(this.#connections.records(this.#mine()));
+        await this.#mine().query("release savepoint attempt; savepoint attempt");
+        return result;
+      } catch (error) {
+        await this.#mine().query("rollback to savepoint attempt");
+        const again = error instanceof DatabaseError && TRY_AGAIN.includes(error.code) && tried < TRIES;
+        if (!again) throw error;
+      }
+    }
+  }
+
+  async commit(): Promise<void> {
+    await this.#mine().query("commit");
+    this.#mine().release();
+    this.#client = undefined;
+  }
+
+  async rollback(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    if (client !== undefined) await undo(client);
+  }
+
+  /** A commit is answered once it is durable. */
+  async sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #mine(): PoolClient {
+    if (this.#client === undefined) throw new Error("there is no transaction");
+    return this.#client;
+  }
+}

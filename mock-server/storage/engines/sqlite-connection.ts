@@ -1,0 +1,52 @@
+import type { Database, Statement } from "better-sqlite3";
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
+import type { Language } from "./dialect.ts";
+
+export const SQLITE: Language = {
+  createAdapter: () => new SqliteAdapter(),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createIntrospector: (db) => new SqliteIntrospector(db),
+};
+
+/** Statements differ in the length of their lists too: a bound for what is kept of them. */
+const STATEMENTS_MAX = 500;
+
+/** Runs statements, each prepared once. */
+export class SqliteConnection implements DatabaseConnection {
+  readonly #sqlite: Database;
+  /** In the order in which they were last prepared. */
+  readonly #statements = new Map<string, Statement<unknown[]>>();
+
+  constructor(sqlite: Database) {
+    this.#sqlite = sqlite;
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const statement = this.#statements.get(sql) ?? this.#prepare(sql);
+    if (statement.reader) return { rows: statement.all(parameters) as R[] };
+    const { changes } = statement.run(parameters);
+    return { numAffectedRows: BigInt(changes), rows: [] };
+  }
+
+  // biome-ignore lint/correctness/useYield: there is nothing to yield where nobody streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error("nobody streams rows");
+  }
+
+  #prepare(sql: string): Statement<unknown[]> {
+    const statement = this.#sqlite.prepare<unknown[]>(sql);
+    if (this.#statements.size >= STATEMENTS_MAX) {
+      const [oldest] = this.#statements.keys();
+      if (oldest !== undefined) this.#statements.delete(oldest);
+    }
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}

@@ -1,0 +1,189 @@
+import type { FileHandle, Files } from "@upkeep/shared/system";
+import type { Database } from "better-sqlite3";
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+import { databasePath, openSqlite, openSqliteReader } from "../sqlite.ts";
+import { recordsOver } from "./dialect.ts";
+import type { Engine, Work } from "./engine.ts";
+import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
+
+const UNDONE = "the database has undone the transaction";
+
+/** One SQLite database, which only this process writes to. */
+export async function openSqliteEngine(
+  location: { readonly directory: string; readonly files: Files } | { readonly memory: true },
+): Promise<Engine> {
+  if ("memory" in location) return new MemoryEngine(new Writer(openSqlite(":memory:"), undefined));
+  const path = databasePath(location.directory);
+  const sqlite = openSqlite(path);
+  let log: FileHandle | undefined;
+  try {
+    // The write-ahead log is there as soon as the database was read; it stays while it is open.
+    sqlite.pragma("user_version");
+    await location.files.syncDirectory(location.directory);
+    log = await location.files.open(`${path}-wal`, "update");
+    return new FileEngine(new Writer(sqlite, log), openSqliteReader(path));
+  } catch (error) {
+    await log?.close();
+    sqlite.close();
+    throw error;
+  }
+}
+
+/** The connection that writes. */
+class Writer implements GroupPort {
+  readonly records: Kysely<Schema>;
+  readonly #sqlite: Database;
+  readonly #log: FileHandle | undefined;
+  readonly #changes: () => number;
+  #changesBefore = 0;
+
+  constructor(sqlite: Database, log: FileHandle | undefined) {
+    this.#sqlite = sqlite;
+    this.#log = log;
+    this.records = recordsOver(new SqliteConnection(sqlite), SQLITE);
+    const changes = sqlite.prepare<[], number>("select total_changes()").pluck();
+    this.#changes = () => changes.get() ?? 0;
+  }
+
+  async begin(): Promise<void> {
+    this.#changesBefore = this.#changes();
+    // The write lock at once: another process cannot come between what is read and what is written.
+    this.#sqlite.exec("begin immediate");
+  }
+
+  async attempt<T>(work: Work<T>): Promise<T> {
+    return await this.#undoable(work, "release attempt");
+  }
+
+  /** Nothing of it stays. */
+  async look<T>(work: Work<T>): Promise<T> {
+    return await this.#undoable(work, "rollback to attempt; release attempt");
+  }
+
+  async #undoable<T>(work: Work<T>, ending: string): Promise<T> {
+    // A full disk makes SQLite roll back by itself: a savepoint would begin a transaction of its own.
+    if (!this.#sqlite.inTransaction) throw new Error(UNDONE);
+    this.#sqlite.exec("savepoint attempt");
+    try {
+      const result = await work(this.records);
+      this.#sqlite.exec(ending);
+      return result;
+    } catch (error) {
+      if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback to attempt; release attempt");
+      throw error;
+    }
+  }
+
+  async commit(): Promise<void> {
+    if (!this.#sqlite.inTransaction) throw new Error(UNDONE);
+    this.#sqlite.exec("commit");
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback");
+  }
+
+  async sync(): Promise<void> {
+    if (this.#changes() !== this.#changesBefore) await this.#log?.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+    if (this.#sqlite.open) this.#sqlite.close();
+  }
+}
+
+/** A database in a file: reads have a connection of their own, and see what was committed. */
+class FileEngine implements Engine {
+  readonly #writer: Writer;
+  readonly #writes: GroupedWrites;
+  readonly #reader: Database;
+  readonly #records: Kysely<Schema>;
+  readonly #begin: () => void;
+  readonly #end: () => void;
+  /** The reads one after the other: each has the connection for itself. */
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(writer: Writer, reader: Database) {
+    this.#writer = writer;
+    this.#writes = new GroupedWrites(writer);
+    this.#reader = reader;
+    this.#records = recordsOver(new SqliteConnection(reader), SQLITE);
+    const begin = reader.prepare("begin");
+    const end = reader.prepare("rollback");
+    this.#begin = () => begin.run();
+    this.#end = () => end.run();
+  }
+
+  migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
+    return work(this.#writer.records, undefined);
+  }
+
+  write<T>(work: Work<T>): Promise<T> {
+    return this.#writes.run(work);
+  }
+
+  async read<T>(work: Work<T>): Promise<T> {
+    const mine = this.#reading.then(() => this.#look(work));
+    // The next one does not care how this one ends.
+    this.#reading = mine.catch(() => undefined);
+    const result = await mine;
+    await this.#writes.durable();
+    return result;
+  }
+
+  async #look<T>(work: Work<T>): Promise<T> {
+    this.#begin();
+    try {
+      return await work(this.#records);
+    } finally {
+      this.#end();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.idle();
+    await this.#reading;
+    this.#reader.close();
+    await this.#writer.close();
+  }
+}
+
+/** A database in memory has one connection: reads wait for their turn among the writes. */
+class MemoryEngine implements Engine {
+  readonly #writer: Writer;
+  readonly #writes: GroupedWrites;
+  readonly #reads = new WeakSet<Work<unknown>>();
+
+  constructor(writer: Writer) {
+    this.#writer = writer;
+    this.#writes = new GroupedWrites({
+      begin: () => writer.begin(),
+      attempt: (work) => (this.#reads.has(work) ? writer.look(work) : writer.attempt(work)),
+      commit: () => writer.commit(),
+      rollback: () => writer.rollback(),
+      sync: () => writer.sync(),
+    });
+  }
+
+  migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
+    return work(this.#writer.records, undefined);
+  }
+
+  write<T>(work: Work<T>): Promise<T> {
+    return this.#writes.run(work);
+  }
+
+  read<T>(work: Work<T>): Promise<T> {
+    const look: Work<T> = (db) => work(db);
+    this.#reads.add(look);
+    return this.#writes.run(look);
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.idle();
+    await this.#writer.close();
+  }
+}
