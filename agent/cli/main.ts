@@ -143,6 +143,19 @@ function commandLine(words: readonly string[]) {
       },
     )
     .command(
+      "adopt",
+      "Take over from an installed Mender client: its key, configuration and provides",
+      (command) =>
+        command.options({
+          from: { type: "string", requiresArg: true, describe: "Its data directory, if not /var/lib/mender" },
+          force: { type: "boolean", describe: "Replace the key and provides that upkeep has already" },
+          ...PASSPHRASE_FILE,
+        }),
+      async (options) => {
+        exitCode = await (await import("./adopt.ts")).adopt(options);
+      },
+    )
+    .command(
       "check-update",
       "Let the running daemon ask for an update now",
       (command) => command,

@@ -1,0 +1,167 @@
+import { createHash, createPublicKey } from "node:crypto";
+import { resolve } from "node:path";
+import type { Provides } from "@upkeep/shared/compatibility";
+import { readFile, replaceFile } from "@upkeep/shared/system";
+import { underRoot } from "../config/paths.ts";
+import { OLD_SERVICES, type OldProvides, readOldProvides, runningServices } from "../device/adopt.ts";
+import { readDeviceType } from "../device/device-type.ts";
+import { readIdentity } from "../device/identity.ts";
+import { loadDeviceKey } from "../device/keys.ts";
+import { AgentError } from "../errors.ts";
+import { writeOutput } from "../system/terminal.ts";
+import { type Agent, deviceTypeFile, loadBase, withAgent } from "./agent.ts";
+import { EXIT, type ExitCode, type Globals } from "./globals.ts";
+import { keyLocation } from "./parts.ts";
+import { readPassphrase } from "./passphrase.ts";
+
+const OLD_DATASTORE = "/var/lib/mender";
+const ARTIFACT_INFO = "/etc/mender/artifact_info";
+const COLUMN = 15;
+const FILE_BYTES_MAX = 1024 * 1024;
+
+export interface AdoptOptions extends Globals {
+  /** The old client's data directory. */
+  readonly from?: string | undefined;
+  /** Replace what upkeep has of its own already. */
+  readonly force?: boolean | undefined;
+  readonly passphraseFile?: string | undefined;
+}
+
+type Say = (what: string, line: string) => void;
+
+interface Plan {
+  readonly agent: Agent;
+  /** The old client's data directory. */
+  readonly from: string;
+  /** The file that names what was installed at the factory. */
+  readonly artifactInfo: string;
+  readonly force: boolean;
+  readonly passphrase: string | undefined;
+  readonly say: Say;
+}
+
+/**
+ * Put a file of the old client where upkeep looks for it, unless both look in the same place.
+ * @returns What was done, for a person; `undefined` if the old client has no such file.
+ */
+async function takeFile({ agent, force }: Plan, from: string, to: string, mode: number): Promise<string | undefined> {
+  const { files } = agent.system;
+  const theirs = await readFile(files, from, FILE_BYTES_MAX);
+  if (theirs === undefined) return undefined;
+  if (from === to) return `${to} is used as it is`;
+  const ours = await readFile(files, to, FILE_BYTES_MAX);
+  if (ours?.equals(theirs)) return `${to} is the same as ${from} already`;
+  if (ours !== undefined && !force) {
+    throw new AgentError(
+      "adopt-conflict",
+      `${to} is there already and differs from the old client's ${from}; --force replaces it`,
+    );
+  }
+  await replaceFile(files, to, theirs, mode);
+  return `${from} was copied to ${to}`;
+}
+
+/** @throws AgentError `old-key-missing`: without its key, the server would see another device. */
+async function takeKey(plan: Plan): Promise<void> {
+  const { agent, from, passphrase, say } = plan;
+  const location = keyLocation(agent);
+  if (agent.config.staticKey === undefined) {
+    const old = `${from}/mender-agent.pem`;
+    // Looked at before it is taken: a key that cannot be used must not replace one that can.
+    await loadDeviceKey(
+      agent.system.files,
+      passphrase === undefined ? { path: old } : { path: old, passphrase },
+      () => undefined,
+    ).catch((error: unknown) => {
+      if (!(error instanceof AgentError) || error.code !== "key-unreadable") throw error;
+      throw new AgentError("old-key-missing", `there is no client to take over from: ${error.message}`, {
+        cause: error,
+      });
+    });
+    say("key", (await takeFile(plan, old, location.path, 0o600)) ?? `${old} is gone`);
+  } else {
+    say("key", `${location.path} is used, as Security.AuthPrivateKey says`);
+    if (location.path.startsWith("pkcs11:")) return;
+  }
+  const usable = { path: location.path, ...(passphrase === undefined ? {} : { passphrase }) };
+  const { publicPem } = await loadDeviceKey(agent.system.files, usable, () => undefined);
+  const der = createPublicKey(publicPem).export({ type: "spki", format: "der" });
+  say("", `SHA-256 of its public key: ${createHash("sha256").update(der).digest("hex")}`);
+}
+
+async function takeDeviceType(plan: Plan): Promise<void> {
+  const { agent, from, say } = plan;
+  const file = deviceTypeFile(agent);
+  const taken =
+    agent.config.deviceTypeFile === undefined ? await takeFile(plan, `${from}/device_type`, file, 0o644) : undefined;
+  say("device type", `${await readDeviceType(agent.system.files, file)}; ${taken ?? `${file} is used`}`);
+}
+
+function same(one: Provides, other: Provides): boolean {
+  const sorted = (provides: Provides): string => JSON.stringify(Object.entries(provides).sort());
+  return sorted(one) === sorted(other);
+}
+
+async function takeProvides({ agent, force, say }: Plan, { provides, source }: OldProvides): Promise<void> {
+  const { store } = agent;
+  if (provides === undefined) {
+    say("provides", `the old client never installed anything (${source})`);
+    return;
+  }
+  if (store.provides === undefined || (force && !same(store.provides, provides))) {
+    await store.save({ provides });
+    say("provides", `taken from ${source}:`);
+  } else if (same(store.provides, provides)) {
+    say("provides", `the same as in ${source} already:`);
+  } else {
+    say("provides", `upkeep has installed something since, and keeps what it knows (--force takes that of ${source}):`);
+  }
+  for (const [key, value] of Object.entries(store.provides ?? {}).sort()) say("", `${key}=${value}`);
+}
+
+async function adoptWith(plan: Plan): Promise<void> {
+  const { agent, from, say } = plan;
+  const { config, paths, system, store, warnings } = agent;
+  if (store.update !== undefined) {
+    throw new AgentError("update-in-progress", "upkeep itself is in the middle of an update; see 'upkeep status'");
+  }
+  // All that can be refused is asked before anything is done.
+  const old = await readOldProvides(system, from, plan.artifactInfo);
+  const identity = await readIdentity(system, paths.identityScript);
+  say("identity", identity);
+  await takeKey(plan);
+  await takeDeviceType(plan);
+  await takeProvides(plan, old);
+  say("configuration", `${paths.configFile} and ${paths.fallbackConfigFile} are read as they are`);
+  for (const warning of warnings) say("", `differs: ${warning}`);
+  say("server", config.servers.length === 0 ? "none is configured; see 'upkeep setup'" : config.servers.join(", "));
+  const running = await runningServices(system);
+  if (running.length > 0) {
+    const names = running.join(" ");
+    say(
+      "attention",
+      `the old client still runs (${names}); stop it before upkeep starts: systemctl disable --now ${names}`,
+    );
+  } else {
+    say("next", `systemctl disable --now ${OLD_SERVICES.join(" ")}; systemctl enable --now upkeep`);
+  }
+  say("", "Nothing of the old client was changed.");
+}
+
+/** `upkeep adopt`: be the device that an installed Mender client was, without changing anything of that client. */
+export async function adopt(options: AdoptOptions): Promise<ExitCode> {
+  const base = await loadBase({ ...options, logLevel: options.logLevel ?? "error" }, { quiet: true });
+  const passphrase = await readPassphrase(base.system, options.passphraseFile);
+  const root = options.root === undefined ? undefined : resolve(options.root);
+  await withAgent(base, "adopt", (agent) =>
+    adoptWith({
+      agent,
+      from: options.from === undefined ? underRoot(root, OLD_DATASTORE) : resolve(options.from),
+      artifactInfo: underRoot(root, ARTIFACT_INFO),
+      force: options.force === true,
+      passphrase,
+      say: (what, line) => writeOutput(`${what.padEnd(COLUMN)}${line}\n`),
+    }),
+  );
+  return EXIT.ok;
+}

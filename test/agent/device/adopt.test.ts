@@ -1,0 +1,125 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readOldProvides } from "../../../agent/device/adopt.ts";
+import { readMenderStore, StoreFault } from "../../../agent/device/adopt-store.ts";
+import { linuxSystem } from "../../../agent/system/index.ts";
+import { temporaryDirectory } from "../system/directory.ts";
+import { menderStoreFile } from "./adopt-store.ts";
+
+const directory = temporaryDirectory();
+const system = linuxSystem();
+const PATH = process.env.PATH;
+let datastore: string;
+let count = 0;
+
+beforeEach(() => {
+  datastore = join(directory, String(++count));
+  mkdirSync(datastore);
+});
+
+afterEach(() => {
+  process.env.PATH = PATH;
+});
+
+const old = () => readOldProvides(system, datastore, join(datastore, "artifact_info"));
+const write = (file: Buffer): void => writeFileSync(join(datastore, "mender-store"), file);
+
+describe.each([4, 8] as const)("a store with words of %i bytes", (wordBytes) => {
+  const texts = (file: Buffer) =>
+    Object.fromEntries([...readMenderStore(file)].map(([key, value]) => [key, value.toString()]));
+
+  it("is read: values on one leaf, on several, and on pages of their own", () => {
+    const large = "x".repeat(10_000);
+    const one = { "artifact-name": "r1", "artifact-provides": "{}" };
+    expect(texts(menderStoreFile({ wordBytes, leaves: [one] }))).toEqual(one);
+    expect(texts(menderStoreFile({ wordBytes, leaves: [] }))).toEqual({});
+    const leaves = [{ a: "1", b: large }, { c: "3" }, { d: large, e: "" }];
+    expect(texts(menderStoreFile({ wordBytes, leaves }))).toEqual({ a: "1", b: large, c: "3", d: large, e: "" });
+  });
+
+  it("is read as the last write left it", () => {
+    expect(texts(menderStoreFile({ wordBytes, leaves: [{ a: "1" }], staleSecond: true }))).toEqual({ a: "1" });
+  });
+
+  it("is refused when it is damaged, wherever", () => {
+    const file = menderStoreFile({ wordBytes, leaves: [{ a: "x".repeat(5000) }, { b: "2" }] });
+    expect(() => readMenderStore(file.subarray(0, 2 * 4096))).toThrow(StoreFault);
+    expect(() => readMenderStore(Buffer.from("not a store"))).toThrow(StoreFault);
+    const looped = Buffer.from(file);
+    const branch = looped.length - 4096;
+    // The branch's first child is the branch itself.
+    const node = branch + looped.readUInt16LE(branch + (wordBytes === 8 ? 16 : 12));
+    looped.writeUInt16LE(branch / 4096, node);
+    expect(() => readMenderStore(looped)).toThrow("its tree is deeper than can be");
+  });
+});
+
+describe("what the old client says is installed", () => {
+  it("is in its store: name, group and all else", async () => {
+    const values = {
+      "artifact-group": "fleet",
+      "artifact-name": "r7",
+      "artifact-provides": '{"rootfs-image.version":"r7","rootfs-image.checksum":"abc"}',
+    };
+    write(menderStoreFile({ wordBytes: 8, leaves: [values] }));
+    expect(await old()).toEqual({
+      provides: {
+        "rootfs-image.version": "r7",
+        "rootfs-image.checksum": "abc",
+        artifact_group: "fleet",
+        artifact_name: "r7",
+      },
+      source: join(datastore, "mender-store"),
+    });
+  });
+
+  it("is its factory name as long as its store has none, and else nothing", async () => {
+    expect(await old()).toEqual({ provides: undefined, source: `${datastore}/mender-store, which does not exist` });
+    writeFileSync(join(datastore, "artifact_info"), "# made in a factory\nartifact_name=factory-1\n");
+    const factory = { provides: { artifact_name: "factory-1" }, source: join(datastore, "artifact_info") };
+    expect(await old()).toEqual(factory);
+    write(menderStoreFile({ wordBytes: 8, leaves: [] }));
+    expect(await old()).toEqual(factory);
+  });
+
+  it.each(["state", "standalone-state"])("is not taken while an update is under way (%s)", async (key) => {
+    write(menderStoreFile({ wordBytes: 8, leaves: [{ "artifact-name": "r1", [key]: "{}" }] }));
+    await expect(old()).rejects.toMatchObject({
+      code: "old-client-busy",
+      message: expect.stringContaining(`in the middle of an update (${key} in `),
+    });
+  });
+
+  it("is refused when its provides are none", async () => {
+    for (const provides of ["{", '{"a":1}', "[]"]) {
+      write(menderStoreFile({ wordBytes: 8, leaves: [{ "artifact-name": "r1", "artifact-provides": provides }] }));
+      await expect(old()).rejects.toMatchObject({ code: "old-store-unreadable" });
+    }
+  });
+
+  it("is asked of the old client itself when its store is of another kind", async () => {
+    write(Buffer.from("another database"));
+    process.env.PATH = "/nowhere";
+    await expect(old()).rejects.toMatchObject({
+      code: "old-store-unreadable",
+      message: expect.stringContaining("neither mender-update nor mender is installed to ask"),
+    });
+    const client = join(datastore, "mender-update");
+    const script = (text: string): void => {
+      writeFileSync(client, `#!/bin/sh\n${text}\n`);
+      chmodSync(client, 0o755);
+    };
+    process.env.PATH = `${datastore}:${PATH}`;
+    script('[ "$*" = "--data $(dirname "$0") show-provides" ] || exit 9\necho artifact_name=r8\necho a.b=c=d');
+    expect(await old()).toEqual({
+      provides: { artifact_name: "r8", "a.b": "c=d" },
+      source: "mender-update show-provides",
+    });
+    script("echo cannot open the database >&2; exit 3");
+    await expect(old()).rejects.toMatchObject({
+      code: "old-client-failed",
+      message: "mender-update show-provides exited with code 3: cannot open the database",
+    });
+  });
+});
