@@ -107,7 +107,9 @@ export async function tlsOptions(agent: Base): Promise<TlsOptions> {
       ? {}
       : {
           certificate: await readPem(agent, "HttpsClient.Certificate", clientCertificate.certificate),
-          key: await readPem(agent, "HttpsClient.Key", clientCertificate.key),
+          ...("path" in clientCertificate.key
+            ? { key: await readPem(agent, "HttpsClient.Key", clientCertificate.key.path) }
+            : { keyInEngine: { engine: clientCertificate.key.engine, id: clientCertificate.key.uri } }),
         }),
   };
 }

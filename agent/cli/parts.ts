@@ -1,6 +1,7 @@
 import { openArtifact } from "@upkeep/shared/artifact";
+import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
-import { type KeyLocation, loadDeviceKey } from "../device/keys.ts";
+import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
 import { type BackoffSchedule, pauseBeforeRetry } from "../server/backoff.ts";
 import { DeviceClient } from "../server/client.ts";
 import { Downloads } from "../server/download.ts";
@@ -52,9 +53,20 @@ export async function createDownloads(agent: Agent): Promise<Downloads> {
 /** Where the device's key is, or is made. */
 export function keyLocation({ config, paths }: Pick<Base, "config" | "paths">): KeyLocation {
   const { staticKey, keyType } = config;
-  return staticKey === undefined
-    ? { path: `${paths.datastore}/mender-agent.pem`, generate: keyType }
-    : { path: staticKey };
+  if (staticKey === undefined) return { path: `${paths.datastore}/mender-agent.pem`, generate: keyType };
+  // What stands behind a key's name in hardware may hold a PIN.
+  return { path: "path" in staticKey ? staticKey.path : (/^[^?;]*/.exec(staticKey.uri)?.[0] ?? "pkcs11:") };
+}
+
+/** The key that identifies the device; made if there is none and it may be. */
+async function deviceKey(agent: Agent, passphrase: string | undefined): Promise<DeviceKey> {
+  const { config, paths, system, log } = agent;
+  const { staticKey } = config;
+  if (staticKey !== undefined && "uri" in staticKey) return await loadEngineKey(system, staticKey, paths.datastore);
+  const location = keyLocation(agent);
+  return await loadDeviceKey(system.files, passphrase === undefined ? location : { ...location, passphrase }, () =>
+    log.info(`a new key was made, ${location.path}: to the server this is a new device`),
+  );
 }
 
 /**
@@ -62,11 +74,8 @@ export function keyLocation({ config, paths }: Pick<Base, "config" | "paths">): 
  * @param passphrase Of the device's key, if it is encrypted.
  */
 export async function createDeviceClient(agent: Agent, passphrase?: string): Promise<DeviceClient> {
-  const { config, paths, system, log } = agent;
-  const location = keyLocation(agent);
-  const key = await loadDeviceKey(system.files, passphrase === undefined ? location : { ...location, passphrase }, () =>
-    log.info(`a new key was made, ${location.path}: to the server this is a new device`),
-  );
+  const { config, paths, system } = agent;
+  const key = await deviceKey(agent, passphrase);
   const http = await httpClient(agent);
   const login = new Login(http, {
     tenantToken: config.tenantToken,
@@ -107,6 +116,9 @@ export async function createEngine(agent: Agent, parts: EngineParts): Promise<Up
       scriptTimeoutMs: config.scriptTimeoutMs,
       scriptRetryTimeoutMs: config.scriptRetryTimeoutMs,
       scriptRetryIntervalMs: config.scriptRetryIntervalMs,
+      commitTimeoutMs: config.commitTimeoutMs,
+      commitConnectivity: config.commitConnectivity,
+      abortCheckMs: config.abortCheckMs,
     },
     openArtifact,
     deviceType,

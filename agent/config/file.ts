@@ -51,6 +51,11 @@ function wanted(type: KeyType, value: unknown): string | undefined {
       return unless(typeof value === "string", "a text");
     case "path":
       return unless(typeof value === "string" && (value === "" || value.startsWith("/")), "an absolute path");
+    case "key":
+      return unless(
+        typeof value === "string" && (value === "" || value.startsWith("/") || value.startsWith("pkcs11:")),
+        "an absolute path or a pkcs11: URI",
+      );
     case "paths":
       return unless(
         Array.isArray(value) && value.every((entry) => typeof entry === "string" && entry.startsWith("/")),
@@ -147,8 +152,8 @@ export function parseConfigFile(text: string, file: string): ConfigFile {
     const { type }: KeyFacts = KEYS[name];
     const wish = wanted(type, value);
     if (wish !== undefined) throw invalid(file, key, value, wish);
-    // An empty path, URL or list is the reference client's way to say: not set.
-    if (value === "" && type.kind !== "text") continue;
+    // An empty path, URL or engine is the reference client's way to say: not set.
+    if (value === "" && (type.kind !== "text" || name.endsWith(".SSLEngine"))) continue;
     values[name] = value;
   }
   return { values: values as ConfigValues, warnings };

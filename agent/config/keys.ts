@@ -9,6 +9,8 @@ export type KeyType =
   /** An absolute path of the device. */
   | { readonly kind: "path" }
   | { readonly kind: "paths" }
+  /** An absolute path, or a `pkcs11:` URI. */
+  | { readonly kind: "key" }
   /** `http://…` or `https://…`. */
   | { readonly kind: "url" }
   /** A list of host names, such as `cdn.example.com`, `.example.com` or `cdn.example.com:8443`. */
@@ -32,6 +34,7 @@ export interface KeyFacts {
 const text = { kind: "text" } as const;
 const path = { kind: "path" } as const;
 const paths = { kind: "paths" } as const;
+const key = { kind: "key" } as const;
 const hosts = { kind: "hosts" } as const;
 const flag = { kind: "switch" } as const;
 const seconds = (least = 1) => ({ kind: "whole", least, most: 10 * 365 * 24 * 3600 }) as const;
@@ -65,10 +68,25 @@ export const KEYS = {
   ServerCertificate: { type: path, meaning: "PEM certificates to trust in addition to the system's." },
   SkipVerify: { type: flag, default: false, meaning: "Accept any certificate of the server. Only for development." },
   "HttpsClient.Certificate": { type: path, meaning: "PEM certificate that the device shows to the server." },
-  "HttpsClient.Key": { type: path, meaning: "PEM private key of HttpsClient.Certificate." },
+  "HttpsClient.Key": {
+    type: key,
+    meaning: "Private key of HttpsClient.Certificate: a PEM file, or the pkcs11: URI of a key in hardware.",
+  },
+  "HttpsClient.SSLEngine": {
+    type: text,
+    default: "pkcs11",
+    meaning: "The OpenSSL engine through which HttpsClient.Key is used if it is a pkcs11: URI.",
+  },
   "Security.AuthPrivateKey": {
-    type: path,
-    meaning: "PEM private key that identifies the device, instead of the one in the data directory. Never generated.",
+    type: key,
+    meaning:
+      "Private key that identifies the device, instead of the one in the data directory: a PEM file, or the pkcs11: " +
+      "URI of a key in hardware. Never generated. (Give a PIN as pin-source=file:…, for a pin-value is seen by all.)",
+  },
+  "Security.SSLEngine": {
+    type: text,
+    default: "pkcs11",
+    meaning: "The OpenSSL engine through which Security.AuthPrivateKey is used if it is a pkcs11: URI.",
   },
   KeyType: {
     type: { kind: "choice", choices: ["ed25519", "rsa3072"] },
@@ -169,6 +187,30 @@ export const KEYS = {
     unit: "seconds",
     meaning: "Pause before a state script that asked for it is run again.",
   },
+  CommitTimeoutSeconds: {
+    type: seconds(0),
+    default: 2160,
+    unit: "seconds",
+    meaning:
+      "After an update, and before it is made permanent, the new software must log in to the server and report. How " +
+      "long it may try, a clock that is not set yet included, until the device is rolled back.",
+    own: true,
+  },
+  CommitConnectivity: {
+    type: { kind: "choice", choices: ["server", "local"] },
+    default: "server",
+    meaning:
+      "What makes an update permanent: reaching the server, or, while that is away, a connected network interface " +
+      "with an address. A server that is reached and does not accept the device counts as a failure either way.",
+    own: true,
+  },
+  AbortCheckIntervalSeconds: {
+    type: seconds(0),
+    default: 60,
+    unit: "seconds",
+    meaning: "How often the server is asked, during a download or an install, whether it was aborted; 0 for never.",
+    own: true,
+  },
   ArtifactVerifyKey: {
     type: path,
     meaning: "PEM public key that artifacts must be signed with. Not together with ArtifactVerifyKeys.",
@@ -192,8 +234,6 @@ export type KeyName = keyof typeof KEYS;
 
 /** Keys of the reference client that change nothing here, and why. A `.` at the end stands for all below. */
 export const IDLE_KEYS: Readonly<Record<string, string>> = {
-  "HttpsClient.SSLEngine": "keys in hardware are not supported yet",
-  "Security.SSLEngine": "keys in hardware are not supported yet",
   "Connectivity.": "connections are always kept open for the requests of one round",
   "DBus.": "the agent offers nothing on D-Bus",
   "UpdateControlMap.": "update control maps are not asked for",

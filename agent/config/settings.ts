@@ -6,6 +6,9 @@ import { KEYS } from "./keys.ts";
 
 export type DeviceKeyType = "ed25519" | "rsa3072";
 
+/** Where a private key is: in a PEM file, or in hardware, to be reached through an engine of OpenSSL. */
+export type KeyPlace = { readonly path: string } | { readonly engine: string; readonly uri: string };
+
 /** The configuration, complete and in the agent's own terms. Times are milliseconds, paths absolute. */
 export interface AgentConfig {
   /** In order of preference; empty when none is configured. Without a slash at the end. */
@@ -14,8 +17,8 @@ export interface AgentConfig {
   readonly deviceTier: string;
   readonly serverCertificate: string | undefined;
   readonly skipVerify: boolean;
-  readonly clientCertificate: { readonly certificate: string; readonly key: string } | undefined;
-  readonly staticKey: string | undefined;
+  readonly clientCertificate: { readonly certificate: string; readonly key: KeyPlace } | undefined;
+  readonly staticKey: KeyPlace | undefined;
   readonly keyType: DeviceKeyType;
   readonly updatePollIntervalMs: number;
   readonly inventoryPollIntervalMs: number;
@@ -37,6 +40,10 @@ export interface AgentConfig {
   readonly scriptTimeoutMs: number;
   readonly scriptRetryTimeoutMs: number;
   readonly scriptRetryIntervalMs: number;
+  readonly commitTimeoutMs: number;
+  readonly commitConnectivity: "server" | "local";
+  /** 0: never. */
+  readonly abortCheckMs: number;
   readonly artifactVerifyKeys: readonly string[];
   readonly deviceTypeFile: string | undefined;
   readonly updateLogPath: string | undefined;
@@ -82,9 +89,15 @@ function held<K extends WithDefault>(values: ConfigValues, key: K): NonNullable<
   return (values[key] ?? facts.default) as NonNullable<ConfigValues[K]>;
 }
 
+function keyPlace(key: string, engine: string, place: Place): KeyPlace {
+  return key.startsWith("pkcs11:") ? { engine, uri: key } : { path: place(key) };
+}
+
 function clientCertificate(values: ConfigValues, place: Place): AgentConfig["clientCertificate"] {
   const { "HttpsClient.Certificate": certificate, "HttpsClient.Key": key } = values;
-  if (certificate !== undefined && key !== undefined) return { certificate: place(certificate), key: place(key) };
+  if (certificate !== undefined && key !== undefined) {
+    return { certificate: place(certificate), key: keyPlace(key, held(values, "HttpsClient.SSLEngine"), place) };
+  }
   if (certificate === undefined && key === undefined) return undefined;
   const [there, missing] = key === undefined ? ["Certificate", "Key"] : ["Key", "Certificate"];
   throw new AgentError("config-invalid", `HttpsClient.${there} is configured, but HttpsClient.${missing} is not`);
@@ -96,6 +109,7 @@ function clientCertificate(values: ConfigValues, place: Place): AgentConfig["cli
  */
 export function settingsFrom(values: ConfigValues, place: Place = (path) => path): AgentConfig {
   const placed = (path: string | undefined): string | undefined => (path === undefined ? undefined : place(path));
+  const staticKey = values["Security.AuthPrivateKey"];
   const ms = (key: WithDefault): number => Number(held(values, key)) * SECOND_MS;
   const urls = values.Servers?.map(({ ServerURL }) => ServerURL) ?? (values.ServerURL ? [values.ServerURL] : []);
   const keys = values.ArtifactVerifyKeys ?? (values.ArtifactVerifyKey ? [values.ArtifactVerifyKey] : []);
@@ -106,7 +120,7 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     serverCertificate: placed(values.ServerCertificate),
     skipVerify: held(values, "SkipVerify"),
     clientCertificate: clientCertificate(values, place),
-    staticKey: placed(values["Security.AuthPrivateKey"]),
+    staticKey: staticKey === undefined ? undefined : keyPlace(staticKey, held(values, "Security.SSLEngine"), place),
     keyType: held(values, "KeyType") as DeviceKeyType,
     updatePollIntervalMs: ms("UpdatePollIntervalSeconds"),
     inventoryPollIntervalMs: ms("InventoryPollIntervalSeconds"),
@@ -124,6 +138,9 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     scriptTimeoutMs: ms("StateScriptTimeoutSeconds"),
     scriptRetryTimeoutMs: ms("StateScriptRetryTimeoutSeconds"),
     scriptRetryIntervalMs: ms("StateScriptRetryIntervalSeconds"),
+    commitTimeoutMs: ms("CommitTimeoutSeconds"),
+    commitConnectivity: held(values, "CommitConnectivity") as AgentConfig["commitConnectivity"],
+    abortCheckMs: ms("AbortCheckIntervalSeconds"),
     artifactVerifyKeys: [...new Set(keys)].map(place),
     deviceTypeFile: placed(values.DeviceTypeFile),
     updateLogPath: placed(values.UpdateLogPath),

@@ -12,6 +12,7 @@ const FAULTS: Readonly<Record<string, readonly [code: string, saying: string]>> 
   EPIPE: ["connection-broken", "the connection broke"],
   ETIMEDOUT: ["connection-stalled", "nothing moved on the connection for too long"],
   EPROXY: ["proxy-refused", "its proxy opens no way to it"],
+  EENGINE: ["key-unusable", "the device's key for TLS cannot be used"],
   EMSGSIZE: ["answer-malformed", "the answer is too large"],
   CERT_NOT_YET_VALID: ["certificate-not-yet-valid", "its certificate is not valid yet"],
   CERT_HAS_EXPIRED: ["certificate-expired", "its certificate has expired"],

@@ -46,20 +46,32 @@ function headersOf(config: InternalAxiosRequestConfig): http.OutgoingHttpHeaders
  * Carries one of axios's requests out over Node's own HTTP, and nothing more: no redirects, no decompression,
  * no limits. axios's adapter for Node brings in HTTP/2, forms and tables of media types: that is a quarter of
  * the memory of an agent that never uses them.
- * @param onRequest Called with the request as soon as it is made.
+ * @param onRequest Called with the request as soon as it is made, and with what breaks it off.
  */
-export function httpAdapter(request: HttpRequest, onRequest: (made: http.ClientRequest) => void): HttpAdapter {
+export function httpAdapter(
+  request: HttpRequest,
+  onRequest: (made: http.ClientRequest, breakOff: (reason: unknown) => void) => void,
+): HttpAdapter {
   return (config) =>
     new Promise<AxiosResponse>((resolve, reject) => {
+      const { signal } = request;
       const { headers: routing = {}, ...options } = route(request);
       const made = (options.protocol === "https:" ? https : http).request({
         ...options,
         method: request.method,
         headers: { ...headersOf(config), ...routing },
-        ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
+      // A request that has no connection yet tells nobody that it was destroyed.
+      const breakOff = (reason: unknown): void => {
+        made.destroy();
+        reject(reason);
+      };
+      const onAbort = (): void => breakOff(signal?.reason);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      made.once("close", () => signal?.removeEventListener("abort", onAbort));
       made.on("error", reject);
       made.once("response", (message) => {
+        signal?.removeEventListener("abort", onAbort);
         resolve({
           data: message,
           status: message.statusCode ?? 0,
@@ -69,7 +81,7 @@ export function httpAdapter(request: HttpRequest, onRequest: (made: http.ClientR
           request: made,
         });
       });
-      onRequest(made);
+      onRequest(made, breakOff);
       const data: unknown = config.data;
       made.end(data instanceof Uint8Array ? data : undefined);
     });

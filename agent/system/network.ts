@@ -14,8 +14,12 @@ function stalled(url: string, idleTimeoutMs: number): SystemError {
   return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
 }
 
-/** Breaks off `request` when neither direction has moved for so long, name look-up and connecting included. */
-function breakOffWhenIdle(request: http.ClientRequest, url: string, idleTimeoutMs: number): () => void {
+/** Calls `breakOff` when neither direction has moved for so long, name look-up and connecting included. */
+function breakOffWhenIdle(
+  request: http.ClientRequest,
+  breakOff: (reason: SystemError) => void,
+  { url, idleTimeoutMs }: HttpRequest,
+): () => void {
   let moved = -1;
   let movedAt = performance.now();
   const look = (): void => {
@@ -26,7 +30,7 @@ function breakOffWhenIdle(request: http.ClientRequest, url: string, idleTimeoutM
       moved = bytes;
       movedAt = now;
     } else if (now - movedAt >= idleTimeoutMs) {
-      request.destroy(stalled(url, idleTimeoutMs));
+      breakOff(stalled(url, idleTimeoutMs));
     }
   };
   look();
@@ -120,12 +124,12 @@ async function throughAxios(request: HttpRequest, adapter: HttpAdapter): Promise
 async function attempt(
   request: HttpRequest,
 ): Promise<{ answer: HttpResponse } | { fault: SystemError; stale: boolean }> {
-  const { url, idleTimeoutMs, signal } = request;
+  const { signal } = request;
   let sent: http.ClientRequest | undefined;
   let stopWatching: () => void = () => undefined;
-  const adapter = httpAdapter(request, (made) => {
+  const adapter = httpAdapter(request, (made, breakOff) => {
     sent = made;
-    stopWatching = breakOffWhenIdle(made, url, idleTimeoutMs);
+    stopWatching = breakOffWhenIdle(made, breakOff, request);
   });
   try {
     return { answer: answerOf(await throughAxios(request, adapter), request) };

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Agent as PlainAgent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
-import { rootCertificates, type SecureContextOptions } from "node:tls";
-import type { TlsOptions } from "@upkeep/shared/system";
-import { type HttpProxy, TunnelAgent } from "./tunnel.ts";
+import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from "node:tls";
+import { SystemError, type TlsOptions } from "@upkeep/shared/system";
+import { type HttpProxy, type Trust, TunnelAgent } from "./tunnel.ts";
 
 /** Where Linux systems keep the certificates that they trust, as one file. */
 const SYSTEM_BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
@@ -20,19 +20,48 @@ function systemCertificates(): string[] {
   return bundle === undefined ? [...rootCertificates] : [readFileSync(bundle, "utf8")];
 }
 
-/** Whom to trust, what to show; TLS 1.2 or newer in any case. */
-function contextOptions(options: TlsOptions): SecureContextOptions & { rejectUnauthorized: boolean } {
-  const { trusted, certificate, key, keyInEngine, skipVerify } = options;
-  return {
+/** Where OpenSSL's engines are on Linux systems. Node brings an OpenSSL of its own that looks elsewhere. */
+function findEngines(engine: string): string | undefined {
+  const parents = ["/usr/lib", "/usr/lib64", "/usr/local/lib", ...multiarch()];
+  const folders = parents.flatMap((parent) => [`${parent}/engines-3`, `${parent}/engines-1.1`]);
+  return folders.find((folder) => existsSync(`${folder}/${engine}.so`));
+}
+
+/** Debian's directories, such as /usr/lib/aarch64-linux-gnu. */
+function multiarch(): string[] {
+  return readdirSync("/usr/lib")
+    .filter((name) => name.includes("-linux-gnu"))
+    .map((name) => `/usr/lib/${name}`);
+}
+
+/** @throws SystemError with code EENGINE if this Node, or its OpenSSL, cannot use the key. */
+function contextWithEngine(engine: string, options: SecureContextOptions): SecureContext {
+  const folder = process.env.OPENSSL_ENGINES ?? findEngines(engine);
+  // OpenSSL reads it when it looks for the engine.
+  if (folder !== undefined) process.env.OPENSSL_ENGINES = folder;
+  try {
+    return createSecureContext(options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const where = folder === undefined ? `; no ${engine}.so was found where systems keep engines` : ` in ${folder}`;
+    throw new SystemError("EENGINE", `Node ${process.version} cannot use the key through '${engine}'${where}: ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Whom to trust and what to show; TLS 1.2 or newer in any case. */
+function secureContext(options: TlsOptions): SecureContext {
+  const { trusted, certificate, key, keyInEngine } = options;
+  const settings: SecureContextOptions = {
     ca: [...systemCertificates(), ...(trusted === undefined ? [] : [trusted])],
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),
-    ...(keyInEngine === undefined
-      ? {}
-      : { privateKeyEngine: keyInEngine.engine, privateKeyIdentifier: keyInEngine.id }),
     minVersion: "TLSv1.2",
-    rejectUnauthorized: skipVerify !== true,
   };
+  if (keyInEngine === undefined) return createSecureContext(settings);
+  const { engine, id } = keyInEngine;
+  return contextWithEngine(engine, { ...settings, privateKeyEngine: engine, privateKeyIdentifier: id });
 }
 
 /** For as long as anything may come of a round: its connections are closed by then. */
@@ -42,6 +71,12 @@ const KEPT_MS = 10_000;
 const agents = new Map<string, { readonly agent: TlsAgent; readonly forget: NodeJS.Timeout }>();
 
 export const plainAgent = new PlainAgent(KEEP_ALIVE);
+
+/** A proxy is not the one to whom the device shows its certificate. */
+function trustOnly({ trusted, skipVerify }: TlsOptions): Trust {
+  const options = trusted === undefined ? {} : { trusted };
+  return { context: () => secureContext(options), rejectUnauthorized: skipVerify !== true };
+}
 
 /**
  * The agent for a TLS connection to the peer itself, or to it through `proxy`. Forgotten when it has not been
@@ -55,8 +90,13 @@ export function tlsAgent(options: TlsOptions = {}, proxy?: HttpProxy): TlsAgent 
     known.forget.refresh();
     return known.agent;
   }
-  const settings = { ...KEEP_ALIVE, ...contextOptions(options) };
-  const agent = proxy === undefined ? new TlsAgent(settings) : new TunnelAgent(settings, proxy);
+  const settings = {
+    ...KEEP_ALIVE,
+    // Parsed once for all connections, not once for each.
+    secureContext: secureContext(options),
+    rejectUnauthorized: skipVerify !== true,
+  };
+  const agent = proxy === undefined ? new TlsAgent(settings) : new TunnelAgent(settings, proxy, trustOnly(options));
   // Requests that are under way keep what they use; only the next one begins afresh.
   const forget = setTimeout(() => agents.delete(name), KEPT_MS);
   forget.unref();

@@ -26,11 +26,17 @@ export function proxyAt(url: string): HttpProxy {
   };
 }
 
+/** How a proxy that is reached over TLS proves who it is. */
+export interface Trust {
+  readonly context: () => tls.SecureContext;
+  readonly rejectUnauthorized: boolean;
+}
+
 /** How long a proxy may take to open a tunnel: it has to reach the peer first. */
 const TUNNEL_MS_MAX = 120_000;
 
 /** A connection to `target` (host and port) through `proxy`, on which nothing has been sent yet. */
-function openTunnel(proxy: HttpProxy, target: string, trust: tls.SecureContextOptions): Promise<Duplex> {
+function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (message: string, cause?: unknown): void => {
       clearTimeout(deadline);
@@ -44,7 +50,7 @@ function openTunnel(proxy: HttpProxy, target: string, trust: tls.SecureContextOp
       path: target,
       agent: false,
       headers: { host: target, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
-      ...(secure ? trust : {}),
+      ...(secure ? { secureContext: trust.context(), rejectUnauthorized: trust.rejectUnauthorized } : {}),
     };
     const request = (secure ? https : http).request(options);
     const deadline = setTimeout(() => {
@@ -84,14 +90,12 @@ type Created = (error: Error | null, socket?: Duplex) => void;
 /** TLS to the peer, through a tunnel that an HTTP proxy opens: the proxy sees host and port, and nothing else. */
 export class TunnelAgent extends https.Agent {
   readonly #proxy: HttpProxy;
-  readonly #trust: tls.SecureContextOptions;
+  readonly #trust: Trust;
 
-  constructor(options: https.AgentOptions, proxy: HttpProxy) {
+  constructor(options: https.AgentOptions, proxy: HttpProxy, trust: Trust) {
     super(options);
     this.#proxy = proxy;
-    const { ca, minVersion, rejectUnauthorized } = options;
-    // The proxy is not the one to whom the device shows its certificate.
-    this.#trust = { ca, minVersion, rejectUnauthorized } as tls.SecureContextOptions;
+    this.#trust = trust;
   }
 
   override createConnection(options: tls.ConnectionOptions & { host?: string }, created: Created): undefined {

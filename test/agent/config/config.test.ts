@@ -49,7 +49,7 @@ describe("a configuration file", () => {
     expect(warnings).toEqual([]);
     expect(settingsFrom(values)).toMatchObject({
       servers: ["https://one.example"],
-      clientCertificate: { certificate: "/c", key: "/k" },
+      clientCertificate: { certificate: "/c", key: { path: "/k" } },
     });
   });
 
@@ -58,13 +58,11 @@ describe("a configuration file", () => {
       ServerUrls: "x",
       UpdateControlMap: { MapTimeout: 1 },
       DBus: { Enabled: true },
-      Security: { SSLEngine: "" },
     });
     expect(warnings).toEqual([
       "mender.conf: unknown key ServerUrls is ignored",
       "mender.conf: UpdateControlMap has no effect: update control maps are not asked for",
       "mender.conf: DBus has no effect: the agent offers nothing on D-Bus",
-      "mender.conf: Security.SSLEngine has no effect: keys in hardware are not supported yet",
     ]);
   });
 
@@ -89,6 +87,28 @@ describe("a configuration file", () => {
     expect(() => parse(content)).toThrow(
       expect.objectContaining({ code: "config-invalid", message: expect.stringContaining(message) }),
     );
+  });
+
+  it("may name keys in hardware, and the engine to reach them", () => {
+    const uri = "pkcs11:token=device;object=key";
+    const settings = (content: unknown) => settingsFrom(parse(content).values);
+    expect(settings({ Security: { AuthPrivateKey: uri, SSLEngine: "" } }).staticKey).toEqual({ engine: "pkcs11", uri });
+    expect(settings({ Security: { AuthPrivateKey: uri, SSLEngine: "tpm2" } }).staticKey).toMatchObject({
+      engine: "tpm2",
+    });
+    expect(settings({ HttpsClient: { Certificate: "/c", Key: uri } }).clientCertificate).toEqual({
+      certificate: "/c",
+      key: { engine: "pkcs11", uri },
+    });
+    expect(() => settings({ HttpsClient: { Key: "tpm2:1" } })).toThrow("an absolute path or a pkcs11: URI");
+  });
+
+  it("may name hosts that a server may send on to", () => {
+    const hosts = ["cdn.example.com", ".example.org", "h:8443", "10.1.2.3", "[::1]:80"];
+    expect(settingsFrom(parse({ RedirectHosts: hosts }).values).redirectHosts).toEqual(hosts);
+    for (const host of ["", "https://a", "a b", "*.a", ".", "a/b", "-a"]) {
+      expect(() => parse({ RedirectHosts: [host] })).toThrow("must be a list of hosts");
+    }
   });
 
   it.each([
@@ -143,7 +163,7 @@ describe("the configuration", () => {
     expect(config).toMatchObject({
       servers: ["https://main"],
       updatePollIntervalMs: 7000,
-      clientCertificate: { certificate: "/fallback-certificate", key: "/main-key" },
+      clientCertificate: { certificate: "/fallback-certificate", key: { path: "/main-key" } },
     });
     expect(warnings).toEqual([`${fallbackConfig}: unknown key Extra is ignored`]);
   });
