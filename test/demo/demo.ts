@@ -53,11 +53,12 @@ echo "${release.greeting}"
 async function follow(management: ManagementClient, deployment: string): Promise<DeviceDeployment> {
   let last = "";
   return until(`deployment ${deployment} is finished`, async () => {
+    // Asked first: what is finished does not change any more.
+    const { status } = await management.deployment(deployment);
     const [device] = await management.deviceDeployments(deployment);
     if (device === undefined) return undefined;
     if (device.status !== last) say(`  ${paint(36, "•")} ${device.status}`);
     last = device.status;
-    const { status } = await management.deployment(deployment);
     return status === "finished" ? device : undefined;
   });
 }
