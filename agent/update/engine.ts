@@ -62,7 +62,11 @@ export class UpdateEngine {
   runDeployment(instructions: DeploymentInstructions, signal: AbortSignal = NEVER): Promise<DeploymentResult> {
     return this.#alone(async () => {
       this.#demandNonePending();
-      const run = await this.#deploymentRun(newRecord("deployment", instructions.id), signal, instructions);
+      const run = await this.#deploymentRun(
+        newRecord("deployment", instructions.id, this.#options.system.clock.now()),
+        signal,
+        instructions,
+      );
       run.logger.info(`deployment ${instructions.id} begins`);
       return await this.#walkDeployment(run, { to: "Download" });
     });

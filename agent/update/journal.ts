@@ -31,6 +31,10 @@ export const JournalRecord = z.object({
   device: z.enum(["old", "new", "unknown"]),
   /** Something failed on the way back: whatever follows, what ran before is not surely restored. */
   spoiled: z.boolean(),
+  /** Reboots of the rollback so far. */
+  rollbackReboots: z._default(z.int().check(z.minimum(0)), 0),
+  /** When it began, in milliseconds since the Unix epoch: no true clock says anything earlier from then on. */
+  begunMs: z.optional(z.number()),
   /** Too many states: the update was given up. */
   looped: z.boolean(),
   /** Why it failed, as it was first known. */
@@ -44,7 +48,7 @@ export const JournalRecord = z.object({
 export type JournalRecord = z.infer<typeof JournalRecord>;
 
 /** The record of an update that begins. */
-export function newRecord(mode: JournalRecord["mode"], deployment: string | null): JournalRecord {
+export function newRecord(mode: JournalRecord["mode"], deployment: string | null, begunMs: number): JournalRecord {
   return {
     mode,
     deployment,
@@ -54,6 +58,8 @@ export function newRecord(mode: JournalRecord["mode"], deployment: string | null
     reboot: "No",
     device: "old",
     spoiled: false,
+    rollbackReboots: 0,
+    begunMs,
     looped: false,
     failure: null,
     failureCode: null,

@@ -1,5 +1,6 @@
 import { committedProvides, inconsistentProvides, installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
+import { unlessAborted } from "./abort-watch.ts";
 import { ACTIONS } from "./actions.ts";
 import { reportState } from "./reporting.ts";
 import { asAgentError, type Run, scriptsOf } from "./run.ts";
@@ -79,14 +80,30 @@ async function visit(
     if (told === "aborted") return aborted(run);
     if (told === "failed") return failed(run, name, "report-failed", "the server could not be told");
   }
+  if (state.limited) {
+    if (run.record.rollbackReboots >= run.options.settings.rollbackRebootsMax) return tooOften(run, name);
+    run.record.rollbackReboots += 1;
+  }
   if (!journalled) {
     const detour = await journal(run, name, state);
     if (detour !== undefined) return detour;
   }
-  const outcome = await actWithScripts(run, name, state, bare === true);
+  const act = (inner: Run): Promise<string> => actWithScripts(inner, name, state, bare === true);
+  const outcome = state.report?.repeated && !late ? await unlessAborted(run, state.report.status, act) : await act(run);
+  if (outcome === undefined) {
+    run.logger.warning(`stopped while ${state.doing}`);
+    return `${aborted(run)}-within`;
+  }
   if (state.report === undefined || !late) return outcome;
   const told = await reportState(run, state.report);
   return told === "aborted" ? aborted(run) : told;
+}
+
+function tooOften(run: Run, name: StateName): string {
+  const { rollbackReboots } = run.record;
+  const message = `what ran before did not come back within ${rollbackReboots} reboots, so no more are made`;
+  failed(run, name, "rollback-reboots", message);
+  return "too-often";
 }
 
 async function actWithScripts(run: Run, name: StateName, state: State, bare: boolean): Promise<string> {

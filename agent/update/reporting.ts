@@ -1,9 +1,8 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
+import { proveConnectivity } from "./commit-proof.ts";
 import { asAgentError, type Run, serverOf } from "./run.ts";
 import type { State } from "./states.ts";
-
-/** How telling the server went: it has it; it wants the deployment stopped; it could not be told. */
-export type ReportOutcome = "done" | "aborted" | "failed";
+import { type ReportOutcome, send } from "./status.ts";
 
 type StateReport = NonNullable<State["report"]>;
 
@@ -13,24 +12,8 @@ export async function reportState(run: Run, report: StateReport): Promise<Report
   if (deployment === null) return "done";
   if (report.status === "outcome") return await insist(run, () => reportOutcome(run, deployment, outcome ?? "failure"));
   const status = report.status;
-  if (report.effort === "once") return await reportOnce(run, deployment, status);
-  let fresh = report.afresh !== true;
-  return await insist(run, async () => {
-    if (!fresh) await serverOf(run).loginAfresh(run.signal);
-    fresh = true;
-    return await send(run, deployment, status);
-  });
-}
-
-async function send(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
-  const answer = await serverOf(run).report(deployment, status, run.signal);
-  if (answer === "accepted") return "done";
-  run.logger.warning(
-    answer === "aborted"
-      ? `the server answered ${status} with: the deployment was aborted, or is over`
-      : `the server answered ${status} with: it knows of no such deployment`,
-  );
-  return "aborted";
+  if (report.effort === "prove") return await proveConnectivity(run, deployment, status);
+  return await reportOnce(run, deployment, status);
 }
 
 /** Nothing depends on the server having got it; only an abort is heeded. */

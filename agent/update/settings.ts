@@ -28,6 +28,14 @@ export interface UpdateSettings {
   readonly rebootTimeoutMs: number;
   /** Pause before the rollback's reboot is tried again. */
   readonly rollbackRebootPauseMs: number;
+  /** How often the rollback may reboot before it is given up. */
+  readonly rollbackRebootsMax: number;
+  /** How long the new software may try to reach the server, before it is committed, until it is rolled back. */
+  readonly commitTimeoutMs: number;
+  /** What the new software must be able to reach: the server, or at least a local network. */
+  readonly commitConnectivity: "server" | "local";
+  /** How often, during a download or an install, the server is asked whether it was aborted; 0: not at all. */
+  readonly abortCheckMs: number;
   /** How many states one update may enter, restarts included, before it is given up as a loop. */
   readonly stateVisitsMax: number;
 }
@@ -42,5 +50,9 @@ export const DEFAULT_UPDATE_SETTINGS: UpdateSettings = {
   killGraceMs: 10_000,
   rebootTimeoutMs: 600_000,
   rollbackRebootPauseMs: 30_000,
+  rollbackRebootsMax: 5,
+  commitTimeoutMs: 2160_000,
+  commitConnectivity: "server",
+  abortCheckMs: 60_000,
   stateVisitsMax: 28,
 };

@@ -67,7 +67,7 @@ export async function installStandalone(steps: StandaloneSteps, source: Artifact
     if (steps.signal.aborted) return { kind: "interrupted", state: "Download" };
     return { kind: "failed", artifactName: undefined, device: "old", failure: asAgentError(error) };
   }
-  const record = newRecord("standalone", null);
+  const record = newRecord("standalone", null, steps.options.system.clock.now());
   try {
     return resultOf(record, await steps.walk(record, () => ({ to: "Download" }), opened));
   } finally {

@@ -26,10 +26,13 @@ export interface Step {
 
 interface StateReport {
   readonly status: Extract<ReportedStatus, "downloading" | "installing" | "rebooting"> | "outcome";
-  /** `once`: tried once, only an abort matters; `insist`: retried, and failing that is a failure. */
-  readonly effort: "once" | "insist";
-  /** Log in afresh first: the software that runs now must prove that it can. */
-  readonly afresh?: true;
+  /**
+   * `once`: tried once, only an abort matters; `prove`: the software that runs now must prove that it can log
+   * in and report; `insist`: retried, and kept until it was told.
+   */
+  readonly effort: "once" | "prove" | "insist";
+  /** The status is repeated in intervals while the state acts, so that an abort is noticed then too. */
+  readonly repeated?: true;
 }
 
 interface StateRow {
@@ -51,6 +54,8 @@ interface StateRow {
   readonly lenient?: true;
   /** The Leave scripts run also when the state failed. */
   readonly leaveAlways?: true;
+  /** Entered only so often in one update (`rollbackRebootsMax`), and then left by `too-often`. */
+  readonly limited?: true;
   readonly next: Readonly<Record<string, Step>>;
   /** The state to go on with when the program starts and finds this one in the journal. */
   readonly restart?: string;
@@ -59,7 +64,7 @@ interface StateRow {
 export const STATES = {
   Download: {
     doing: "downloading the artifact",
-    report: { status: "downloading", effort: "once" },
+    report: { status: "downloading", effort: "once", repeated: true },
     journal: "must",
     enter: "Download_Enter",
     leave: "Download_Leave",
@@ -69,12 +74,13 @@ export const STATES = {
       empty: { to: "Cleanup", device: "new" },
       failed: { to: "Cleanup" },
       aborted: { to: "Cleanup" },
+      "aborted-within": { to: "Cleanup" },
     },
     restart: "Cleanup",
   },
   ArtifactInstall: {
     doing: "installing the artifact",
-    report: { status: "installing", effort: "once" },
+    report: { status: "installing", effort: "once", repeated: true },
     journal: "must",
     device: "unknown",
     enter: "ArtifactInstall_Enter",
@@ -84,6 +90,8 @@ export const STATES = {
       done: { to: "NeedsArtifactReboot" },
       failed: { to: "SupportsRollback" },
       aborted: { to: "Cleanup" },
+      // Something has been changed already.
+      "aborted-within": { to: "SupportsRollback" },
     },
     restart: "SupportsRollback",
   },
@@ -130,7 +138,7 @@ export const STATES = {
   },
   BeforeArtifactCommit: {
     doing: "checking that the server can still be reached",
-    report: { status: "installing", effort: "insist", afresh: true },
+    report: { status: "installing", effort: "prove" },
     journal: "no",
     next: {
       done: { to: "ArtifactCommit" },
@@ -191,9 +199,11 @@ export const STATES = {
     journal: "try",
     enter: "ArtifactRollbackReboot_Enter",
     lenient: true,
+    limited: true,
     next: {
       done: { to: "ArtifactVerifyRollbackReboot" },
       failed: { to: "ArtifactVerifyRollbackReboot" },
+      "too-often": { to: "ArtifactFailure", device: "unknown" },
     },
     restart: "ArtifactVerifyRollbackReboot",
   },

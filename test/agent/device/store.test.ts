@@ -19,7 +19,7 @@ describe("the device's store", () => {
     const store = await DeviceStore.open(files, DATASTORE, SILENT);
     expect(store.provides).toBeUndefined();
     expect(deviceProvides(store, "board")).toEqual({ artifact_name: "unknown", device_type: "board" });
-    const update = { ...newRecord("deployment", "d-1"), artifact, outcome: "success" as const };
+    const update = { ...newRecord("deployment", "d-1", 0), artifact, outcome: "success" as const };
     await store.save({ provides: { artifact_name: "new" }, update });
     const again = await DeviceStore.open(files, DATASTORE, SILENT);
     expect(again.provides).toEqual({ artifact_name: "new" });
@@ -33,7 +33,7 @@ describe("the device's store", () => {
   it("stays as it was when a save fails, and keeps nothing of the caller's objects", async () => {
     const files = new MemoryFiles();
     const store = await DeviceStore.open(files, DATASTORE, SILENT);
-    const update = newRecord("deployment", "d-1");
+    const update = newRecord("deployment", "d-1", 0);
     await store.save({ update });
     update.visits = 7;
     expect(store.update?.visits).toBe(0);
@@ -48,7 +48,7 @@ describe("the device's store", () => {
     "text that is not JSON": ["{ half", "it is not JSON"],
     "a newer version": ['{"version": 2, "provides": null, "update": null}', "version"],
     "a state that there is not": [
-      JSON.stringify({ version: 1, provides: null, update: { ...newRecord("deployment", "d"), state: "Dancing" } }),
+      JSON.stringify({ version: 1, provides: null, update: { ...newRecord("deployment", "d", 0), state: "Dancing" } }),
       "update",
     ],
     nothing: ["", "it is not JSON"],

@@ -1,0 +1,69 @@
+import type { ReportedStatus } from "@upkeep/shared/protocol";
+import { AgentError } from "../errors.ts";
+import { asAgentError, type Run } from "./run.ts";
+import { send } from "./status.ts";
+
+/** A question that is under way when the state ends may still take so long; then it is dropped. */
+const LAST_ANSWER_MS_MAX = 10_000;
+
+/**
+ * Run what a state does, and ask meanwhile, in the intervals of `abortCheckMs`, whether the deployment was
+ * aborted: by repeating the state's status, which the server answers with 409 then. Whatever is under way is
+ * stopped in that case.
+ * @param act Gets a run whose signal stops it.
+ * @returns What `act` did; `undefined` if the deployment was aborted.
+ */
+export async function unlessAborted<T>(
+  run: Run,
+  status: ReportedStatus,
+  act: (run: Run) => Promise<T>,
+): Promise<T | undefined> {
+  const { abortCheckMs } = run.options.settings;
+  const { deployment } = run.record;
+  if (deployment === null || abortCheckMs === 0) return await act(run);
+  const abortion = new AbortController();
+  const over = new AbortController();
+  const watching = watch(run, deployment, status, AbortSignal.any([run.signal, over.signal]), () =>
+    abortion.abort(new AgentError("aborted", "the server aborted the deployment")),
+  );
+  try {
+    return await act({ ...run, signal: AbortSignal.any([run.signal, abortion.signal]) });
+  } catch (error) {
+    if (abortion.signal.aborted && !run.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    over.abort();
+    await watching;
+  }
+}
+
+/** Ends soon after `over` is aborted. Never rejects. */
+async function watch(
+  run: Run,
+  deployment: string,
+  status: ReportedStatus,
+  over: AbortSignal,
+  onAborted: () => void,
+): Promise<void> {
+  const { timers } = run.options.system;
+  for (;;) {
+    try {
+      await timers.sleep(run.options.settings.abortCheckMs, over);
+      // Not dropped at once: a status that the server gets after the next one would tell it something old.
+      const question = new AbortController();
+      const drop = (): void => {
+        timers.after(LAST_ANSWER_MS_MAX, () => question.abort(over.reason));
+      };
+      over.addEventListener("abort", drop, { once: true });
+      try {
+        const answer = await send({ ...run, signal: question.signal }, deployment, status);
+        if (answer === "aborted") return onAborted();
+      } finally {
+        over.removeEventListener("abort", drop);
+      }
+    } catch (error) {
+      if (over.aborted) return;
+      run.logger.debug(`could not ask whether the deployment was aborted: ${asAgentError(error).message}`);
+    }
+  }
+}

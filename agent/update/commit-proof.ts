@@ -1,0 +1,98 @@
+import type { ReportedStatus } from "@upkeep/shared/protocol";
+import { connectedInterfaces } from "../device/local-network.ts";
+import type { AgentError } from "../errors.ts";
+import { asAgentError, type Run, serverOf } from "./run.ts";
+import { type ReportOutcome, send } from "./status.ts";
+
+/** Pause between two tries where nothing else says how long it should be. */
+const PAUSE_MS = 60_000;
+/** While the clock is wrong, it is looked at so often: once it is set, the next try comes at once. */
+const CLOCK_LOOK_MS = 10_000;
+
+/** Faults that mean the network or the server, and not this device: where local connectivity is enough, they do not count. */
+const AWAY: ReadonlySet<string> = new Set([
+  "server-unreachable",
+  "connection-broken",
+  "connection-stalled",
+  "proxy-refused",
+  "server-failed",
+  "server-busy",
+]);
+
+/**
+ * The software that runs now must prove that it can still authorise itself and report, before it is committed:
+ * else nobody could ever mend it from afar. It is tried for as long as `commitTimeoutMs` says.
+ */
+export async function proveConnectivity(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
+  const { system, settings, retryDelays } = run.options;
+  const { clock } = system;
+  const deadline = clock.monotonic() + settings.commitTimeoutMs;
+  let pauseMs = PAUSE_MS;
+  for (let made = 1; ; made++) {
+    let fault: AgentError;
+    try {
+      await serverOf(run).loginAfresh(run.signal);
+      return await send(run, deployment, status);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      fault = asAgentError(error);
+    }
+    if (settings.commitConnectivity === "local" && (await localNetworkIsEnough(run, fault))) return "done";
+    const leftMs = deadline - clock.monotonic();
+    if (leftMs <= 0) {
+      const why = `the server could not be reached for ${settings.commitTimeoutMs / 1000} s with the new software`;
+      run.logger.error(`${why}, so it is not committed: ${fault.message}`);
+      return "failed";
+    }
+    pauseMs = retryDelays(made, fault.retryAfterMs) ?? pauseMs;
+    const untilNextMs = Math.min(pauseMs, leftMs);
+    const clockSays = clockFault(run, fault);
+    run.logger.warning(
+      `cannot yet prove that the server can be reached (${fault.message}); ${clockSays ?? ""}trying again within ${Math.ceil(untilNextMs / 1000)} s, and for another ${Math.round(leftMs / 1000)} s in all`,
+    );
+    await pause(run, untilNextMs);
+  }
+}
+
+/** True if the clock says a time at which this update had not even begun: it is not synchronised (yet). */
+function clockIsBehind({ options, record }: Run): boolean {
+  return record.begunMs !== undefined && options.system.clock.now() < record.begunMs;
+}
+
+/** What is to be said of a clock that is the likely reason for a fault. */
+function clockFault(run: Run, fault: AgentError): string | undefined {
+  const now = new Date(run.options.system.clock.now()).toISOString();
+  const { begunMs } = run.record;
+  if (begunMs !== undefined && clockIsBehind(run)) {
+    return `the clock is not synchronised yet: it says ${now}, but the update began at ${new Date(begunMs).toISOString()}; waiting for it, `;
+  }
+  return fault.code === "certificate-not-yet-valid"
+    ? `the clock, which says ${now}, may not be synchronised yet; `
+    : undefined;
+}
+
+/** Wait; but if the clock is behind, only until it is set. */
+async function pause(run: Run, pauseMs: number): Promise<void> {
+  const { timers, clock } = run.options.system;
+  if (!clockIsBehind(run)) return await timers.sleep(pauseMs, run.signal);
+  const end = clock.monotonic() + pauseMs;
+  for (let leftMs = pauseMs; leftMs > 0 && clockIsBehind(run); leftMs = end - clock.monotonic()) {
+    await timers.sleep(Math.min(leftMs, CLOCK_LOOK_MS), run.signal);
+  }
+}
+
+async function localNetworkIsEnough(run: Run, fault: AgentError): Promise<boolean> {
+  if (!AWAY.has(fault.code)) return false;
+  try {
+    const interfaces = await connectedInterfaces(run.options.system.files);
+    if (interfaces.length === 0) return false;
+    run.logger.warning(
+      `the server cannot be reached (${fault.message}); committing all the same, as the configuration allows it and ${interfaces.join(", ")} is connected`,
+    );
+    return true;
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.logger.warning(`cannot tell whether there is a local network: ${asAgentError(error).message}`);
+    return false;
+  }
+}
