@@ -44,3 +44,15 @@ export function parsePublicUrl(value: string): string {
   }
   return (url.origin + url.pathname).replace(/\/+$/, "");
 }
+
+/**
+ * Where records are kept outside the data directory.
+ * @throws CommandError that names the option. What was given may hold a password, and is not repeated.
+ */
+export function parseDatabaseUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol)) {
+    throw new CommandError("--database: must be a URL such as postgres://upkeep@db.example.com/upkeep");
+  }
+  return value;
+}

@@ -2,7 +2,7 @@ import { createLogger, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } 
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
-import { isLoopback, parseListenAddress, parsePublicUrl } from "./addresses.ts";
+import { isLoopback, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
 import { announce } from "./announcement.ts";
 import { parseDuration } from "./durations.ts";
 import { CommandError } from "./failure.ts";
@@ -18,6 +18,12 @@ const OPTIONS = {
     type: "string",
     describe: "Directory for everything that is kept; made if it is not there",
     defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
+    requiresArg: true,
+  },
+  database: {
+    type: "string",
+    describe: "PostgreSQL database for the records, as postgres://USER@HOST:PORT/NAME; several servers may share it",
+    defaultDescription: "an SQLite file in the data directory",
     requiresArg: true,
   },
   listen: {
@@ -72,6 +78,8 @@ const OPTIONS = {
 const EPILOGUE = `The first start makes an administrator and prints the password, once.
 The log goes to standard error. With --json, the line on standard output holds: url, data, certificate
 (path; only with --tls-self-signed), and at the first start administrator: {email, password}.
+The password for --database may stand in the environment as PGPASSWORD. Servers that share a database share
+the data directory as well: the artifacts are there.
 SIGTERM and SIGINT let requests in flight finish; a second one ends the server at once.`;
 
 function text(value: unknown): string | undefined {
@@ -96,8 +104,10 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
   if ((cert === undefined) !== (key === undefined)) throw new CommandError("--cert and --key go together");
   if (selfSigned && cert !== undefined) throw new CommandError("--tls-self-signed and --cert exclude each other");
   const publicUrl = text(args["public-url"]);
+  const database = text(args.database);
   return {
     dataDirectory: text(args.data) ?? defaultDataDirectory(),
+    ...(database === undefined ? {} : { database: parseDatabaseUrl(database) }),
     listen,
     ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
     ...(selfSigned ? { tls: "self-signed" as const } : {}),

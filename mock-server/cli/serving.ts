@@ -17,6 +17,8 @@ const ADMINISTRATOR = "admin@example.com";
 /** What `serve` was told, checked. */
 export interface ServeSettings {
   readonly dataDirectory: string;
+  /** PostgreSQL, as `postgres://…`. Absent: the records are in the data directory. */
+  readonly database?: string;
   readonly listen: ListenAddress;
   readonly tls?: "self-signed" | { readonly certPath: string; readonly keyPath: string };
   readonly publicUrl?: string;
@@ -25,6 +27,9 @@ export interface ServeSettings {
   readonly deviceTokenLifeMs: number;
   readonly downloadLinkLifeMs: number;
 }
+
+/** What another server has not finished after so long it will not finish. */
+const ABANDONED_MS = 24 * 60 * 60 * 1000;
 
 /** A server that takes requests. */
 export interface Serving {
@@ -45,17 +50,13 @@ export interface Serving {
  */
 export async function startServing(system: System, settings: ServeSettings, logger: Logger): Promise<Serving> {
   const directory = absolutePath(settings.dataDirectory);
-  const lock = await openDirectory(system, directory);
+  const lock = await openDirectory(system, directory, settings.database);
   let domain: Domain | undefined;
   try {
     const tls = await identityOf(system, settings, directory);
-    domain = await openDomain({
-      system,
-      storage: { directory },
-      options: { autoAccept: settings.autoAccept, deviceTokenLifeMs: settings.deviceTokenLifeMs },
-    });
+    domain = await openRecords(system, settings, directory);
     const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
-    const blobs = await openBlobs(system, directory, domain, logger);
+    const blobs = await openBlobs(system, directory, settings.database !== undefined, domain, logger);
     const listening = await take(system, settings, domain, blobs, tls, logger);
     const address = { host: settings.listen.host, port: listening.port };
     return {
@@ -81,15 +82,34 @@ function stopper(listening: Listening, domain: Domain, lock: DirectoryLock): Ser
   };
 }
 
-async function openDirectory({ files }: System, directory: string): Promise<DirectoryLock> {
+/** Servers whose records are elsewhere may share the directory: nothing in it changes once it is there. */
+async function openDirectory(
+  { files }: System,
+  directory: string,
+  database: string | undefined,
+): Promise<DirectoryLock> {
   try {
     await files.makeDirectory(directory, 0o700);
-    return lockDirectory(directory);
+    return database === undefined ? lockDirectory(directory) : { release: () => undefined };
   } catch (error) {
     if (isSystemError(error, "EBUSY"))
       throw new CommandError(`another server is using the data directory ${directory}`);
     if (!isSystemError(error)) throw error;
     throw new CommandError(`the data directory ${directory} cannot be used: ${error.message}`);
+  }
+}
+
+async function openRecords(
+  system: System,
+  { database, autoAccept, deviceTokenLifeMs }: ServeSettings,
+  directory: string,
+): Promise<Domain> {
+  const options = { autoAccept, deviceTokenLifeMs };
+  if (database === undefined) return await openDomain({ system, storage: { directory }, options });
+  try {
+    return await openDomain({ system, storage: { url: database }, options });
+  } catch (error) {
+    throw new CommandError(`--database: cannot be used: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -103,14 +123,25 @@ async function identityOf(
   return await readIdentity(system.files, absolutePath(tls.certPath), absolutePath(tls.keyPath));
 }
 
-/** Bytes that no record tells of are left from an upload or a deletion that was cut short. */
-async function openBlobs({ files }: System, directory: string, domain: Domain, logger: Logger): Promise<Blobs> {
-  const blobs = await openFileBlobs(files, `${directory}/artifacts`);
+/**
+ * Bytes that no record tells of are left from an upload or a deletion that was cut short.
+ * @param shared Other servers use the directory: what is new may be an upload that they are taking.
+ */
+async function openBlobs(
+  { files, clock }: System,
+  directory: string,
+  shared: boolean,
+  domain: Domain,
+  logger: Logger,
+): Promise<Blobs> {
+  const abandonedBeforeMs = shared ? clock.now() - ABANDONED_MS : Number.POSITIVE_INFINITY;
+  const blobs = await openFileBlobs(files, `${directory}/artifacts`, abandonedBeforeMs);
   const { items } = await domain.artifacts.list({}, { by: "name", order: "asc" });
   const known = new Set(items.map(({ id }) => id));
   const kept = new Set(await blobs.names());
   for (const name of kept) {
-    if (known.has(name)) continue;
+    const writtenMs = await blobs.writtenMs(name);
+    if (known.has(name) || writtenMs === undefined || writtenMs >= abandonedBeforeMs) continue;
     logger.warning("removing bytes that belong to no artifact", { artifact: name });
     await blobs.remove(name);
   }

@@ -26,4 +26,6 @@ export interface Blobs {
   remove(name: string): Promise<void>;
   /** The names of all complete blobs. */
   names(): Promise<string[]>;
+  /** When it was written, in milliseconds since the Unix epoch; `undefined` if there is no such blob. */
+  writtenMs(name: string): Promise<number | undefined>;
 }

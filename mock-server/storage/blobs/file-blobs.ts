@@ -8,12 +8,17 @@ const NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Blobs as files of one directory, which is made if it is not there. What an earlier run began to
- * write and did not finish is removed. Only one process may use the directory.
+ * write and did not finish is removed.
+ * @param unfinishedBeforeMs Where other processes use the directory too: what was written to since then
+ *   may be theirs, and stays. Milliseconds since the Unix epoch.
  */
-export async function openFileBlobs(files: Files, directory: string): Promise<Blobs> {
+export async function openFileBlobs(files: Files, directory: string, unfinishedBeforeMs = Infinity): Promise<Blobs> {
   await createDirectoryDurably(files, directory, 0o700);
   for (const { name } of await files.list(directory)) {
-    if (name.endsWith(UNFINISHED)) await files.remove(`${directory}/${name}`);
+    if (!name.endsWith(UNFINISHED)) continue;
+    const path = `${directory}/${name}`;
+    const status = await files.status(path);
+    if (status !== undefined && status.modifiedMs < unfinishedBeforeMs) await files.remove(path);
   }
   await files.syncDirectory(directory);
   return new FileBlobs(files, directory);
@@ -55,6 +60,10 @@ class FileBlobs implements Blobs {
 
   async names(): Promise<string[]> {
     return (await this.#files.list(this.#directory)).map(({ name }) => name).filter((name) => NAME.test(name));
+  }
+
+  async writtenMs(name: string): Promise<number | undefined> {
+    return (await this.#files.status(this.#path(name)))?.modifiedMs;
   }
 }
 

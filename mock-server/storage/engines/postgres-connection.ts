@@ -2,13 +2,17 @@ import {
   type ColumnDefinitionNode,
   type CompiledQuery,
   type DatabaseConnection,
+  type DatabaseIntrospector,
   type DataTypeNode,
   HandleEmptyInListsPlugin,
+  type Kysely,
   PostgresAdapter,
-  PostgresIntrospector,
   PostgresQueryCompiler,
   type QueryResult,
   replaceWithNoncontingentExpression,
+  type SchemaMetadata,
+  sql,
+  type TableMetadata,
 } from "kysely";
 import { type ClientBase, DatabaseError } from "pg";
 import { invalid } from "../../errors.ts";
@@ -31,10 +35,35 @@ class ByteOrderCompiler extends PostgresQueryCompiler {
   }
 }
 
+/** Tells the migrations which tables are there: our own, whatever others make and drop beside them. */
+class OwnSchema implements DatabaseIntrospector {
+  readonly #db: Kysely<unknown>;
+
+  constructor(db: Kysely<unknown>) {
+    this.#db = db;
+  }
+
+  async getSchemas(): Promise<SchemaMetadata[]> {
+    return (await sql<SchemaMetadata>`select current_schema() as name`.execute(this.#db)).rows;
+  }
+
+  async getTables(): Promise<TableMetadata[]> {
+    const { rows } = await sql<{ schema: string; name: string }>`
+      select schemaname as schema, tablename as name from pg_tables where schemaname = current_schema()`.execute(
+      this.#db,
+    );
+    return rows.map((table) => ({ ...table, isView: false, isForeign: false, columns: [] }));
+  }
+
+  async getMetadata(): Promise<{ tables: TableMetadata[] }> {
+    return { tables: await this.getTables() };
+  }
+}
+
 export const POSTGRES: Language = {
   createAdapter: () => new PostgresAdapter(),
   createQueryCompiler: () => new ByteOrderCompiler(),
-  createIntrospector: (db) => new PostgresIntrospector(db),
+  createIntrospector: (db) => new OwnSchema(db),
   // `in ()` is no SQL that it knows.
   plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
 };

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StorageLocation } from "../../../mock-server/storage/index.ts";
 import { type Program, startProgram } from "../../support/program.ts";
 import { acceptedDevices, artifact, openTestDomain, PROVIDES } from "../domain-fixture.ts";
-import { POSTGRES_MISSING, type PostgresServer, postgresPrograms, startPostgres } from "../postgres/server.ts";
+import { describePostgres } from "../postgres/describe.ts";
+import { type PostgresServer, startPostgres } from "../postgres/server.ts";
 
 const STATUSES = ["downloading", "installing", "rebooting"] as const;
 const DEVICES = 10;
@@ -101,7 +102,7 @@ describe("Whatever was acknowledged before the server was killed is there when i
     }
   });
 
-  describe.skipIf(postgresPrograms() === undefined)(`in PostgreSQL`, () => {
+  describePostgres("in PostgreSQL", () => {
     let server: PostgresServer;
     beforeAll(async () => {
       server = await startPostgres({ durable: true });
@@ -116,9 +117,5 @@ describe("Whatever was acknowledged before the server was killed is there when i
         await expectAllFound(server, id, acknowledged);
       }
     });
-  });
-
-  test.runIf(process.env.CI)("in PostgreSQL, in CI at least", () => {
-    expect(postgresPrograms(), POSTGRES_MISSING).toBeDefined();
   });
 });
