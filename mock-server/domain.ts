@@ -1,5 +1,5 @@
 import type { System } from "@upkeep/shared/system";
-import { Artifacts, Deployments, DeviceSide } from "./deployments/index.ts";
+import { Artifacts, Configurations, Deployments, DeviceSide, Releases } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { keptSecret } from "./secrets.ts";
 import { Storage, type StorageLocation } from "./storage/index.ts";
@@ -27,7 +27,17 @@ export type {
   TextFilter,
 } from "./storage/index.ts";
 export { AUTH_STATUSES, DEVICE_STATUSES } from "./storage/index.ts";
-export type { NewAdministrator, UserPrincipal } from "./users/index.ts";
+export type {
+  AccessToken,
+  Account,
+  AccountChange,
+  KeptSettings,
+  NewAdministrator,
+  Permission,
+  UserPrincipal,
+  UserRole,
+} from "./users/index.ts";
+export { mayDo, mustBeAllowed, USER_ROLES } from "./users/index.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const TOKEN_LIFE_MS = 7 * DAY_MS;
@@ -58,6 +68,8 @@ export interface Domain {
   readonly users: Users;
   readonly artifacts: Artifacts;
   readonly deployments: Deployments;
+  readonly releases: Releases;
+  readonly configurations: Configurations;
   /** What devices do with deployments: ask, report, send logs. */
   readonly deviceSide: DeviceSide;
   /** 32 bytes for signing download links; the same after a restart. */
@@ -89,6 +101,8 @@ export async function openDomain(setup: {
       users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),
       artifacts: new Artifacts(storage, system.clock),
       deployments: new Deployments(storage, system),
+      releases: new Releases(storage, system.clock),
+      configurations: new Configurations(storage, system),
       deviceSide: new DeviceSide(storage, system.clock),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),

@@ -2,6 +2,7 @@
 const HTTP_STATUS = {
   invalid: 400,
   unauthorized: 401,
+  forbidden: 403,
   "not-found": 404,
   conflict: 409,
   "precondition-failed": 412,
@@ -45,6 +46,11 @@ export function invalid(message: string, options?: ErrorOptions): ServerError {
 /** 401: whoever asks is not known, not accepted, or no longer so. */
 export function unauthorized(message = "unauthorized"): ServerError {
   return new ServerError("unauthorized", message);
+}
+
+/** 403: whoever asks is known, and may not. */
+export function forbidden(message = "forbidden"): ServerError {
+  return new ServerError("forbidden", message);
 }
 
 /** 404. */

@@ -1,12 +1,15 @@
 import type { FastifyRequest } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
 import { unauthorized } from "../errors.ts";
-import type { UserPrincipal } from "../users/index.ts";
+import { mustBeAllowed, type UserPrincipal } from "../users/index.ts";
 import { HttpError } from "./errors.ts";
-import type { Access } from "./route.ts";
+import { permissionOf, type Route } from "./route.ts";
 
-/** Resolves if `request` may be answered; rejects with a 401 otherwise. */
-export type Authenticate = (request: FastifyRequest, access: Access) => Promise<void>;
+/** Resolves if `request` may be answered; rejects with a 401 or, where a role does not allow it, a 403. */
+export type Authenticate = (
+  request: FastifyRequest,
+  route: Pick<Route, "access" | "method" | "permission">,
+) => Promise<void>;
 
 /** Who a token belongs to now; each rejects with a 401 if it belongs to nobody. */
 export interface TokenChecks {
@@ -42,7 +45,8 @@ function refuseForeignPages({ headers }: FastifyRequest): void {
 
 /** Check tokens as the routes ask for it. */
 export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecureNoAuth: boolean }): Authenticate {
-  return async (request, access) => {
+  return async (request, route) => {
+    const { access } = route;
     if (access === "public") return;
     if (access === "device") {
       const token = bearerToken(request);
@@ -58,5 +62,6 @@ export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecur
     const token = bearerToken(request) ?? cookieToken(request);
     if (token === undefined) throw unauthorized();
     request.callingUser = await checks.user(token);
+    mustBeAllowed(request.callingUser.role, permissionOf(route));
   };
 }

@@ -9,19 +9,14 @@ import type {
   Paging,
   Records,
   ReleaseFilter,
-  ReleaseRecord,
   ReleaseSort,
   Storage,
 } from "../storage/index.ts";
 import { combinationsOf } from "./combinations.ts";
+import { presentReleases, type Release } from "./release-views.ts";
 
 const DEVICE_TYPES_MAX = 200;
 const TEXT_MAX = 4096;
-
-/** A release with its artifacts, sorted by id. */
-export interface Release extends ReleaseRecord {
-  readonly artifacts: readonly ArtifactRecord[];
-}
 
 /**
  * What is known of artifacts. An artifact that is added belongs to the unfinished deployments of its
@@ -100,12 +95,7 @@ export class Artifacts {
   releases(filter: ReleaseFilter, sort: ReleaseSort, paging?: Paging): Promise<Page<Release>> {
     return this.#storage.read(async (records) => {
       const { items, total } = await records.releases.list(filter, sort, paging);
-      const artifacts = await records.artifacts.ofReleases(items.map(({ name }) => name));
-      const releases = items.map((release) => ({
-        ...release,
-        artifacts: artifacts.filter(({ name }) => name === release.name),
-      }));
-      return { items: releases, total };
+      return { items: await presentReleases(records, items), total };
     });
   }
 }

@@ -52,7 +52,7 @@ export async function createDeployment(
 
 /** What is particular to a deployment, beside how it is rolled out. */
 interface Draft
-  extends Partial<Pick<DeploymentRecord, "kind" | "configuration_json" | "max_devices">>,
+  extends Partial<Pick<DeploymentRecord, "id" | "kind" | "configuration_json" | "max_devices">>,
     Pick<DeploymentRecord, "name" | "artifact_name" | "force_installation" | "active_sha256"> {
   readonly targeting: Targeting;
 }
@@ -72,8 +72,8 @@ export async function insertDeployment(
     kind: "software",
     configuration_json: null,
     max_devices: null,
-    ...draft,
     id: system.random.uuid(),
+    ...draft,
     sequence: await records.deployments.nextSequence(),
     all_devices: targeting.kind === "all" ? 1 : 0,
     target_count: targetCount,

@@ -1,15 +1,23 @@
+import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
 import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
-import type { ArtifactRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
+import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
 import { changeStatus, tryAgain } from "./changes.ts";
+import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
+import type { Configuration } from "./configurations.ts";
 import { verdictOnAttempt } from "./lifecycle.ts";
 import { deploymentOf, isTargeted, selectDeployment } from "./selection.ts";
+import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
 
 /** What a device is to install. */
 export interface Instructions {
   readonly deploymentId: string;
-  readonly artifact: ArtifactRecord;
+  readonly artifact: InstructedArtifact;
+  /** Software has a stored artifact; one of a configuration is written by {@link DeviceSide.configurationPlan}. */
+  readonly kind: DeploymentKind;
+  /** Where the device pauses, if it asked for it and it pauses anywhere. */
+  readonly updateControlMap?: HandedControlMap;
 }
 
 /** What devices do with deployments. Whoever calls has made sure that the device is who it says it is. */
@@ -24,9 +32,14 @@ export class DeviceSide {
 
   /**
    * What the device is to install now; `undefined`: nothing.
+   * @param options.controlMap It knows of update control maps and asks for one.
    * @throws ServerError (conflict) if it says other things of itself than when it got its instructions.
    */
-  async next(deviceId: string, provides: DeviceProvides): Promise<Instructions | undefined> {
+  async next(
+    deviceId: string,
+    provides: DeviceProvides,
+    options: { readonly controlMap?: boolean } = {},
+  ): Promise<Instructions | undefined> {
     // Most devices ask for nothing most of the time: that costs no transaction.
     if (!(await this.#storage.read((records) => isTargeted(records, deviceId)))) return undefined;
     const selection = await this.#storage.transaction(async (records) => {
@@ -40,7 +53,7 @@ export class DeviceSide {
       case "conflict":
         throw conflict("Device provided conflicting request data");
       case "instructions":
-        return { deploymentId: selection.deploymentId, artifact: selection.artifact };
+        return instructions(selection.deployment, selection.artifact, options.controlMap ?? false);
     }
   }
 
@@ -70,6 +83,32 @@ export class DeviceSide {
   }
 
   /**
+   * Where the device pauses in a deployment that it is in the middle of; `undefined`: nowhere.
+   * @throws ServerError (not-found) if the device has no such device deployment; (conflict) if it ended.
+   */
+  controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
+    return this.#storage.read(async (records) => {
+      const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
+      if (deviceDeployment.status === "aborted") throw conflict("Deployment aborted");
+      return controlMapOf(await deploymentOf(records, deviceDeployment));
+    });
+  }
+
+  /**
+   * What the artifact of a configuration deployment is written of.
+   * @throws ServerError (not-found) if the device is no target of such a deployment.
+   */
+  configurationPlan(deviceId: string, deploymentId: string, deviceType: string): Promise<ModuleImagePlan> {
+    return this.#storage.read(async (records) => {
+      const deployment = await records.deployments.find(deploymentId);
+      const target = await records.deviceDeployments.find(deploymentId, deviceId);
+      if (deployment === undefined || target === undefined || deployment.configuration_json === null) throw notFound();
+      const configuration = JSON.parse(deployment.configuration_json) as Configuration;
+      return configurationPlan(deployment.artifact_name, configuration, deviceType);
+    });
+  }
+
+  /**
    * Keep the log of the device's attempt, in place of what it sent of it before.
    * @throws ServerError (not-found) if the device has no such device deployment.
    */
@@ -92,4 +131,19 @@ async function findBegun(
   const found = await records.deviceDeployments.find(deploymentId, deviceId);
   if (found === undefined || (found.created_ms === null && found.finished_ms === null)) throw notFound(otherwise);
   return found;
+}
+
+function instructions(deployment: DeploymentRecord, artifact: InstructedArtifact, controlled: boolean): Instructions {
+  const updateControlMap = controlled ? controlMapOf(deployment) : undefined;
+  return {
+    deploymentId: deployment.id,
+    artifact,
+    kind: deployment.kind,
+    ...(updateControlMap === undefined ? {} : { updateControlMap }),
+  };
+}
+
+function controlMapOf({ id, update_control_map_json }: DeploymentRecord): HandedControlMap | undefined {
+  if (update_control_map_json === null) return undefined;
+  return { ...(JSON.parse(update_control_map_json) as UpdateControlMap), id };
 }

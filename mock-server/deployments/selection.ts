@@ -3,12 +3,17 @@ import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records 
 import { admit, placeFor } from "./admission.ts";
 import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
 import { changeStatus } from "./changes.ts";
+import { configurationArtifact, type InstructedArtifact } from "./configuration-artifact.ts";
 import { join, leave, mayStay, openTo } from "./membership.ts";
 
 /** What a device that asks is told. */
 export type Selection =
   | { readonly kind: "nothing" }
-  | { readonly kind: "instructions"; readonly deploymentId: string; readonly artifact: ArtifactRecord }
+  | {
+      readonly kind: "instructions";
+      readonly deployment: DeploymentRecord;
+      readonly artifact: InstructedArtifact;
+    }
   /** It says other things than when it got its instructions; its device deployment has failed. */
   | { readonly kind: "conflict" };
 
@@ -39,6 +44,11 @@ export async function selectDeployment(
   const place = await placeFor(records, deployment, pending, nowMs);
   if (place === undefined) return NOTHING;
 
+  if (deployment.kind === "configuration") {
+    await handOut(records, await admit(records, pending, place), undefined, provides, nowMs);
+    const artifact = configurationArtifact(deployment, deviceId, provides.device_type ?? "");
+    return { kind: "instructions", deployment, artifact };
+  }
   const artifact = await assignArtifact(records, deployment, pending, provides);
   const admitted = await admit(records, pending, place);
   if (artifact === undefined) {
@@ -51,7 +61,7 @@ export async function selectDeployment(
     return NOTHING;
   }
   await handOut(records, admitted, artifact, provides, nowMs);
-  return { kind: "instructions", deploymentId: deployment.id, artifact };
+  return { kind: "instructions", deployment, artifact };
 }
 
 /**
@@ -122,15 +132,16 @@ async function assignArtifact(
 async function handOut(
   records: Records,
   pending: DeviceDeploymentRecord,
-  artifact: ArtifactRecord,
+  artifact: ArtifactRecord | undefined,
   provides: Provides,
   nowMs: number,
 ): Promise<void> {
   if (pending.request_json !== null) return;
   await records.deviceDeployments.update(pending, {
-    artifact_id: artifact.id,
+    artifact_id: artifact?.id ?? null,
     request_json: JSON.stringify(provides),
     instructed_ms: nowMs,
   });
-  if (pending.artifact_id === null) await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);
+  if (pending.artifact_id === null && artifact !== undefined)
+    await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);
 }

@@ -5,7 +5,7 @@ import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
 import type { AuthSetRecord, DeviceRecord, Records, Storage } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
-import { accept, refreshDevice } from "./acceptance.ts";
+import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
 import { isSignedBy, type PublicKey, parsePublicKey } from "./public-key.ts";
 import { registerAuthSet, registerDevice } from "./registration.ts";
@@ -105,10 +105,9 @@ export class DeviceAuthentication {
     const authSet =
       authSets.find(({ public_key }) => public_key === publicKey.pem) ??
       (await registerAuthSet(records, this.#system, device.id, publicKey.pem, "pending"));
+    const wanted = authSet.status === "preauthorized" || (authSet.status === "pending" && this.#options.autoAccept);
     const admitted =
-      authSet.status === "preauthorized" || (authSet.status === "pending" && this.#options.autoAccept)
-        ? await accept(records, authSet, now)
-        : authSet;
+      wanted && (await mayBeAccepted(records, device.id)) ? await accept(records, authSet, now) : authSet;
     if (admitted.status !== "accepted") {
       await refreshDevice(records, device.id, now);
       return undefined;

@@ -1,7 +1,7 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { decommissionDevice } from "../deployments/ending.ts";
 import { sha256 } from "../digest.ts";
-import { conflict, invalid, notFound } from "../errors.ts";
+import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
 import type {
   AuthSetRecord,
   AuthStatus,
@@ -12,7 +12,7 @@ import type {
   Records,
   Storage,
 } from "../storage/index.ts";
-import { accept, refreshDevice, setStatus } from "./acceptance.ts";
+import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
 import { identityAttributes, identityOf, type JsonValue } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
@@ -80,7 +80,8 @@ export class Devices {
 
   /**
    * Accept, reject or dismiss a key. The same status again changes nothing.
-   * @throws ServerError (not-found); (invalid) if there is no way from its status to this one.
+   * @throws ServerError (not-found); (invalid) if there is no way from its status to this one; (unprocessable) if
+   *   as many devices are accepted as may be.
    */
   setAuthSetStatus(deviceId: string, authSetId: string, status: SettableStatus): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -90,8 +91,11 @@ export class Devices {
         throw invalid(`dev auth: an auth set cannot go from ${authSet.status} to ${status}`);
       }
       const now = this.#system.clock.now();
-      if (status === "accepted") await accept(records, authSet, now);
-      else await setStatus(records, authSet, status, now);
+      if (status === "accepted") {
+        if (!(await mayBeAccepted(records, deviceId)))
+          throw unprocessable("maximum number of accepted devices reached");
+        await accept(records, authSet, now);
+      } else await setStatus(records, authSet, status, now);
     });
   }
 
@@ -125,20 +129,47 @@ export class Devices {
 
   /**
    * Announce a device and its key: they are accepted when they first ask.
+   * @param options.force Add the key to the device if its identity is known.
    * @returns The device's id.
-   * @throws ServerError (invalid) if the identity or the key is malformed; (conflict) if the identity is known.
+   * @throws ServerError (invalid) if the identity or the key is malformed; (conflict) if the identity is known, and
+   *   the key too if it is forced: `metadata.device` is the device.
    */
-  async preauthorize(identityData: unknown, publicKey: string): Promise<string> {
+  async preauthorize(
+    identityData: unknown,
+    publicKey: string,
+    options: { readonly force?: boolean } = {},
+  ): Promise<string> {
     const identity = identityOf(identityData);
     const { pem } = parsePublicKey(publicKey);
     return this.#storage.transaction(async (records) => {
       const known = await records.devices.findByIdentity(sha256(identity.json));
-      if (known !== undefined) throw conflict("device already exists", { device: await find(records, known.id) });
-      const device = await registerDevice(records, this.#system, identity);
+      if (known !== undefined) {
+        const keys = await records.authSets.ofDevices([known.id]);
+        if (!options.force || keys.some(({ public_key }) => public_key === pem)) {
+          throw conflict("device already exists", { device: await find(records, known.id) });
+        }
+      }
+      const device = known ?? (await registerDevice(records, this.#system, identity));
       await registerAuthSet(records, this.#system, device.id, pem, "preauthorized");
       await refreshDevice(records, device.id, this.#system.clock.now());
       return device.id;
     });
+  }
+
+  /** How many devices may be accepted at once; `undefined`: any number. */
+  limit(): Promise<number | undefined> {
+    return this.#storage.read(deviceLimit);
+  }
+
+  /**
+   * @param limit `undefined`: any number. Devices that are accepted already stay so.
+   * @throws ServerError (invalid)
+   */
+  async setLimit(limit: number | undefined): Promise<void> {
+    if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) {
+      throw invalid(`limit: must be a whole number of at least 0, not ${limit}`);
+    }
+    await this.#storage.transaction((records) => setDeviceLimit(records, limit));
   }
 
   /**

@@ -63,6 +63,22 @@ export class DeploymentRecords {
     return row?.id;
   }
 
+  /** Ids of unfinished deployments of any of these releases, oldest first. */
+  async unfinishedOfReleases(artifactNames: readonly string[]): Promise<string[]> {
+    const ids: string[] = [];
+    for (const some of portions([...new Set(artifactNames)])) {
+      const rows = await this.#db
+        .selectFrom("deployments")
+        .select("id")
+        .where("artifact_name", "in", some)
+        .where("status", "<>", "finished")
+        .orderBy("sequence")
+        .execute();
+      ids.push(...rows.map(({ id }) => id));
+    }
+    return ids;
+  }
+
   /** True if a deployment of this release exists; with `unfinished`, one that is not finished. */
   async anyOfRelease(artifactName: string, only: "unfinished" | "any"): Promise<boolean> {
     let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName).limit(1);

@@ -19,6 +19,8 @@ export interface ReleaseFilter {
   /** One of its artifacts has a payload of a type that is meant. */
   readonly payloadType?: TextFilter;
   readonly description?: TextFilter;
+  /** It has one of these tags: lower case. */
+  readonly tags?: readonly string[];
 }
 
 export interface ReleaseSort {
@@ -62,7 +64,14 @@ export class ReleaseRecords {
 
   #matching(filter: ReleaseFilter) {
     let query = this.#db.selectFrom("artifacts").where("artifacts.removed_ms", "is", null);
-    const { name, description, deviceType, payloadType } = filter;
+    const { name, description, deviceType, payloadType, tags } = filter;
+    if (tags !== undefined) {
+      query = query.where(
+        "artifacts.name",
+        "in",
+        this.#db.selectFrom("release_tags").select("release_name").where("tag", "in", tags),
+      );
+    }
     if (name !== undefined) query = query.where((eb) => matchesText(eb.ref("artifacts.name"), name));
     if (description !== undefined) {
       query = query.where("artifacts.name", "in", this.#namesWhere(description, "description"));

@@ -13,6 +13,9 @@ export interface Schema {
   auth_sets: AuthSetTable;
   inventory_attributes: InventoryAttributeTable;
   users: UserTable;
+  settings: SettingsTable;
+  /** Limits that an administrator set. */
+  limits: { name: string; value: number };
   sessions: SessionTable;
   artifacts: ArtifactTable;
   artifact_values: ArtifactValueTable;
@@ -111,6 +114,7 @@ export interface UserTable {
   id: string;
   /** Lower case. */
   email: string;
+  role: "admin" | "read-only" | "ci-upload";
   password_hash: string;
   created_ms: number;
   updated_ms: number;
@@ -123,6 +127,16 @@ export interface SessionTable {
   created_ms: number;
   /** `null`: never. */
   expires_ms: number | null;
+  /** Of a personal access token; `null`: a login. */
+  token_name: string | null;
+  last_used_ms: number | null;
+}
+
+export interface SettingsTable {
+  /** A user's id; empty: of all together. */
+  owner: string;
+  value_json: string;
+  etag: string;
 }
 
 export interface ArtifactTable {

@@ -1,9 +1,13 @@
 import type { Kysely, Selectable } from "kysely";
-import type { Schema, SessionTable } from "./schema.ts";
+import type { Schema, SessionTable, UserTable } from "./schema.ts";
 
 export type SessionRecord = Readonly<Selectable<SessionTable>>;
 
-/** Logins that are still good. */
+/** Whose session it is. */
+export type SessionStanding = Pick<UserTable, "id" | "email" | "role"> &
+  Pick<SessionTable, "token_name" | "last_used_ms">;
+
+/** Logins and personal access tokens that are still good. */
 export class SessionRecords {
   readonly #db: Kysely<Schema>;
 
@@ -11,12 +15,12 @@ export class SessionRecords {
     this.#db = db;
   }
 
-  /** @returns the user's id and e-mail address if the session is still there. */
-  find(id: string, userId: string): Promise<{ readonly id: string; readonly email: string } | undefined> {
+  /** The user and when the session was last used, if it is still there. */
+  find(id: string, userId: string): Promise<SessionStanding | undefined> {
     return this.#db
       .selectFrom("sessions")
       .innerJoin("users", "users.id", "sessions.user_id")
-      .select(["users.id", "users.email"])
+      .select(["users.id", "users.email", "users.role", "sessions.token_name", "sessions.last_used_ms"])
       .where("sessions.id", "=", id)
       .where("sessions.user_id", "=", userId)
       .executeTakeFirst();
@@ -30,6 +34,45 @@ export class SessionRecords {
     await this.#db.deleteFrom("sessions").where("id", "=", id).execute();
   }
 
+  /** Personal access tokens, in the order in which they were made. */
+  tokensOf(userId: string): Promise<SessionRecord[]> {
+    return this.#db
+      .selectFrom("sessions")
+      .selectAll()
+      .where("user_id", "=", userId)
+      .where("token_name", "is not", null)
+      .orderBy("created_ms")
+      .orderBy("id")
+      .execute();
+  }
+
+  async trimTokens(userId: string, nowMs: number): Promise<void> {
+    await this.#db.deleteFrom("sessions").where("user_id", "=", userId).where("expires_ms", "<=", nowMs).execute();
+  }
+
+  async deleteToken(userId: string, id: string): Promise<void> {
+    await this.#db
+      .deleteFrom("sessions")
+      .where("user_id", "=", userId)
+      .where("id", "=", id)
+      .where("token_name", "is not", null)
+      .execute();
+  }
+
+  /** End all logins of a user but one; tokens stay. */
+  async endLogins(userId: string, keepId: string): Promise<void> {
+    await this.#db
+      .deleteFrom("sessions")
+      .where("user_id", "=", userId)
+      .where("id", "<>", keepId)
+      .where("token_name", "is", null)
+      .execute();
+  }
+
+  async use(id: string, nowMs: number): Promise<void> {
+    await this.#db.updateTable("sessions").set({ last_used_ms: nowMs }).where("id", "=", id).execute();
+  }
+
   /** Forget what has expired, and the oldest sessions of the user beyond `keep`. */
   async trim(userId: string, keep: number, nowMs: number): Promise<void> {
     await this.#db.deleteFrom("sessions").where("user_id", "=", userId).where("expires_ms", "<=", nowMs).execute();
@@ -37,6 +80,7 @@ export class SessionRecords {
       .selectFrom("sessions")
       .select("id")
       .where("user_id", "=", userId)
+      .where("token_name", "is", null)
       .orderBy("created_ms", "desc")
       .orderBy("id")
       .execute();

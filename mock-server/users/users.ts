@@ -3,12 +3,19 @@ import * as z from "zod";
 import { invalid, unauthorized } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
-import { hashOfNobody, hashPassword, isPassword, makePassword } from "./passwords.ts";
+import { AccessTokens } from "./access-tokens.ts";
+import { Accounts } from "./accounts.ts";
+import { emailFault, passwordFault } from "./checks.ts";
+import { PasswordChecks } from "./password-checks.ts";
+import { hashPassword, makePassword } from "./passwords.ts";
+import type { UserPrincipal } from "./principal.ts";
+import { Settings } from "./settings.ts";
 
 const ISSUER = "mender.useradm";
 /** At most so many sessions a user has at once; the oldest gives way. */
 const SESSIONS_MAX = 10;
-const TEXT_MAX = 256;
+/** The last use of a personal access token is noted to the minute. */
+const USE_NOTED_MS = 60_000;
 
 const UserClaims = z.object({
   jti: z.string(),
@@ -23,13 +30,6 @@ const UserClaims = z.object({
 });
 type UserClaims = z.infer<typeof UserClaims>;
 
-/** Who sent a request to the management API. */
-export interface UserPrincipal {
-  readonly userId: string;
-  readonly email: string;
-  readonly sessionId: string;
-}
-
 /** An administrator who was just made. The password is told here and nowhere else. */
 export interface NewAdministrator {
   readonly email: string;
@@ -42,10 +42,12 @@ export class Users {
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #tokenLifeMs: number;
   readonly #tokens: TokenKey<UserClaims>;
-  /** The password that is being checked: one at a time, for each takes its fill of memory and a thread. */
-  #checking: Promise<unknown> = Promise.resolve();
-  /** For an unknown address, which must cost the same time as a wrong password. */
-  readonly #nobody: string;
+  readonly #passwords: PasswordChecks;
+  /** Making, changing and removing users. */
+  readonly accounts: Accounts;
+  /** Personal access tokens. */
+  readonly tokens: AccessTokens;
+  readonly settings: Settings;
 
   constructor(
     storage: Storage,
@@ -56,7 +58,10 @@ export class Users {
     this.#storage = storage;
     this.#system = system;
     this.#tokenLifeMs = tokenLifeMs;
-    this.#nobody = hashOfNobody(system.random);
+    this.#passwords = new PasswordChecks(system.random);
+    this.accounts = new Accounts(storage, system, this.#passwords);
+    this.tokens = new AccessTokens(storage, system, (id, userId, expiresMs) => this.#issue(id, userId, expiresMs));
+    this.settings = new Settings(storage);
     this.#tokens = new TokenKey(tokenSeed, { kid: "upkeep-users" }, (payload) => UserClaims.safeParse(payload).data);
   }
 
@@ -69,17 +74,15 @@ export class Users {
   async ensureAdministrator(email: string, password?: string): Promise<NewAdministrator | undefined> {
     if ((await this.#storage.read(({ users }) => users.count())) > 0) return undefined;
     const address = email.toLowerCase();
-    if (!/^[!-~]+@[!-~]+$/.test(address) || address.length > TEXT_MAX) {
-      throw invalid(`email: must be an e-mail address of at most ${TEXT_MAX} ASCII characters, not "${email}"`);
-    }
     const secret = password ?? makePassword(this.#system.random);
-    if (secret.length < 8 || secret.length > TEXT_MAX) throw invalid(`password: must have 8 to ${TEXT_MAX} characters`);
+    const fault = emailFault(address) ?? passwordFault(secret);
+    if (fault !== undefined) throw invalid(fault);
     const hash = await hashPassword(this.#system.random, secret);
     return this.#storage.transaction(async ({ users }) => {
       if ((await users.count()) > 0) return undefined;
       const now = this.#system.clock.now();
       const id = this.#system.random.uuid();
-      await users.insert({ id, email: address, password_hash: hash, created_ms: now, updated_ms: now });
+      await users.insert({ id, email: address, role: "admin", password_hash: hash, created_ms: now, updated_ms: now });
       return { email: address, password: secret };
     });
   }
@@ -91,18 +94,30 @@ export class Users {
    */
   async login(email: string, password: string, options: { readonly noExpiry?: boolean } = {}): Promise<string> {
     const user = await this.#storage.read(({ users }) => users.findByEmail(email.toLowerCase()));
-    const right = await this.#check(password, user?.password_hash);
+    const right = await this.#passwords.check(password, user?.password_hash);
     if (user === undefined || !right) throw unauthorized();
     const now = this.#system.clock.now();
     const id = this.#system.random.uuid();
     const expiresMs = options.noExpiry ? null : now + this.#tokenLifeMs;
     await this.#storage.transaction(async ({ sessions }) => {
       await sessions.trim(user.id, SESSIONS_MAX - 1, now);
-      await sessions.insert({ id, user_id: user.id, created_ms: now, expires_ms: expiresMs });
+      await sessions.insert({
+        id,
+        user_id: user.id,
+        created_ms: now,
+        expires_ms: expiresMs,
+        token_name: null,
+        last_used_ms: null,
+      });
     });
+    return this.#issue(id, user.id, expiresMs);
+  }
+
+  #issue(sessionId: string, userId: string, expiresMs: number | null): string {
+    const now = this.#system.clock.now();
     return this.#tokens.issue({
-      jti: id,
-      sub: user.id,
+      jti: sessionId,
+      sub: userId,
       iss: ISSUER,
       ...(expiresMs === null ? {} : { exp: Math.floor(expiresMs / 1000) }),
       iat: Math.floor(now / 1000),
@@ -110,13 +125,6 @@ export class Users {
       scp: "mender.*",
       "mender.user": true,
     });
-  }
-
-  #check(password: string, hash: string | undefined): Promise<boolean> {
-    const check = () => isPassword(password.length <= TEXT_MAX ? password : "", hash ?? this.#nobody);
-    const result = this.#checking.then(check, check);
-    this.#checking = result;
-    return result;
   }
 
   /**
@@ -128,9 +136,14 @@ export class Users {
     if (claims === undefined || (claims.exp !== undefined && this.#system.clock.now() >= claims.exp * 1000)) {
       throw unauthorized();
     }
-    const user = await this.#storage.read(({ sessions }) => sessions.find(claims.jti, claims.sub));
-    if (user === undefined) throw unauthorized();
-    return { userId: user.id, email: user.email, sessionId: claims.jti };
+    const session = await this.#storage.read(({ sessions }) => sessions.find(claims.jti, claims.sub));
+    if (session === undefined) throw unauthorized();
+    const { id, email, role, token_name, last_used_ms } = session;
+    const now = this.#system.clock.now();
+    if (token_name !== null && now - (last_used_ms ?? 0) >= USE_NOTED_MS) {
+      await this.#storage.transaction(({ sessions }) => sessions.use(claims.jti, now));
+    }
+    return { userId: id, email, role, sessionId: claims.jti };
   }
 
   /** End a session: its token is worthless from now on. */

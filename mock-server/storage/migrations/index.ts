@@ -2,11 +2,13 @@ import type { Migration, MigrationProvider } from "kysely";
 import { first } from "./0001-first.ts";
 import { rollouts } from "./0002-rollouts.ts";
 import { fleet } from "./0003-fleet.ts";
+import { people } from "./0004-people.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
   "0002-rollouts": rollouts,
   "0003-fleet": fleet,
+  "0004-people": people,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

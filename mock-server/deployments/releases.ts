@@ -1,0 +1,105 @@
+import type { Clock } from "@upkeep/shared/system";
+import { conflict, invalid, notFound } from "../errors.ts";
+import type { Page, Paging, Records, ReleaseFilter, ReleaseSort, Storage } from "../storage/index.ts";
+import { presentReleases, type Release } from "./release-views.ts";
+
+const NOTES_BYTES_MAX = 1024;
+const TAG = /^[A-Za-z0-9_.-]{1,1024}$/;
+const TAGS_MAX = 20;
+const DISTINCT_TAGS_MAX = 100;
+
+/** Releases: what people write on them, and their end. They come with their first artifact. */
+export class Releases {
+  readonly #storage: Storage;
+  readonly #clock: Clock;
+
+  constructor(storage: Storage, clock: Clock) {
+    this.#storage = storage;
+    this.#clock = clock;
+  }
+
+  /** @throws ServerError (not-found) */
+  get(name: string): Promise<Release> {
+    return this.#storage.read((records) => find(records, name));
+  }
+
+  /** @param paging Everything when absent. */
+  list(filter: ReleaseFilter, sort: ReleaseSort, paging?: Paging): Promise<Page<Release>> {
+    return this.#storage.read(async (records) => {
+      const { items, total } = await records.releases.list(filter, sort, paging);
+      return { items: await presentReleases(records, items), total };
+    });
+  }
+
+  /** @throws ServerError (not-found); (invalid) if they are too long, or not printable. */
+  async setNotes(name: string, notes: string): Promise<void> {
+    if (Buffer.byteLength(notes) > NOTES_BYTES_MAX) throw invalid(`notes: must have at most ${NOTES_BYTES_MAX} bytes`);
+    if (/[^\P{C}\n\r\t]/u.test(notes)) throw invalid("notes: must be printable");
+    await this.#storage.transaction(async (records) => {
+      await find(records, name);
+      await records.releaseWords.setNotes(name, notes);
+    });
+  }
+
+  /**
+   * In place of those that it has; in lower case, each once.
+   * @throws ServerError (not-found); (invalid) if one is malformed or they are too many; (conflict) if there would
+   *   be too many different ones on all releases together.
+   */
+  async setTags(name: string, tags: readonly string[]): Promise<void> {
+    for (const tag of tags) {
+      if (!TAG.test(tag))
+        throw invalid(`tags: must have 1 to 1024 of the characters A-Z a-z 0-9 - _ ., not "${tag.slice(0, 60)}"`);
+    }
+    const distinct = [...new Set(tags.map((tag) => tag.toLowerCase()))].sort();
+    if (distinct.length > TAGS_MAX) throw invalid(`tags: a release has at most ${TAGS_MAX}, not ${distinct.length}`);
+    await this.#storage.transaction(async (records) => {
+      await find(records, name);
+      await records.releaseWords.setTags(name, distinct);
+      if ((await records.releaseWords.allTags()).length > DISTINCT_TAGS_MAX) {
+        throw conflict(`tags: there are at most ${DISTINCT_TAGS_MAX} different ones on all releases together`);
+      }
+    });
+  }
+
+  /** Every tag of any release, sorted. */
+  allTags(): Promise<readonly string[]> {
+    return this.#storage.read(({ releaseWords }) => releaseWords.allTags());
+  }
+
+  /** Every payload type, sorted. */
+  allTypes(): Promise<readonly string[]> {
+    return this.#storage.read(({ releaseWords }) => releaseWords.allTypes());
+  }
+
+  /**
+   * Delete releases with all their artifacts; names of no release are passed over.
+   * @returns Ids of the artifacts, whose bytes may go.
+   * @throws ServerError (invalid) if none is named; (conflict) while an unfinished deployment has one of them:
+   *   `metadata.active_deployments` tells which.
+   */
+  async delete(names: readonly string[]): Promise<readonly string[]> {
+    if (names.length === 0) throw invalid("name: at least one release must be named");
+    return this.#storage.transaction(async (records) => {
+      const active = await records.deployments.unfinishedOfReleases(names);
+      if (active.length > 0) {
+        throw conflict("there are active deployments of the releases", { active_deployments: active });
+      }
+      const artifacts = await records.artifacts.ofReleases([...new Set(names)]);
+      for (const { id, name } of artifacts) {
+        if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
+        else await records.artifacts.delete(id);
+      }
+      for (const name of names) await records.releaseWords.forget(name);
+      return artifacts.map(({ id }) => id);
+    });
+  }
+}
+
+async function find(records: Records, name: string): Promise<Release> {
+  const named = { name: { kind: "exact", values: [name] } } as const;
+  const { items } = await records.releases.list(named, { by: "name", order: "asc" });
+  const [release] = await presentReleases(records, items);
+  if (release === undefined) throw notFound("release not found");
+  return release;
+}

@@ -1,0 +1,33 @@
+import { unprocessable } from "../errors.ts";
+
+const TEXT_MAX = 256;
+const PASSWORD_MIN = 8;
+
+/** Why this is no e-mail address for a user; `undefined`: it is one. */
+export function emailFault(email: string): string | undefined {
+  if (/^[!-~]+@[!-~]+$/.test(email) && email.length <= TEXT_MAX) return undefined;
+  return `email: must be an e-mail address of at most ${TEXT_MAX} ASCII characters, not "${email.slice(0, 60)}"`;
+}
+
+/** Why this is no password; `undefined`: it is one. */
+export function passwordFault(password: string): string | undefined {
+  if (password.length >= PASSWORD_MIN && password.length <= TEXT_MAX) return undefined;
+  return `password: must have ${PASSWORD_MIN} to ${TEXT_MAX} characters`;
+}
+
+/** @throws ServerError (unprocessable) */
+export function checkEmail(email: string): void {
+  const fault = emailFault(email);
+  if (fault !== undefined) throw unprocessable(fault);
+}
+
+/** @throws ServerError (unprocessable), also if it tells little more than the address. */
+export function checkPassword(password: string, email: string): void {
+  const fault = passwordFault(password);
+  if (fault !== undefined) throw unprocessable(fault);
+  const plain = password.toLowerCase();
+  const [name = ""] = email.split("@");
+  if (plain.includes(email) || email.includes(plain) || (name.length >= PASSWORD_MIN / 2 && plain.includes(name))) {
+    throw unprocessable("password: must not be similar to the e-mail address");
+  }
+}

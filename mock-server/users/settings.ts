@@ -1,0 +1,51 @@
+import { sha256 } from "../digest.ts";
+import { invalid, preconditionFailed } from "../errors.ts";
+import type { Storage } from "../storage/index.ts";
+
+/** What programs keep for their users: any JSON object. */
+export interface KeptSettings {
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly etag: string;
+}
+
+const KEYS_MAX = 1024;
+/** Owner of the settings that all users share. */
+const EVERYBODY = "";
+const EMPTY: KeptSettings = { value: {}, etag: sha256("{}").slice(0, 32) };
+
+/** Settings of each user, and of all together. */
+export class Settings {
+  readonly #storage: Storage;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** @param userId Absent: of all together. */
+  get(userId: string = EVERYBODY): Promise<KeptSettings> {
+    return this.#storage.read(async ({ settings }) => {
+      const record = await settings.find(userId);
+      if (record === undefined) return EMPTY;
+      return { value: JSON.parse(record.value_json) as KeptSettings["value"], etag: record.etag };
+    });
+  }
+
+  /**
+   * In place of what was there.
+   * @param ifMatch Only if it is still of this ETag.
+   * @returns The new ETag.
+   * @throws ServerError (invalid); (precondition-failed)
+   */
+  async put(value: KeptSettings["value"], userId: string = EVERYBODY, ifMatch?: string): Promise<string> {
+    const keys = Object.keys(value).length;
+    if (keys > KEYS_MAX) throw invalid(`settings have at most ${KEYS_MAX} keys, not ${keys}`);
+    const json = JSON.stringify(value);
+    return this.#storage.transaction(async ({ settings }) => {
+      const etag = (await settings.find(userId))?.etag ?? EMPTY.etag;
+      if (ifMatch !== undefined && ifMatch !== etag) throw preconditionFailed("ETag does not match");
+      const next = sha256(json).slice(0, 32);
+      await settings.put({ owner: userId, value_json: json, etag: next });
+      return next;
+    });
+  }
+}
