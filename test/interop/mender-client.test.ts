@@ -70,8 +70,8 @@ describePeer(["mender", "mender-artifact"], "the real mender-client, unmodified,
     await management.upload(bad);
     const second = await management.deploy("release-2", [pending.id]);
     const [device] = await management.finished(second, output);
-    expect(device).toMatchObject({ id: pending.id, status: "failure", log: true });
-    const log = await management.log(second, pending.id);
+    expect(device).toMatchObject({ id: pending.id, status: "failure" });
+    const log = await management.log(second, pending.id, output);
     expect(log).toContain("battery too low");
     expect(existsSync(join(destination, "app.conf"))).toBe(true);
   });

@@ -111,8 +111,17 @@ export class ManagementClient {
     );
   }
 
-  async log(deployment: string, device: string): Promise<string> {
-    return (await this.call("GET", `${DEPLOYMENTS}/deployments/${deployment}/devices/${device}/log`)).text();
+  /** Wait until a device's log has arrived: it is sent after the final status. */
+  log(deployment: string, device: string, explain?: () => string): Promise<string> {
+    return until(
+      `the log of device ${device} has arrived`,
+      async () => {
+        const found = (await this.deviceDeployments(deployment)).find(({ id }) => id === device);
+        if (found?.log !== true) return undefined;
+        return (await this.call("GET", `${DEPLOYMENTS}/deployments/${deployment}/devices/${device}/log`)).text();
+      },
+      explain ? { explain } : {},
+    );
   }
 
   statistics(deployment: string): Promise<Readonly<Record<DeviceDeploymentStatus, number>>> {

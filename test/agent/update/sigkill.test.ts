@@ -176,13 +176,13 @@ for (const { environment, ends } of PATHS) {
       expect(result?.status, output()).toBe(expected);
       expect(program.restarts).toBeGreaterThan(0);
       expect(output()).toContain(`"state ${state}:`);
+      if (expected === "failure") expect(await server.management.log(deployment, device.id, output)).not.toBe("");
       await until("the update is forgotten", () => storeOf(root).update === null || undefined, { explain: output });
       const finals = proxy.reports(deployment).filter(({ status }) => status === "success" || status === "failure");
       expect(new Set(finals.map(({ status }) => status))).toEqual(new Set([expected]));
       expect(readFileSync(join(root, "software"), "utf8")).toBe(expected === "success" ? "new" : "old");
       await program.stop();
       expect(runUpkeep(root, ["show-artifact"])).toBe(expected === "success" ? "new\n" : "unknown\n");
-      if (expected === "failure") expect(await server.management.log(deployment, device.id)).not.toBe("");
     });
   }
 }
