@@ -1,79 +1,27 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StorageLocation } from "../../../mock-server/storage/index.ts";
 import { type Program, startProgram } from "../../support/program.ts";
-import { acceptedDevices, artifact, openTestDomain, PROVIDES } from "../domain-fixture.ts";
+import { openTestDomain } from "../domain-fixture.ts";
 import { describePostgres } from "../postgres/describe.ts";
 import { type PostgresServer, startPostgres } from "../postgres/server.ts";
+import { acknowledgedUntilKilled, begun, buildReporter } from "./reporting.ts";
 
 const STATUSES = ["downloading", "installing", "rebooting"] as const;
-const DEVICES = 10;
 const KILLED_AFTER = [1, 40, 111, 500, 1000];
 
 let folder: string;
 let reporter: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "upkeep-server-"));
-  reporter = await buildReporter();
+  reporter = await buildReporter(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The program that reports statuses without end, as one file that starts quickly. */
-async function buildReporter(): Promise<string> {
-  const native = createRequire(import.meta.url).resolve("better-sqlite3");
-  const outfile = join(folder, "reporter.mjs");
-  await build({
-    entryPoints: [join(import.meta.dirname, "reporter.ts")],
-    outfile,
-    bundle: true,
-    platform: "node",
-    target: "node20.19",
-    format: "esm",
-    alias: { "better-sqlite3": native },
-    external: [native, "pg-native", "vitest"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    logLevel: "warning",
-  });
-  return outfile;
-}
-
-/** Devices that have all begun one deployment. */
-async function begun(location: StorageLocation): Promise<{ readonly id: string; readonly devices: string[] }> {
-  const { domain } = await openTestDomain({ autoAccept: true }, location);
-  const devices = await acceptedDevices(domain, DEVICES);
-  await domain.artifacts.insert(artifact({ id: "a1" }));
-  const id = await domain.deployments.create({ name: "n", artifactName: "release-1", devices });
-  for (const device of devices) await domain.deviceSide.next(device, PROVIDES);
-  await domain.close();
-  return { id, devices };
-}
-
 function startReporter(location: string, id: string, devices: readonly string[]): Program {
   return startProgram(process.execPath, [reporter, location, id, ...devices]);
-}
-
-/** What a program acknowledged, by device, until it was killed in the middle of it. */
-async function acknowledgedUntilKilled(program: Program, killedAfter: number): Promise<Map<string, string>> {
-  const acknowledged = new Map<string, string>();
-  let count = 0;
-  if (program.child.stdout === null) throw new Error("the reporter has no output");
-  const lines = createInterface({ input: program.child.stdout });
-  lines.on("line", (line) => {
-    const [device = "", substate = ""] = line.split(" ");
-    acknowledged.set(device, substate);
-    count += 1;
-    if (count === killedAfter) program.child.kill("SIGKILL");
-  });
-  await Promise.all([program.ended, once(lines, "close")]);
-  expect(await program.ended, program.output()).toBe("SIGKILL");
-  expect(count).toBeGreaterThanOrEqual(killedAfter);
-  return acknowledged;
 }
 
 async function expectAllFound(location: StorageLocation, id: string, acknowledged: ReadonlyMap<string, string>) {
