@@ -1,6 +1,6 @@
-import { removeDurably } from "@upkeep/shared/system";
+import { isSystemError, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { createWorkTree, type RebootAnswer, workTreePath } from "../modules/index.ts";
+import { createWorkTree, type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
 import { storeScripts } from "../scripts/index.ts";
 import { openFitting, recordOf } from "./artifact.ts";
 import { artifactScriptsPath, moduleOf, type Run, serverOf } from "./run.ts";
@@ -35,14 +35,14 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
   },
   // Only its scripts and its place in the journal: from here on there is no way back.
   AfterArtifactCommit: async () => "done",
-  SupportsRollback: async (run) => ((await (await moduleOf(run)).supportsRollback()) ? "yes" : "no"),
+  SupportsRollback: async (run) => ((await persevering(run, (module) => module.supportsRollback())) ? "yes" : "no"),
   ArtifactRollback: async (run) => {
-    await (await moduleOf(run)).call("ArtifactRollback");
+    await persevering(run, (module) => module.call("ArtifactRollback"));
     return "done";
   },
   NeedsRollbackReboot: async (run) => {
     if (run.record.mode === "standalone") return "no-reboot";
-    run.record.reboot = await (await moduleOf(run)).needsArtifactReboot();
+    run.record.reboot = await persevering(run, (module) => module.needsArtifactReboot());
     return run.record.reboot === "No" ? "no-reboot" : "reboot";
   },
   ArtifactRollbackReboot: async (run) => {
@@ -60,7 +60,7 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
     }
   },
   ArtifactFailure: async (run) => {
-    await (await moduleOf(run)).call("ArtifactFailure");
+    await persevering(run, (module) => module.call("ArtifactFailure"));
     return "done";
   },
   Cleanup: async (run) => {
@@ -83,6 +83,27 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
     return "done";
   },
 };
+
+/** Pauses before a module that could not even be started on the way back is tried again. */
+const START_PAUSES_MS = [1000, 5000, 30_000];
+
+/**
+ * A call of the module on the way back. That it could not be started, for a fault of the disk or of the
+ * system, says nothing about what the module would have done: it is tried again before it counts as failed.
+ */
+async function persevering<T>(run: Run, call: (module: UpdateModule) => Promise<T>): Promise<T> {
+  for (const pauseMs of START_PAUSES_MS) {
+    try {
+      return await call(await moduleOf(run));
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!isSystemError(error) && !(error instanceof AgentError && error.code === "module-not-started")) throw error;
+      run.logger.warning(`${error.message}; trying again in ${pauseMs / 1000} s`);
+      await run.options.system.timers.sleep(pauseMs, run.signal);
+    }
+  }
+  return await call(await moduleOf(run));
+}
 
 async function download(run: Run): Promise<"done" | "empty"> {
   const { options, record, signal } = run;

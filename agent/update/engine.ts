@@ -35,6 +35,8 @@ const NOWHERE: Stops = new Set();
 export class UpdateEngine {
   readonly #options: EngineOptions;
   #busy = false;
+  /** The journal's record of an update that is over, which could not be written down: it stands for nothing any more. */
+  #over: JournalRecord | undefined;
   /** A deployment that waits for its server, or for a store that can be written. */
   #waiting: { readonly run: Run; readonly start: WalkStart } | undefined;
 
@@ -44,7 +46,7 @@ export class UpdateEngine {
 
   /** The update that has begun and not come to its end. */
   get pending(): PendingUpdate | undefined {
-    const record = this.#waiting?.run.record ?? this.#options.store.update;
+    const record = this.#waiting?.run.record ?? this.#journalled;
     if (record === undefined) return undefined;
     return {
       mode: record.mode,
@@ -53,6 +55,12 @@ export class UpdateEngine {
       state: record.state,
       whereabouts: whereabouts(record),
     };
+  }
+
+  /** The update that the journal holds, unless it is over. */
+  get #journalled(): JournalRecord | undefined {
+    const record = this.#options.store.update;
+    return record === this.#over ? undefined : record;
   }
 
   /**
@@ -85,7 +93,8 @@ export class UpdateEngine {
         const run = await this.#deploymentRun(waiting.run.record, signal);
         return await this.#walkDeployment(run, waiting.start);
       }
-      const record = this.#options.store.update;
+      if (this.#over !== undefined) await this.#forgetAtLast();
+      const record = this.#journalled;
       if (record === undefined || record.mode !== "deployment") return undefined;
       const run = await this.#deploymentRun(structuredClone(record), signal);
       run.logger.info(`going on with deployment ${record.deployment}, which was interrupted in state ${record.state}`);
@@ -149,7 +158,7 @@ export class UpdateEngine {
 
   /** An update by hand that was interrupted before it changed anything, or after it was over, stops nobody. */
   async #finishHarmless(signal: AbortSignal): Promise<void> {
-    const record = this.#options.store.update;
+    const record = this.#journalled;
     if (record === undefined || record.mode !== "standalone" || record.stopped) return;
     const { to } = restartOf(structuredClone(record));
     if (to !== "Cleanup" && to !== "Report") return;
@@ -227,14 +236,32 @@ export class UpdateEngine {
     };
   }
 
-  /** The update is over. If that cannot be written down, a restart says the same things once more. */
+  /**
+   * The update is over. If that cannot be written down, it stands in nobody's way: the next update takes its
+   * place in the journal. Until then a restart says the same things once more.
+   */
   async #forget(run: Run): Promise<void> {
+    const { store, system } = this.#options;
     try {
-      const last = lastOf(run.record, this.#options.system.clock.now());
-      await this.#options.store.save({ update: null, last });
+      await store.save({ update: null, last: lastOf(run.record, system.clock.now()) });
+      this.#over = undefined;
     } catch (error) {
+      this.#over = store.update;
       run.logger.error(`cannot write down that the update is over: ${asAgentError(error).message}`);
     }
+  }
+
+  async #forgetAtLast(): Promise<void> {
+    const { store, logger, system } = this.#options;
+    if (store.update !== undefined && store.update === this.#over) {
+      try {
+        await store.save({ update: null, last: lastOf(store.update, system.clock.now()) });
+      } catch (error) {
+        logger.error(`still cannot write down that the last update is over: ${asAgentError(error).message}`);
+        return;
+      }
+    }
+    this.#over = undefined;
   }
 }
 

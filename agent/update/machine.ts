@@ -215,7 +215,15 @@ async function settled(run: Run, name: StateName): Promise<boolean> {
     if (store.update !== undefined) return false;
   }
   record.outcome = outcome;
+  if (provides !== undefined && record.device !== "new") explainInconsistency(run, provides);
   return true;
+}
+
+/** The name stays until another update succeeds: whoever wonders about it finds the reason here. */
+function explainInconsistency({ logger, record }: Run, provides: Readonly<Record<string, string>>): void {
+  logger.error(
+    `nobody can say for certain what runs on this device now: it calls itself ${JSON.stringify(provides.artifact_name)} until an update succeeds, and artifacts that depend on another name do not fit until then. The reason: ${record.failure ?? "not known"}`,
+  );
 }
 
 /** What the device provides from now on; `undefined` if that has not changed. */

@@ -4,8 +4,8 @@ export interface UpdatePaths {
   readonly datastore: string;
   /** Deployment logs live here; the datastore unless configured otherwise. */
   readonly logs: string;
-  /** Directory of the update modules, such as `/usr/share/mender/modules/v3`. */
-  readonly modules: string;
+  /** Where update modules are, such as `/usr/share/mender/modules/v3`; of several directories the first that has it. */
+  readonly modules: string | readonly string[];
   /** Directory of the root file system's state scripts, such as `/etc/mender/scripts`. */
   readonly rootfsScripts: string;
 }

@@ -12,9 +12,11 @@ export class VirtualTime implements Clock, Timers {
   #order = 0;
   #due: Due[] = [];
   #pumping = false;
+  /** How far the wall clock is from what it should be; may depend on the time that has passed. */
+  wallErrorMs: (monotonicMs: number) => number = () => 0;
 
   now(): number {
-    return this.#now;
+    return this.#now + this.wallErrorMs(this.#now);
   }
 
   monotonic(): number {

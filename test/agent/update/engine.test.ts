@@ -1,7 +1,8 @@
+import { SystemError } from "@upkeep/shared/system";
 import { describe, expect, it } from "vitest";
 import { AgentError } from "../../../agent/errors.ts";
 import { STATE_NAMES, stateOf } from "../../../agent/update/states.ts";
-import { DEPLOYMENT, OFFLINE, STORE, World } from "../support/world.ts";
+import { DEPLOYMENT, MODULES, OFFLINE, STORE, World } from "../support/world.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const other = { ...DEPLOYMENT, id: "d-2" };
@@ -58,6 +59,62 @@ describe("the update engine", () => {
       expect(world.provides.artifact_name).toBe(name);
     },
   );
+
+  it("is not in its own way when it cannot write down that an update is over", async () => {
+    const world = new World();
+    const engine = await world.start();
+    let told = 0;
+    world.files.refuse = (path) => path.startsWith(STORE) && world.finals.length > 0 && ++told <= 2;
+    expect(await engine.runDeployment(DEPLOYMENT)).toMatchObject({ status: "success", reported: "accepted" });
+    expect(JSON.parse(world.files.text(STORE) ?? "").update, "the journal still has it").toMatchObject({
+      state: "Report",
+    });
+    expect(engine.pending).toBeUndefined();
+    expect(await engine.resume(), "it is not run again").toBeUndefined();
+    expect(await engine.runDeployment(other)).toMatchObject({ deployment: "d-2", status: "success" });
+    expect(JSON.parse(world.files.text(STORE) ?? "").update).toBeNull();
+    expect(world.logged.filter((line) => line.includes("cannot write down that"))).toHaveLength(2);
+  });
+
+  it("writes down that an update is over as soon as it can", async () => {
+    const world = new World();
+    const engine = await world.start();
+    let told = 0;
+    world.files.refuse = (path) => path.startsWith(STORE) && world.finals.length > 0 && ++told <= 1;
+    await engine.runDeployment(DEPLOYMENT);
+    expect(await engine.resume()).toBeUndefined();
+    expect(JSON.parse(world.files.text(STORE) ?? "")).toMatchObject({ update: null, last: { deployment: "d-1" } });
+  });
+
+  it("asks a module again that it could not start on the way back, a few times", async () => {
+    for (const [faults, software] of [
+      [3, "old"],
+      [4, "new"],
+    ] as const) {
+      const world = new World({ behaviour: { answers: { SupportsRollback: "Yes" }, fails: { ArtifactInstall: 1 } } });
+      const { status } = world.files;
+      let failed = 0;
+      world.files.status = async (path) => {
+        const asked = path === `${MODULES}/recorder` && world.calls.includes("ArtifactInstall");
+        if (asked && failed++ < faults) throw new SystemError("EIO", "the disk does not answer");
+        return await status.call(world.files, path);
+      };
+      await world.deploy();
+      expect(world.calls.includes("ArtifactRollback"), `${faults} faults`).toBe(software === "old");
+      expect(world.software).toBe(software);
+    }
+  });
+
+  it("says in its log why a device calls itself inconsistent", async () => {
+    const world = new World({ behaviour: { fails: { ArtifactInstall: 1 } } });
+    await world.deploy();
+    expect(world.provides.artifact_name).toBe("new_INCONSISTENT");
+    expect(world.logs[0]?.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(
+        /it calls itself "new_INCONSISTENT" until an update succeeds.*exited with code 1 in ArtifactInstall/,
+      ),
+    );
+  });
 
   it("is done with a deployment that its server no longer knows", async () => {
     const world = new World({ answer: (status) => (status === "success" ? "gone" : "accepted") });
