@@ -28,13 +28,26 @@ async function readConfigFile(files: Files, path: string, mustExist: boolean): P
   return NOTHING;
 }
 
+/** The device's own identity program, or that of the package where there is no other. */
+async function identityScript(files: Files, { identityScript, packageIdentityScript }: SystemPaths): Promise<string> {
+  try {
+    if ((await files.status(identityScript)) !== undefined) return identityScript;
+    return (await files.status(packageIdentityScript)) === undefined ? identityScript : packageIdentityScript;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    // It is there, in some way that will be told when it is needed.
+    return identityScript;
+  }
+}
+
 /**
  * Reads the fallback and the main configuration and checks them once, for good. A file that is named by
  * `options` must exist; the default ones may be missing.
  * @throws AgentError `config-unreadable`, `config-not-json` or `config-invalid`.
  */
 export async function loadConfig(files: Files, options: PathOptions): Promise<LoadedConfig> {
-  const paths = systemPaths(options);
+  const places = systemPaths(options);
+  const paths = { ...places, identityScript: await identityScript(files, places) };
   const fallback = await readConfigFile(files, paths.fallbackConfigFile, options.fallbackConfig !== undefined);
   const main = await readConfigFile(files, paths.configFile, options.config !== undefined);
   return {

@@ -5,8 +5,11 @@ export interface SystemPaths {
   /** Journal, key, provides, deployment logs: all that must outlive an update of the root file system. */
   readonly datastore: string;
   readonly identityScript: string;
+  /** Of the package: what holds as long as the device has no identity program of its own. */
+  readonly packageIdentityScript: string;
   readonly inventoryScripts: string;
-  readonly modules: string;
+  /** Searched in this order: the device's own, then those of the package. */
+  readonly modules: readonly string[];
   readonly rootfsScripts: string;
   /** Kept in memory: what the running daemon says of itself. */
   readonly run: string;
@@ -34,8 +37,9 @@ export function systemPaths(options: PathOptions): SystemPaths {
     fallbackConfigFile: options.fallbackConfig ?? `${datastore}/mender.conf`,
     datastore,
     identityScript: at("/usr/share/mender/identity/mender-device-identity"),
+    packageIdentityScript: at("/usr/share/upkeep/identity/mender-device-identity"),
     inventoryScripts: at("/usr/share/mender/inventory"),
-    modules: at("/usr/share/mender/modules/v3"),
+    modules: [at("/usr/share/mender/modules/v3"), at("/usr/share/upkeep/modules/v3")],
     rootfsScripts: at("/etc/mender/scripts"),
     run: at("/run/upkeep"),
   };

@@ -197,7 +197,7 @@ describe("the configuration", () => {
     expect(systemPaths({ root: "/r", datastore: "/data" })).toMatchObject({
       datastore: "/data",
       fallbackConfigFile: "/data/mender.conf",
-      modules: "/r/usr/share/mender/modules/v3",
+      modules: ["/r/usr/share/mender/modules/v3", "/r/usr/share/upkeep/modules/v3"],
     });
   });
 });
