@@ -12,6 +12,8 @@ const PACKAGES = {
   openssl: "openssl",
   strace: "strace",
   "systemd-analyze": "systemd",
+  shellcheck: "shellcheck",
+  script: "bsdutils",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;

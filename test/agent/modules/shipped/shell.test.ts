@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { describePeer } from "../../../interop/peers.ts";
 import { SHIPPED } from "./work-tree.ts";
 
 const names = readdirSync(SHIPPED);
-const shellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
 
 describe("the shipped modules", () => {
   it("are programs for any POSIX shell", () => {
@@ -15,8 +15,10 @@ describe("the shipped modules", () => {
       expect(readFileSync(join(SHIPPED, name), "utf8").startsWith("#!/bin/sh\n")).toBe(true);
     }
   });
+});
 
-  it.skipIf(!shellcheck)("satisfy shellcheck", () => {
+describePeer(["shellcheck"], "the shipped modules, read by shellcheck", () => {
+  it("have nothing that it warns of", () => {
     const result = spawnSync("shellcheck", names, { cwd: SHIPPED, encoding: "utf8" });
     expect(result.stdout).toBe("");
     expect(result.status).toBe(0);
