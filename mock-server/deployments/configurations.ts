@@ -64,7 +64,7 @@ export class Configurations {
    * @returns The id of the deployment.
    * @throws ServerError (not-found); (unprocessable) if the device is not accepted; (invalid)
    */
-  deploy(deviceId: string, rollout: Pick<Rollout, "retries" | "updateControlMap"> = {}): Promise<string> {
+  async deploy(deviceId: string, rollout: Pick<Rollout, "retries" | "updateControlMap"> = {}): Promise<string> {
     checkRollout(rollout);
     return this.#storage.transaction(async (records) => {
       const record = (await find(records, deviceId)) ?? nothing(deviceId, this.#system.clock.now());

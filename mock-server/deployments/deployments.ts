@@ -189,9 +189,9 @@ export class Deployments {
    * @param map `null`: nowhere.
    * @throws ServerError (invalid) that names the field; (unprocessable) if it is finished, or was never there.
    */
-  setControlMap(id: string, map: UpdateControlMap | null): Promise<void> {
+  async setControlMap(id: string, map: UpdateControlMap | null): Promise<void> {
     if (map !== null) checkControlMap(map);
-    return this.#storage.transaction(async (records) => {
+    await this.#storage.transaction(async (records) => {
       await unfinished(records, id);
       await records.deployments.setControlMap(id, map === null ? null : JSON.stringify(map));
     });

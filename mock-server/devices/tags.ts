@@ -36,7 +36,7 @@ export class Tags {
    * @returns The new ETag.
    * @throws ServerError (invalid) if one is malformed or they become too many; (precondition-failed).
    */
-  put(
+  async put(
     deviceId: string,
     tags: readonly Tag[],
     how: { readonly replace: boolean; readonly ifMatch?: string },

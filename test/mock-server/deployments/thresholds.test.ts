@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import { Fleet, HOUR_MS } from "../specification/fleet.ts";
+
+describe("The success threshold of a phase", () => {
+  test("keeps the next one closed until so many have succeeded, although its time has come", async () => {
+    const fleet = await Fleet.of(8);
+    const phases = [{ batchSize: 50, successThreshold: 75 }, { startMs: fleet.system.nowMs + HOUR_MS }];
+    const id = await fleet.deploy(1, { phases });
+    const [a, b, c, d, e] = fleet.devices as [string, string, string, string, string];
+    for (const device of [a, b, c, d]) expect(await fleet.poll(device)).toBe(id);
+    fleet.system.nowMs += HOUR_MS;
+    await fleet.report(a, id, "success");
+    await fleet.report(b, id, "success");
+    expect(await fleet.poll(e)).toBeUndefined();
+    expect((await fleet.domain.deployments.get(id)).phases.map(({ state }) => state)).toEqual(["active", "waiting"]);
+    await fleet.report(c, id, "success");
+    expect(await fleet.poll(e)).toBe(id);
+    expect((await fleet.domain.deployments.get(id)).phases.map(({ state }) => state)).toEqual(["finished", "active"]);
+  });
+
+  test("counts neither for nor against a device that no artifact fits", async () => {
+    const fleet = await Fleet.of(4);
+    const phases = [{ batchSize: 50, successThreshold: 100 }, { startMs: fleet.system.nowMs }];
+    const id = await fleet.deploy(1, { phases });
+    await fleet.domain.deviceSide.next(fleet.at(0), { device_type: "other", artifact_name: "x" });
+    expect(await fleet.poll(fleet.at(1))).toBe(id);
+    expect(await fleet.poll(fleet.at(2))).toBeUndefined();
+    await fleet.report(fleet.at(1), id, "success");
+    expect(await fleet.poll(fleet.at(2))).toBe(id);
+  });
+});
+
+describe("The error threshold of a phase", () => {
+  async function failing(count: number) {
+    const fleet = await Fleet.of(10);
+    const id = await fleet.deploy(1, { phases: [{ startMs: fleet.system.nowMs, errorThreshold: 20 }] });
+    for (const device of fleet.devices.slice(0, count)) await fleet.go(device, id, "failure");
+    return { fleet, id };
+  }
+
+  test("pauses the deployment with the status that crosses it, and says why", async () => {
+    const { fleet, id } = await failing(1);
+    expect((await fleet.domain.deployments.get(id)).paused).toBeUndefined();
+    await fleet.go(fleet.at(1), id, "failure");
+    expect((await fleet.domain.deployments.get(id)).paused).toEqual({
+      sinceMs: fleet.system.nowMs,
+      reason: expect.stringContaining("2 of 10 devices failed"),
+    });
+    expect(await fleet.poll(fleet.at(2))).toBeUndefined();
+  });
+
+  test("lets those who are in the middle go on, and their failures change nothing more", async () => {
+    const { fleet, id } = await failing(1);
+    for (const index of [1, 2, 3]) await fleet.poll(fleet.at(index));
+    await fleet.report(fleet.at(1), id, "failure");
+    const { paused } = await fleet.domain.deployments.get(id);
+    fleet.system.nowMs += 1000;
+    expect(await fleet.poll(fleet.at(2))).toBe(id);
+    await fleet.report(fleet.at(2), id, "failure");
+    await fleet.report(fleet.at(3), id, "success");
+    expect((await fleet.domain.deployments.get(id)).paused).toEqual(paused);
+  });
+
+  test("is forgotten when the deployment is resumed, until as many more have failed", async () => {
+    const { fleet, id } = await failing(2);
+    await fleet.domain.deployments.resume(id);
+    await fleet.domain.deployments.resume(id);
+    await fleet.go(fleet.at(2), id, "failure");
+    expect((await fleet.domain.deployments.get(id)).paused).toBeUndefined();
+    await fleet.go(fleet.at(3), id, "failure");
+    expect((await fleet.domain.deployments.get(id)).paused).toBeDefined();
+    await fleet.domain.deployments.abort(id);
+    expect(await fleet.status(id)).toBe("finished");
+    await expect(fleet.domain.deployments.resume(id)).rejects.toMatchObject({ status: 422 });
+  });
+
+  test("is crossed once by many failures at the same time", async () => {
+    const { fleet, id } = await failing(0);
+    for (const device of fleet.devices) await fleet.poll(device);
+    await Promise.all(fleet.devices.slice(0, 6).map((device) => fleet.report(device, id, "failure")));
+    expect(await fleet.domain.deployments.get(id)).toMatchObject({
+      paused: { reason: expect.stringContaining("2 of 10") },
+      statistics: { failure: 6, pending: 4 },
+    });
+  });
+
+  test("does not count a failure that is tried again, nor lets it begin while the deployment is paused", async () => {
+    const fleet = await Fleet.of(2);
+    const id = await fleet.deploy(1, { retries: 1, phases: [{ startMs: fleet.system.nowMs, errorThreshold: 50 }] });
+    await fleet.go(fleet.at(0), id, "failure");
+    expect((await fleet.domain.deployments.get(id)).paused).toBeUndefined();
+    await fleet.domain.deployments.pause(id);
+    expect(await fleet.poll(fleet.at(0))).toBeUndefined();
+    await fleet.domain.deployments.resume(id);
+    await fleet.go(fleet.at(0), id, "success");
+  });
+});
+
+describe("A device that falls silent", () => {
+  test("has failed once it was silent for too long, whether it ever asked or not", async () => {
+    const fleet = await Fleet.of(3);
+    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS });
+    await fleet.poll(fleet.at(0));
+    fleet.system.nowMs += HOUR_MS - 1;
+    await fleet.poll(fleet.at(1));
+    expect(await fleet.domain.deployments.failSilent()).toBe(0);
+    fleet.system.nowMs += 1;
+    expect(await fleet.domain.deployments.failSilent()).toBe(2);
+    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: 2, pending: 1 });
+    expect(await fleet.of(id, fleet.at(0))).toMatchObject({
+      status: "failure",
+      substate: "the device has fallen silent",
+    });
+    await fleet.report(fleet.at(1), id, "success");
+    expect(await fleet.status(id)).toBe("finished");
+  });
+
+  test("counts from when the deployment is to begin, and from whatever it asks or reports", async () => {
+    const fleet = await Fleet.of(1);
+    const startMs = fleet.system.nowMs + 10 * HOUR_MS;
+    const other = await fleet.deploy(2);
+    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, phases: [{ startMs }] });
+    fleet.system.nowMs = startMs + HOUR_MS / 2;
+    await fleet.poll(fleet.at(0));
+    fleet.system.nowMs += HOUR_MS - 1;
+    expect(await fleet.domain.deployments.failSilent()).toBe(0);
+    await fleet.report(fleet.at(0), other, "installing");
+    fleet.system.nowMs += HOUR_MS - 1;
+    expect(await fleet.domain.deployments.failSilent()).toBe(0);
+    await fleet.report(fleet.at(0), other, "success");
+    await fleet.go(fleet.at(0), id);
+  });
+
+  test("counts as failed for the error threshold", async () => {
+    const fleet = await Fleet.of(4);
+    const phases = [{ batchSize: 50, errorThreshold: 50 }, { startMs: fleet.system.nowMs + HOUR_MS }];
+    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, phases });
+    await fleet.poll(fleet.at(0));
+    await fleet.poll(fleet.at(1));
+    await fleet.report(fleet.at(1), id, "success");
+    fleet.system.nowMs += HOUR_MS;
+    expect(await fleet.poll(fleet.at(2))).toBeUndefined();
+    expect((await fleet.domain.deployments.get(id)).paused?.reason).toContain("1 of 2 devices failed");
+  });
+
+  test("is shown as unreachable while it is not accepted any more, and keeps its place", async () => {
+    const fleet = await Fleet.of(1);
+    const id = await fleet.deploy(1);
+    await fleet.poll(fleet.at(0));
+    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ unreachable: false });
+    const [authSet] = (await fleet.domain.devices.get(fleet.at(0))).authSets;
+    await fleet.domain.devices.setAuthSetStatus(fleet.at(0), authSet?.id ?? "", "rejected");
+    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "pending", unreachable: true });
+  });
+});

@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { UserPrincipal } from "../../../mock-server/domain.ts";
+import { mayDo } from "../../../mock-server/domain.ts";
+import { openTestDomain, type TestDomain } from "../domain-fixture.ts";
+
+let opened: TestDomain;
+let admin: UserPrincipal;
+let token: string;
+beforeEach(async () => {
+  opened = await openTestDomain();
+  await opened.domain.users.ensureAdministrator("admin@example.com", "correct horse");
+  token = await opened.domain.users.login("admin@example.com", "correct horse");
+  admin = await opened.domain.users.verify(token);
+});
+afterEach(() => opened.domain.close());
+
+describe("A user", () => {
+  test("is made with a role, shown without a password, and removed with all sessions", async () => {
+    const { users } = opened.domain;
+    const id = await users.accounts.create({ email: "CI@example.com", password: "battery staple", role: "ci-upload" });
+    expect(await users.accounts.get(id)).toEqual({
+      id,
+      email: "ci@example.com",
+      role: "ci-upload",
+      createdMs: opened.system.nowMs,
+      updatedMs: opened.system.nowMs,
+    });
+    expect(await users.accounts.list()).toHaveLength(2);
+    const session = await users.login("ci@example.com", "battery staple");
+    expect(await users.verify(session)).toMatchObject({ userId: id, role: "ci-upload" });
+    await users.accounts.delete(id);
+    await users.accounts.delete(id);
+    await expect(users.verify(session)).rejects.toMatchObject({ status: 401 });
+    await expect(users.accounts.get(id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test.each([
+    ["admin@example.com", "long enough", "already exists"],
+    ["nobody", "long enough", "email"],
+    ["new@example.com", "short", "password"],
+    ["someone@example.com", "Someone!", "similar"],
+    ["new@example.com", "new@example.com", "similar"],
+  ])("is refused: %s, %s", async (email, password, message) => {
+    await expect(opened.domain.users.accounts.create({ email, password })).rejects.toMatchObject({
+      status: 422,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test("changes the own password by telling the old one, which ends the other logins", async () => {
+    const { users } = opened.domain;
+    const other = await users.login("admin@example.com", "correct horse");
+    const pat = await users.tokens.create(admin.userId, "ci", 0);
+    const change = { password: "battery staple", currentPassword: "wrong horse" };
+    await expect(users.accounts.update(admin, admin.userId, change)).rejects.toMatchObject({ status: 422 });
+    await users.accounts.update(admin, admin.userId, { ...change, currentPassword: "correct horse" });
+    await users.verify(token);
+    await users.verify(pat);
+    await expect(users.verify(other)).rejects.toMatchObject({ status: 401 });
+    await expect(users.login("admin@example.com", "correct horse")).rejects.toMatchObject({ status: 401 });
+    await users.login("admin@example.com", "battery staple");
+  });
+
+  test("does not change another's password", async () => {
+    const { users } = opened.domain;
+    const id = await users.accounts.create({ email: "other@example.com", password: "battery staple" });
+    const change = { password: "something else", currentPassword: "battery staple" };
+    await expect(users.accounts.update(admin, id, change)).rejects.toMatchObject({ status: 422 });
+    await users.accounts.update(admin, id, { email: "renamed@example.com", role: "read-only" });
+    expect(await users.accounts.get(id)).toMatchObject({ email: "renamed@example.com", role: "read-only" });
+  });
+
+  test("who is the last admin stays one", async () => {
+    const { accounts } = opened.domain.users;
+    await expect(accounts.delete(admin.userId)).rejects.toMatchObject({ status: 422 });
+    await expect(accounts.update(admin, admin.userId, { role: "read-only" })).rejects.toMatchObject({ status: 422 });
+    const id = await accounts.create({ email: "other@example.com", password: "battery staple" });
+    await accounts.delete(admin.userId);
+    await expect(accounts.delete(id)).rejects.toMatchObject({ status: 422 });
+  });
+
+  test("may do what the role allows", () => {
+    const allowed = (["admin", "read-only", "ci-upload"] as const).map((role) =>
+      (["read", "upload", "self", "write"] as const).filter((permission) => mayDo(role, permission)),
+    );
+    expect(allowed).toEqual([
+      ["read", "upload", "self", "write"],
+      ["read", "self"],
+      ["upload", "self"],
+    ]);
+  });
+});
+
+describe("A personal access token", () => {
+  test("is a session with a name, until it expires or is deleted; its last use is noted", async () => {
+    const { users } = opened.domain;
+    const pat = await users.tokens.create(admin.userId, "ci", 60);
+    await expect(users.tokens.create(admin.userId, "ci", 60)).rejects.toMatchObject({ status: 409 });
+    expect((await users.verify(pat)).userId).toBe(admin.userId);
+    const [listed] = await users.tokens.list(admin.userId);
+    const now = opened.system.nowMs;
+    expect(listed).toMatchObject({ name: "ci", createdMs: now, expiresMs: now + 60_000, lastUsedMs: now });
+    opened.system.nowMs += 60_000;
+    await expect(users.verify(pat)).rejects.toMatchObject({ status: 401 });
+    const second = await users.tokens.create(admin.userId, "ci", 0);
+    const [kept] = await users.tokens.list(admin.userId);
+    expect(kept?.expiresMs).toBeUndefined();
+    await users.tokens.delete(admin.userId, admin.sessionId);
+    await users.verify(token);
+    await users.tokens.delete(admin.userId, kept?.id ?? "");
+    await expect(users.verify(second)).rejects.toMatchObject({ status: 401 });
+  });
+
+  test("is one of ten at most, and is not ended by new logins", async () => {
+    const { users } = opened.domain;
+    for (let number = 0; number < 10; number += 1) await users.tokens.create(admin.userId, `t${number}`, 0);
+    await expect(users.tokens.create(admin.userId, "more", 0)).rejects.toMatchObject({ status: 422 });
+    await expect(users.tokens.create(admin.userId, "", 0)).rejects.toMatchObject({ status: 400 });
+    await expect(users.tokens.create(admin.userId, "x", 31_536_001)).rejects.toMatchObject({ status: 400 });
+    for (let number = 0; number < 11; number += 1) {
+      opened.system.nowMs += 1;
+      await users.login("admin@example.com", "correct horse");
+    }
+    expect(await users.tokens.list(admin.userId)).toHaveLength(10);
+    await expect(users.verify(token)).rejects.toMatchObject({ status: 401 });
+  });
+});
+
+test("Settings are kept for each user and for all, and changed only if nobody else did in between", async () => {
+  const { settings } = opened.domain.users;
+  const { value, etag } = await settings.get();
+  expect(value).toEqual({});
+  const next = await settings.put({ a: [1] }, undefined, etag);
+  await expect(settings.put({}, undefined, etag)).rejects.toMatchObject({ status: 412 });
+  expect(await settings.get()).toEqual({ value: { a: [1] }, etag: next });
+  await settings.put({ b: 1 }, admin.userId);
+  expect((await settings.get(admin.userId)).value).toEqual({ b: 1 });
+  const many = Object.fromEntries(Array.from({ length: 1025 }, (_, index) => [`k${index}`, 0]));
+  await expect(settings.put(many)).rejects.toMatchObject({ status: 400 });
+});
