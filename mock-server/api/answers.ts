@@ -2,11 +2,15 @@ import type { Readable } from "node:stream";
 
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
-/** What a route answers. Its text or stream says its own media type in `headers`. */
+/** What a route answers. Its text, bytes or stream says its own media type in `headers`. */
 export interface Answer {
   readonly status: number;
   readonly headers?: HeaderFields;
-  readonly body?: { readonly json: unknown } | { readonly text: string } | { readonly stream: Readable };
+  readonly body?:
+    | { readonly json: unknown }
+    | { readonly text: string }
+    | { readonly bytes: Buffer }
+    | { readonly stream: Readable };
 }
 
 export function json(value: unknown, headers: HeaderFields = {}): Answer {

@@ -5,7 +5,7 @@ import type { DownloadLinks, SignedLink } from "../releases/links.ts";
 import type { Blob, Blobs } from "../storage/blobs/index.ts";
 import type { ArtifactRecord } from "../storage/index.ts";
 import { type Answer, empty, type HeaderFields } from "./answers.ts";
-import { HttpError } from "./errors.ts";
+import { checkLink } from "./links.ts";
 import { type ByteRange, type ConditionalHeaders, decideRange } from "./ranges.ts";
 import { type Route, route } from "./route.ts";
 import { Uuid } from "./validation.ts";
@@ -39,19 +39,6 @@ function stream(blob: Blob, { start, end }: ByteRange): Readable {
   return body;
 }
 
-function forbidUnlessValid(links: DownloadLinks, path: string, query: Readonly<Record<string, unknown>>): void {
-  switch (links.fault(path, query)) {
-    case undefined:
-      return;
-    case "missing":
-      throw new HttpError(403, "the link is not signed");
-    case "forged":
-      throw new HttpError(403, "the link's signature is not valid");
-    case "expired":
-      throw new HttpError(403, "the link has expired");
-  }
-}
-
 /** Artifacts, to whoever has a valid link: whole or in part, so that a broken download goes on where it broke. */
 export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route[] {
   return [
@@ -73,7 +60,7 @@ export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route
         416: { description: "It has no such part" },
       },
       handle: async ({ params, query, request }) => {
-        forbidUnlessValid(links, request.url.split("?", 1)[0] ?? "", query);
+        checkLink(links, request.url, query);
         const record = await artifact(params.id);
         const blob = record === undefined ? undefined : await blobs.open(params.id);
         if (record === undefined || blob === undefined) throw notFound();

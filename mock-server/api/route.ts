@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type * as z from "zod";
 import type { DevicePrincipal } from "../devices/index.ts";
-import type { UserPrincipal } from "../users/index.ts";
+import type { Permission, UserPrincipal } from "../users/index.ts";
 import type { Answer } from "./answers.ts";
 import type { TooLargeStatus } from "./bodies.ts";
 
@@ -67,6 +67,8 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly path: string;
   readonly summary: string;
   readonly access: A;
+  /** What a user needs; GET needs to read, anything else to write. */
+  readonly permission?: Permission;
   /** Answer HEAD as well, without the body. */
   readonly head?: boolean;
   readonly params?: z.core.$ZodType<P>;
@@ -89,4 +91,9 @@ export function route<A extends Access, P = unknown, Q = unknown, B = unknown>(s
 /** The JSON that a route takes, if it takes any. */
 export function jsonBody({ body }: Pick<Route, "body">): BodySpec<unknown> | undefined {
   return body === undefined || "parts" in body ? undefined : body;
+}
+
+/** What a user must be allowed to for this route. */
+export function permissionOf({ method, permission }: Pick<Route, "method" | "permission">): Permission {
+  return permission ?? (method === "GET" ? "read" : "write");
 }

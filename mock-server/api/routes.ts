@@ -3,16 +3,25 @@ import type { Domain } from "../domain.ts";
 import { ServerError } from "../errors.ts";
 import type { DownloadLinks } from "../releases/links.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
+import { configurationDownloadRoutes } from "./configuration-download.ts";
 import { authorizeRoutes } from "./devices/authorize.ts";
+import { deviceConfigurationRoutes } from "./devices/configuration.ts";
 import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
 import { deviceInventoryRoutes } from "./devices/inventory.ts";
 import { downloadRoutes } from "./download.ts";
+import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
+import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
 import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
 import { deviceRoutes } from "./management/devices.ts";
+import { groupRoutes } from "./management/groups.ts";
 import { inventoryRoutes } from "./management/inventory.ts";
 import { releaseRoutes } from "./management/releases.ts";
+import { savedFilterRoutes } from "./management/saved-filters.ts";
+import { sessionRoutes } from "./management/sessions.ts";
+import { settingsRoutes } from "./management/settings.ts";
+import { tagRoutes } from "./management/tags.ts";
 import { uploadRoutes } from "./management/upload.ts";
 import { userRoutes } from "./management/users.ts";
 import { openApiRoutes } from "./openapi/routes.ts";
@@ -50,14 +59,22 @@ function protocolRoutes({ system, domain, blobs, links, options }: RoutePorts): 
     ...authorizeRoutes(domain),
     ...reportingRoutes({ domain, links, linkLifeMs: options.downloadLinkLifeMs }),
     ...deviceInventoryRoutes(domain),
+    ...deviceConfigurationRoutes(domain),
     ...downloadRoutes({ links, blobs, artifact }),
+    ...configurationDownloadRoutes(links, domain.deviceSide),
+    ...sessionRoutes(domain, new LoginLimit(system.clock)),
     ...userRoutes(domain),
+    ...settingsRoutes(domain),
     ...deviceRoutes(domain),
     ...inventoryRoutes(domain),
+    ...groupRoutes(domain),
+    ...tagRoutes(domain),
+    ...savedFilterRoutes(domain),
     ...uploadRoutes({ system, domain, blobs }),
     ...artifactRoutes({ domain, blobs, links }),
-    ...releaseRoutes(domain),
+    ...releaseRoutes(domain, blobs),
     ...deploymentRoutes(domain),
     ...deviceDeploymentRoutes(domain),
+    ...configurationRoutes(domain),
   ];
 }

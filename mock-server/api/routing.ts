@@ -24,6 +24,7 @@ function send(reply: FastifyReply, { status, headers = {}, body }: Answer): Fast
     return reply.send();
   }
   if ("stream" in body) return reply.send(body.stream);
+  if ("bytes" in body) return reply.send(body.bytes);
   if ("text" in body) return reply.send(body.text);
   return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body.json));
 }
@@ -52,7 +53,7 @@ export function addRoute(
     url: spec.path,
     config: { route },
     onRequest: async (request) => {
-      await authenticate(request, spec.access);
+      await authenticate(request, spec);
       if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
       if (json !== undefined) checkJsonContent(request.headers);
     },

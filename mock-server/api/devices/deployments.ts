@@ -10,7 +10,9 @@ import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import { type Answer, empty, json } from "../answers.ts";
+import { configurationLink } from "../configuration-download.ts";
 import { artifactLink } from "../download.ts";
+import { HandedControlMap } from "../management/control-map.ts";
 import { type Route, route } from "../route.ts";
 import { one } from "../validation.ts";
 
@@ -22,7 +24,10 @@ export interface DeviceDeploymentPorts {
 }
 
 const NEXT_ANSWERS = {
-  200: { description: "Install this", schema: DeploymentInstructions },
+  200: {
+    description: "Install this",
+    schema: z.intersection(DeploymentInstructions, z.object({ update_control_map: HandedControlMap.optional() })),
+  },
   204: { description: "Nothing to install" },
   400: { description: "The request is malformed" },
   401: { description: "The token is not good; the answer is empty" },
@@ -33,11 +38,19 @@ const DeploymentId = z.object({ id: z.string() });
 
 /** Ask for instructions: all three forms that clients use. */
 function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route[] {
-  const answer = async (deviceId: string, provides: DeviceProvides, origin: string): Promise<Answer> => {
-    const instructions = await domain.deviceSide.next(deviceId, provides);
+  const answer = async (
+    deviceId: string,
+    provides: DeviceProvides,
+    origin: string,
+    controlMap = false,
+  ): Promise<Answer> => {
+    const instructions = await domain.deviceSide.next(deviceId, provides, { controlMap });
     if (instructions === undefined) return empty(204);
-    const { deploymentId, artifact } = instructions;
-    const link = artifactLink(links, artifact.id, linkLifeMs);
+    const { deploymentId, artifact, kind, updateControlMap } = instructions;
+    const link =
+      kind === "software"
+        ? artifactLink(links, artifact.id, linkLifeMs)
+        : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId });
     return json({
       id: deploymentId,
       artifact: {
@@ -46,6 +59,7 @@ function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route
         source: { uri: origin + link.path, expire: new Date(link.expiresMs).toISOString() },
         device_types_compatible: artifact.deviceTypes,
       },
+      ...(updateControlMap === undefined ? {} : { update_control_map: updateControlMap }),
     });
   };
   const name = one(z.string().min(1).max(4096));
@@ -57,7 +71,8 @@ function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route
       access: "device",
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
-      handle: ({ caller, body, origin }) => answer(caller.deviceId, body.device_provides, origin),
+      handle: ({ caller, body, origin }) =>
+        answer(caller.deviceId, body.device_provides, origin, body.update_control_map),
     }),
     route({
       method: "POST",
@@ -86,6 +101,23 @@ export function deviceDeploymentRoutes(ports: DeviceDeploymentPorts): Route[] {
   const { deviceSide } = ports.domain;
   return [
     ...nextRoutes(ports),
+    route({
+      method: "GET",
+      path: `${DEVICE_PATHS.nextV2.replace(/next$/, "")}:id/update_control_map`,
+      summary: "Ask again where the device pauses",
+      access: "device",
+      params: DeploymentId,
+      answers: {
+        200: { description: "There", schema: z.object({ update_control_map: HandedControlMap }) },
+        204: { description: "Nowhere" },
+        404: { description: "The device has no such deployment" },
+        409: { description: "The device's part in the deployment was ended" },
+      },
+      handle: async ({ caller, params }) => {
+        const map = await deviceSide.controlMap(caller.deviceId, params.id);
+        return map === undefined ? empty(204) : json({ update_control_map: map });
+      },
+    }),
     route({
       method: "PUT",
       path: DEVICE_PATHS.status(":id"),

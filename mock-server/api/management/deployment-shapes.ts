@@ -1,41 +1,118 @@
 import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { Deployment, DeviceDeployment } from "../../domain.ts";
+import { ATTRIBUTE_SCOPES, type Deployment, type DeviceDeployment, FILTER_OPERATORS } from "../../domain.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
+import { ControlMap } from "./control-map.ts";
 import { timestamp } from "./times.ts";
 
 /** How many devices have each status. */
 export const StatisticsShape = z.record(z.enum(DEVICE_DEPLOYMENT_STATUSES), z.int());
+
+/** What may be said of a phase. */
+const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
+
+const PhaseShape = z.object({
+  id: z.string(),
+  batch_size: z.int(),
+  start_ts: z.string().optional(),
+  device_count: z.int(),
+  /** Beyond the reference, as what follows: how many devices its share is. */
+  places: z.int(),
+  success_threshold: z.int().optional(),
+  error_threshold: z.int().optional(),
+  state: z.enum(PHASE_STATES),
+});
+
+const FilterShape = z.object({
+  id: z.string().optional(),
+  name: z.string().optional(),
+  terms: z.array(
+    z.object({
+      scope: z.enum(ATTRIBUTE_SCOPES),
+      attribute: z.string(),
+      type: z.enum(FILTER_OPERATORS),
+      value: z.unknown(),
+    }),
+  ),
+});
+type FilterShape = z.infer<typeof FilterShape>;
 
 export const DeploymentShape = z.object({
   id: z.string(),
   name: z.string(),
   artifact_name: z.string(),
   artifacts: z.array(z.string()),
-  type: z.literal("software"),
+  type: z.enum(["software", "configuration"]),
   force_installation: z.boolean().optional(),
   created: z.string(),
   finished: z.string().optional(),
   status: z.enum(DEPLOYMENT_STATUSES),
   device_count: z.int(),
-  max_devices: z.int(),
+  max_devices: z.int().optional(),
+  initial_device_count: z.int().optional(),
+  dynamic: z.boolean().optional(),
+  filter: FilterShape.optional(),
+  groups: z.array(z.string()).optional(),
+  phases: z.array(PhaseShape).optional(),
+  retries: z.int().optional(),
+  update_control_map: ControlMap.optional(),
+  configuration: z.record(z.string(), z.string()).optional(),
   statistics: z.object({ status: StatisticsShape, total_size: z.int() }),
+  /** Beyond the reference: since when and why no other device begins. */
+  paused: z.object({ since: z.string(), reason: z.string() }).optional(),
+  /** Beyond the reference: a device that is silent for so many seconds has failed. */
+  silent_after: z.number().optional(),
 });
 
+/** Whom it is for, as a filter; a list of devices is not told, for it may be long. */
+function filterOf({ dynamic, filter, group, allDevices }: Deployment): FilterShape | undefined {
+  if (dynamic) return filter === undefined ? undefined : { ...filter, terms: [...filter.terms] };
+  if (group !== undefined) {
+    return { name: group, terms: [{ scope: "system", attribute: "group", type: "$eq", value: group }] };
+  }
+  return allDevices
+    ? { terms: [{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }] }
+    : undefined;
+}
+
+function presentPhases({ phases }: Deployment): z.infer<typeof PhaseShape>[] {
+  return phases.map((phase) => ({
+    id: phase.id,
+    batch_size: phase.batchSize,
+    ...(phase.startMs === undefined ? {} : { start_ts: timestamp(phase.startMs) }),
+    device_count: phase.deviceCount,
+    places: phase.places,
+    ...(phase.successThreshold === undefined ? {} : { success_threshold: phase.successThreshold }),
+    ...(phase.errorThreshold === undefined ? {} : { error_threshold: phase.errorThreshold }),
+    state: phase.state,
+  }));
+}
+
 export function presentDeployment(deployment: Deployment): z.infer<typeof DeploymentShape> {
+  const { maxDevices = deployment.dynamic ? undefined : deployment.targetCount, paused } = deployment;
+  const filter = filterOf(deployment);
   return {
     id: deployment.id,
     name: deployment.name,
     artifact_name: deployment.artifactName,
     artifacts: [...deployment.artifactIds],
-    type: "software",
+    type: deployment.kind,
     ...(deployment.forceInstallation ? { force_installation: true } : {}),
     created: timestamp(deployment.createdMs),
     ...(deployment.finishedMs === undefined ? {} : { finished: timestamp(deployment.finishedMs) }),
     status: deployment.status,
     device_count: deployment.deviceCount,
-    max_devices: deployment.targetCount,
+    ...(maxDevices === undefined ? {} : { max_devices: maxDevices }),
+    ...(deployment.dynamic ? { dynamic: true, initial_device_count: deployment.initialDeviceCount } : {}),
+    ...(filter === undefined ? {} : { filter }),
+    ...(deployment.group === undefined ? {} : { groups: [deployment.group] }),
+    ...(deployment.phases.length === 0 ? {} : { phases: presentPhases(deployment) }),
+    ...(deployment.retries === 0 ? {} : { retries: deployment.retries }),
+    ...(deployment.updateControlMap === undefined ? {} : { update_control_map: deployment.updateControlMap }),
+    ...(deployment.configuration === undefined ? {} : { configuration: { ...deployment.configuration } }),
     statistics: { status: deployment.statistics, total_size: deployment.totalSizeBytes },
+    ...(paused === undefined ? {} : { paused: { since: timestamp(paused.sinceMs), reason: paused.reason } }),
+    ...(deployment.silentAfterMs === undefined ? {} : { silent_after: deployment.silentAfterMs / 1000 }),
   };
 }
 
@@ -50,9 +127,30 @@ export const DeviceDeploymentShape = z.object({
   deleted: z.string().optional(),
   image: ArtifactShape.optional(),
   log: z.boolean(),
+  attempts: z.int(),
+  retries: z.int(),
+  /** Beyond the reference: the attempts before this one. */
+  failed_attempts: z
+    .array(
+      z.object({
+        attempt: z.int(),
+        substate: z.string().optional(),
+        started: z.string().optional(),
+        finished: z.string(),
+      }),
+    )
+    .optional(),
+  /** Beyond the reference: it has not finished, and is not accepted any more. */
+  unreachable: z.boolean().optional(),
 });
 
 export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeof DeviceDeploymentShape> {
+  const failed = device.failedAttempts.map(({ attempt, substate, startedMs, finishedMs }) => ({
+    attempt,
+    ...(substate === undefined ? {} : { substate }),
+    ...(startedMs === undefined ? {} : { started: timestamp(startedMs) }),
+    finished: timestamp(finishedMs),
+  }));
   return {
     id: device.deviceId,
     status: device.status,
@@ -63,5 +161,9 @@ export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeo
     ...(device.deletedMs === undefined ? {} : { deleted: timestamp(device.deletedMs) }),
     ...(device.artifact === undefined ? {} : { image: presentArtifact(device.artifact) }),
     log: device.hasLog,
+    attempts: device.attempts,
+    retries: device.retries,
+    ...(failed.length === 0 ? {} : { failed_attempts: failed }),
+    ...(device.unreachable ? { unreachable: true } : {}),
   };
 }

@@ -1,24 +1,18 @@
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { DeploymentFilter, Domain } from "../../domain.ts";
+import { CONTROLLED_STATES, type DeploymentFilter, type Domain } from "../../domain.ts";
 import { notFound } from "../../errors.ts";
 import { type Answer, created, empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { many, one, Uuid } from "../validation.ts";
+import { ControlMap } from "./control-map.ts";
 import { DeploymentShape, presentDeployment, StatisticsShape } from "./deployment-shapes.ts";
 import { given } from "./filters.ts";
+import { DynamicBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
 
 const BASE = "/api/management/v1/deployments/deployments";
 const V2 = "/api/management/v2/deployments/deployments";
-
-const NewDeploymentBody = z.object({
-  name: z.string().default(""),
-  artifact_name: z.string().default(""),
-  devices: z.array(z.string()).optional(),
-  all_devices: z.boolean().optional(),
-  force_installation: z.boolean().optional(),
-});
 
 const seconds = one(
   z
@@ -41,6 +35,9 @@ const listQuery = {
 };
 type ListQuery = z.infer<z.ZodObject<typeof listQuery>>;
 
+/** So many deployments of one device are found by its name. */
+const HISTORY_MAX = 500;
+
 const LIST = { 200: { description: "Deployments", schema: z.array(DeploymentShape) } };
 const DeploymentId = z.object({ id: Uuid });
 const NOT_FOUND = { description: "There is no such deployment" };
@@ -57,17 +54,27 @@ async function list(
     ...given({
       search,
       status: status === "aborted" ? ("finished" as const) : status,
+      kind: type,
       createdFromMs: created_after,
       // The whole of that second.
       createdToMs: created_before === undefined ? undefined : created_before + 999,
     }),
   };
-  const { items, total } =
-    type === "configuration"
-      ? { items: [], total: 0 }
-      : await deployments.list(filter, sort, { page: query.page, perPage: query.per_page });
+  const { items, total } = await deployments.list(filter, sort, { page: query.page, perPage: query.per_page });
   const headers = { link: linkHeader(url, query, { total }), "x-total-count": String(total) };
   return json(items.map(presentDeployment), headers);
+}
+
+/** What users of the console call a device by may stand where they look for deployments. */
+async function deploymentsOfDevice(
+  { inventory, deployments }: Domain,
+  { scope, attribute, value }: { scope: "identity" | "tags"; attribute: string; value: string },
+): Promise<Pick<DeploymentFilter, "ids"> | undefined> {
+  const named = { terms: [{ scope, attribute, type: "$eq", value }] } as const;
+  const [device] = (await inventory.search(named, { page: 1, perPage: 1 })).items;
+  if (device === undefined) return undefined;
+  const { items } = await deployments.history(device.id, undefined, { page: 1, perPage: HISTORY_MAX });
+  return { ids: items.map(({ deployment }) => deployment.id) };
 }
 
 function reading(domain: Domain): Route[] {
@@ -87,13 +94,26 @@ function reading(domain: Domain): Route[] {
       path: V2,
       summary: "List deployments, newest first, also by ids or names",
       access: "user",
-      query: z.object({ ...listQuery, id: many(Uuid), name: many(z.string()) }),
+      query: z.object({
+        ...listQuery,
+        id: many(Uuid),
+        name: many(z.string()),
+        id_attribute: one(z.string().optional()),
+        id_scope: one(z.enum(["identity", "tags"]).default("identity")),
+      }),
       answers: LIST,
-      handle: ({ query, request }) =>
-        list(domain, query, request.url, {
+      handle: async ({ query, request }) => {
+        const more = {
           ...(query.id.length === 0 ? {} : { ids: query.id }),
           ...(query.name.length === 0 ? {} : { names: query.name }),
-        }),
+        };
+        const [name] = query.name;
+        const { id_attribute: attribute, id_scope: scope } = query;
+        if (name === undefined || attribute === undefined) return list(domain, query, request.url, more);
+        const { total } = await domain.deployments.list({ names: query.name }, "desc", { page: 1, perPage: 1 });
+        const ofDevice = total > 0 ? undefined : await deploymentsOfDevice(domain, { scope, attribute, value: name });
+        return list(domain, query, request.url, ofDevice ?? more);
+      },
     }),
     route({
       method: "GET",
@@ -118,6 +138,7 @@ function reading(domain: Domain): Route[] {
       path: `${BASE}/statistics/list`,
       summary: "Count the devices of several deployments by status",
       access: "user",
+      permission: "read",
       body: { schema: z.object({ deployment_ids: z.array(Uuid).max(100).default([]) }), tooLarge: 413 },
       answers: {
         200: {
@@ -137,44 +158,101 @@ function reading(domain: Domain): Route[] {
   ];
 }
 
-function changing({ deployments }: Domain): Route[] {
+const CREATED = {
+  201: { description: "Created; Location names it" },
+  400: { description: "The request is malformed, or names devices that are not accepted" },
+  409: { description: "The same is under way" },
+  422: { description: "There is no such release" },
+} as const;
+
+function creating({ deployments }: Domain): Route[] {
   return [
     route({
       method: "POST",
       path: BASE,
       summary: "Deploy a release to a list of devices, or to all that are accepted",
       access: "user",
-      body: { schema: NewDeploymentBody, tooLarge: 413 },
-      answers: {
-        201: { description: "Created; Location names it" },
-        400: { description: "The request is malformed, or names devices that are not accepted" },
-        409: { description: "The same is under way" },
-        422: { description: "There is no such release" },
-      },
-      handle: async ({ body }) => {
-        const { name, artifact_name, devices, all_devices, force_installation } = body;
-        const options = given({ devices, allDevices: all_devices, forceInstallation: force_installation });
-        const id = await deployments.create({ name, artifactName: artifact_name, ...options });
+      body: { schema: StaticBody, tooLarge: 413 },
+      answers: CREATED,
+      handle: async ({ body }) => created(`${BASE}/${await deployments.create(newDeploymentOf(body))}`),
+    }),
+    route({
+      method: "POST",
+      path: `${BASE}/group/:name`,
+      summary: "Deploy a release to the accepted devices that are in a static group now",
+      access: "user",
+      params: z.object({ name: z.string() }),
+      body: { schema: StaticBody, tooLarge: 413 },
+      answers: CREATED,
+      handle: async ({ params, body }) => {
+        const id = await deployments.create({ ...newDeploymentOf(body), group: params.name });
         return created(`${BASE}/${id}`);
       },
     }),
     route({
+      method: "POST",
+      path: V2,
+      summary: "Deploy a release to whoever matches a filter, as long as the deployment is open",
+      access: "user",
+      body: { schema: DynamicBody, tooLarge: 413 },
+      answers: { ...CREATED, 404: { description: "There is no such filter" } },
+      handle: async ({ body }) => created(`${V2}/${await deployments.create(newDeploymentOf(body))}`),
+    }),
+  ];
+}
+
+/** What can be asked of a deployment as a whole. */
+const WANTED = ["aborted", "finished", "paused", "resumed"] as const;
+
+function changing({ deployments }: Domain): Route[] {
+  const finished = { 422: { description: "It is finished already, or was never there" } };
+  const change = {
+    aborted: (id: string) => deployments.abort(id),
+    finished: (id: string) => deployments.finish(id),
+    paused: (id: string) => deployments.pause(id),
+    resumed: (id: string) => deployments.resume(id),
+  } satisfies Record<(typeof WANTED)[number], (id: string) => Promise<void>>;
+  return [
+    route({
       method: "PUT",
       path: `${BASE}/:id/status`,
-      summary: "Abort a deployment",
+      summary: "Abort a deployment, finish one to a filter, pause one or let it go on",
+      access: "user",
+      params: DeploymentId,
+      body: { schema: z.object({ status: z.enum(WANTED, { error: "Unexpected deployment status" }) }), tooLarge: 413 },
+      answers: { 204: { description: "Done" }, 400: { description: "There is no such status" }, ...finished },
+      handle: async ({ params, body }) => {
+        await change[body.status](params.id);
+        return empty(204);
+      },
+    }),
+    route({
+      method: "PATCH",
+      path: `${BASE}/:id`,
+      summary: "Change where the devices of a deployment pause",
+      access: "user",
+      params: DeploymentId,
+      body: { schema: z.object({ update_control_map: ControlMap.nullable() }), tooLarge: 413 },
+      answers: { 204: { description: "Changed" }, ...finished },
+      handle: async ({ params, body }) => {
+        await deployments.setControlMap(params.id, body.update_control_map);
+        return empty(204);
+      },
+    }),
+    route({
+      method: "POST",
+      path: `${BASE}/:id/continue`,
+      summary: "Let devices that pause go on, before these states or before all",
       access: "user",
       params: DeploymentId,
       body: {
-        schema: z.object({ status: z.literal("aborted", { error: "Unexpected deployment status" }) }),
+        schema: z.object({ states: z.exactOptional(z.array(z.enum(CONTROLLED_STATES))) }),
         tooLarge: 413,
+        absent: {},
       },
-      answers: {
-        204: { description: "Aborted" },
-        400: { description: "Nothing but aborted can be asked for" },
-        422: { description: "It is finished already, or was never there" },
-      },
-      handle: async ({ params }) => {
-        await deployments.abort(params.id);
+      answers: { 204: { description: "They go on" }, ...finished },
+      handle: async ({ params, body }) => {
+        await deployments.continueUpdate(params.id, body.states);
         return empty(204);
       },
     }),
@@ -183,5 +261,5 @@ function changing({ deployments }: Domain): Route[] {
 
 /** Deployments as a whole. */
 export function deploymentRoutes(domain: Domain): Route[] {
-  return [...reading(domain), ...changing(domain)];
+  return [...reading(domain), ...creating(domain), ...changing(domain)];
 }

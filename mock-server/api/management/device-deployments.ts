@@ -66,15 +66,24 @@ function ofDeployment({ deployments }: Domain): Route[] {
     route({
       method: "GET",
       path: `${BASE}/:id/devices/:device/log`,
-      summary: "Read the log that a device sent",
+      summary: "Read the log that a device sent: of its last attempt, or of another",
       access: "user",
       params: z.object({ id: Uuid, device: z.string() }),
+      query: z.object({
+        attempt: one(
+          z
+            .string()
+            .regex(/^[1-9]\d{0,5}$/, "must be a whole number from 1 on")
+            .transform(Number)
+            .optional(),
+        ),
+      }),
       answers: {
         200: { description: "One line a message", mediaType: "text/plain" },
         404: { description: "The device sent none" },
       },
-      handle: async ({ params }) => {
-        const messages = await deployments.log(params.id, params.device);
+      handle: async ({ params, query }) => {
+        const messages = await deployments.log(params.id, params.device, query.attempt);
         const lines = messages.map(({ timestamp, level, message }) => `${inUtc(timestamp)} ${level}: ${message}\n`);
         return text(lines.join(""), "text/plain; charset=utf-8");
       },

@@ -50,9 +50,22 @@ function present(device: Device): z.infer<typeof DeviceShape> {
   };
 }
 
+/** A value alone stands for a list of one. */
+function oneOrMany<S extends z.ZodType>(schema: S) {
+  return z
+    .union([z.array(schema), schema.transform((value) => [value])])
+    .nullish()
+    .transform((value) => value ?? []);
+}
+
 const DeviceId = z.object({ id: z.string() });
 const AuthSetId = z.object({ id: z.string(), set: z.string() });
 const NOT_FOUND = { description: "There is no such device" };
+
+const UNLIMITED = -1;
+const LimitName = z.object({
+  name: z.literal("max_devices", { error: (issue) => `unsupported limit ${String(issue.input).slice(0, 80)}` }),
+});
 
 function reading({ devices }: Domain): Route[] {
   return [
@@ -70,6 +83,35 @@ function reading({ devices }: Domain): Route[] {
           ...(id.length === 0 ? {} : { ids: id }),
         };
         const { items, total } = await devices.list(filter, { page, perPage: per_page });
+        const more = page * per_page < total;
+        return json(items.map(present), { link: linkHeader(request.url, query, { more }) });
+      },
+    }),
+    route({
+      method: "POST",
+      path: `${BASE}/devices/search`,
+      summary: "Find devices by ids and statuses; as GET, for many ids",
+      access: "user",
+      permission: "read",
+      query: z.object(pagingQuery()),
+      body: {
+        schema: z.object({ id: oneOrMany(z.string()), status: oneOrMany(z.string()) }),
+        tooLarge: 413,
+        absent: { id: [], status: [] },
+      },
+      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape) } },
+      handle: async ({ query, body, request }) => {
+        const { page, per_page } = query;
+        // A word that is no status is one that no device has.
+        const statuses = DEVICE_STATUSES.filter((status) => body.status.includes(status));
+        const filter = {
+          ...(body.status.length === 0 ? {} : { statuses }),
+          ...(body.id.length === 0 ? {} : { ids: body.id }),
+        };
+        const nobody = body.status.length > 0 && statuses.length === 0;
+        const { items, total } = nobody
+          ? { items: [], total: 0 }
+          : await devices.list(filter, { page, perPage: per_page });
         const more = page * per_page < total;
         return json(items.map(present), { link: linkHeader(request.url, query, { more }) });
       },
@@ -103,11 +145,12 @@ function reading({ devices }: Domain): Route[] {
     }),
     route({
       method: "GET",
-      path: `${BASE}/limits/max_devices`,
-      summary: "Show how many devices may be accepted",
+      path: `${BASE}/limits/:name`,
+      summary: "Show how many devices may be accepted: max_devices",
       access: "user",
+      params: LimitName,
       answers: { 200: { description: "-1: as many as there are", schema: z.object({ limit: z.int() }) } },
-      handle: () => json({ limit: -1 }),
+      handle: async () => json({ limit: (await devices.limit()) ?? UNLIMITED }),
     }),
   ];
 }
@@ -119,7 +162,10 @@ function changing({ devices }: Domain): Route[] {
       path: `${BASE}/devices`,
       summary: "Announce a device and its key, accepted when it first asks",
       access: "user",
-      body: { schema: z.object({ identity_data: z.unknown(), pubkey: z.string() }), tooLarge: 413 },
+      body: {
+        schema: z.object({ identity_data: z.unknown(), pubkey: z.string(), force: z.exactOptional(z.boolean()) }),
+        tooLarge: 413,
+      },
       answers: {
         201: { description: "Announced" },
         400: { description: "Identity or key is malformed" },
@@ -127,11 +173,25 @@ function changing({ devices }: Domain): Route[] {
       },
       handle: async ({ body }) => {
         try {
-          return empty(201, { location: `devices/${await devices.preauthorize(body.identity_data, body.pubkey)}` });
+          const { identity_data, pubkey, force = false } = body;
+          return empty(201, { location: `devices/${await devices.preauthorize(identity_data, pubkey, { force })}` });
         } catch (error) {
           if (!(error instanceof ServerError) || error.kind !== "conflict") throw error;
           return { ...json(present(error.metadata?.device as Device)), status: 409 };
         }
+      },
+    }),
+    route({
+      method: "PUT",
+      path: `${BASE}/limits/:name`,
+      summary: "Limit how many devices may be accepted: max_devices",
+      access: "user",
+      params: LimitName,
+      body: { schema: z.object({ limit: z.int().min(UNLIMITED) }), tooLarge: 413 },
+      answers: { 204: { description: "Limited; devices that are accepted stay so" } },
+      handle: async ({ body }) => {
+        await devices.setLimit(body.limit === UNLIMITED ? undefined : body.limit);
+        return empty(204);
       },
     }),
     route({
@@ -157,6 +217,7 @@ function changing({ devices }: Domain): Route[] {
         204: { description: "Done" },
         400: { description: "There is no way from its status to this one" },
         404: NOT_FOUND,
+        422: { description: "As many devices are accepted as may be" },
       },
       handle: async ({ params, body }) => {
         await devices.setAuthSetStatus(params.id, params.set, body.status);

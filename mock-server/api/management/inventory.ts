@@ -1,53 +1,68 @@
 import * as z from "zod";
-import type { DeviceInventory, Domain } from "../../domain.ts";
-import { json } from "../answers.ts";
+import { ATTRIBUTE_SCOPES, checkTerms, DEVICE_STATUSES, type Domain } from "../../domain.ts";
+import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { timestamp } from "./times.ts";
+import { searchOf } from "./inventory-query.ts";
+import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
-const BASE = "/api/management/v1/inventory";
+const V1 = "/api/management/v1/inventory";
+const V2 = "/api/management/v2/inventory";
+const PER_PAGE_MAX = 500;
 
-const InventoryShape = z.object({
-  id: z.string(),
-  attributes: z.array(
-    z.object({
-      name: z.string(),
-      scope: z.string(),
-      value: z.unknown(),
-      description: z.string().optional(),
-      timestamp: z.string(),
-    }),
-  ),
-  updated_ts: z.string(),
+const DeviceId = z.object({ id: z.string() });
+const NOT_FOUND = { description: "There is no such device" };
+
+const SearchBody = z.object({
+  page: z
+    .int()
+    .min(1)
+    .max(2 ** 31)
+    .default(1),
+  // Less than one counts as not given, as the reference has it.
+  per_page: z
+    .int()
+    .max(PER_PAGE_MAX)
+    .transform((value) => (value < 1 ? 20 : value))
+    .default(20),
+  filters: z
+    .array(z.object({ scope: z.unknown(), attribute: z.unknown(), type: z.unknown(), value: z.unknown() }).partial())
+    .nullish(),
+  sort: z
+    .array(
+      z.object({
+        scope: z.enum(ATTRIBUTE_SCOPES),
+        attribute: z.string().min(1),
+        order: z.enum(["asc", "desc"]),
+      }),
+    )
+    .nullish(),
+  attributes: z.array(z.object({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
+  device_ids: z.array(z.string()).nullish(),
+  text: z.string().nullish(),
 });
 
-function present({ id, attributes, updatedMs }: DeviceInventory): z.infer<typeof InventoryShape> {
-  return {
-    id,
-    attributes: attributes.map(({ name, scope, value, description, updatedMs: changedMs }) => ({
-      name,
-      scope,
-      value,
-      ...(description === undefined ? {} : { description }),
-      timestamp: timestamp(changedMs),
-    })),
-    updated_ts: timestamp(updatedMs),
-  };
-}
-
-/** What devices told of themselves. */
-export function inventoryRoutes({ inventory }: Domain): Route[] {
+function first({ inventory, tags }: Domain): Route[] {
   return [
     route({
       method: "GET",
-      path: `${BASE}/devices`,
-      summary: "List devices with their inventory",
+      path: `${V1}/devices`,
+      summary: "List devices with their inventory; any other parameter is a condition: [SCOPE/]NAME=[eq:]VALUE",
       access: "user",
-      query: z.strictObject(pagingQuery()),
+      query: z.looseObject({
+        ...pagingQuery(),
+        sort: z.unknown().optional().meta({ type: "string", description: "[SCOPE/]NAME[:asc|desc]" }),
+        group: z.unknown().optional().meta({ type: "string" }),
+        has_group: z
+          .unknown()
+          .optional()
+          .meta({ type: "string", enum: ["true", "false"] }),
+      }),
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape) } },
       handle: async ({ query, request }) => {
-        const { items, total } = await inventory.list({ page: query.page, perPage: query.per_page });
-        return json(items.map(present), {
+        const paging = { page: query.page, perPage: query.per_page };
+        const { items, total } = await inventory.search(searchOf(query), paging);
+        return json(items.map(presentInventory), {
           link: linkHeader(request.url, query, { total }),
           "x-total-count": String(total),
         });
@@ -55,15 +70,104 @@ export function inventoryRoutes({ inventory }: Domain): Route[] {
     }),
     route({
       method: "GET",
-      path: `${BASE}/devices/:id`,
+      path: `${V1}/devices/:id`,
       summary: "Show a device's inventory",
       access: "user",
-      params: z.object({ id: z.string() }),
+      params: DeviceId,
       answers: {
-        200: { description: "The device", schema: InventoryShape },
-        404: { description: "There is no such device" },
+        200: { description: "The device; ETag tells the state of its tags", schema: InventoryShape },
+        404: NOT_FOUND,
       },
-      handle: async ({ params }) => json(present(await inventory.get(params.id))),
+      handle: async ({ params }) => {
+        const device = await inventory.get(params.id);
+        const etag = await tags.etag(params.id);
+        return json(presentInventory(device), etag === undefined ? {} : { etag });
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: `${V1}/devices/:id`,
+      summary: "Forget what a device told of itself",
+      access: "user",
+      params: DeviceId,
+      answers: { 204: { description: "Forgotten" }, 404: NOT_FOUND },
+      handle: async ({ params }) => {
+        await inventory.clear(params.id);
+        return empty(204);
+      },
     }),
   ];
+}
+
+function second({ inventory, devices }: Domain): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: `${V2}/filters/search`,
+      summary: "Find devices that meet all conditions",
+      access: "user",
+      permission: "read",
+      body: { schema: SearchBody, tooLarge: 413 },
+      answers: { 200: { description: "Devices", schema: z.array(InventoryShape) } },
+      handle: async ({ body }) => {
+        const { page, per_page, filters, sort, attributes, device_ids, text } = body;
+        const search = {
+          terms: checkTerms(filters ?? [], "filters"),
+          ...(sort == null ? {} : { sort }),
+          ...(attributes == null ? {} : { select: attributes }),
+          ...(device_ids == null || device_ids.length === 0 ? {} : { ids: device_ids }),
+          ...(text ? { text } : {}),
+        };
+        const { items, total } = await inventory.search(search, { page, perPage: per_page });
+        return json(items.map(presentInventory), { "x-total-count": String(total) });
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${V2}/filters/attributes`,
+      summary: "List which attributes there are, the most frequent first",
+      access: "user",
+      answers: {
+        200: {
+          description: "Attributes",
+          schema: z.array(z.object({ name: z.string(), scope: z.enum(ATTRIBUTE_SCOPES), count: z.int() })),
+        },
+      },
+      handle: async () => {
+        const names = await inventory.attributeNames();
+        return json(names.map(({ name, scope, count }) => ({ name, scope, count })));
+      },
+    }),
+    route({
+      method: "GET",
+      path: `${V2}/statistics`,
+      summary: "Count devices by status and tier",
+      access: "user",
+      answers: {
+        200: {
+          description: "How many",
+          schema: z.object({
+            devices_by_status: z.record(
+              z.enum(DEVICE_STATUSES),
+              z.object({ standard: z.int(), micro: z.int(), system: z.int() }),
+            ),
+          }),
+        },
+      },
+      handle: async () => {
+        const counts = await Promise.all(
+          DEVICE_STATUSES.map(async (status) => [
+            status,
+            { standard: await devices.count(status), micro: 0, system: 0 },
+          ]),
+        );
+        return json({ devices_by_status: Object.fromEntries(counts) });
+      },
+    }),
+  ];
+}
+
+/** What devices told of themselves, and finding them by it. */
+export function inventoryRoutes(domain: Domain): Route[] {
+  return [...first(domain), ...second(domain)];
 }

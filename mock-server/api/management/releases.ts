@@ -1,15 +1,18 @@
 import * as z from "zod";
 import type { Domain, Release } from "../../domain.ts";
-import { notFound } from "../../errors.ts";
-import { json } from "../answers.ts";
+import { ServerError } from "../../errors.ts";
+import type { Blobs } from "../../storage/blobs/index.ts";
+import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
+import { many } from "../validation.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { contains, exactly, given, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
 
 const V1 = "/api/management/v1/deployments/deployments/releases";
 const V2 = "/api/management/v2/deployments/deployments/releases";
+const ALL = "/api/management/v2/deployments/releases/all";
 
 /** Version 1 writes these names with capitals. */
 const ReleaseV1 = z.object({
@@ -30,14 +33,14 @@ const ReleaseV2 = z.object({
   notes: z.string(),
 });
 
-function presentV2({ name, modifiedMs, artifacts, artifactCount }: Release): z.infer<typeof ReleaseV2> {
+function presentV2({ name, modifiedMs, artifacts, artifactCount, tags, notes }: Release): z.infer<typeof ReleaseV2> {
   return {
     name,
     modified: timestamp(modifiedMs),
     artifacts: artifacts.map(presentArtifact),
     artifacts_count: artifactCount,
-    tags: [],
-    notes: "",
+    tags: [...tags],
+    notes,
   };
 }
 
@@ -49,14 +52,16 @@ function presentV1(release: Release): z.infer<typeof ReleaseV1> {
 const filters = { name: contains, description: contains, device_type: exactly, update_type: exactly };
 const sort = sortBy(["name", "modified", "artifacts_count"], { by: "name", order: "asc" });
 
+/** Version 2 finds releases by their tags as well. */
+const tagged = { ...filters, tag: many(z.string().transform((tag) => tag.toLowerCase())) };
+
 type Filters = z.infer<z.ZodObject<typeof filters>>;
 
 function filterOf({ name, description, device_type, update_type }: Filters) {
   return given({ name, description, deviceType: device_type, payloadType: update_type });
 }
 
-/** Releases: all artifacts of one name. */
-export function releaseRoutes({ artifacts }: Domain): Route[] {
+function listing({ releases }: Domain): Route[] {
   const listV1 = { 200: { description: "Releases", schema: z.array(ReleaseV1) } };
   return [
     route({
@@ -67,7 +72,7 @@ export function releaseRoutes({ artifacts }: Domain): Route[] {
       query: z.object(filters),
       answers: listV1,
       handle: async ({ query }) => {
-        const { items } = await artifacts.releases(filterOf(query), { by: "name", order: "asc" });
+        const { items } = await releases.list(filterOf(query), { by: "name", order: "asc" });
         return json(items.map(presentV1));
       },
     }),
@@ -80,7 +85,7 @@ export function releaseRoutes({ artifacts }: Domain): Route[] {
       answers: listV1,
       handle: async ({ query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
-        const { items, total } = await artifacts.releases(filterOf(query), query.sort, paging);
+        const { items, total } = await releases.list(filterOf(query), query.sort, paging);
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
         return json(items.map(presentV1), headers);
       },
@@ -90,32 +95,108 @@ export function releaseRoutes({ artifacts }: Domain): Route[] {
       path: V2,
       summary: "List releases by the page",
       access: "user",
-      query: z.object({ ...filters, ...pagingQuery(), sort }),
+      query: z.object({ ...tagged, ...pagingQuery(), sort }),
       answers: { 200: { description: "Releases", schema: z.array(ReleaseV2) } },
       handle: async ({ query, request }) => {
+        const filter = { ...filterOf(query), ...(query.tag.length === 0 ? {} : { tags: query.tag }) };
         const paging = { page: query.page, perPage: query.per_page };
-        const { items, total } = await artifacts.releases(filterOf(query), query.sort, paging);
+        const { items, total } = await releases.list(filter, query.sort, paging);
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
         return json(items.map(presentV2), headers);
       },
     }),
+  ];
+}
+
+function single({ releases }: Domain): Route[] {
+  const params = z.object({ name: z.string() });
+  const notFound = { description: "There is no such release" };
+  return [
     route({
       method: "GET",
       path: `${V2}/:name`,
       summary: "Show a release",
       access: "user",
-      params: z.object({ name: z.string() }),
-      answers: {
-        200: { description: "The release", schema: ReleaseV2 },
-        404: { description: "There is no such release" },
+      params,
+      answers: { 200: { description: "The release", schema: ReleaseV2 }, 404: notFound },
+      handle: async ({ params: { name } }) => json(presentV2(await releases.get(name))),
+    }),
+    route({
+      method: "PATCH",
+      path: `${V2}/:name`,
+      summary: "Write the notes of a release",
+      access: "user",
+      params,
+      body: { schema: z.object({ notes: z.string() }), tooLarge: 413 },
+      answers: { 204: { description: "Written" }, 404: notFound },
+      handle: async ({ params: { name }, body }) => {
+        await releases.setNotes(name, body.notes);
+        return empty(204);
       },
-      handle: async ({ params }) => {
-        const named = { name: { kind: "exact", values: [params.name] } } as const;
-        const { items } = await artifacts.releases(named, { by: "name", order: "asc" });
-        const [release] = items;
-        if (release === undefined) throw notFound("release not found");
-        return json(presentV2(release));
+    }),
+    route({
+      method: "PUT",
+      path: `${V2}/:name/tags`,
+      summary: "Put these tags on a release, in place of those that it has",
+      access: "user",
+      params,
+      body: { schema: z.array(z.string()), tooLarge: 413 },
+      answers: {
+        204: { description: "They are on it" },
+        404: notFound,
+        409: { description: "There are too many different tags on all releases together" },
+      },
+      handle: async ({ params: { name }, body }) => {
+        await releases.setTags(name, body);
+        return empty(204);
       },
     }),
   ];
+}
+
+function together({ releases }: Domain, blobs: Blobs): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: `${ALL}/tags`,
+      summary: "List the tags of all releases",
+      access: "user",
+      answers: { 200: { description: "Tags", schema: z.array(z.string()) } },
+      handle: async () => json(await releases.allTags()),
+    }),
+    route({
+      method: "GET",
+      path: `${ALL}/types`,
+      summary: "List the payload types of all releases",
+      access: "user",
+      answers: { 200: { description: "Payload types", schema: z.array(z.string()) } },
+      handle: async () => json(await releases.allTypes()),
+    }),
+    route({
+      method: "DELETE",
+      path: V2,
+      summary: "Delete releases with all their artifacts",
+      access: "user",
+      query: z.object({ name: many(z.string()) }),
+      answers: {
+        204: { description: "Deleted" },
+        400: { description: "None is named" },
+        409: { description: "An unfinished deployment has one of them: active_deployments names those" },
+      },
+      handle: async ({ query, request }) => {
+        try {
+          for (const id of await releases.delete(query.name)) await blobs.remove(id);
+          return empty(204);
+        } catch (error) {
+          if (!(error instanceof ServerError) || error.kind !== "conflict") throw error;
+          return { ...json({ error: error.message, request_id: request.id, ...error.metadata }), status: 409 };
+        }
+      },
+    }),
+  ];
+}
+
+/** Releases: all artifacts of one name. */
+export function releaseRoutes(domain: Domain, blobs: Blobs): Route[] {
+  return [...listing(domain), ...single(domain), ...together(domain, blobs)];
 }

@@ -93,6 +93,7 @@ export function uploadRoutes(ports: UploadRoutePorts): Route[] {
       path,
       summary: "Upload an artifact",
       access: "user",
+      permission: "upload",
       body: {
         parts: {
           description: { description: `At most ${DESCRIPTION_CHARACTERS_MAX} characters` },

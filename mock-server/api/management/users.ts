@@ -1,52 +1,118 @@
 import * as z from "zod";
-import type { Domain } from "../../domain.ts";
-import { unauthorized } from "../../errors.ts";
-import { empty, text } from "../answers.ts";
+import { type Account, type Domain, mustBeAllowed, USER_ROLES, type UserPrincipal } from "../../domain.ts";
+import { created, empty, json } from "../answers.ts";
 import { type Route, route } from "../route.ts";
+import { given } from "./filters.ts";
+import { timestamp } from "./times.ts";
 
-const BASE = "/api/management/v1/useradm";
+const USERS = "/api/management/v1/useradm/users";
 
-interface Credentials {
-  readonly email: string;
-  readonly password: string;
+const Role = z.enum(USER_ROLES);
+const UserId = z.object({ id: z.string() });
+const NOT_FOUND = { description: "There is no such user" };
+
+const UserShape = z.object({
+  id: z.string(),
+  email: z.string(),
+  role: Role,
+  created_ts: z.string(),
+  updated_ts: z.string(),
+});
+
+function present({ id, email, role, createdMs, updatedMs }: Account): z.infer<typeof UserShape> {
+  return { id, email, role, created_ts: timestamp(createdMs), updated_ts: timestamp(updatedMs) };
 }
 
-/** HTTP Basic. @throws ServerError (unauthorized) */
-function credentialsOf(header: string | undefined): Credentials {
-  const encoded = /^basic +([A-Za-z0-9+/]+={0,2})\s*$/i.exec(header ?? "")?.[1];
-  const decoded = Buffer.from(encoded ?? "", "base64").toString("utf8");
-  const colon = decoded.indexOf(":");
-  if (colon < 0) throw unauthorized("invalid or missing auth header");
-  return { email: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+/** `me` is whoever asks. */
+function idOf(caller: UserPrincipal, id: string): string {
+  return id === "me" ? caller.userId : id;
 }
 
-/** Logging in and out. */
-export function userRoutes({ users }: Domain): Route[] {
+/** What concerns others needs more than what concerns oneself. */
+function checkOthers(caller: UserPrincipal, id: string, permission: "read" | "write"): void {
+  if (id !== caller.userId) mustBeAllowed(caller.role, permission);
+}
+
+/** People who manage devices. */
+export function userRoutes({ users: { accounts } }: Domain): Route[] {
   return [
     route({
-      method: "POST",
-      path: `${BASE}/auth/login`,
-      summary: "Log in with e-mail and password (HTTP Basic)",
-      access: "public",
-      body: { schema: z.object({ no_expiry: z.boolean().optional() }), tooLarge: 413, absent: {} },
-      answers: {
-        200: { description: "A token", mediaType: "application/jwt" },
-        401: { description: "Address or password is wrong" },
-      },
-      handle: async ({ request, body }) => {
-        const { email, password } = credentialsOf(request.headers.authorization);
-        return text(await users.login(email, password, { noExpiry: body.no_expiry ?? false }), "application/jwt");
+      method: "GET",
+      path: USERS,
+      summary: "List users",
+      access: "user",
+      answers: { 200: { description: "Users", schema: z.array(UserShape) } },
+      handle: async () => json((await accounts.list()).map(present)),
+    }),
+    route({
+      method: "GET",
+      path: `${USERS}/:id`,
+      summary: "Show a user; me: oneself",
+      access: "user",
+      permission: "self",
+      params: UserId,
+      answers: { 200: { description: "The user", schema: UserShape }, 404: NOT_FOUND },
+      handle: async ({ caller, params }) => {
+        const id = idOf(caller, params.id);
+        checkOthers(caller, id, "read");
+        return json(present(await accounts.get(id)));
       },
     }),
     route({
       method: "POST",
-      path: `${BASE}/auth/logout`,
-      summary: "Log out: the token is worthless from now on",
+      path: USERS,
+      summary: "Make a user",
       access: "user",
-      answers: { 202: { description: "Logged out" } },
-      handle: async ({ caller }) => {
-        await users.logout(caller);
-        return empty(202);
+      body: {
+        schema: z.object({ email: z.string(), password: z.string(), role: z.exactOptional(Role) }),
+        tooLarge: 413,
+      },
+      answers: {
+        201: { description: "Made; Location names it" },
+        422: { description: "The address is taken or malformed, or the password is too weak" },
+      },
+      handle: async ({ body }) => created(`${USERS}/${await accounts.create(body)}`),
+    }),
+    route({
+      method: "PUT",
+      path: `${USERS}/:id`,
+      summary: "Change a user; me: oneself. The password: only oneself, telling the old one",
+      access: "user",
+      permission: "self",
+      params: UserId,
+      body: {
+        schema: z.object({
+          email: z.string().optional(),
+          password: z.string().optional(),
+          current_password: z.string().optional(),
+          role: Role.optional(),
+        }),
+        tooLarge: 413,
+      },
+      answers: {
+        204: { description: "Changed" },
+        404: NOT_FOUND,
+        422: { description: "The address is taken or malformed, or a password is wrong or too weak" },
+      },
+      handle: async ({ caller, params, body }) => {
+        const { email, password, current_password, role } = body;
+        const id = idOf(caller, params.id);
+        checkOthers(caller, id, "write");
+        if (role !== undefined) mustBeAllowed(caller.role, "write");
+        await accounts.update(caller, id, given({ email, password, currentPassword: current_password, role }));
+        return empty(204);
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: `${USERS}/:id`,
+      summary: "Remove a user with all sessions and tokens",
+      access: "user",
+      params: UserId,
+      answers: { 204: { description: "There is no such user any more" }, 422: { description: "It is the last admin" } },
+      handle: async ({ params }) => {
+        await accounts.delete(params.id);
+        return empty(204);
       },
     }),
   ];

@@ -163,7 +163,7 @@ describe("devices", () => {
 });
 
 describe("inventory", () => {
-  test("is listed by the page; what cannot be filtered yet is refused rather than ignored", async () => {
+  test("is listed by the page, and filtered by attributes of any scope", async () => {
     const server = await TestServer.open({ autoAccept: true });
     await server.device("1");
     const base = "/api/management/v1/inventory/devices";
@@ -172,8 +172,15 @@ describe("inventory", () => {
     expect(list.json()[0].attributes).toContainEqual(
       expect.objectContaining({ scope: "identity", name: "status", value: "accepted" }),
     );
-    const filtered = await server.manage(`${base}?mac=1`);
-    expect([filtered.statusCode, filtered.json().error]).toEqual([400, expect.stringContaining("mac")]);
+    const found = async (query: string) => (await server.manage(`${base}?${query}`)).headers["x-total-count"];
+    expect(await found("identity/mac=1")).toBe("1");
+    expect(await found("identity/mac=eq:1")).toBe("1");
+    expect(await found("identity/mac=2")).toBe("0");
+    expect(await found("mac=1")).toBe("0");
+    expect(await found("has_group=true")).toBe("0");
+    expect(await found("has_group=false&sort=identity/mac:asc")).toBe("1");
+    const answer = await server.manage(`${base}?has_group=perhaps`);
+    expect([answer.statusCode, answer.json().error]).toEqual([400, 'has_group: must be true or false, not "perhaps"']);
     expect((await server.manage(`${base}/${UNKNOWN}`)).statusCode).toBe(404);
   });
 });

@@ -7,6 +7,7 @@ import type { OpenApiDocument, Operation } from "../../../../mock-server/api/ope
 import type { Route } from "../../../../mock-server/api/route.ts";
 import { allRoutes } from "../../../../mock-server/api/routes.ts";
 import { DEFAULT_OPTIONS } from "../../../../mock-server/index.ts";
+import { openSystem } from "../../../../mock-server/system/index.ts";
 import { TestServer } from "../fixture.ts";
 import { type Request, requests } from "./arbitraries.ts";
 
@@ -14,6 +15,7 @@ import { type Request, requests } from "./arbitraries.ts";
 const OPEN = [
   "POST /api/devices/v1/authentication/auth_requests",
   "GET /api/devices/v1/deployments/download/artifact/{id}",
+  "GET /api/devices/v1/deployments/download/configuration/{deployment}/{type}/{device}",
   "POST /api/management/v1/useradm/auth/login",
   "GET /api/openapi.json",
   "GET /api/docs",
@@ -111,7 +113,7 @@ function answerSchemas(server: TestServer): Map<string, Route["answers"]> {
   const { domain } = server;
   const routes = allRoutes({
     domain,
-    system: nothing,
+    system: openSystem(),
     blobs: nothing,
     links: nothing,
     options: DEFAULT_OPTIONS,

@@ -1,0 +1,60 @@
+import { writeArtifact } from "@upkeep/shared/artifact/write";
+import * as z from "zod";
+import type { DeviceSide } from "../domain.ts";
+import type { DownloadLinks, SignedLink } from "../releases/links.ts";
+import { MemorySink } from "../releases/memory-sink.ts";
+import { checkLink } from "./links.ts";
+import { type Route, route } from "./route.ts";
+import { Uuid } from "./validation.ts";
+
+const PATH = "/api/devices/v1/deployments/download/configuration";
+/** How long a device may use such a link, in milliseconds. */
+const LINK_LIFE_MS = 15 * 60 * 1000;
+
+/** What the artifact of a configuration deployment is written for. */
+export interface ConfiguredDevice {
+  readonly deploymentId: string;
+  readonly deviceType: string;
+  readonly deviceId: string;
+}
+
+export function configurationLink(
+  links: DownloadLinks,
+  { deploymentId, deviceType, deviceId }: ConfiguredDevice,
+): SignedLink {
+  return links.sign(`${PATH}/${[deploymentId, deviceType, deviceId].map(encodeURIComponent).join("/")}`, LINK_LIFE_MS);
+}
+
+/** Artifacts of configurations, written when they are asked for. */
+export function configurationDownloadRoutes(links: DownloadLinks, deviceSide: DeviceSide): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: `${PATH}/:deployment/:type/:device`,
+      summary: "Download a device's configuration by a link that was handed out",
+      access: "public",
+      params: z.object({ deployment: Uuid, type: z.string(), device: z.string() }),
+      query: z.looseObject({}),
+      answers: {
+        200: { description: "The artifact", mediaType: "application/vnd.mender-artifact" },
+        403: { description: "The link is forged or has expired" },
+        404: { description: "There is no such deployment any more" },
+      },
+      handle: async ({ params, query, request }) => {
+        checkLink(links, request.url, query);
+        const sink = new MemorySink();
+        await writeArtifact(await deviceSide.configurationPlan(params.device, params.deployment, params.type), sink);
+        const { content } = sink;
+        return {
+          status: 200,
+          headers: {
+            "content-type": "application/vnd.mender-artifact",
+            "content-disposition": 'attachment; filename="artifact.mender"',
+            "cache-control": "private, no-transform",
+          },
+          body: { bytes: content },
+        };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,42 @@
+import type { FastifyRequest } from "fastify";
+import * as z from "zod";
+import type { Domain } from "../../domain.ts";
+import { empty } from "../answers.ts";
+import { type Route, route } from "../route.ts";
+
+const Tags = z.array(z.object({ name: z.string(), value: z.string(), description: z.exactOptional(z.string()) }));
+
+/** The ETag that a change is bound to, without its quotation marks; `undefined`: none, or any. */
+export function ifMatch({ headers }: FastifyRequest): string | undefined {
+  const given = headers["if-match"]?.trim();
+  if (given === undefined || given === "" || given === "*") return undefined;
+  return given.replace(/^(?:W\/)?"(.*)"$/, "$1");
+}
+
+/** Tags of devices. For a device that is not there nothing happens, as the reference has it. */
+export function tagRoutes({ tags }: Domain): Route[] {
+  const path = "/api/management/v1/inventory/devices/:id/tags";
+  const change = (method: "PUT" | "PATCH", summary: string): Route =>
+    route({
+      method,
+      path,
+      summary,
+      access: "user",
+      params: z.object({ id: z.string() }),
+      body: { schema: Tags, tooLarge: 413 },
+      answers: {
+        200: { description: "They are on it; ETag tells their state" },
+        412: { description: "The tags are not those of If-Match any more" },
+      },
+      handle: async ({ params, body, request }) => {
+        const match = ifMatch(request);
+        const how = { replace: method === "PUT", ...(match === undefined ? {} : { ifMatch: match }) };
+        const etag = await tags.put(params.id, body, how);
+        return empty(200, etag === undefined ? {} : { etag });
+      },
+    });
+  return [
+    change("PUT", "Put these tags on a device, in place of those that it has"),
+    change("PATCH", "Put these tags on a device, beside those that it has"),
+  ];
+}

@@ -1,0 +1,138 @@
+import { describe, expect, test } from "vitest";
+import { DEPLOYMENTS, makeArtifact, multipart, PASSWORD, TestServer } from "./fixture.ts";
+
+const BASE = "/api/management/v1/useradm";
+const OTHER_PASSWORD = "quite another one";
+
+function logIn(server: TestServer, email: string, password: string) {
+  const authorization = `Basic ${Buffer.from(`${email}:${password}`).toString("base64")}`;
+  return server.call(`${BASE}/auth/login`, { method: "POST", headers: { authorization } });
+}
+
+async function withUser(role: string) {
+  const server = await TestServer.open({ autoAccept: true });
+  const email = `a-${role}@example.com`;
+  const made = await server.manage(`${BASE}/users`, {
+    method: "POST",
+    body: { email: email.toUpperCase(), password: PASSWORD, role },
+  });
+  expect([made.statusCode, made.body]).toEqual([201, ""]);
+  const token = (await logIn(server, email, PASSWORD)).body;
+  return { server, email, token, id: String(made.headers.location).split("/").at(-1) ?? "" };
+}
+
+describe("users", () => {
+  test("are made, shown, changed and removed", async () => {
+    const { server, email, token, id } = await withUser("admin");
+    const emails = (await server.manage(`${BASE}/users`)).json().map((user: { email: string }) => user.email);
+    expect(emails).toEqual(["admin@example.com", email]);
+    expect((await server.call(`${BASE}/users/me`, { token })).json()).toMatchObject({ id, email, role: "admin" });
+    expect((await server.manage(`${BASE}/users/${id}`, { method: "DELETE" })).statusCode).toBe(204);
+    expect((await server.call(`${BASE}/users/me`, { token })).statusCode).toBe(401);
+  });
+});
+
+describe("passwords", () => {
+  test("are changed by their owners, who tell the old one; other sessions end", async () => {
+    const { server, email, token } = await withUser("read-only");
+    const another = (await logIn(server, email, PASSWORD)).body;
+    const change = (body: object) => server.call(`${BASE}/users/me`, { method: "PUT", token, body });
+    expect((await change({ password: OTHER_PASSWORD })).statusCode).toBe(422);
+    expect((await change({ password: OTHER_PASSWORD, current_password: "a guess" })).statusCode).toBe(422);
+    expect((await change({ password: OTHER_PASSWORD, current_password: PASSWORD })).statusCode).toBe(204);
+    expect((await server.call(`${BASE}/users/me`, { token: another })).statusCode).toBe(401);
+    expect((await server.call(`${BASE}/users/me`, { token })).statusCode).toBe(200);
+    expect((await logIn(server, email, PASSWORD)).statusCode).toBe(401);
+    expect((await logIn(server, email, OTHER_PASSWORD)).statusCode).toBe(200);
+  });
+});
+
+describe("roles", () => {
+  test("read-only looks at everything and changes nothing but what is its own", async () => {
+    const { server, token, id } = await withUser("read-only");
+    const status = async (url: string, method: "GET" | "POST" | "PUT" | "DELETE", body?: unknown) =>
+      (await server.call(url, { method, token, ...(body === undefined ? {} : { body }) })).statusCode;
+    expect(await status(`${DEPLOYMENTS}/deployments`, "GET")).toBe(200);
+    expect(await status(`${DEPLOYMENTS}/deployments/statistics/list`, "POST", {})).toBe(200);
+    expect(await status("/api/management/v2/inventory/filters/search", "POST", {})).toBe(200);
+    expect(await status(`${DEPLOYMENTS}/deployments`, "POST", {})).toBe(403);
+    expect(await status(`${BASE}/users`, "POST", { email: "b@example.com", password: PASSWORD })).toBe(403);
+    expect(await status(`${BASE}/users/me`, "PUT", { role: "admin" })).toBe(403);
+    expect(await status(`${BASE}/settings`, "POST", {})).toBe(403);
+    expect(await status(`${BASE}/settings/me`, "POST", { dark: true })).toBe(201);
+    expect(await status(`${BASE}/users/${id}`, "PUT", { email: "c@example.com" })).toBe(204);
+    const upload = await server.call(`${DEPLOYMENTS}/artifacts`, {
+      method: "POST",
+      token,
+      ...multipart([["artifact", await makeArtifact()]]),
+    });
+    expect(upload.statusCode).toBe(403);
+    expect(server.blobFiles()).toEqual([]);
+  });
+
+  test("ci-upload brings artifacts, also with a personal access token, and sees nothing", async () => {
+    const { server, token } = await withUser("ci-upload");
+    const made = await server.call(`${BASE}/settings/tokens`, {
+      method: "POST",
+      token,
+      body: { name: "pipeline", expires_in: 3600 },
+    });
+    expect([made.statusCode, made.headers["content-type"]]).toEqual([200, "application/jwt"]);
+    const pipeline = { token: made.body };
+    const upload = { method: "POST", ...multipart([["artifact", await makeArtifact()]]), ...pipeline } as const;
+    expect((await server.call(`${DEPLOYMENTS}/artifacts`, upload)).statusCode).toBe(201);
+    for (const path of [
+      `${DEPLOYMENTS}/artifacts`,
+      `${BASE}/users`,
+      "/metrics",
+      "/api/management/v2/devauth/devices",
+    ]) {
+      expect((await server.call(path, pipeline)).statusCode).toBe(403);
+    }
+    const [listed] = (await server.call(`${BASE}/settings/tokens`, { token })).json();
+    expect(listed).toMatchObject({ name: "pipeline", last_used: expect.any(String) });
+    expect((await server.call(`${BASE}/settings/tokens/${listed.id}`, { method: "DELETE", token })).statusCode).toBe(
+      204,
+    );
+    expect((await server.call(`${BASE}/users/me`, pipeline)).statusCode).toBe(401);
+  });
+});
+
+describe("settings", () => {
+  test("are kept for all and for each, and not overwritten unseen", async () => {
+    const { server, token } = await withUser("admin");
+    const first = await server.manage(`${BASE}/settings`);
+    expect(first.json()).toEqual({});
+    const put = (etag: string) =>
+      server.manage(`${BASE}/settings`, { method: "POST", body: { retries: 2 }, headers: { "if-match": etag } });
+    expect((await put(String(first.headers.etag))).statusCode).toBe(201);
+    expect((await put(String(first.headers.etag))).statusCode).toBe(412);
+    expect((await server.call(`${BASE}/settings`, { token })).json()).toEqual({ retries: 2 });
+    expect((await server.call(`${BASE}/settings/me`, { token })).json()).toEqual({});
+  });
+});
+
+describe("guessing passwords", () => {
+  const LOGIN = "admin@example.com";
+
+  test("is slowed down, for the account wherever the guesses come from; the right password then has to wait too", async () => {
+    const server = await TestServer.open();
+    for (let guess = 0; guess < 5; guess++) expect((await logIn(server, LOGIN, "wrong")).statusCode).toBe(401);
+    const blocked = await logIn(server, LOGIN.toUpperCase(), PASSWORD);
+    expect([blocked.statusCode, blocked.headers["retry-after"]]).toEqual([429, "1"]);
+    server.system.nowMs += 1000;
+    expect((await logIn(server, LOGIN, "wrong")).statusCode).toBe(401);
+    expect((await logIn(server, LOGIN, PASSWORD)).headers["retry-after"]).toBe("2");
+    server.system.nowMs += 2000;
+    expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(200);
+    expect((await logIn(server, LOGIN, "wrong")).statusCode).toBe(401);
+  });
+
+  test("is slowed down for the address, whatever accounts it tries", async () => {
+    const server = await TestServer.open();
+    const tries = Array.from({ length: 21 }, (_, n) => logIn(server, `nobody-${n}@example.com`, "wrong"));
+    const statuses = (await Promise.all(tries)).map(({ statusCode }) => statusCode);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(1);
+    expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(429);
+  });
+});
