@@ -143,6 +143,29 @@ function commandLine(words: readonly string[]) {
       },
     )
     .command(
+      "setup",
+      "Write the configuration: asks on a terminal, or takes flags",
+      (command) =>
+        command.options({
+          "device-type": { type: "string", requiresArg: true, describe: "What artifacts must be made for" },
+          "server-url": { alias: "url", type: "string", requiresArg: true, describe: "The server" },
+          "server-cert": {
+            alias: "E",
+            type: "string",
+            requiresArg: true,
+            describe: "PEM certificates to trust in addition to the system's",
+          },
+          "tenant-token": { type: "string", requiresArg: true, describe: "Of a server that serves several tenants" },
+          "update-poll": { type: "number", requiresArg: true, describe: "Seconds between two polls" },
+          "inventory-poll": { type: "number", requiresArg: true, describe: "Seconds between two inventories" },
+          "retry-poll": { type: "number", requiresArg: true, describe: "Longest pause before another try, in seconds" },
+          demo: { type: "boolean", describe: "A server on this machine, asked every few seconds" },
+        }),
+      async (options) => {
+        exitCode = await (await import("./setup.ts")).setup(options);
+      },
+    )
+    .command(
       "adopt",
       "Take over from an installed Mender client: its key, configuration and provides",
       (command) =>

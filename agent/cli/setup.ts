@@ -1,0 +1,199 @@
+import { resolve } from "node:path";
+import { createDirectoryDurably, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
+import { parseConfigFile } from "../config/file.ts";
+import { underRoot } from "../config/paths.ts";
+import { holderOf } from "../daemon/lock.ts";
+import { readDeviceType } from "../device/device-type.ts";
+import { AgentError } from "../errors.ts";
+import { linuxSystem } from "../system/index.ts";
+import { createPrompter, isInteractive } from "../system/prompt.ts";
+import { writeOutput } from "../system/terminal.ts";
+import { type Base, deviceTypeFile, loadBase, readPem } from "./agent.ts";
+import { EXIT, type ExitCode, type Globals, pathOptions } from "./globals.ts";
+
+const CONFIG_BYTES_MAX = 1024 * 1024;
+
+export interface SetupOptions extends Globals {
+  readonly deviceType?: string | undefined;
+  readonly serverUrl?: string | undefined;
+  readonly serverCert?: string | undefined;
+  readonly tenantToken?: string | undefined;
+  readonly updatePoll?: number | undefined;
+  readonly inventoryPoll?: number | undefined;
+  readonly retryPoll?: number | undefined;
+  readonly demo?: boolean | undefined;
+}
+
+/** A server on this machine as `upkeep-server serve` is found without further words, asked all the time. */
+const DEMO = { serverUrl: "http://127.0.0.1:8080", updatePoll: 5, inventoryPoll: 5, retryPoll: 30 } as const;
+const DEMO_DEVICE_TYPE = "demo";
+
+type Values = Readonly<Record<string, unknown>>;
+
+interface Wishes {
+  readonly deviceType: string;
+  /** Keys of the configuration. */
+  readonly values: Values;
+}
+
+/** The configuration that is there, whatever it holds; `undefined` if there is none. */
+async function existing({ system, paths }: Base): Promise<Values> {
+  const text = await readTextFile(system.files, paths.configFile, CONFIG_BYTES_MAX);
+  if (text === undefined) return {};
+  parseConfigFile(text, paths.configFile);
+  return JSON.parse(text.replace(/^\uFEFF/, "")) as Values;
+}
+
+/** `before` with new values: what is not named stays, spelled as it was. */
+export function withValues(before: Values, values: Values): Values {
+  const replaced = new Set(Object.keys(values).map((key) => key.toLowerCase()));
+  // One server and a list of them exclude each other.
+  if (replaced.has("serverurl")) replaced.add("servers");
+  const kept = Object.entries(before).filter(([key]) => !replaced.has(key.toLowerCase()));
+  return { ...Object.fromEntries(kept), ...values };
+}
+
+/** @throws AgentError `device-type-invalid`. */
+function demandDeviceType(value: string): void {
+  // Control characters would end the line that holds it.
+  if (value !== "" && value.trim() === value && !/\p{Cc}/u.test(value)) return;
+  throw new AgentError(
+    "device-type-invalid",
+    `the device type ${JSON.stringify(value)} must be one line, without blanks around it`,
+  );
+}
+
+function valuesOf(options: SetupOptions): Values {
+  const given = options.demo ? { ...DEMO, ...withoutUndefined(options) } : options;
+  return withoutUndefined({
+    ServerURL: given.serverUrl,
+    ServerCertificate: options.serverCert === undefined ? undefined : resolve(options.serverCert),
+    TenantToken: options.tenantToken,
+    UpdatePollIntervalSeconds: given.updatePoll,
+    InventoryPollIntervalSeconds: given.inventoryPoll,
+    RetryPollIntervalSeconds: given.retryPoll,
+  });
+}
+
+function withoutUndefined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+async function currentDeviceType(base: Base): Promise<string | undefined> {
+  try {
+    return await readDeviceType(base.system.files, deviceTypeFile(base));
+  } catch (error) {
+    if (error instanceof AgentError) return undefined;
+    throw error;
+  }
+}
+
+/** Ask for what the flags do not say; an empty answer keeps what is in brackets. */
+async function asked(options: SetupOptions, base: Base, current: string | undefined): Promise<Wishes> {
+  const prompter = createPrompter(writeOutput);
+  const ask = async (what: string, standard: string, check: (answer: string) => void): Promise<string> => {
+    for (;;) {
+      const line = await prompter.ask(`${what}${standard === "" ? "" : ` [${standard}]`}: `);
+      if (line === undefined) throw new AgentError("setup-ended", "the input ended before everything was answered");
+      const answer = line === "" ? standard : line;
+      try {
+        check(answer);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error;
+        writeOutput(`${error.message}\n`);
+      }
+    }
+  };
+  const key = (name: string, read: (answer: string) => unknown) => (answer: string) => {
+    parseConfigFile(JSON.stringify({ [name]: read(answer) }), "this answer");
+  };
+  const needed = (name: string) => (answer: string) => {
+    if (answer === "") throw new AgentError("setup-empty", `${name} is needed`);
+    key(name, String)(answer);
+  };
+  try {
+    const deviceType = options.deviceType ?? (await ask("Device type", current ?? "", demandDeviceType));
+    const values: Record<string, unknown> = { ...valuesOf(options) };
+    values.ServerURL ??= await ask("URL of the server", base.config.servers[0] ?? "", needed("ServerURL"));
+    if (values.UpdatePollIntervalSeconds === undefined) {
+      const standard = String(base.config.updatePollIntervalMs / 1000);
+      const check = key("UpdatePollIntervalSeconds", Number);
+      values.UpdatePollIntervalSeconds = Number(await ask("Seconds between two polls", standard, check));
+    }
+    return { deviceType, values };
+  } finally {
+    prompter.close();
+  }
+}
+
+/** What the flags say, and what is there already. @throws AgentError `setup-incomplete`. */
+function fromFlags(options: SetupOptions, base: Base, current: string | undefined): Wishes {
+  const deviceType = options.deviceType ?? current ?? (options.demo ? DEMO_DEVICE_TYPE : undefined);
+  const values = valuesOf(options);
+  const missing = [
+    ...(deviceType === undefined ? ["--device-type"] : []),
+    ...(values.ServerURL === undefined && base.config.servers.length === 0 ? ["--server-url"] : []),
+  ];
+  if (deviceType === undefined || missing.length > 0) {
+    throw new AgentError(
+      "setup-incomplete",
+      `${missing.join(" and ")} must be given, as nobody can be asked: standard input is no terminal`,
+    );
+  }
+  return { deviceType, values };
+}
+
+async function write(base: Base, { deviceType, values }: Wishes): Promise<void> {
+  const { files } = base.system;
+  const { configFile } = base.paths;
+  const typeFile = deviceTypeFile(base);
+  const text = `${JSON.stringify(withValues(await existing(base), values), undefined, 2)}\n`;
+  // Whatever is wrong with it is found before anything is written.
+  demandDeviceType(deviceType);
+  parseConfigFile(text, configFile);
+  const mode = (await files.status(configFile))?.mode ?? 0o600;
+  const place = async (path: string, content: string, permissions: number): Promise<void> => {
+    await createDirectoryDurably(files, path.slice(0, path.lastIndexOf("/")));
+    await replaceFile(files, path, content, permissions);
+    writeOutput(`Wrote ${path}.\n`);
+  };
+  try {
+    await place(configFile, text, mode);
+    if ((await currentDeviceType(base)) !== deviceType) await place(typeFile, `device_type=${deviceType}\n`, 0o644);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new AgentError("setup-unwritten", `the setup cannot be written: ${error.message}`, { cause: error });
+  }
+}
+
+/** A configuration that the command line names need not exist: it is about to be written. */
+async function baseFor(options: SetupOptions): Promise<Base> {
+  const { config } = pathOptions(options);
+  if (config === undefined || (await linuxSystem().files.status(config)) !== undefined) {
+    return await loadBase(options, { quiet: true });
+  }
+  const base = await loadBase({ ...options, config: undefined }, { quiet: true });
+  return { ...base, paths: { ...base.paths, configFile: config } };
+}
+
+/** `upkeep setup`: write the configuration and the device type, from flags or from a person's answers. */
+export async function setup(options: SetupOptions): Promise<ExitCode> {
+  const base = await baseFor(options);
+  if (options.serverCert !== undefined) {
+    const root = options.root === undefined ? undefined : resolve(options.root);
+    await readPem(base, "--server-cert", underRoot(root, resolve(options.serverCert)));
+  }
+  const current = await currentDeviceType(base);
+  const asks = isInteractive() && !options.demo;
+  await write(base, asks ? await asked(options, base, current) : fromFlags(options, base, current));
+  const holder = await holderOf(base.system.files, base.paths.datastore);
+  writeOutput(
+    holder?.command === "daemon"
+      ? "The daemon that runs now goes by it after 'systemctl restart upkeep'.\n"
+      : "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon.\n",
+  );
+  return EXIT.ok;
+}
