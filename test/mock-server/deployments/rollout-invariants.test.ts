@@ -1,0 +1,239 @@
+import { DEVICE_DEPLOYMENT_STATUSES, isTerminal, type ReportedStatus } from "@upkeep/shared/protocol";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Deployment, Domain, NewDeployment } from "../../../mock-server/domain.ts";
+import { ServerError } from "../../../mock-server/errors.ts";
+import { acceptedDevices, artifact, openTestDomain, type TestSystem } from "../domain-fixture.ts";
+
+const DEVICES = 5;
+const CHANNELS = ["alpha", "beta"] as const;
+const HOUR_MS = 3_600_000;
+const REPORTS: readonly ReportedStatus[] = ["downloading", "installing", "success", "failure", "failure"];
+
+type Operation =
+  | {
+      readonly do: "create";
+      readonly filter: number;
+      readonly phases: number;
+      readonly retries: number;
+      readonly max: number;
+    }
+  | { readonly do: "poll"; readonly device: number; readonly runs: string }
+  | { readonly do: "report"; readonly device: number; readonly status: number }
+  | { readonly do: "tell"; readonly device: number; readonly channel: number }
+  | { readonly do: "wait" }
+  | { readonly do: "abort" | "finish" | "pause" | "resume"; readonly deployment: number }
+  | { readonly do: "abort-device"; readonly device: number }
+  | { readonly do: "decommission"; readonly device: number };
+
+const device = fc.nat(DEVICES - 1);
+const deployment = fc.nat(5);
+const only = <T extends string>(what: T) => fc.constant(what);
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: only("create"),
+      filter: fc.nat(CHANNELS.length),
+      phases: fc.nat(3),
+      retries: fc.nat(2),
+      max: fc.nat(3),
+    }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({ do: only("poll"), device, runs: fc.constantFrom("factory", "factory", "release") }),
+  },
+  { weight: 12, arbitrary: fc.record({ do: only("report"), device, status: fc.nat(REPORTS.length - 1) }) },
+  { weight: 4, arbitrary: fc.record({ do: only("tell"), device, channel: fc.nat(CHANNELS.length - 1) }) },
+  { weight: 3, arbitrary: fc.record({ do: only("wait") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom("abort", "finish", "pause", "resume", "resume"), deployment }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: only("abort-device"), device }) },
+  { weight: 1, arbitrary: fc.record({ do: only("decommission"), device }) },
+);
+
+/** Shares of phases, as many as are asked for. */
+function phasesFrom(count: number, nowMs: number): NewDeployment["phases"] & object {
+  if (count === 0) return [];
+  return Array.from({ length: count }, (_, index) => ({
+    ...(index < count - 1 ? { batchSize: 30, errorThreshold: 90 } : {}),
+    startMs: nowMs + index * HOUR_MS,
+  }));
+}
+
+/** A server, and what was seen from outside of it. */
+class World {
+  readonly #domain: Domain;
+  readonly #system: TestSystem;
+  readonly #devices: readonly string[];
+  readonly #filters: readonly string[];
+  /** In the order of their creation. */
+  readonly #deployments: string[] = [];
+  /** What each device was told to install last. */
+  readonly #given = new Map<string, string>();
+  /** Device deployments that were seen at their end, as `deployment device`. */
+  readonly #ended = new Map<string, string>();
+  #created = 0;
+
+  private constructor(domain: Domain, system: TestSystem, devices: readonly string[], filters: readonly string[]) {
+    this.#domain = domain;
+    this.#system = system;
+    this.#devices = devices;
+    this.#filters = filters;
+  }
+
+  static async open(): Promise<World> {
+    const { domain, system } = await openTestDomain({ autoAccept: true });
+    await domain.artifacts.insert(artifact({ id: "a", name: "release", sizeBytes: 1 }));
+    const filters: string[] = [];
+    for (const value of CHANNELS) {
+      filters.push(
+        await domain.filters.create(value, [{ scope: "inventory", attribute: "channel", type: "$eq", value }]),
+      );
+    }
+    const devices = await acceptedDevices(domain, DEVICES);
+    for (const [index, id] of devices.entries()) {
+      await domain.inventory.replace(id, [{ name: "channel", value: CHANNELS[index % CHANNELS.length] ?? "" }]);
+    }
+    return new World(domain, system, devices, filters);
+  }
+
+  close(): Promise<void> {
+    return this.#domain.close();
+  }
+
+  /** Do it; a refusal is an answer like any other. */
+  async perform(operation: Operation): Promise<void> {
+    try {
+      await this.#perform(operation);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+    }
+  }
+
+  async #perform(operation: Operation): Promise<void> {
+    const { deployments, deviceSide, devices, inventory } = this.#domain;
+    const deviceId = "device" in operation ? (this.#devices[operation.device] ?? "") : "";
+    const deploymentId = "deployment" in operation ? (this.#deployments[operation.deployment] ?? "none") : "none";
+    switch (operation.do) {
+      case "create": {
+        this.#created += 1;
+        const filterId = this.#filters[operation.filter];
+        const id = await deployments.create({
+          name: `n${this.#created}`,
+          artifactName: "release",
+          ...(filterId === undefined ? { allDevices: true } : { filterId }),
+          ...(filterId === undefined || operation.max === 0 ? {} : { maxDevices: operation.max }),
+          phases: phasesFrom(operation.phases, this.#system.nowMs),
+          retries: operation.retries,
+        });
+        this.#deployments.push(id);
+        return;
+      }
+      case "poll": {
+        const provides = { device_type: "raspberrypi4", artifact_name: operation.runs };
+        const given = await deviceSide.next(deviceId, provides);
+        if (given === undefined) return;
+        expect(this.#ended.has(`${given.deploymentId} ${deviceId}`), "an ended one is given again").toBe(false);
+        this.#given.set(deviceId, given.deploymentId);
+        return;
+      }
+      case "report":
+        return deviceSide.report(deviceId, this.#given.get(deviceId) ?? "none", REPORTS[operation.status] ?? "success");
+      case "tell":
+        return inventory.replace(deviceId, [{ name: "channel", value: CHANNELS[operation.channel] ?? "" }]);
+      case "wait":
+        this.#system.nowMs += HOUR_MS / 2;
+        return;
+      case "abort-device":
+        return deployments.abortDevice(deviceId);
+      case "decommission":
+        return devices.decommission(deviceId);
+      default:
+        return deployments[operation.do](deploymentId);
+    }
+  }
+
+  async check(): Promise<void> {
+    const { items } = await this.#domain.deployments.list({}, "asc", { page: 1, perPage: 500 });
+    this.#deployments.splice(0, this.#deployments.length, ...items.map(({ id }) => id));
+    for (const deployment of items) await this.#checkOne(deployment);
+  }
+
+  async #checkOne(deployment: Deployment): Promise<void> {
+    const { id, statistics, targetCount, deviceCount, dynamic, maxDevices, retries, status, phases } = deployment;
+    const counts = Object.values(statistics);
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(0);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(targetCount);
+    expect(await this.#domain.deployments.targets(id)).toHaveLength(targetCount);
+    expect(deviceCount).toBeGreaterThanOrEqual(0);
+
+    const { items: shown } = await this.#domain.deployments.devices(id, undefined);
+    for (const one of DEVICE_DEPLOYMENT_STATUSES.filter((name) => name !== "pending")) {
+      expect(statistics[one]).toBe(shown.filter((row) => row.status === one).length);
+    }
+    for (const row of shown) {
+      const key = `${id} ${row.deviceId}`;
+      if (this.#ended.has(key)) expect(row.status).toBe(this.#ended.get(key));
+      if (isTerminal(row.status)) this.#ended.set(key, row.status);
+      expect(row.attempts).toBeLessThanOrEqual(retries + 1);
+      expect(row.failedAttempts.map(({ attempt }) => attempt)).toEqual(
+        Array.from({ length: row.attempts - 1 }, (_, index) => index + 1),
+      );
+    }
+
+    const ended = shown.filter((row) => isTerminal(row.status)).length;
+    const admitted = shown.filter((row) => row.artifact !== undefined || row.status === "noartifact").length;
+    if (dynamic) {
+      expect(status).not.toBe("inprogress");
+      if (maxDevices !== undefined && status !== "finished") expect(ended).toBeLessThan(maxDevices);
+      if (maxDevices !== undefined) expect(admitted).toBeLessThanOrEqual(maxDevices);
+    } else expect(status === "finished").toBe(ended === targetCount);
+
+    if (phases.length === 0) return;
+    const taken = phases.reduce((sum, phase) => sum + phase.deviceCount, 0);
+    expect(taken).toBe(admitted);
+    const begun = phases.filter(({ startMs = 0 }) => startMs <= this.#system.nowMs);
+    const places = begun.reduce((sum, phase) => sum + phase.places, 0);
+    if (!dynamic || begun.length < phases.length) expect(taken).toBeLessThanOrEqual(places);
+    if (!dynamic) expect(phases.reduce((sum, phase) => sum + phase.places, 0)).toBe(deployment.initialDeviceCount);
+  }
+}
+
+test("One after the other: counters, places, attempts and ends are exact, whatever happens", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 20, maxLength: 70, size: "max" }), async (operations) => {
+      const world = await World.open();
+      try {
+        for (const one of operations) {
+          await world.perform(one);
+          await world.check();
+        }
+      } finally {
+        await world.close();
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("At the same time: counters, places, attempts and ends are exact, whatever happens", async () => {
+  const round = fc.array(operation, { minLength: 4, maxLength: 15 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(round, { minLength: 5, maxLength: 12, size: "max" }), async (rounds) => {
+      const world = await World.open();
+      try {
+        for (const one of rounds) {
+          await Promise.all(one.map((operation) => world.perform(operation)));
+          await world.check();
+        }
+      } finally {
+        await world.close();
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
