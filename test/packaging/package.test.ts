@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { artifactBytes, sourceFile } from "../agent/support/artifacts.ts";
+import { describePeer } from "../interop/peers.ts";
 import { CleanSystem } from "./clean-system.ts";
 
 const PACKAGING = join(import.meta.dirname, "../../systemd/debian");
@@ -92,6 +93,13 @@ describe("the identity program of the package", () => {
     add("eth1", 1, 10, "02:00:00:00:00:10", true);
     add("eth0", 1, 9, "02:00:00:00:00:09", true);
     expect(identity()).toMatchObject({ status: 0, stdout: "mac=02:00:00:00:00:09\n" });
+  });
+});
+
+describePeer(["shellcheck"], "the scripts of the package", () => {
+  it.each(["postinst", "prerm", "postrm", "mender-device-identity"])("%s is clean to shellcheck", (name) => {
+    const { status, stdout } = spawnSync("shellcheck", ["--shell=sh", join(PACKAGING, name)], { encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
   });
 });
 

@@ -1,7 +1,10 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
+import { startAgent } from "../../support/agent.ts";
 import { artifactBytes } from "../support/artifacts.ts";
+import { SupportServer } from "../support-server/server.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 import { copyArtifact, createDevice, softwareOf, upkeep } from "./device.ts";
 
@@ -16,12 +19,13 @@ beforeEach(() => {
 
 const bootstrapFile = (): string => join(root, "var/lib/mender/bootstrap.mender");
 
-async function provide(artifactName = "factory", deviceType = "board"): Promise<void> {
+function bootstrapBytes(artifactName = "factory", deviceType = "board"): Promise<Buffer> {
   const provides = { "rootfs-image.version": "1" };
-  writeFileSync(
-    bootstrapFile(),
-    await artifactBytes({ kind: "bootstrap", artifactName, deviceTypes: [deviceType], provides }),
-  );
+  return artifactBytes({ kind: "bootstrap", artifactName, deviceTypes: [deviceType], provides });
+}
+
+async function provide(artifactName?: string, deviceType?: string): Promise<void> {
+  writeFileSync(bootstrapFile(), await bootstrapBytes(artifactName, deviceType));
 }
 
 describe("the bootstrap artifact", () => {
@@ -60,6 +64,30 @@ describe("the bootstrap artifact", () => {
     });
     expect(softwareOf(root)).toBeUndefined();
     expect(upkeep(root, "show-artifact")).toMatchObject({ code: 0, stdout: "unknown\n" });
+  });
+
+  it("is what the daemon's first poll tells; one that is refused does not keep it from polling", async () => {
+    for (const [name, told] of [
+      ["factory", "factory"],
+      ["sneaky", "unknown"],
+    ] as const) {
+      const server = await SupportServer.start();
+      const device = join(directory, `daemon-${name}`);
+      createDevice(device, server.url);
+      const artifact = name === "factory" ? await bootstrapBytes() : await copyArtifact("sneaky", "bad");
+      writeFileSync(join(device, "var/lib/mender/bootstrap.mender"), artifact);
+      const agent = startAgent(device);
+      try {
+        await server.until(() => server.seen(DEVICE_PATHS.nextV2).length > 0);
+        const [poll] = server.seen(DEVICE_PATHS.nextV2);
+        expect(JSON.parse(poll?.body ?? "").device_provides.artifact_name).toBe(told);
+        expect(existsSync(join(device, "var/lib/mender/bootstrap.mender"))).toBe(false);
+        expect(agent.output().includes("bootstrap-refused")).toBe(name === "sneaky");
+      } finally {
+        await agent.stop();
+        await server.stop();
+      }
+    }
   });
 
   it("is refused when it is for another device type, or no artifact at all", async () => {
