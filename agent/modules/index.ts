@@ -1,3 +1,4 @@
+export { type Augmentable, type Permissions, unpermitted } from "./augmentation.ts";
 export { findModule } from "./find.ts";
 export { interruptible } from "./flow.ts";
 export type { RebootAnswer } from "./module.ts";

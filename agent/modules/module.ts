@@ -2,6 +2,7 @@ import type { PayloadFile } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import { ACCEPTS_AUGMENTED, type Permissions, parsePermissions } from "./augmentation.ts";
 import { describeEnd, type Program, type ProgramEnd, startProgram } from "./program.ts";
 import { storeFiles } from "./stored-files.ts";
 import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
@@ -30,8 +31,17 @@ const QUERIES = {
 type ModuleQuery = keyof typeof QUERIES;
 export type RebootAnswer = (typeof QUERIES)["NeedsArtifactReboot"][number];
 
+/** The calls that ask what is permitted of an augmented artifact. They come before there is a work tree. */
+const AUGMENT_QUERIES = [
+  "SupportsAugmentedArtifacts",
+  "ListSupportedOriginalTypes",
+  "PermittedAugmentedHeaders",
+] as const;
+type AugmentQuery = (typeof AUGMENT_QUERIES)[number];
+
 /** An answer is a word; what is longer is not looked at. */
 const ANSWER_BYTES_MAX = 4096;
+const AUGMENT_ANSWER_BYTES_MAX = 64 * 1024;
 
 export interface ModuleOptions {
   readonly system: Pick<System, "files" | "processes" | "timers">;
@@ -45,6 +55,10 @@ export interface ModuleOptions {
   readonly killGraceMs: number;
   /** Ends whatever call is under way. */
   readonly signal: AbortSignal;
+}
+
+function isAugmentQuery(name: ModuleCall | ModuleQuery | AugmentQuery): name is AugmentQuery {
+  return (AUGMENT_QUERIES as readonly string[]).includes(name);
 }
 
 /** An update module: an executable that speaks protocol v3. */
@@ -72,16 +86,41 @@ export class UpdateModule {
     return (await this.#ask("SupportsRollback")) === "Yes";
   }
 
+  /** Whether it takes artifacts with parts that no signature covers. Whatever is not a clear yes is a no. */
+  async acceptsAugmented(): Promise<boolean> {
+    const program = await this.#start("SupportsAugmentedArtifacts", AUGMENT_ANSWER_BYTES_MAX);
+    const end = await program.ended;
+    if (end.kind === "stopped") this.#options.signal.throwIfAborted();
+    return end.kind === "exited" && end.code === 0 && program.answer() === `${ACCEPTS_AUGMENTED}\n`;
+  }
+
+  /** The signed payload types that it handles besides its own. */
+  async originalTypes(): Promise<string[]> {
+    return (await this.#answerTo("ListSupportedOriginalTypes")).split(/\r?\n/).filter((type) => type !== "");
+  }
+
+  /** What of the headers the unsigned part of an artifact may override. */
+  async permittedHeaders(): Promise<Permissions> {
+    return parsePermissions(await this.#answerTo("PermittedAugmentedHeaders"), this.#options.payloadType);
+  }
+
+  async #answerTo(query: AugmentQuery): Promise<string> {
+    const program = await this.#start(query, AUGMENT_ANSWER_BYTES_MAX);
+    this.#demandSuccess(query, await program.ended);
+    return program.answer();
+  }
+
   /**
    * Hand over the payload: through FIFOs if the module opens them, stored under `files/` if it does not.
    * @param files Ends well only once the whole artifact is verified.
+   * @param augmented There may be files among them that no signature covers: they go to places of their own.
    * @throws AgentError `module-…` or `disk-full`; what `files` throws. Nothing of what was stored is left then.
    */
-  async download(files: AsyncIterable<PayloadFile>): Promise<void> {
+  async download(files: AsyncIterable<PayloadFile>, augmented: boolean): Promise<void> {
     const { system, tree, signal, payloadType, logger } = this.#options;
     const withSizes = (await this.#ask("ProvidePayloadFileSizes")) === "Yes";
     const name = withSizes ? "DownloadWithFileSizes" : "Download";
-    const streams = { system, tree, withSizes, signal };
+    const streams = { system, tree, withSizes, augmented, signal };
     await createStreams(streams);
     try {
       const { end, asked, complete } = await streamFiles(streams, await this.#start(name), files);
@@ -92,7 +131,7 @@ export class UpdateModule {
       await removeStreams(streams);
     }
     logger.debug(`update module ${payloadType} does not stream: the payload is stored`);
-    await storeFiles(system.files, tree, files, signal);
+    await storeFiles(system.files, tree, files, { signal, augmented });
   }
 
   async #ask<Q extends ModuleQuery>(query: Q): Promise<(typeof QUERIES)[Q][number]> {
@@ -110,14 +149,13 @@ export class UpdateModule {
     return answer;
   }
 
-  async #start(name: ModuleCall | ModuleQuery, answerBytesMax?: number): Promise<Program> {
+  async #start(name: ModuleCall | ModuleQuery | AugmentQuery, answerBytesMax?: number): Promise<Program> {
     const { system, executable, payloadType, tree, timeoutMs, killGraceMs, signal, logger } = this.#options;
     logger.debug(`update module ${payloadType}: ${name}`);
     try {
       return await startProgram(system, {
         command: executable,
-        args: [name, tree],
-        directory: tree,
+        ...(isAugmentQuery(name) ? { args: [name] } : { args: [name, tree], directory: tree }),
         timeoutMs,
         killGraceMs,
         signal,
@@ -132,7 +170,7 @@ export class UpdateModule {
     }
   }
 
-  #demandSuccess(name: ModuleCall | ModuleQuery, end: ProgramEnd): void {
+  #demandSuccess(name: ModuleCall | ModuleQuery | AugmentQuery, end: ProgramEnd): void {
     if (end.kind === "exited" && end.code === 0) return;
     // Whoever stopped it gave a reason.
     if (end.kind === "stopped") this.#options.signal.throwIfAborted();

@@ -31,24 +31,25 @@ async function storeFile(files: Files, directory: string, file: PayloadFile, sig
 }
 
 /**
- * Store a payload's files in the work tree's `files/`, for a module that does not stream. Durable when it
- * resolves; when it rejects, nothing of it is left.
+ * Store a payload's files in the work tree's `files/`, and those that no signature covers in `files-augment/`,
+ * for a module that does not stream. Durable when it resolves; when it rejects, nothing of it is left.
  * @throws AgentError `disk-full`, besides what reading the payload throws.
  */
 export async function storeFiles(
   files: Files,
   tree: string,
   payloadFiles: AsyncIterable<PayloadFile>,
-  signal: AbortSignal,
+  { signal, augmented }: { readonly signal: AbortSignal; readonly augmented: boolean },
 ): Promise<void> {
-  const directory = `${tree}/files`;
-  await files.makeDirectory(directory, 0o700);
+  const signed = `${tree}/files`;
+  const unsigned = `${tree}/files-augment`;
+  const directories = augmented ? [signed, unsigned] : [signed];
+  for (const directory of directories) await files.makeDirectory(directory, 0o700);
   try {
-    for await (const file of payloadFiles) await storeFile(files, directory, file, signal);
-    await files.syncDirectory(directory);
-    await files.syncDirectory(tree);
+    for await (const file of payloadFiles) await storeFile(files, file.augmented ? unsigned : signed, file, signal);
+    for (const directory of [...directories, tree]) await files.syncDirectory(directory);
   } catch (error) {
-    await files.remove(directory);
+    for (const directory of directories) await files.remove(directory);
     throw error;
   }
 }

@@ -16,19 +16,23 @@ export interface StreamsOptions {
   readonly tree: string;
   /** `DownloadWithFileSizes` was called: each name is followed by its size. */
   readonly withSizes: boolean;
+  /** Files that no signature covers may come: they get `streams-augment/`. */
+  readonly augmented: boolean;
   /** Ends when the reading side must end too, such as the shutdown of the agent. */
   readonly signal: AbortSignal;
 }
 
 /** Make what the module finds when it starts: `stream-next` and an empty `streams/`. */
-export async function createStreams({ system, tree }: StreamsOptions): Promise<void> {
+export async function createStreams({ system, tree, augmented }: StreamsOptions): Promise<void> {
   await system.files.makeDirectory(`${tree}/streams`, 0o700);
+  if (augmented) await system.files.makeDirectory(`${tree}/streams-augment`, 0o700);
   await system.files.makeFifo(`${tree}/stream-next`, 0o600);
 }
 
 export async function removeStreams({ system, tree }: StreamsOptions): Promise<void> {
   await system.files.remove(`${tree}/stream-next`);
   await system.files.remove(`${tree}/streams`);
+  await system.files.remove(`${tree}/streams-augment`);
 }
 
 /**
@@ -59,7 +63,7 @@ export async function streamFiles(
     asked = true;
     try {
       for await (const file of interruptible(files, signal)) {
-        const path = `streams/${file.name}`;
+        const path = `${file.augmented ? "streams-augment" : "streams"}/${file.name}`;
         await options.system.files.makeFifo(`${options.tree}/${path}`, 0o600);
         const size = options.withSizes ? ` ${file.sizeBytes}` : "";
         await list.write(new TextEncoder().encode(`${path}${size}\n`), signal);

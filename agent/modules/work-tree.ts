@@ -35,6 +35,21 @@ function headerFiles(header: ArtifactHeader, payload: PayloadHeader): Record<str
   };
 }
 
+/** What stands in header-augment.tar, if the artifact has one. */
+function augmentFiles(
+  { augment }: ArtifactHeader,
+  { index }: PayloadHeader,
+): Readonly<Record<string, string | undefined>> | undefined {
+  if (augment?.headerInfoJson === undefined) return undefined;
+  const over = augment.payloads[index];
+  return {
+    "header-info": augment.headerInfoJson,
+    payload_type: over?.type,
+    "type-info": over?.typeInfoJson,
+    "meta-data": over?.metaDataJson,
+  };
+}
+
 /** Make the work tree afresh, durable as a whole, as the update modules protocol v3 lays it out. */
 export async function createWorkTree(
   files: Files,
@@ -54,6 +69,14 @@ export async function createWorkTree(
   await writeSynced(files, `${tree}/current_device_type`, line(current.deviceType));
   for (const [name, content] of Object.entries(headerFiles(header, payload))) {
     await writeSynced(files, `${tree}/header/${name}`, content);
+  }
+  const augmented = augmentFiles(header, payload);
+  if (augmented !== undefined) {
+    await files.makeDirectory(`${tree}/header-augment`, 0o700);
+    for (const [name, content] of Object.entries(augmented)) {
+      if (content !== undefined) await writeSynced(files, `${tree}/header-augment/${name}`, content);
+    }
+    await files.syncDirectory(`${tree}/header-augment`);
   }
   for (const directory of [`${tree}/header`, `${tree}/tmp`, tree]) await files.syncDirectory(directory);
 }

@@ -106,8 +106,8 @@ async function persevering<T>(run: Run, call: (module: UpdateModule) => Promise<
 }
 
 async function download(run: Run): Promise<"done" | "empty"> {
-  const { options, record, signal } = run;
-  const artifact = run.opened ?? (await openFitting(options, await startDownload(run), signal));
+  const { options, record } = run;
+  const artifact = run.opened ?? (await openFitting(run, await startDownload(run)));
   try {
     record.artifact = recordOf(artifact);
     await options.store.save({ update: record });
@@ -125,7 +125,7 @@ async function download(run: Run): Promise<"done" | "empty"> {
       artifactGroup: provides?.artifact_group,
       deviceType: await options.deviceType(),
     });
-    await (await moduleOf(run)).download(artifact.files);
+    await (await moduleOf(run)).download(artifact.files, artifact.header.augment !== undefined);
     return "done";
   } finally {
     await artifact.close();

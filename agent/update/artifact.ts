@@ -3,29 +3,34 @@ import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/comp
 import { deviceProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, interruptible } from "../modules/index.ts";
+import { augmentedRefused, type EffectiveHeader, effectiveType, withAugmented } from "./augmented.ts";
 import type { ArtifactRecord } from "./journal.ts";
 import type { ArtifactSource } from "./ports.ts";
-import type { EngineOptions } from "./run.ts";
+import { type EngineOptions, moduleFor, type Run } from "./run.ts";
 
 /** An artifact that may be installed on this device: everything that its header tells was checked. */
 export interface OpenedArtifact {
+  /** As they are signed. */
   readonly header: ArtifactHeader;
   readonly payload: PayloadHeader;
+  /** As they count: with what the update module permitted an augmented artifact to override. */
+  readonly effective: EffectiveHeader;
   /** The files of its payload. Ends well only once the whole artifact is verified. Read it once. */
   readonly files: AsyncIterable<PayloadFile>;
   close(): Promise<void>;
 }
 
+/** What is needed to look at an artifact before it is known what will be done with it. */
+export type Opening = Pick<Run, "options" | "signal" | "logger">;
+
 /**
  * Read an artifact up to its payload and check that it fits: signature (by the reader), number of payloads,
- * device type and every other depends, and that there is an update module. The source is closed if not.
+ * what is permitted to be augmented, device type and every other depends, and that there is an update module.
+ * The source is closed if not.
  * @throws AgentError; the reader's errors; the signal's reason.
  */
-export async function openFitting(
-  options: EngineOptions,
-  source: ArtifactSource,
-  signal: AbortSignal,
-): Promise<OpenedArtifact> {
+export async function openFitting(opening: Opening, source: ArtifactSource): Promise<OpenedArtifact> {
+  const { options, signal } = opening;
   let reading: ArtifactReading | undefined;
   const closing = new AbortController();
   const close = async (): Promise<void> => {
@@ -36,22 +41,34 @@ export async function openFitting(
   };
   try {
     const content = interruptible(counted(source, options.onProgress), AbortSignal.any([signal, closing.signal]));
-    reading = await options.openArtifact(content, { verifyKeys: options.settings.verifyKeys });
+    reading = await options.openArtifact(content, { verifyKeys: options.settings.verifyKeys, augmented: true });
     const { header } = reading;
     const payload = onlyPayload(header);
-    demandFit(header, payload, deviceProvides(options.store, await options.deviceType()));
-    if (payload.typeInfo.type !== null) {
-      await findModule(options.system.files, options.paths.modules, payload.typeInfo.type);
-    }
-    return { header, payload, files: filesOf(reading), close };
+    const effective = await effectiveHeader(opening, header, payload);
+    demandFit(effective.header, effective.payload, deviceProvides(options.store, await options.deviceType()));
+    const { type } = effective.payload.typeInfo;
+    if (type !== null) await findModule(options.system.files, options.paths.modules, type);
+    return { header, payload, effective, files: filesOf(reading), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
+async function effectiveHeader(
+  opening: Opening,
+  header: ArtifactHeader,
+  payload: PayloadHeader,
+): Promise<EffectiveHeader> {
+  const { augment } = header;
+  const type = effectiveType(header, payload);
+  if (augment === undefined) return { header, payload };
+  if (type === null) throw augmentedRefused(header, "its payload is empty, and no update module could permit them");
+  return await withAugmented({ header, payload }, augment, await moduleFor(opening, type));
+}
+
 /** What the journal keeps of an artifact. */
-export function recordOf({ header, payload }: OpenedArtifact): ArtifactRecord {
+export function recordOf({ effective: { header, payload } }: OpenedArtifact): ArtifactRecord {
   return {
     name: header.artifactName,
     group: header.artifactGroup ?? null,

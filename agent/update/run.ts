@@ -49,20 +49,28 @@ export interface Run {
 
 /** The update module of the run's artifact. */
 export async function moduleOf(run: Run): Promise<UpdateModule> {
-  const { system, paths, settings } = run.options;
   const payloadType = run.record.artifact?.payloadType;
   if (payloadType === undefined || payloadType === null) {
     throw new AgentError("module-missing", "the artifact has no payload, and so no update module");
   }
+  return await moduleFor(run, payloadType);
+}
+
+/** The update module for a payload type. */
+export async function moduleFor(
+  { options, logger, signal }: Pick<Run, "options" | "logger" | "signal">,
+  payloadType: string,
+): Promise<UpdateModule> {
+  const { system, paths, settings } = options;
   return new UpdateModule({
     system,
-    logger: run.logger,
+    logger,
     executable: await findModule(system.files, paths.modules, payloadType),
     payloadType,
     tree: workTreePath(paths.datastore),
     timeoutMs: settings.moduleTimeoutMs,
     killGraceMs: settings.killGraceMs,
-    signal: run.signal,
+    signal,
   });
 }
 

@@ -62,7 +62,7 @@ const REVERSIBLE: ReadonlySet<StateName> = new Set<StateName>([
 export async function installStandalone(steps: StandaloneSteps, source: ArtifactSource): Promise<StandaloneResult> {
   let opened: OpenedArtifact;
   try {
-    opened = await openFitting(steps.options, source, steps.signal);
+    opened = await openFitting({ ...steps, logger: steps.options.logger }, source);
   } catch (error) {
     if (steps.signal.aborted) return { kind: "interrupted", state: "Download" };
     return { kind: "failed", artifactName: undefined, device: "old", failure: asAgentError(error) };

@@ -48,22 +48,38 @@ export async function parseHeader(
   compression: Compression,
   options: ReadOptions,
 ): Promise<HeaderContent> {
+  return await withHeaderTar(content, name, compression, options, (tar) => parseEntries(tar, name));
+}
+
+/** Take a header's tar apart, within its bounds. */
+export async function withHeaderTar<T>(
+  content: Uint8Array,
+  name: string,
+  compression: Compression,
+  options: ReadOptions,
+  read: (tar: TarReader) => Promise<T>,
+): Promise<T> {
   const plain = await decompress(compression, once(content), name, options.decompressors);
   const tar = new TarReader(bounded(plain, name), name);
   try {
-    return await parseEntries(tar, name);
+    return await read(tar);
   } finally {
     await tar.close();
   }
 }
 
-async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent> {
+/** The content of header-info, which must be the first in a header. */
+export async function readHeaderInfo(tar: TarReader, name: string): Promise<Uint8Array> {
   const first = await tar.next();
   if (first?.name !== "header-info") {
     const found = first === undefined ? "nothing" : quoted(first.name);
     throw new ArtifactError("entry-order", `${name}: header-info must come first, but ${found} does`);
   }
-  const infoBytes = await readSmall(first, ARTIFACT_LIMITS.headerInfoBytesMax, name);
+  return await readSmall(first, ARTIFACT_LIMITS.headerInfoBytesMax, name);
+}
+
+async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent> {
+  const infoBytes = await readHeaderInfo(tar, name);
   const info = parseJson(infoBytes, HeaderInfo, "header-info", "header-info-invalid");
   if (info.value.payloads.length > ARTIFACT_LIMITS.payloadsMax) {
     throw new ArtifactError("too-large", `header-info: it has ${info.value.payloads.length} payloads`);
@@ -134,7 +150,8 @@ function duplicate(entry: TarEntry, name: string): ArtifactError {
   return new ArtifactError("duplicate-entry", `${name}: ${quoted(entry.name)} is in it twice`);
 }
 
-function misplaced(entry: TarEntry | undefined, expected: string | undefined, name: string): ArtifactError {
+/** The error for an entry of a header that is not the one to come now. */
+export function misplaced(entry: TarEntry | undefined, expected: string | undefined, name: string): ArtifactError {
   if (entry === undefined) return new ArtifactError("missing", `${name}: ${quoted(expected ?? "")} is not in it`);
   const known = /^(header-info|scripts\/.+|headers\/\d{4}\/(type-info|meta-data))$/.test(entry.name);
   const place = expected === undefined ? "at the end" : `where ${quoted(expected)} must be`;

@@ -9,6 +9,8 @@ export { openArtifact } from "./reading.ts";
 export type {
   ArtifactHeader,
   ArtifactReading,
+  AugmentedHeader,
+  AugmentedPayloadHeader,
   Compression,
   Decompressor,
   Payload,

@@ -3,6 +3,7 @@ import { checkFileName, quoted } from "./names.ts";
 
 const LINE = /^([0-9a-f]{64}) {2}(.+)$/;
 const HEADER = /^header\.tar(\.(gz|xz|zst))?$/;
+const AUGMENTED_HEADER = /^header-augment\.tar(\.(gz|xz|zst))?$/;
 const PAYLOAD_FILE = /^data\/(\d{4})\/(.+)$/s;
 
 /** Name of a payload's file in the manifest. */
@@ -18,23 +19,22 @@ export function payloadDirectory(payload: number): string {
 /** The list of everything in an artifact with its checksums, and what of it has come so far. */
 export class Manifest {
   readonly checksums: ReadonlyMap<string, string>;
+  readonly #augmented: ReadonlyMap<string, string>;
   readonly #expected: Set<string>;
 
-  /** @throws ArtifactError if a line is malformed, comes twice, or names what no artifact contains. */
-  constructor(content: Uint8Array) {
-    const checksums = new Map<string, string>();
-    for (const line of linesOf(content)) {
-      const [, checksum, name] = LINE.exec(line) ?? [];
-      if (checksum === undefined || name === undefined) {
-        throw new ArtifactError("manifest-malformed", `manifest: ${quoted(line)} is not a checksum and a name`);
-      }
-      checkListedName(name);
-      if (checksums.has(name))
-        throw new ArtifactError("manifest-duplicate", `manifest: ${quoted(name)} is listed twice`);
-      checksums.set(name, checksum);
-    }
-    this.checksums = checksums;
-    this.#expected = new Set(checksums.keys());
+  /**
+   * @param augment Content of manifest-augment. It adds to the manifest and can override nothing in it.
+   * @throws ArtifactError if a line is malformed, comes twice, or names what no artifact contains.
+   */
+  constructor(content: Uint8Array, augment?: Uint8Array) {
+    this.checksums = parseManifest(content, "manifest", new Map());
+    this.#augmented = augment === undefined ? new Map() : parseManifest(augment, "manifest-augment", this.checksums);
+    this.#expected = new Set([...this.checksums.keys(), ...this.#augmented.keys()]);
+  }
+
+  /** True for what is listed in manifest-augment only. */
+  isAugmented(name: string): boolean {
+    return this.#augmented.has(name);
   }
 
   /**
@@ -42,7 +42,7 @@ export class Manifest {
    * @throws ArtifactError if it is not listed, or has come before.
    */
   arrived(name: string): string {
-    const checksum = this.checksums.get(name);
+    const checksum = this.checksums.get(name) ?? this.#augmented.get(name);
     if (checksum === undefined) {
       throw new ArtifactError("unlisted", `${quoted(name)} is in the artifact, but not in its manifest`);
     }
@@ -79,12 +79,36 @@ export function checkSum(name: string, expected: string, actual: string): void {
   );
 }
 
-function* linesOf(content: Uint8Array): Generator<string> {
+type ManifestName = "manifest" | "manifest-augment";
+
+/** @param before What is listed elsewhere, and must not be listed here again. */
+function parseManifest(
+  content: Uint8Array,
+  which: ManifestName,
+  before: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const checksums = new Map<string, string>();
+  for (const line of linesOf(content, which)) {
+    const [, checksum, name] = LINE.exec(line) ?? [];
+    if (checksum === undefined || name === undefined) {
+      throw new ArtifactError("manifest-malformed", `${which}: ${quoted(line)} is not a checksum and a name`);
+    }
+    checkListedName(name, which);
+    if (checksums.has(name)) throw new ArtifactError("manifest-duplicate", `${which}: ${quoted(name)} is listed twice`);
+    if (before.has(name)) {
+      throw new ArtifactError("manifest-duplicate", `${which}: ${quoted(name)} is listed in the manifest already`);
+    }
+    checksums.set(name, checksum);
+  }
+  return checksums;
+}
+
+function* linesOf(content: Uint8Array, which: ManifestName): Generator<string> {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(content);
   } catch (cause) {
-    throw new ArtifactError("manifest-malformed", "manifest: it is not UTF-8", { cause });
+    throw new ArtifactError("manifest-malformed", `${which}: it is not UTF-8`, { cause });
   }
   const lines = text.split("\n");
   // The end of the last line is no line.
@@ -92,10 +116,10 @@ function* linesOf(content: Uint8Array): Generator<string> {
   yield* lines;
 }
 
-function checkListedName(name: string): void {
-  if (name === "version" || HEADER.test(name)) return;
+function checkListedName(name: string, which: ManifestName): void {
+  if (which === "manifest" ? name === "version" || HEADER.test(name) : AUGMENTED_HEADER.test(name)) return;
   const [, , file] = PAYLOAD_FILE.exec(name) ?? [];
   if (file === undefined)
-    throw new ArtifactError("manifest-malformed", `manifest: ${quoted(name)} is no part of an artifact`);
-  checkFileName(file, "manifest");
+    throw new ArtifactError("manifest-malformed", `${which}: ${quoted(name)} is no part of an artifact`);
+  checkFileName(file, which);
 }

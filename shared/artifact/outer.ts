@@ -3,19 +3,23 @@ import { quoted } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar/reader.ts";
 
 const WHERE = "artifact";
-const KNOWN = /^(version|manifest|manifest\.sig|header\.tar(\.(gz|xz|zst))?|data\/\d{4}\.tar(\.(gz|xz|zst))?)$/;
+const KNOWN =
+  /^(version|manifest|manifest\.sig|manifest-augment|header(-augment)?\.tar(\.(gz|xz|zst))?|data\/\d{4}\.tar(\.(gz|xz|zst))?)$/;
 const AUGMENTED = /^(manifest-augment(\.sig)?|header-augment\.tar(\.(gz|xz|zst))?)$/;
 
 /** The tar that an artifact is, and the order of what is in it. */
 export class OuterTar {
   readonly #tar: TarReader;
   readonly #seen = new Set<string>();
+  readonly #augmented: boolean;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  /** @param augmented Parts of augmented artifacts are let through. */
+  constructor(source: AsyncIterable<Uint8Array>, augmented = false) {
+    this.#augmented = augmented;
     this.#tar = new TarReader(source, WHERE);
   }
 
-  /** The next entry, if there is one; never one that came before or that belongs to an augmented artifact. */
+  /** The next entry, if there is one; never one that came before, nor an augmented one unless those are wanted. */
   async next(): Promise<TarEntry | undefined> {
     const entry = await this.#read();
     if (entry === undefined) return undefined;
@@ -23,7 +27,7 @@ export class OuterTar {
       throw new ArtifactError("duplicate-entry", `${WHERE}: ${quoted(entry.name)} is in it twice`);
     }
     this.#seen.add(entry.name);
-    if (AUGMENTED.test(entry.name)) {
+    if (!this.#augmented && AUGMENTED.test(entry.name)) {
       throw new ArtifactError(
         "augmented-unsupported",
         `${WHERE}: it has ${quoted(entry.name)}; augmented artifacts are not supported`,

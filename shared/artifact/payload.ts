@@ -29,13 +29,15 @@ class VerifiedFile implements PayloadFile {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly modifiedMs: number;
+  readonly augmented?: true;
   readonly content: AsyncIterable<Uint8Array>;
   readonly #entry: TarEntry;
   readonly #listedAs: string;
   readonly #hash = createHash("sha256");
   #ended = false;
 
-  constructor(entry: TarEntry, listedAs: string, sha256: string, latch: Latch) {
+  constructor(entry: TarEntry, listedAs: string, sha256: string, augmented: boolean, latch: Latch) {
+    if (augmented) this.augmented = true;
     this.name = entry.name;
     this.sizeBytes = entry.sizeBytes;
     this.sha256 = sha256;
@@ -132,7 +134,13 @@ export class StreamedPayload implements Payload {
         `${quoted(listedAs)}: the payload has no type, so it has no files`,
       );
     }
-    this.#current = new VerifiedFile(entry, listedAs, this.#manifest.arrived(listedAs), this.#latch);
+    this.#current = new VerifiedFile(
+      entry,
+      listedAs,
+      this.#manifest.arrived(listedAs),
+      this.#manifest.isAugmented(listedAs),
+      this.#latch,
+    );
     return this.#current;
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject } from "node:crypto";
+import { parseAugmentedHeader } from "./augment.ts";
 import { decompress } from "./compression/index.ts";
 import { compressionOf } from "./compression/names.ts";
 import { ArtifactError } from "./errors.ts";
@@ -15,6 +16,7 @@ import { contentOf, readSmall, type TarEntry } from "./tar/reader.ts";
 import type {
   ArtifactHeader,
   ArtifactReading,
+  AugmentedHeader,
   Compression,
   Payload,
   PayloadHeader,
@@ -51,7 +53,7 @@ export async function openArtifact(
   source: AsyncIterable<Uint8Array>,
   options: ReadOptions = {},
 ): Promise<ArtifactReading> {
-  const outer = new OuterTar(source);
+  const outer = new OuterTar(source, options.augmented);
   try {
     const opened = await readHeader(outer, loadVerifyKeys(options.verifyKeys ?? []), options);
     return new Reading(outer, opened, options);
@@ -76,21 +78,48 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
   let entry = await outer.next();
   const signature = await readSignature(entry, keys, manifestContent);
   if (signature.state !== "unsigned") entry = await outer.next();
-  const manifest = new Manifest(manifestContent);
+  let augmentContent: Uint8Array | undefined;
+  if (entry?.name === "manifest-augment") {
+    augmentContent = await readSmall(entry, ARTIFACT_LIMITS.manifestBytesMax, WHERE);
+    entry = await outer.next();
+  }
+  const manifest = new Manifest(manifestContent, augmentContent);
   checkSum("version", manifest.arrived("version"), sha256(versionContent));
 
   const compression = entry === undefined ? undefined : compressionOf(entry.name, "header.tar");
   if (entry === undefined || compression === undefined) throw outer.misplaced(entry, "header.tar");
+  const parsed = await parseHeader(await readListed(entry, manifest), entry.name, compression, options);
+  checkListedPayloads(manifest, parsed.payloads);
+  // What stands behind the header is looked at now: faults of order are told before a payload is used.
+  let next = await outer.next();
+  let augment = augmentContent === undefined ? undefined : NOTHING_BUT_FILES;
+  const augmentCompression = next === undefined ? undefined : compressionOf(next.name, "header-augment.tar");
+  if (next !== undefined && augmentCompression !== undefined) {
+    const content = await readListed(next, manifest);
+    augment = await parseAugmentedHeader(content, next.name, augmentCompression, options, parsed);
+    next = await outer.next();
+  }
+  const [first] = parsed.payloads;
+  if (first !== undefined) checkPlace(outer, first, next, parsed.payloads.length);
+  const header: ArtifactHeader = {
+    version: 3,
+    ...parsed,
+    signature,
+    compression,
+    manifest: manifest.checksums,
+    ...(augment === undefined ? {} : { augment }),
+  };
+  return { header, manifest, next };
+}
+
+const NOTHING_BUT_FILES: AugmentedHeader = { payloads: [] };
+
+/** A header, whose checksum is right. */
+async function readListed(entry: TarEntry, manifest: Manifest): Promise<Uint8Array> {
   const listed = manifest.arrived(entry.name);
   const content = await readSmall(entry, ARTIFACT_LIMITS.headerBytesMax, WHERE);
   checkSum(entry.name, listed, sha256(content));
-  const parsed = await parseHeader(content, entry.name, compression, options);
-  checkListedPayloads(manifest, parsed.payloads);
-  // What stands behind the header is looked at now: faults of order are told before a payload is used.
-  const next = await outer.next();
-  const [first] = parsed.payloads;
-  if (first !== undefined) checkPlace(outer, first, next, parsed.payloads.length);
-  return { header: { version: 3, ...parsed, signature, compression, manifest: manifest.checksums }, manifest, next };
+  return content;
 }
 
 async function readSignature(

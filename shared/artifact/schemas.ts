@@ -55,5 +55,22 @@ export const TypeInfoFile = z.object(
   object,
 );
 
+/** The file `header-info` of header-augment.tar. An empty type overrides nothing. */
+export const AugmentedHeaderInfo = z.object(
+  {
+    payloads: z.array(z.object({ type: z.union([z.literal(""), payloadType]) }, object), "must be a list of payloads"),
+    artifact_provides: z.optional(
+      z.object({ artifact_name: z.optional(text), artifact_group: z.optional(z.string("must be a text")) }, object),
+    ),
+    artifact_depends: z.optional(
+      z.object(
+        { device_type: z.optional(texts), artifact_name: z.optional(texts), artifact_group: z.optional(texts) },
+        object,
+      ),
+    ),
+  },
+  object,
+);
+
 /** The file `meta-data`. */
 export const MetaData = z.record(z.string(), z.unknown(), "must be an object");

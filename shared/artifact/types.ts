@@ -33,6 +33,31 @@ export interface StateScript {
   readonly content: Uint8Array;
 }
 
+/** What the unsigned part of an augmented artifact says of one payload, instead of its header. */
+export interface AugmentedPayloadHeader {
+  readonly index: number;
+  /** Absent if it is not overridden. */
+  readonly type?: string;
+  readonly provides?: Readonly<Record<string, string>>;
+  readonly depends?: Readonly<Record<string, string | readonly string[]>>;
+  readonly clearsProvides?: readonly string[];
+  /** `type-info` and `meta-data` exactly as they stand in the artifact, if they do. */
+  readonly typeInfoJson?: string;
+  readonly metaDataJson?: string;
+}
+
+/** The unsigned header of an augmented artifact. Nothing of it may be trusted before the update module permits it. */
+export interface AugmentedHeader {
+  readonly artifactName?: string;
+  readonly artifactGroup?: string;
+  readonly deviceTypes?: readonly string[];
+  readonly dependsArtifactNames?: readonly string[];
+  readonly dependsArtifactGroups?: readonly string[];
+  /** `header-info` exactly as it stands in header-augment.tar; absent if the artifact has none, only files. */
+  readonly headerInfoJson?: string;
+  readonly payloads: readonly AugmentedPayloadHeader[];
+}
+
 /** How the manifest was signed, if it was. */
 export type SignatureState =
   | { readonly state: "unsigned" }
@@ -56,7 +81,9 @@ export interface ArtifactHeader {
   readonly scripts: readonly StateScript[];
   readonly signature: SignatureState;
   readonly compression: Compression;
-  /** The manifest's lines: name → SHA-256 as 64 lower-case hexadecimal digits. */
+  /** Present if the artifact is augmented: it has parts that no signature covers. */
+  readonly augment?: AugmentedHeader;
+  /** The manifest's lines, without those of manifest-augment: name → SHA-256 as 64 lower-case hexadecimal digits. */
   readonly manifest: ReadonlyMap<string, string>;
 }
 
@@ -66,6 +93,8 @@ export interface PayloadFile {
   readonly sizeBytes: number;
   /** From the manifest; `content` fails at its end if what came differs. */
   readonly sha256: string;
+  /** It is listed in manifest-augment, which no signature covers. */
+  readonly augmented?: true;
   /** Milliseconds since the Unix epoch, as written in the artifact. */
   readonly modifiedMs: number;
   readonly content: AsyncIterable<Uint8Array>;
@@ -82,6 +111,8 @@ export interface Payload {
 export interface ReadOptions {
   /** PEM public keys. If there are any, one of them must fit the artifact's signature. */
   readonly verifyKeys?: readonly string[];
+  /** Read augmented artifacts too. Whoever does must ask the update module what of the unsigned parts is permitted. */
+  readonly augmented?: boolean;
   /** Used instead of the built-in ones, where a program has faster ones at hand. */
   readonly decompressors?: Readonly<Partial<Record<Compression, Decompressor>>>;
 }

@@ -25,18 +25,22 @@ describe("a payload that is stored for its update module", () => {
 
   it("lies in files/ as it came", async () => {
     const files = await tree();
-    await storeFiles(files, "/tree", payload(), never);
+    await storeFiles(files, "/tree", payload(), { signal: never, augmented: false });
     expect(files.below("/tree")).toEqual(["/tree/files", "/tree/files/first", "/tree/files/second"]);
     expect(files.text("/tree/files/second")).toBe("seco");
   });
 
   it("is removed at once, all of it, when the artifact turns out to be wrong or the disk is full", async () => {
     const wrong = await tree();
-    await expect(storeFiles(wrong, "/tree", payload(new Error("not whole")), never)).rejects.toThrow("not whole");
+    await expect(
+      storeFiles(wrong, "/tree", payload(new Error("not whole")), { signal: never, augmented: false }),
+    ).rejects.toThrow("not whole");
     expect(wrong.below("/tree")).toEqual([]);
     const full = await tree();
     full.refuse = (path) => path.endsWith("second");
-    await expect(storeFiles(full, "/tree", payload(), never)).rejects.toMatchObject({ code: "disk-full" });
+    await expect(storeFiles(full, "/tree", payload(), { signal: never, augmented: false })).rejects.toMatchObject({
+      code: "disk-full",
+    });
     expect(full.below("/tree")).toEqual([]);
   });
 });
