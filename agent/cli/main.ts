@@ -135,7 +135,11 @@ function commandLine(words: readonly string[]) {
       "Make the device's key if there is none, and log in once",
       (command) =>
         command.options({
-          force: { alias: "F", type: "boolean", describe: "Make a new key: the server sees a new device then" },
+          force: {
+            alias: ["F", "forcebootstrap"],
+            type: "boolean",
+            describe: "Make a new key: the server sees a new device then",
+          },
           ...PASSPHRASE_FILE,
         }),
       async (options) => {

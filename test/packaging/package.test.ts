@@ -194,6 +194,26 @@ describeSystem(`on a system with the real dpkg${fault === undefined ? "" : ` (${
     expect(isEnabled()).toBe(false);
   });
 
+  it("where systemd runs, starts the daemon, restarts it with a new version if it runs, and stops it", () => {
+    withoutMender();
+    // It notes what it is told to do; nothing of it can be done here.
+    const systemctl = join(folder, "systemctl");
+    const script = ['echo "$*" >>/tmp/told', 'case "$*" in *is-enabled*) echo enabled ;; esac'];
+    writeFileSync(systemctl, `#!/bin/sh\n${script.join("\n")}\n`, { mode: 0o755 });
+    system.copy(systemctl, "usr/bin/systemctl");
+    system.output("mkdir -p /run/systemd/system; rm -f /usr/sbin/policy-rc.d");
+    const told = (): string[] => {
+      const lines = system.output("touch /tmp/told; cat /tmp/told; rm /tmp/told").split("\n");
+      return lines.filter((line) => /\b(start|stop|restart|try-restart|daemon-reload)\b/.test(line));
+    };
+    install("first");
+    expect(told()).toEqual([expect.stringContaining("daemon-reload"), expect.stringMatching(/start upkeep\.service$/)]);
+    install("second");
+    expect(told().at(-1)).toBe("try-restart upkeep.service");
+    system.output("dpkg --remove upkeep");
+    expect(told()).toEqual([expect.stringMatching(/stop upkeep\.service$/), expect.stringContaining("daemon-reload")]);
+  });
+
   it("stands beside an installed Mender client without touching it, and leaves it everything when it is purged", () => {
     const client = system.run("command -v mender").code === 0;
     if (!client) system.output("printf '#!/bin/sh\\n' >/usr/bin/mender; chmod +x /usr/bin/mender");
