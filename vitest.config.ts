@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 import { POSTGRES_MISSING, postgresPrograms } from "./test/mock-server/postgres/server.ts";
 
 /** What is the same whatever keeps the records: these tests run on each engine. */
-const ON_EVERY_ENGINE = ["deployments", "devices", "users", "storage/records"].map(
+const ON_EVERY_ENGINE = ["deployments", "devices", "users", "specification", "storage/records"].map(
   (folder) => `test/mock-server/${folder}/**/*.test.ts`,
 );
 
