@@ -4,7 +4,7 @@ import { AgentError } from "../errors.ts";
 import type { OpenArtifact } from "../update/index.ts";
 import { type Agent, type Base, withAgent } from "./agent.ts";
 import { openArtifactFile } from "./artifact-file.ts";
-import { createEngine } from "./parts.ts";
+import { createEngine } from "./engine.ts";
 
 /** Where the bootstrap artifact is, until it has been looked at. */
 function pathOf({ paths }: Pick<Base, "paths">): string {

@@ -1,5 +1,5 @@
+import { createEngine } from "./engine.ts";
 import type { ExitCode } from "./globals.ts";
-import { createEngine } from "./parts.ts";
 import { type StandaloneOptions, standalone } from "./standalone.ts";
 
 /** `upkeep commit`: keep what was installed by hand. */

@@ -8,7 +8,8 @@ import { installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
-import { backoffOf, createDeviceClient, createEngine } from "./parts.ts";
+import { lazyEngine } from "./lazy-engine.ts";
+import { backoffOf, createDeviceClient, readVerifyKeys } from "./parts.ts";
 import { readPassphrase } from "./passphrase.ts";
 import { VERSION } from "./version.ts";
 
@@ -35,7 +36,9 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
   await takeOverBootstrapArtifact(agent);
   const board = new StatusBoard(system, { directory: paths.run, datastore: paths.datastore, pid: process.pid, log });
   const server = observedServer(await createDeviceClient(agent, passphrase), board);
-  const engine = await createEngine(agent, { server, onProgress: (event) => board.progress(event) });
+  // Read only to be refused now, not with the first deployment, if they cannot be.
+  await readVerifyKeys(agent);
+  const engine = lazyEngine(agent, { server, onProgress: (event) => board.progress(event) });
   const backoff = backoffOf(agent);
   const jitter = config.pollJitter;
   const daemon = new Daemon({

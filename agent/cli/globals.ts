@@ -27,6 +27,11 @@ export function isOwnDevice({ datastore, root }: Globals): boolean {
   return datastore === undefined && root === undefined;
 }
 
+/** Update modules are programs of their own, started elsewhere: ours must look below the same root. */
+export function tellModules({ root }: Pick<Globals, "root">): void {
+  if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
+}
+
 /** What a command ends with. */
 export const EXIT = {
   ok: 0,

@@ -4,8 +4,9 @@ import type { ArtifactSource } from "../update/index.ts";
 import type { Agent } from "./agent.ts";
 import { openArtifactFile } from "./artifact-file.ts";
 import { installBootstrapArtifact } from "./bootstrap-artifact.ts";
+import { createEngine } from "./engine.ts";
 import type { ExitCode } from "./globals.ts";
-import { createDownloads, createEngine } from "./parts.ts";
+import { createDownloads } from "./parts.ts";
 import { progressBar } from "./progress.ts";
 import { type StandaloneOptions, standalone } from "./standalone.ts";
 

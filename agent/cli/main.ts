@@ -1,10 +1,9 @@
-import { resolve } from "node:path";
-import { isSystemError } from "@upkeep/shared/system";
 import yargs from "yargs";
 import { KEYS } from "../config/keys.ts";
 import { AgentError } from "../errors.ts";
 import { writeError } from "../system/terminal.ts";
-import { EXIT, type ExitCode } from "./globals.ts";
+import { explain } from "./explain.ts";
+import { EXIT, type ExitCode, tellModules } from "./globals.ts";
 import { VERSION } from "./version.ts";
 
 /** What came of the command; a command that was not run at all has failed. */
@@ -59,10 +58,7 @@ function commandLine(words: readonly string[]) {
       },
       "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
     })
-    .middleware(({ root }) => {
-      // Update modules are programs of their own, started elsewhere: ours must look below the same root.
-      if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
-    })
+    .middleware(({ root }) => tellModules({ root }))
     .command(
       "daemon",
       "Update this device whenever its server has something for it",
@@ -220,12 +216,6 @@ function commandLine(words: readonly string[]) {
     .fail((message, error) => {
       throw error ?? new AgentError("usage", `${message} (see 'upkeep --help')`);
     });
-}
-
-/** One clear line for what a person can act on; the whole trace for what is a fault of ours. */
-function explain(error: unknown): string {
-  if (error instanceof AgentError || isSystemError(error)) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 async function main(): Promise<void> {

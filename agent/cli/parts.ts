@@ -1,21 +1,13 @@
-import { openArtifact } from "@upkeep/shared/artifact";
 import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
 import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
-import { type BackoffSchedule, pauseBeforeRetry } from "../server/backoff.ts";
+import type { BackoffSchedule } from "../server/backoff.ts";
 import { DeviceClient } from "../server/client.ts";
 import { Downloads } from "../server/download.ts";
 import { Servers } from "../server/failover.ts";
 import { HttpClient } from "../server/http.ts";
 import { Login } from "../server/login.ts";
 import { proxiesFrom } from "../server/proxies.ts";
-import {
-  DEFAULT_UPDATE_SETTINGS,
-  type DeploymentServer,
-  type OpenArtifact,
-  type ProgressEvent,
-  UpdateEngine,
-} from "../update/index.ts";
 import { type Agent, type Base, readPem, tlsOptions } from "./agent.ts";
 import { VERSION } from "./version.ts";
 
@@ -87,42 +79,9 @@ export async function createDeviceClient(agent: Agent, passphrase?: string): Pro
   return new DeviceClient(http, login, downloadsOf(agent, http), servers);
 }
 
-export interface EngineParts {
-  readonly server?: DeploymentServer;
-  readonly onProgress?: (event: ProgressEvent) => void;
-  /** Another way to open artifacts than with the keys of the configuration. */
-  readonly openArtifact?: OpenArtifact;
-}
-
-export async function createEngine(agent: Agent, parts: EngineParts): Promise<UpdateEngine> {
-  const { config, paths, system, log, store, deviceType } = agent;
-  const verifyKeys: string[] = [];
-  for (const path of config.artifactVerifyKeys) verifyKeys.push(await readPem(agent, "ArtifactVerifyKey", path));
-  const backoff = backoffOf(agent);
-  return new UpdateEngine({
-    system,
-    logger: log,
-    store,
-    paths: {
-      datastore: paths.datastore,
-      logs: config.updateLogPath ?? paths.datastore,
-      modules: paths.modules,
-      rootfsScripts: paths.rootfsScripts,
-    },
-    settings: {
-      ...DEFAULT_UPDATE_SETTINGS,
-      verifyKeys,
-      moduleTimeoutMs: config.moduleTimeoutMs,
-      scriptTimeoutMs: config.scriptTimeoutMs,
-      scriptRetryTimeoutMs: config.scriptRetryTimeoutMs,
-      scriptRetryIntervalMs: config.scriptRetryIntervalMs,
-      commitTimeoutMs: config.commitTimeoutMs,
-      commitConnectivity: config.commitConnectivity,
-      abortCheckMs: config.abortCheckMs,
-    },
-    openArtifact,
-    deviceType,
-    retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),
-    ...parts,
-  });
+/** The keys that artifacts must be signed with. @throws AgentError `config-unreadable`. */
+export async function readVerifyKeys(agent: Agent): Promise<string[]> {
+  const keys: string[] = [];
+  for (const path of agent.config.artifactVerifyKeys) keys.push(await readPem(agent, "ArtifactVerifyKey", path));
+  return keys;
 }

@@ -1,5 +1,5 @@
+import { createEngine } from "./engine.ts";
 import type { ExitCode } from "./globals.ts";
-import { createEngine } from "./parts.ts";
 import { type StandaloneOptions, standalone } from "./standalone.ts";
 
 /** `upkeep resume`: go on with an installation by hand that was stopped, interrupted or waits for its commit. */

@@ -1,5 +1,5 @@
+import { createEngine } from "./engine.ts";
 import type { ExitCode } from "./globals.ts";
-import { createEngine } from "./parts.ts";
 import { type StandaloneOptions, standalone } from "./standalone.ts";
 
 /** `upkeep rollback`: go back to what ran before the installation by hand. */

@@ -1,7 +1,8 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, readTextFile, type System } from "@upkeep/shared/system";
 import * as z from "zod/mini";
-import { type ProgressEvent, type StateName, stateOf } from "../update/index.ts";
+import type { ProgressEvent } from "../update/results.ts";
+import { type StateName, stateOf } from "../update/states.ts";
 
 const RECORD_BYTES_MAX = 64 * 1024;
 /** While bytes come in, the record is written no more often. */

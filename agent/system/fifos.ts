@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import { Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type FifoWriter, isSystemError, SystemError } from "@upkeep/shared/system";
 import { asSystemError, translated } from "./errors.ts";
@@ -10,6 +9,9 @@ const open = promisify(fs.open);
 const fstat = promisify(fs.fstat);
 const close = promisify(fs.close);
 const writeTo: (descriptor: number, data: Uint8Array) => Promise<{ bytesWritten: number }> = promisify(fs.write);
+
+const lstat: (path: string) => Promise<fs.Stats> = promisify(fs.lstat);
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
 
@@ -33,7 +35,7 @@ export async function makeFifo(path: string, permissions = 0o600): Promise<void>
   const exit = await mkfifo.exit;
   if ("code" in exit && exit.code === 0) return;
   // The program tells only in words what went wrong.
-  const taken = await fs.promises.lstat(path).then(
+  const taken = await lstat(path).then(
     () => true,
     () => false,
   );

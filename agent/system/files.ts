@@ -1,5 +1,6 @@
 import type { BigIntStats, Dirent, Stats } from "node:fs";
-import * as fs from "node:fs/promises";
+import * as fs from "node:fs";
+import { promisify } from "node:util";
 import {
   type DirectoryEntry,
   type FileHandle,
@@ -8,9 +9,44 @@ import {
   type Files,
   isSystemError,
   type OpenMode,
+  SystemError,
 } from "@upkeep/shared/system";
 import { translated } from "./errors.ts";
 import { makeFifo, openFifo } from "./fifos.ts";
+
+/**
+ * Node's promises for files, made here of its callbacks: its own `fs/promises` brings in file handles as event
+ * targets, line readers and web streams, which is two thirds of a megabyte for a daemon that waits.
+ */
+const call = {
+  access: promisify(fs.access),
+  chmod: promisify(fs.chmod),
+  close: promisify(fs.close),
+  fstat: promisify<number, Stats>(fs.fstat),
+  fsync: promisify(fs.fsync),
+  makeDirectory: promisify<string, fs.MakeDirectoryOptions, string | undefined>(fs.mkdir),
+  open: promisify<string, string | number, number, number>(fs.open),
+  read: (descriptor: number, buffer: Uint8Array, position: number | null): Promise<number> =>
+    new Promise((resolve, reject) => {
+      fs.read(descriptor, buffer, 0, buffer.length, position, (error, bytes) => {
+        if (error) reject(error);
+        else resolve(bytes);
+      });
+    }),
+  readDirectory: promisify<string, { withFileTypes: true }, Dirent[]>(fs.readdir),
+  realPath: promisify<string, string>(fs.realpath.native),
+  remove: promisify<string, fs.RmOptions>(fs.rm),
+  rename: promisify(fs.rename),
+  stat: promisify<string, Stats>(fs.stat),
+  statfs: promisify<string, fs.StatsFs>(fs.statfs),
+  write: (descriptor: number, data: Uint8Array, offset: number, position: number | null): Promise<number> =>
+    new Promise((resolve, reject) => {
+      fs.write(descriptor, data, offset, data.length - offset, position, (error, bytes) => {
+        if (error) reject(error);
+        else resolve(bytes);
+      });
+    }),
+};
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "w", exclusive: "wx", append: "a", update: "r+" };
 
@@ -27,40 +63,50 @@ function statusOf(stats: Stats): FileStatus {
 }
 
 class LinuxFileHandle implements FileHandle {
-  readonly #handle: fs.FileHandle;
+  readonly #descriptor: number;
+  #closed = false;
 
-  constructor(handle: fs.FileHandle) {
-    this.#handle = handle;
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
   }
 
   async read(buffer: Uint8Array, position?: number): Promise<number> {
-    return (await translated(this.#handle.read(buffer, 0, buffer.length, position ?? null))).bytesRead;
+    return await translated(call.read(this.#open, buffer, position ?? null));
   }
 
   async write(data: Uint8Array, position?: number): Promise<void> {
     // The kernel may take less than all of it at once.
     for (let written = 0; written < data.length; ) {
       const at = position === undefined ? null : position + written;
-      written += (await translated(this.#handle.write(data, written, data.length - written, at))).bytesWritten;
+      written += await translated(call.write(this.#open, data, written, at));
     }
   }
 
   async sync(): Promise<void> {
-    await translated(this.#handle.sync());
+    await translated(call.fsync(this.#open));
   }
 
   async status(): Promise<FileStatus> {
-    return statusOf(await translated(this.#handle.stat()));
+    return statusOf(await translated(call.fstat(this.#open)));
   }
 
   async close(): Promise<void> {
-    await translated(this.#handle.close());
+    if (this.#closed) return;
+    const descriptor = this.#open;
+    this.#closed = true;
+    await translated(call.close(descriptor));
+  }
+
+  /** By the time it is used again, the number of a closed file may be another file's. */
+  get #open(): number {
+    if (this.#closed) throw new SystemError("EBADF", "the file is closed");
+    return this.#descriptor;
   }
 }
 
 async function status(path: string): Promise<FileStatus | undefined> {
   try {
-    return statusOf(await translated(fs.stat(path)));
+    return statusOf(await translated(call.stat(path)));
   } catch (error) {
     if (isSystemError(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
@@ -68,7 +114,7 @@ async function status(path: string): Promise<FileStatus | undefined> {
 }
 
 async function list(directory: string): Promise<DirectoryEntry[]> {
-  const entries = await translated(fs.readdir(directory, { withFileTypes: true }));
+  const entries = await translated(call.readDirectory(directory, { withFileTypes: true }));
   return entries
     .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
@@ -76,39 +122,40 @@ async function list(directory: string): Promise<DirectoryEntry[]> {
 
 async function isExecutable(path: string): Promise<boolean> {
   if ((await status(path))?.kind !== "file") return false;
-  return await fs.access(path, fs.constants.X_OK).then(
+  return await call.access(path, fs.constants.X_OK).then(
     () => true,
     () => false,
   );
 }
 
 async function syncDirectory(directory: string): Promise<void> {
-  const handle = await translated(fs.open(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
+  const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
+  const descriptor = await translated(call.open(directory, flags, 0));
   try {
-    await translated(handle.sync());
+    await translated(call.fsync(descriptor));
   } finally {
-    await handle.close();
+    await translated(call.close(descriptor));
   }
 }
 
 async function freeBytes(path: string): Promise<number> {
-  const facts = await translated(fs.statfs(path));
+  const facts = await translated(call.statfs(path));
   return facts.bavail * facts.bsize;
 }
 
 export const linuxFiles: Files = {
   open: async (path, mode, permissions) =>
-    new LinuxFileHandle(await translated(fs.open(path, FLAGS[mode], permissions ?? 0o666))),
+    new LinuxFileHandle(await translated(call.open(path, FLAGS[mode], permissions ?? 0o666))),
   status,
   list,
   makeDirectory: async (path, permissions) => {
-    await translated(fs.mkdir(path, { recursive: true, mode: permissions ?? 0o777 }));
+    await translated(call.makeDirectory(path, { recursive: true, mode: permissions ?? 0o777 }));
   },
-  rename: (from, to) => translated(fs.rename(from, to)),
-  remove: (path) => translated(fs.rm(path, { recursive: true, force: true })),
-  setPermissions: (path, permissions) => translated(fs.chmod(path, permissions)),
+  rename: (from, to) => translated(call.rename(from, to)),
+  remove: (path) => translated(call.remove(path, { recursive: true, force: true })),
+  setPermissions: (path, permissions) => translated(call.chmod(path, permissions)),
   isExecutable,
-  realPath: (path) => translated(fs.realpath(path)),
+  realPath: (path) => translated(call.realPath(path)),
   syncDirectory,
   freeBytes,
   makeFifo,

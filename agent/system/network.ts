@@ -2,6 +2,7 @@ import type * as http from "node:http";
 import { type HttpBody, type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
 import { type HttpAdapter, httpAdapter } from "./http-adapter.ts";
+import { monotonicMs } from "./time.ts";
 import { KEPT_CONNECTIONS_MAX } from "./tls.ts";
 
 /** Requests that may be made twice (RFC 9110, 9.2.2). */
@@ -21,10 +22,10 @@ function breakOffWhenIdle(
   { url, idleTimeoutMs }: HttpRequest,
 ): () => void {
   let moved = -1;
-  let movedAt = performance.now();
+  let movedAt = monotonicMs();
   const look = (): void => {
     const { socket } = request;
-    const now = performance.now();
+    const now = monotonicMs();
     const bytes = socket ? socket.bytesRead + socket.bytesWritten - socket.writableLength : 0;
     if (bytes !== moved) {
       moved = bytes;

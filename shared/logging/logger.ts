@@ -1,5 +1,6 @@
 import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "./index.ts";
+import { isoTime } from "./iso-time.ts";
 
 /** `human`: coloured text for a terminal; `json`: one object a line; `journal`: text after `<priority>`. */
 export type LogFormat = "human" | "plain" | "json" | "journal";
@@ -101,7 +102,7 @@ export function createLogger(options: LoggerOptions): Logger {
       >,
       useOnlyCustomLevels: true,
       messageKey: "message",
-      timestamp: () => `,"time":"${new Date(options.now()).toISOString()}"`,
+      timestamp: () => `,"time":"${isoTime(options.now())}"`,
       formatters: { level: (level) => ({ level }) },
       serializers: { error: pino.stdSerializers.err },
     },

@@ -1,0 +1,53 @@
+import { pauseBeforeRetry } from "../server/backoff.ts";
+import {
+  DEFAULT_UPDATE_SETTINGS,
+  type DeploymentServer,
+  type OpenArtifact,
+  type ProgressEvent,
+  UpdateEngine,
+} from "../update/index.ts";
+import type { Agent } from "./agent.ts";
+import { backoffOf, readVerifyKeys } from "./parts.ts";
+
+/** Loaded with the first artifact: a daemon that waits for one does not pay for it. */
+const openArtifact: OpenArtifact = async (source, options) =>
+  await (await import("@upkeep/shared/artifact")).openArtifact(source, options);
+
+export interface EngineParts {
+  readonly server?: DeploymentServer;
+  readonly onProgress?: (event: ProgressEvent) => void;
+  /** Another way to open artifacts than with the keys of the configuration. */
+  readonly openArtifact?: OpenArtifact;
+}
+
+export async function createEngine(agent: Agent, parts: EngineParts): Promise<UpdateEngine> {
+  const { config, paths, system, log, store, deviceType } = agent;
+  const verifyKeys = await readVerifyKeys(agent);
+  const backoff = backoffOf(agent);
+  return new UpdateEngine({
+    system,
+    logger: log,
+    store,
+    paths: {
+      datastore: paths.datastore,
+      logs: config.updateLogPath ?? paths.datastore,
+      modules: paths.modules,
+      rootfsScripts: paths.rootfsScripts,
+    },
+    settings: {
+      ...DEFAULT_UPDATE_SETTINGS,
+      verifyKeys,
+      moduleTimeoutMs: config.moduleTimeoutMs,
+      scriptTimeoutMs: config.scriptTimeoutMs,
+      scriptRetryTimeoutMs: config.scriptRetryTimeoutMs,
+      scriptRetryIntervalMs: config.scriptRetryIntervalMs,
+      commitTimeoutMs: config.commitTimeoutMs,
+      commitConnectivity: config.commitConnectivity,
+      abortCheckMs: config.abortCheckMs,
+    },
+    openArtifact,
+    deviceType,
+    retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),
+    ...parts,
+  });
+}

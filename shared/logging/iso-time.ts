@@ -1,0 +1,34 @@
+const DAY_MS = 86_400_000;
+/** The Gregorian calendar repeats itself after so many days, which are 400 years. */
+const ERA_DAYS = 146_097;
+/** From 1 March of the year 0 to 1 January 1970. */
+const DAYS_BEFORE_1970 = 719_468;
+
+const padded = (value: number, digits = 2): string => String(value).padStart(digits, "0");
+
+/**
+ * The instant as `2026-01-31T23:59:59.999Z`, for the years 0 to 9999. As `Date` would write it; but the first look
+ * at a `Date` brings the time zones of the world into memory, and stays there in a program that runs for ever.
+ * @param ms Milliseconds since the Unix epoch.
+ */
+export function isoTime(ms: number): string {
+  const whole = Math.floor(ms);
+  const days = Math.floor(whole / DAY_MS) + DAYS_BEFORE_1970;
+  const inDay = whole - Math.floor(whole / DAY_MS) * DAY_MS;
+  const era = Math.floor(days / ERA_DAYS);
+  const dayOfEra = days - era * ERA_DAYS;
+  // Leap days of 4, 100 and 400 years taken out, all years have 365 days.
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  // Months are counted from March on, so that the leap day is the last one of the year.
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const time = [3_600_000, 60_000, 1000].map((unit, index) =>
+    padded(Math.floor(inDay / unit) % (index === 0 ? 24 : 60)),
+  );
+  return `${padded(year, 4)}-${padded(month)}-${padded(day)}T${time.join(":")}.${padded(inDay % 1000, 3)}Z`;
+}
