@@ -163,6 +163,20 @@ describe("the update engine", () => {
     }
   });
 
+  it("takes a restart of the program by a script before the reboot for the reboot", async () => {
+    const script = { name: "ArtifactReboot_Enter_00", content: Buffer.from("#!/bin/sh\n") };
+    const behaviour = { answers: { NeedsArtifactReboot: "Yes" }, hangs: [script.name] };
+    const world = new World({ behaviour, plan: { scripts: [script] } });
+    const stop = new AbortController();
+    const stopped = (await world.start()).runDeployment(DEPLOYMENT, stop.signal);
+    while (!world.trace.includes(script.name)) await turn();
+    stop.abort(new Error("systemd stops the service"));
+    expect(await stopped).toEqual({ kind: "interrupted", state: "ArtifactReboot" });
+    await world.deploy();
+    expect(world.calls.slice(world.calls.indexOf(script.name) + 1)[0]).toBe("ArtifactVerifyReboot");
+    expect(world.finals).toEqual(["success"]);
+  });
+
   it("tells whoever watches where it is and how much has come", async () => {
     const world = new World();
     await world.deploy();
