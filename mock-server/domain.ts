@@ -1,12 +1,14 @@
 import type { System } from "@upkeep/shared/system";
 import { Artifacts, Configurations, Deployments, DeviceSide, Releases } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
+import { Events } from "./events/index.ts";
 import { keptSecret } from "./secrets.ts";
 import { Storage, type StorageLocation } from "./storage/index.ts";
 import { Users } from "./users/index.ts";
 
 export * from "./deployments/index.ts";
 export * from "./devices/index.ts";
+export * from "./events/index.ts";
 export type {
   ArtifactFilter,
   ArtifactRecord,
@@ -70,6 +72,8 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly releases: Releases;
   readonly configurations: Configurations;
+  /** Everything that changes. */
+  readonly events: Events;
   /** What devices do with deployments: ask, report, send logs. */
   readonly deviceSide: DeviceSide;
   /** 32 bytes for signing download links; the same after a restart. */
@@ -103,6 +107,7 @@ export async function openDomain(setup: {
       deployments: new Deployments(storage, system),
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
+      events: new Events(storage),
       deviceSide: new DeviceSide(storage, system.clock),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),

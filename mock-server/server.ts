@@ -4,6 +4,7 @@ import type { System } from "@upkeep/shared/system";
 import Fastify, { type FastifyInstance } from "fastify";
 import { logRequests } from "./api/access-log.ts";
 import { authenticator } from "./api/authentication.ts";
+import { EventFeed } from "./api/events/feed.ts";
 import { answerFailures, refuseBadPath } from "./api/failures.ts";
 import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
 import type { ServerOptions } from "./api/options.ts";
@@ -20,6 +21,8 @@ export interface ServerParts {
   readonly links: DownloadLinks;
   readonly options: ServerOptions;
   readonly logger: Logger;
+  /** Aborted when the server is about to end: answers that would go on for ever end then. */
+  readonly ending?: AbortSignal;
 }
 
 /** The longest identifier in a path: a release's name, every character encoded. */
@@ -49,9 +52,13 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   logRequests(app, logger, system.clock);
   const metrics = new RequestMetrics();
   countRequests(app, metrics, system.clock);
+  const feed = new EventFeed(domain.events, system.timers, parts.ending ?? new AbortController().signal);
+  app.addHook("onResponse", async ({ method }) => {
+    if (method !== "GET" && method !== "HEAD") feed.wake();
+  });
   readBodies(app);
   answerFailures(app, paths, logger);
-  for (const route of allRoutes({ ...parts, metrics })) {
+  for (const route of allRoutes({ ...parts, metrics, feed })) {
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }

@@ -9,6 +9,8 @@ import { deviceConfigurationRoutes } from "./devices/configuration.ts";
 import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
 import { deviceInventoryRoutes } from "./devices/inventory.ts";
 import { downloadRoutes } from "./download.ts";
+import type { EventFeed } from "./events/feed.ts";
+import { eventRoutes } from "./events/routes.ts";
 import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
 import { configurationRoutes } from "./management/configurations.ts";
@@ -37,6 +39,7 @@ export interface RoutePorts {
   readonly links: DownloadLinks;
   readonly options: ServerOptions;
   readonly metrics: RequestMetrics;
+  readonly feed: EventFeed;
 }
 
 /** Everything that the server answers. */
@@ -46,7 +49,7 @@ export function allRoutes(ports: RoutePorts): Route[] {
 }
 
 /** What the peers' programs ask. */
-function protocolRoutes({ system, domain, blobs, links, options }: RoutePorts): Route[] {
+function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePorts): Route[] {
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);
@@ -76,5 +79,6 @@ function protocolRoutes({ system, domain, blobs, links, options }: RoutePorts): 
     ...deploymentRoutes(domain),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),
+    ...eventRoutes(feed),
   ];
 }

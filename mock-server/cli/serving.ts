@@ -2,7 +2,7 @@ import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
-import { buildServer } from "../server.ts";
+import { buildServer, type ServerParts } from "../server.ts";
 import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
@@ -52,19 +52,20 @@ export async function startServing(system: System, settings: ServeSettings, logg
   const directory = absolutePath(settings.dataDirectory);
   const lock = await openDirectory(system, directory, settings.database);
   let domain: Domain | undefined;
+  const ending = new AbortController();
   try {
     const tls = await identityOf(system, settings, directory);
     domain = await openRecords(system, settings, directory);
     const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
     const blobs = await openBlobs(system, directory, settings.database !== undefined, domain, logger);
-    const listening = await take(system, settings, domain, blobs, tls, logger);
+    const listening = await take(system, settings, { domain, blobs, tls, logger, ending: ending.signal });
     const address = { host: settings.listen.host, port: listening.port };
     return {
       url: urlOf(tls === undefined ? "http" : "https", address),
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, domain, lock),
+      stop: stopper(listening, domain, lock, ending),
     };
   } catch (error) {
     await domain?.close();
@@ -73,8 +74,9 @@ export async function startServing(system: System, settings: ServeSettings, logg
   }
 }
 
-function stopper(listening: Listening, domain: Domain, lock: DirectoryLock): Serving["stop"] {
+function stopper(listening: Listening, domain: Domain, lock: DirectoryLock, ending: AbortController): Serving["stop"] {
   return async (graceMs) => {
+    ending.abort();
     const cut = await listening.close(graceMs);
     await domain.close();
     lock.release();
@@ -154,22 +156,17 @@ async function openBlobs(
 async function take(
   system: System,
   settings: ServeSettings,
-  domain: Domain,
-  blobs: Blobs,
-  tls: TlsIdentity | undefined,
-  logger: Logger,
+  { tls, ...parts }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending"> & { tls: TlsIdentity | undefined },
 ): Promise<Listening> {
   const app = await buildServer({
     system,
-    domain,
-    blobs,
-    links: new DownloadLinks(domain.linkSecret, () => system.clock.now()),
+    ...parts,
+    links: new DownloadLinks(parts.domain.linkSecret, () => system.clock.now()),
     options: {
       ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
       downloadLinkLifeMs: settings.downloadLinkLifeMs,
       insecureNoAuth: settings.insecureNoAuth,
     },
-    logger,
   });
   try {
     return await listen(app.routing, { ...settings.listen, ...(tls === undefined ? {} : { tls }) });

@@ -71,6 +71,13 @@ export class InventoryRecords {
         )
         .execute();
     }
+    for (const deviceId of new Set(attributes.map(({ device_id }) => device_id))) await this.#changed(deviceId);
+  }
+
+  /** One event for all attributes together. */
+  async #changed(deviceId: string): Promise<void> {
+    const event = { kind: "inventory", action: "changed", subject: deviceId, related: null, status: null } as const;
+    await this.#db.insertInto("events").values(event).execute();
   }
 
   async clear(deviceId: string, scope: AttributeRecord["scope"]): Promise<void> {

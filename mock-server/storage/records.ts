@@ -7,6 +7,7 @@ import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
+import { EventRecords } from "./events.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
 import { PhaseRecords } from "./phases.ts";
@@ -29,6 +30,7 @@ export class Records {
   readonly deployments: DeploymentRecords;
   readonly deviceDeployments: DeviceDeploymentRecords;
   readonly devices: DeviceRecords;
+  readonly events: EventRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
   readonly phases: PhaseRecords;
@@ -49,6 +51,7 @@ export class Records {
     this.deployments = new DeploymentRecords(db);
     this.deviceDeployments = new DeviceDeploymentRecords(db);
     this.devices = new DeviceRecords(db);
+    this.events = new EventRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
     this.phases = new PhaseRecords(db);

@@ -1,4 +1,5 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { Generated } from "kysely";
 
 /**
  * The tables as the code sees them. Portable: text, whole numbers and NULL only.
@@ -30,6 +31,18 @@ export interface Schema {
   device_configurations: DeviceConfigurationTable;
   release_notes: ReleaseNotesTable;
   release_tags: ReleaseTagTable;
+  events: EventTable;
+}
+
+/** Something that changed. */
+export interface EventTable {
+  /** The order of the changes. */
+  number: Generated<number>;
+  kind: string;
+  action: "created" | "changed" | "deleted";
+  subject: string;
+  related: string | null;
+  status: string | null;
 }
 
 export type Flag = 0 | 1;

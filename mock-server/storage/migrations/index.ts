@@ -3,12 +3,14 @@ import { first } from "./0001-first.ts";
 import { rollouts } from "./0002-rollouts.ts";
 import { fleet } from "./0003-fleet.ts";
 import { people } from "./0004-people.ts";
+import { events } from "./0005-events.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
   "0002-rollouts": rollouts,
   "0003-fleet": fleet,
   "0004-people": people,
+  "0005-events": events,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -1,0 +1,56 @@
+import { Readable } from "node:stream";
+import * as z from "zod";
+import { type Route, route } from "../route.ts";
+import { one } from "../validation.ts";
+import type { EventFeed } from "./feed.ts";
+
+const Position = one(
+  z
+    .string()
+    .regex(/^\d{1,15}$/, "must be the number of an event")
+    .transform(Number)
+    .optional(),
+);
+
+/** Everything that changes, as it changes. */
+export function eventRoutes(feed: EventFeed): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/management/v1/events",
+      summary: "Follow everything that changes (Server-Sent Events); with Last-Event-ID from where one left off",
+      access: "user",
+      query: z.object({ last_event_id: Position }),
+      answers: {
+        200: {
+          description:
+            "Events: device, auth_set, inventory, artifact, release, deployment, device_deployment, deployment_log, " +
+            "filter, configuration, user; data: {action, subject, related, status}. Event reset: events were missed " +
+            "that are not kept any more; look at everything again",
+          mediaType: "text/event-stream",
+        },
+      },
+      handle: ({ query, request }) => {
+        const header = request.headers["last-event-id"];
+        const lastSeen = typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : query.last_event_id;
+        const listener = { gone: false };
+        const leave = (): void => {
+          listener.gone = true;
+          feed.wake();
+        };
+        const stream = Readable.from(feed.listen(lastSeen, listener), { objectMode: false });
+        stream.once("close", leave);
+        return {
+          status: 200,
+          headers: {
+            "content-type": "text/event-stream",
+            "cache-control": "no-store",
+            // A proxy in between must not hold events back.
+            "x-accel-buffering": "no",
+          },
+          body: { stream },
+        };
+      },
+    }),
+  ];
+}

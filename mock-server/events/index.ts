@@ -1,0 +1,1 @@
+export { type ChangeEvent, Events } from "./events.ts";

@@ -1,0 +1,145 @@
+import { type Kysely, type Migration, PostgresAdapter, sql } from "kysely";
+
+/** Rows of a table whose changes are events. `row` stands for the row as it is, or was before it was deleted. */
+interface Watched {
+  readonly table: string;
+  readonly kind: string;
+  readonly subject: string;
+  readonly related?: string;
+  readonly status?: string;
+  /** Columns whose change is an event; absent: a row is never changed, or nobody need know. */
+  readonly changes?: readonly string[];
+  /** Condition on `row`. */
+  readonly when?: string;
+}
+
+/** How many events are kept. */
+const KEPT = 100_000;
+/** They are trimmed once for so many. */
+const TRIMMED_EVERY = 1000;
+
+const WATCHED: readonly Watched[] = [
+  {
+    table: "devices",
+    kind: "device",
+    subject: "id",
+    status: "status",
+    changes: ["status", "group_name", "tags_etag"],
+  },
+  { table: "auth_sets", kind: "auth_set", subject: "id", related: "device_id", status: "status", changes: ["status"] },
+  { table: "artifacts", kind: "artifact", subject: "id", related: "name", changes: ["description", "removed_ms"] },
+  { table: "release_notes", kind: "release", subject: "release_name", changes: ["notes"] },
+  { table: "release_tags", kind: "release", subject: "release_name" },
+  {
+    table: "deployments",
+    kind: "deployment",
+    subject: "id",
+    status: "status",
+    changes: ["status", "paused_ms", "update_control_map_json"],
+  },
+  {
+    table: "device_deployments",
+    kind: "device_deployment",
+    subject: "deployment_id",
+    related: "device_id",
+    status: "status",
+    changes: ["status", "substate", "attempt", "created_ms", "instructed_ms", "hidden_ms"],
+    // Those that nobody has asked for are told of by their deployment: there may be a million.
+    when: "row.created_ms is not null",
+  },
+  {
+    table: "deployment_logs",
+    kind: "deployment_log",
+    subject: "deployment_id",
+    related: "device_id",
+    changes: ["messages_json"],
+  },
+  { table: "saved_filters", kind: "filter", subject: "id", related: "name" },
+  {
+    table: "device_configurations",
+    kind: "configuration",
+    subject: "device_id",
+    changes: ["configured_json", "reported_json", "deployment_id"],
+  },
+  { table: "users", kind: "user", subject: "id", changes: ["email", "role"] },
+];
+
+/** Everything that changes, in the order in which it was committed: written by the change itself. */
+export const events: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    const postgres = db.getExecutor().adapter instanceof PostgresAdapter;
+    await createTable(db, postgres);
+    for (const watched of WATCHED) {
+      await createTrigger(db, postgres, watched, "insert", "created");
+      if (watched.changes !== undefined) await createTrigger(db, postgres, watched, "update", "changed");
+      await createTrigger(db, postgres, watched, "delete", "deleted");
+    }
+    await createTrimming(db, postgres);
+  },
+};
+
+/** Numbers that were used are never used again, not even when the last event is trimmed. */
+async function createTable(db: Kysely<unknown>, postgres: boolean): Promise<void> {
+  const number = postgres ? "bigint generated always as identity primary key" : "integer primary key autoincrement";
+  await sql
+    .raw(
+      `create table events (
+        number ${number}, kind text not null, action text not null,
+        subject text not null, related text, status text)`,
+    )
+    .execute(db);
+}
+
+async function createTrigger(
+  db: Kysely<unknown>,
+  postgres: boolean,
+  { table, kind, subject, related, status, changes = [], when }: Watched,
+  operation: "insert" | "update" | "delete",
+  action: string,
+): Promise<void> {
+  const row = operation === "delete" ? "old" : "new";
+  const column = (name: string | undefined): string => (name === undefined ? "null" : `${row}.${name}`);
+  const conditions = [
+    ...(when === undefined ? [] : [when.replaceAll("row.", `${row}.`)]),
+    ...(operation === "update" ? [changes.map((name) => `old.${name} is distinct from new.${name}`).join(" or ")] : []),
+  ];
+  const condition = conditions.length === 0 ? "" : `when (${conditions.map((one) => `(${one})`).join(" and ")})`;
+  const statement = `insert into events (kind, action, subject, related, status)
+    values ('${kind}', '${action}', ${[subject, related, status].map(column).join(", ")});`;
+  const of = operation === "update" ? `update of ${changes.join(", ")}` : operation;
+  await createRowTrigger(db, postgres, { name: `event_of_${table}_${operation}`, of, table, condition, statement });
+}
+
+async function createTrimming(db: Kysely<unknown>, postgres: boolean): Promise<void> {
+  await createRowTrigger(db, postgres, {
+    name: "events_trim",
+    of: "insert",
+    table: "events",
+    condition: `when (new.number % ${TRIMMED_EVERY} = 0)`,
+    statement: `delete from events where number <= new.number - ${KEPT};`,
+  });
+}
+
+interface RowTrigger {
+  readonly name: string;
+  readonly of: string;
+  readonly table: string;
+  readonly condition: string;
+  readonly statement: string;
+}
+
+async function createRowTrigger(
+  db: Kysely<unknown>,
+  postgres: boolean,
+  { name, of, table, condition, statement }: RowTrigger,
+): Promise<void> {
+  const head = `create trigger ${name} after ${of} on ${table} for each row ${condition}`;
+  if (!postgres) {
+    await sql.raw(`${head} begin ${statement} end`).execute(db);
+    return;
+  }
+  await sql
+    .raw(`create function ${name}() returns trigger language plpgsql as $$ begin ${statement} return null; end; $$`)
+    .execute(db);
+  await sql.raw(`${head} execute function ${name}()`).execute(db);
+}
