@@ -84,6 +84,8 @@ async function oldestNotFinished(records: Records, deviceId: string): Promise<De
 /** True if the device may be targeted by anything: most are not, most of the time. Writes nothing. */
 export async function isTargeted(records: Records, deviceId: string): Promise<boolean> {
   if ((await records.deviceDeployments.oldestOpen(deviceId, 0)) !== undefined) return true;
+  // Where no deployment to a filter is open, it does not matter what the device is.
+  if ((await records.deployments.openDynamic(deviceId, 0)).length === 0) return false;
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return false;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);

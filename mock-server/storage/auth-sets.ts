@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
+import { Prepared } from "./prepared.ts";
 import type { AuthSetTable, AuthStatus, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
@@ -9,6 +10,10 @@ export interface AuthSetStanding {
   readonly status: AuthStatus;
   readonly token_generation: number;
 }
+
+const STANDING = new Prepared<{ id: string }, AuthSetStanding>((db, value) =>
+  db.selectFrom("auth_sets").select(["device_id", "status", "token_generation"]).where("id", "=", value("id")),
+);
 
 /** The keys of devices. */
 export class AuthSetRecords {
@@ -23,11 +28,7 @@ export class AuthSetRecords {
   }
 
   standing(id: string): Promise<AuthSetStanding | undefined> {
-    return this.#db
-      .selectFrom("auth_sets")
-      .select(["device_id", "status", "token_generation"])
-      .where("id", "=", id)
-      .executeTakeFirst();
+    return STANDING.first(this.#db, { id });
   }
 
   /** In the order in which they came. */

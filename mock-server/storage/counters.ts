@@ -1,7 +1,8 @@
 import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Kysely } from "kysely";
 import { portions } from "./paging.ts";
-import type { Schema } from "./schema.ts";
+import { Prepared } from "./prepared.ts";
+import type { DeploymentCounterTable, Schema } from "./schema.ts";
 
 /** How many of a deployment's devices have each status; together all that it targets. */
 export type Statistics = Readonly<Record<DeviceDeploymentStatus, number>>;
@@ -13,6 +14,21 @@ function none(): Record<DeviceDeploymentStatus, number> {
   >;
 }
 
+const ADD = new Prepared<DeploymentCounterTable, unknown>((db, value) =>
+  db
+    .insertInto("deployment_counters")
+    .values({ deployment_id: value("deployment_id"), status: value("status"), count: value("count") })
+    .onConflict((conflict) =>
+      conflict.columns(["deployment_id", "status"]).doUpdateSet((eb) => ({
+        count: eb("deployment_counters.count", "+", eb.ref("excluded.count")),
+      })),
+    ),
+);
+
+const COUNTS = new Prepared<{ deploymentId: string }, Pick<DeploymentCounterTable, "status" | "count">>((db, value) =>
+  db.selectFrom("deployment_counters").select(["status", "count"]).where("deployment_id", "=", value("deploymentId")),
+);
+
 /** Counters of deployments. */
 export class CounterRecords {
   readonly #db: Kysely<Schema>;
@@ -22,7 +38,9 @@ export class CounterRecords {
   }
 
   async of(deploymentId: string): Promise<Statistics> {
-    return (await this.ofAll([deploymentId])).get(deploymentId) ?? none();
+    const statistics = none();
+    for (const { status, count } of await COUNTS.all(this.#db, { deploymentId })) statistics[status] = count;
+    return statistics;
   }
 
   async ofAll(deploymentIds: readonly string[]): Promise<Map<string, Statistics>> {
@@ -42,15 +60,7 @@ export class CounterRecords {
   }
 
   async add(deploymentId: string, status: DeviceDeploymentStatus, count: number): Promise<void> {
-    await this.#db
-      .insertInto("deployment_counters")
-      .values({ deployment_id: deploymentId, status, count })
-      .onConflict((conflict) =>
-        conflict.columns(["deployment_id", "status"]).doUpdateSet((eb) => ({
-          count: eb("deployment_counters.count", "+", eb.ref("excluded.count")),
-        })),
-      )
-      .execute();
+    await ADD.all(this.#db, { deployment_id: deploymentId, status, count });
   }
 
   /** One device deployment went from one status to another. */

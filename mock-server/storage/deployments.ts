@@ -1,6 +1,7 @@
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { DeploymentKind, DeploymentTable, Schema } from "./schema.ts";
 import { matchesText } from "./text.ts";
 
@@ -22,6 +23,32 @@ export interface DeploymentFilter {
 /** Name of the sequence that orders deployments. */
 const SEQUENCE = "deployment";
 
+const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
+  db.selectFrom("deployments").selectAll().where("id", "=", value("id")),
+);
+
+const OPEN_DYNAMIC = new Prepared<{ deviceId: string; after: number; before: number }, DeploymentRecord>((db, value) =>
+  db
+    .selectFrom("deployments")
+    .selectAll()
+    .where("dynamic", "=", 1)
+    .where("status", "=", "pending")
+    .where("sequence", ">", value("after"))
+    .where("sequence", "<", value("before"))
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom("device_deployments")
+            .select("device_deployments.device_id")
+            .whereRef("device_deployments.deployment_id", "=", "deployments.id")
+            .where("device_deployments.device_id", "=", value("deviceId")),
+        ),
+      ),
+    )
+    .orderBy("sequence"),
+);
+
 /** Deployments. */
 export class DeploymentRecords {
   readonly #db: Kysely<Schema>;
@@ -42,7 +69,7 @@ export class DeploymentRecords {
   }
 
   find(id: string): Promise<DeploymentRecord | undefined> {
-    return this.#db.selectFrom("deployments").selectAll().where("id", "=", id).executeTakeFirst();
+    return DEPLOYMENT.first(this.#db, { id });
   }
 
   async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {
@@ -91,25 +118,11 @@ export class DeploymentRecords {
    * older than `beforeSequence`; oldest first.
    */
   openDynamic(deviceId: string, afterSequence: number, beforeSequence?: number): Promise<DeploymentRecord[]> {
-    let query = this.#db
-      .selectFrom("deployments")
-      .selectAll()
-      .where("dynamic", "=", 1)
-      .where("status", "=", "pending")
-      .where("sequence", ">", afterSequence)
-      .where((eb) =>
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom("device_deployments")
-              .select("device_deployments.device_id")
-              .whereRef("device_deployments.deployment_id", "=", "deployments.id")
-              .where("device_deployments.device_id", "=", deviceId),
-          ),
-        ),
-      );
-    if (beforeSequence !== undefined) query = query.where("sequence", "<", beforeSequence);
-    return query.orderBy("sequence").execute();
+    return OPEN_DYNAMIC.all(this.#db, {
+      deviceId,
+      after: afterSequence,
+      before: beforeSequence ?? Number.MAX_SAFE_INTEGER,
+    });
   }
 
   /** @param more How many more devices it targets, and how many more of them have asked; less than 0: fewer. */

@@ -1,6 +1,7 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Schema } from "./schema.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
@@ -15,6 +16,53 @@ export type ListedDeviceDeployment = DeviceDeploymentRecord & { readonly has_log
 
 type ShownQuery = SelectQueryBuilder<Schema, "device_deployments", unknown>;
 
+const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDeploymentRecord>((db, value) =>
+  db
+    .selectFrom("device_deployments")
+    .selectAll()
+    .where("deployment_id", "=", value("deploymentId"))
+    .where("device_id", "=", value("deviceId")),
+);
+
+const OLDEST_OPEN = new Prepared<{ deviceId: string; after: number }, DeviceDeploymentRecord>((db, value) =>
+  db
+    .selectFrom("device_deployments")
+    .selectAll()
+    .where("device_id", "=", value("deviceId"))
+    .where("finished_ms", "is", null)
+    .where("sequence", ">", value("after"))
+    .orderBy("sequence")
+    .limit(1),
+);
+
+const LAST_FINISHED = new Prepared<{ deviceId: string }, { readonly sequence: number }>((db, value) =>
+  db
+    .selectFrom("device_deployments")
+    .select("sequence")
+    .where("device_id", "=", value("deviceId"))
+    .where("finished_ms", "is not", null)
+    .where("created_ms", "is not", null)
+    .orderBy("sequence", "desc")
+    .limit(1),
+);
+
+const HEARD = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, value) =>
+  db
+    .updateTable("device_deployments")
+    .set({ heard_ms: value("nowMs") })
+    .where("device_id", "=", value("deviceId"))
+    .where("finished_ms", "is", null)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom("deployments")
+          .select("deployments.id")
+          .whereRef("deployments.id", "=", "device_deployments.deployment_id")
+          .where("deployments.silent_after_ms", "is not", null),
+      ),
+    ),
+);
+
 /** What each targeted device makes of a deployment. */
 export class DeviceDeploymentRecords {
   readonly #db: Kysely<Schema>;
@@ -24,25 +72,12 @@ export class DeviceDeploymentRecords {
   }
 
   find(deploymentId: string, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
-    return this.#db
-      .selectFrom("device_deployments")
-      .selectAll()
-      .where("deployment_id", "=", deploymentId)
-      .where("device_id", "=", deviceId)
-      .executeTakeFirst();
+    return FOUND.first(this.#db, { deploymentId, deviceId });
   }
 
   /** The oldest that the device has not finished, of deployments after `afterSequence`. */
   oldestOpen(deviceId: string, afterSequence: number): Promise<DeviceDeploymentRecord | undefined> {
-    return this.#db
-      .selectFrom("device_deployments")
-      .selectAll()
-      .where("device_id", "=", deviceId)
-      .where("finished_ms", "is", null)
-      .where("sequence", ">", afterSequence)
-      .orderBy("sequence")
-      .limit(1)
-      .executeTakeFirst();
+    return OLDEST_OPEN.first(this.#db, { deviceId, after: afterSequence });
   }
 
   /**
@@ -50,16 +85,7 @@ export class DeviceDeploymentRecords {
    * the device ever asked for it does not count: the device did not finish it. Deleted history counts.
    */
   async lastFinished(deviceId: string): Promise<number> {
-    const row = await this.#db
-      .selectFrom("device_deployments")
-      .select("sequence")
-      .where("device_id", "=", deviceId)
-      .where("finished_ms", "is not", null)
-      .where("created_ms", "is not", null)
-      .orderBy("sequence", "desc")
-      .limit(1)
-      .executeTakeFirst();
-    return row === undefined ? 0 : Number(row.sequence);
+    return (await LAST_FINISHED.first(this.#db, { deviceId }))?.sequence ?? 0;
   }
 
   /** The status of each device in the newest deployment that it has asked for. */
@@ -177,15 +203,7 @@ export class DeviceDeploymentRecords {
 
   /** The device was heard of just now: note it where its silence is limited. */
   async hear(deviceId: string, nowMs: number): Promise<void> {
-    await this.#db
-      .updateTable("device_deployments")
-      .set({ heard_ms: nowMs })
-      .where("device_id", "=", deviceId)
-      .where("finished_ms", "is", null)
-      .where("deployment_id", "in", (eb) =>
-        eb.selectFrom("deployments").select("id").where("silent_after_ms", "is not", null),
-      )
-      .execute();
+    await HEARD.all(this.#db, { deviceId, nowMs });
   }
 
   /** Open ones whose devices were not heard of since `cutoffMs`, or never; at most so many. */

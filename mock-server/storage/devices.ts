@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { DeviceStatus, DeviceTable, Schema } from "./schema.ts";
 
 export type DeviceRecord = Readonly<Selectable<DeviceTable>>;
@@ -11,6 +12,10 @@ export interface DeviceNarrowing {
   readonly group?: string;
 }
 
+const DEVICE = new Prepared<{ id: string }, DeviceRecord>((db, value) =>
+  db.selectFrom("devices").selectAll().where("id", "=", value("id")),
+);
+
 /** Devices that ever asked to be let in, or were announced. */
 export class DeviceRecords {
   readonly #db: Kysely<Schema>;
@@ -20,7 +25,7 @@ export class DeviceRecords {
   }
 
   find(id: string): Promise<DeviceRecord | undefined> {
-    return this.#db.selectFrom("devices").selectAll().where("id", "=", id).executeTakeFirst();
+    return DEVICE.first(this.#db, { id });
   }
 
   findByIdentity(identitySha256: string): Promise<DeviceRecord | undefined> {

@@ -39,12 +39,32 @@ export const standardOutput: Output = {
   },
 };
 
-export const standardError: Output = {
-  isTerminal: process.stderr.isTTY === true,
-  write: (text) => {
-    process.stderr.write(text);
-  },
-};
+/** Gathers what is written in one turn of the event loop: a busy server writes many lines with one call. */
+class GatheredOutput implements Output {
+  readonly isTerminal: boolean;
+  readonly #stream: NodeJS.WriteStream;
+  #gathered = "";
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.isTerminal = stream.isTTY === true;
+    this.#stream = stream;
+    process.on("exit", () => this.#flush());
+  }
+
+  write(text: string): void {
+    if (this.#gathered === "") setImmediate(() => this.#flush());
+    this.#gathered += text;
+  }
+
+  #flush(): void {
+    if (this.#gathered === "") return;
+    const text = this.#gathered;
+    this.#gathered = "";
+    this.#stream.write(text);
+  }
+}
+
+export const standardError: Output = new GatheredOutput(process.stderr);
 
 /** The status with which the program ends once nothing is left to do. */
 export function setExitStatus(status: number): void {

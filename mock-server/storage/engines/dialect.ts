@@ -19,6 +19,15 @@ export interface Language {
   readonly plugins?: readonly KyselyPlugin[];
 }
 
+const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();
+
+/** The connection that {@link recordsOver} was given. */
+export function connectionOf(db: Kysely<Schema>): DatabaseConnection {
+  const connection = connections.get(db);
+  if (connection === undefined) throw new Error("these are no records over a connection");
+  return connection;
+}
+
 /** The records over one connection. Whoever uses it sees to it that nobody else does at the same time. */
 export function recordsOver(connection: DatabaseConnection, language: Language): Kysely<Schema> {
   const dialect: Dialect = {
@@ -27,7 +36,9 @@ export function recordsOver(connection: DatabaseConnection, language: Language):
     createDriver: () => new OneConnection(connection),
     createIntrospector: language.createIntrospector,
   };
-  return new Kysely<Schema>({ dialect, plugins: [...(language.plugins ?? [])] });
+  const records = new Kysely<Schema>({ dialect, plugins: [...(language.plugins ?? [])] });
+  connections.set(records, connection);
+  return records;
 }
 
 /** Hands out the connection that it was given, and opens transactions on it for the migrations. */

@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { LoadOrder, LoadResult } from "./load.ts";
+
+const REPOSITORY = join(import.meta.dirname, "../../..");
+const UPKEEP_SERVER = join(REPOSITORY, "mock-server/bin/upkeep-server.mjs");
+
+export interface Running {
+  readonly port: number;
+  /** Of the process, in KiB: now, and the most that it ever was. */
+  memory(): { readonly residentKiB: number; readonly peakKiB: number };
+  readonly administrator?: { readonly email: string; readonly password: string };
+  stop(): Promise<void>;
+}
+
+/** @param ready Finds the port in what the program writes to standard output. */
+async function start(
+  args: readonly string[],
+  ready: (output: string) => Pick<Running, "port" | "administrator"> | undefined,
+  log: string,
+): Promise<Running> {
+  const child = spawn(process.execPath, args, { cwd: REPOSITORY, stdio: ["ignore", "pipe", openSync(log, "a")] });
+  const { stdout } = child;
+  if (stdout === null) throw new Error("the program has no output");
+  let output = "";
+  const ended = once(child, "close");
+  let told: Pick<Running, "port" | "administrator"> | undefined;
+  for await (const chunk of stdout.setEncoding("utf8")) {
+    output += chunk;
+    told = ready(output);
+    if (told !== undefined) break;
+  }
+  if (told === undefined) throw new Error(`${args.join(" ")} ended: ${readFileSync(log, "utf8").slice(-2000)}`);
+  return {
+    ...told,
+    memory: () => {
+      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+      const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+      return { residentKiB: field("VmRSS"), peakKiB: field("VmHWM") };
+    },
+    stop: async () => {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+/** The built server, with its log in a file, as a service has it. */
+export async function startUpkeep(data: string, args: readonly string[] = []): Promise<Running> {
+  const place = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json"];
+  return await start(
+    [...(process.env.UPKEEP_BENCH_NODE_FLAGS?.split(" ") ?? []), UPKEEP_SERVER, ...place, ...args],
+    (output) => {
+      const line = /^\{.*\}$/m.exec(output)?.[0];
+      if (line === undefined) return undefined;
+      const { url, administrator } = JSON.parse(line) as Pick<Running, "administrator"> & { url: string };
+      return { port: Number(new URL(url).port), ...(administrator === undefined ? {} : { administrator }) };
+    },
+    join(data, "log"),
+  );
+}
+
+export async function startBare(folder: string): Promise<Running> {
+  return await start(
+    ["--import", "tsx", join(import.meta.dirname, "bare.ts")],
+    (output) => (output.includes("\n") ? { port: Number(output) } : undefined),
+    join(folder, "bare.log"),
+  );
+}
+
+export async function load(order: LoadOrder): Promise<LoadResult> {
+  const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "load.ts")], {
+    cwd: REPOSITORY,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.stdin.end(JSON.stringify(order));
+  return JSON.parse(await text(child.stdout)) as LoadResult;
+}
