@@ -36,23 +36,33 @@ export async function* readChunks(handle: FileHandle, chunkBytes = CHUNK_BYTES):
   }
 }
 
+/** Files of /proc and /sys are longer than they say. */
+const SMALL_BYTES = 512;
+
 /**
  * A whole small file.
  * @returns `undefined` if there is no such file.
  * @throws SystemError with code EFBIG if it is larger than `limitBytes`.
  */
 export async function readFile(files: Files, path: string, limitBytes: number): Promise<Buffer | undefined> {
-  if ((await files.status(path)) === undefined) return undefined;
+  const status = await files.status(path);
+  if (status === undefined) return undefined;
   const handle = await files.open(path, "read");
   try {
-    const chunks: Uint8Array[] = [];
-    let total = 0;
-    for await (const chunk of readChunks(handle, 64 * 1024)) {
-      total += chunk.length;
-      if (total > limitBytes) throw new SystemError("EFBIG", `${path} is larger than ${limitBytes} bytes`);
-      chunks.push(Uint8Array.from(chunk));
+    // One byte more than expected: the end shows without another buffer.
+    let buffer = Buffer.allocUnsafe(Math.min(Math.max(status.sizeBytes, SMALL_BYTES), limitBytes) + 1);
+    let filled = 0;
+    for (;;) {
+      if (filled > limitBytes) throw new SystemError("EFBIG", `${path} is larger than ${limitBytes} bytes`);
+      if (filled === buffer.length) {
+        const larger = Buffer.allocUnsafe(Math.min(2 * filled, limitBytes + 1));
+        buffer.copy(larger);
+        buffer = larger;
+      }
+      const count = await handle.read(buffer.subarray(filled));
+      if (count === 0) return buffer.subarray(0, filled);
+      filled += count;
     }
-    return Buffer.concat(chunks);
   } finally {
     await handle.close();
   }

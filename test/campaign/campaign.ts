@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { createLogger } from "@upkeep/shared/logging";
 import { Trace } from "../../mock-server/scenarios/simulation/index.ts";
 import { journalAfterTheAct } from "./broken.ts";
-import { type Count, replayCut } from "./exhaustive.ts";
+import { newCount, replayCut } from "./exhaustive.ts";
 import { campaignPaths } from "./paths.ts";
 import { RandomRuns } from "./random.ts";
 import { inParallel, type Result, type Task, work } from "./workers.ts";
@@ -41,7 +41,7 @@ async function replay(seed: string): Promise<boolean> {
     write: (line) => trace.add(0, "agent", line.trimEnd()),
   });
   const options = { trace, logger, ...(flags.broken ? { wrapStore: journalAfterTheAct } : {}) };
-  const count: Count = { paths: 0, cuts: 0, places: 0, violations: [] };
+  const count = newCount();
   const cut = await replayCut(seed, campaignPaths(), options);
   if (cut === undefined) await new RandomRuns(campaignPaths()).run(seed, count, options);
   const violations = cut?.violations ?? count.violations.flatMap(({ what }) => what);
@@ -50,19 +50,26 @@ async function replay(seed: string): Promise<boolean> {
   return violations.length === 0;
 }
 
-function tell({ paths, cuts, places, runs, violations }: Result, seconds: number): void {
+function tell(result: Result, seconds: number): void {
+  const { paths, twice, cuts, secondCuts, instants, worlds, runs, violations } = result;
+  const cpuSeconds = result.cpuMs / 1000;
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ paths, cuts, places, runs, seconds, seed: flags.seed, violations })}\n`);
+    const { cpuMs, ...numbers } = result;
+    process.stdout.write(`${JSON.stringify({ ...numbers, seconds, cpuSeconds, seed: flags.seed })}\n`);
     return;
   }
-  const perSecond = Math.round(cuts / seconds);
-  process.stdout.write(
-    `${paths} paths, power cut ${cuts} times (${runs} random runs, seed ${flags.seed}) in ${Math.round(seconds)} s (${perSecond} a second): ${violations.length} violations\n`,
+  const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+  say(`${paths} paths, each cut in every instant and every way; of ${twice} also every recovery; ${runs} random runs`);
+  say(`${instants} instants before and after calls on the door leave ${worlds} different worlds`);
+  say(
+    `power cut ${cuts} times (${secondCuts} in the recovery from another cut) in ${Math.round(seconds)} s:` +
+      ` ${Math.round(cuts / seconds)} a second, ${((1000 * cpuSeconds) / cuts).toFixed(2)} ms of processor time each`,
   );
-  for (const { path, seed, place, what } of violations.slice(0, SHOWN_MAX)) {
-    process.stdout.write(`  ${path}\n    ${what.join("\n    ")}\n`);
-    if (place !== undefined) process.stdout.write(`    power cut in ${place}\n`);
-    process.stdout.write(`    again: npm run campaign -- --replay '${seed}'${flags.broken ? " --broken" : ""}\n`);
+  say(`${violations.length} violations (seed ${flags.seed})`);
+  for (const { path, seed, places = [], what } of violations.slice(0, SHOWN_MAX)) {
+    say(`  ${path}\n    ${what.join("\n    ")}`);
+    for (const place of places) say(`    power cut in ${place}`);
+    say(`    again: npm run campaign -- --replay '${seed}'${flags.broken ? " --broken" : ""}`);
   }
 }
 

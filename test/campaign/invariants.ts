@@ -1,4 +1,10 @@
-import { type Disk, parseEnvironment, readRootImage } from "../../mock-server/scenarios/simulation/index.ts";
+import {
+  type Disk,
+  type DiskNode,
+  namedIn,
+  parseEnvironment,
+  readRootImage,
+} from "../../mock-server/scenarios/simulation/index.ts";
 import { BACKUP, CURRENT, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import type { ServerModel } from "./server-model.ts";
@@ -38,14 +44,14 @@ function mayBeInconsistent({ module: { rollback, fails }, scripts, loops }: Camp
 const STAYS = /^(upkeep-store\.json|deployments\.\d{4}\.deployment-1\.log|modules)$/;
 
 /** True if `node` is a file, or the work tree itself, or there is one below it. */
-function hasFiles(node: ReturnType<Disk["find"]>): boolean {
+function hasFiles(node: DiskNode | undefined): boolean {
   if (node?.kind !== "directory") return node !== undefined;
-  return node.entries.has("tree") || [...node.entries.values()].some(hasFiles);
+  return [...namedIn(node.entries)].some(([name, below]) => name === "tree" || hasFiles(below));
 }
 
 function leftovers(path: CampaignPath, disk: Disk): string[] {
   const store = disk.find(DATASTORE);
-  const names = store?.kind === "directory" ? [...store.entries.keys()] : [];
+  const names = store?.kind === "directory" ? [...namedIn(store.entries)].map(([name]) => name) : [];
   const left = names.filter((name) => !STAYS.test(name)).map((name) => `${DATASTORE}/${name}`);
   if (hasFiles(disk.find(`${DATASTORE}/modules`))) left.push("something of the work tree");
   // A module whose Cleanup fails, or is never called, leaves behind what it leaves behind.

@@ -39,7 +39,7 @@ function disturbance(chance: Chance): Disturbance | undefined {
 }
 
 /** Everything at once, decided by the seed: where power goes and what it leaves, the network, how long calls take. */
-function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
+function chaos(chance: Chance, count: Pick<Count, "cuts">) {
   const storm = chance.happens(0.4) ? chance.fraction() / 2 : 0;
   const weatherChance = chance.fork("weather");
   const weather: Weather = () => (weatherChance.happens(storm) ? disturbance(weatherChance) : undefined);
@@ -56,7 +56,6 @@ function chaos(chance: Chance, count: Pick<Count, "cuts" | "places">) {
       if (--callsLeft !== 0 || cutsLeft === 0) return;
       cutsLeft--;
       callsLeft = gap();
-      count.places++;
       if (chance.happens(0.1)) machine.killProgram();
       else {
         count.cuts++;

@@ -33,13 +33,17 @@ export class ServerModel {
     this.logs = from?.logs ?? 0;
   }
 
+  /** Everything on which its answers depend, and what is said of it at the end. */
+  get identity(): string {
+    return JSON.stringify([this.reports, this.violations, this.final ?? null, this.aborted, this.logs]);
+  }
+
   clone(): ServerModel {
     return new ServerModel(this.facts, this);
   }
 
   answer({ method, url, body }: HttpRequest): SimulatedAnswer {
-    const { pathname } = new URL(url);
-    switch (`${method} ${pathname}`) {
+    switch (`${method} ${url.slice(url.indexOf("/", "http://".length))}`) {
       case "POST /login":
         return { status: 200, body: "token" };
       case "POST /next":

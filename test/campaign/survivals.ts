@@ -1,78 +1,74 @@
-import {
-  afterPowerCut,
-  type Disk,
-  EVERY_WRITE_TORN,
-  EVERY_WRITE_ZEROS,
-  EVERYTHING_KEPT,
-  EVERYTHING_LOST,
-  NAMES_LOST,
-  type Survival,
-  survivalByChance,
-  unsyncedChanges,
-  WRITES_LOST,
-} from "../../mock-server/scenarios/simulation/index.ts";
+import type { Survival } from "../../mock-server/scenarios/simulation/index.ts";
 
-/** Up to so many ways in which one instant's unsynced changes survive, all are tried. */
-const COMBINATIONS_MAX = 27;
+/** Of a write of more than one byte: lost, kept, its first half, or zeros in its place. Of all else: not, or done. */
+const WRITE_FATES = 4;
+const FATES = 2;
 
-const NAMED: readonly Survival[] = [
-  EVERYTHING_LOST,
-  EVERYTHING_KEPT,
-  EVERY_WRITE_TORN,
-  EVERY_WRITE_ZEROS,
-  NAMES_LOST,
-  WRITES_LOST,
-];
-
-/** For each unsynced change in the order in which a survival is asked: how many fates it can have. */
-function fatesOf(disk: Disk): number[] {
-  const fates: number[] = [];
-  const count = (choices: number) => (): boolean => {
-    fates.push(choices);
-    return true;
-  };
-  afterPowerCut(disk, {
-    name: count(2),
-    mode: count(2),
-    write: (change) => {
-      fates.push(change.kind === "write" && change.data.length > 1 ? 3 : 2);
-      return "kept";
-    },
-  });
-  return fates;
-}
-
-/** The `number`th combination of fates. */
-function combination(fates: readonly number[], number: number): Survival {
-  let left = number;
-  let asked = 0;
-  const next = (): number => {
-    const choices = fates[asked++] ?? 2;
-    const choice = left % choices;
-    left = Math.floor(left / choices);
-    return choice;
-  };
-  return {
-    name: () => next() !== 0,
-    mode: () => next() !== 0,
-    write: (change) => {
-      const choice = next();
-      if (choice === 0) return "lost";
-      return choice === 1 || change.kind !== "write" ? "kept" : { keptBytes: change.data.length >> 1, zeros: false };
-    },
-  };
-}
+/** A life must not ask for more than this; it would mean that something asks in a circle. */
+const ASKED_MAX = 10_000;
 
 /**
- * The disks that a power cut at this instant can leave: every combination of lost, kept and torn where there
- * are few unsynced changes; where there are many, the extremes and some by chance.
+ * Every combination of what one power cut can leave, one life after the other. A disk asks about a change only
+ * when somebody looks at what has changed (`Survival`), so a life walks down one branch of the tree of answers,
+ * and {@link next} turns to the branch after it. A branch stands for all combinations that agree in what was
+ * looked at: the simulation is deterministic, so they lead to the same life, call by call. When `next` says no,
+ * each combination was lived through, by itself or in such company.
  */
-export function survivors(disk: Disk, fraction: () => number): Disk[] {
-  if (unsyncedChanges(disk) === 0) return [afterPowerCut(disk, EVERYTHING_LOST)];
-  const fates = fatesOf(disk);
-  const combinations = fates.reduce((product, choices) => product * choices, 1);
-  if (combinations <= COMBINATIONS_MAX)
-    return Array.from({ length: combinations }, (_, number) => afterPowerCut(disk, combination(fates, number)));
-  const some = [...NAMED, survivalByChance(fraction), survivalByChance(fraction)];
-  return some.map((survival) => afterPowerCut(disk, survival));
+export class EveryCombination implements Survival {
+  #answers: { answer: number; readonly of: number }[] = [];
+  #asked = 0;
+  #repeated = 0;
+
+  /** True once this life has answered anything in another way than the life before it. */
+  get differs(): boolean {
+    return this.#asked >= this.#repeated;
+  }
+
+  /** The answers of this branch: replays it. */
+  get branch(): readonly number[] {
+    return this.#answers.slice(0, this.#asked).map(({ answer }) => answer);
+  }
+
+  /** Begin with a branch that {@link branch} told. */
+  follow(branch: readonly number[]): void {
+    this.#answers = branch.map((answer) => ({ answer, of: 0 }));
+  }
+
+  name(): boolean {
+    return this.#answer(FATES) === 1;
+  }
+
+  mode(): boolean {
+    return this.#answer(FATES) === 1;
+  }
+
+  write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
+    const answer = this.#answer(change.kind === "write" && change.data.length > 1 ? WRITE_FATES : FATES);
+    if (answer === 0) return "lost";
+    if (answer === 1 || change.kind !== "write") return "kept";
+    return answer === 2 ? { keptBytes: change.data.length >> 1, zeros: false } : { keptBytes: 0, zeros: true };
+  }
+
+  /** Turn to the next branch. @returns False if there is none. */
+  next(): boolean {
+    this.#answers.length = Math.min(this.#answers.length, this.#asked);
+    this.#asked = 0;
+    for (let last = this.#answers.pop(); last !== undefined; last = this.#answers.pop())
+      if (last.answer + 1 < last.of) {
+        this.#answers.push({ answer: last.answer + 1, of: last.of });
+        this.#repeated = this.#answers.length;
+        return true;
+      }
+    return false;
+  }
+
+  #answer(of: number): number {
+    const known = this.#answers[this.#asked];
+    if (known === undefined) {
+      if (this.#asked >= ASKED_MAX) throw new RangeError(`a life asked about more than ${ASKED_MAX} changes`);
+      this.#answers.push({ answer: 0, of });
+    }
+    this.#asked++;
+    return known?.answer ?? 0;
+  }
 }

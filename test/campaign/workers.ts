@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { journalAfterTheAct } from "./broken.ts";
-import { type Count, exhaust } from "./exhaustive.ts";
+import { type Count, exhaust, newCount } from "./exhaustive.ts";
 import { campaignPaths } from "./paths.ts";
 import { RandomRuns } from "./random.ts";
 
@@ -10,7 +10,7 @@ export interface Task {
   readonly worker: number;
   readonly workers: number;
   readonly seed: string;
-  /** After the exhaustive part, go on with random runs until so long after the start. */
+  /** After the exhaustive part, cut each recovery of each path again, and go on with random runs, until so long after the start. */
   readonly durationMs: number;
   /** Random runs before the exhaustive part. */
   readonly runsMin: number;
@@ -18,11 +18,19 @@ export interface Task {
 }
 
 export interface Result extends Count {
+  /** Random runs. */
   runs: number;
+  /** Paths of which also every recovery of every cut was cut again. */
+  twice: number;
+  /** Processor time of the workers, user and system. */
+  cpuMs: number;
 }
 
 /** Violations that are kept: whoever has seen so many needs no more. */
 const VIOLATIONS_MAX = 50;
+
+/** Paths whose recoveries are cut again however short the campaign is to be. */
+const TWICE_ALWAYS: ReadonlySet<string> = new Set(["no reboot: success", "no reboot: ArtifactInstall fails"]);
 
 /** Do one worker's part. */
 export async function work({ worker, workers, seed, durationMs, runsMin, broken }: Task): Promise<Result> {
@@ -30,18 +38,30 @@ export async function work({ worker, workers, seed, durationMs, runsMin, broken 
   Error.stackTraceLimit = 0;
   const startMs = performance.now();
   const paths = campaignPaths();
-  const result: Result = { paths: 0, cuts: 0, places: 0, runs: 0, violations: [] };
+  const result: Result = { ...newCount(), runs: 0, twice: 0, cpuMs: 0 };
   const store = broken ? { wrapStore: journalAfterTheAct } : {};
   const random = new RandomRuns(paths);
   const runRandom = async (): Promise<void> => {
     await random.run(`${seed}-${worker}-${++result.runs}`, result, store);
   };
   while (result.runs < runsMin && result.violations.length < VIOLATIONS_MAX / 2) await runRandom();
-  const enough = (): boolean => result.violations.length >= VIOLATIONS_MAX;
-  for (const [index, path] of paths.entries())
-    if (index % workers === worker && !enough()) await exhaust(path, result, { ...store, enough });
-  while (!enough() && performance.now() - startMs < durationMs) await runRandom();
-  return result;
+  const wrong = (): boolean => result.violations.length >= VIOLATIONS_MAX;
+  const own = paths.filter((_, index) => index % workers === worker);
+  for (const path of own) if (!wrong()) await exhaust(path, result, { ...store, enough: wrong, depth: 1 });
+  const late = (): boolean => performance.now() - startMs >= durationMs;
+  const enough = (): boolean => wrong() || late();
+  for (const path of own) {
+    // Short ones always.
+    const stop = TWICE_ALWAYS.has(path.name) ? wrong : enough;
+    if (stop()) continue;
+    const { paths: before } = result;
+    await exhaust(path, result, { ...store, enough: stop, depth: 2 });
+    result.twice += result.paths - before;
+    result.paths = before;
+  }
+  while (!enough()) await runRandom();
+  const { user, system } = process.cpuUsage();
+  return { ...result, cpuMs: (user + system) / 1000 };
 }
 
 /** Have the parts done in processes of their own, side by side. */
@@ -59,13 +79,10 @@ export async function inParallel(program: string, tasks: readonly Task[]): Promi
         }),
     ),
   );
-  const total: Result = { paths: 0, cuts: 0, places: 0, runs: 0, violations: [] };
-  for (const { paths, cuts, places, runs, violations } of results) {
-    total.paths += paths;
-    total.cuts += cuts;
-    total.places += places;
-    total.runs += runs;
+  const total: Result = { ...newCount(), runs: 0, twice: 0, cpuMs: 0 };
+  for (const { violations, ...counts } of results) {
     total.violations.push(...violations);
+    for (const [name, value] of Object.entries(counts)) total[name as keyof typeof counts] += value;
   }
   return total;
 }

@@ -7,7 +7,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { type Disk, diskError } from "./disk/disk.ts";
-import type { DiskNode, FifoNode, FileNode } from "./disk/nodes.ts";
+import { type DiskNode, type FifoNode, type FileNode, namedIn } from "./disk/nodes.ts";
 import { Pipe } from "./pipes.ts";
 import type { SimulatedProcess } from "./process.ts";
 
@@ -201,7 +201,7 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
     status: (path) => process.call("files.status", path, () => statusAt(path)),
     list: (directory) =>
       process.call("files.list", directory, () =>
-        [...disk.directory(directory, "scandir").entries]
+        [...namedIn(disk.directory(directory, "scandir").entries)]
           .map(([name, { kind }]) => ({ name, kind }))
           .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
       ),

@@ -17,6 +17,8 @@ export type { CallObserver, DoorCall } from "./calls.ts";
 export { Chance } from "./chance.ts";
 export { CronInstants } from "./cron.ts";
 export { Disk, type MountOptions } from "./disk/disk.ts";
+export { fingerprint } from "./disk/fingerprint.ts";
+export { type DiskNode, namedIn } from "./disk/nodes.ts";
 export {
   afterPowerCut,
   EVERY_WRITE_TORN,
@@ -26,6 +28,7 @@ export {
   NAMES_LOST,
   type Survival,
   survivalByChance,
+  UNDECIDED,
   unsyncedChanges,
   WRITES_LOST,
   type WriteFate,

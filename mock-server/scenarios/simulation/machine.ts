@@ -4,7 +4,7 @@ import type { CallObserver } from "./calls.ts";
 import type { Chance } from "./chance.ts";
 import { simulatedCron } from "./cron.ts";
 import type { Disk } from "./disk/disk.ts";
-import { afterPowerCut, EVERYTHING_KEPT, EVERYTHING_LOST, type Survival } from "./disk/survival.ts";
+import { afterPowerCut, EVERYTHING_LOST, type Survival } from "./disk/survival.ts";
 import { simulatedFiles } from "./files.ts";
 import { type Peer, SimulatedNetwork, type Weather } from "./network.ts";
 import type { CallDesk, SimulatedProcess } from "./process.ts";
@@ -177,7 +177,7 @@ export class SimulatedMachine {
 
   /** An orderly end: what was written is synced. */
   powerOff(): void {
-    this.#goDown(EVERYTHING_KEPT, { kind: "power-cut" });
+    this.#goDown("orderly", { kind: "power-cut" });
   }
 
   /** The program is ended the hard way, and everything it started with it, as a service manager does; the machine stays up. */
@@ -185,12 +185,13 @@ export class SimulatedMachine {
     for (const process of this.#table?.running ?? []) process.end({ signal: "SIGKILL" });
   }
 
-  #goDown(survival: Survival, end: BootEnd): void {
+  #goDown(how: Survival | "orderly", end: BootEnd): void {
     if (this.#table === undefined) return;
+    if (how === "orderly") this.#disk.syncAll();
     this.#table.freezeAll();
     this.#table = undefined;
     this.#rebooting = false;
-    this.#disk = afterPowerCut(this.#disk, survival);
+    this.#disk = afterPowerCut(this.#disk, how === "orderly" ? EVERYTHING_LOST : how);
     this.#note(() => end.kind);
     this.#finish(end);
   }
@@ -219,7 +220,7 @@ export class SimulatedMachine {
     this.#rebooting = true;
     const table = this.#table;
     const down = (): void => {
-      if (this.#table === table) this.#goDown(EVERYTHING_KEPT, { kind: "rebooted" });
+      if (this.#table === table) this.#goDown("orderly", { kind: "rebooted" });
     };
     time.after(power.delayMs ?? REBOOT.delayMs, () => {
       if (this.#table !== table) return;

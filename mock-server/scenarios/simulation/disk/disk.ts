@@ -3,10 +3,13 @@ import { Content } from "./content.ts";
 import {
   type DirectoryNode,
   type DiskNode,
+  type Entry,
   type FileNode,
   heldBytes,
+  lookUp,
   type Mount,
   type NameChange,
+  namedIn,
   newDirectory,
   newFifo,
   newFile,
@@ -83,7 +86,7 @@ export class Disk {
     const at = path.lastIndexOf("/");
     const parent = this.makeDirectory(at <= 0 ? "/" : path.slice(0, at), 0o755);
     const name = path.slice(at + 1);
-    if (parent.entries.has(name)) throw diskError("EEXIST", "mount", path);
+    if (lookUp(parent.entries, name) !== undefined) throw diskError("EEXIST", "mount", path);
     const top = newDirectory(mount, 0o755, this.now());
     parent.entries.set(name, top);
     // Part of the machine, not of what its programs do.
@@ -197,7 +200,7 @@ export class Disk {
     for (const name of path.split("/")) {
       if (name === "" || name === ".") continue;
       walked += `/${name}`;
-      let next = at.entries.get(name);
+      let next = lookUp(at.entries, name);
       if (next?.kind === "link") next = this.find(walked, "mkdir");
       if (next === undefined) {
         this.#refuseReadOnly(at.mount, "mkdir", path);
@@ -244,7 +247,7 @@ export class Disk {
     if (target.node === source.node) return;
     if (target.node?.kind === "directory") {
       if (source.node.kind !== "directory") throw diskError("EISDIR", "rename", to);
-      if (target.node.entries.size > 0) throw diskError("ENOTEMPTY", "rename", to);
+      if (!namedIn(target.node.entries).next().done) throw diskError("ENOTEMPTY", "rename", to);
     } else if (target.node !== undefined && source.node.kind === "directory") throw diskError("ENOTDIR", "rename", to);
     if (source.node.kind === "directory" && `${to}/`.startsWith(`${from}/`)) throw diskError("EINVAL", "rename", to);
     this.#own(source.directory).delete(source.name);
@@ -276,10 +279,14 @@ export class Disk {
     this.#removeNode(directory, name, node);
   }
 
-  #removeNode(directory: DirectoryNode, name: string, node: DiskNode): void {
-    if (node.kind === "directory") for (const [below, child] of [...node.entries]) this.#removeNode(node, below, child);
+  /** Nobody needs to look at what is in doubt in order to remove it. */
+  #removeNode(directory: DirectoryNode, name: string, entry: Entry): void {
+    const nodes = entry.kind === "doubt" ? entry.possible : [entry];
+    for (const node of nodes)
+      if (node.kind === "directory")
+        for (const [below, child] of [...node.entries]) this.#removeNode(node, below, child);
     this.#own(directory).delete(name);
-    this.nameChanges.push({ kind: "remove", directory, name, node });
+    this.nameChanges.push({ kind: "remove", directory, name, node: entry });
     this.version++;
   }
 
@@ -327,7 +334,7 @@ export class Disk {
   }
 
   /** The directory's names, for changing: no longer shared with what is durable. */
-  #own(directory: DirectoryNode): Map<string, DiskNode> {
+  #own(directory: DirectoryNode): Map<string, Entry> {
     if (directory.entries === directory.durable) directory.entries = new Map(directory.durable);
     directory.modifiedMs = this.now();
     return directory.entries;
@@ -350,7 +357,7 @@ export class Disk {
         if (trail.length > 1) trail.pop();
         continue;
       }
-      const node = directory.entries.get(name);
+      const node = lookUp(directory.entries, name);
       const last = index === names.length;
       if (node?.kind === "link" && (follow || !last)) {
         if (++links > LINKS_MAX) throw diskError("ELOOP", operation, path);
@@ -380,13 +387,13 @@ function namesOf(path: string, operation: string): readonly string[] {
 }
 
 function nameIn(parent: DirectoryNode, node: DiskNode): string {
-  for (const [name, child] of parent.entries) if (child === node) return name;
+  for (const [name, child] of namedIn(parent.entries)) if (child === node) return name;
   return "";
 }
 
 /** Do a change of names to what is durable. */
 function applyDurably(change: NameChange): void {
-  const durable = (directory: DirectoryNode): Map<string, DiskNode> => {
+  const durable = (directory: DirectoryNode): Map<string, Entry> => {
     if (directory.durable === directory.entries) directory.durable = new Map(directory.durable);
     return directory.durable;
   };

@@ -1,5 +1,6 @@
 import type { Pipe } from "../pipes.ts";
 import { Content } from "./content.ts";
+import type { FileDoubt, NameDoubt } from "./doubts.ts";
 
 /** A file system within the disk: what it can hold, and how it is mounted. */
 export interface Mount {
@@ -24,20 +25,103 @@ interface NodeFacts {
   modifiedMs: number;
 }
 
-export interface FileNode extends NodeFacts {
+export class FileNode implements NodeFacts {
   readonly kind: "file" | "device";
-  content: Content;
-  /** As of the last sync. */
-  durable: Content;
+  readonly mount: Mount;
+  modifiedMs: number;
   /** What turns `durable` into `content`, in order. */
-  changes: FileChange[];
+  changes: FileChange[] = [];
+  #content = Content.empty;
+  #durable = Content.empty;
+  #mode: number;
+  #durableMode: number;
+  #doubt: FileDoubt | undefined;
+
+  constructor(mount: Mount, mode: number, modifiedMs: number, kind: "file" | "device", doubt?: FileDoubt) {
+    this.kind = kind;
+    this.mount = mount;
+    this.modifiedMs = modifiedMs;
+    this.#mode = mode;
+    this.#durableMode = mode;
+    this.#doubt = doubt;
+  }
+
+  /** What is undecided of it, as long as nobody has looked. */
+  get doubt(): FileDoubt | undefined {
+    return this.#doubt;
+  }
+
+  get content(): Content {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    return this.#content;
+  }
+
+  set content(content: Content) {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    this.#content = content;
+  }
+
+  /** As of the last sync. */
+  get durable(): Content {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    return this.#durable;
+  }
+
+  set durable(content: Content) {
+    this.#durable = content;
+  }
+
+  get mode(): number {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    return this.#mode;
+  }
+
+  set mode(mode: number) {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    this.#mode = mode;
+  }
+
+  get durableMode(): number {
+    if (this.#doubt !== undefined) this.#settle(this.#doubt);
+    return this.#durableMode;
+  }
+
+  set durableMode(mode: number) {
+    this.#durableMode = mode;
+  }
+
+  #settle(doubt: FileDoubt): void {
+    this.#doubt = undefined;
+    const { content, mode } = doubt.settle(doubt);
+    this.#content = content;
+    this.#durable = content;
+    this.#mode = mode;
+    this.#durableMode = mode;
+  }
 }
 
 export interface DirectoryNode extends NodeFacts {
   readonly kind: "directory";
   /** Names as they are. The same map as `durable` when nothing has changed since the last sync. */
-  entries: Map<string, DiskNode>;
-  durable: Map<string, DiskNode>;
+  entries: Map<string, Entry>;
+  durable: Map<string, Entry>;
+}
+
+/** Whether a name is there, and what it names, may be in doubt after a power cut. */
+export type Entry = DiskNode | NameDoubt;
+
+/** What an entry names; looking decides it. */
+export function lookUp(entries: ReadonlyMap<string, Entry>, name: string): DiskNode | undefined {
+  const entry = entries.get(name);
+  return entry?.kind === "doubt" ? entry.settle() : entry;
+}
+
+/** All names that are there, and what they name; looking decides it. */
+export function* namedIn(entries: ReadonlyMap<string, Entry>): Generator<readonly [string, DiskNode]> {
+  for (const [name, entry] of entries) {
+    const node = entry.kind === "doubt" ? entry.settle() : entry;
+    if (node !== undefined) yield [name, node];
+  }
 }
 
 export interface LinkNode extends NodeFacts {
@@ -56,7 +140,7 @@ export type DiskNode = FileNode | DirectoryNode | LinkNode | FifoNode;
 /** A change of names since they were last synced. A rename is one change: it happens wholly or not at all. */
 export type NameChange =
   | { readonly kind: "add"; readonly directory: DirectoryNode; readonly name: string; readonly node: DiskNode }
-  | { readonly kind: "remove"; readonly directory: DirectoryNode; readonly name: string; readonly node: DiskNode }
+  | { readonly kind: "remove"; readonly directory: DirectoryNode; readonly name: string; readonly node: Entry }
   | {
       readonly kind: "rename";
       readonly directory: DirectoryNode;
@@ -67,20 +151,11 @@ export type NameChange =
     };
 
 export function newFile(mount: Mount, mode: number, modifiedMs: number, kind: "file" | "device" = "file"): FileNode {
-  return {
-    kind,
-    mount,
-    mode,
-    durableMode: mode,
-    modifiedMs,
-    content: Content.empty,
-    durable: Content.empty,
-    changes: [],
-  };
+  return new FileNode(mount, mode, modifiedMs, kind);
 }
 
 export function newDirectory(mount: Mount, mode: number, modifiedMs: number): DirectoryNode {
-  const entries = new Map<string, DiskNode>();
+  const entries = new Map<string, Entry>();
   return { kind: "directory", mount, mode, durableMode: mode, modifiedMs, entries, durable: entries };
 }
 
@@ -97,6 +172,6 @@ export function heldBytes(node: DiskNode): number {
   if (node.kind === "file") return node.content.length;
   if (node.kind !== "directory") return 0;
   let total = 0;
-  for (const child of node.entries.values()) if (child.mount === node.mount) total += heldBytes(child);
+  for (const [, child] of namedIn(node.entries)) if (child.mount === node.mount) total += heldBytes(child);
   return total;
 }

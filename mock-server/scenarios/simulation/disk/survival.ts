@@ -1,11 +1,13 @@
 import type { Content } from "./content.ts";
 import { Disk } from "./disk.ts";
+import { DoubtGroup, type FileDoubt, NameDoubt } from "./doubts.ts";
 import {
   type DirectoryNode,
   type DiskNode,
+  type Entry,
   type FileChange,
-  type FileNode,
-  type NameChange,
+  FileNode,
+  type Mount,
   newDirectory,
   newFifo,
   newFile,
@@ -18,17 +20,28 @@ import {
  */
 export type WriteFate = "lost" | "kept" | { readonly keptBytes: number; readonly zeros: boolean };
 
-/** Decides what a power cut leaves of that which was not synced. Asked in the order of the changes. */
+/**
+ * Decides what a power cut leaves of that which was not synced. Asked about a file or a name when somebody
+ * first looks at it after the cut (about names that a rename ties together, at the same time); never if nobody
+ * does: then no answer would make a difference.
+ */
 export interface Survival {
-  name(change: NameChange): boolean;
+  name(): boolean;
   /** A truncation is asked about too: of it, anything torn counts as kept. */
-  write(change: FileChange, file: FileNode): WriteFate;
+  write(change: FileChange): WriteFate;
   /** Whether changed permissions are kept. */
-  mode(file: FileNode): boolean;
+  mode(): boolean;
 }
 
 export const EVERYTHING_LOST: Survival = { name: () => false, write: () => "lost", mode: () => false };
 export const EVERYTHING_KEPT: Survival = { name: () => true, write: () => "kept", mode: () => true };
+
+function tooEarly(): never {
+  throw new TypeError("somebody looks at a disk of which nothing has been decided");
+}
+
+/** For a disk on which nobody looks, but which others are made of. */
+export const UNDECIDED: Survival = { name: tooEarly, write: tooEarly, mode: tooEarly };
 
 function tear(change: FileChange, keptBytes: number, zeros: boolean): WriteFate {
   return change.kind === "write" ? { keptBytes, zeros } : "kept";
@@ -75,10 +88,10 @@ export function unsyncedChanges(disk: Disk): number {
   return count;
 }
 
-function survivingContent(file: FileNode, survival: Survival): Content {
-  let content = file.durable;
-  for (const change of file.changes) {
-    const fate = survival.write(change, file);
+function survivingContent({ content: durable, changes }: FileDoubt, survival: Survival): Content {
+  let content = durable;
+  for (const change of changes) {
+    const fate = survival.write(change);
     if (fate === "lost") continue;
     if (change.kind === "truncate") content = content.truncated(0);
     else if (fate === "kept") content = content.written(change.offset, change.data);
@@ -96,49 +109,102 @@ function survivingContent(file: FileNode, survival: Survival): Content {
 
 /**
  * The disk as the next boot finds it after a power cut now. The disk itself is left as it is, so that one
- * instant can be cut in many ways.
+ * instant can be cut in many ways. What `survival` decides later is decided on the new disk alone.
  */
 export function afterPowerCut(disk: Disk, survival: Survival): Disk {
   const mounts = new Map(disk.mounts.map((mount) => [mount, { ...mount }]));
+  const { root, doubtAt, entryCopy, directoryCopy } = copied(disk, mounts, survival);
+  for (const change of disk.nameChanges) {
+    if (change.directory.mount.volatile) continue;
+    const name = doubtAt(directoryCopy(change.directory), change.name);
+    const copy = entryCopy(change.node);
+    // What was in doubt already is removed, whatever it is.
+    const node = copy instanceof NameDoubt ? undefined : copy;
+    if (change.kind === "rename") {
+      const to = doubtAt(directoryCopy(change.to), change.toName);
+      name.group.absorb(to.group);
+      name.group.changes.push({ kind: "rename", name, to, node });
+    } else if (change.kind === "remove") name.group.changes.push({ kind: "remove", name, node });
+    else if (node !== undefined) name.group.changes.push({ kind: "add", name, node });
+  }
+  return Disk.holding(root, [...mounts.values()], disk.now);
+}
+
+/** A copy of what is durable, files that have changed and names in doubt being in doubt. */
+function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival: Survival) {
+  const nodes = new Map<DiskNode, DiskNode>();
+  const doubts = new Map<NameDoubt, NameDoubt>();
   const mountOf = (node: DiskNode) => mounts.get(node.mount) ?? node.mount;
-  const copies = new Map<DiskNode, DiskNode>();
+  const survives = (): boolean => survival.name();
+  const settle = (doubt: FileDoubt) => ({
+    content: survivingContent(doubt, survival),
+    mode: doubt.mode !== doubt.durableMode && survival.mode() ? doubt.mode : doubt.durableMode,
+  });
 
   const copyFile = (file: FileNode): FileNode => {
-    const kept = file.changes.length === 0 ? file.durable : survivingContent(file, survival);
-    const mode = file.mode !== file.durableMode && survival.mode(file) ? file.mode : file.durableMode;
-    const copy = newFile(mountOf(file), mode, file.modifiedMs, file.kind);
-    copy.content = kept;
-    copy.durable = kept;
+    const { doubt, modifiedMs, kind } = file;
+    if (doubt !== undefined) return new FileNode(mountOf(file), 0, modifiedMs, kind, { ...doubt, settle });
+    const { mode, durableMode, durable, changes } = file;
+    if (changes.length > 0 || mode !== durableMode)
+      return new FileNode(mountOf(file), 0, modifiedMs, kind, { content: durable, changes, mode, durableMode, settle });
+    const copy = newFile(mountOf(file), mode, modifiedMs, kind);
+    copy.content = durable;
+    copy.durable = durable;
     return copy;
   };
   const copyDirectory = (directory: DirectoryNode): DirectoryNode => {
     const copy = newDirectory(mountOf(directory), directory.durableMode, directory.modifiedMs);
-    copies.set(directory, copy);
-    // What is in memory is gone; the mount points within it are not.
-    for (const [name, node] of directory.durable)
-      if (!directory.mount.volatile || node.mount !== directory.mount) copy.entries.set(name, copyOf(node));
+    nodes.set(directory, copy);
+    const { volatile } = directory.mount;
+    for (const [name, entry] of directory.durable) {
+      // What is in memory is gone; the mount points within it are not.
+      if (volatile && (entry.kind === "doubt" || entry.mount === directory.mount)) continue;
+      const kept = entryCopy(entry);
+      if (kept !== undefined) copy.entries.set(name, kept);
+    }
     return copy;
   };
+  const copyOfName = (name: NameDoubt): NameDoubt => doubts.get(name) as NameDoubt;
+  const copyGroup = ({ names, changes }: DoubtGroup): void => {
+    const group = new DoubtGroup(survives);
+    // First all of them: what one names may contain another.
+    for (const name of names) doubts.set(name, new NameDoubt(undefined, group));
+    for (const name of names) copyOfName(name).before = name.before && copyOf(name.before);
+    for (const change of changes) {
+      const name = copyOfName(change.name);
+      const node = change.node && copyOf(change.node);
+      if (change.kind === "rename") group.changes.push({ ...change, name, to: copyOfName(change.to), node });
+      else if (change.kind === "remove") group.changes.push({ ...change, name, node });
+      else group.changes.push({ ...change, name, node: copyOf(change.node) });
+    }
+  };
+  const entryCopy = (entry: Entry): Entry | undefined => {
+    if (entry.kind !== "doubt") return copyOf(entry);
+    if (entry.settled) {
+      const node = entry.settle();
+      return node && copyOf(node);
+    }
+    if (!doubts.has(entry)) copyGroup(entry.group);
+    return doubts.get(entry);
+  };
   const copyOf = (node: DiskNode): DiskNode => {
-    const known = copies.get(node);
+    const known = nodes.get(node);
     if (known !== undefined) return known;
     let copy: DiskNode;
     if (node.kind === "directory") copy = copyDirectory(node);
     else if (node.kind === "link") copy = newLink(mountOf(node), node.target, node.modifiedMs);
     else if (node.kind === "fifo") copy = newFifo(mountOf(node), node.durableMode, node.modifiedMs);
     else copy = copyFile(node);
-    copies.set(node, copy);
+    nodes.set(node, copy);
     return copy;
   };
+  const doubtAt = ({ entries }: DirectoryNode, name: string): NameDoubt => {
+    const entry = entries.get(name);
+    if (entry?.kind === "doubt") return entry;
+    const doubt = new NameDoubt(entry, new DoubtGroup(survives));
+    entries.set(name, doubt);
+    return doubt;
+  };
   const directoryCopy = (directory: DirectoryNode): DirectoryNode => copyOf(directory) as DirectoryNode;
-
-  const root = copyDirectory(disk.root);
-  for (const change of disk.nameChanges) {
-    if (change.directory.mount.volatile || !survival.name(change)) continue;
-    const { entries } = directoryCopy(change.directory);
-    if (change.kind === "add") entries.set(change.name, copyOf(change.node));
-    else if (entries.get(change.name) === copies.get(change.node)) entries.delete(change.name);
-    if (change.kind === "rename") directoryCopy(change.to).entries.set(change.toName, copyOf(change.node));
-  }
-  return Disk.holding(root, [...mounts.values()], disk.now);
+  return { root: directoryCopy(disk.root), doubtAt, entryCopy, directoryCopy };
 }
