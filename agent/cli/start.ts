@@ -1,11 +1,17 @@
-import { writeError } from "../system/terminal.ts";
+import { writeError, writeOutput } from "../system/terminal.ts";
 import { explain } from "./explain.ts";
 import { EXIT, tellModules } from "./globals.ts";
 import { quickCommand } from "./quick.ts";
+import { VERSION } from "./version.ts";
 
 /** What the program begins with: the plain commands at once, all others through the whole command line. */
 async function start(): Promise<void> {
-  const command = quickCommand(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  if (words.length === 1 && (words[0] === "--version" || words[0] === "-v")) {
+    writeOutput(`${VERSION}\n`);
+    return;
+  }
+  const command = quickCommand(words);
   if (command === undefined) {
     await import("./main.ts");
     return;
