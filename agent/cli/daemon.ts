@@ -31,6 +31,24 @@ async function takeOverBootstrapArtifact(agent: Agent): Promise<void> {
   }
 }
 
+/** The runner of the root file system's state scripts, which most devices have none of. */
+async function rootfsScripts({ config, paths, system, log }: Agent, signal: AbortSignal) {
+  const { StateScripts } = await import("../scripts/index.ts");
+  const { DEFAULT_UPDATE_SETTINGS } = await import("../update/settings.ts");
+  return new StateScripts({
+    system,
+    logger: log,
+    rootfsDirectory: paths.rootfsScripts,
+    // Those of artifacts belong to updates.
+    artifactDirectory: paths.rootfsScripts,
+    timeoutMs: config.scriptTimeoutMs,
+    retryTimeoutMs: config.scriptRetryTimeoutMs,
+    retryIntervalMs: config.scriptRetryIntervalMs,
+    killGraceMs: DEFAULT_UPDATE_SETTINGS.killGraceMs,
+    signal,
+  });
+}
+
 async function runWith(agent: Agent, passphrase: string | undefined): Promise<ExitCode> {
   const { config, paths, system, log } = agent;
   await takeOverBootstrapArtifact(agent);
@@ -57,6 +75,11 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
     inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
     firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
     notifier: new Notifier(system, process.env, log),
+    scripts: async (set, signal) => {
+      const rootfs = paths.rootfsScripts;
+      if ((await system.files.status(rootfs)) === undefined) return;
+      await (await rootfsScripts(agent, signal)).run(set, set.startsWith("Idle_") ? true : undefined);
+    },
     onWaiting: (untilPollMs) => board.waiting(untilPollMs),
     log,
   });

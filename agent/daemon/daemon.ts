@@ -22,6 +22,9 @@ export interface DaemonEngine {
   resume(signal: AbortSignal): Promise<DeploymentResult | undefined>;
 }
 
+/** The sets of state scripts that belong to the daemon's own states: waiting, and asking the server. */
+export type RoundScripts = "Idle_Enter" | "Idle_Leave" | "Sync_Enter" | "Sync_Leave" | "Sync_Error";
+
 export interface DaemonParts {
   readonly system: Pick<System, "clock" | "timers" | "random" | "processes">;
   readonly server: DaemonServer;
@@ -34,6 +37,8 @@ export interface DaemonParts {
   /** How long the first poll and inventory wait; they come at once if absent. */
   readonly firstDelayMs?: number;
   readonly notifier: Notifier;
+  /** Runs a set of the root file system's state scripts. */
+  readonly scripts?: (set: RoundScripts, signal: AbortSignal) => Promise<void>;
   /** Told whenever the daemon begins to wait, and in how many milliseconds the next poll is due. */
   readonly onWaiting?: (untilPollMs: number) => void;
   readonly log: Logger;
@@ -59,6 +64,8 @@ export class Daemon {
   /** Aborted to end the wait for what is due next. */
   #wake = new AbortController();
   #waiting = false;
+  /** The Idle_Enter scripts have run, and the Idle_Leave scripts have not. */
+  #idle = false;
   /** Since when a round is under way that carries out no deployment. */
   #roundSince: number | undefined;
 
@@ -152,12 +159,56 @@ export class Daemon {
   async #step(): Promise<void> {
     if (this.#inventory.dueAt <= this.#now()) {
       this.#inventory.begin(this.#now());
+      await this.#leaveIdle();
       await this.#round(this.#inventory, "the inventory", () => this.#sendInventory());
     } else if (this.#poll.dueAt <= this.#now()) {
       this.#poll.begin(this.#now());
+      await this.#leaveIdle();
       await this.#round(this.#poll, "the poll", () => this.#pollOnce());
     } else {
+      await this.#enterIdle();
       await this.#wait();
+    }
+  }
+
+  async #enterIdle(): Promise<void> {
+    if (this.#idle) return;
+    this.#idle = true;
+    await this.#tryScripts("Idle_Enter");
+  }
+
+  /** Whoever leaves has been there: no set runs without the other. */
+  async #leaveIdle(): Promise<void> {
+    await this.#enterIdle();
+    this.#idle = false;
+    await this.#tryScripts("Idle_Leave");
+  }
+
+  /** Scripts whose failing changes nothing. */
+  async #tryScripts(set: RoundScripts): Promise<void> {
+    try {
+      await this.#parts.scripts?.(set, this.#stop.signal);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#parts.log.warning(`state scripts ${set}: ${String(error)}`);
+    }
+  }
+
+  /** Ask the server something, between the Sync scripts. */
+  async #sync<T>(ask: () => Promise<T>): Promise<T> {
+    const scripts = async (set: RoundScripts): Promise<void> => {
+      // Each script has a limit of its own, which may be a long one.
+      this.#roundSince = undefined;
+      await this.#parts.scripts?.(set, this.#stop.signal);
+      this.#roundSince = this.#now();
+    };
+    try {
+      await scripts("Sync_Enter");
+      const answer = await ask();
+      await scripts("Sync_Leave");
+      return answer;
+    } catch (error) {
+      if (!this.#stop.signal.aborted) await this.#tryScripts("Sync_Error");
+      throw error;
     }
   }
 
@@ -209,14 +260,14 @@ export class Daemon {
 
   async #sendInventory(): Promise<void> {
     const { server, inventory, log } = this.#parts;
-    const sent = await server.sendInventory(await inventory(), this.#stop.signal);
+    const sent = await this.#sync(async () => server.sendInventory(await inventory(), this.#stop.signal));
     log.debug(sent ? "the inventory was sent" : "the inventory has not changed");
   }
 
   async #pollOnce(): Promise<void> {
     const { server, engine, provides, notifier, log } = this.#parts;
     if (!(await this.#resume())) return;
-    const instructions = await server.poll(await provides(), this.#stop.signal);
+    const instructions = await this.#sync(async () => server.poll(await provides(), this.#stop.signal));
     if (instructions === undefined) {
       log.debug("there is nothing to install");
       // The server may have lost it: it is a new session, and nothing was sent in it yet.

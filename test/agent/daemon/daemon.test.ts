@@ -35,6 +35,8 @@ class World {
   resumes: (() => DeploymentResult | undefined)[] = [];
   inventory: () => boolean = () => true;
   firstDelayMs = 0;
+  /** Told of each set of state scripts before it runs; may throw. */
+  scripts: ((set: string) => void) | undefined;
   /** The server takes a poll and never says anything. */
   hangs = false;
   /** Called before whatever the daemon asks of a part of its own, with that part's name. */
@@ -120,7 +122,9 @@ class World {
       ) as Record<(typeof levels)[number], (text: string) => void>),
     };
     const backoff = { longestMs: 300_000, count: 0 };
+    const { scripts } = this;
     const daemon = new Daemon({
+      ...(scripts === undefined ? {} : { scripts: async (set) => scripts(set) }),
       system,
       server,
       engine,
@@ -177,6 +181,40 @@ describe("the daemon", () => {
       nothing,
     ];
     expect(await world.run()).toEqual(["0 inventory", "0 poll", "0 inventory", "1800 poll"]);
+  });
+
+  it("runs state scripts when it begins and ends to wait, and around each question to the server", async () => {
+    world.scripts = (set) => world.note(set);
+    world.polls = [() => INSTRUCTIONS, nothing];
+    const round = (second: string, ...events: string[]) =>
+      ["Idle_Enter", "Idle_Leave", "Sync_Enter", ...events].map((event) => `${second} ${event}`);
+    expect(await world.run()).toEqual([
+      ...round("0", "inventory", "Sync_Leave"),
+      ...round("0", "poll", "Sync_Leave", "deploy d1"),
+      ...round("0", "inventory", "Sync_Leave"),
+      ...["0 Idle_Enter", "1800 Idle_Leave", "1800 Sync_Enter", "1800 poll", "1800 Sync_Leave", "1800 Idle_Enter"],
+      ...["3600 Idle_Leave", "3600 Sync_Enter"],
+    ]);
+  });
+
+  it.each([
+    ["Idle_Leave", ["0 poll", "0 deploy d1"]],
+    ["Sync_Enter", ["0 Sync_Error", "60 poll", "60 deploy d1"]],
+    // The deployment was found, and nothing of it is reported: it is offered again.
+    ["Sync_Leave", ["0 poll", "0 Sync_Error", "60 poll", "60 deploy d1"]],
+  ])("goes on polling when a script of %s fails", async (failing, events) => {
+    let failed = false;
+    world.scripts = (set) => {
+      if (set === "Sync_Error") world.note(set);
+      // Not the round of the inventory, which is the first.
+      const round = failing === "Sync_Leave" ? "0 poll" : "0 inventory";
+      if (set !== failing || failed || !world.events.includes(round)) return;
+      failed = true;
+      throw new AgentError("script-failed", "no");
+    };
+    world.polls = [() => INSTRUCTIONS, () => INSTRUCTIONS, nothing];
+    const seen = await world.run();
+    expect(seen.filter((event) => !event.endsWith("inventory")).slice(0, events.length)).toEqual(events);
   });
 
   it("first goes on with what was interrupted", async () => {
