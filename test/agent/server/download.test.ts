@@ -179,4 +179,72 @@ describe("a download", () => {
     abort.abort(new Error("enough"));
     await ended;
   });
+
+  it("goes on under a new link when the old one expires, with the same object", async () => {
+    server.on("/old.mender", inTurn(artifact(content, 50_000), status(403)));
+    server.on("/new.mender", artifact(content));
+    let renewals = 0;
+    const source = await downloads.start({
+      url: `${server.url}/old.mender`,
+      renew: async () => {
+        renewals++;
+        return { url: `${server.url}/new.mender` };
+      },
+    });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source.content) chunks.push(chunk);
+    expect(sha256(Buffer.concat(chunks))).toBe(sha256(content));
+    expect(renewals).toBe(1);
+    expect(server.seen("/new.mender")[0]?.headers).toMatchObject({
+      range: `bytes=50000-${content.length - 1}`,
+      "if-range": expect.any(String),
+    });
+    expect(log.lines.join("\n")).toContain("the server gave a new one; going on at byte 50000");
+  });
+
+  it.each([
+    ["there is no new one", async () => undefined, "download-link-expired", 1],
+    ["the new one is no better", async () => ({ url: `${server.url}/a.mender` }), "download-failed", 5],
+  ])("is given up when its link expires and %s", async (_name, renew, code, requests) => {
+    server.on("/a.mender", status(403));
+    await expect(downloads.start({ url: `${server.url}/a.mender`, renew })).rejects.toMatchObject({ code });
+    expect(server.requests).toHaveLength(requests);
+  });
+
+  it("is ended when another object is under the new link", async () => {
+    server.on("/old.mender", inTurn(artifact(content, 50_000), status(410)));
+    server.on("/new.mender", artifact(randomBytes(300_000)));
+    const renew = async () => ({ url: `${server.url}/new.mender` });
+    const source = await downloads.start({ url: `${server.url}/old.mender`, renew });
+    const read = async () => {
+      for await (const chunk of source.content) expect(chunk.length).toBeGreaterThan(0);
+    };
+    await expect(read()).rejects.toMatchObject({ code: "download-object-changed" });
+  });
+
+  it("takes no more of the network than it may", async () => {
+    server.on("/a.mender", artifact(content));
+    let clockMs = 0;
+    const sleeps: number[] = [];
+    const timers = {
+      after: system.timers.after,
+      sleep: async (delayMs: number) => {
+        sleeps.push(delayMs);
+        clockMs += delayMs;
+      },
+    };
+    const http = new HttpClient(system, httpSettings());
+    const doors = { clock: { now: () => clockMs, monotonic: () => clockMs }, timers, random: system.random };
+    const slow = new Downloads(doors, http, { triesMax: 1, pauseMsMax: 1, bytesPerSecondMax: 10_000 }, log);
+    const source = await slow.start({ url: `${server.url}/a.mender` });
+    let bytes = 0;
+    for await (const chunk of source.content) {
+      bytes += chunk.length;
+      // Never ahead of the bandwidth by more than this chunk and what one second may save.
+      expect(bytes - chunk.length).toBeLessThanOrEqual((clockMs / 1000 + 1) * 10_000 + 1);
+    }
+    expect(bytes).toBe(content.length);
+    expect(clockMs).toBeGreaterThanOrEqual(28_900);
+    expect(clockMs).toBeLessThanOrEqual(30_000);
+  });
 });
