@@ -4,6 +4,7 @@ import { isSystemError, type System } from "@upkeep/shared/system";
 import { conflict, invalid, ServerError, tooLarge } from "../errors.ts";
 import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
+import { DECOMPRESSORS } from "./decompression.ts";
 import { type Described, describeArtifact, describePayload } from "./metadata.ts";
 
 /** The largest artifact that is taken: 10 GiB. */
@@ -70,7 +71,7 @@ async function recordOrRemove(artifact: ArtifactRecord, { blobs, record }: Uploa
 
 async function store(upload: Upload, id: string, writer: BlobWriter, modifiedMs: number): Promise<ArtifactRecord> {
   const copied = { sizeBytes: 0, sha256: createHash("sha256") };
-  const reading = await openArtifact(copying(upload, writer, copied));
+  const reading = await openArtifact(copying(upload, writer, copied), { decompressors: DECOMPRESSORS });
   try {
     const described = describeArtifact(reading.header);
     const payloads = await readPayloads(reading);
