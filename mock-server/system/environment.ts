@@ -40,31 +40,25 @@ export const standardOutput: Output = {
 };
 
 /** Gathers what is written in one turn of the event loop: a busy server writes many lines with one call. */
-class GatheredOutput implements Output {
-  readonly isTerminal: boolean;
-  readonly #stream: NodeJS.WriteStream;
-  #gathered = "";
-
-  constructor(stream: NodeJS.WriteStream) {
-    this.isTerminal = stream.isTTY === true;
-    this.#stream = stream;
-    process.on("exit", () => this.#flush());
-  }
-
-  write(text: string): void {
-    if (this.#gathered === "") setImmediate(() => this.#flush());
-    this.#gathered += text;
-  }
-
-  #flush(): void {
-    if (this.#gathered === "") return;
-    const text = this.#gathered;
-    this.#gathered = "";
-    this.#stream.write(text);
-  }
+function gathering(stream: NodeJS.WriteStream): Output {
+  let gathered = "";
+  const flush = (): void => {
+    if (gathered === "") return;
+    const text = gathered;
+    gathered = "";
+    stream.write(text);
+  };
+  process.on("exit", flush);
+  return {
+    isTerminal: stream.isTTY === true,
+    write: (text) => {
+      if (gathered === "") setImmediate(flush);
+      gathered += text;
+    },
+  };
 }
 
-export const standardError: Output = new GatheredOutput(process.stderr);
+export const standardError: Output = gathering(process.stderr);
 
 /** The status with which the program ends once nothing is left to do. */
 export function setExitStatus(status: number): void {
