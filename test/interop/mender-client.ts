@@ -13,6 +13,8 @@ export interface MenderClientOptions {
   /** Update modules beside those of the package: name → shell script. */
   readonly modules?: Readonly<Record<string, string>>;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** For the client, its modules and its scripts. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 function writeExecutable(path: string, content: string): void {
@@ -52,5 +54,7 @@ export function startMenderClient(options: MenderClientOptions): Program {
     'mount --bind "$2" /usr/share/mender',
     'exec mender --config /etc/mender/mender.conf --data "$3" --no-syslog daemon',
   ].join("\n");
-  return startProgram("unshare", ["--mount", "sh", "-c", script, "sh", etc, share, data]);
+  return startProgram("unshare", ["--mount", "sh", "-c", script, "sh", etc, share, data], {
+    ...(options.environment === undefined ? {} : { environment: options.environment }),
+  });
 }

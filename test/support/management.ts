@@ -72,7 +72,7 @@ export class ManagementClient {
   }
 
   devices(): Promise<readonly AuthenticatedDevice[]> {
-    return this.json("/api/management/v2/devauth/devices");
+    return this.json("/api/management/v2/devauth/devices?per_page=500");
   }
 
   async setStatus(device: AuthenticatedDevice, status: "accepted" | "rejected"): Promise<void> {

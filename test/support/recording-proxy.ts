@@ -13,6 +13,8 @@ export interface Exchange {
 export class RecordingProxy {
   readonly exchanges: Exchange[] = [];
   #losing: ((exchange: Exchange) => boolean) | undefined;
+  /** Told of each request before the server gets it. */
+  onRequest: ((exchange: Exchange) => void) | undefined;
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -31,6 +33,7 @@ export class RecordingProxy {
         status: undefined,
       };
       proxy.exchanges.push(exchange);
+      proxy.onRequest?.(exchange);
       const forwarded = request(
         new URL(exchange.path, target),
         { method: exchange.method, headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" } },
