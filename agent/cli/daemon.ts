@@ -3,6 +3,7 @@ import { Daemon } from "../daemon/daemon.ts";
 import { Notifier } from "../daemon/notify.ts";
 import { observedEngine, observedServer } from "../daemon/observed.ts";
 import { StatusBoard } from "../daemon/status.ts";
+import { Windows } from "../daemon/windows.ts";
 import { collectInventory } from "../device/inventory.ts";
 import { installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
@@ -59,6 +60,8 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
   const engine = lazyEngine(agent, { server, onProgress: (event) => board.progress(event) });
   const backoff = backoffOf(agent);
   const jitter = config.pollJitter;
+  const windows = new Windows(system, config.windows, log);
+  await windows.check();
   const daemon = new Daemon({
     system,
     server,
@@ -71,9 +74,14 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
         known: await provided(agent),
         log,
       }),
-    polls: { intervalMs: config.updatePollIntervalMs, jitter, backoff },
+    polls: {
+      intervalMs: config.windows.polls === undefined ? config.updatePollIntervalMs : Number.POSITIVE_INFINITY,
+      jitter,
+      backoff,
+    },
     inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
     firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
+    windows,
     notifier: new Notifier(system, process.env, log),
     scripts: async (set, signal) => {
       const rootfs = paths.rootfsScripts;

@@ -48,6 +48,8 @@ function wanted(type: KeyType, value: unknown): string | undefined {
   const unless = (fits: boolean, wish: string): string | undefined => (fits ? undefined : wish);
   switch (type.kind) {
     case "text":
+    case "cron":
+    case "timezone":
       return unless(typeof value === "string", "a text");
     case "path":
       return unless(typeof value === "string" && (value === "" || value.startsWith("/")), "an absolute path");

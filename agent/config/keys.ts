@@ -11,6 +11,10 @@ export type KeyType =
   | { readonly kind: "paths" }
   /** An absolute path, or a `pkcs11:` URI. */
   | { readonly kind: "key" }
+  /** A cron expression; what is wrong with it is told by whoever uses it. */
+  | { readonly kind: "cron" }
+  /** The name of a time zone; likewise. */
+  | { readonly kind: "timezone" }
   /** `http://…` or `https://…`. */
   | { readonly kind: "url" }
   /** A list of host names, such as `cdn.example.com`, `.example.com` or `cdn.example.com:8443`. */
@@ -35,6 +39,8 @@ const text = { kind: "text" } as const;
 const path = { kind: "path" } as const;
 const paths = { kind: "paths" } as const;
 const key = { kind: "key" } as const;
+const cron = { kind: "cron" } as const;
+const zone = { kind: "timezone" } as const;
 const hosts = { kind: "hosts" } as const;
 const flag = { kind: "switch" } as const;
 const seconds = (least = 1) => ({ kind: "whole", least, most: 10 * 365 * 24 * 3600 }) as const;
@@ -121,6 +127,34 @@ export const KEYS = {
       "When systemd starts the agent within ten minutes of the machine's own start, the first poll waits for a " +
       "random time of up to so much, so that a fleet that got its power back does not come as one. Started in any " +
       "other way, the agent polls at once.",
+    own: true,
+  },
+  UpdatePollSchedule: {
+    type: cron,
+    meaning:
+      "When to ask for a deployment, instead of every UpdatePollIntervalSeconds: a cron expression of five fields, " +
+      "such as `0 3 * * *` for three o'clock each night.",
+    own: true,
+  },
+  InstallWindow: {
+    type: cron,
+    meaning:
+      "In which minutes an update may begin: a cron expression of five fields, such as `* 2-4 * * 6,0` for the nights " +
+      "of the weekend. What is offered at other times waits; what has begun goes on to its end.",
+    own: true,
+  },
+  ScheduleTimezone: {
+    type: zone,
+    meaning: "The time zone of UpdatePollSchedule and InstallWindow, such as Europe/Oslo; the machine's own if absent.",
+    own: true,
+  },
+  ScheduleRandomDelaySeconds: {
+    type: seconds(0),
+    default: 300,
+    unit: "seconds",
+    meaning:
+      "A poll by UpdatePollSchedule, and an installation that waited for its window, are delayed by a random time of " +
+      "up to so much, so that a fleet does not move as one. A window has to be longer than that.",
     own: true,
   },
   RetryPollIntervalSeconds: {

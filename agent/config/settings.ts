@@ -9,6 +9,16 @@ export type DeviceKeyType = "ed25519" | "rsa3072";
 /** Where a private key is: in a PEM file, or in hardware, to be reached through an engine of OpenSSL. */
 export type KeyPlace = { readonly path: string } | { readonly engine: string; readonly uri: string };
 
+/** When to poll and when to install: cron expressions of five fields. */
+export interface WindowSettings {
+  readonly polls: string | undefined;
+  readonly installs: string | undefined;
+  /** IANA name; the machine's own zone when absent. */
+  readonly timezone: string | undefined;
+  /** What they name is delayed at random by up to so much. */
+  readonly randomDelayMs: number;
+}
+
 /** The configuration, complete and in the agent's own terms. Times are milliseconds, paths absolute. */
 export interface AgentConfig {
   /** In order of preference; empty when none is configured. Without a slash at the end. */
@@ -26,6 +36,7 @@ export interface AgentConfig {
   readonly pollJitter: number;
   /** The longest that the first poll after the machine's start waits. */
   readonly firstPollDelayMs: number;
+  readonly windows: WindowSettings;
   readonly retryPollIntervalMs: number;
   readonly retryPollCount: number;
   readonly retryDownloadCount: number;
@@ -126,6 +137,12 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     inventoryPollIntervalMs: ms("InventoryPollIntervalSeconds"),
     pollJitter: held(values, "PollJitterPercent") / 100,
     firstPollDelayMs: ms("FirstPollDelaySeconds"),
+    windows: {
+      polls: values.UpdatePollSchedule,
+      installs: values.InstallWindow,
+      timezone: values.ScheduleTimezone,
+      randomDelayMs: ms("ScheduleRandomDelaySeconds"),
+    },
     retryPollIntervalMs: ms("RetryPollIntervalSeconds"),
     retryPollCount: held(values, "RetryPollCount"),
     retryDownloadCount: held(values, "RetryDownloadCount"),

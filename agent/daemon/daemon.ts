@@ -6,6 +6,7 @@ import type { DeploymentResult } from "../update/results.ts";
 import type { Notifier } from "./notify.ts";
 import { Schedule, type TaskSettings } from "./schedule.ts";
 import { unfailing } from "./unfailing-log.ts";
+import type { Windows } from "./windows.ts";
 
 /** The server as the daemon asks it. */
 export interface DaemonServer {
@@ -36,6 +37,8 @@ export interface DaemonParts {
   readonly inventories: TaskSettings;
   /** How long the first poll and inventory wait; they come at once if absent. */
   readonly firstDelayMs?: number;
+  /** When it may poll and install; at any time if absent. */
+  readonly windows?: Windows;
   readonly notifier: Notifier;
   /** Runs a set of the root file system's state scripts. */
   readonly scripts?: (set: RoundScripts, signal: AbortSignal) => Promise<void>;
@@ -72,7 +75,9 @@ export class Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = { ...parts, log: unfailing(parts.log) };
     const firstAt = parts.system.clock.monotonic() + (parts.firstDelayMs ?? 0);
-    this.#poll = new Schedule(parts.polls, firstAt, () => this.#fraction());
+    // Polls that have no interval come when their time has come, the first one too.
+    const firstPollAt = Number.isFinite(parts.polls.intervalMs) ? firstAt : Number.POSITIVE_INFINITY;
+    this.#poll = new Schedule(parts.polls, firstPollAt, () => this.#fraction());
     this.#inventory = new Schedule(parts.inventories, firstAt, () => this.#fraction());
   }
 
@@ -81,6 +86,7 @@ export class Daemon {
     const { notifier, log } = this.#parts;
     const deaf = this.#listen();
     try {
+      await this.#parts.windows?.start(() => this.#soon(this.#poll));
       await notifier.ready();
       notifier.watch(() => this.#healthy());
       log.info("the daemon has started");
@@ -89,6 +95,7 @@ export class Daemon {
       await notifier.stopping();
     } finally {
       for (const stop of deaf) stop();
+      this.#parts.windows?.stop();
     }
   }
 
@@ -99,15 +106,16 @@ export class Daemon {
 
   #listen(): (() => void)[] {
     const { processes } = this.#parts.system;
-    const soon = (schedule: Schedule) => () => {
-      schedule.request();
-      this.#wake.abort();
-    };
     return [
-      processes.onSignal("SIGUSR1", soon(this.#poll)),
-      processes.onSignal("SIGUSR2", soon(this.#inventory)),
+      processes.onSignal("SIGUSR1", () => this.#soon(this.#poll)),
+      processes.onSignal("SIGUSR2", () => this.#soon(this.#inventory)),
       ...(["SIGTERM", "SIGINT", "SIGQUIT"] as const).map((name) => processes.onSignal(name, () => this.stop())),
     ];
+  }
+
+  #soon(schedule: Schedule): void {
+    schedule.request();
+    this.#wake.abort();
   }
 
   #now(): number {
@@ -272,6 +280,12 @@ export class Daemon {
       log.debug("there is nothing to install");
       // The server may have lost it: it is a new session, and nothing was sent in it yet.
       if (!server.hasInventory && !this.#inventory.backingOff) this.#inventory.request();
+      return;
+    }
+    const { windows } = this.#parts;
+    if (windows !== undefined && !(await windows.mayInstall())) {
+      log.info(`deployment ${instructions.id} is offered; it waits for the window in which updates may begin`);
+      await windows.whenInstallOpens(() => this.#soon(this.#poll));
       return;
     }
     log.info(

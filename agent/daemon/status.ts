@@ -85,7 +85,9 @@ export class StatusBoard {
   }
 
   waiting(untilPollMs: number): void {
-    this.#set({ activity: "waiting", update: null, nextPollMs: this.#system.clock.now() + untilPollMs });
+    // Polls at the times of a cron expression have no next one that is known here.
+    const nextPollMs = Number.isFinite(untilPollMs) ? this.#system.clock.now() + untilPollMs : null;
+    this.#set({ activity: "waiting", update: null, nextPollMs });
   }
 
   /** A question to the server was answered, or not. */

@@ -22,6 +22,9 @@ export function openSystem(): System {
       fault: () => {
         throw refused("keeps no cron schedules");
       },
+      matches: () => {
+        throw refused("keeps no cron schedules");
+      },
       schedule: () => {
         throw refused("keeps no cron schedules");
       },

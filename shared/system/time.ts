@@ -30,6 +30,11 @@ export interface Cron {
   /** The reason why `expression` is no cron expression, or `undefined` if it is one. */
   fault(expression: string): Promise<string | undefined>;
   /**
+   * True if the expression names the minute in which `atMs` (milliseconds since the Unix epoch) lies. Rejects
+   * with EINVAL if it is no cron expression, or `timezone` is none.
+   */
+  matches(expression: string, atMs: number, timezone?: string): Promise<boolean>;
+  /**
    * Call `action` at every instant that matches. Rejects with EINVAL if it is no cron expression.
    * @param timezone IANA name; the machine's own zone when absent.
    */

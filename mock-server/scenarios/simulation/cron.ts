@@ -47,6 +47,11 @@ export class CronInstants {
     void task.destroy();
   }
 
+  /** Whether the minute in which `atMs` lies is one that the expression names. */
+  matchesMinute(atMs: number): boolean {
+    return this.#matches(new Date(Math.floor(atMs / 60_000) * 60_000));
+  }
+
   /** The first instant after `afterMs` that matches; both in milliseconds since the Unix epoch. */
   next(afterMs: number): number | undefined {
     const from = Math.floor(afterMs / 1000) * 1000;
@@ -119,6 +124,7 @@ export interface WallClock {
 export function simulatedCron(clock: WallClock): Cron {
   return {
     fault: async (expression) => cronFault(expression),
+    matches: async (expression, atMs, timezone) => new CronInstants(expression, timezone).matchesMinute(atMs),
     schedule: async (expression, action, timezone) => {
       const instants = new CronInstants(expression, timezone);
       let pending: { cancel(): void } | undefined;

@@ -67,4 +67,16 @@ describe("cron of the real door", () => {
     task?.stop();
     expect(task).toBeDefined();
   });
+
+  it("tells whether a minute is one of those named", async () => {
+    const at = (text: string) => linuxCron.matches("* 2-4 * * 6,0", Date.parse(text), "Europe/Oslo");
+    expect(await at("2026-11-22T02:00:00+01:00")).toBe(true);
+    expect(await at("2026-11-22T04:59:59.999+01:00")).toBe(true);
+    expect(await at("2026-11-22T05:00:00+01:00")).toBe(false);
+    expect(await at("2026-11-22T02:00:00Z")).toBe(true);
+    expect(await at("2026-11-22T01:59:59+01:00")).toBe(false);
+    expect(await at("2026-11-23T03:00:00+01:00")).toBe(false);
+    await expect(linuxCron.matches("x", 0)).rejects.toMatchObject({ code: "EINVAL" });
+    await expect(linuxCron.matches("* * * * *", 0, "Mars/Base")).rejects.toMatchObject({ code: "EINVAL" });
+  });
 });

@@ -1,5 +1,6 @@
 import { createTask } from "node-cron";
 import { afterEach, expect, test, vi } from "vitest";
+import { linuxCron } from "../../../../agent/system/cron.ts";
 import {
   Chance,
   CronInstants,
@@ -21,6 +22,20 @@ function byNodeCron(expression: string, afterMs: number, timezone: string): numb
   void task.destroy();
   return next;
 }
+
+test("the minutes that an expression names are those of the real door", async () => {
+  const chance = new Chance("minutes");
+  for (const expression of ["* 2-4 * * 6,0", "*/7 1,13 * * *", "30 2 * * *", "* * L * *"]) {
+    for (let count = 0; count < 50; count++) {
+      const at = Date.UTC(2026, 0, 1) + chance.integer(366) * 86_400_000 + chance.integer(86_400_000);
+      expect({ expression, at, matches: new CronInstants(expression, "Europe/Berlin").matchesMinute(at) }).toEqual({
+        expression,
+        at,
+        matches: await linuxCron.matches(expression, at, "Europe/Berlin"),
+      });
+    }
+  }
+});
 
 const EXPRESSIONS = [
   "* * * * *",
