@@ -3,7 +3,9 @@ import manifest from "../package.json" with { type: "json" };
 import { setExitStatus, standardError } from "../system/environment.ts";
 import { openSystem } from "../system/index.ts";
 import { artifactCommand } from "./artifact.ts";
+import { backupCommand } from "./backup.ts";
 import { CommandError } from "./failure.ts";
+import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
 
 const system = openSystem();
@@ -13,6 +15,8 @@ async function main(args: readonly string[]): Promise<void> {
     .scriptName("upkeep-server")
     .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
     .command(serveCommand(system))
+    .command(backupCommand(system))
+    .command(restoreCommand(system))
     .command(artifactCommand(system))
     .demandCommand(1, "Say what to do: one of the commands above.")
     .strict()

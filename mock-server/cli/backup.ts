@@ -1,0 +1,125 @@
+import { createDirectoryDurably, type Files, isSystemError, replaceFile, type System } from "@upkeep/shared/system";
+import type { CommandModule } from "yargs";
+import { artifactsInCopy, copyRecords, type RecordedArtifact } from "../storage/backup.ts";
+import { DATABASE_FILE } from "../storage/index.ts";
+import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
+import {
+  ARTIFACT_DIRECTORY,
+  copyDirectory,
+  copyFile,
+  faultOfBytes,
+  IDENTITY_DIRECTORY,
+  MANIFEST_FILE,
+  MANIFEST_VERSION,
+} from "./copying.ts";
+import { CommandError } from "./failure.ts";
+
+/** So often the records are copied anew because artifacts that they tell of were deleted meanwhile. */
+const ATTEMPTS = 5;
+
+const EPILOGUE = `The server may run meanwhile. The backup is complete when the command ends with status 0; it holds
+secrets (keys, password hashes) and is for its owner's eyes only.
+With serve --database: copy the directory "artifacts" of the data directory, then run pg_dump, then copy
+the directory once more; to restore, put the artifacts back and load the dump with psql or pg_restore.`;
+
+/** `upkeep-server backup` */
+export function backupCommand({ files, clock }: System): CommandModule {
+  return {
+    command: "backup",
+    describe: "Copy everything that a server keeps, also while it runs",
+    builder: (yargs) =>
+      yargs
+        .options({
+          data: {
+            type: "string",
+            describe: "The server's data directory",
+            defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
+            requiresArg: true,
+          },
+          to: {
+            type: "string",
+            describe: "Directory for the backup; made, and must not be there",
+            demandOption: true,
+            requiresArg: true,
+          },
+        })
+        .epilogue(EPILOGUE),
+    handler: async ({ data, to }) => {
+      const from = absolutePath(typeof data === "string" ? data : defaultDataDirectory());
+      const target = absolutePath(String(to));
+      await prepare(files, from, target);
+      const artifacts = await copyAll(files, from, target);
+      const manifest = { version: MANIFEST_VERSION, created: new Date(clock.now()).toISOString(), artifacts };
+      await replaceFile(files, `${target}/${MANIFEST_FILE}`, `${JSON.stringify(manifest)}\n`);
+      standardOutput.write(`Backup of ${from} with ${artifacts} artifacts: ${target}\n`);
+    },
+  };
+}
+
+async function prepare(files: Files, from: string, target: string): Promise<void> {
+  if ((await files.status(`${from}/${DATABASE_FILE}`)) === undefined) {
+    throw new CommandError(`--data ${from}: there is no ${DATABASE_FILE}, so this is no server's data directory`);
+  }
+  if ((await files.status(target)) !== undefined) throw new CommandError(`--to ${target}: is there already`);
+  try {
+    await createDirectoryDurably(files, target, 0o700);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new CommandError(`--to ${target}: cannot be made: ${error.message}`);
+  }
+}
+
+/** @returns How many artifacts there are. */
+async function copyAll(files: Files, from: string, target: string): Promise<number> {
+  await copyDirectory(files, `${from}/${IDENTITY_DIRECTORY}`, `${target}/${IDENTITY_DIRECTORY}`);
+  await createDirectoryDurably(files, `${target}/${ARTIFACT_DIRECTORY}`, 0o700);
+  const records = `${target}/${DATABASE_FILE}`;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    await files.remove(records);
+    await copyRecords(from, records);
+    const artifacts = artifactsInCopy(records);
+    if (!(await copyArtifacts(files, from, target, artifacts))) continue;
+    await removeOthers(files, target, artifacts);
+    const handle = await files.open(records, "update");
+    await handle.sync();
+    await handle.close();
+    await files.setPermissions(records, 0o600);
+    await files.syncDirectory(target);
+    return artifacts.length;
+  }
+  throw new CommandError(`artifacts were deleted during each of ${ATTEMPTS} attempts; the backup is not complete`);
+}
+
+/** @returns False if one has been deleted since the records were copied. */
+async function copyArtifacts(
+  files: Files,
+  from: string,
+  target: string,
+  artifacts: readonly RecordedArtifact[],
+): Promise<boolean> {
+  for (const artifact of artifacts) {
+    const copy = `${target}/${ARTIFACT_DIRECTORY}/${artifact.id}`;
+    // What an earlier attempt copied: an artifact never changes.
+    if ((await files.status(copy)) !== undefined) continue;
+    try {
+      await copyFile(files, `${from}/${ARTIFACT_DIRECTORY}/${artifact.id}`, copy);
+    } catch (error) {
+      if (isSystemError(error, "ENOENT")) return false;
+      throw error;
+    }
+    const fault = await faultOfBytes(files, copy, artifact);
+    if (fault !== undefined) throw new CommandError(`artifact ${artifact.id} ${fault}; the backup is not complete`);
+  }
+  await files.syncDirectory(`${target}/${ARTIFACT_DIRECTORY}`);
+  return true;
+}
+
+/** What an earlier attempt copied and the records no longer tell of. */
+async function removeOthers(files: Files, target: string, artifacts: readonly RecordedArtifact[]): Promise<void> {
+  const known = new Set(artifacts.map(({ id }) => id));
+  const directory = `${target}/${ARTIFACT_DIRECTORY}`;
+  for (const { name } of await files.list(directory)) {
+    if (!known.has(name)) await files.remove(`${directory}/${name}`);
+  }
+  await files.syncDirectory(directory);
+}

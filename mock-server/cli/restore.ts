@@ -1,0 +1,113 @@
+import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
+import type { CommandModule } from "yargs";
+import * as z from "zod";
+import { artifactsInCopy, type RecordedArtifact } from "../storage/backup.ts";
+import { DATABASE_FILE } from "../storage/index.ts";
+import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
+import {
+  ARTIFACT_DIRECTORY,
+  copyDirectory,
+  copyFile,
+  faultOfBytes,
+  IDENTITY_DIRECTORY,
+  MANIFEST_FILE,
+  MANIFEST_VERSION,
+} from "./copying.ts";
+import { CommandError } from "./failure.ts";
+
+const MANIFEST_BYTES_MAX = 64 * 1024;
+
+const Manifest = z.object({ version: z.literal(MANIFEST_VERSION), created: z.string(), artifacts: z.number() });
+type Manifest = z.infer<typeof Manifest>;
+
+/** `upkeep-server restore` */
+export function restoreCommand({ files }: System): CommandModule {
+  return {
+    command: "restore",
+    describe: "Make a data directory of a backup",
+    builder: (yargs) =>
+      yargs
+        .options({
+          from: { type: "string", describe: "The backup's directory", demandOption: true, requiresArg: true },
+          data: {
+            type: "string",
+            describe: "The data directory; made, and must not hold anything yet",
+            defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
+            requiresArg: true,
+          },
+        })
+        .epilogue("Everything in the backup is checked before anything is written. Then start the server with --data."),
+    handler: async ({ data, from }) => {
+      const source = absolutePath(String(from));
+      const target = absolutePath(typeof data === "string" ? data : defaultDataDirectory());
+      const { created, artifacts } = await check(files, source);
+      await mustBeEmpty(files, target);
+      await copyAll(files, source, target, artifacts);
+      standardOutput.write(`Restored ${target} with ${artifacts.length} artifacts, as it was at ${created}\n`);
+    },
+  };
+}
+
+/** @throws CommandError that says what is wrong with the backup. */
+async function check(
+  files: Files,
+  source: string,
+): Promise<{ readonly created: string; readonly artifacts: readonly RecordedArtifact[] }> {
+  const { created } = await manifestOf(files, source);
+  let artifacts: readonly RecordedArtifact[];
+  try {
+    artifacts = artifactsInCopy(`${source}/${DATABASE_FILE}`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`--from ${source}: the records cannot be read: ${reason}`);
+  }
+  for (const artifact of artifacts) {
+    const fault = await faultOfBytes(files, `${source}/${ARTIFACT_DIRECTORY}/${artifact.id}`, artifact);
+    if (fault !== undefined) throw new CommandError(`--from ${source}: artifact ${artifact.id} ${fault}`);
+  }
+  return { created, artifacts };
+}
+
+async function manifestOf(files: Files, source: string): Promise<Manifest> {
+  const text = await readTextFile(files, `${source}/${MANIFEST_FILE}`, MANIFEST_BYTES_MAX);
+  if (text === undefined) {
+    throw new CommandError(
+      `--from ${source}: there is no ${MANIFEST_FILE}, so this is no backup, or not a complete one`,
+    );
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new CommandError(`--from ${source}: ${MANIFEST_FILE}: ${error instanceof Error ? error.message : error}`);
+  }
+  const parsed = Manifest.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new CommandError(`--from ${source}: ${MANIFEST_FILE}: ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+async function mustBeEmpty(files: Files, target: string): Promise<void> {
+  try {
+    if ((await files.list(target)).length > 0) throw new CommandError(`--data ${target}: is not empty`);
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT")) throw error;
+  }
+}
+
+/** The records come last: a server never starts on half of a backup. */
+async function copyAll(
+  files: Files,
+  source: string,
+  target: string,
+  artifacts: readonly RecordedArtifact[],
+): Promise<void> {
+  const directory = `${target}/${ARTIFACT_DIRECTORY}`;
+  await createDirectoryDurably(files, target, 0o700);
+  await createDirectoryDurably(files, directory, 0o700);
+  await copyDirectory(files, `${source}/${IDENTITY_DIRECTORY}`, `${target}/${IDENTITY_DIRECTORY}`);
+  for (const { id } of artifacts) await copyFile(files, `${source}/${ARTIFACT_DIRECTORY}/${id}`, `${directory}/${id}`);
+  await files.syncDirectory(directory);
+  await copyFile(files, `${source}/${DATABASE_FILE}`, `${target}/${DATABASE_FILE}`);
+  await files.syncDirectory(target);
+}
