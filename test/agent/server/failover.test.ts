@@ -156,6 +156,33 @@ describe("with several servers", () => {
   });
 });
 
+describe("a download", () => {
+  it("whose link expires asks its server for another one, for the same deployment", async () => {
+    const device = await client();
+    const link = (path: string) => ({ id: "d1", artifact: { source: { uri: `${first.url}${path}` } } });
+    const offers = [link("/old"), link("/new")] as const;
+    first.on(DEVICE_PATHS.nextV2, inTurn(json(offers[0]), json(offers[1])));
+    first.on("/old", status(403)).on("/new", status(200, "whole"));
+    const instructions = await device.poll(provides);
+    if (instructions === undefined) throw new Error("nothing was offered");
+    const source = await device.download(instructions);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source.content) chunks.push(chunk);
+    await source.close();
+    expect(Buffer.concat(chunks).toString()).toBe("whole");
+    expect(polls(first)).toBe(2);
+  });
+
+  it("ends when its server offers something else by then", async () => {
+    const device = await client();
+    const link = (id: string) => json({ id, artifact: { source: { uri: `${first.url}/old` } } });
+    first.on(DEVICE_PATHS.nextV2, inTurn(link("d1"), link("d2"))).on("/old", status(403));
+    const instructions = await device.poll(provides);
+    if (instructions === undefined) throw new Error("nothing was offered");
+    await expect(device.download(instructions)).rejects.toMatchObject({ code: "download-link-expired" });
+  });
+});
+
 describe("an exchange", () => {
   it("that moves a byte now and then for ever is ended in time", async () => {
     const drips: NodeJS.Timeout[] = [];
