@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -150,7 +149,11 @@ async function pullThePlug(program: KeptRunning, root: string): Promise<void> {
   proxy.loseAnswers(() => false);
   await program.kill();
   const hanging = join(root, "hanging");
-  if (existsSync(hanging)) execFileSync("kill", ["-KILL", `-${readFileSync(hanging, "utf8").trim()}`]);
+  if (!existsSync(hanging)) return;
+  const group = Number(readFileSync(hanging, "utf8"));
+  // Anything else would be far more than one group.
+  if (!Number.isInteger(group) || group <= 1) throw new Error(`${hanging} holds no process id`);
+  process.kill(-group, "SIGKILL");
 }
 
 for (const { environment, ends } of PATHS) {
