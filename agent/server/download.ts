@@ -24,6 +24,24 @@ export interface Link {
   readonly renew?: () => Promise<Link | undefined>;
 }
 
+/**
+ * Where a download stands: enough to go on from there in another life of the program. Small and plain, so that it
+ * can be written into a journal.
+ */
+export interface DownloadPosition {
+  /** Bytes of the object that were handed over. */
+  readonly offset: number;
+  /** The strong validator of the object: nothing else proves later that it is still the same. */
+  readonly etag: string;
+  readonly sizeBytes: number | null;
+}
+
+/** A download that can say where it stands. */
+export interface DownloadedArtifact extends ArtifactSource {
+  /** `undefined` when the server gives nothing by which the object could be known again. */
+  readonly position: DownloadPosition | undefined;
+}
+
 export type DownloadSystem = Pick<System, "clock" | "timers" | "random">;
 
 /** What a server answers for a link that has expired, or that was never good: a new one may be better. */
@@ -54,15 +72,19 @@ export class Downloads {
     this.#log = log;
   }
 
-  /** Resolves when the server has begun to send. */
-  async start(link: Link, signal?: AbortSignal): Promise<ArtifactSource> {
-    const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal);
+  /**
+   * Resolves when the server has begun to send.
+   * @param from Where an earlier download of the same object stood: the content begins there.
+   * @throws AgentError `download-object-changed` if the object under the link is not the one that `from` is about.
+   */
+  async start(link: Link, signal?: AbortSignal, from?: DownloadPosition): Promise<DownloadedArtifact> {
+    const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, from);
     await download.begin();
     return download;
   }
 }
 
-class Download implements ArtifactSource {
+class Download implements DownloadedArtifact {
   readonly #system: DownloadSystem;
   readonly #http: HttpClient;
   readonly #settings: DownloadSettings;
@@ -87,17 +109,29 @@ class Download implements ArtifactSource {
     log: Logger,
     link: Link,
     signal: AbortSignal | undefined,
+    from: DownloadPosition | undefined,
   ) {
     this.#system = system;
     this.#http = http;
     this.#settings = settings;
     this.#log = log;
     this.#link = link;
+    if (from !== undefined) {
+      this.#offset = from.offset;
+      this.#object = { etag: from.etag, lastModified: undefined, sizeBytes: from.sizeBytes ?? undefined };
+    }
     this.#signal = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
   }
 
   get sizeBytes(): number | undefined {
     return this.#object?.sizeBytes;
+  }
+
+  get position(): DownloadPosition | undefined {
+    const { etag, sizeBytes } = this.#object ?? {};
+    // A weak one stays the same when bytes change (RFC 9110, 8.8.1).
+    if (etag === undefined || !etag.startsWith('"')) return undefined;
+    return { offset: this.#offset, etag, sizeBytes: sizeBytes ?? null };
   }
 
   get content(): AsyncIterable<Uint8Array> {

@@ -247,4 +247,39 @@ describe("a download", () => {
     expect(clockMs).toBeGreaterThanOrEqual(28_900);
     expect(clockMs).toBeLessThanOrEqual(30_000);
   });
+
+  it("says where it stands, and goes on from there in another life of the program", async () => {
+    server.on("/a.mender", artifact(content));
+    const url = `${server.url}/a.mender`;
+    const first = await downloads.start({ url });
+    const read: Uint8Array[] = [];
+    let position = first.position;
+    for await (const chunk of first.content) {
+      read.push(chunk);
+      ({ position } = first);
+      if (position !== undefined && position.offset > 100_000) break;
+    }
+    await first.close();
+    const journalled = JSON.parse(JSON.stringify(position));
+    const second = await downloads.start({ url }, undefined, journalled);
+    expect(second.sizeBytes).toBe(content.length);
+    for await (const chunk of second.content) read.push(chunk);
+    expect(sha256(Buffer.concat(read))).toBe(sha256(content));
+    expect(ranges()[1]).toBe(`bytes=${position?.offset}-${content.length - 1}`);
+
+    server.on("/a.mender", artifact(randomBytes(300_000)));
+    await expect(downloads.start({ url }, undefined, journalled)).rejects.toMatchObject({
+      code: "download-object-changed",
+    });
+  });
+
+  it.each([
+    ["no ETag", {}],
+    ["a weak one", { etag: 'W/"1"' }],
+  ])("has no place to go on from where the server gives %s", async (_name, headers) => {
+    server.on("/a.mender", status(200, "whole", headers));
+    const source = await downloads.start({ url: `${server.url}/a.mender` });
+    expect(source.position).toBeUndefined();
+    await source.close();
+  });
 });
