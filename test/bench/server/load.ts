@@ -1,7 +1,8 @@
 /**
  * Sends requests over kept-open connections, one at a time on each, as many as are answered; prints what came
  * of it. A program of its own, so that it does not take time from what it measures.
- * Reads one JSON object from standard input; writes one to standard output.
+ * Reads one JSON object from standard input; writes a line once it has begun, and at the end one JSON object, to
+ * standard output. SIGTERM is an end before the time.
  */
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
@@ -71,7 +72,11 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   const statuses: Record<string, number> = {};
   let next = 0;
   const start = performance.now();
-  const end = start + seconds * 1000;
+  let end = start + seconds * 1000;
+  process.once("SIGTERM", () => {
+    end = 0;
+  });
+  process.stdout.write("begun\n");
   const loop = async (): Promise<void> => {
     const line = new Line(port);
     while (once ? next < requests.length : performance.now() < end) {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { DownloadOrder, DownloadResult } from "./downloads.ts";
 import type { LoadOrder, LoadResult } from "./load.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
@@ -71,11 +72,57 @@ export async function startBare(folder: string): Promise<Running> {
   );
 }
 
-export async function load(order: LoadOrder): Promise<LoadResult> {
-  const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, "load.ts")], {
+/** Start a program of this folder that reads its order from standard input. */
+function startWith(program: string, order: unknown) {
+  const child = spawn(process.execPath, ["--import", "tsx", join(import.meta.dirname, program)], {
     cwd: REPOSITORY,
     stdio: ["pipe", "pipe", "inherit"],
   });
   child.stdin.end(JSON.stringify(order));
-  return JSON.parse(await text(child.stdout)) as LoadResult;
+  return child;
+}
+
+export async function load(order: LoadOrder): Promise<LoadResult> {
+  return resultOf(await text(startWith("load.ts", order).stdout));
+}
+
+/** Begin to send requests, until it is told to stop. */
+export async function beginLoad(order: Omit<LoadOrder, "seconds">): Promise<{ stop(): Promise<LoadResult> }> {
+  const child = startWith("load.ts", { ...order, seconds: 86_400 });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    output += chunk;
+  });
+  const ended = once(child, "close");
+  await Promise.race([once(child.stdout, "data"), ended]);
+  return {
+    stop: async () => {
+      child.kill("SIGTERM");
+      await ended;
+      return resultOf(output);
+    },
+  };
+}
+
+function resultOf(output: string): LoadResult {
+  return JSON.parse(output.replace("begun\n", "")) as LoadResult;
+}
+
+/** Download to the end. */
+export async function download(order: DownloadOrder): Promise<DownloadResult> {
+  return JSON.parse(await text(startWith("downloads.ts", order).stdout)) as DownloadResult;
+}
+
+/** Begin slow downloads; they go on until they are stopped. */
+export async function beginDownloads(order: DownloadOrder): Promise<{ stop(): Promise<void> }> {
+  const child = startWith("downloads.ts", order);
+  const ended = once(child, "close");
+  const begun = await Promise.race([once(child.stdout, "data"), ended.then(() => undefined)]);
+  if (begun === undefined) throw new Error("the slow downloads could not begin");
+  return {
+    stop: async () => {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
 }

@@ -25,3 +25,7 @@ export function poll({ token }: FleetDevice): string {
 export function report({ token }: FleetDevice, deployment: string, status: string): string {
   return request("PUT", DEVICE_PATHS.status(deployment), token, { status });
 }
+
+export function inventory({ token }: FleetDevice): string {
+  return request("PATCH", DEVICE_PATHS.inventory, token, [{ name: "kernel", value: "6.1" }]);
+}
