@@ -59,7 +59,9 @@ export class TokenKey<Claims extends object> {
     if (header !== this.#header || payload === undefined || signature === undefined || rest.length > 0)
       return undefined;
     const signed = Buffer.from(`${header}.${payload}`);
-    if (!verify(null, signed, this.#publicKey, Buffer.from(signature, "base64url"))) return undefined;
+    const bytes = Buffer.from(signature, "base64url");
+    // There is one way to write a token: no padding, nothing in between, nothing behind.
+    if (bytes.toString("base64url") !== signature || !verify(null, signed, this.#publicKey, bytes)) return undefined;
     return this.#parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
   }
 

@@ -1,18 +1,19 @@
 import type { System } from "@upkeep/shared/system";
-import type { FastifyRequest } from "fastify";
-import type { Domain } from "../../domain.ts";
+import * as z from "zod";
+import type { ArtifactRecord, Domain } from "../../domain.ts";
 import { invalid } from "../../errors.ts";
-import { boundaryOf, readParts, readTextPart } from "../../releases/multipart.ts";
+import { generateArtifact } from "../../releases/generate.ts";
+import type { Part } from "../../releases/multipart.ts";
 import { takeArtifact } from "../../releases/upload.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { created } from "../answers.ts";
-import { HttpError } from "../errors.ts";
+import { parseJson } from "../bodies.ts";
 import { type Route, route } from "../route.ts";
 import { Uuid, validated } from "../validation.ts";
+import { parseSize, withParts } from "./multipart-request.ts";
 
-const TEXT_BYTES_MAX = 1024 * 1024;
+const PATH = "/api/management/v1/deployments/artifacts";
 const DESCRIPTION_CHARACTERS_MAX = 4096;
-const SIZE_CHARACTERS_MAX = 20;
 
 export interface UploadRoutePorts {
   readonly system: System;
@@ -20,77 +21,59 @@ export interface UploadRoutePorts {
   readonly blobs: Blobs;
 }
 
-/** What comes before the artifact in an upload. */
-interface Fields {
-  description: string;
-  sizeBytes?: number;
-  id?: string;
+type Texts = ReadonlyMap<string, string>;
+
+function descriptionOf(texts: Texts): string {
+  const description = texts.get("description") ?? "";
+  if (description.length <= DESCRIPTION_CHARACTERS_MAX) return description;
+  throw invalid(`description: must have at most ${DESCRIPTION_CHARACTERS_MAX} characters, not ${description.length}`);
 }
 
-function parseSize(text: string): number | undefined {
-  if (!/^\d+$/.test(text) || text.length > SIZE_CHARACTERS_MAX || !Number.isSafeInteger(Number(text))) {
-    throw invalid(`size: must be a whole number of bytes (got ${JSON.stringify(text.slice(0, 80))})`);
-  }
-  // 0 stands for a size that the sender does not know.
-  return Number(text) === 0 ? undefined : Number(text);
+function sizeOf(texts: Texts): { readonly sizeBytes?: number } {
+  const size = texts.get("size");
+  const sizeBytes = size === undefined ? undefined : parseSize(size);
+  return sizeBytes === undefined ? {} : { sizeBytes };
 }
 
-function setField(fields: Fields, name: string, text: string): void {
-  if (text.includes("\0")) throw invalid(`${name}: has a NUL character`);
-  switch (name) {
-    case "description":
-      if (text.length > DESCRIPTION_CHARACTERS_MAX) {
-        throw invalid(`description: must have at most ${DESCRIPTION_CHARACTERS_MAX} characters, not ${text.length}`);
-      }
-      fields.description = text;
-      return;
-    case "size": {
-      const size = parseSize(text);
-      if (size !== undefined) fields.sizeBytes = size;
-      return;
-    }
-    case "artifact_id":
-      fields.id = validated(Uuid, text, "artifact_id");
-      return;
-  }
-}
+/** Where the file of a single-file artifact goes on the device. */
+const Destination = z.object({
+  filename: z.string().min(1),
+  dest_dir: z.string().regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path"),
+});
 
-/** Read the parts in their order, up to the artifact; what comes behind it is not looked at. */
-async function takeUpload(request: FastifyRequest["raw"], boundary: string, ports: UploadRoutePorts): Promise<string> {
-  const fields: Fields = { description: "" };
-  const incoming = request.iterator({ destroyOnReturn: false });
-  for await (const part of readParts(incoming, boundary)) {
-    if (part.name !== "artifact") {
-      if (["description", "size", "artifact_id"].includes(part.name)) {
-        setField(fields, part.name, await readTextPart(part, TEXT_BYTES_MAX));
-      }
-      continue;
-    }
-    const { description, sizeBytes, id } = fields;
-    return await takeArtifact(
-      {
-        content: part.content,
-        description,
-        ...(sizeBytes === undefined ? {} : { sizeBytes }),
-        ...(id === undefined ? {} : { id }),
-      },
-      {
-        system: ports.system,
-        blobs: ports.blobs,
-        record: (artifact) => ports.domain.artifacts.insert(artifact),
-      },
-    );
-  }
-  throw invalid("request does not contain the artifact file");
+async function generate(texts: Texts, file: Part, ports: Parameters<typeof generateArtifact>[1]): Promise<string> {
+  const text = (name: string): string => {
+    const value = texts.get(name);
+    if (value === undefined || value === "") throw invalid(`${name}: cannot be blank`);
+    return value;
+  };
+  if (text("type") !== "single_file")
+    throw invalid(`type: must be single_file, not ${JSON.stringify(text("type").slice(0, 80))}`);
+  const destination = validated(Destination, parseJson(Buffer.from(text("args"))), "args");
+  return await generateArtifact(
+    {
+      artifactName: text("name"),
+      description: descriptionOf(texts),
+      deviceTypes: text("device_types_compatible")
+        .split(",")
+        .map((type) => type.trim())
+        .filter((type) => type !== ""),
+      destination: destination.dest_dir,
+      fileName: destination.filename,
+      content: file.content,
+      ...sizeOf(texts),
+    },
+    ports,
+  );
 }
 
 /** Artifacts come in as multipart bodies and are read while they arrive. */
-export function uploadRoutes(ports: UploadRoutePorts): Route[] {
-  const path = "/api/management/v1/deployments/artifacts";
+export function uploadRoutes({ system, domain, blobs }: UploadRoutePorts): Route[] {
+  const ports = { system, blobs, record: (artifact: ArtifactRecord) => domain.artifacts.insert(artifact) };
   return [
     route({
       method: "POST",
-      path,
+      path: PATH,
       summary: "Upload an artifact",
       access: "user",
       permission: "upload",
@@ -111,16 +94,52 @@ export function uploadRoutes(ports: UploadRoutePorts): Route[] {
         507: { description: "There is no space left" },
       },
       handle: async ({ request }) => {
-        const boundary = boundaryOf(request.headers["content-type"]);
-        if (boundary === undefined) {
-          throw new HttpError(415, "Bad Content-Type, expected 'multipart/form-data' or 'multipart/mixed'");
-        }
-        try {
-          return created(`${path}/${await takeUpload(request.raw, boundary, ports)}`);
-        } finally {
-          // Some clients read no answer before they have sent everything; drop what still comes.
-          request.raw.resume();
-        }
+        const id = await withParts(request, {
+          texts: ["description", "size", "artifact_id"],
+          file: "artifact",
+          missing: "request does not contain the artifact file",
+          take: (texts, { content }) => {
+            const wanted = texts.get("artifact_id");
+            const own = wanted === undefined ? {} : { id: validated(Uuid, wanted, "artifact_id") };
+            return takeArtifact({ content, description: descriptionOf(texts), ...sizeOf(texts), ...own }, ports);
+          },
+        });
+        return created(`${PATH}/${id}`);
+      },
+    }),
+    route({
+      method: "POST",
+      path: `${PATH}/generate`,
+      summary: "Make an artifact of a file, for the update module single-file",
+      access: "user",
+      permission: "upload",
+      body: {
+        parts: {
+          name: { description: "The release", required: true },
+          description: { description: `At most ${DESCRIPTION_CHARACTERS_MAX} characters` },
+          device_types_compatible: { description: "Device types, with commas between them", required: true },
+          type: { description: "single_file", required: true },
+          args: { description: 'JSON: {"filename": NAME, "dest_dir": ABSOLUTE PATH}', required: true },
+          size: { description: "Bytes of the file; 0: as many as come" },
+          file: { description: "The file; the last part that is read", required: true, file: true },
+        },
+      },
+      answers: {
+        201: { description: "Made; Location names it" },
+        400: { description: "A part is missing or malformed; nothing is kept" },
+        413: { description: "The file is too large" },
+        415: { description: "The body is not multipart" },
+        422: { description: "There is such an artifact already" },
+        507: { description: "There is no space left" },
+      },
+      handle: async ({ request }) => {
+        const id = await withParts(request, {
+          texts: ["name", "description", "device_types_compatible", "type", "args", "size"],
+          file: "file",
+          missing: "request does not contain the file",
+          take: (texts, file) => generate(texts, file, ports),
+        });
+        return created(`${PATH}/${id}`);
       },
     }),
   ];
