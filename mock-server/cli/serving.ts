@@ -9,6 +9,7 @@ import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
 import { CommandError } from "./failure.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
 
 /** The address of the administrator whom the first start makes. */
@@ -65,7 +66,7 @@ export async function startServing(system: System, settings: ServeSettings, logg
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, domain, lock, ending),
+      stop: stopper(listening, domain, lock, ending, new Housekeeping(domain.deployments, system.timers, logger)),
     };
   } catch (error) {
     await domain?.close();
@@ -74,10 +75,17 @@ export async function startServing(system: System, settings: ServeSettings, logg
   }
 }
 
-function stopper(listening: Listening, domain: Domain, lock: DirectoryLock, ending: AbortController): Serving["stop"] {
+function stopper(
+  listening: Listening,
+  domain: Domain,
+  lock: DirectoryLock,
+  ending: AbortController,
+  housekeeping: Housekeeping,
+): Serving["stop"] {
   return async (graceMs) => {
     ending.abort();
     const cut = await listening.close(graceMs);
+    await housekeeping.stop();
     await domain.close();
     lock.release();
     return cut;

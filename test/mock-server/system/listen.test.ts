@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { isSystemError } from "@upkeep/shared/system";
+import { generate } from "selfsigned";
 import { expect, test } from "vitest";
 import { listen } from "../../../mock-server/system/listen.ts";
 
@@ -26,6 +28,28 @@ test("a port that is taken is told by its code", async () => {
 test("a certificate that is none is told as an error", async () => {
   const tls = { certificate: "not a certificate", key: "not a key" };
   await expect(listen(() => undefined, { host: HOST, port: 0, tls })).rejects.toThrow();
+});
+
+test("TLS is of version 1.2 at least, and 1.3 where the client has it", async () => {
+  const { private: key, cert: certificate } = await generate([{ name: "commonName", value: "localhost" }], {
+    keyType: "ec",
+  });
+  const server = await listen((_, response) => response.end(), { host: HOST, port: 0, tls: { certificate, key } });
+  const versionOf = async (options: ConnectionOptions): Promise<string | null> => {
+    const socket = connectTls({ ...options, host: HOST, port: server.port, rejectUnauthorized: false });
+    try {
+      await once(socket, "secureConnect");
+      return socket.getProtocol();
+    } finally {
+      socket.destroy();
+    }
+  };
+  expect(await versionOf({})).toBe("TLSv1.3");
+  expect(await versionOf({ maxVersion: "TLSv1.2" })).toBe("TLSv1.2");
+  const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
+  await expect(versionOf(old)).rejects.toThrow(/alert protocol version/);
+  await expect(versionOf({ maxVersion: "TLSv1.2", ciphers: "RC4:3DES:NULL@SECLEVEL=0" })).rejects.toThrow();
+  await server.close(LONG_MS);
 });
 
 test("closing lets an answer in flight finish, whole, and takes no new connections", async () => {

@@ -1,0 +1,53 @@
+import { createLogger } from "@upkeep/shared/logging";
+import type { Timers } from "@upkeep/shared/system";
+import { expect, test } from "vitest";
+import { Housekeeping } from "../../../mock-server/cli/housekeeping.ts";
+
+/** Timers whose time comes when the test says so. */
+class HeldTimers implements Timers {
+  readonly waiting = new Set<() => void>();
+
+  after(_delayMs: number, action: () => void) {
+    this.waiting.add(action);
+    return { cancel: () => void this.waiting.delete(action) };
+  }
+
+  sleep(): Promise<void> {
+    return Promise.reject(new Error("nobody sleeps here"));
+  }
+
+  goOff(): void {
+    const [action] = this.waiting;
+    if (action === undefined) throw new Error("nobody waits");
+    this.waiting.delete(action);
+    action();
+  }
+}
+
+test("silent devices are looked for again and again, also after a round that failed, until it is stopped", async () => {
+  const timers = new HeldTimers();
+  const lines: string[] = [];
+  const logger = createLogger({ level: "info", format: "json", write: (line) => lines.push(line), now: () => 0 });
+  const answers: (() => Promise<number>)[] = [
+    () => Promise.resolve(0),
+    () => Promise.reject(new Error("the database is away")),
+    () => Promise.resolve(3),
+  ];
+  let rounds = 0;
+  const failSilent = () => {
+    const answer = answers[rounds];
+    rounds += 1;
+    return answer === undefined ? Promise.resolve(0) : answer();
+  };
+  const housekeeping = new Housekeeping({ failSilent }, timers, logger);
+  for (let round = 1; round <= 3; round++) {
+    timers.goOff();
+    await expect.poll(() => timers.waiting.size).toBe(1);
+    expect(rounds).toBe(round);
+  }
+  expect(lines).toHaveLength(2);
+  expect(lines.join("")).toContain("the database is away");
+  expect(JSON.parse(lines[1] ?? "{}").devices).toBe(3);
+  await housekeeping.stop();
+  expect(timers.waiting.size).toBe(0);
+});
