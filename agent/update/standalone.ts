@@ -153,7 +153,8 @@ async function canRollBack(steps: StandaloneSteps, record: JournalRecord): Promi
 async function pendingRecord(steps: StandaloneSteps): Promise<JournalRecord | undefined> {
   const record = steps.options.store.update;
   if (record?.mode !== "standalone") return undefined;
-  if (!SETTLED.has(record.state)) return structuredClone(record);
+  // Of what failed before its artifact was known there is nothing to commit, and nothing to roll back.
+  if (!SETTLED.has(record.state) && record.artifact !== null) return structuredClone(record);
   await steps.walk(structuredClone(record), steps.restartOf);
   steps.signal.throwIfAborted();
   return undefined;

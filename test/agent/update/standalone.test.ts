@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { UpdateEngine } from "../../../agent/update/engine.ts";
+import { newRecord } from "../../../agent/update/journal.ts";
 import { stopsOf } from "../../../agent/update/standalone.ts";
 import { sourceOf } from "../support/artifacts.ts";
 import { type Cut, Life } from "../support/life.ts";
@@ -280,6 +281,22 @@ describe("after a power cut, an update by hand", () => {
         if (result.kind === "committed") expect(world.provides.artifact_name, where).toBe("new");
         expect(await (await world.start()).resumeInstall(), where).toEqual({ kind: "none-in-progress" });
       }
+    }
+  });
+
+  it("that failed before anything of the artifact was known is nothing to commit or to roll back", async () => {
+    for (const wish of ["commit", "rollback"] as const) {
+      const world = new World();
+      const update = {
+        ...newRecord("standalone", null),
+        state: "Cleanup",
+        failure: "the disk is full",
+        failureCode: "ENOSPC",
+      };
+      world.files.put(STORE, JSON.stringify({ version: 1, provides: null, update }));
+      const engine = await world.start();
+      expect(await engine[wish]()).toEqual({ kind: "none-in-progress" });
+      expect(engine.pending).toBeUndefined();
     }
   });
 });
