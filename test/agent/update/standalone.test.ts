@@ -288,7 +288,7 @@ describe("after a power cut, an update by hand", () => {
     for (const wish of ["commit", "rollback"] as const) {
       const world = new World();
       const update = {
-        ...newRecord("standalone", null),
+        ...newRecord("standalone", null, 0),
         state: "Cleanup",
         failure: "the disk is full",
         failureCode: "ENOSPC",
