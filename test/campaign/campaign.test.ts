@@ -22,7 +22,14 @@ test("every path comes to its end without any power cut, and no two paths have t
   expect(new Set(paths.map(({ name }) => name)).size).toBe(paths.length);
 });
 
-test.each(["no reboot: success", "two slots: success", "module reboots: ArtifactCommit fails"])(
+test.each([
+  "no reboot: success",
+  "two slots: success",
+  "module reboots: ArtifactCommit fails",
+  "rootfs-image: ArtifactCommit_Enter fails",
+  "no reboot: by hand, rollback",
+  "no reboot: two deployments, the first one aborted",
+])(
   "power cut before and after every call, in every way: %s",
   async (name) => {
     const total = newCount();

@@ -71,16 +71,17 @@ function watching(tell: AtInstant): (life: Life) => CallObserver {
  * Moves when a cut now could leave another world than a moment ago. That somebody looked at something in doubt
  * does not move it: the world of before that look has both answers in it, and was cut.
  */
-function momentOf({ machine, server, moduleCalls }: Life): string {
-  return `${machine.boots} ${machine.disk.version} ${machine.wallMs} ${server.version} ${moduleCalls.length}`;
+function momentOf({ machine, server, person, moduleCalls }: Life): string {
+  return `${person.identity} ${machine.boots} ${machine.disk.version} ${machine.wallMs} ${server.version} ${moduleCalls.length}`;
 }
 
 /** The world that a power cut now leaves, with nothing decided yet of what survives. */
-function worldAfterCut(world: World, { machine, server, moduleCalls }: Life): World {
+function worldAfterCut(world: World, { machine, server, person, moduleCalls }: Life): World {
   return {
     ...world,
     disk: afterPowerCut(machine.disk, UNDECIDED),
     server: server.clone(),
+    person: person.clone(),
     wallMs: machine.wallMs,
     moduleCalls: [...moduleCalls],
   };
@@ -90,8 +91,8 @@ function worldAfterCut(world: World, { machine, server, moduleCalls }: Life): Wo
  * Everything on which the life of a world depends. The simulation is deterministic: equal identities, equal
  * lives, call by call.
  */
-function identityOf({ disk, server, wallMs, moduleCalls }: World): string {
-  return `${fingerprint(disk)} ${server.identity} ${wallMs} ${moduleCalls.join()}`;
+function identityOf({ disk, server, person, wallMs, moduleCalls }: World): string {
+  return `${fingerprint(disk)} ${server.identity} ${person.identity} ${wallMs} ${moduleCalls.join()}`;
 }
 
 /** All cuts of one path. */

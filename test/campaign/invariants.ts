@@ -7,26 +7,30 @@ import {
 } from "../../mock-server/scenarios/simulation/index.ts";
 import { BACKUP, CURRENT, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
+import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";
-import { DATASTORE, NEW, OLD } from "./world.ts";
+import { DATASTORE, fileContent, NEW, OLD, softwareOf } from "./world.ts";
 
 function textOf(disk: Disk, path: string): string | undefined {
   const node = disk.find(path);
   return node?.kind === "file" || node?.kind === "device" ? new TextDecoder().decode(node.content.bytes) : undefined;
 }
 
-/** What the device runs, or will when it boots next: `old`, `new`, or a description of neither. */
+const NEITHER = "neither";
+
+/** What the device runs, or will when it boots next; a text that begins with `neither` if that is nothing whole. */
 function runningSoftware(path: CampaignPath, disk: Disk): string {
-  if (path.module.kind === "slots") {
-    const variables = parseEnvironment(textOf(disk, "/boot/env") ?? "");
-    if (variables.get("upgrade_available") !== "0") return "neither: the upgrade is not decided";
-    const device = disk.find(SLOTS[Number(variables.get("mender_boot_part"))] ?? "/");
-    const image = device?.kind === "device" ? readRootImage(device.content.bytes) : undefined;
-    return image === undefined ? "neither: the slot is not whole" : image.software;
+  if (path.module.kind === "files") {
+    const text = textOf(disk, CURRENT) ?? "nothing";
+    if (text === OLD) return OLD;
+    const software = text.slice(0, Math.max(text.indexOf("\n"), 0));
+    return text === fileContent(software) ? software : `${NEITHER}: half of it`;
   }
-  const text = textOf(disk, CURRENT) ?? "nothing";
-  if (text === OLD) return OLD;
-  return text === `${NEW}\n`.repeat(text.length / 4) && text.length === 700 ? NEW : "neither: half of it";
+  const variables = parseEnvironment(textOf(disk, "/boot/env") ?? "");
+  if (variables.get("upgrade_available") !== "0") return `${NEITHER}: the upgrade is not decided`;
+  const device = disk.find(SLOTS[Number(variables.get("mender_boot_part"))] ?? "/");
+  const image = device?.kind === "device" ? readRootImage(device.content.bytes) : undefined;
+  return image === undefined ? `${NEITHER}: the slot is not whole` : image.software;
 }
 
 /** True if nobody can say for certain what the device runs at the end of a failure on this path. */
@@ -41,7 +45,7 @@ function mayBeInconsistent({ module: { rollback, fails }, scripts, loops }: Camp
 }
 
 /** What stays, work or no work: the store, the log, and the place of the work tree. */
-const STAYS = /^(upkeep-store\.json|deployments\.\d{4}\.deployment-1\.log|modules)$/;
+const STAYS = /^(upkeep-store\.json|deployments\.\d{4}\.deployment-\d\.log|modules)$/;
 
 /** True if `node` is a file, or the work tree itself, or there is one below it. */
 function hasFiles(node: DiskNode | undefined): boolean {
@@ -73,29 +77,72 @@ export function updateIn(disk: Disk): boolean {
   return storeOn(disk).update !== null;
 }
 
+/** What the device says of itself at the end, and what it is. */
+interface Outcome {
+  /** Runs now. */
+  readonly software: string | undefined;
+  /** Is provided. */
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+}
+
+function outcomeOf(path: CampaignPath, disk: Disk, store: StoreText): Outcome {
+  const name = store.provides?.artifact_name;
+  const version = store.provides?.["rootfs-image.version"];
+  return { software: path.empty ? name : runningSoftware(path, disk), name, version };
+}
+
+/** What is said to have happened in all: what is installed now (`undefined`: that is not certain), and what was said last. */
+interface Said {
+  readonly software: string | undefined;
+  readonly last: string;
+}
+
+function saidByServer(path: CampaignPath, server: ServerModel): Said {
+  let said: Said = { software: OLD, last: "nothing" };
+  for (const [index, software] of softwareOf(path).entries()) {
+    const { final, aborted } = server.deployment(index);
+    // Of an aborted deployment the server does not take the final status any more: the device may have been through.
+    if (aborted) said = { software: final === "success" ? undefined : said.software, last: `aborted, ${final}` };
+    else if (final === "success") said = { software, last: final };
+    else said = { ...said, last: final ?? "nothing" };
+  }
+  return said;
+}
+
+function saidToPerson({ told }: Person): Said {
+  const software = told === "committed" ? NEW : told === "rolled-back" || told === "failed old" ? OLD : undefined;
+  return { software, last: `to the person: ${told}` };
+}
+
+/** The report, what runs and what is provided must agree. */
+function disagreements(path: CampaignPath, { software, last }: Said, outcome: Outcome, diskFails: boolean): string[] {
+  const { software: runs, name, version } = outcome;
+  const told = `${last} was reported, and the device runs ${runs} and provides ${name} ${version}`;
+  const agrees = runs === name && name === version;
+  if (last === "success" || last === "to the person: committed") return agrees && runs === software ? [] : [told];
+  if (!diskFails && !mayBeInconsistent(path)) return agrees && (software ?? runs) === runs ? [] : [told];
+  // Nobody can say for certain what runs, and the device does not claim to.
+  return name === runs || name?.endsWith("_INCONSISTENT") ? [] : [told];
+}
+
 /** What must hold once the device has come to rest. */
-export function violationsOf(path: CampaignPath, disk: Disk, server: ServerModel, diskFails = false): string[] {
+export function violationsOf(
+  path: CampaignPath,
+  disk: Disk,
+  { server, person }: { readonly server: ServerModel; readonly person: Person },
+  diskFails = false,
+): string[] {
   const violations: string[] = [];
-  const { final } = server;
-  if (final === undefined && !server.aborted) violations.push("the server never learned how it ended");
-  if (final === "failure" && !server.aborted && server.logs === 0 && !diskFails)
-    violations.push("the server never got the log");
+  for (const index of server.offered.keys()) {
+    const { final, aborted, logs } = server.deployment(index);
+    if (final === undefined && !aborted) violations.push("the server never learned how it ended");
+    if (final === "failure" && !aborted && logs === 0 && !diskFails) violations.push("the server never got the log");
+  }
   const store = storeOn(disk);
   if (store.update !== null) violations.push("the device polls while an update is in its journal");
-  const software = path.empty ? store.provides?.artifact_name : runningSoftware(path, disk);
-  const name = store.provides?.artifact_name;
-  const inconsistent = name === `${NEW}_INCONSISTENT`;
-  if (final === "success" && !server.aborted) {
-    if (software !== NEW) violations.push(`success was reported, and the device runs ${software}`);
-    if (name !== NEW || store.provides?.["rootfs-image.version"] !== NEW)
-      violations.push(`success was reported, and the device provides ${JSON.stringify(store.provides)}`);
-  } else if (!diskFails && !mayBeInconsistent(path)) {
-    if (software !== OLD && !(server.aborted && final === "success" && software === NEW))
-      violations.push(`${final ?? "aborted"} was reported, and the device runs ${software}`);
-    if (name !== software) violations.push(`the device runs ${software} and provides ${name}`);
-  } else if (name !== software && !inconsistent) {
-    violations.push(`the device runs ${software} and provides ${name}`);
-  }
+  const said = path.standalone === undefined ? saidByServer(path, server) : saidToPerson(person);
+  violations.push(...disagreements(path, said, outcomeOf(path, disk, store), diskFails));
   const left = leftovers(path, disk);
   if (left.length > 0 && !diskFails) violations.push(`left behind: ${left.join(", ")}`);
   return violations;

@@ -14,6 +14,7 @@ import {
 import { type DeviceOptions, deviceProgram, SILENT } from "./device.ts";
 import { updateIn, violationsOf } from "./invariants.ts";
 import { type ModuleWatch, moduleProgram } from "./modules.ts";
+import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";
 import { bootLoaderOf, type World } from "./world.ts";
 
@@ -30,6 +31,7 @@ export interface Life {
   readonly moduleCalls: readonly string[];
   readonly machine: SimulatedMachine;
   readonly server: ServerModel;
+  readonly person: Person;
   readonly time: VirtualTime;
 }
 
@@ -55,7 +57,7 @@ function programsOf(world: World, watch: ModuleWatch): Programs {
   return {
     ...BOOT_LOADER_TOOLS,
     "/bin/model-module": ({ args: [, ...args], ...context }) =>
-      moduleProgram(world.path.module, world.prepared.payload, watch)({ ...context, args }),
+      moduleProgram(world.path.module, world.prepared.payloads, watch)({ ...context, args }),
     "/bin/script": async ({ args }) => Number(args[0]),
   };
 }
@@ -65,7 +67,8 @@ function outage(world: World, { server, time }: Life): Weather {
   const { unreachableMs } = world.path;
   let sinceMs: number | undefined;
   return () => {
-    if (unreachableMs === undefined || server.reports.length < 2 || server.final !== undefined) return undefined;
+    const { reports, final } = server.deployment(0);
+    if (unreachableMs === undefined || reports.length < 2 || final !== undefined) return undefined;
     sinceMs ??= time.nowMs;
     return time.nowMs < sinceMs + unreachableMs ? { refused: "ECONNREFUSED" } : undefined;
   };
@@ -75,6 +78,7 @@ function outage(world: World, { server, time }: Life): Weather {
 export async function live(world: World, options: LifeOptions = {}): Promise<LifeEnd> {
   const time = new VirtualTime();
   const server = world.server.clone();
+  const person = world.person.clone();
   const watch: ModuleWatch = {
     last: undefined,
     runs: (pid) => machine.runs(pid),
@@ -108,7 +112,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     },
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
-  const life: Life = { machine, server, time, moduleCalls: watch.calls };
+  const life: Life = { machine, server, person, time, moduleCalls: watch.calls };
   const outageWeather = outage(world, life);
   if (options.observer) Object.assign(observer, options.observer(life));
   if (options.weather) weather = options.weather(life);
@@ -119,6 +123,8 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   });
 
   const program = deviceProgram({
+    person,
+    artifact: world.prepared.artifacts[0] ?? new Uint8Array(0),
     logger: options.logger ?? SILENT,
     stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
     ...(options.wrapStore === undefined ? {} : { wrapStore: options.wrapStore }),
@@ -147,8 +153,9 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     }
   }
   violations.push(...watch.violations, ...server.violations);
-  if (watch.calls.filter((call) => call === "ArtifactInstall").length > 1)
+  const installs = watch.calls.filter((call) => call === "ArtifactInstall").length;
+  if (world.path.standalone === undefined && installs > server.offered.length)
     violations.push("the same deployment was installed twice");
-  if (atRest) violations.push(...violationsOf(world.path, machine.disk, server, options.diskFails));
+  if (atRest) violations.push(...violationsOf(world.path, machine.disk, { server, person }, options.diskFails));
   return { violations, boots: machine.boots, moduleCalls: watch.calls };
 }

@@ -1,5 +1,6 @@
 import { readFile, readTextFile, removeDurably, replaceFile, type System } from "@upkeep/shared/system";
 import type { RebootAnswer } from "../../agent/modules/index.ts";
+import { runRootfsImage } from "../../agent/modules/rootfs-image/index.ts";
 import {
   BOOT_ENVIRONMENT,
   type ProgramContext,
@@ -9,8 +10,11 @@ import {
 
 /** How the simulated update module behaves. */
 export interface ModuleBehaviour {
-  /** `files`: replaces a file of its own; `slots`: writes the other root file system, as rootfs-image does. */
-  readonly kind: "files" | "slots";
+  /**
+   * `files`: replaces a file of its own; `slots`: writes the other root file system, in the manner of
+   * rootfs-image; `rootfs-image`: the agent's own module for that, as it is.
+   */
+  readonly kind: "files" | "slots" | "rootfs-image";
   readonly reboot: RebootAnswer;
   readonly rollback: boolean;
   /** Calls that do half of their work and then fail. */
@@ -22,6 +26,7 @@ export interface ModuleBehaviour {
 export const APP = "/data/app";
 export const CURRENT = `${APP}/current`;
 export const BACKUP = `${APP}/backup`;
+export const SLOT_BYTES = 1024;
 export const SLOTS: Readonly<Record<number, string>> = { 2: "/dev/slot-2", 3: "/dev/slot-3" };
 /** Which slot the kernel was started from. */
 export const BOOTED_SLOT = "/run/booted-slot";
@@ -78,7 +83,7 @@ function filesActions(
   context: ProgramContext,
   tree: string,
   behaviour: ModuleBehaviour,
-  expected: Uint8Array,
+  payloads: readonly Buffer[],
 ): Actions {
   const { system } = context;
   const { files } = system;
@@ -94,7 +99,7 @@ function filesActions(
     },
     ArtifactInstall: async (fail) => {
       const payload = await readFile(files, staged, LIMIT_BYTES);
-      if (payload === undefined || !payload.equals(expected))
+      if (payload === undefined || !payloads.some((one) => one.equals(payload)))
         throw new Error("VIOLATION: the payload to install is not whole");
       const current = await readFile(files, CURRENT, LIMIT_BYTES);
       if (current !== undefined && (await files.status(BACKUP)) === undefined)
@@ -113,7 +118,7 @@ function filesActions(
   };
 }
 
-function slotsActions(context: ProgramContext, tree: string, expected: Uint8Array): Actions {
+function slotsActions(context: ProgramContext, tree: string, payloads: readonly Buffer[]): Actions {
   const { system } = context;
   const { files } = system;
   const original = `${tree}/tmp/orig-part`;
@@ -140,10 +145,11 @@ function slotsActions(context: ProgramContext, tree: string, expected: Uint8Arra
       const active = (await bootVariables(system)).get("mender_boot_part");
       const other = otherSlot(active);
       const device = await files.open(SLOTS[Number(other)] ?? "", "read");
-      const image = new Uint8Array(expected.length);
+      const image = Buffer.alloc(SLOT_BYTES);
       await device.read(image);
       await device.close();
-      if (!Buffer.from(expected).equals(image)) throw new Error("VIOLATION: the image to boot is not whole");
+      if (!payloads.some((one) => one.equals(image.subarray(0, one.length))))
+        throw new Error("VIOLATION: the image to boot is not whole");
       await replaceFile(files, original, active ?? "");
       if (fail) return;
       await setBootVariables(system, {
@@ -171,6 +177,12 @@ function slotsActions(context: ProgramContext, tree: string, expected: Uint8Arra
   };
 }
 
+/** The agent's own module, which finds slots, mounts and boot loader as it does on a device. */
+function builtIn({ system, environment, stdout, stderr }: ProgramContext, call: string, tree: string): Promise<0 | 1> {
+  const context = { system, workTree: tree, root: undefined, environment, say: (line: string) => stderr(`${line}\n`) };
+  return runRootfsImage(call, context, stdout, stderr);
+}
+
 /** What the campaign watches while modules run. */
 export interface ModuleWatch {
   /** Process of the call before, and whether that still runs. */
@@ -182,7 +194,11 @@ export interface ModuleWatch {
 }
 
 /** The update module: speaks protocol v3, reaches everything through its own door, keeps its state on the disk. */
-export function moduleProgram(behaviour: ModuleBehaviour, payload: Uint8Array, watch: ModuleWatch): SimulatedProgram {
+export function moduleProgram(
+  behaviour: ModuleBehaviour,
+  payloads: readonly Buffer[],
+  watch: ModuleWatch,
+): SimulatedProgram {
   return async (context) => {
     const [call = "", tree = ""] = context.args;
     if (watch.last !== undefined && watch.runs(watch.last))
@@ -200,6 +216,7 @@ export function moduleProgram(behaviour: ModuleBehaviour, payload: Uint8Array, w
 
   async function act(context: ProgramContext, call: string, tree: string): Promise<number> {
     const fail = behaviour.fails.has(call);
+    if (behaviour.kind === "rootfs-image") return await builtIn(context, call, tree);
     if (call === "NeedsArtifactReboot") context.stdout(`${behaviour.reboot}\n`);
     else if (call === "SupportsRollback") context.stdout(behaviour.rollback ? "Yes\n" : "No\n");
     else if (call === "ProvidePayloadFileSizes") context.stdout(behaviour.kind === "slots" ? "Yes\n" : "No\n");
@@ -207,8 +224,8 @@ export function moduleProgram(behaviour: ModuleBehaviour, payload: Uint8Array, w
       const relative: ProgramContext = { ...context, openFifo: (path) => context.openFifo(`${tree}/${path}`) };
       const actions =
         behaviour.kind === "slots"
-          ? slotsActions(relative, tree, payload)
-          : filesActions(relative, tree, behaviour, payload);
+          ? slotsActions(relative, tree, payloads)
+          : filesActions(relative, tree, behaviour, payloads);
       await actions[call]?.(fail);
     }
     return fail ? 1 : 0;

@@ -1,4 +1,5 @@
 import type { ModuleBehaviour } from "./modules.ts";
+import type { Plan } from "./person.ts";
 
 /** One way through the table of states, without any power cut. */
 export interface CampaignPath {
@@ -17,6 +18,10 @@ export interface CampaignPath {
   readonly loops?: boolean;
   /** The artifact has no payload. */
   readonly empty?: boolean;
+  /** Another deployment waits behind the first one. */
+  readonly second?: boolean;
+  /** Installed by hand, by somebody with this in mind; the server has nothing for the device. */
+  readonly standalone?: Plan;
 }
 
 type Base = Pick<ModuleBehaviour, "kind" | "reboot" | "rollback" | "streams">;
@@ -27,6 +32,7 @@ const BASES: Readonly<Record<string, Base>> = {
   "agent reboots": { kind: "files", reboot: "Automatic", rollback: true, streams: false },
   "two slots": { kind: "slots", reboot: "Automatic", rollback: true, streams: true },
   "no rollback": { kind: "files", reboot: "No", rollback: false, streams: true },
+  "rootfs-image": { kind: "rootfs-image", reboot: "Automatic", rollback: true, streams: true },
 };
 
 const MODULE_CALLS = [
@@ -60,6 +66,8 @@ function withBase(
 
 /** Calls that this kind of module gets at all. */
 function relevantCalls(base: Base): readonly string[] {
+  // The agent's own module fails only for reasons.
+  if (base.kind === "rootfs-image") return [];
   return MODULE_CALLS.filter((call) => {
     if (call === "Download") return base.kind === "files";
     if (call === "DownloadWithFileSizes") return base.kind === "slots";
@@ -74,7 +82,7 @@ export function campaignPaths(): CampaignPath[] {
   for (const [base, module] of Object.entries(BASES)) {
     paths.push(withBase(base));
     for (const call of relevantCalls(module)) paths.push(withBase(base, { name: `${call} fails`, fails: [call] }));
-    for (const call of ["ArtifactFailure", "Cleanup"])
+    for (const call of module.kind === "rootfs-image" ? [] : ["ArtifactFailure", "Cleanup"])
       paths.push(withBase(base, { name: `ArtifactInstall fails, and ${call}`, fails: ["ArtifactInstall", call] }));
     const reports = module.reboot === "No" ? 3 : 4;
     for (let report = 1; report <= reports; report++)
@@ -91,7 +99,21 @@ export function campaignPaths(): CampaignPath[] {
     paths.push(withBase(base, { name: "server unreachable for ten minutes", unreachableMs: 600_000 }));
     paths.push(withBase(base, { name: "server unreachable for an hour", unreachableMs: 3600_000 }));
   }
-  paths.push(withBase("two slots", { name: "image that does not start", badImage: true }));
+  for (const base of ["two slots", "rootfs-image"])
+    paths.push(withBase(base, { name: "image that does not start", badImage: true }));
+  for (const script of ["ArtifactInstall_Leave", "ArtifactCommit_Enter", "ArtifactCommit_Leave"])
+    paths.push(withBase("rootfs-image", { name: `${script} fails`, scripts: { [`${script}_10`]: 1 } }));
+  paths.push(withBase("rootfs-image", { name: "damaged artifact", corrupted: true }));
+  paths.push(withBase("rootfs-image", { name: "server unreachable for an hour", unreachableMs: 3600_000 }));
+  for (const base of ["no reboot", "no rollback", "rootfs-image"])
+    paths.push(withBase(base, { name: "two deployments", second: true }));
+  paths.push(withBase("no reboot", { name: "two deployments, the first one aborted", second: true, abortAtReport: 2 }));
+  for (const standalone of ["commit", "rollback"] as const) {
+    for (const base of Object.keys(BASES)) paths.push(withBase(base, { name: `by hand, ${standalone}`, standalone }));
+    for (const call of ["ArtifactInstall", "ArtifactCommit", "ArtifactRollback"])
+      paths.push(withBase("no reboot", { name: `by hand, ${standalone}, ${call} fails`, standalone, fails: [call] }));
+  }
+  paths.push(withBase("no reboot", { name: "by hand, empty payload", standalone: "commit", empty: true }));
   paths.push(
     withBase("module reboots", {
       name: "ArtifactVerifyReboot and the rollback's reboot fail",

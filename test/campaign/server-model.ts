@@ -1,90 +1,134 @@
+import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { SimulatedAnswer } from "../../mock-server/scenarios/simulation/index.ts";
 
+export const SERVER = "http://server";
+
 /** The reports after which a deployment is over. */
 const FINAL = new Set(["success", "failure"]);
+const OF_DEPLOYMENT = new RegExp(`^${DEVICE_PATHS.status("([^/]+)").replace(/status$/, "(status|log)")}$`);
 
-export interface ServerFacts {
-  readonly deployment: string;
+export interface OfferedDeployment {
+  readonly id: string;
   readonly artifact: Uint8Array;
   /** The server aborts the deployment when this report, counted from 1, arrives. */
   readonly abortAtReport?: number;
 }
 
-/** A small model of the server: one deployment for one device. What it must never see is noted as a violation. */
-export class ServerModel {
-  readonly facts: ServerFacts;
+/** What the server knows of one deployment on the device. */
+interface DeviceDeployment {
   readonly reports: string[];
-  violations: string[];
   final: string | undefined;
   aborted: boolean;
-  logs = 0;
+  logs: number;
+}
+
+/** A small model of the server: deployments for one device, the oldest first. What it must never see is noted as a violation. */
+export class ServerModel {
+  readonly offered: readonly OfferedDeployment[];
+  readonly #deployments: readonly DeviceDeployment[];
+  readonly violations: string[];
   /** Polls that found nothing to install. */
   idlePolls = 0;
   /** Moves with every change. */
   version = 0;
 
-  constructor(facts: ServerFacts, from?: ServerModel) {
-    this.facts = facts;
-    this.reports = [...(from?.reports ?? [])];
+  constructor(offered: readonly OfferedDeployment[], from?: ServerModel) {
+    this.offered = offered;
     this.violations = [...(from?.violations ?? [])];
-    this.final = from?.final;
-    this.aborted = from?.aborted ?? false;
-    this.logs = from?.logs ?? 0;
+    this.#deployments = offered.map((_, index) => {
+      const { reports, final, aborted, logs } = from?.deployment(index) ?? NEW_DEPLOYMENT;
+      return { reports: [...reports], final, aborted, logs };
+    });
+  }
+
+  /** The deployment that was offered as the `index`th, from 0. */
+  deployment(index: number): Readonly<DeviceDeployment> {
+    return this.#deployments[index] ?? NEW_DEPLOYMENT;
   }
 
   /** Everything on which its answers depend, and what is said of it at the end. */
   get identity(): string {
-    return JSON.stringify([this.reports, this.violations, this.final ?? null, this.aborted, this.logs]);
+    return JSON.stringify([this.#deployments, this.violations]);
   }
 
   clone(): ServerModel {
-    return new ServerModel(this.facts, this);
+    return new ServerModel(this.offered, this);
   }
 
-  answer({ method, url, body }: HttpRequest): SimulatedAnswer {
-    switch (`${method} ${url.slice(url.indexOf("/", "http://".length))}`) {
-      case "POST /login":
-        return { status: 200, body: "token" };
-      case "POST /next":
-        return this.#next();
-      case "GET /artifact":
-        return {
-          status: 200,
-          headers: { "content-length": String(this.facts.artifact.length) },
-          body: this.facts.artifact,
-        };
-      case "PUT /status":
-        return this.#report(String(body));
-      case "PUT /log":
-        this.logs++;
-        this.version++;
-        return { status: 204 };
-      case "PUT /inventory":
-        return { status: 200 };
-      default:
-        return { status: 404 };
-    }
-  }
-
-  #next(): SimulatedAnswer {
-    if (this.final === undefined && !this.aborted) return { status: 200, body: this.facts.deployment };
-    this.idlePolls++;
+  answer({ method, url, headers = {}, body }: HttpRequest): SimulatedAnswer {
+    const path = url.slice(SERVER.length);
+    if (path === DEVICE_PATHS.authRequests) return { status: 200, body: "token" };
+    const [, artifact] = /^\/artifacts\/(\d+)$/.exec(path) ?? [];
+    if (artifact !== undefined) return this.#artifact(Number(artifact), headers.range);
+    if (headers.authorization !== "Bearer token") return { status: 401 };
+    if (path === DEVICE_PATHS.nextV2) return this.#next();
+    if (path === DEVICE_PATHS.inventory) return { status: 200 };
+    const [, id, what] = OF_DEPLOYMENT.exec(path) ?? [];
+    const index = this.offered.findIndex((one) => one.id === id);
+    if (method !== "PUT" || index < 0) return { status: 404 };
+    if (what === "status") return this.#report(index, String(body));
+    this.#deployment(index).logs++;
+    this.version++;
     return { status: 204 };
   }
 
-  #report(status: string): SimulatedAnswer {
-    this.version++;
-    this.reports.push(status);
-    if (FINAL.has(status)) {
-      if (this.final !== undefined && this.final !== status)
-        this.violations.push(`the final status was ${this.final}, and then ${status}`);
-      // An aborted deployment is over; what the device reports all the same must still be one thing.
-      this.final ??= status;
-      return { status: this.aborted ? 409 : 204 };
+  #artifact(index: number, range: string | undefined): SimulatedAnswer {
+    const bytes = this.offered[index]?.artifact;
+    if (bytes === undefined) return { status: 404 };
+    const headers = { etag: `"artifact-${index}"`, "content-length": String(bytes.length) };
+    const [, from] = /^bytes=(\d+)-/.exec(range ?? "") ?? [];
+    if (from === undefined) return { status: 200, headers, body: bytes };
+    const rest = bytes.subarray(Number(from));
+    if (rest.length === 0) return { status: 416 };
+    const partial = {
+      "content-length": String(rest.length),
+      "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+    };
+    return { status: 206, headers: { ...headers, ...partial }, body: rest };
+  }
+
+  #deployment(index: number): DeviceDeployment {
+    const deployment = this.#deployments[index];
+    if (deployment === undefined) throw new RangeError(`there is no deployment ${index}`);
+    return deployment;
+  }
+
+  /** The deployment that is to be carried out now; −1 if none is left. */
+  get #current(): number {
+    return this.#deployments.findIndex(({ final, aborted }) => final === undefined && !aborted);
+  }
+
+  #next(): SimulatedAnswer {
+    const index = this.#current;
+    if (index < 0) {
+      this.idlePolls++;
+      return { status: 204 };
     }
-    if (this.final !== undefined && !this.aborted) this.violations.push(`${status} was reported after ${this.final}`);
-    if (this.reports.length === this.facts.abortAtReport) this.aborted = true;
-    return { status: this.aborted ? 409 : 204 };
+    const source = { uri: `${SERVER}/artifacts/${index}` };
+    return { status: 200, body: JSON.stringify({ id: this.offered[index]?.id, artifact: { source } }) };
+  }
+
+  #report(index: number, body: string): SimulatedAnswer {
+    this.version++;
+    const deployment = this.#deployment(index);
+    const { status } = JSON.parse(body) as { status: string };
+    const current = this.#current;
+    if (current >= 0 && index > current)
+      this.violations.push(`${status} was reported for deployment ${index}, and ${current} is not over`);
+    const { reports, final, aborted } = deployment;
+    reports.push(status);
+    if (FINAL.has(status)) {
+      if (final !== undefined && final !== status)
+        this.violations.push(`the final status was ${final}, and then ${status}`);
+      // An aborted deployment is over; what the device reports all the same must still be one thing.
+      deployment.final ??= status;
+      return { status: aborted ? 409 : 204 };
+    }
+    if (final !== undefined && !aborted) this.violations.push(`${status} was reported after ${final}`);
+    if (reports.length === this.offered[index]?.abortAtReport) deployment.aborted = true;
+    return { status: deployment.aborted ? 409 : 204 };
   }
 }
+
+const NEW_DEPLOYMENT: Readonly<DeviceDeployment> = { reports: [], final: undefined, aborted: false, logs: 0 };

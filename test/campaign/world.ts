@@ -1,7 +1,8 @@
 import { writeArtifact } from "@upkeep/shared/artifact/write";
 import { BootLoader, Disk, rootImage } from "../../mock-server/scenarios/simulation/index.ts";
-import { APP, CURRENT, SLOTS } from "./modules.ts";
+import { APP, CURRENT, SLOT_BYTES, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
+import { Person } from "./person.ts";
 import { ServerModel } from "./server-model.ts";
 
 export const DATASTORE = "/data/upkeep";
@@ -9,15 +10,17 @@ export const MODULES = "/usr/share/mender/modules/v3";
 export const ROOTFS_SCRIPTS = "/etc/mender/scripts";
 export const OLD = "old";
 export const NEW = "new";
+export const NEWER = "newer";
 const PAYLOAD_TYPE = "model";
 const PAYLOAD_BYTES = 700;
 
-/** What outlives a power cut: the device's disk, the server, and time. */
+/** What outlives a power cut: the device's disk, the server, the person, and time. */
 export interface World {
   readonly path: CampaignPath;
   readonly prepared: Prepared;
   readonly disk: Disk;
   readonly server: ServerModel;
+  readonly person: Person;
   readonly wallMs: number;
   /** Calls of the update module so far. */
   readonly moduleCalls: readonly string[];
@@ -26,8 +29,9 @@ export interface World {
 /** What is made once for a path. */
 export interface Prepared {
   readonly path: CampaignPath;
-  readonly artifact: Uint8Array;
-  readonly payload: Uint8Array;
+  /** In the order in which they are offered. */
+  readonly artifacts: readonly Uint8Array[];
+  readonly payloads: readonly Buffer[];
 }
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -56,13 +60,32 @@ async function written(
   return content;
 }
 
+/** What the file of a module that replaces a file holds. */
+export function fileContent(software: string): string {
+  return `${software}\n`.repeat(Math.ceil(PAYLOAD_BYTES / (software.length + 1)));
+}
+
+/** What the deployments of a path install, one after the other. */
+export function softwareOf(path: CampaignPath): readonly string[] {
+  return path.second ? [NEW, NEWER] : [NEW];
+}
+
 export async function prepare(path: CampaignPath): Promise<Prepared> {
-  const payload =
-    path.module.kind === "slots"
-      ? rootImage({ software: NEW, boots: path.badImage !== true, sizeBytes: PAYLOAD_BYTES })
-      : bytes(`${NEW}\n`.repeat(PAYLOAD_BYTES / 4));
+  const made: { artifact: Uint8Array; payload: Buffer }[] = [];
+  for (const software of softwareOf(path)) made.push(await prepareOne(path, software));
+  return { path, artifacts: made.map(({ artifact }) => artifact), payloads: made.map(({ payload }) => payload) };
+}
+
+async function prepareOne(path: CampaignPath, software: string) {
+  const payload = Buffer.from(
+    path.module.kind === "files"
+      ? bytes(fileContent(software))
+      : rootImage({ software, boots: path.badImage !== true, sizeBytes: PAYLOAD_BYTES }),
+  );
+  const type = path.module.kind === "rootfs-image" ? path.module.kind : PAYLOAD_TYPE;
+  const provides = { "rootfs-image.version": software };
   const common = {
-    artifactName: NEW,
+    artifactName: software,
     deviceTypes: ["board"],
     compression: "none",
     clearsProvides: ["rootfs-image.*"],
@@ -73,15 +96,15 @@ export async function prepare(path: CampaignPath): Promise<Prepared> {
   }));
   const artifact = await written((sink) =>
     path.empty
-      ? writeArtifact({ kind: "bootstrap", ...common, provides: { "rootfs-image.version": NEW } }, sink)
+      ? writeArtifact({ kind: "bootstrap", ...common, provides }, sink)
       : writeArtifact(
           {
             kind: "module-image",
             ...common,
-            type: PAYLOAD_TYPE,
+            type,
             files: [fileOf("payload", payload)],
             scripts,
-            provides: { "rootfs-image.version": NEW },
+            provides,
             noDefaultSoftwareVersion: true,
           },
           sink,
@@ -91,11 +114,11 @@ export async function prepare(path: CampaignPath): Promise<Prepared> {
     const at = artifact.indexOf(Buffer.from(payload.subarray(0, 100)));
     artifact[at + 300] = (artifact[at + 300] ?? 0) ^ 1;
   }
-  return { path, artifact, payload };
+  return { artifact, payload };
 }
 
 export function bootLoaderOf(): BootLoader {
-  return new BootLoader({ slots: SLOTS, slotBytes: 1024 });
+  return new BootLoader({ slots: SLOTS, slotBytes: SLOT_BYTES });
 }
 
 function put(disk: Disk, path: string, content: Uint8Array, mode = 0o644): void {
@@ -103,27 +126,43 @@ function put(disk: Disk, path: string, content: Uint8Array, mode = 0o644): void 
   disk.write(disk.openForWriting(path, mode, true), 0, content, path);
 }
 
-/** A device fresh from the factory, and a server that has a deployment for it. */
+/** The slots as configuration and kernel know them; which one is mounted is written at each boot. */
+function putKernelFacts(disk: Disk): void {
+  const [[a, partA] = [], [b, partB] = []] = Object.entries(SLOTS);
+  put(disk, "/etc/mender/mender.conf", bytes(JSON.stringify({ RootfsPartA: partA, RootfsPartB: partB })));
+  for (const number of [a, b]) {
+    const block = `/sys/class/block/slot-${number}`;
+    put(disk, `${block}/dev`, bytes(`8:${number}\n`));
+    put(disk, `${block}/size`, bytes(`${SLOT_BYTES / 512}\n`));
+  }
+}
+
+/** A device fresh from the factory, and a server that has deployments for it, or a person who has an artifact. */
 export function newWorld(prepared: Prepared): World {
   const disk = Disk.blank();
   disk.addMount({ path: "/run", volatile: true });
+  disk.addMount({ path: "/proc", volatile: true });
   bootLoaderOf().install(disk, { 2: rootImage({ software: OLD, sizeBytes: PAYLOAD_BYTES }) });
-  put(disk, `${MODULES}/${PAYLOAD_TYPE}`, bytes("#!/bin/model-module\n"), 0o755);
+  for (const type of [PAYLOAD_TYPE, "rootfs-image"])
+    put(disk, `${MODULES}/${type}`, bytes("#!/bin/model-module\n"), 0o755);
+  if (prepared.path.module.kind === "rootfs-image") putKernelFacts(disk);
   put(disk, CURRENT, bytes(OLD));
   disk.makeDirectory(APP, 0o755);
   const provides = { artifact_name: OLD, "rootfs-image.version": OLD };
   put(disk, `${DATASTORE}/upkeep-store.json`, bytes(JSON.stringify({ version: 1, provides, update: null })));
   disk.syncAll();
-  const { abortAtReport } = prepared.path;
+  const { standalone, abortAtReport } = prepared.path;
+  const offered = prepared.artifacts.map((artifact, index) => ({
+    id: `deployment-${index + 1}`,
+    artifact,
+    ...(abortAtReport === undefined || index > 0 ? {} : { abortAtReport }),
+  }));
   return {
     path: prepared.path,
     prepared,
     disk,
-    server: new ServerModel({
-      deployment: "deployment-1",
-      artifact: prepared.artifact,
-      ...(abortAtReport === undefined ? {} : { abortAtReport }),
-    }),
+    server: new ServerModel(standalone === undefined ? offered : []),
+    person: new Person(standalone),
     wallMs: START_MS,
     moduleCalls: [],
   };

@@ -50,7 +50,7 @@ class SimulatedFileHandle implements FileHandle {
     return this.#process.call("file.write", this.#path, () => {
       this.#check("write", this.#mode !== "read");
       const at = this.#mode === "append" ? this.#file.content.length : (position ?? this.#position);
-      this.#disk.write(this.#file, at, data, this.#path);
+      this.#disk.write(this.#file, at, data, this.#path, this.#mode === "append" ? true : undefined);
       if (position === undefined) this.#position = at + data.length;
     });
   }
@@ -131,6 +131,46 @@ export interface FifoReader {
   close(): Promise<void>;
 }
 
+/** A FIFO, opened for reading as any file is. */
+class SimulatedFifoHandle implements FileHandle {
+  readonly #reader: FifoReader;
+  readonly #path: string;
+  readonly #status: FileStatus;
+  #left: Uint8Array | undefined = new Uint8Array(0);
+
+  constructor(reader: FifoReader, path: string, status: FileStatus) {
+    this.#reader = reader;
+    this.#path = path;
+    this.#status = status;
+  }
+
+  async read(buffer: Uint8Array, position?: number): Promise<number> {
+    if (position !== undefined) throw diskError("ESPIPE", "read", this.#path);
+    if (this.#left?.length === 0) this.#left = await this.#reader.read();
+    if (this.#left === undefined) return 0;
+    const found = this.#left.subarray(0, buffer.length);
+    this.#left = this.#left.subarray(found.length);
+    buffer.set(found);
+    return found.length;
+  }
+
+  async write(): Promise<void> {
+    throw diskError("EBADF", "write", this.#path);
+  }
+
+  async sync(): Promise<void> {
+    throw diskError("EINVAL", "fsync", this.#path);
+  }
+
+  async status(): Promise<FileStatus> {
+    return this.#status;
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.close();
+  }
+}
+
 /** Open a FIFO for reading; resolves when somebody has it open for writing, as on Linux. */
 export function openFifoReader(process: SimulatedProcess, disk: Disk, path: string): Promise<FifoReader> {
   return process.callThatWaits("fifo.open", path, (done, failed) => {
@@ -192,12 +232,16 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
     return node === undefined ? undefined : statusOf(node);
   };
   return {
-    open: (path, mode, permissions = 0o666) =>
-      process.call(
+    open: async (path, mode, permissions = 0o666) => {
+      const status = mode === "read" && process.alive ? statusAt(path) : undefined;
+      if (status?.kind === "fifo")
+        return new SimulatedFifoHandle(await openFifoReader(process, disk, path), path, status);
+      return await process.call(
         `files.open ${mode}`,
         path,
         () => new SimulatedFileHandle(process, disk, opened(path, mode, permissions), path, mode),
-      ),
+      );
+    },
     status: (path) => process.call("files.status", path, () => statusAt(path)),
     list: (directory) =>
       process.call("files.list", directory, () =>

@@ -43,7 +43,9 @@ export interface MountOptions {
  *
  * What it promises after a power cut, and no more: a file's bytes as of the last `sync`, the names of a
  * directory as of the last `syncDirectory`. Changes since then survive or not, each by itself and in any
- * combination (`survival.ts`), except that a rename is one change and never done by half.
+ * combination (`survival.ts`), except that a rename is one change and never done by half, and that what was
+ * appended to a file survives in order, as it does on file systems that write data before the new length: nothing
+ * of it after something that is not there as a whole. A log of many unsynced lines has few fates thereby.
  */
 export class Disk {
   readonly root: DirectoryNode;
@@ -160,7 +162,7 @@ export class Disk {
   }
 
   /** Write; what does not fit any more is not written, and the error says so. */
-  write(file: FileNode, offset: number, data: Uint8Array, path: string): void {
+  write(file: FileNode, offset: number, data: Uint8Array, path: string, appended?: true): void {
     if (data.length === 0) return;
     const growth = Math.max(0, offset + data.length - file.content.length);
     // A device has the size that it has.
@@ -170,7 +172,7 @@ export class Disk {
       const kept = fits.slice();
       file.content = file.content.written(offset, kept);
       file.modifiedMs = this.now();
-      this.#changed(file, { kind: "write", offset, data: kept });
+      this.#changed(file, { kind: "write", offset, data: kept, ...(appended && { appended }) });
     }
     if (fits.length < data.length) throw diskError("ENOSPC", "write", path);
   }

@@ -15,7 +15,13 @@ export interface Mount {
 /** A change of a file's bytes since its last sync. */
 export type FileChange =
   | { readonly kind: "truncate" }
-  | { readonly kind: "write"; readonly offset: number; readonly data: Uint8Array };
+  | {
+      readonly kind: "write";
+      readonly offset: number;
+      readonly data: Uint8Array;
+      /** Through a handle that only appends. */
+      readonly appended?: true;
+    };
 
 interface NodeFacts {
   readonly mount: Mount;

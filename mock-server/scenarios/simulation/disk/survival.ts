@@ -90,8 +90,12 @@ export function unsyncedChanges(disk: Disk): number {
 
 function survivingContent({ content: durable, changes }: FileDoubt, survival: Survival): Content {
   let content = durable;
+  let ended = false;
   for (const change of changes) {
+    const appended = change.kind === "write" && change.appended === true;
+    if (appended && ended) continue;
     const fate = survival.write(change);
+    ended ||= appended && fate !== "kept";
     if (fate === "lost") continue;
     if (change.kind === "truncate") content = content.truncated(0);
     else if (fate === "kept") content = content.written(change.offset, change.data);

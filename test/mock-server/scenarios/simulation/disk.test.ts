@@ -8,8 +8,11 @@ import {
   EVERY_WRITE_ZEROS,
   EVERYTHING_KEPT,
   EVERYTHING_LOST,
+  fingerprint,
   NAMES_LOST,
+  type Survival,
   survivalByChance,
+  UNDECIDED,
   unsyncedChanges,
   WRITES_LOST,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
@@ -261,4 +264,97 @@ test("every byte that a power cut leaves was once written there, or is a zero; w
     }),
     { numRuns: 500 },
   );
+});
+
+/** Notes what it is asked, and keeps everything. */
+function curious(): { readonly asked: string[]; readonly survival: Survival } {
+  const asked: string[] = [];
+  const note = <T>(what: string, answer: T): T => {
+    asked.push(what);
+    return answer;
+  };
+  return {
+    asked,
+    survival: {
+      name: () => note("name", true),
+      write: ({ kind }) => note(kind, "kept" as const),
+      mode: () => note("mode", true),
+    },
+  };
+}
+
+test("nobody decides what survives until somebody looks, and then only that", () => {
+  const disk = Disk.blank();
+  disk.makeDirectory("/d", 0o755);
+  put(disk, "/d/a", "a");
+  put(disk, "/d/b", "b");
+  const { asked, survival } = curious();
+  const survived = afterPowerCut(disk, survival);
+  expect(asked).toEqual([]);
+  expect(survived.find("/d/a")?.kind).toBe("file");
+  expect(asked).toEqual(["name", "name"]);
+  expect(contentOf(survived, "/d/a")).toBe("a");
+  expect(asked).toEqual(["name", "name", "write"]);
+  // To remove something nobody needs to know what of it there is.
+  survived.remove("/d");
+  expect(asked).toEqual(["name", "name", "write"]);
+});
+
+test("what nobody looked at is still undecided at the next power cut", () => {
+  const disk = Disk.blank();
+  put(disk, "/a", "bytes");
+  const once = afterPowerCut(disk, UNDECIDED);
+  expect(contentOf(afterPowerCut(once, EVERYTHING_LOST), "/a")).toBeUndefined();
+  expect(contentOf(afterPowerCut(once, EVERYTHING_KEPT), "/a")).toBe("bytes");
+  expect(contentOf(afterPowerCut(once, WRITES_LOST), "/a")).toBe("");
+});
+
+test("names that a rename ties together are decided together", () => {
+  const disk = Disk.blank();
+  put(disk, "/a", "old", { synced: true, named: true });
+  put(disk, "/a.new", "new", { synced: true, named: true });
+  disk.rename("/a.new", "/a");
+  const once = afterPowerCut(disk, UNDECIDED);
+  for (const [survival, a, unfinished] of [
+    [EVERYTHING_LOST, "old", "new"],
+    [EVERYTHING_KEPT, "new", undefined],
+  ] as const) {
+    const survived = afterPowerCut(once, survival);
+    expect([contentOf(survived, "/a"), contentOf(survived, "/a.new")]).toEqual([a, unfinished]);
+  }
+});
+
+test("an orderly end decides for ever what it kept", () => {
+  const disk = Disk.blank();
+  put(disk, "/a", "bytes");
+  disk.syncAll();
+  expect(contentOf(afterPowerCut(afterPowerCut(disk, UNDECIDED), EVERYTHING_LOST), "/a")).toBe("bytes");
+});
+
+test("what was appended survives in order: nothing after what was lost or torn", () => {
+  for (const [fates, left] of [
+    [["kept", "lost", "kept"], "one "],
+    [["kept", { keptBytes: 2, zeros: false }, "kept"], "one tw"],
+    [["kept", "kept", "lost"], "one two "],
+  ] as const) {
+    const disk = Disk.blank();
+    put(disk, "/log", "", { named: true });
+    const file = disk.openForWriting("/log", 0o600, false);
+    for (const word of ["one ", "two ", "three "]) disk.write(file, file.content.length, bytes(word), "/log", true);
+    const answers = [...fates];
+    const survival: Survival = { ...EVERYTHING_KEPT, write: () => answers.shift() ?? "kept" };
+    expect(contentOf(afterPowerCut(disk, survival), "/log")).toBe(left);
+  }
+});
+
+test("disks have the same fingerprint if nothing can tell them apart, doubts included", () => {
+  const make = (text: string, synced: boolean) => {
+    const disk = Disk.blank();
+    put(disk, "/a", text, { synced, named: true });
+    return afterPowerCut(disk, UNDECIDED);
+  };
+  expect(fingerprint(make("text", true))).toBe(fingerprint(make("text", true)));
+  expect(fingerprint(make("text", false))).toBe(fingerprint(make("text", false)));
+  const different = [make("text", true), make("text", false), make("next", true), make("next", false)];
+  expect(new Set(different.map(fingerprint)).size).toBe(4);
 });
