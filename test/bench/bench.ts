@@ -1,149 +1,182 @@
 /**
- * `npm run bench`: how long, how much processor time and how much memory an installation takes, beside the
- * peer, in one run on one machine. Prints ratios; `-- --json` prints everything for programs.
+ * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
+ * peak memory), peak memory by size, idle memory, start-up, and bytes on the wire with connections that are cut.
+ * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
+ * some of it.
  */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { peerPath } from "../interop/peers.ts";
-import { DEVICE_TYPE, makeDevice, makeImage, makeSparse, PAYLOAD_TYPE } from "./material.ts";
-import { best, type Command, type Measurement, measure } from "./measure.ts";
+import { startServer } from "../support/server.ts";
+import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
+import { measureIdle } from "./idle.ts";
+import { measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
+import { makeSparse } from "./material.ts";
+import type { Measurement } from "./measure.ts";
+import { measureStartUp } from "./startup.ts";
+import { measureWire } from "./wire.ts";
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
+    /** Parts to measure, separated by commas; all of them if absent. */
+    only: { type: "string" },
+    /** MiB of the image that is installed. */
     size: { type: "string", default: "1024" },
+    /** Installations by each client. */
     runs: { type: "string", default: "3" },
-    /** Sizes between which peak memory must not differ. */
+    /** MiB of the files between which peak memory must not differ. */
     memory: { type: "string", default: "64,4096" },
+    /** Starts of each program. */
+    starts: { type: "string", default: "15" },
+    /** Seconds that idle daemons are left alone before their memory is looked at. */
+    settle: { type: "string", default: "30" },
+    /** MiB of the image that comes over connections that are cut, and of a connection's life. */
+    wire: { type: "string", default: "10" },
+    cut: { type: "string", default: "3" },
   },
 });
-const sizeMiB = wholeNumber("size", options.size);
-const runs = wholeNumber("runs", options.runs);
-const memorySizesMiB = options.memory.split(",").map((text) => wholeNumber("memory", text));
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name}: "${text}" is no whole number above 0`);
   return value;
 }
-
-const repository = join(import.meta.dirname, "../..");
-const upkeepServer = join(repository, "mock-server/bin/upkeep-server.mjs");
-const upkeep = join(repository, "agent/bin/upkeep.cjs");
+const MIB = 1024 * 1024;
+const sizeMiB = wholeNumber("size", options.size);
+const runs = wholeNumber("runs", options.runs);
+const starts = wholeNumber("starts", options.starts);
+const settleSeconds = wholeNumber("settle", options.settle);
+const wireMiB = wholeNumber("wire", options.wire);
+const cutMiB = wholeNumber("cut", options.cut);
+const sizesMiB = options.memory.split(",").map((text) => wholeNumber("memory", text));
 
 /** Aims: our share of the peer's wall time. */
 const AIMS: Readonly<Record<string, number>> = { none: 0.9, gzip: 0.7 };
+/** The peer waits for a minute after each cut. */
+const WIRE_MS_MAX = 20 * 60_000;
 
+const missing = missingPeer();
+const clients: readonly ClientName[] = missing === undefined ? ["upkeep", "mender"] : ["upkeep"];
 const folder = mkdtempSync(join(tmpdir(), "upkeep-bench-"));
 
 function say(line: string): void {
   if (!options.json) process.stdout.write(`${line}\n`);
 }
-
-/** Write an artifact with our own writer, so that the bench needs no peer but the one it measures. */
-function writeArtifact(payload: string, compression: string, name: string): string {
-  const artifact = join(folder, `${name}-${compression}.mender`);
-  const flags = ["-T", PAYLOAD_TYPE, "-n", name, "-t", DEVICE_TYPE, "-f", payload, "-o", artifact];
-  measure({
-    program: process.execPath,
-    args: [upkeepServer, "artifact", "write", "module-image", ...flags, "--compression", compression],
-  });
-  return artifact;
-}
-
-/** The two programs, each on a fresh device. */
-const PROGRAMS: Readonly<Record<string, (device: ReturnType<typeof makeDevice>, artifact: string) => Command>> = {
-  upkeep: ({ root }, artifact) => ({ program: process.execPath, args: [upkeep, "--root", root, "install", artifact] }),
-  mender: ({ etc, share, data }, artifact) => ({
-    // The peer's paths are fixed: give it ours in a mount namespace of its own.
-    program: "/usr/bin/unshare",
-    args: [
-      "--mount",
-      "sh",
-      "-c",
-      `mount --bind "$1" /etc/mender && mount --bind "$2" /usr/share/mender && shift 2 && exec "$@"`,
-      "sh",
-      etc,
-      share,
-      ...["mender", "--config", join(etc, "mender.conf"), "--data", data, "--no-syslog", "install", artifact],
-    ],
-  }),
-};
-
-function measureInstall(program: string, artifact: string, times: number): Measurement {
-  const command = PROGRAMS[program];
-  if (command === undefined) throw new Error(`no such program: ${program}`);
-  const measurements = Array.from({ length: times }, () => {
-    const place = mkdtempSync(join(folder, "run-"));
-    try {
-      return measure(command(makeDevice(place), artifact));
-    } finally {
-      rmSync(place, { recursive: true, force: true });
-    }
-  });
-  return best(measurements);
-}
-
-function missingPeer(): string | undefined {
-  if (peerPath("mender") === undefined) return "mender is not installed (Debian's package mender-client has it)";
-  if (process.getuid?.() !== 0)
-    return "measuring mender needs root: its paths are fixed, so it runs in a mount namespace";
-  return undefined;
-}
-
-const row = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(12)).join("");
+const row = (cells: readonly string[]): void =>
+  say(cells.map((cell, index) => (index === 0 ? cell.padEnd(24) : cell.padStart(14))).join(""));
+const mib = (kib: number): string => `${(kib / 1024).toFixed(1)} MiB`;
 const describe = ({ wallSeconds, cpuSeconds, peakKiB }: Measurement): string[] => [
   `${wallSeconds.toFixed(2)} s`,
   `${cpuSeconds.toFixed(2)} s`,
-  `${(peakKiB / 1024).toFixed(0)} MiB`,
+  mib(peakKiB),
 ];
 
-function run(): unknown {
-  const missing = missingPeer();
+function install(): unknown {
   say(`Installing an ext4 image of ${sizeMiB} MiB of real libraries; the update module reads the stream and drops it.`);
-  say(`Best of ${runs} runs of the whole process, interleaved. Node ${process.version}.`);
-  if (missing !== undefined) say(`Without the peer: ${missing}.`);
-  say(row(["", "wall", "cpu", "peak memory"]));
+  say(`Best of ${runs} runs of the whole process, in turns.`);
+  row(["", "wall", "cpu", "peak memory"]);
+  return Object.entries(AIMS).map(([compression, aim]) => {
+    const measured = measureInstalls(clients, { folder, sizeMiB, compression, runs });
+    for (const [client, measurement] of Object.entries(measured))
+      row([`${client} ${compression}`, ...describe(measurement)]);
+    const { upkeep, mender } = measured;
+    const ratio = upkeep &&
+      mender && {
+        wall: upkeep.wallSeconds / mender.wallSeconds,
+        cpu: upkeep.cpuSeconds / mender.cpuSeconds,
+        peak: upkeep.peakKiB / mender.peakKiB,
+      };
+    if (ratio) row([`ratio (aim <= ${aim})`, ratio.wall.toFixed(2), ratio.cpu.toFixed(2), ratio.peak.toFixed(2)]);
+    return { compression, aim, ...measured, ratio: ratio ?? null };
+  });
+}
 
-  const image = makeImage(folder, sizeMiB);
-  const installs = Object.entries(AIMS).map(([compression, aim]) => {
-    const artifact = writeArtifact(image, compression, "image");
-    const ours = measureInstall("upkeep", artifact, runs);
-    say(row([`upkeep ${compression}`, ...describe(ours)]));
-    const peer = missing === undefined ? measureInstall("mender", artifact, runs) : undefined;
-    if (peer !== undefined) say(row([`mender ${compression}`, ...describe(peer)]));
-    const ratio = peer && {
-      wall: ours.wallSeconds / peer.wallSeconds,
-      cpu: ours.cpuSeconds / peer.cpuSeconds,
-      peak: ours.peakKiB / peer.peakKiB,
-    };
-    if (ratio !== undefined) {
-      say(row(["ratio", ratio.wall.toFixed(2), ratio.cpu.toFixed(2), ratio.peak.toFixed(2)]));
-      say(row(["", `aim <= ${aim}`, "", ""]));
+function memory(): unknown {
+  say("Installing a file of each size, without content of its own:");
+  row(["", "wall", "cpu", "peak memory"]);
+  const peaks = measurePeaks(clients, folder, sizesMiB);
+  for (const peak of peaks)
+    for (const client of clients) {
+      const measured = peak[client];
+      if (measured) row([`${client} ${peak.sizeMiB} MiB`, ...describe(measured)]);
     }
-    rmSync(artifact);
-    return { compression, aim, upkeep: ours, mender: peer ?? null, ratio: ratio ?? null };
-  });
+  const ratios = Object.fromEntries(
+    clients.map((client) => {
+      const all = peaks.map((peak) => peak[client]?.peakKiB ?? Number.NaN);
+      return [client, Math.max(...all) / Math.min(...all)];
+    }),
+  );
+  for (const [client, ratio] of Object.entries(ratios)) row([`ratio ${client}`, "", "", ratio.toFixed(2)]);
+  return { peaks, ratios };
+}
 
-  say("\nPeak memory of upkeep by size of the artifact:");
-  const memory = memorySizesMiB.map((size) => {
-    const artifact = writeArtifact(makeSparse(folder, size), "none", `sparse-${size}`);
-    const measured = measureInstall("upkeep", artifact, 1);
-    rmSync(artifact);
-    say(row([`${size} MiB`, ...describe(measured)]));
-    return { sizeMiB: size, ...measured };
-  });
-  const peaks = memory.map(({ peakKiB }) => peakKiB);
-  const memoryRatio = Math.max(...peaks) / Math.min(...peaks);
-  say(row(["ratio", "", "", memoryRatio.toFixed(2)]));
-  return { node: process.version, sizeMiB, runs, missingPeer: missing ?? null, installs, memory, memoryRatio };
+async function idle(): Promise<unknown> {
+  say(
+    `Memory of daemons that wait for their next poll, ${settleSeconds} s after the last one's first, at the same time:`,
+  );
+  const server = await startServer(join(folder, "idle-server"));
+  try {
+    const measured = await measureIdle(clients, { folder, server, settleSeconds });
+    row(["", "resident", "proportional", "to node"]);
+    const node = measured.node?.residentKiB ?? Number.NaN;
+    for (const [name, { residentKiB, proportionalKiB }] of Object.entries(measured))
+      row([name, mib(residentKiB), mib(proportionalKiB), (residentKiB / node).toFixed(2)]);
+    return measured;
+  } finally {
+    await server.stop();
+  }
+}
+
+function startup(): unknown {
+  say(`Start-up: the best of ${starts} starts of each, in turns. The peer is started in a mount namespace of its own.`);
+  const measured = measureStartUp(clients, folder, starts);
+  for (const [name, ms] of Object.entries(measured)) row([name, `${ms.toFixed(0)} ms`]);
+  return measured;
+}
+
+async function wire(): Promise<unknown> {
+  say(`On the wire: an update of ${wireMiB} MiB by the daemon, each connection cut after ${cutMiB} MiB.`);
+  const server = await startServer(join(folder, "wire-server"));
+  try {
+    const artifact = writeArtifact(folder, makeSparse(folder, wireMiB), "none", "wire");
+    await server.management.upload(artifact);
+    row(["", "down", "of artifact", "up", "connections", "cuts", "time", "result"]);
+    const measured: Record<string, unknown> = {};
+    for (const client of clients) {
+      const wireOptions = { folder, server, artifact, release: "wire", cutAfterBytes: cutMiB * MIB };
+      const one = await measureWire(client, { ...wireOptions, limitMs: WIRE_MS_MAX });
+      measured[client] = one;
+      const { downBytes, upBytes, ratio, connections, cuts, seconds, status } = one;
+      const numbers = [ratio.toFixed(4), `${upBytes} B`, String(connections), String(cuts)];
+      row([client, `${downBytes} B`, ...numbers, `${seconds.toFixed(1)} s`, status]);
+    }
+    return measured;
+  } finally {
+    await server.stop();
+  }
+}
+
+const PARTS: Readonly<Record<string, () => unknown>> = { install, memory, idle, startup, wire };
+
+function chosenParts(): string[] {
+  const names = options.only?.split(",") ?? Object.keys(PARTS);
+  const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown === undefined) return names;
+  throw new Error(`--only: there is no part "${unknown}", only ${Object.keys(PARTS).join(", ")}`);
 }
 
 try {
-  if (!existsSync(join(repository, "agent/dist/upkeep.cjs"))) throw new Error("run npm run build first");
-  const report = run();
+  const parts = chosenParts();
+  demandBuild();
+  say(`Node ${process.version}.`);
+  if (missing !== undefined) say(`Without the peer: ${missing}.`);
+  const report: Record<string, unknown> = { node: process.version, sizeMiB, runs, missingPeer: missing ?? null };
+  for (const part of parts) {
+    say("");
+    report[part] = await PARTS[part]?.();
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

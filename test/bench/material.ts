@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export const PAYLOAD_TYPE = "drop";
 export const DEVICE_TYPE = "bench";
 
 /** Reads what it is streamed and drops it: what is left is the client's own work. */
-const DROP_MODULE = `#!/bin/sh
+export const DROP_MODULE = `#!/bin/sh
 set -e
 case "$1" in
   Download)
@@ -36,9 +36,10 @@ function chooseFiles(from: string, into: string, bytes: number): void {
   walk(from);
 }
 
-/** An ext4 image of `mebibytes`, nine tenths of it real libraries of this machine. */
+/** An ext4 image of `mebibytes`, nine tenths of it real libraries of this machine. Made once in a folder. */
 export function makeImage(folder: string, mebibytes: number): string {
   const image = join(folder, `image-${mebibytes}.ext4`);
+  if (existsSync(image)) return image;
   const content = join(folder, `content-${mebibytes}`);
   mkdirSync(content);
   chooseFiles("/usr/lib", content, mebibytes * 1024 * 1024 * 0.9);

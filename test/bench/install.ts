@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type ClientName, COMMANDS, UPKEEP_SERVER } from "./clients.ts";
+import { DEVICE_TYPE, makeDevice, makeImage, makeSparse, PAYLOAD_TYPE } from "./material.ts";
+import { best, type Measurement, measure } from "./measure.ts";
+
+/** Write an artifact with our own writer, so that the bench needs no peer but the one it measures. */
+export function writeArtifact(folder: string, payload: string, compression: string, name: string): string {
+  const artifact = join(folder, `${name}-${compression}.mender`);
+  const flags = ["-T", PAYLOAD_TYPE, "-n", name, "-t", DEVICE_TYPE, "-f", payload, "-o", artifact];
+  measure({
+    program: process.execPath,
+    args: [UPKEEP_SERVER, "artifact", "write", "module-image", ...flags, "--compression", compression],
+  });
+  return artifact;
+}
+
+function installOnce(client: ClientName, artifact: string, folder: string): Measurement {
+  const place = mkdtempSync(join(folder, "run-"));
+  try {
+    return measure(COMMANDS[client](makeDevice(place), ["install", artifact]));
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** The best of several installations by each client, in turns: the machine treats them alike. */
+export function measureInstalls(
+  clients: readonly ClientName[],
+  { folder, sizeMiB, compression, runs }: { folder: string; sizeMiB: number; compression: string; runs: number },
+): Partial<Record<ClientName, Measurement>> {
+  const artifact = writeArtifact(folder, makeImage(folder, sizeMiB), compression, "image");
+  const measured: Partial<Record<ClientName, Measurement[]>> = {};
+  for (let run = 0; run < runs; run++)
+    for (const client of clients)
+      measured[client] = [...(measured[client] ?? []), installOnce(client, artifact, folder)];
+  rmSync(artifact);
+  return Object.fromEntries(Object.entries(measured).map(([client, all]) => [client, best(all)]));
+}
+
+/** Installation of files of these sizes by each client: peak memory must not follow the size. */
+export function measurePeaks(
+  clients: readonly ClientName[],
+  folder: string,
+  sizesMiB: readonly number[],
+): readonly ({ readonly sizeMiB: number } & Partial<Record<ClientName, Measurement>>)[] {
+  return sizesMiB.map((sizeMiB) => {
+    const artifact = writeArtifact(folder, makeSparse(folder, sizeMiB), "none", `sparse-${sizeMiB}`);
+    const measured = clients.map((client) => [client, installOnce(client, artifact, folder)]);
+    rmSync(artifact);
+    return { sizeMiB, ...Object.fromEntries(measured) };
+  });
+}
