@@ -8,6 +8,11 @@ const INPUT_BYTES = 16 * 1024;
 /** What the decoder says (XZ_MEMLIMIT_ERROR) of a dictionary larger than 64 MiB, which is what `xz -9` uses. */
 const MEMORY_LIMIT = "error code 4";
 
+/** What a CommonJS package exports: its names, or, where a bundler made a chunk of it, one object with them. */
+function exportsOf<T extends object>(module: T & { readonly default?: T }): T {
+  return module.default ?? module;
+}
+
 /** The source in small pieces, its very last byte a piece of its own. */
 async function* lastByteApart(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held: Uint8Array | undefined;
@@ -28,7 +33,7 @@ async function* lastByteApart(source: AsyncIterable<Uint8Array>): AsyncGenerator
  * with its last byte and that byte comes alone, being done before it means that something stands behind.
  */
 export async function* unxz(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
-  const { XzReadableStream } = await import("xz-decompress");
+  const { XzReadableStream } = exportsOf(await import("xz-decompress"));
   const pieces = lastByteApart(source);
   const input: { stopped: boolean; ended: boolean; failed?: { readonly error: unknown } } = {
     stopped: false,
