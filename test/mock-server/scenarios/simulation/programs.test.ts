@@ -263,6 +263,37 @@ describe("FIFOs", () => {
     expect(found.third).toBe("enough");
   });
 
+  test("a program may open one as it opens a file: the opening waits for a writer, and the end is read as nothing", async () => {
+    let said = "";
+    const programs: Programs = {
+      "/bin/filer": async ({ system: { files }, stdout }) => {
+        const fifo = await files.open("/fifo", "read");
+        const buffer = new Uint8Array(4);
+        for (let count = await fifo.read(buffer); count > 0; count = await fifo.read(buffer))
+          stdout(`${text(buffer.subarray(0, count))}|`);
+        await expect(fifo.read(buffer, 0)).rejects.toMatchObject({ code: "ESPIPE" });
+        await fifo.close();
+        return 0;
+      },
+    };
+    const exit = await run(
+      async (system) => {
+        await system.files.makeFifo("/fifo");
+        const onStdout = (data: Uint8Array): void => {
+          said += text(data);
+        };
+        const program = await system.processes.start({ command: "filer", args: [], onStdout });
+        const writer = await openWhenRead(system);
+        await writer.write(bytes("one two"));
+        await writer.close();
+        return await program.exit;
+      },
+      { programs },
+    );
+    expect(exit).toEqual({ code: 0 });
+    expect(said).toBe("one |two|");
+  });
+
   test("names that are taken, missing or no FIFO are refused", async () => {
     const codes = await run(async ({ files }) => {
       await files.makeFifo("/fifo");
