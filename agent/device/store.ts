@@ -112,9 +112,10 @@ export class DeviceStore {
 
   /** Make a change durable as one transaction. When it rejects, {@link provides} and {@link update} are as before. */
   async save(change: StoreChange): Promise<void> {
-    const content = structuredClone({ ...this.#content, ...change }) as StoreContent;
-    await replaceFile(this.#files, this.#path, `${JSON.stringify(content, undefined, 1)}\n`, 0o600);
-    this.#content = content;
+    const text = JSON.stringify({ ...this.#content, ...change }, undefined, 1);
+    await replaceFile(this.#files, this.#path, `${text}\n`, 0o600);
+    // A copy, as the journal's record goes on changing; and just what a restart would find.
+    this.#content = JSON.parse(text) as StoreContent;
   }
 }
 

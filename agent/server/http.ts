@@ -56,11 +56,11 @@ export class HttpClient {
 
   /** The answer, after redirects. Read its body, or cancel it: until then the exchange is under way. */
   async ask(question: Question): Promise<HttpResponse> {
-    const { signal, end } = this.#limited(question);
+    const { signal, endLimit, end } = this.#limited(question);
     try {
       const answer = await this.#follow(question, signal);
       if (question.streams) {
-        end();
+        endLimit();
         return answer;
       }
       const cancel = (): void => {
@@ -87,8 +87,11 @@ export class HttpClient {
     return isSystemError(error) ? connectionFault(error, question.what, question.url, this.now()) : error;
   }
 
-  /** A signal that is aborted when the exchange takes too long, and what ends that limit. */
-  #limited({ signal, what, url }: Question): { signal: AbortSignal; end: () => void } {
+  /**
+   * A signal that is aborted with the question's own one and when the exchange takes too long, what ends that limit,
+   * and what ends both.
+   */
+  #limited({ signal, what, url }: Question): { signal: AbortSignal; endLimit: () => void; end: () => void } {
     const { answerMsMax } = this.#settings;
     const limit = new AbortController();
     const timer = this.#system.timers.after(answerMsMax, () => {
@@ -96,9 +99,17 @@ export class HttpClient {
       const message = `${what}: ${host}: the exchange was not over after ${answerMsMax / 1000} s`;
       limit.abort(new AgentError("connection-stalled", message, { retryable: true }));
     });
+    // Not AbortSignal.any: the caller's signal lives as long as the program, and what hangs on it must come off again.
+    const onAbort = (): void => limit.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
     return {
-      signal: signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]),
-      end: () => timer.cancel(),
+      signal: limit.signal,
+      endLimit: () => timer.cancel(),
+      end: () => {
+        timer.cancel();
+        signal?.removeEventListener("abort", onAbort);
+      },
     };
   }
 
