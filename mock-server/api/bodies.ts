@@ -47,7 +47,9 @@ function readAnnounced(request: FastifyRequest["raw"]): Promise<Buffer> {
       resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
     });
     request.once("error", reject);
-    request.once("close", () => reject(new SystemError("ECONNRESET", "the client broke off its request")));
+    request.once("close", () => {
+      if (!request.readableEnded) reject(new SystemError("ECONNRESET", "the client broke off its request"));
+    });
   });
 }
 

@@ -2,16 +2,27 @@ import type { Database, Statement } from "better-sqlite3";
 import {
   type CompiledQuery,
   type DatabaseConnection,
+  type LimitNode,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  ValueNode,
 } from "kysely";
 import type { Language } from "./dialect.ts";
 
+/** Limits stand in the statement itself: SQLite plans a statement anew whenever a limit is bound to it. */
+class LiteralLimits extends SqliteQueryCompiler {
+  protected override visitLimit(node: LimitNode): void {
+    const value: unknown = ValueNode.is(node.limit) ? node.limit.value : undefined;
+    if (Number.isSafeInteger(value)) this.append(`limit ${value}`);
+    else super.visitLimit(node);
+  }
+}
+
 export const SQLITE: Language = {
   createAdapter: () => new SqliteAdapter(),
-  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createQueryCompiler: () => new LiteralLimits(),
   createIntrospector: (db) => new SqliteIntrospector(db),
 };
 

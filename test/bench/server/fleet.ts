@@ -35,7 +35,6 @@ export async function makeFleet(directory: string, devices: number, sample: numb
   // The file is thrown away if this is cut short.
   sqlite.pragma("synchronous = OFF");
   const ids = fill(sqlite, devices, system.clock.now());
-  sqlite.exec("analyze");
   sqlite.pragma("wal_checkpoint(TRUNCATE)");
   const seed = sqlite.prepare<[], string>("select value from secrets where name = 'device-tokens'").pluck().get();
   sqlite.close();
