@@ -1,0 +1,93 @@
+import { type Kysely, Migrator, sql } from "kysely";
+import { describe, expect, inject, test } from "vitest";
+import type { Engine } from "../../../../mock-server/storage/engines/engine.ts";
+import { openPostgresEngine } from "../../../../mock-server/storage/engines/postgres-engine.ts";
+import { openSqliteEngine } from "../../../../mock-server/storage/engines/sqlite-engine.ts";
+import { Storage, type StorageLocation } from "../../../../mock-server/storage/index.ts";
+import { migrations } from "../../../../mock-server/storage/migrations/index.ts";
+import { NodeFiles } from "../../../../mock-server/system/files.ts";
+import { makeRecords, RECORDS_KIND, type TestRecords } from "../../records-fixture.ts";
+
+const files = new NodeFiles();
+const versions = Object.keys(await migrations.getMigrations());
+
+function openEngine(location: StorageLocation): Promise<Engine> {
+  if ("url" in location) return openPostgresEngine(location.url);
+  return openSqliteEngine("memory" in location ? location : { ...location, files });
+}
+
+/** Records as a server of that version left them: written with the columns that the first version had. */
+async function leaveRecords(location: StorageLocation, version: string): Promise<void> {
+  const engine = await openEngine(location);
+  const { error } = await engine.migrate((db, schema) =>
+    new Migrator({
+      db,
+      provider: migrations,
+      ...(schema === undefined ? {} : { migrationTableSchema: schema }),
+    }).migrateTo(version),
+  );
+  expect(error).toBeUndefined();
+  await engine.write(async (db) => {
+    await sql`insert into devices (id, identity_sha256, identity_json, status, created_ms, updated_ms)
+      values ('d1', 'x', '{"mac":"1"}', 'accepted', 1, 2)`.execute(db);
+    await sql`insert into artifacts (id, name, description, format_version, signed, size_bytes, sha256,
+        device_types_json, depends_json, provides_json, clears_provides_json, payloads_json, modified_ms)
+      values ('a1', 'release-1', '', 3, 0, 5000000000, 'x', '["board"]', '{}', '{}', '[]', '[]', 3)`.execute(db);
+    await sql`insert into deployments (id, sequence, name, artifact_name, force_installation, all_devices,
+        target_count, device_count, status, total_size_bytes, created_ms, active_sha256)
+      values ('p1', 1, 'first', 'release-1', 0, 0, 1, 1, 'inprogress', 5000000000, 4, 'x')`.execute(db);
+    await sql`insert into deployment_counters (deployment_id, status, count)
+      values ('p1', 'installing', 1)`.execute(db);
+    await sql`insert into device_deployments (deployment_id, device_id, sequence, status, created_ms, started_ms,
+        attempt, artifact_id, request_json)
+      values ('p1', 'd1', 1, 'installing', 5, 6, 1, 'a1', '{"device_type":"board"}')`.execute(db);
+  });
+  await engine.close();
+}
+
+/** Every column of every table, with its type. */
+async function columnsOf(location: StorageLocation): Promise<unknown> {
+  const engine = await openEngine(location);
+  const read = (db: Kysely<never>) =>
+    "url" in location
+      ? sql`select table_name as name, column_name as column, data_type as type, is_nullable as nullable
+          from information_schema.columns where table_schema = current_schema() order by 1, 2`.execute(db)
+      : sql`select m.name as name, c.name as column, c.type as type, c."notnull" as nullable
+          from sqlite_master m, pragma_table_info(m.name) c where m.type = 'table' order by 1, 2`.execute(db);
+  const { rows } = await engine.read((db) => read(db as unknown as Kysely<never>));
+  await engine.close();
+  return rows;
+}
+
+// Records in memory are gone with the server: there are no older ones.
+describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
+  async function withRecords(work: (records: TestRecords) => Promise<void>): Promise<void> {
+    const records = await makeRecords(RECORDS_KIND, inject("postgresUrl"));
+    try {
+      await work(records);
+    } finally {
+      await records.remove();
+    }
+  }
+
+  test.each(versions)("of version %s become those of this server, and keep what they had", async (version) => {
+    await withRecords(async ({ location }) => {
+      await leaveRecords(location, version);
+      const storage = await Storage.open(location, files);
+      await storage.read(async ({ devices, artifacts, deployments, deviceDeployments, counters }) => {
+        expect(await devices.find("d1")).toMatchObject({ status: "accepted", created_ms: 1, updated_ms: 2 });
+        expect(await artifacts.find("a1")).toMatchObject({ sizeBytes: 5_000_000_000, deviceTypes: ["board"] });
+        expect(await deployments.find("p1")).toMatchObject({ status: "inprogress", total_size_bytes: 5_000_000_000 });
+        expect(await deviceDeployments.find("p1", "d1")).toMatchObject({ status: "installing", artifact_id: "a1" });
+        expect(await deviceDeployments.oldestOpen("d1", 0)).toMatchObject({ deployment_id: "p1" });
+        expect((await counters.of("p1")).installing).toBe(1);
+      });
+      await storage.close();
+
+      await withRecords(async (fresh) => {
+        await (await Storage.open(fresh.location, files)).close();
+        expect(await columnsOf(location)).toEqual(await columnsOf(fresh.location));
+      });
+    });
+  });
+});
