@@ -36,13 +36,13 @@ function chooseFiles(from: string, into: string, bytes: number): void {
   walk(from);
 }
 
-/** An ext4 image of `mebibytes`, nine tenths of it real libraries of this machine. Made once in a folder. */
+/** An ext4 image of `mebibytes`, four fifths of it real libraries of this machine. Made once in a folder. */
 export function makeImage(folder: string, mebibytes: number): string {
   const image = join(folder, `image-${mebibytes}.ext4`);
   if (existsSync(image)) return image;
   const content = join(folder, `content-${mebibytes}`);
   mkdirSync(content);
-  chooseFiles("/usr/lib", content, mebibytes * 1024 * 1024 * 0.9);
+  chooseFiles("/usr/lib", content, mebibytes * 1024 * 1024 * 0.8);
   execFileSync("/sbin/mke2fs", ["-q", "-t", "ext4", "-d", content, image, `${mebibytes}M`], { stdio: "pipe" });
   execFileSync("rm", ["-rf", content]);
   return image;
