@@ -1,13 +1,14 @@
 import type { System } from "@upkeep/shared/system";
 import { refused } from "./faults.ts";
 import { NodeFiles } from "./files.ts";
+import { NodeNetwork } from "./network.ts";
 import { NodeProcesses } from "./processes.ts";
 import { NodeRandom } from "./random.ts";
 import { NodeClock, NodeTimers } from "./time.ts";
 
 /**
- * The server's real door: clock, timers, randomness, files and signals of this machine. What a server
- * never does (requests of its own, cron, other programs, FIFOs, reboot) is refused with ENOSYS.
+ * The server's real door: clock, timers, randomness, files, signals and network of this machine. What a server
+ * never does (cron, other programs, FIFOs, reboot) is refused with ENOSYS.
  */
 export function openSystem(): System {
   return {
@@ -16,7 +17,7 @@ export function openSystem(): System {
     random: new NodeRandom(),
     files: new NodeFiles(),
     processes: new NodeProcesses(),
-    network: { request: () => Promise.reject(refused("makes no requests of its own")) },
+    network: new NodeNetwork(),
     power: { reboot: () => Promise.reject(refused("does not reboot the machine it runs on")) },
     cron: {
       fault: () => {

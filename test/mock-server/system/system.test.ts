@@ -98,10 +98,9 @@ describe("time", () => {
 });
 
 test("what a server never does is refused with a reason", async () => {
-  const { processes, power, network, cron, files } = system;
+  const { processes, power, cron, files } = system;
   expect(await codeOf(processes.start({ command: "true", args: [] }))).toBe("ENOSYS");
   await expect(power.reboot()).rejects.toThrow("the server does not reboot the machine it runs on");
-  expect(await codeOf(network.request({ method: "GET", url: "http://localhost", idleTimeoutMs: 1 }))).toBe("ENOSYS");
   expect(() => cron.schedule("* * * * *", () => undefined)).toThrow("the server keeps no cron schedules");
   expect(await codeOf(files.makeFifo(join(folder, "fifo")))).toBe("ENOSYS");
 });

@@ -1,0 +1,142 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { rootCertificates } from "node:tls";
+import { type HttpRequest, type HttpResponse, type Network, SystemError, type TlsOptions } from "@upkeep/shared/system";
+import { asSystemError, refused } from "./faults.ts";
+
+/** As the agent keeps them: for the next request of a round, not until the next poll. */
+const KEPT_MS = 4000;
+
+/** Requests that may be made twice (RFC 9110, 9.2.2). */
+const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
+
+export interface NetworkOptions {
+  /** So many connections to one server at once; further requests wait. Default: 64. */
+  readonly connectionsMax?: number;
+  /** Connections are used again. Default: true. */
+  readonly keepAlive?: boolean;
+}
+
+/**
+ * Requests of the commands that talk to a server: HTTP/1.1, with connections that are kept for a while. Redirects
+ * are not followed; proxies and keys in hardware are refused with ENOSYS.
+ */
+export class NodeNetwork implements Network {
+  readonly #pool: https.AgentOptions;
+  readonly #plain: http.Agent;
+  /** One for each way of trusting. */
+  readonly #secure = new Map<string, https.Agent>();
+
+  constructor({ connectionsMax = 64, keepAlive = true }: NetworkOptions = {}) {
+    this.#pool = { keepAlive, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEPT_MS };
+    this.#plain = new http.Agent(this.#pool);
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    if (request.proxy !== undefined) throw refused("uses no proxy for requests of its own");
+    if (request.tls?.keyInEngine !== undefined) throw refused("uses no keys in hardware");
+    const agent = request.url.startsWith("https:") ? this.#tlsAgent(request.tls) : this.#plain;
+    for (;;) {
+      const outcome = await attempt(request, agent);
+      if ("answer" in outcome) return outcome.answer;
+      // A kept connection that the peer had closed meanwhile tells nothing about the peer.
+      if (!outcome.stale || !IDEMPOTENT.has(request.method)) throw outcome.fault;
+    }
+  }
+
+  /** Close the connections that are kept. */
+  close(): void {
+    this.#plain.destroy();
+    for (const agent of this.#secure.values()) agent.destroy();
+  }
+
+  #tlsAgent({ trusted, certificate, key, skipVerify }: TlsOptions = {}): https.Agent {
+    const name = JSON.stringify([trusted, certificate, key, skipVerify]);
+    const known = this.#secure.get(name);
+    if (known !== undefined) return known;
+    const agent = new https.Agent({
+      ...this.#pool,
+      ...(trusted === undefined ? {} : { ca: [...rootCertificates, trusted] }),
+      ...(certificate === undefined ? {} : { cert: certificate }),
+      ...(key === undefined ? {} : { key }),
+      rejectUnauthorized: skipVerify !== true,
+      minVersion: "TLSv1.2",
+    });
+    this.#secure.set(name, agent);
+    return agent;
+  }
+}
+
+function stalled({ url, idleTimeoutMs }: HttpRequest): SystemError {
+  return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
+}
+
+type Outcome = { readonly answer: HttpResponse } | { readonly fault: unknown; readonly stale: boolean };
+
+function attempt(request: HttpRequest, agent: http.Agent): Promise<Outcome> {
+  return new Promise<Outcome>((resolve, reject) => {
+    const { method, url, headers = {}, body, signal, idleTimeoutMs } = request;
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const options = { method, agent, headers: { ...headers, ...lengthOf(request) } };
+    const made = (url.startsWith("https:") ? https : http).request(url, options);
+    const onAbort = (): void => {
+      made.destroy();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    made.setTimeout(idleTimeoutMs, () => made.destroy(stalled(request)));
+    made.once("close", () => signal?.removeEventListener("abort", onAbort));
+    made.on("error", (error) => {
+      const fault = asSystemError(error);
+      const closed = fault instanceof SystemError && (fault.code === "ECONNRESET" || fault.code === "EPIPE");
+      resolve({ fault, stale: closed && made.reusedSocket });
+    });
+    made.once("response", (message) => resolve({ answer: answerOf(message, request) }));
+    made.end(body);
+  });
+}
+
+/** Node would send the body of a PUT in chunks, which no client of the field does. */
+function lengthOf({ method, body }: HttpRequest): Record<string, string> {
+  if (body === undefined) return method === "GET" || method === "HEAD" ? {} : { "content-length": "0" };
+  return { "content-length": String(typeof body === "string" ? Buffer.byteLength(body) : body.length) };
+}
+
+function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResponse {
+  // What breaks the body is told to whoever reads it; if nobody does, it is of no interest.
+  message.on("error", () => undefined);
+  const headers: Record<string, string | readonly string[]> = {};
+  for (const [name, value] of Object.entries(message.headers)) if (value !== undefined) headers[name] = value;
+  return {
+    status: message.statusCode ?? 0,
+    headers,
+    body: { [Symbol.asyncIterator]: () => chunksOf(message, request) },
+    cancel: () => {
+      // An answer without a body leaves the connection for the next request.
+      if (isEmpty(message)) message.resume();
+      else message.destroy();
+    },
+  };
+}
+
+function isEmpty({ statusCode, headers }: http.IncomingMessage): boolean {
+  return statusCode === 204 || statusCode === 304 || headers["content-length"] === "0";
+}
+
+async function* chunksOf(message: http.IncomingMessage, { url, signal }: HttpRequest): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of message) {
+      signal?.throwIfAborted();
+      yield chunk as Buffer;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    const fault = asSystemError(error);
+    if (!(fault instanceof SystemError)) throw fault;
+    if (fault.code !== "ECONNRESET" && fault.code !== "ERR_STREAM_PREMATURE_CLOSE") throw fault;
+    throw new SystemError("ECONNRESET", `${new URL(url).host} closed the connection before the end`, { cause: fault });
+  }
+}
