@@ -1,18 +1,44 @@
 import { KEYS } from "../config/keys.ts";
 import type { ExitCode, Globals } from "./globals.ts";
 
-type Run = (options: Globals) => Promise<ExitCode>;
+type Run = (options: Globals, words: readonly string[]) => Promise<ExitCode>;
 
-/** Commands that have no words of their own: those that run often, or for ever. */
-const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
-  daemon: async () => (await import("./daemon.ts")).runDaemon,
-  "show-artifact": async () => (await import("./show-artifact.ts")).showArtifact,
-  "show-provides": async () => (await import("./show-provides.ts")).showProvides,
-  "check-update": async () => (await import("./check-update.ts")).checkUpdate,
-  "send-inventory": async () => (await import("./send-inventory.ts")).sendInventory,
-};
+interface Command {
+  /** Of each of its own words, whether it is what the command takes there. */
+  readonly words: readonly ((word: string) => boolean)[];
+  readonly load: () => Promise<Run>;
+}
 
 const TEXT = (value: string): boolean => value !== "" && !value.startsWith("-");
+
+/** Commands that run often, for ever, or while the device waits for them. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  daemon: { words: [], load: async () => (await import("./daemon.ts")).runDaemon },
+  "show-artifact": { words: [], load: async () => (await import("./show-artifact.ts")).showArtifact },
+  "show-provides": { words: [], load: async () => (await import("./show-provides.ts")).showProvides },
+  status: { words: [], load: async () => (await import("./status.ts")).status },
+  "check-update": { words: [], load: async () => (await import("./check-update.ts")).checkUpdate },
+  "send-inventory": { words: [], load: async () => (await import("./send-inventory.ts")).sendInventory },
+  install: {
+    words: [TEXT],
+    load: async () => {
+      const { install } = await import("./install.ts");
+      return (options, [artifact = ""]) => install({ ...options, artifact });
+    },
+  },
+  resume: { words: [], load: async () => (await import("./resume.ts")).resume },
+  commit: { words: [], load: async () => (await import("./commit.ts")).commit },
+  rollback: { words: [], load: async () => (await import("./rollback.ts")).rollback },
+  // Each call of the module is a process of its own.
+  module: {
+    words: [(name) => name === "rootfs-image", TEXT, TEXT],
+    load: async () => {
+      const { runModule } = await import("./module.ts");
+      return (options, [, call = "", workTree = ""]) => runModule({ ...options, call, workTree });
+    },
+  },
+};
+
 const LEVELS: readonly string[] = KEYS.DaemonLogLevel.type.choices;
 const FORMATS: readonly string[] = ["human", "plain", "json", "journal"];
 
@@ -32,7 +58,7 @@ const OPTIONS: readonly Option[] = [
 ];
 
 export interface QuickCommand {
-  readonly load: () => Promise<Run>;
+  readonly load: () => Promise<(options: Globals) => Promise<ExitCode>>;
   readonly options: Globals;
 }
 
@@ -41,21 +67,33 @@ export interface QuickCommand {
  * these commands take to run, and would stay in the memory of a daemon for ever.
  * @returns `undefined` for whatever is not surely one of them: the parser reads it, and says what is wrong with it.
  */
-export function quickCommand(words: readonly string[]): QuickCommand | undefined {
+export function quickCommand(line: readonly string[]): QuickCommand | undefined {
   const options: Record<string, string> = {};
-  let load: QuickCommand["load"] | undefined;
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] ?? "";
+  const words: string[] = [];
+  let command: Command | undefined;
+  for (let index = 0; index < line.length; index++) {
+    const word = line[index] ?? "";
     const [, long = word, inline] = /^(--[a-z-]+)=(.*)$/s.exec(word) ?? [];
     const option = OPTIONS.find((candidate) => candidate.words.includes(long));
     if (option !== undefined) {
-      const value = inline ?? words[++index] ?? "";
+      const value = inline ?? line[++index] ?? "";
       if (!option.takes(value)) return undefined;
       options[option.name] = value;
+    } else if (command !== undefined) {
+      if (command.words[words.length]?.(word) !== true) return undefined;
+      words.push(word);
     } else {
-      if (load !== undefined || !Object.hasOwn(COMMANDS, word)) return undefined;
-      load = COMMANDS[word];
+      if (!Object.hasOwn(COMMANDS, word)) return undefined;
+      command = COMMANDS[word];
     }
   }
-  return load === undefined ? undefined : { load, options: options as Globals };
+  if (command === undefined || words.length < command.words.length) return undefined;
+  const { load } = command;
+  return {
+    load: async () => {
+      const run = await load();
+      return (given) => run(given, words);
+    },
+    options: options as Globals,
+  };
 }

@@ -13,6 +13,11 @@ describe("a plain command line", () => {
     [["--data", "/d", "--log-format", "json", "show-artifact"], { datastore: "/d", logFormat: "json" }],
     [["-d", "/a", "-d", "/b", "-b", "/f", "show-provides"], { datastore: "/b", fallbackConfig: "/f" }],
     [["--config=a=b", "daemon"], { config: "a=b" }],
+    [["install", "a.mender"], {}],
+    [["--root", "/r", "install", "--config", "/c", "https://a/b?c=d"], { root: "/r", config: "/c" }],
+    [["commit", "--datastore", "/d"], { datastore: "/d" }],
+    [["status"], {}],
+    [["module", "rootfs-image", "Download", "/tree", "--root=/r"], { root: "/r" }],
   ])("is read at once: %j", (words, options) => {
     expect(quickCommand(words)?.options).toEqual(options);
   });
@@ -23,7 +28,15 @@ describe("a plain command line", () => {
     [["daemon", "--help"]],
     [["daemon", "now"]],
     [["daemon", "daemon"]],
-    [["install", "x"]],
+    [["install"]],
+    [["install", ""]],
+    [["install", "-x"]],
+    [["install", "x", "y"]],
+    [["install", "x", "--reboot-exit-code"]],
+    [["resume", "--stop-before", "Cleanup"]],
+    [["status", "--json"]],
+    [["module", "rootfs-image", "Download"]],
+    [["module", "other", "Download", "/tree"]],
     [["toString"]],
     [["daemon", "--log-level", "loud"]],
     [["daemon", "--root"]],
@@ -42,5 +55,15 @@ describe("a plain command line", () => {
     const other = upkeep(directory, "show-artifact", "--no-version");
     expect(quick.code).toBe(0);
     expect({ ...other, stderr: "" }).toEqual({ ...quick, stderr: "" });
+  });
+
+  it.each([
+    ["install", "/no such artifact"],
+    ["commit"],
+    ["module", "rootfs-image", "NeedsArtifactReboot", "/no such tree"],
+  ])("gives its words to the command, as the other parser does: %s", (...words) => {
+    const quick = upkeep(directory, ...words);
+    expect(quick.stdout + quick.stderr).not.toBe("");
+    expect(upkeep(directory, ...words, "--no-version")).toEqual(quick);
   });
 });
