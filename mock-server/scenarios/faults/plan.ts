@@ -1,0 +1,148 @@
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { StateName } from "upkeep";
+import type { RequestKind } from "../../control/requests.ts";
+import { Chance } from "../simulation/chance.ts";
+import { type Concern, type FaultName, type FaultOf, type FaultsOf, faultRow } from "./vocabulary.ts";
+
+/** A fault with whom it hits and when, in numbers. */
+export interface PlannedFault {
+  readonly what: FaultOf<FaultName>;
+  /** By which it is turned on and off. */
+  readonly name?: string | undefined;
+  /** False: not before it is turned on. */
+  readonly on?: boolean | undefined;
+  /** Absent: all. */
+  readonly devices?: readonly string[] | undefined;
+  /** Absent: those that the vocabulary names, or all. */
+  readonly to?: readonly RequestKind[] | undefined;
+  readonly while?: readonly StateName[] | undefined;
+  readonly during?: readonly DeviceDeploymentStatus[] | undefined;
+  /** Milliseconds of the run, from here on and before there. */
+  readonly fromMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+  /** For each device, so many times it does not happen first, and so many times it does then. */
+  readonly skip?: number | undefined;
+  readonly count?: number | undefined;
+  readonly probability?: number | undefined;
+}
+
+/** What is going on where a fault may happen. */
+export interface Moment {
+  readonly device: string;
+  /** Milliseconds of the run. */
+  readonly atMs: number;
+  readonly request?: RequestKind;
+  /** The agent's state, while it updates. */
+  readonly state?: StateName | undefined;
+  /** The status of the device's deployment at the server. */
+  readonly status?: DeviceDeploymentStatus | undefined;
+}
+
+/** A fault that happens now. */
+export type Strike<C extends Concern> = FaultOf<FaultsOf<C>> & {
+  /** Which of the plan it is, from 0. */
+  readonly index: number;
+};
+
+/**
+ * Decides which faults happen when. Pure: the same questions in the same order have the same answers, and what one
+ * device asks changes nothing for the others.
+ */
+export class FaultPlan {
+  readonly #faults: readonly PlannedFault[];
+  readonly #on: boolean[];
+  readonly #seed: Chance;
+  readonly #chances = new Map<string, Chance>();
+  /** How often each has met its conditions, by fault and device. */
+  readonly #met = new Map<string, number>();
+
+  constructor(faults: readonly PlannedFault[], seed: string) {
+    this.#faults = faults;
+    this.#on = faults.map(({ on }) => on ?? true);
+    this.#seed = new Chance(`${seed}/faults`);
+  }
+
+  get faults(): readonly PlannedFault[] {
+    return this.#faults;
+  }
+
+  /** Turn those of this name on or off. @returns How many there are. */
+  turn(name: string, on: boolean): number {
+    let count = 0;
+    this.#faults.forEach((fault, index) => {
+      if (fault.name !== name) return;
+      this.#on[index] = on;
+      count++;
+    });
+    return count;
+  }
+
+  /**
+   * The faults of this concern that happen now. Each that meets its conditions is counted, and chance is asked.
+   * @param fits What else must be true of it, such as that it is about this update module's call.
+   */
+  strikes<C extends Concern>(
+    concern: C,
+    moment: Moment,
+    fits: (strike: Strike<C>) => boolean = () => true,
+  ): Strike<C>[] {
+    return this.#those(concern, moment, fits).filter(({ index }) => this.#happens(index, moment.device));
+  }
+
+  /** The faults of this concern whose conditions are met now; nothing is counted, and no chance is asked. */
+  standing<C extends Concern>(
+    concern: C,
+    moment: Moment,
+    fits: (strike: Strike<C>) => boolean = () => true,
+  ): Strike<C>[] {
+    return this.#those(concern, moment, fits).filter(({ index }) => !this.#isSpent(index, moment.device));
+  }
+
+  #those<C extends Concern>(concern: C, moment: Moment, fits: (strike: Strike<C>) => boolean): Strike<C>[] {
+    const found: Strike<C>[] = [];
+    this.#faults.forEach((fault, index) => {
+      if (!this.#on[index] || faultRow(fault.what.fault).concern !== concern || !meets(fault, moment)) return;
+      // The concern was compared just now.
+      const strike = { ...fault.what, index } as unknown as Strike<C>;
+      if (fits(strike)) found.push(strike);
+    });
+    return found;
+  }
+
+  #happens(index: number, device: string): boolean {
+    const key = `${index}/${device}`;
+    const { skip = 0, probability } = this.#faults[index] ?? {};
+    if (this.#isSpent(index, device)) return false;
+    // Only what chance lets happen counts.
+    if (probability !== undefined && !this.#chanceOf(key).happens(probability)) return false;
+    const met = (this.#met.get(key) ?? 0) + 1;
+    this.#met.set(key, met);
+    return met > skip;
+  }
+
+  #isSpent(index: number, device: string): boolean {
+    const fault = this.#faults[index];
+    if (fault === undefined) return true;
+    const count = fault.count ?? (faultRow(fault.what.fault).once ? 1 : undefined);
+    if (count === undefined) return false;
+    return (this.#met.get(`${index}/${device}`) ?? 0) >= (fault.skip ?? 0) + count;
+  }
+
+  #chanceOf(key: string): Chance {
+    const known = this.#chances.get(key);
+    if (known !== undefined) return known;
+    const made = this.#seed.fork(key);
+    this.#chances.set(key, made);
+    return made;
+  }
+}
+
+function meets(fault: PlannedFault, { device, atMs, request, state, status }: Moment): boolean {
+  const { devices, fromMs = 0, untilMs = Number.POSITIVE_INFINITY } = fault;
+  if (devices !== undefined && !devices.includes(device)) return false;
+  if (atMs < fromMs || atMs >= untilMs) return false;
+  if (fault.while !== undefined && (state === undefined || !fault.while.includes(state))) return false;
+  if (fault.during !== undefined && (status === undefined || !fault.during.includes(status))) return false;
+  const requests = fault.to ?? faultRow(fault.what.fault).requests;
+  return request === undefined || requests === undefined || requests.includes(request);
+}

@@ -1,0 +1,180 @@
+import { deviceNames } from "./fleet.ts";
+import { instantMs } from "./instants.ts";
+import type { Path } from "./positions.ts";
+import type { Scenario } from "./scenario.ts";
+import { suggestion } from "./similar.ts";
+import type { Action } from "./timeline.ts";
+import type { EventParts } from "./triggers.ts";
+
+/** Something that each part of a file is right about alone, and the whole is not. */
+export interface ReferenceFault {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** Any device, where an event may be about each of them. */
+export const ANY_DEVICE = "any";
+
+/** Names that are used and mean nothing, names that mean two things, times that are out of the run. */
+export function checkReferences(scenario: Scenario): ReferenceFault[] {
+  return new References(scenario).faults;
+}
+
+class References {
+  readonly faults: ReferenceFault[] = [];
+  readonly #scenario: Scenario;
+  readonly #devices: readonly string[];
+  readonly #releases: readonly string[];
+  readonly #deployments: readonly string[];
+  readonly #labels: readonly string[];
+  readonly #groups: readonly string[];
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario;
+    this.#devices = scenario.fleet.flatMap(deviceNames);
+    this.#releases = scenario.releases.map(({ name }) => name);
+    this.#deployments = scenario.deployments.map(({ name }) => name);
+    this.#labels = scenario.faults.flatMap(({ name }) => (name === undefined ? [] : [name]));
+    this.#groups = [
+      ...scenario.fleet.flatMap(({ group }) => (group === undefined ? [] : [group])),
+      ...scenario.timeline.flatMap(({ do: { action, value } }) => (action === "move_to_group" ? [value.group] : [])),
+    ];
+    this.#checkNames();
+    this.#checkDeployments();
+    this.#checkTimeline();
+    this.#checkFaults();
+    this.#checkExpectations();
+  }
+
+  #known(kind: string, known: readonly string[], name: string | undefined, path: Path): void {
+    if (name === undefined || known.includes(name)) return;
+    const all =
+      known.length === 0
+        ? "there is none"
+        : `there are ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}`;
+    this.faults.push({
+      path,
+      message: `expected the name of a ${kind}, got ${JSON.stringify(name)}${suggestion(name, known)}; ${all}`,
+    });
+  }
+
+  #device(name: string | undefined, path: Path): void {
+    if (name !== ANY_DEVICE) this.#known("device", this.#devices, name, path);
+  }
+
+  #checkNames(): void {
+    const twice = (kind: string, names: readonly string[], pathOf: (index: number) => Path): void => {
+      names.forEach((name, index) => {
+        if (names.indexOf(name) < index)
+          this.faults.push({
+            path: pathOf(index),
+            message: `there are two ${kind}s of the name ${JSON.stringify(name)}`,
+          });
+      });
+    };
+    const rows = this.#scenario.fleet.flatMap((row, index) => deviceNames(row).map((name) => ({ name, index })));
+    twice(
+      "device",
+      rows.map(({ name }) => name),
+      (index) => ["fleet", rows[index]?.index ?? 0, "name"],
+    );
+    twice("release", this.#releases, (index) => ["releases", index, "name"]);
+    twice("deployment", this.#deployments, (index) => ["deployments", index, "name"]);
+    rows.forEach(({ name, index }) => {
+      if (name === ANY_DEVICE)
+        this.faults.push({ path: ["fleet", index, "name"], message: `a device cannot be called ${ANY_DEVICE}` });
+    });
+  }
+
+  #checkDeployments(): void {
+    this.#scenario.deployments.forEach((deployment, index) => {
+      const at = (...rest: Path): Path => ["deployments", index, ...rest];
+      this.#known("release", this.#releases, deployment.release, at("release"));
+      const { to } = deployment;
+      if (Array.isArray(to))
+        to.forEach((name, entry) => {
+          this.#known("device", this.#devices, name, at("to", entry));
+        });
+      else if (to !== "all" && "group" in to) this.#known("group", this.#groups, to.group, at("to", "group"));
+      if (deployment.max_devices !== undefined && (to === "all" || Array.isArray(to) || !("filter" in to)))
+        this.faults.push({ path: at("max_devices"), message: "only a deployment to a filter has max_devices" });
+      if (deployment.when !== undefined) this.#event(deployment.when, at("when"));
+      this.#instant(deployment.at, at("at"));
+    });
+  }
+
+  #instant(instant: Parameters<typeof instantMs>[0] | undefined, path: Path): void {
+    if (instant === undefined) return;
+    const ms = instantMs(instant, this.#scenario.starts);
+    if (ms < 0) this.faults.push({ path, message: "expected an instant of the run, got one before its start" });
+    else if (ms > this.#scenario.ends.boundMs)
+      this.faults.push({ path, message: "expected an instant of the run, got one after its end (see ends)" });
+  }
+
+  #event(event: EventParts, path: Path): void {
+    this.#device(event.device, [...path, "device"]);
+    this.#known("deployment", this.#deployments, event.deployment, [...path, "deployment"]);
+    if (event.state !== undefined && event.deployment === undefined)
+      this.faults.push({ path, message: "expected deployment, which state is about" });
+    if (event.state === undefined && event.device === undefined)
+      this.faults.push({ path, message: `expected device (a name, or ${ANY_DEVICE}), which the event is about` });
+  }
+
+  #checkTimeline(): void {
+    this.#scenario.timeline.forEach((entry, index) => {
+      const at = (...rest: Path): Path => ["timeline", index, ...rest];
+      this.#instant(entry.at, at("at"));
+      if (entry.when !== undefined) this.#event(entry.when, at("when"));
+      this.#action(entry.do, at("do", entry.do.action));
+    });
+  }
+
+  #action({ action, value }: Action, path: Path): void {
+    switch (action) {
+      case "abort":
+      case "finish":
+      case "pause":
+      case "resume":
+        this.#known("deployment", this.#deployments, value, path);
+        break;
+      case "delete_release":
+        this.#known("release", this.#releases, value, path);
+        break;
+      case "start_fault":
+      case "stop_fault":
+        this.#known("fault", this.#labels, value, path);
+        break;
+      case "kill_server":
+        break;
+      default:
+        this.#known("device", this.#devices, typeof value === "string" ? value : value.device, path);
+    }
+  }
+
+  #checkFaults(): void {
+    this.#scenario.faults.forEach((fault, index) => {
+      fault.devices?.forEach((name, entry) => {
+        this.#known("device", this.#devices, name, ["faults", index, "devices", entry]);
+      });
+      this.#instant(fault.from, ["faults", index, "from"]);
+      if (!fault.on && fault.name === undefined)
+        this.faults.push({ path: ["faults", index, "on"], message: "expected a name too, for start_fault to tell it" });
+    });
+  }
+
+  #checkExpectations(): void {
+    this.#scenario.expect.forEach((expectation, index) => {
+      const path: Path = ["expect", index];
+      if (expectation.never === undefined) {
+        this.#device(expectation.device, [...path, "device"]);
+        this.#known("deployment", this.#deployments, expectation.deployment, [...path, "deployment"]);
+      } else this.#event(expectation.never, [...path, "never"]);
+      for (const when of ["after", "before"] as const)
+        this.#instant(expectation[when] ?? expectation.never?.[when], [
+          ...path,
+          ...(expectation.never ? ["never"] : []),
+          when,
+        ]);
+    });
+  }
+}

@@ -1,0 +1,114 @@
+import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import * as z from "zod";
+import { Instant } from "./instants.ts";
+import { DeviceStatus, MODULE_CALLS } from "./names.ts";
+import { exactlyOne, presentKeys } from "./one-of.ts";
+import { CountFromZero, Duration, Size } from "./quantities.ts";
+import { EVENT_NAMES, eventShape } from "./triggers.ts";
+
+/** What is counted of a device. */
+export const COUNTED = [
+  "polls",
+  "boots",
+  "logins",
+  "downloads",
+  "status_reports",
+  "inventories",
+  "logs_sent",
+  ...MODULE_CALLS,
+] as const;
+export type Counted = (typeof COUNTED)[number];
+
+const Bounds = z
+  .union([
+    CountFromZero.transform((count) => ({ at_least: count, at_most: count })),
+    z.strictObject({ at_least: CountFromZero.optional(), at_most: CountFromZero.optional() }),
+  ])
+  .meta({ description: "A number, or { at_least: …, at_most: … }" });
+
+const SizeBounds = z.union([
+  Size.transform((size) => ({ at_least: size, at_most: size })),
+  z.strictObject({ at_least: Size.optional(), at_most: Size.optional() }),
+]);
+
+/** Things that can be said of a device at the end; more than one may be. */
+const deviceFacts = {
+  statuses: z.array(DeviceStatus).optional().meta({
+    description:
+      "What its deployment's status was at the server, in order; each told once, however often it was reported",
+  }),
+  status: DeviceStatus.optional().meta({ description: "The status that its deployment has at the end" }),
+  provides: z
+    .record(z.string(), z.union([z.string(), z.null()]))
+    .optional()
+    .meta({
+      description: "What it provides at the end; null: does not provide",
+    }),
+  counts: z
+    .partialRecord(z.enum(COUNTED, { error: `one of ${COUNTED.join(", ")}` }), Bounds)
+    .optional()
+    .meta({
+      description: "How often it did something",
+    }),
+  received: SizeBounds.optional().meta({ description: "How much of artifacts it received in all, over the network" }),
+  log: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .meta({
+      description: "The log of the deployment that it sent has these texts",
+    }),
+};
+
+const deploymentFacts = {
+  statistics: z
+    .partialRecord(z.enum(DEVICE_DEPLOYMENT_STATUSES), CountFromZero)
+    .optional()
+    .meta({ description: "How many devices have which status at the end; those that are not named: 0" }),
+  state: z.enum(DEPLOYMENT_STATUSES).optional().meta({ description: "Its status at the end" }),
+  devices: CountFromZero.optional().meta({ description: "How many devices it has at the end" }),
+};
+
+const window = {
+  after: Instant.optional(),
+  before: Instant.optional(),
+};
+
+/** Something that must never happen, or not in this time. */
+const Never = z.strictObject({ ...eventShape, ...window }).superRefine(exactlyOne(EVENT_NAMES));
+export type Never = z.output<typeof Never>;
+
+const FACTS = [...Object.keys(deviceFacts), ...Object.keys(deploymentFacts)];
+const EVENTS = EVENT_NAMES.filter((name) => name !== "state");
+
+export const Expectation = z
+  .strictObject({
+    never: Never.optional().meta({ description: "This must not happen" }),
+    ...eventShape,
+    ...deviceFacts,
+    ...deploymentFacts,
+    within: Duration.optional().meta({ description: "So long after the start" }),
+    after: window.after.meta({ description: "Not before this" }),
+    before: window.before.meta({ description: "Before this" }),
+  })
+  .superRefine((value, context) => {
+    const issue = (message: string): void =>
+      context.addIssue({ code: "custom", message, params: { expected: true }, input: value });
+    if (value.never !== undefined) {
+      const others = Object.entries(value).filter(([name, held]) => name !== "never" && held !== undefined);
+      if (others.length > 0) issue(`never alone, not with ${others.map(([name]) => name).join(", ")}`);
+      return;
+    }
+    const said = presentKeys(value, [...FACTS, ...EVENTS]);
+    if (said.length === 0) issue(`what is expected: one of never, ${[...new Set([...EVENTS, ...FACTS])].join(", ")}`);
+    if (value.device === undefined && value.deployment === undefined) issue("whom it is about: device or deployment");
+    const ofDevice = presentKeys(value, [...Object.keys(deviceFacts), ...EVENTS]);
+    if (value.device === undefined && ofDevice.length > 0) issue(`device, which ${ofDevice.join(", ")} is about`);
+    const ofDeployment = presentKeys(value, Object.keys(deploymentFacts));
+    if (value.deployment === undefined && ofDeployment.length > 0)
+      issue(`deployment, which ${ofDeployment.join(", ")} is about`);
+    const timed = presentKeys(value, ["within", "after", "before"]);
+    if (timed.length > 0 && presentKeys(value, [...EVENTS, "state"]).length !== 1)
+      issue(`one event (${EVENT_NAMES.join(", ")}), for ${timed.join(" and ")} to be about`);
+    if (value.within !== undefined && value.before !== undefined) issue("at most one of within, before");
+  });
+export type Expectation = z.output<typeof Expectation>;

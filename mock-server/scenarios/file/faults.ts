@@ -1,0 +1,72 @@
+import * as z from "zod";
+import { REQUEST_KINDS } from "../../control/requests.ts";
+import { FAULT_NAMES, FAULTS, type FaultName, type FaultOf } from "../faults/vocabulary.ts";
+import { Instant } from "./instants.ts";
+import { AgentState, DeviceStatus } from "./names.ts";
+import { exactlyOne, presentKeys } from "./one-of.ts";
+import { Count, CountFromZero, Name, Probability, YesNo } from "./quantities.ts";
+
+const KINDS_HINT = `any, or one or a list of ${REQUEST_KINDS.join(", ")}`;
+const RequestKinds = z
+  .union([z.literal("any"), z.enum(REQUEST_KINDS), z.array(z.enum(REQUEST_KINDS)).min(1)], { error: KINDS_HINT })
+  .transform((value) => (value === "any" ? undefined : Array.isArray(value) ? value : [value]));
+
+/** When and whom a fault hits, whatever it is. */
+const selectors = {
+  name: Name.optional().meta({ description: "For start_fault and stop_fault" }),
+  on: YesNo.default(true).meta({ description: "no: until start_fault names it" }),
+  devices: z
+    .array(z.string({ error: "a device's name" }).min(1))
+    .min(1)
+    .optional()
+    .meta({ description: "Only these; all if absent" }),
+  to: RequestKinds.optional().meta({ description: `Only requests of this kind: ${KINDS_HINT}` }),
+  while: z
+    .union([AgentState, z.array(AgentState).min(1)], { error: "a state of an update, or a list of them" })
+    .transform((value) => (Array.isArray(value) ? value : [value]))
+    .optional()
+    .meta({ description: "Only while the agent is in this state, or one of these" }),
+  during: z
+    .union([DeviceStatus, z.array(DeviceStatus).min(1)], {
+      error: "a status of a device deployment, or a list of them",
+    })
+    .transform((value) => (Array.isArray(value) ? value : [value]))
+    .optional()
+    .meta({ description: "Only while the device's deployment has this status at the server, or one of these" }),
+  from: Instant.optional(),
+  until: Instant.optional(),
+  skip: CountFromZero.optional().meta({ description: "So many times (for each device) it does not happen first" }),
+  count: Count.optional().meta({ description: "So many times (for each device) it happens, and no more" }),
+  probability: Probability.optional().meta({ description: "From 0 to 1; the seed decides" }),
+};
+
+const shape = {
+  ...(Object.fromEntries(
+    Object.entries(FAULTS).map(([name, { value, meaning }]) => [name, value.optional().meta({ description: meaning })]),
+  ) as unknown as { [N in FaultName]: z.ZodOptional<(typeof FAULTS)[N]["value"]> }),
+  ...selectors,
+};
+
+export const Fault = z
+  .strictObject(shape)
+  .superRefine(exactlyOne(FAULT_NAMES))
+  .transform(({ name, on, devices, to, while: whileIn, during, from, until, skip, count, probability, ...rest }) => {
+    const values: Readonly<Partial<Record<FaultName, unknown>>> = rest;
+    const [fault = "link_down"] = presentKeys(values, FAULT_NAMES);
+    return {
+      what: { fault, value: values[fault] } as FaultOf<FaultName>,
+      name,
+      on,
+      devices,
+      to,
+      while: whileIn,
+      during,
+      from,
+      until,
+      skip,
+      count,
+      probability,
+    };
+  });
+/** A fault of the file: what it is, and whom it hits when. */
+export type Fault = z.output<typeof Fault>;

@@ -1,0 +1,156 @@
+import * as z from "zod";
+import { checkReferences } from "./check.ts";
+import { type FileFault, ScenarioFileError } from "./errors.ts";
+import { type Path, PlacedYaml, pathText } from "./positions.ts";
+import { Scenario } from "./scenario.ts";
+import { suggestion } from "./similar.ts";
+
+const SHOWN_CHARACTERS_MAX = 60;
+
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "nothing (null)";
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  object: "a mapping",
+  record: "a mapping",
+  array: "a list",
+  string: "a text (in quotes if it looks like a number)",
+  int: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+};
+
+/** What was expected where `issue` is, as a noun. */
+function expected(issue: z.core.$ZodIssue): string {
+  // Messages of our schemas say what is right; those of the library begin in its own way.
+  const own = /^(Invalid|Unrecognized|Too |Expected)/.test(issue.message) ? undefined : issue.message;
+  if (own !== undefined) return own;
+  switch (issue.code) {
+    case "invalid_type":
+      return TYPE_NAMES[issue.expected] ?? issue.expected;
+    case "invalid_value":
+      return `one of ${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return issue.origin === "array" ? `at least ${issue.minimum} of them` : `at least ${issue.minimum}`;
+    case "too_big":
+      return `at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** The keys that a mapping may have, where the library tells of one that it may not. */
+function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[] {
+  let inner: unknown = schema;
+  for (const key of path) {
+    const parts = unwrapped(inner);
+    if (parts instanceof z.ZodObject) inner = (parts.shape as Readonly<Record<string, unknown>>)[String(key)];
+    else if (parts instanceof z.ZodArray) inner = parts.element;
+    else return [];
+  }
+  const object = unwrapped(inner);
+  if (object instanceof z.ZodObject) return Object.keys(object.shape);
+  return object instanceof z.ZodRecord && object.keyType instanceof z.ZodEnum ? object.keyType.options.map(String) : [];
+}
+
+function unwrapped(schema: unknown): unknown {
+  for (let inner = schema; ; ) {
+    if (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault)
+      inner = inner.unwrap();
+    else if (inner instanceof z.ZodPipe) inner = inner.in;
+    else return inner;
+  }
+}
+
+function pathOf(issue: z.core.$ZodIssue): Path {
+  return issue.path.map((key) => (typeof key === "number" ? key : String(key)));
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = suggestion(key, known);
+  const others = known.length === 0 ? "" : `; known: ${known.join(", ")}`;
+  return `${JSON.stringify(key)} is not known here${meant === "" ? others : meant}`;
+}
+
+/** Whoever misspelt a key needs not be told that it is missing. */
+function withoutEchoes(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const misspelt = new Set(issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("/")));
+  return issues.filter(({ code, path }) => code !== "custom" || !misspelt.has(path.join("/")));
+}
+
+/** Of a value that fits none of several forms: what is wrong with it in the form that it comes nearest to. */
+function innermost(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const branches = issue.errors
+    .map((errors) => errors.flatMap((one) => innermost({ ...one, path: [...issue.path, ...one.path] })))
+    .filter((errors) => errors.length > 0 && errors.every(({ path }) => path.length > issue.path.length));
+  const [nearest] = branches.sort((a, b) => a.length - b.length);
+  return nearest ?? [issue];
+}
+
+function faultsOf(issue: z.core.$ZodIssue, yaml: PlacedYaml, value: unknown): FileFault[] {
+  const path = pathOf(issue);
+  if (issue.code === "unrecognized_keys") {
+    const known = knownKeys(Scenario, path);
+    return issue.keys.map((key) => ({
+      ...yaml.placeOfKey([...path, key]),
+      path: pathText(path),
+      message: unknownKey(key, known),
+    }));
+  }
+  if (issue.code === "invalid_key") {
+    return [
+      {
+        ...yaml.placeOfKey(path),
+        path: pathText(path.slice(0, -1)),
+        message: `expected ${issue.issues.map(expected).join("; ")}, got ${shown(path.at(-1))}`,
+      },
+    ];
+  }
+  const there = at(value, path);
+  const word =
+    typeof there === "string" && issue.code === "invalid_value" ? suggestion(there, issue.values.map(String)) : "";
+  return [
+    { ...yaml.placeOf(path), path: pathText(path), message: `expected ${expected(issue)}, got ${shown(there)}${word}` },
+  ];
+}
+
+function at(value: unknown, path: Path): unknown {
+  let inner = value;
+  for (const key of path) {
+    if (typeof inner !== "object" || inner === null) return undefined;
+    inner = (inner as Readonly<Record<string, unknown>>)[String(key)];
+  }
+  return inner;
+}
+
+function inOrder(faults: readonly FileFault[]): FileFault[] {
+  return faults.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/**
+ * The scenario in a file.
+ * @param file How the file is called, for messages.
+ * @throws ScenarioFileError that tells every fault with line and column, what was expected and what is there.
+ */
+export function parseScenario(text: string, file: string): Scenario {
+  const yaml = new PlacedYaml(text);
+  if (yaml.faults.length > 0) throw new ScenarioFileError(file, yaml.faults);
+  const { value } = yaml;
+  const parsed = Scenario.safeParse(value);
+  if (!parsed.success) {
+    const issues = withoutEchoes(parsed.error.issues.flatMap(innermost));
+    throw new ScenarioFileError(file, inOrder(issues.flatMap((issue) => faultsOf(issue, yaml, value))));
+  }
+  const faults = checkReferences(parsed.data).map(({ path, message }) => ({
+    ...yaml.placeOf(path),
+    path: pathText(path),
+    message,
+  }));
+  if (faults.length > 0) throw new ScenarioFileError(file, inOrder(faults));
+  return parsed.data;
+}

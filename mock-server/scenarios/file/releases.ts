@@ -1,0 +1,48 @@
+import * as z from "zod";
+import { ScriptName } from "./names.ts";
+import { CountFromZero, Size, YesNo } from "./quantities.ts";
+
+const Provides = z.record(z.string(), z.string({ error: "a text (in quotes if it looks like a number)" }));
+const Depends = z.record(
+  z.string(),
+  z.union([z.string(), z.array(z.string()).min(1)], { error: "a text, or a list of texts of which one has to match" }),
+);
+
+/** One artifact of a release: made on the fly, or a file. */
+export const ScenarioArtifact = z
+  .strictObject({
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "A .mender file, relative to the scenario; nothing else then" }),
+    device_types: z.array(z.string().min(1), { error: "a list of device types" }).min(1).default(["board"]),
+    payload: Size.default(65_536).meta({ description: "How large the payload is; its content follows from the seed" }),
+    compression: z
+      .enum(["none", "gzip", "lzma", "zstd_better"], { error: "none, gzip, lzma or zstd_better" })
+      .default("none"),
+    depends: Depends.default({}).meta({ description: "What the device must provide" }),
+    provides: Provides.default({}).meta({ description: "What the device provides afterwards, besides the name" }),
+    clears_provides: z.array(z.string().min(1)).default([]),
+    scripts: z
+      .record(ScriptName, CountFromZero)
+      .default({})
+      .meta({ description: "State scripts, each with its exit code" }),
+    signed: YesNo.default(false).meta({ description: "Signed with the key that the devices trust" }),
+    boots: YesNo.default(true).meta({
+      description: "no: what is installed crashes while it starts (module of the kind slots)",
+    }),
+    empty: YesNo.default(false).meta({ description: "It has no payload: only provides change" }),
+  })
+  .refine((artifact) => artifact.file === undefined || artifact.payload === 65_536, {
+    error: "file: what is in a file cannot be told here too",
+  });
+export type ScenarioArtifact = z.output<typeof ScenarioArtifact>;
+
+const RELEASE_HINT = "the name of a release";
+
+export const Release = z.strictObject({
+  name: z.string({ error: RELEASE_HINT }).min(1, { error: RELEASE_HINT }).max(256),
+  artifacts: z.array(ScenarioArtifact, { error: "a list of artifacts" }).min(1).prefault([{}]),
+});
+export type Release = z.output<typeof Release>;

@@ -1,0 +1,71 @@
+import * as z from "zod";
+import { Deployment } from "./deployments.ts";
+import { Expectation } from "./expectations.ts";
+import { Fault } from "./faults.ts";
+import { Devices } from "./fleet.ts";
+import { WallDate } from "./instants.ts";
+import { Duration } from "./quantities.ts";
+import { Release } from "./releases.ts";
+import { TimelineEntry } from "./timeline.ts";
+
+/** 2026-01-01 */
+const STARTS_MS = 1_767_225_600_000;
+const PATIENCE_MS = 7 * 86_400_000;
+
+const Ends = z
+  .strictObject({
+    after: Duration.optional().meta({ description: "Just then" }),
+    at_most: Duration.optional().meta({
+      description: "When all that is expected has come, or after so long. The way it is, with 7d, if nothing is said",
+    }),
+  })
+  .refine((ends) => ends.after === undefined || ends.at_most === undefined, {
+    error: "at most one of after, at_most",
+  })
+  .transform(
+    ({ after, at_most }): Ending =>
+      after === undefined ? { boundMs: at_most ?? PATIENCE_MS, early: true } : { boundMs: after, early: false },
+  );
+
+/** When a run ends. */
+export interface Ending {
+  /** Milliseconds after the start. */
+  readonly boundMs: number;
+  /** Before that, as soon as all that is expected has come. */
+  readonly early: boolean;
+}
+
+const Server = z.strictObject({
+  token_life: Duration.optional().meta({ description: "How long a device's token is good; 7d if absent" }),
+  link_life: Duration.optional().meta({ description: "How long a download link is good; 1d if absent" }),
+});
+
+/** A scenario file. */
+export const Scenario = z.strictObject({
+  scenario: z.string({ error: "what the scenario is called" }).min(1, { error: "what the scenario is called" }),
+  why: z
+    .string({ error: "a sentence: why it matters" })
+    .min(1, { error: "a sentence: why it matters" })
+    .meta({ description: "Why it matters to somebody with devices in the field" }),
+  seed: z
+    .union([z.int(), z.string().min(1)], { error: "a whole number or a text" })
+    .transform(String)
+    .default("1"),
+  starts: WallDate.default(STARTS_MS),
+  ends: Ends.prefault({}),
+  runs: z
+    .array(z.enum(["simulated", "real", "attached"], { error: "simulated, real or attached" }))
+    .min(1)
+    .default(["simulated"])
+    .meta({ description: "The ways in which it is known to run" }),
+  server: Server.prefault({}),
+  fleet: z.array(Devices, { error: "a list of devices" }).min(1, { error: "at least one device" }),
+  releases: z.array(Release, { error: "a list of releases" }).default([]),
+  deployments: z.array(Deployment, { error: "a list of deployments" }).default([]),
+  timeline: z.array(TimelineEntry, { error: "a list of what is done when" }).default([]),
+  faults: z.array(Fault, { error: "a list of faults" }).default([]),
+  expect: z
+    .array(Expectation, { error: "a list of what is expected" })
+    .min(1, { error: "at least one thing that is expected" }),
+});
+export type Scenario = z.output<typeof Scenario>;

@@ -1,0 +1,79 @@
+import * as z from "zod";
+import { LeftBehind } from "../faults/vocabulary.ts";
+import { Instant, WallDate } from "./instants.ts";
+import { exactlyOne, presentKeys } from "./one-of.ts";
+import { Duration } from "./quantities.ts";
+import { Trigger } from "./triggers.ts";
+
+const DEVICE_HINT = "a device's name";
+const Device = z.string({ error: DEVICE_HINT }).min(1, { error: DEVICE_HINT });
+const DEPLOYMENT_HINT = "a deployment's name";
+const DeploymentName = z.string({ error: DEPLOYMENT_HINT }).min(1, { error: DEPLOYMENT_HINT });
+const FAULT_HINT = "the name of a fault";
+const FaultLabel = z.string({ error: FAULT_HINT }).min(1, { error: FAULT_HINT });
+
+/** What can be done at a moment of the timeline. */
+export const ACTIONS = {
+  power_cut: z
+    .union([
+      Device.transform((device) => ({ device, leaves: undefined, for: 10_000 })),
+      z.strictObject({ device: Device, leaves: LeftBehind.optional(), for: Duration.default(10_000) }),
+    ])
+    .meta({ description: "The device loses its power, and gets it back after a while (10s)" }),
+  switch_off: Device.meta({ description: "The device loses its power for good, or until switch_on" }),
+  switch_on: Device,
+  kill_agent: Device.meta({ description: "SIGKILL; the service manager starts the agent again" }),
+  check_update: Device.meta({ description: "Somebody makes the agent ask for a deployment now" }),
+  send_inventory: Device.meta({ description: "Somebody makes the agent send its inventory now" }),
+  set_inventory: z
+    .strictObject({
+      device: Device,
+      attributes: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.string())])),
+    })
+    .meta({ description: "The device has these inventory attributes from now on; it sends them when it next does" }),
+  clock: z
+    .strictObject({ device: Device, to: WallDate.optional(), ahead: Duration.optional(), behind: Duration.optional() })
+    .refine((value) => presentKeys(value, ["to", "ahead", "behind"]).length === 1, {
+      error: "exactly one of to, ahead, behind",
+    })
+    .meta({ description: "The device's wall clock is set" }),
+  abort: DeploymentName.meta({ description: "A person aborts the deployment" }),
+  finish: DeploymentName.meta({ description: "A person finishes a deployment to a filter" }),
+  pause: DeploymentName.meta({ description: "A person pauses the deployment" }),
+  resume: DeploymentName.meta({ description: "A person resumes the deployment" }),
+  accept: Device,
+  reject: Device,
+  decommission: Device,
+  move_to_group: z.strictObject({ device: Device, group: z.string().min(1) }),
+  delete_release: z.string().min(1),
+  kill_server: z
+    .strictObject({ back_after: Duration })
+    .meta({ description: "The server is killed, and started again after so long" }),
+  start_fault: FaultLabel.meta({ description: "The fault of this name is on" }),
+  stop_fault: FaultLabel.meta({ description: "The fault of this name is off" }),
+} as const;
+
+export type ActionName = keyof typeof ACTIONS;
+export const ACTION_NAMES = Object.keys(ACTIONS) as readonly ActionName[];
+
+/** What is to be done, with what it was told. */
+export type Action = {
+  [N in ActionName]: { readonly action: N; readonly value: z.output<(typeof ACTIONS)[N]> };
+}[ActionName];
+
+const shape = Object.fromEntries(Object.entries(ACTIONS).map(([name, schema]) => [name, schema.optional()])) as {
+  [N in ActionName]: z.ZodOptional<(typeof ACTIONS)[N]>;
+};
+
+export const Do = z
+  .strictObject(shape)
+  .superRefine(exactlyOne(ACTION_NAMES))
+  .transform((value): Action => {
+    const [action = "power_cut"] = presentKeys(value, ACTION_NAMES);
+    return { action, value: value[action] } as Action;
+  });
+
+export const TimelineEntry = z
+  .strictObject({ at: Instant.optional(), when: Trigger.optional(), do: Do })
+  .superRefine(exactlyOne(["at", "when"]));
+export type TimelineEntry = z.output<typeof TimelineEntry>;

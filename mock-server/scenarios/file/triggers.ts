@@ -1,0 +1,48 @@
+import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import * as z from "zod";
+import { AgentState, DeviceStatus } from "./names.ts";
+import { exactlyOne } from "./one-of.ts";
+import { Count, Duration, Size } from "./quantities.ts";
+
+const DeploymentState = z.enum(DEPLOYMENT_STATUSES, { error: `one of ${DEPLOYMENT_STATUSES.join(", ")}` });
+
+/** Something that can happen to a device: exactly one of these keys. */
+export const DEVICE_EVENTS = {
+  reports: DeviceStatus.meta({ description: "The device's deployment gets this status at the server" }),
+  enters: AgentState.meta({ description: "The agent enters this state" }),
+  downloads: Size.meta({ description: "So much of an artifact has arrived" }),
+  runs: z.string().min(1).meta({ description: "This artifact is installed for good, and runs" }),
+  polls: z.literal(true, { error: "true" }).meta({ description: "It asks for a deployment" }),
+  boots: z.literal(true, { error: "true" }).meta({ description: "It starts" }),
+  logs: z.string().min(1).meta({ description: "The agent's log, or the log it sends, has this text" }),
+  does_not_boot: z.literal(true, { error: "true" }).meta({ description: "Nothing on it boots any more" }),
+} as const;
+
+export const DEVICE_EVENT_NAMES = Object.keys(DEVICE_EVENTS) as readonly (keyof typeof DEVICE_EVENTS)[];
+
+const deviceEvents = Object.fromEntries(
+  Object.entries(DEVICE_EVENTS).map(([name, schema]) => [name, schema.optional()]),
+) as { [K in keyof typeof DEVICE_EVENTS]: z.ZodOptional<(typeof DEVICE_EVENTS)[K]> };
+
+/** An event as the file names it: of a device, or of a deployment. */
+export const eventShape = {
+  device: z.string().min(1).optional().meta({ description: "A device's name, or any" }),
+  deployment: z.string().min(1).optional(),
+  state: DeploymentState.optional().meta({ description: "The deployment gets this status" }),
+  ...deviceEvents,
+};
+
+/** The parts of an event as {@link eventShape} reads them. */
+export type EventParts = z.output<z.ZodObject<typeof eventShape>>;
+
+export const EVENT_NAMES: readonly string[] = [...DEVICE_EVENT_NAMES, "state"];
+
+/** What the others happen at: an event, perhaps the nth, and perhaps so long after it. */
+export const Trigger = z
+  .strictObject({
+    ...eventShape,
+    nth: Count.optional().meta({ description: "The nth time; the first if absent" }),
+    after: Duration.optional().meta({ description: "So long after it" }),
+  })
+  .superRefine(exactlyOne(EVENT_NAMES));
+export type Trigger = z.output<typeof Trigger>;
