@@ -8,7 +8,7 @@ import { journalAfterTheAct } from "./broken.ts";
 import { newCount, replayCut } from "./exhaustive.ts";
 import { campaignPaths } from "./paths.ts";
 import { RandomRuns } from "./random.ts";
-import { inParallel, type Result, type Task, work } from "./workers.ts";
+import { inParallel, type Result } from "./workers.ts";
 
 const RUNS_MIN = 500;
 const SHOWN_MAX = 10;
@@ -21,7 +21,6 @@ const { values: flags } = parseArgs({
     broken: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     replay: { type: "string" },
-    task: { type: "string" },
   },
 });
 
@@ -74,11 +73,6 @@ function tell(result: Result, seconds: number): void {
 }
 
 async function main(): Promise<boolean> {
-  if (flags.task !== undefined) {
-    const result = await work(JSON.parse(flags.task) as Task);
-    process.send?.(result);
-    return true;
-  }
   if (flags.replay !== undefined) return await replay(flags.replay);
   const workers = positive("workers", 1);
   const durationMs = positive("minutes", 0) * 60_000;
@@ -91,7 +85,7 @@ async function main(): Promise<boolean> {
     runsMin: RUNS_MIN,
     broken: flags.broken,
   }));
-  const result = await inParallel(import.meta.filename, tasks);
+  const result = await inParallel(tasks);
   tell(result, (performance.now() - startMs) / 1000);
   return result.violations.length === 0;
 }

@@ -13,9 +13,15 @@ import { type Life, type LifeOptions, live } from "./life.ts";
 import type { CampaignPath } from "./paths.ts";
 import { newWorld, type Prepared, prepare } from "./world.ts";
 
-const CUTS_MAX = 16;
-/** A cut comes within so many calls on the door (there is a moment before and one after each): one of these, so that cuts come singly and in bursts. */
-const GAPS = [10, 40, 100, 250] as const;
+/**
+ * How the power goes: now and then, in bursts, or so often that hardly a boot gets anywhere. A cut comes within
+ * so many calls on the door, one of these each time; there is a moment before and one after each call.
+ */
+const OUTAGES = [
+  { cutsMax: 4, gaps: [100, 250] },
+  { cutsMax: 16, gaps: [10, 40, 100, 250] },
+  { cutsMax: 48, gaps: [10, 20, 40] },
+] as const;
 
 function disturbance(chance: Chance): Disturbance | undefined {
   switch (chance.integer(8)) {
@@ -43,8 +49,9 @@ function chaos(chance: Chance, count: Pick<Count, "cuts">) {
   const storm = chance.happens(0.4) ? chance.fraction() / 2 : 0;
   const weatherChance = chance.fork("weather");
   const weather: Weather = () => (weatherChance.happens(storm) ? disturbance(weatherChance) : undefined);
-  let cutsLeft = 1 + chance.integer(CUTS_MAX);
-  const gap = (): number => 1 + chance.integer(2 * chance.oneOf(GAPS));
+  const { cutsMax, gaps } = chance.oneOf(OUTAGES);
+  let cutsLeft = 1 + chance.integer(cutsMax);
+  const gap = (): number => 1 + chance.integer(2 * chance.oneOf<number>(gaps));
   let callsLeft = gap();
   // First things go wrong, then they do not any more, and the device must come to rest.
   let badCallsLeft = chance.integer(1000);
