@@ -1,8 +1,9 @@
 import { writeArtifact } from "@upkeep/shared/artifact/write";
 import * as z from "zod";
 import type { DeviceSide } from "../domain.ts";
-import type { DownloadLinks, SignedLink } from "../releases/links.ts";
+import type { DownloadLinks } from "../releases/links.ts";
 import { MemorySink } from "../releases/memory-sink.ts";
+import type { BlobLink } from "../storage/blobs/index.ts";
 import { checkLink } from "./links.ts";
 import { type Route, route } from "./route.ts";
 import { Uuid } from "./validation.ts";
@@ -21,8 +22,11 @@ export interface ConfiguredDevice {
 export function configurationLink(
   links: DownloadLinks,
   { deploymentId, deviceType, deviceId }: ConfiguredDevice,
-): SignedLink {
-  return links.sign(`${PATH}/${[deploymentId, deviceType, deviceId].map(encodeURIComponent).join("/")}`, LINK_LIFE_MS);
+  origin: string,
+): BlobLink {
+  const path = `${PATH}/${[deploymentId, deviceType, deviceId].map(encodeURIComponent).join("/")}`;
+  const link = links.sign(path, LINK_LIFE_MS);
+  return { uri: origin + link.path, expiresMs: link.expiresMs };
 }
 
 /** Artifacts of configurations, written when they are asked for. */

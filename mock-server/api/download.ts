@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import * as z from "zod";
 import { notFound } from "../errors.ts";
-import type { DownloadLinks, SignedLink } from "../releases/links.ts";
-import type { Blob, Blobs } from "../storage/blobs/index.ts";
+import type { DownloadLinks } from "../releases/links.ts";
+import type { Blob, BlobLink, Blobs } from "../storage/blobs/index.ts";
 import type { ArtifactRecord } from "../storage/index.ts";
 import { type Answer, empty, type HeaderFields } from "./answers.ts";
 import { checkLink } from "./links.ts";
@@ -13,9 +13,22 @@ import { Uuid } from "./validation.ts";
 const PATH = "/api/devices/v1/deployments/download/artifact";
 const STREAM_BUFFER_BYTES = 256 * 1024;
 
-/** A link under which an artifact's bytes are read for `lifeMs` milliseconds. */
-export function artifactLink(links: DownloadLinks, artifactId: string, lifeMs: number): SignedLink {
-  return links.sign(`${PATH}/${artifactId}`, lifeMs);
+/**
+ * A link under which an artifact's bytes are read for `lifeMs` milliseconds: straight to the store if whoever
+ * asks reaches it, else to us.
+ * @param origin Under which whoever asks reaches us.
+ */
+export async function artifactLink(
+  { links, blobs }: Pick<DownloadPorts, "links" | "blobs">,
+  artifact: Pick<ArtifactRecord, "id" | "name">,
+  lifeMs: number,
+  origin: string,
+): Promise<BlobLink> {
+  if (blobs.direct !== undefined) {
+    return await blobs.direct.downloadLink(artifact.id, { lifeMs, fileName: fileName(artifact) });
+  }
+  const { path, expiresMs } = links.sign(`${PATH}/${artifact.id}`, lifeMs);
+  return { uri: origin + path, expiresMs };
 }
 
 export interface DownloadPorts {
@@ -26,8 +39,8 @@ export interface DownloadPorts {
 }
 
 /** A file name that no header and no shell stumbles over. */
-function fileName(artifact: ArtifactRecord): string {
-  return `${artifact.name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100)}.mender`;
+function fileName({ name }: Pick<ArtifactRecord, "name">): string {
+  return `${name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100)}.mender`;
 }
 
 function stream(blob: Blob, { start, end }: ByteRange): Readable {

@@ -26,6 +26,12 @@ export interface StreamSpec {
   readonly parts: Readonly<Record<string, PartSpec>>;
 }
 
+/** A body that the handler reads from the request itself, as it arrives: bytes of any type. */
+export interface BytesSpec {
+  /** What they are. */
+  readonly bytes: string;
+}
+
 export interface PartSpec {
   readonly description: string;
   readonly required?: boolean;
@@ -73,7 +79,7 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly head?: boolean;
   readonly params?: z.core.$ZodType<P>;
   readonly query?: z.core.$ZodType<Q>;
-  readonly body?: BodySpec<B> | StreamSpec;
+  readonly body?: BodySpec<B> | StreamSpec | BytesSpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   readonly handle: (call: Call<A, P, Q, B>) => Answer | Promise<Answer>;
 }
@@ -90,7 +96,7 @@ export function route<A extends Access, P = unknown, Q = unknown, B = unknown>(s
 
 /** The JSON that a route takes, if it takes any. */
 export function jsonBody({ body }: Pick<Route, "body">): BodySpec<unknown> | undefined {
-  return body === undefined || "parts" in body ? undefined : body;
+  return body !== undefined && "schema" in body ? body : undefined;
 }
 
 /** What a user must be allowed to for this route. */

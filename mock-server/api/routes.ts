@@ -17,6 +17,7 @@ import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
 import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
 import { deviceRoutes } from "./management/devices.ts";
+import { directUploadRoutes } from "./management/direct-upload.ts";
 import { groupRoutes } from "./management/groups.ts";
 import { inventoryRoutes } from "./management/inventory.ts";
 import { releaseRoutes } from "./management/releases.ts";
@@ -60,7 +61,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePo
   };
   return [
     ...authorizeRoutes(domain),
-    ...reportingRoutes({ domain, links, linkLifeMs: options.downloadLinkLifeMs }),
+    ...reportingRoutes({ domain, links, blobs, linkLifeMs: options.downloadLinkLifeMs }),
     ...deviceInventoryRoutes(domain),
     ...deviceConfigurationRoutes(domain),
     ...downloadRoutes({ links, blobs, artifact }),
@@ -74,6 +75,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePo
     ...tagRoutes(domain),
     ...savedFilterRoutes(domain),
     ...uploadRoutes({ system, domain, blobs }),
+    ...directUploadRoutes({ system, domain, blobs, links }),
     ...artifactRoutes({ domain, blobs, links }),
     ...releaseRoutes(domain, blobs),
     ...deploymentRoutes(domain),

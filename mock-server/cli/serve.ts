@@ -4,12 +4,16 @@ import type { CommandModule } from "yargs";
 import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { isLoopback, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
 import { announce } from "./announcement.ts";
+import { BUCKET_OPTIONS, bucketOf } from "./blob-store.ts";
 import { parseDuration } from "./durations.ts";
 import { CommandError } from "./failure.ts";
 import { type ServeSettings, startServing } from "./serving.ts";
 
 /** How long requests in flight may go on after a signal, in milliseconds. */
 const GRACE_MS = 10_000;
+
+/** The longest that S3 lets a link be good. */
+const BUCKET_LINK_LIFE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
 
 const LOG_FORMATS = ["human", "plain", "json", "journal"] as const satisfies readonly LogFormat[];
 
@@ -26,6 +30,7 @@ const OPTIONS = {
     defaultDescription: "an SQLite file in the data directory",
     requiresArg: true,
   },
+  ...BUCKET_OPTIONS,
   listen: {
     type: "string",
     describe: "Where to take connections, as HOST:PORT or [IPV6]:PORT; port 0 takes a free one",
@@ -79,7 +84,9 @@ const EPILOGUE = `The first start makes an administrator and prints the password
 The log goes to standard error. With --json, the line on standard output holds: url, data, certificate
 (path; only with --tls-self-signed), and at the first start administrator: {email, password}.
 The password for --database may stand in the environment as PGPASSWORD. Servers that share a database share
-the data directory as well: the artifacts are there.
+the data directory as well, where the artifacts are, or the bucket of --blobs.
+The keys for --blobs stand in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,
+AWS_SESSION_TOKEN.
 SIGTERM and SIGINT let requests in flight finish; a second one ends the server at once.`;
 
 function text(value: unknown): string | undefined {
@@ -105,9 +112,15 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
   if (selfSigned && cert !== undefined) throw new CommandError("--tls-self-signed and --cert exclude each other");
   const publicUrl = text(args["public-url"]);
   const database = text(args.database);
+  const bucket = bucketOf(args);
+  const downloadLinkLifeMs = parseDuration("download-link-life", text(args["download-link-life"]) ?? "");
+  if (bucket !== undefined && downloadLinkLifeMs > BUCKET_LINK_LIFE_MS_MAX) {
+    throw new CommandError("--download-link-life: links to a bucket are good for seven days at most");
+  }
   return {
     dataDirectory: text(args.data) ?? defaultDataDirectory(),
     ...(database === undefined ? {} : { database: parseDatabaseUrl(database) }),
+    ...(bucket === undefined ? {} : { bucket }),
     listen,
     ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
     ...(selfSigned ? { tls: "self-signed" as const } : {}),
@@ -115,7 +128,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
-    downloadLinkLifeMs: parseDuration("download-link-life", text(args["download-link-life"]) ?? ""),
+    downloadLinkLifeMs,
   };
 }
 

@@ -3,11 +3,11 @@ import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerParts } from "../server.ts";
-import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
+import { type BucketSettings, openBlobs } from "./blob-store.ts";
 import { CommandError } from "./failure.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
@@ -20,6 +20,8 @@ export interface ServeSettings {
   readonly dataDirectory: string;
   /** PostgreSQL, as `postgres://…`. Absent: the records are in the data directory. */
   readonly database?: string;
+  /** Where the artifacts are. Absent: in the data directory. */
+  readonly bucket?: BucketSettings;
   readonly listen: ListenAddress;
   readonly tls?: "self-signed" | { readonly certPath: string; readonly keyPath: string };
   readonly publicUrl?: string;
@@ -28,9 +30,6 @@ export interface ServeSettings {
   readonly deviceTokenLifeMs: number;
   readonly downloadLinkLifeMs: number;
 }
-
-/** What another server has not finished after so long it will not finish. */
-const ABANDONED_MS = 24 * 60 * 60 * 1000;
 
 /** A server that takes requests. */
 export interface Serving {
@@ -58,7 +57,7 @@ export async function startServing(system: System, settings: ServeSettings, logg
     const tls = await identityOf(system, settings, directory);
     domain = await openRecords(system, settings, directory);
     const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
-    const blobs = await openBlobs(system, directory, settings.database !== undefined, domain, logger);
+    const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
     const listening = await take(system, settings, { domain, blobs, tls, logger, ending: ending.signal });
     const address = { host: settings.listen.host, port: listening.port };
     return {
@@ -133,32 +132,8 @@ async function identityOf(
   return await readIdentity(system.files, absolutePath(tls.certPath), absolutePath(tls.keyPath));
 }
 
-/**
- * Bytes that no record tells of are left from an upload or a deletion that was cut short.
- * @param shared Other servers use the directory: what is new may be an upload that they are taking.
- */
-async function openBlobs(
-  { files, clock }: System,
-  directory: string,
-  shared: boolean,
-  domain: Domain,
-  logger: Logger,
-): Promise<Blobs> {
-  const abandonedBeforeMs = shared ? clock.now() - ABANDONED_MS : Number.POSITIVE_INFINITY;
-  const blobs = await openFileBlobs(files, `${directory}/artifacts`, abandonedBeforeMs);
-  const { items } = await domain.artifacts.list({}, { by: "name", order: "asc" });
-  const known = new Set(items.map(({ id }) => id));
-  const kept = new Set(await blobs.names());
-  for (const name of kept) {
-    const writtenMs = await blobs.writtenMs(name);
-    if (known.has(name) || writtenMs === undefined || writtenMs >= abandonedBeforeMs) continue;
-    logger.warning("removing bytes that belong to no artifact", { artifact: name });
-    await blobs.remove(name);
-  }
-  for (const { id, name } of items) {
-    if (!kept.has(id)) logger.error("an artifact's bytes are missing", { artifact: id, name });
-  }
-  return blobs;
+function placeOfBlobs({ bucket, database }: ServeSettings, directory: string): Parameters<typeof openBlobs>[1] {
+  return { directory, shared: database !== undefined, ...(bucket === undefined ? {} : { bucket }) };
 }
 
 async function take(

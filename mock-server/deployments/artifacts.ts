@@ -62,6 +62,11 @@ export class Artifacts {
     return this.#storage.read((records) => find(records, id));
   }
 
+  /** What the artifacts take in the store, in bytes. */
+  sizeBytes(): Promise<number> {
+    return this.#storage.read(({ artifacts }) => artifacts.sizeBytes());
+  }
+
   /** @param paging Everything when absent. */
   list(filter: ArtifactFilter, sort: ArtifactSort, paging?: Paging): Promise<Page<ArtifactRecord>> {
     return this.#storage.read(({ artifacts }) => artifacts.list(filter, sort, paging));

@@ -13,9 +13,12 @@ export interface SignedLink {
   readonly expiresMs: number;
 }
 
+/** What a link is for: reading, or writing. */
+export type LinkMethod = "GET" | "PUT";
+
 export type LinkFault = "missing" | "expired" | "forged";
 
-/** Links that let whoever has them read one object for some time, without logging in. */
+/** Links that let whoever has them read or write one object for some time, without logging in. */
 export class DownloadLinks {
   readonly #key: Uint8Array;
   readonly #now: () => number;
@@ -29,26 +32,26 @@ export class DownloadLinks {
     this.#now = now;
   }
 
-  #signature(path: string, expire: string): Buffer {
-    return createHmac("sha256", this.#key).update(`GET\n${path}\n${expire}\n`).digest();
+  #signature(method: LinkMethod, path: string, expire: string): Buffer {
+    return createHmac("sha256", this.#key).update(`${method}\n${path}\n${expire}\n`).digest();
   }
 
-  sign(path: string, lifeMs: number): SignedLink {
+  sign(path: string, lifeMs: number, method: LinkMethod = "GET"): SignedLink {
     const expiresMs = this.#now() + lifeMs;
     const expire = new Date(expiresMs).toISOString();
     const query = new URLSearchParams({
       [EXPIRE]: expire,
-      [SIGNATURE]: this.#signature(path, expire).toString("base64url"),
+      [SIGNATURE]: this.#signature(method, path, expire).toString("base64url"),
     });
     return { path: `${path}?${query}`, expiresMs };
   }
 
   /** @returns Why the link is not valid, or `undefined` if it is. */
-  fault(path: string, query: Readonly<Record<string, unknown>>): LinkFault | undefined {
+  fault(path: string, query: Readonly<Record<string, unknown>>, method: LinkMethod = "GET"): LinkFault | undefined {
     const expire = query[EXPIRE];
     const signature = query[SIGNATURE];
     if (typeof expire !== "string" || typeof signature !== "string") return "missing";
-    const expected = this.#signature(path, expire);
+    const expected = this.#signature(method, path, expire);
     const given = Buffer.from(signature, "base64url");
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "forged";
     return this.#now() < Date.parse(expire) ? undefined : "expired";

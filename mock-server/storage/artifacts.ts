@@ -108,6 +108,14 @@ export class ArtifactRecords {
     return ids;
   }
 
+  /** What all of them have together, in bytes. */
+  async sizeBytes(): Promise<number> {
+    const { sum } = await this.#present()
+      .select((eb) => eb.fn.sum<number | string | null>("size_bytes").as("sum"))
+      .executeTakeFirstOrThrow();
+    return Number(sum ?? 0);
+  }
+
   /** @param paging Everything when absent. */
   async list(filter: ArtifactFilter, sort: ArtifactSort, paging?: Paging): Promise<Page<ArtifactRecord>> {
     const query = filtered(this.#present(), filter);

@@ -16,6 +16,21 @@ export function machineName(): string {
   return hostname();
 }
 
+/** Keys of a store that speaks S3, from the environment; `undefined` if they are not set. */
+export function s3Credentials():
+  | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
+  | undefined {
+  // What the S3 client has to say about versions of Node.js is no line of our log.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
+  if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined;
+  return {
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+    ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+  };
+}
+
 /** What the program writes to. */
 export interface Output {
   readonly isTerminal: boolean;

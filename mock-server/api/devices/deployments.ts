@@ -9,6 +9,7 @@ import {
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
+import type { Blobs } from "../../storage/blobs/index.ts";
 import { type Answer, empty, json } from "../answers.ts";
 import { configurationLink } from "../configuration-download.ts";
 import { artifactLink } from "../download.ts";
@@ -19,6 +20,7 @@ import { one } from "../validation.ts";
 export interface DeviceDeploymentPorts {
   readonly domain: Domain;
   readonly links: DownloadLinks;
+  readonly blobs: Blobs;
   /** How long a link that is handed out works, in milliseconds. */
   readonly linkLifeMs: number;
 }
@@ -37,7 +39,7 @@ const NEXT_ANSWERS = {
 const DeploymentId = z.object({ id: z.string() });
 
 /** Ask for instructions: all three forms that clients use. */
-function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route[] {
+function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts): Route[] {
   const answer = async (
     deviceId: string,
     provides: DeviceProvides,
@@ -49,14 +51,14 @@ function nextRoutes({ domain, links, linkLifeMs }: DeviceDeploymentPorts): Route
     const { deploymentId, artifact, kind, updateControlMap } = instructions;
     const link =
       kind === "software"
-        ? artifactLink(links, artifact.id, linkLifeMs)
-        : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId });
+        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin)
+        : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, origin);
     return json({
       id: deploymentId,
       artifact: {
         id: artifact.id,
         artifact_name: artifact.name,
-        source: { uri: origin + link.path, expire: new Date(link.expiresMs).toISOString() },
+        source: { uri: link.uri, expire: new Date(link.expiresMs).toISOString() },
         device_types_compatible: artifact.deviceTypes,
       },
       ...(updateControlMap === undefined ? {} : { update_control_map: updateControlMap }),

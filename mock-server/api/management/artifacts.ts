@@ -116,9 +116,9 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
         404: NOT_FOUND,
       },
       handle: async ({ params, origin }) => {
-        const { id } = await artifacts.get(params.id);
-        const link = artifactLink(links, id, USER_LINK_LIFE_MS);
-        return json({ uri: origin + link.path, expire: timestamp(link.expiresMs) });
+        const artifact = await artifacts.get(params.id);
+        const { uri, expiresMs } = await artifactLink({ links, blobs }, artifact, USER_LINK_LIFE_MS, origin);
+        return json({ uri, expire: timestamp(expiresMs) });
       },
     }),
     route({
@@ -163,11 +163,11 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
       access: "user",
       answers: {
         200: {
-          description: "0: as much as there is space",
+          description: "The limit (0: as much as there is space) and what the artifacts take, in bytes",
           schema: z.object({ limit: z.int(), usage: z.int() }),
         },
       },
-      handle: () => json({ limit: 0, usage: 0 }),
+      handle: async () => json({ limit: 0, usage: await artifacts.sizeBytes() }),
     }),
   ];
 }

@@ -77,6 +77,10 @@ function requestBody({ body }: Route): Pick<Operation, "requestBody"> {
   if ("parts" in body) {
     return { requestBody: { required: true, content: { "multipart/form-data": { schema: multipartSchema(body) } } } };
   }
+  if ("bytes" in body) {
+    const schema = { type: "string", description: body.bytes, contentMediaType: "application/octet-stream" };
+    return { requestBody: { required: true, content: { "application/octet-stream": { schema } } } };
+  }
   const schema = jsonSchema(body.schema, "input");
   return { requestBody: { required: body.absent === undefined, content: { "application/json": { schema } } } };
 }

@@ -16,16 +16,33 @@ export interface Blob {
   close(): Promise<void>;
 }
 
+/** A request that whoever has it may make of the store, without our part in it, until it expires. */
+export interface BlobLink {
+  readonly uri: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresMs: number;
+}
+
+/** A store that devices and users reach by themselves. */
+export interface DirectBlobs {
+  /** Read one blob. @param options.fileName What a browser calls it. */
+  downloadLink(name: string, options: { readonly lifeMs: number; readonly fileName: string }): Promise<BlobLink>;
+  /** Write one blob by a PUT of all its bytes; over what is there under its name, as long as the link is good. */
+  uploadLink(name: string, lifeMs: number): Promise<BlobLink>;
+}
+
 /** Large, immutable, named pieces of bytes: the artifacts. Names are UUIDs. */
 export interface Blobs {
   /** Rejects with EEXIST if there is a blob of that name, or one is just being written. */
   create(name: string): Promise<BlobWriter>;
   /** `undefined` if there is no such blob. */
   open(name: string): Promise<Blob | undefined>;
-  /** No error if there is no such blob. Who reads it now still reads it to its end. */
+  /** No error if there is no such blob. A read that has begun goes on to its end. */
   remove(name: string): Promise<void>;
   /** The names of all complete blobs. */
   names(): Promise<string[]>;
   /** When it was written, in milliseconds since the Unix epoch; `undefined` if there is no such blob. */
   writtenMs(name: string): Promise<number | undefined>;
+  /** Absent: nobody but we reach the store. */
+  readonly direct?: DirectBlobs;
 }

@@ -1,10 +1,10 @@
 import { createDirectoryDurably, type FileHandle, type Files, removeDurably, SystemError } from "@upkeep/shared/system";
 import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
+import { checkBlobName, isBlobName } from "./names.ts";
 
 /** What the name of a file ends in while it is being written. */
 const UNFINISHED = ".part";
 const READ_BYTES = 256 * 1024;
-const NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Blobs as files of one directory, which is made if it is not there. What an earlier run began to
@@ -34,8 +34,7 @@ class FileBlobs implements Blobs {
   }
 
   #path(name: string): string {
-    if (!NAME.test(name)) throw new SystemError("EINVAL", `${JSON.stringify(name)} is no name of a blob`);
-    return `${this.#directory}/${name}`;
+    return `${this.#directory}/${checkBlobName(name)}`;
   }
 
   async create(name: string): Promise<BlobWriter> {
@@ -59,7 +58,7 @@ class FileBlobs implements Blobs {
   }
 
   async names(): Promise<string[]> {
-    return (await this.#files.list(this.#directory)).map(({ name }) => name).filter((name) => NAME.test(name));
+    return (await this.#files.list(this.#directory)).map(({ name }) => name).filter(isBlobName);
   }
 
   async writtenMs(name: string): Promise<number | undefined> {

@@ -1,2 +1,2 @@
-export type { Blob, Blobs, BlobWriter } from "./blobs.ts";
+export type { Blob, BlobLink, Blobs, BlobWriter, DirectBlobs } from "./blobs.ts";
 export { openFileBlobs } from "./file-blobs.ts";

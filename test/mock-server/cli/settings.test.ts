@@ -22,10 +22,55 @@ describe("the settings of serve", () => {
     [{ cert: "a" }, "--cert and --key go together"],
     [{ key: "a" }, "--cert and --key go together"],
     [{ cert: "a", key: "b", "tls-self-signed": true }, "--tls-self-signed and --cert exclude each other"],
+    [{ blobs: "bucket" }, '--blobs "bucket": must be s3://BUCKET or s3://BUCKET/PREFIX'],
+    [{ blobs: "s3://a" }, '--blobs "s3://a": must be s3://BUCKET'],
+    [{ blobs: "s3://key:secret@bucket" }, "must be s3://BUCKET"],
+    [{ blobs: "s3://bucket/a/../b" }, '--blobs "s3://bucket/a/../b": must be s3://BUCKET'],
+    [{ "s3-endpoint": "https://s3.example.com" }, "--s3-endpoint says more of --blobs, which is missing"],
+    [{ "s3-path-style": true }, "--s3-path-style says more of --blobs, which is missing"],
+    [{ blobs: "s3://bucket", "s3-endpoint": "s3.example.com" }, '--s3-endpoint "s3.example.com": must be a URL'],
+    [
+      { blobs: "s3://bucket", "s3-public-endpoint": "https://a/b" },
+      '--s3-public-endpoint "https://a/b": must be a URL',
+    ],
+    [{ blobs: "s3://bucket", "s3-region": "Frankfurt!" }, '--s3-region "Frankfurt!": must be'],
+    [
+      { blobs: "s3://bucket", "download-link-life": "8d" },
+      "--download-link-life: links to a bucket are good for seven",
+    ],
     [{ "device-token-life": "0s" }, '--device-token-life "0s": must be a time'],
     [{ "download-link-life": "forever" }, '--download-link-life "forever": must be a time'],
   ])("%o cannot be", (args, message) => {
     expect(() => settingsOf({ ...DEFAULTS, ...args })).toThrow(message);
+  });
+});
+
+describe("the bucket of serve", () => {
+  test("has a region, and everything else only if it is said", () => {
+    expect(settingsOf({ ...DEFAULTS, blobs: "s3://fleet" }).bucket).toEqual({
+      bucket: "fleet",
+      prefix: "",
+      region: "us-east-1",
+      pathStyle: false,
+    });
+  });
+
+  test("is part of one, in a store of one's own", () => {
+    const args = {
+      blobs: "s3://fleet/one//two",
+      "s3-endpoint": "http://minio:9000/",
+      "s3-public-endpoint": "https://artifacts.example.com",
+      "s3-region": "eu-central-1",
+      "s3-path-style": true,
+    };
+    expect(settingsOf({ ...DEFAULTS, ...args }).bucket).toEqual({
+      bucket: "fleet",
+      prefix: "one/two/",
+      endpoint: "http://minio:9000",
+      publicEndpoint: "https://artifacts.example.com",
+      region: "eu-central-1",
+      pathStyle: true,
+    });
   });
 });
 

@@ -250,6 +250,9 @@ function body(
       .tuple(multipartBody(multipart.schema, known), type)
       .map(([text, chosen]) => ({ body: text, type: chosen }));
   }
+  if (content["application/octet-stream"] !== undefined) {
+    return hostileText.map((text) => ({ body: text, type: "application/octet-stream" }));
+  }
   return NO_BODY;
 }
 

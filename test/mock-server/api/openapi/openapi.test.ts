@@ -15,6 +15,7 @@ import { type Request, requests } from "./arbitraries.ts";
 const OPEN = [
   "POST /api/devices/v1/authentication/auth_requests",
   "GET /api/devices/v1/deployments/download/artifact/{id}",
+  "PUT /api/management/v1/deployments/artifacts/directupload/{id}",
   "GET /api/devices/v1/deployments/download/configuration/{deployment}/{type}/{device}",
   "POST /api/management/v1/useradm/auth/login",
   "GET /api/openapi.json",

@@ -5,7 +5,6 @@ import { type Files, isSystemError, SystemError } from "@upkeep/shared/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openFileBlobs } from "../../../../mock-server/storage/blobs/index.ts";
 import { NodeFiles } from "../../../../mock-server/system/files.ts";
-import { collect } from "../../../shared/artifact/support.ts";
 
 const NAME = "0082f4c4-77de-48ec-be72-af837efdca6e";
 const files = new NodeFiles();
@@ -31,32 +30,6 @@ function failing(name: "rename" | "syncDirectory", when: (...args: string[]) => 
   });
 }
 
-test("a blob exists once it is committed, and is read whole or in part", async () => {
-  const blobs = await openFileBlobs(files, directory);
-  const content = Buffer.alloc(600_000, "0123456789");
-  const writer = await blobs.create(NAME);
-  await writer.write(content.subarray(0, 250_001));
-  expect(await blobs.open(NAME)).toBeUndefined();
-  expect(await blobs.names()).toEqual([]);
-  await writer.write(content.subarray(250_001));
-  await writer.commit();
-  await writer.discard();
-  expect(await blobs.names()).toEqual([NAME]);
-  const blob = await blobs.open(NAME);
-  expect(blob?.sizeBytes).toBe(content.length);
-  if (blob === undefined) return;
-  expect((await collect(blob.read(0, blob.sizeBytes))).equals(content)).toBe(true);
-  expect((await collect(blob.read(262_143, 262_146))).equals(content.subarray(262_143, 262_146))).toBe(true);
-  expect(await collect(blob.read(5, 5))).toHaveLength(0);
-  // Who reads it now still reads it to its end.
-  await blobs.remove(NAME);
-  expect(await blobs.open(NAME)).toBeUndefined();
-  expect((await collect(blob.read(599_990, 600_000))).toString()).toBe("0123456789");
-  await expect(collect(blob.read(599_990, 600_001))).rejects.toThrow("the file ends at byte 600000");
-  await blob.close();
-  await blobs.remove(NAME);
-});
-
 test("a blob that is discarded leaves nothing", async () => {
   const blobs = await openFileBlobs(files, directory);
   const writer = await blobs.create(NAME);
@@ -74,13 +47,6 @@ test("a name is taken while it is written and afterwards", async () => {
   await writer.commit();
   await expect(blobs.create(NAME)).rejects.toSatisfy(taken);
   expect(readdirSync(directory)).toEqual([NAME]);
-});
-
-test.each(["", "..", "../x", "a/b", `${NAME}.part`, NAME.toUpperCase()])("%j is no name", async (name) => {
-  const blobs = await openFileBlobs(files, directory);
-  await expect(blobs.create(name)).rejects.toThrow("is no name of a blob");
-  await expect(blobs.open(name)).rejects.toThrow("is no name of a blob");
-  await expect(blobs.remove(name)).rejects.toThrow("is no name of a blob");
 });
 
 test("what an earlier run did not finish is removed when the store is opened", async () => {

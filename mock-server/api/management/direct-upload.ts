@@ -1,0 +1,120 @@
+import type { System } from "@upkeep/shared/system";
+import * as z from "zod";
+import type { ArtifactRecord, Domain } from "../../domain.ts";
+import { ServerError } from "../../errors.ts";
+import { type CompletePorts, completeUpload, keepUpload, waitingName } from "../../releases/direct-upload.ts";
+import type { DownloadLinks } from "../../releases/links.ts";
+import type { Blobs } from "../../storage/blobs/index.ts";
+import { empty, json } from "../answers.ts";
+import { checkLink } from "../links.ts";
+import { type Route, route } from "../route.ts";
+import { Uuid } from "../validation.ts";
+import { timestamp } from "./times.ts";
+
+const PATH = "/api/management/v1/deployments/artifacts/directupload";
+/** How long a user may use an upload link, in milliseconds. */
+const LINK_LIFE_MS = 60 * 60 * 1000;
+
+export interface DirectUploadPorts {
+  readonly system: System;
+  readonly domain: Domain;
+  readonly blobs: Blobs;
+  readonly links: DownloadLinks;
+}
+
+const ArtifactId = z.object({ id: Uuid });
+
+const UploadLink = z.object({
+  id: z.string(),
+  uri: z.string(),
+  expire: z.string(),
+  method: z.literal("PUT"),
+  header: z.record(z.string(), z.string()),
+});
+
+/** What clients tell of the artifact beside its size, we read from the artifact itself. */
+const Complete = z.looseObject({ size: z.int().nonnegative().optional() });
+
+/** Artifacts that go straight to the store, which may be elsewhere, and are checked when they are there. */
+export function directUploadRoutes({ system, domain, blobs, links }: DirectUploadPorts): Route[] {
+  const { artifacts } = domain;
+  const ports: CompletePorts = {
+    system,
+    blobs,
+    record: (artifact: ArtifactRecord) => artifacts.insert(artifact),
+    isArtifact: async (id) => {
+      try {
+        return (await artifacts.get(id)).id === id;
+      } catch (error) {
+        if (error instanceof ServerError && error.kind === "not-found") return false;
+        throw error;
+      }
+    },
+  };
+  return [
+    route({
+      method: "POST",
+      path: PATH,
+      summary: "Get a link to which an artifact can be uploaded for an hour",
+      access: "user",
+      permission: "upload",
+      answers: { 200: { description: "The id that the artifact will have, and where to put it", schema: UploadLink } },
+      handle: async ({ origin }) => {
+        const id = system.random.uuid();
+        const own = links.sign(`${PATH}/${id}`, LINK_LIFE_MS, "PUT");
+        const { uri, expiresMs } = (await blobs.direct?.uploadLink(waitingName(id), LINK_LIFE_MS)) ?? {
+          uri: origin + own.path,
+          expiresMs: own.expiresMs,
+        };
+        return json({ id, uri, expire: timestamp(expiresMs), method: "PUT", header: {} });
+      },
+    }),
+    route({
+      method: "PUT",
+      path: `${PATH}/:id`,
+      summary: "Upload an artifact by a link that was handed out",
+      access: "public",
+      params: ArtifactId,
+      query: z.looseObject({}),
+      body: { bytes: "The artifact" },
+      answers: {
+        200: { description: "Kept until it is said to be complete" },
+        403: { description: "The link is forged or has expired" },
+        413: { description: "It is too large" },
+        507: { description: "There is no space left" },
+      },
+      handle: async ({ params, query, request }) => {
+        try {
+          checkLink(links, request.url, query, "PUT");
+          await keepUpload(params.id, request.raw.iterator({ destroyOnReturn: false }), { blobs });
+        } finally {
+          // Some clients read no answer before they have sent everything.
+          request.raw.resume();
+        }
+        return empty(200);
+      },
+    }),
+    route({
+      method: "POST",
+      path: `${PATH}/:id/complete`,
+      summary: "Say that an artifact is uploaded: it is checked, and is there when this is answered",
+      access: "user",
+      permission: "upload",
+      params: ArtifactId,
+      body: { schema: Complete, tooLarge: 413, absent: {} },
+      answers: {
+        202: { description: "The artifact is there" },
+        400: { description: "It is no artifact, or not as long as was said; nothing of it is kept" },
+        404: { description: "Nothing was uploaded to this link" },
+        409: { description: "There is one with the same name and depends" },
+        413: { description: "It is too large" },
+        507: { description: "There is no space left" },
+      },
+      handle: async ({ params, body }) => {
+        const { size } = body;
+        await completeUpload({ id: params.id, ...(size === undefined ? {} : { sizeBytes: size }) }, ports);
+        return empty(202);
+      },
+    }),
+  ];
+}

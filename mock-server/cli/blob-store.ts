@@ -1,0 +1,164 @@
+import type { Logger } from "@upkeep/shared/logging";
+import { isSystemError, type System } from "@upkeep/shared/system";
+import { sha256 } from "../digest.ts";
+import type { Domain } from "../domain.ts";
+import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
+import type { S3Location } from "../storage/blobs/s3/index.ts";
+import { s3Credentials } from "../system/environment.ts";
+import { ARTIFACT_DIRECTORY } from "./copying.ts";
+import { CommandError } from "./failure.ts";
+
+/** A bucket, as the command line names it. */
+export type BucketSettings = Omit<S3Location, "credentials">;
+
+/** What another server has not finished after so long it will not finish. */
+export const ABANDONED_MS = 24 * 60 * 60 * 1000;
+
+const DEFAULT_REGION = "us-east-1";
+
+export const BUCKET_OPTIONS = {
+  blobs: {
+    type: "string",
+    describe: "Bucket for the artifacts, as s3://BUCKET or s3://BUCKET/PREFIX; devices download straight from it",
+    defaultDescription: "files in the data directory",
+    requiresArg: true,
+  },
+  "s3-endpoint": {
+    type: "string",
+    describe: "URL of the S3-compatible store that has the bucket",
+    defaultDescription: "AWS",
+    requiresArg: true,
+  },
+  "s3-public-endpoint": {
+    type: "string",
+    describe: "URL under which devices and users reach that store",
+    defaultDescription: "that of --s3-endpoint",
+    requiresArg: true,
+  },
+  "s3-region": {
+    type: "string",
+    describe: "The bucket's region",
+    defaultDescription: DEFAULT_REGION,
+    requiresArg: true,
+  },
+  "s3-path-style": {
+    type: "boolean",
+    describe: "Name the bucket in the path of URLs, not in the host: many stores need it",
+    default: false,
+  },
+} as const;
+
+const BUCKET = /^s3:\/\/(?<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(?<prefix>[A-Za-z0-9!_.*'()/-]{0,500}))?$/;
+
+function endpointOf(option: string, value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+    throw new CommandError(`--${option} ${JSON.stringify(value)}: must be a URL such as https://s3.example.com`);
+  }
+  return url.origin;
+}
+
+/**
+ * The bucket that the command line names; `undefined` if it names none.
+ * @throws CommandError that names the option at fault.
+ */
+export function bucketOf(args: Readonly<Record<string, unknown>>): BucketSettings | undefined {
+  const { blobs } = args;
+  if (typeof blobs !== "string") {
+    const others = Object.keys(BUCKET_OPTIONS).filter((name) => name !== "blobs");
+    const stray = others.find((name) => args[name] !== undefined && args[name] !== false);
+    if (stray !== undefined) throw new CommandError(`--${stray} says more of --blobs, which is missing`);
+    return undefined;
+  }
+  const { bucket, prefix = "" } = BUCKET.exec(blobs)?.groups ?? {};
+  const segments = prefix.split("/").filter((segment) => segment !== "");
+  if (bucket === undefined || segments.some((segment) => /^\.+$/.test(segment))) {
+    throw new CommandError(`--blobs ${JSON.stringify(blobs)}: must be s3://BUCKET or s3://BUCKET/PREFIX`);
+  }
+  const endpoint = endpointOf("s3-endpoint", args["s3-endpoint"]);
+  const publicEndpoint = endpointOf("s3-public-endpoint", args["s3-public-endpoint"]);
+  const region = args["s3-region"];
+  if (region !== undefined && !(typeof region === "string" && /^[a-z0-9-]{1,64}$/.test(region))) {
+    throw new CommandError(`--s3-region ${JSON.stringify(region)}: must be a region's name such as eu-central-1`);
+  }
+  return {
+    bucket,
+    prefix: segments.map((segment) => `${segment}/`).join(""),
+    region: region ?? DEFAULT_REGION,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(publicEndpoint === undefined ? {} : { publicEndpoint }),
+    pathStyle: args["s3-path-style"] === true,
+  };
+}
+
+/**
+ * The store of the artifacts, with nothing in it that was left over.
+ * @param where.shared Other servers use it too: what is new may be an upload that they are taking.
+ */
+export async function openBlobs(
+  system: Pick<System, "files" | "clock">,
+  where: { readonly directory: string; readonly bucket?: BucketSettings; readonly shared: boolean },
+  domain: Domain,
+  logger: Logger,
+): Promise<Blobs> {
+  const { directory, bucket, shared } = where;
+  const abandonedBeforeMs = shared ? system.clock.now() - ABANDONED_MS : Number.POSITIVE_INFINITY;
+  const blobs =
+    bucket === undefined
+      ? await openFileBlobs(system.files, `${directory}/${ARTIFACT_DIRECTORY}`, abandonedBeforeMs)
+      : await openBucket(system, bucket, domain, abandonedBeforeMs);
+  const kept = await removeUnknown(blobs, domain, abandonedBeforeMs, logger);
+  const { items } = await domain.artifacts.list({}, { by: "name", order: "asc" });
+  for (const { id, name } of items) {
+    if (!kept.has(id)) logger.error("an artifact's bytes are missing", { artifact: id, name });
+  }
+  return blobs;
+}
+
+async function openBucket(
+  { clock }: Pick<System, "clock">,
+  bucket: BucketSettings,
+  domain: Domain,
+  unfinishedBeforeMs: number,
+): Promise<Blobs> {
+  const where = `--blobs s3://${bucket.bucket}/${bucket.prefix}`;
+  const credentials = s3Credentials();
+  if (credentials === undefined) {
+    throw new CommandError(`${where}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment`);
+  }
+  // Most servers have their artifacts in files, and start without the S3 client.
+  const { openS3Blobs } = await import("../storage/blobs/s3/index.ts");
+  try {
+    const owner = sha256(`blobs ${Buffer.from(domain.linkSecret).toString("hex")}`);
+    return await openS3Blobs({ location: { ...bucket, credentials }, clock, owner, unfinishedBeforeMs });
+  } catch (error) {
+    if (isSystemError(error, "EBUSY")) throw new CommandError(`${where}: ${error.message}: choose another prefix`);
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new CommandError(`${where}: cannot be used: ${reason}`);
+  }
+}
+
+/**
+ * Remove bytes that no record tells of: they are left from an upload or a deletion that was cut short.
+ * @param beforeMs What was written since then may be part of something that is going on.
+ * @returns What there is.
+ */
+export async function removeUnknown(
+  blobs: Blobs,
+  { artifacts }: Pick<Domain, "artifacts">,
+  beforeMs: number,
+  logger: Logger,
+): Promise<ReadonlySet<string>> {
+  const kept = new Set(await blobs.names());
+  const { items } = await artifacts.list({}, { by: "name", order: "asc" });
+  const known = new Set(items.map(({ id }) => id));
+  for (const name of kept) {
+    if (known.has(name)) continue;
+    const writtenMs = await blobs.writtenMs(name);
+    if (writtenMs === undefined || writtenMs >= beforeMs) continue;
+    logger.warning("removing bytes that belong to no artifact", { artifact: name });
+    await blobs.remove(name);
+  }
+  return kept;
+}
