@@ -3,7 +3,7 @@ import { Artifacts, Configurations, Deployments, DeviceSide, Releases } from "./
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { keptSecret } from "./secrets.ts";
-import { Storage, type StorageLocation } from "./storage/index.ts";
+import { Snapshots, Storage, type StorageLocation } from "./storage/index.ts";
 import { Users } from "./users/index.ts";
 
 export * from "./deployments/index.ts";
@@ -23,6 +23,7 @@ export type {
   PayloadRecord,
   ReleaseFilter,
   ReleaseSort,
+  Snapshot,
   SortOrder,
   Statistics,
   StorageLocation,
@@ -74,6 +75,8 @@ export interface Domain {
   readonly configurations: Configurations;
   /** Everything that changes. */
   readonly events: Events;
+  /** All records as they were: for tests of those who use the server. */
+  readonly snapshots: Snapshots;
   /** What devices do with deployments: ask, report, send logs. */
   readonly deviceSide: DeviceSide;
   /** 32 bytes for signing download links; the same after a restart. */
@@ -108,6 +111,7 @@ export async function openDomain(setup: {
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
       events: new Events(storage),
+      snapshots: new Snapshots(storage),
       deviceSide: new DeviceSide(storage, system.clock),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),

@@ -21,7 +21,7 @@ export interface TokenChecks {
 const ANYBODY: UserPrincipal = { userId: "anybody", email: "", role: "admin", sessionId: "" };
 const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
-function bearerToken(request: FastifyRequest): string | undefined {
+export function bearerToken(request: Pick<FastifyRequest, "headers">): string | undefined {
   return /^bearer +(\S+)\s*$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
@@ -33,9 +33,10 @@ function cookieToken(request: FastifyRequest): string | undefined {
  * Where nobody logs in, a web page that somebody on this machine looks at must not manage devices: its
  * requests name another origin, or a host of its own that it made resolve to this machine.
  */
-function refuseForeignPages({ headers }: FastifyRequest): void {
+export function refuseForeignPages({ headers }: Pick<FastifyRequest, "headers">, hosts: "this-machine" | "any"): void {
   const { host = "", origin } = headers;
-  if (!LOOPBACK_NAME.test(host) || (origin !== undefined && !/^https?:\/\//.test(origin))) {
+  const foreignHost = hosts === "this-machine" && !LOOPBACK_NAME.test(host);
+  if (foreignHost || (origin !== undefined && !/^https?:\/\//.test(origin))) {
     throw new HttpError(403, `the server takes requests without a login for this machine only, not for ${host}`);
   }
   if (origin !== undefined && origin.replace(/^https?:\/\//, "") !== host) {
@@ -55,7 +56,7 @@ export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecur
       return;
     }
     if (insecureNoAuth) {
-      refuseForeignPages(request);
+      refuseForeignPages(request, "this-machine");
       request.callingUser = ANYBODY;
       return;
     }

@@ -4,6 +4,10 @@ import { loggedPath } from "./access-log.ts";
 import { type Refusal, refusalOf } from "./errors.ts";
 import type { Paths } from "./routing.ts";
 
+/** Where tests reach into a server that was started for them. */
+const TEST_CONTROLS = "/api/test/";
+const NO_TEST_CONTROLS = "this server was started without --test-controls";
+
 function refuse(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
   const { status, message, metadata, headers = {} } = refusal;
   reply.code(status);
@@ -29,7 +33,11 @@ export function answerFailures(app: FastifyInstance, paths: Paths, logger: Logge
   });
   app.setNotFoundHandler((request, reply) => {
     const methods = paths.methods(request.url.split("?", 1)[0] ?? "");
-    if (methods.length === 0) return refuse(request, reply, { status: 404, message: "not found" });
+    if (methods.length === 0) {
+      const controls = request.url.startsWith(TEST_CONTROLS) && !paths.isThere(TEST_CONTROLS);
+      if (controls) logger.warning(`${request.method} ${loggedPath(request.url)} is refused: ${NO_TEST_CONTROLS}`);
+      return refuse(request, reply, { status: 404, message: controls ? NO_TEST_CONTROLS : "not found" });
+    }
     reply.header("allow", methods);
     if (request.method === "OPTIONS") return reply.code(204).send();
     return refuse(request, reply, { status: 405, message: "method not allowed" });

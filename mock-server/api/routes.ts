@@ -44,8 +44,8 @@ export interface RoutePorts {
 }
 
 /** Everything that the server answers. */
-export function allRoutes(ports: RoutePorts): Route[] {
-  const routes = [...protocolRoutes(ports), ...operationRoutes(ports)];
+export function allRoutes(ports: RoutePorts, others: readonly Route[] = []): Route[] {
+  const routes = [...protocolRoutes(ports), ...operationRoutes(ports), ...others];
   return [...routes, ...openApiRoutes(routes)];
 }
 

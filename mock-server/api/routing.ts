@@ -107,6 +107,11 @@ export class Paths {
     this.#known.set(path, known);
   }
 
+  /** True if there is any path that begins so. */
+  isThere(prefix: string): boolean {
+    return [...this.#known.keys()].some((path) => path.startsWith(prefix));
+  }
+
   /** The methods that a path takes; none if there is no such path. */
   methods(path: string): readonly string[] {
     const methods = new Set<string>();

@@ -27,5 +27,9 @@ export function announce(serving: Serving, settings: ServeSettings, json: boolea
   }
   if (settings.insecureNoAuth) lines.push("Anybody on this machine may manage devices (--insecure-no-auth).");
   if (settings.autoAccept) lines.push("Every new device is accepted at once (--auto-accept).");
+  if (settings.testControls !== undefined) {
+    const who = settings.testControls === "any" ? "Anybody who reaches this server" : "Anybody on this machine";
+    lines.push(`${who} may change everything at ${url}/api/test/v1 (--test-controls).`);
+  }
   output.write(`${lines.join("\n")}\n`);
 }

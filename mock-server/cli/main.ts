@@ -4,6 +4,7 @@ import { setExitStatus, standardError } from "../system/environment.ts";
 import { openSystem } from "../system/index.ts";
 import { artifactCommand } from "./artifact.ts";
 import { backupCommand } from "./backup.ts";
+import { controlCommand } from "./control.ts";
 import { CommandError } from "./failure.ts";
 import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
@@ -15,6 +16,7 @@ async function main(args: readonly string[]): Promise<void> {
     .scriptName("upkeep-server")
     .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
     .command(serveCommand(system))
+    .command(controlCommand(system))
     .command(backupCommand(system))
     .command(restoreCommand(system))
     .command(artifactCommand(system))

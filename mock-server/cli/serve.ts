@@ -2,7 +2,7 @@ import { createLogger, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } 
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
-import { isLoopback, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
+import { isLoopback, type ListenAddress, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
 import { announce } from "./announcement.ts";
 import { BUCKET_OPTIONS, bucketOf } from "./blob-store.ts";
 import { parseDuration } from "./durations.ts";
@@ -47,6 +47,11 @@ const OPTIONS = {
     type: "boolean",
     describe: "Manage devices without logging in; only with a loopback address",
     default: false,
+  },
+  "test-controls": {
+    type: "count",
+    describe:
+      "Let tests switch faults on, move the clock and reset the records, without logging in; only with a loopback address, or if it is said twice",
   },
   cert: { type: "string", describe: "PEM file with the TLS certificate and its chain", requiresArg: true },
   key: { type: "string", describe: "PEM file with the TLS certificate's key", requiresArg: true },
@@ -105,6 +110,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
       `--insecure-no-auth lets anybody manage devices, so --listen must be a loopback address, not ${listen.host}`,
     );
   }
+  const testControls = controlsOf(args["test-controls"], listen);
   const cert = text(args.cert);
   const key = text(args.key);
   const selfSigned = args["tls-self-signed"] === true;
@@ -127,9 +133,21 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...(publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(publicUrl) }),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
+    ...(testControls === undefined ? {} : { testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
     downloadLinkLifeMs,
   };
+}
+
+/** @returns Whose requests may reach the controls. */
+function controlsOf(said: unknown, { host }: ListenAddress): ServeSettings["testControls"] {
+  const times = typeof said === "number" ? said : 0;
+  if (times === 0) return undefined;
+  if (isLoopback(host)) return "this-machine";
+  if (times > 1) return "any";
+  throw new CommandError(
+    `--test-controls lets anybody change everything, so --listen must be a loopback address, not ${host}; say it twice to do it all the same`,
+  );
 }
 
 function openLog(args: Readonly<Record<string, unknown>>, system: System): Logger {

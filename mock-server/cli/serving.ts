@@ -27,6 +27,8 @@ export interface ServeSettings {
   readonly publicUrl?: string;
   readonly autoAccept: boolean;
   readonly insecureNoAuth: boolean;
+  /** Whose requests tests may be; absent: there is no control API. */
+  readonly testControls?: "this-machine" | "any";
   readonly deviceTokenLifeMs: number;
   readonly downloadLinkLifeMs: number;
 }
@@ -48,7 +50,9 @@ export interface Serving {
  * Open the data directory and take requests.
  * @throws CommandError in one line for everything that whoever starts the server can put right.
  */
-export async function startServing(system: System, settings: ServeSettings, logger: Logger): Promise<Serving> {
+export async function startServing(door: System, settings: ServeSettings, logger: Logger): Promise<Serving> {
+  const control = settings.testControls === undefined ? undefined : await loadControl(door);
+  const system = control?.system ?? door;
   const directory = absolutePath(settings.dataDirectory);
   const lock = await openDirectory(system, directory, settings.database);
   let domain: Domain | undefined;
@@ -58,7 +62,11 @@ export async function startServing(system: System, settings: ServeSettings, logg
     domain = await openRecords(system, settings, directory);
     const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
     const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
-    const listening = await take(system, settings, { domain, blobs, tls, logger, ending: ending.signal });
+    const controls =
+      control === undefined || settings.testControls === undefined
+        ? { blobs }
+        : await control.module.openControlApi({ system: control.system, domain, blobs, logger }, settings.testControls);
+    const listening = await take(system, settings, { domain, tls, logger, ending: ending.signal, ...controls });
     const address = { host: settings.listen.host, port: listening.port };
     return {
       url: urlOf(tls === undefined ? "http" : "https", address),
@@ -72,6 +80,12 @@ export async function startServing(system: System, settings: ServeSettings, logg
     lock.release();
     throw error;
   }
+}
+
+/** A server for tests goes by a clock that can be moved. */
+async function loadControl(door: System) {
+  const module = await import("../control/index.ts");
+  return { module, system: module.controlledSystem(door) };
 }
 
 function stopper(
@@ -139,7 +153,10 @@ function placeOfBlobs({ bucket, database }: ServeSettings, directory: string): P
 async function take(
   system: System,
   settings: ServeSettings,
-  { tls, ...parts }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending"> & { tls: TlsIdentity | undefined },
+  {
+    tls,
+    ...parts
+  }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & { tls: TlsIdentity | undefined },
 ): Promise<Listening> {
   const app = await buildServer({
     system,
@@ -152,7 +169,7 @@ async function take(
     },
   });
   try {
-    return await listen(app.routing, { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
+    return await listen(app.listener, { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     throw listenFault(error, settings);
   }

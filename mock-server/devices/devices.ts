@@ -14,7 +14,7 @@ import type {
 } from "../storage/index.ts";
 import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
-import { identityAttributes, identityOf, type JsonValue } from "./identity.ts";
+import { identityAttributes, identityOf, type JsonValue, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
 import { registerAuthSet, registerDevice } from "./registration.ts";
 
@@ -67,6 +67,15 @@ export class Devices {
   /** @throws ServerError (not-found) */
   get(id: string): Promise<Device> {
     return this.#storage.read((records) => find(records, id));
+  }
+
+  /** @param idData What the device says of itself: a JSON object, as text. */
+  withIdentity(idData: string): Promise<Device | undefined> {
+    const { json } = parseIdentity(idData);
+    return this.#storage.read(async (records) => {
+      const device = await records.devices.findByIdentity(sha256(json));
+      return device === undefined ? undefined : present(device, await records.authSets.ofDevices([device.id]));
+    });
   }
 
   count(status?: DeviceStatus): Promise<number> {

@@ -15,6 +15,7 @@ export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";
 export type { SavedFilterRecord } from "./saved-filters.ts";
 export { AUTH_STATUSES, type AuthStatus, DEVICE_STATUSES, type DeploymentKind, type DeviceStatus } from "./schema.ts";
 export type { SessionRecord } from "./sessions.ts";
+export { type Snapshot, Snapshots } from "./snapshots.ts";
 export { DATABASE_FILE, type StorageLocation } from "./sqlite.ts";
 export { Storage } from "./storage.ts";
 export type { TextFilter } from "./text.ts";

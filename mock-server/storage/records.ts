@@ -18,6 +18,7 @@ import type { Schema } from "./schema.ts";
 import { SecretRecords } from "./secrets.ts";
 import { SessionRecords } from "./sessions.ts";
 import { SettingsRecords } from "./settings.ts";
+import { TableRecords } from "./snapshots.ts";
 import { UserRecords } from "./users.ts";
 
 /** All records, as one transaction sees them. */
@@ -40,6 +41,7 @@ export class Records {
   readonly secrets: SecretRecords;
   readonly sessions: SessionRecords;
   readonly settings: SettingsRecords;
+  readonly tables: TableRecords;
   readonly users: UserRecords;
 
   constructor(db: Kysely<Schema>) {
@@ -61,6 +63,7 @@ export class Records {
     this.secrets = new SecretRecords(db);
     this.sessions = new SessionRecords(db);
     this.settings = new SettingsRecords(db);
+    this.tables = new TableRecords(db);
     this.users = new UserRecords(db);
   }
 }

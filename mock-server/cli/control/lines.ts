@@ -1,0 +1,12 @@
+/** What the server answered, for a person: a line for each of several things. */
+export function linesOf(answer: unknown): string {
+  if (answer === undefined) return "";
+  return Array.isArray(answer) ? answer.map(lineOf).join("\n") : lineOf(answer);
+}
+
+function lineOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, one]) => `${name}=${typeof one === "object" ? JSON.stringify(one) : String(one)}`)
+    .join(" ");
+}

@@ -1,0 +1,111 @@
+import type { Logger } from "@upkeep/shared/logging";
+import { type DeviceDeploymentStatus, isTerminal, StatusReport } from "@upkeep/shared/protocol";
+import type { System } from "@upkeep/shared/system";
+import { controlRoutes } from "../api/control/routes.ts";
+import type { Device, Domain } from "../domain.ts";
+import { around, type ExchangeWatch } from "../scenarios/exchange/around.ts";
+import type { Carried, CarriedRequest } from "../scenarios/exchange/carry.ts";
+import type { ServerExtension } from "../server.ts";
+import { Callers } from "./callers.ts";
+import { namesOf, type TestControls } from "./controls.ts";
+import { type RequestKind, requestKind } from "./requests.ts";
+
+/** What is known of a request of a device. */
+interface Asking {
+  readonly request: CarriedRequest;
+  readonly kind: RequestKind;
+  readonly device: Device | undefined;
+  readonly reported: DeviceDeploymentStatus | undefined;
+}
+
+/** The control API; and a look at, and a hand in, everything that devices ask. */
+export function controlExtension(
+  controls: TestControls,
+  domain: Domain,
+  options: {
+    readonly hosts: "this-machine" | "any";
+    readonly system: Pick<System, "timers" | "random">;
+    readonly logger: Logger;
+  },
+): ServerExtension {
+  const watch = new DeviceWatch(controls, new Callers(domain), options.logger);
+  return {
+    routes: controlRoutes(controls, options.hosts),
+    around: (listener) => around(listener, watch, options.system),
+  };
+}
+
+class DeviceWatch implements ExchangeWatch<Asking> {
+  readonly #controls: TestControls;
+  readonly #callers: Callers;
+  readonly #logger: Logger;
+  /** How far each device has got with its deployment, by its id. */
+  readonly #statuses = new Map<string, DeviceDeploymentStatus>();
+
+  constructor(controls: TestControls, callers: Callers, logger: Logger) {
+    this.#controls = controls;
+    this.#callers = callers;
+    this.#logger = logger;
+  }
+
+  isDevice(path: string): boolean {
+    return requestKind(path) !== undefined;
+  }
+
+  async begin(request: CarriedRequest) {
+    const kind = requestKind(request.url) ?? "other";
+    const device = await this.#callers.of(kind, request);
+    const reported = kind === "status" ? reportedIn(request.body) : undefined;
+    const { exchange: faults, databaseMs } = this.#controls.faults.strikes({
+      kind,
+      names: device === undefined ? [] : namesOf(device),
+      status: device === undefined ? undefined : (reported ?? this.#statuses.get(device.id)),
+    });
+    const asking: Asking = { request, kind, device, reported };
+    return { exchange: asking, faults, lateMs: databaseMs };
+  }
+
+  async end({ request, kind, reported, ...asking }: Asking, { status, body }: Carried): Promise<void> {
+    // The first request of a device makes it known.
+    const device = asking.device ?? (kind === "auth" ? await this.#callers.of(kind, request) : undefined);
+    if (device !== undefined) this.#note(device, kind, reported, status, body);
+    this.#controls.requests.add({
+      atMs: this.#controls.time.now(),
+      kind,
+      method: request.method,
+      path: request.url.split("?", 1)[0] ?? "",
+      ...(device === undefined ? {} : { device: device.id }),
+      ...(reported === undefined ? {} : { reported }),
+      ...(status === undefined ? {} : { status }),
+    });
+  }
+
+  #note(
+    device: Device,
+    kind: RequestKind,
+    reported: DeviceDeploymentStatus | undefined,
+    status: number | undefined,
+    body: Buffer | undefined,
+  ): void {
+    if (kind === "poll" && status === 200 && body !== undefined) {
+      this.#callers.handedOut(device, body.toString("utf8"));
+      const before = this.#statuses.get(device.id);
+      if (before === undefined || isTerminal(before)) this.#statuses.set(device.id, "pending");
+    }
+    if (reported !== undefined && status === 204) this.#statuses.set(device.id, reported);
+  }
+
+  failed(error: unknown): void {
+    this.#logger.warning("an exchange with a device broke off", { error });
+  }
+}
+
+function reportedIn(body: Buffer): DeviceDeploymentStatus | undefined {
+  try {
+    return StatusReport.safeParse(JSON.parse(body.toString("utf8"))).data?.status;
+  } catch (error) {
+    // The server says what is wrong with it.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

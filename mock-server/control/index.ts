@@ -1,0 +1,23 @@
+/** What tests may do to a server that runs. Loaded only where it is asked for. */
+
+import type { Logger } from "@upkeep/shared/logging";
+import type { ServerExtension } from "../server.ts";
+import type { Blobs } from "../storage/blobs/index.ts";
+import { type ControlledParts, TestControls } from "./controls.ts";
+import { controlExtension } from "./extension.ts";
+
+export { type ControlledSystem, controlledSystem, TestControls } from "./controls.ts";
+export { controlExtension } from "./extension.ts";
+export { REQUEST_KINDS, type RequestKind, type SeenRequest } from "./requests.ts";
+
+/**
+ * The control API for a server.
+ * @param hosts Whose requests it takes.
+ */
+export async function openControlApi(
+  parts: ControlledParts & { readonly logger: Logger },
+  hosts: "this-machine" | "any",
+): Promise<{ readonly blobs: Blobs; readonly extension: ServerExtension }> {
+  const controls = await TestControls.open(parts);
+  return { blobs: controls.blobs, extension: controlExtension(controls, parts.domain, { hosts, ...parts }) };
+}
