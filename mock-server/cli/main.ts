@@ -6,6 +6,7 @@ import { artifactCommand } from "./artifact.ts";
 import { backupCommand } from "./backup.ts";
 import { controlCommand } from "./control.ts";
 import { CommandError } from "./failure.ts";
+import { fleetCommand } from "./fleet.ts";
 import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -20,6 +21,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(backupCommand(system))
     .command(restoreCommand(system))
     .command(artifactCommand(system))
+    .command(fleetCommand(system))
     .demandCommand(1, "Say what to do: one of the commands above.")
     .strict()
     .parserConfiguration({ "duplicate-arguments-array": false })

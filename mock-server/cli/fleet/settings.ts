@@ -1,0 +1,125 @@
+import type { TlsOptions } from "@upkeep/shared/system";
+import type { FleetPlan } from "../../scenarios/fleet/plan.ts";
+import { parseDuration } from "../durations.ts";
+import { CommandError } from "../failure.ts";
+import { MANAGEMENT_OPTIONS, parseServerUrl, SERVER_OPTIONS } from "../management.ts";
+import { parseCount, parseDurations, parseShare, parseSizes, parseWeights } from "./ranges.ts";
+
+const one = { type: "string", requiresArg: true } as const;
+
+/** How the devices behave: for real and simulated fleets. */
+export const BEHAVIOUR_OPTIONS = {
+  devices: { type: "number", describe: "How many devices", default: 100, requiresArg: true },
+  types: { ...one, describe: "Device types with their shares of the fleet", default: "board" },
+  "artifact-name": { ...one, describe: "What the devices run at first", default: "virtual-1" },
+  poll: { ...one, describe: "Each device polls in an interval from this range", default: "30m" },
+  inventory: { ...one, describe: "Each device sends its inventory in an interval from this range", default: "8h" },
+  jitter: { ...one, describe: "Up to this share of an interval is added to it at random", default: "10%" },
+  retry: { ...one, describe: "The longest pause before something that failed is tried again", default: "5m" },
+  "start-over": { ...one, describe: "The devices come, spread evenly, within so long", default: "30s" },
+  speed: {
+    ...one,
+    describe: "Each device's link takes so many bytes a second, from this range",
+    defaultDescription: "no limit",
+  },
+  install: { ...one, describe: "Installing takes a time from this range", default: "5s..30s" },
+  reboot: {
+    ...one,
+    describe: "Rebooting takes a time from this range; none: devices do not reboot",
+    default: "10s..1m",
+  },
+  failures: { ...one, describe: "Share of the updates that fail on the device", default: "0%" },
+  seed: { ...one, describe: "Decides identities, keys and everything that is drawn", default: "fleet" },
+} as const;
+
+export const REAL_OPTIONS = {
+  server: { ...one, describe: "URL of the server, which may be any that speaks the Mender protocol" },
+  ...SERVER_OPTIONS,
+  "tenant-token": { ...one, describe: "Tenant token, for servers that have tenants", default: "" },
+  accept: {
+    type: "boolean",
+    describe: "Let the devices in through the management API first; needs --user",
+    default: false,
+  },
+  ...MANAGEMENT_OPTIONS,
+  connections: { type: "number", describe: "So many connections at once, at most", default: 256, requiresArg: true },
+  reconnect: {
+    type: "boolean",
+    describe: "A new connection for each request, as devices that poll seldom need it",
+    default: false,
+  },
+  duration: { ...one, describe: "End after so long", defaultDescription: "until SIGINT or SIGTERM" },
+  until: { ...one, describe: "End once all devices are let in (in), or so many updates have ended (updates=1000)" },
+  "errors-max": {
+    ...one,
+    describe: "Share of requests that may fail (5xx, or no answer) before that is a failure",
+    default: "0%",
+  },
+} as const;
+
+/** When a fleet has done what it was started for. */
+export type FleetGoal = { readonly kind: "in" } | { readonly kind: "updates"; readonly count: number };
+
+export interface RealSettings {
+  readonly plan: FleetPlan;
+  readonly accept: boolean;
+  readonly connectionsMax: number;
+  readonly keepAlive: boolean;
+  readonly durationMs: number | undefined;
+  readonly until: FleetGoal | undefined;
+  readonly errorsMax: number;
+}
+
+const DEVICES_MAX = 1_000_000;
+
+function text(args: Readonly<Record<string, unknown>>, option: string): string {
+  const value = args[option];
+  return typeof value === "string" ? value : "";
+}
+
+/** How the devices behave. @throws CommandError that names the option at fault. */
+export function behaviourOf(
+  args: Readonly<Record<string, unknown>>,
+): Omit<FleetPlan, "server" | "tls" | "tenantToken"> {
+  const durations = (option: string) => parseDurations(option, text(args, option));
+  const reboot = text(args, "reboot");
+  const artifactName = text(args, "artifact-name");
+  if (artifactName === "") throw new CommandError("--artifact-name: must not be empty");
+  return {
+    devices: parseCount("devices", args.devices, 1, DEVICES_MAX),
+    seed: text(args, "seed"),
+    types: parseWeights("types", text(args, "types")),
+    artifactName,
+    pollMs: durations("poll"),
+    inventoryMs: durations("inventory"),
+    jitter: parseShare("jitter", text(args, "jitter")),
+    retryMs: parseDuration("retry", text(args, "retry")),
+    startMs: parseDuration("start-over", text(args, "start-over")),
+    speed: args.speed === undefined ? { least: 0, most: 0 } : parseSizes("speed", text(args, "speed")),
+    installMs: durations("install"),
+    rebootMs: reboot === "none" ? undefined : parseDurations("reboot", reboot),
+    failures: parseShare("failures", text(args, "failures")),
+  };
+}
+
+function goalOf(value: string): FleetGoal {
+  if (value === "in") return { kind: "in" };
+  const count = /^updates=(\d{1,9})$/.exec(value)?.[1];
+  if (count !== undefined && Number(count) > 0) return { kind: "updates", count: Number(count) };
+  throw new CommandError(`--until ${JSON.stringify(value)}: must be in, or updates=COUNT`);
+}
+
+/** What a fleet against a real server is to do. @throws CommandError that names the option at fault. */
+export function realSettingsOf(args: Readonly<Record<string, unknown>>, tls: TlsOptions): RealSettings {
+  if (typeof args.server !== "string") throw new CommandError("--server: say which server the devices are to ask");
+  const tenantToken = text(args, "tenant-token");
+  return {
+    plan: { ...behaviourOf(args), server: parseServerUrl("server", args.server), tls, tenantToken },
+    accept: args.accept === true,
+    connectionsMax: parseCount("connections", args.connections, 1, 65_535),
+    keepAlive: args.reconnect !== true,
+    durationMs: args.duration === undefined ? undefined : parseDuration("duration", text(args, "duration")),
+    until: args.until === undefined ? undefined : goalOf(text(args, "until")),
+    errorsMax: parseShare("errors-max", text(args, "errors-max")),
+  };
+}

@@ -1,0 +1,206 @@
+import type { DeploymentInstructions, DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import type { System } from "@upkeep/shared/system";
+import {
+  AgentError,
+  type BackoffSchedule,
+  type DaemonEngine,
+  type DeploymentFinished,
+  type DeploymentResult,
+  type DeviceClient,
+  pauseBeforeRetry,
+} from "upkeep";
+import { drawn } from "./distributions.ts";
+import type { DeviceActivity, FleetFigures } from "./figures.ts";
+import type { FleetPlan } from "./plan.ts";
+
+/** While it downloads or installs, the agent repeats its status so often, to hear of an abort. */
+const ABORT_CHECK_MS = 60_000;
+
+/** Where an update that is to fail does so. */
+const FAULTS = ["download", "install", "reboot"] as const;
+
+export interface LightEngineParts {
+  readonly system: Pick<System, "clock" | "timers" | "random">;
+  readonly client: DeviceClient;
+  readonly plan: FleetPlan;
+  readonly retries: BackoffSchedule;
+  readonly figures: FleetFigures;
+  readonly provides: DeviceProvides;
+  readonly moves: (to: DeviceActivity) => void;
+}
+
+type Outcome = { readonly kind: "success" | "aborted" } | { readonly kind: "failure"; readonly reason: string };
+
+const ABORTED: Outcome = { kind: "aborted" };
+
+/**
+ * Carries deployments out as far as the server can tell: says on the wire what the agent's engine says, downloads
+ * the artifact and throws it away, and takes its time where a device would install and reboot. No disk, no modules.
+ */
+export class LightEngine implements DaemonEngine {
+  readonly #parts: LightEngineParts;
+  #provides: DeviceProvides;
+  /** An outcome that the server does not know yet. */
+  #untold: DeploymentFinished | undefined;
+
+  constructor(parts: LightEngineParts) {
+    this.#parts = parts;
+    this.#provides = parts.provides;
+  }
+
+  get provides(): DeviceProvides {
+    return this.#provides;
+  }
+
+  async resume(signal: AbortSignal): Promise<DeploymentResult | undefined> {
+    return this.#untold === undefined ? undefined : await this.#tell(this.#untold, signal);
+  }
+
+  async runDeployment(instructions: DeploymentInstructions, signal: AbortSignal): Promise<DeploymentResult> {
+    const { figures, moves } = this.#parts;
+    figures.updateBegins();
+    try {
+      const outcome = await this.#carryOut(instructions, signal);
+      figures.updateEnds(outcome.kind === "success" ? "succeeded" : outcome.kind === "failure" ? "failed" : "aborted");
+      const artifactName = instructions.artifact.artifact_name;
+      if (outcome.kind === "success" && artifactName !== undefined) {
+        this.#provides = { ...this.#provides, artifact_name: artifactName };
+      }
+      return await this.#tell(
+        {
+          kind: "finished",
+          deployment: instructions.id,
+          status: outcome.kind === "success" ? "success" : "failure",
+          device: outcome.kind === "success" ? "new" : "old",
+          artifactName,
+          failure: outcome.kind === "failure" ? outcome.reason : undefined,
+          reported: "pending",
+        },
+        signal,
+      );
+    } finally {
+      moves("idle");
+    }
+  }
+
+  /** The steps of an update, in the order of the engine's table. */
+  async #carryOut(instructions: DeploymentInstructions, signal: AbortSignal): Promise<Outcome> {
+    const { plan, moves, system } = this.#parts;
+    const { random } = system;
+    const { id } = instructions;
+    const fails = random.fraction() < plan.failures;
+    const fault = fails ? FAULTS[Math.floor(random.fraction() * (plan.rebootMs === undefined ? 2 : 3))] : undefined;
+    moves("downloading");
+    if ((await this.#mention(id, "downloading", signal)) === "aborted") return ABORTED;
+    const downloaded = await this.#download(instructions, fault === "download", signal);
+    if (downloaded.kind !== "success") return downloaded;
+    moves("installing");
+    if ((await this.#mention(id, "installing", signal)) === "aborted") return ABORTED;
+    if (!(await this.#take(id, "installing", drawn(plan.installMs, random), signal))) return ABORTED;
+    if (fault === "install") return { kind: "failure", reason: "the virtual device was to fail while it installs" };
+    if (plan.rebootMs !== undefined) {
+      if ((await this.#mention(id, "rebooting", signal)) === "aborted") return ABORTED;
+      moves("rebooting");
+      await system.timers.sleep(drawn(plan.rebootMs, random), signal);
+      if (fault === "reboot")
+        return { kind: "failure", reason: "the virtual device was to come back with the old one" };
+    }
+    return (await this.#prove(id, signal)) === "aborted" ? ABORTED : { kind: "success" };
+  }
+
+  async #download(instructions: DeploymentInstructions, fails: boolean, signal: AbortSignal): Promise<Outcome> {
+    const { client, figures, system } = this.#parts;
+    const now = (): number => system.clock.monotonic();
+    try {
+      const source = await client.download(instructions, signal);
+      try {
+        let checkedAt = now();
+        let receivedBytes = 0;
+        const failsAt = fails ? (source.sizeBytes ?? 0) * system.random.fraction() : Number.POSITIVE_INFINITY;
+        for await (const chunk of source.content) {
+          figures.downloaded(chunk.length);
+          receivedBytes += chunk.length;
+          if (receivedBytes >= failsAt) {
+            return { kind: "failure", reason: "the virtual device was to fail while it downloads" };
+          }
+          if (now() - checkedAt < ABORT_CHECK_MS) continue;
+          checkedAt = now();
+          if ((await this.#mention(instructions.id, "downloading", signal)) === "aborted") return ABORTED;
+        }
+      } finally {
+        await source.close();
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof AgentError)) throw error;
+      return { kind: "failure", reason: error.message };
+    }
+    return { kind: "success" };
+  }
+
+  /** Let time pass in which a status stands. @returns False if the deployment was aborted meanwhile. */
+  async #take(deployment: string, status: ReportedStatus, ms: number, signal: AbortSignal): Promise<boolean> {
+    const { timers } = this.#parts.system;
+    for (let left = ms; left > 0; left -= ABORT_CHECK_MS) {
+      await timers.sleep(Math.min(left, ABORT_CHECK_MS), signal);
+      if (left > ABORT_CHECK_MS && (await this.#mention(deployment, status, signal)) === "aborted") return false;
+    }
+    return true;
+  }
+
+  /** A status that is sent once; only an abort is heeded. */
+  async #mention(deployment: string, status: ReportedStatus, signal: AbortSignal): Promise<"aborted" | "done"> {
+    try {
+      return (await this.#parts.client.report(deployment, status, signal)) === "accepted" ? "done" : "aborted";
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof AgentError)) throw error;
+      return "done";
+    }
+  }
+
+  /** Before it commits, the agent logs in afresh and reports, to prove that it still can. */
+  async #prove(deployment: string, signal: AbortSignal): Promise<"aborted" | "done"> {
+    const { client } = this.#parts;
+    const answer = await this.#insist(signal, async () => {
+      await client.loginAfresh(signal);
+      return await client.report(deployment, "installing", signal);
+    });
+    return answer === undefined || answer === "accepted" ? "done" : "aborted";
+  }
+
+  /** The final status, and after a failure the log. */
+  async #tell(result: DeploymentFinished, signal: AbortSignal): Promise<DeploymentFinished> {
+    const { client, system } = this.#parts;
+    this.#untold = result;
+    const { deployment, status, failure } = result;
+    const answer = await this.#insist(signal, async () => {
+      const reported = await client.report(deployment, status, signal);
+      if (reported === "accepted" && status === "failure") {
+        const timestamp = new Date(system.clock.now()).toISOString();
+        const message: LogMessage = { timestamp, level: "error", message: failure ?? "it failed" };
+        await client.sendLog(deployment, [message], signal);
+      }
+      return reported;
+    });
+    if (answer === undefined) return result;
+    this.#untold = undefined;
+    return { ...result, reported: answer === "accepted" ? "accepted" : "aborted" };
+  }
+
+  /** @returns `undefined` if it was not to be done for now. */
+  async #insist<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T | undefined> {
+    const { system, retries } = this.#parts;
+    for (let made = 1; ; made++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof AgentError)) throw error;
+        const pauseMs = pauseBeforeRetry(retries, made, system.random.fraction(), error.retryAfterMs);
+        if (pauseMs === undefined) return undefined;
+        await system.timers.sleep(pauseMs, signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import { collectText, type HttpMethod, type Network, type TlsOptions } from "@upkeep/shared/system";
+
+const TEXT_BYTES_MAX = 16 * 1024 * 1024;
+const IDLE_MS = 60_000;
+const LOGIN = "/api/management/v1/useradm/auth/login";
+
+/** A person's e-mail address and password, or a token of theirs. */
+export type ManagementCredentials = { readonly email: string; readonly password: string } | { readonly token: string };
+
+export interface ManagementAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** The management API did not do what it was asked. */
+export class ManagementError extends Error {
+  override readonly name = "ManagementError";
+  readonly status: number;
+
+  constructor(what: string, { status, text }: ManagementAnswer) {
+    super(`${what}: the server answered ${status}${text === "" ? "" : `: ${text.slice(0, 200)}`}`);
+    this.status = status;
+  }
+}
+
+/** The management API of any Mender-compatible server. Calls reject with a SystemError if it cannot be reached. */
+export class ManagementClient {
+  readonly #network: Network;
+  readonly #server: string;
+  readonly #tls: TlsOptions;
+  readonly #token: string;
+
+  private constructor(network: Network, server: string, tls: TlsOptions, token: string) {
+    this.#network = network;
+    this.#server = server;
+    this.#tls = tls;
+    this.#token = token;
+  }
+
+  /** @throws ManagementError if the server does not know them. */
+  static async open(
+    network: Network,
+    server: string,
+    credentials: ManagementCredentials,
+    tls: TlsOptions = {},
+  ): Promise<ManagementClient> {
+    if ("token" in credentials) return new ManagementClient(network, server, tls, credentials.token);
+    const basic = Buffer.from(`${credentials.email}:${credentials.password}`).toString("base64");
+    const answer = await ask(network, tls, "POST", `${server}${LOGIN}`, { authorization: `Basic ${basic}` });
+    if (answer.status !== 200) throw new ManagementError(`logging in as ${credentials.email}`, answer);
+    return new ManagementClient(network, server, tls, answer.text.trim());
+  }
+
+  async call(method: HttpMethod, path: string, json?: unknown): Promise<ManagementAnswer> {
+    const headers = { authorization: `Bearer ${this.#token}`, accept: "application/json" };
+    return await ask(this.#network, this.#tls, method, this.#server + path, headers, json);
+  }
+
+  /** The JSON of a good answer. @throws ManagementError for any other one. */
+  async get(path: string): Promise<unknown> {
+    const answer = await this.call("GET", path);
+    if (answer.status !== 200) throw new ManagementError(`GET ${path}`, answer);
+    return JSON.parse(answer.text);
+  }
+}
+
+async function ask(
+  network: Network,
+  tls: TlsOptions,
+  method: HttpMethod,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  json?: unknown,
+): Promise<ManagementAnswer> {
+  const answer = await network.request({
+    method,
+    url,
+    tls,
+    headers: { ...headers, ...(json === undefined ? {} : { "content-type": "application/json" }) },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    idleTimeoutMs: IDLE_MS,
+  });
+  return { status: answer.status, text: await collectText(answer.body, TEXT_BYTES_MAX) };
+}

@@ -1,0 +1,15 @@
+/** A variable of the environment; `undefined` if it is not set or empty. */
+export function environmentVariable(name: string): string | undefined {
+  return process.env[name] || undefined;
+}
+
+/** How long this program has kept processors busy, in milliseconds. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Memory that this program holds (resident set), in bytes. */
+export function memoryBytes(): number {
+  return process.memoryUsage.rss();
+}
