@@ -31,7 +31,7 @@ const { metafile, outputFiles } = await build({
 const foreign = Object.keys(metafile.inputs).filter((input) => input.startsWith("../mock-server/"));
 if (foreign.length > 0) throw new Error(`the agent's bundle pulls in the server: ${foreign.join(", ")}`);
 
-const { program, legal } = await oneFile({
+const { program, legal, names } = await oneFile({
   folder,
   outputFiles,
   metafile,
@@ -42,3 +42,11 @@ const { program, legal } = await oneFile({
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, "upkeep.cjs"), program);
 writeFileSync(join(folder, "upkeep.cjs.LEGAL.txt"), legal);
+
+/** Each import() in the sources: who, how it is written there, and what it leads to. For tests of the one file. */
+const imports = Object.entries(metafile.inputs).flatMap(([importer, input]) =>
+  input.imports
+    .filter(({ kind }) => kind === "dynamic-import")
+    .map(({ path, original = path }) => ({ importer, original, chunk: names[path] ?? null })),
+);
+writeFileSync(join(folder, "imports.json"), `${JSON.stringify(imports, null, 2)}\n`);

@@ -1,33 +1,41 @@
-// Puts esbuild's chunks into one CommonJS file. A chunk that is seldom needed is a compressed text there, and is
-// decompressed and compiled when it is first imported: code that is never run should cost a device nothing.
+// Puts esbuild's chunks into one CommonJS file. Each chunk is a text there, and is compiled when it is first imported;
+// one that is seldom needed is compressed besides: code that is never run should cost a device nothing.
 import { join, relative } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { transform } from "esbuild";
 
-/** Stands in front of the chunks: finds a chunk, unpacks and runs it once. */
-const LOADER = `#!/usr/bin/env node
+/** What a chunk is given, as a function of CommonJS is. */
+const GIVEN = ["require", "module", "exports", "importMetaUrl", "__filename"];
+
+/**
+ * Finds a chunk, unpacks and runs it once. It is compiled apart from the file: once that has run, nothing of it is
+ * held any more but its texts, and V8 lets go of the half megabyte that it was read from.
+ */
+const LOADER = `
 "use strict";
 const importMetaUrl = require("node:url").pathToFileURL(__filename).href;
-const packed = Object.create(null), plain = Object.create(null), loaded = Object.create(null);
-function unpack(name) {
-  const source = require("node:zlib").brotliDecompressSync(Buffer.from(packed[name], "base64")).toString();
-  delete packed[name];
-  return require("node:vm").compileFunction(source, ["require", "module", "exports", "importMetaUrl", "__filename"], {
-    filename: __filename + "/" + name,
-  });
+const { compileFunction } = require("node:vm");
+const loaded = Object.create(null);
+function sourceOf(name) {
+  if (name in plain) return plain[name];
+  return require("node:zlib").brotliDecompressSync(Buffer.from(packed[name], "base64")).toString("latin1");
 }
-function load(name) {
+return function load(name) {
   if (!(name in plain) && !(name in packed) && !(name in loaded)) return require(name);
   let module = loaded[name];
   if (module === undefined) {
     module = loaded[name] = { exports: {} };
-    const run = plain[name] ?? unpack(name);
+    const run = compileFunction(sourceOf(name), ${JSON.stringify(GIVEN)}, { filename: __filename + "/" + name });
     delete plain[name];
+    delete packed[name];
     run(load, module, module.exports, importMetaUrl, __filename);
   }
   return module.exports;
-}
+};
 `;
+
+/** A chunk of fewer characters is not worth compressing. */
+const PACKED_MIN = 4096;
 
 /** Names of the outputs that are in memory once `entries` have been loaded: they, and all that they import. */
 function reachable(metafile, entries) {
@@ -51,11 +59,15 @@ function reachable(metafile, entries) {
 /**
  * @param entry What the program begins with.
  * @param warm Modules that are imported while it runs, but so often that their chunks are not compressed.
+ * @returns The file, the licences, and the name of the chunk that begins with each module that is imported.
  */
 export async function oneFile({ folder, outputFiles, metafile, entry, warm }) {
   const warmPaths = reachable(metafile, [entry, ...warm]);
-  const parts = [LOADER];
+  const parts = [
+    `#!/usr/bin/env node\n"use strict";\nconst packed = Object.create(null), plain = Object.create(null);\n`,
+  ];
   const legal = [];
+  const names = {};
   let first;
   for (const { path, text } of outputFiles) {
     if (path.endsWith(".LEGAL.txt")) {
@@ -71,17 +83,26 @@ export async function oneFile({ folder, outputFiles, metafile, entry, warm }) {
       minifySyntax: true,
       minifyWhitespace: true,
       legalComments: "none",
+      // One byte a character, in the file and in memory.
+      charset: "ascii",
       // import() of a chunk becomes a promise of load().
       supported: { "dynamic-import": false },
     });
-    if (metafile.outputs[output]?.entryPoint === entry) first = name;
-    if (warmPaths.has(output)) {
-      parts.push(`plain[${JSON.stringify(name)}] = function (require, module, exports, importMetaUrl) {${code}};\n`);
+    const { entryPoint } = metafile.outputs[output] ?? {};
+    if (entryPoint !== undefined) names[entryPoint] = name;
+    if (entryPoint === entry) first = name;
+    if (warmPaths.has(output) || code.length < PACKED_MIN) {
+      parts.push(`plain[${JSON.stringify(name)}] = ${JSON.stringify(code)};\n`);
     } else {
       parts.push(`packed[${JSON.stringify(name)}] = "${brotliCompressSync(code).toString("base64")}";\n`);
     }
   }
   if (first === undefined) throw new Error(`the bundle has no chunk for ${entry}`);
-  parts.push(`load(${JSON.stringify(first)});\n`);
-  return { program: parts.join(""), legal: [...new Set(legal)].join("\n") };
+  const given = ["require", "__filename", "packed", "plain"];
+  parts.push(
+    `const load = require("node:vm").compileFunction(${JSON.stringify(LOADER)}, ${JSON.stringify(given)}, ` +
+      `{ filename: __filename })(${given.join(", ")});\n`,
+    `load(${JSON.stringify(first)});\n`,
+  );
+  return { program: parts.join(""), legal: [...new Set(legal)].join("\n"), names };
 }

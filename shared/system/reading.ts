@@ -1,7 +1,7 @@
 import { SystemError } from "./errors.ts";
 import type { FileHandle, Files } from "./files.ts";
 
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 
 /** Buffers that take turns. New ones for each chunk would cost a quarter of the time, and the memory of many. */
 const BUFFERS = 4;
