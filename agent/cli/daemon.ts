@@ -5,7 +5,7 @@ import { observedEngine, observedServer } from "../daemon/observed.ts";
 import { StatusBoard } from "../daemon/status.ts";
 import { Windows } from "../daemon/windows.ts";
 import { collectInventory } from "../device/inventory.ts";
-import { installedProvides } from "../device/provides.ts";
+import { toldProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
@@ -13,13 +13,6 @@ import { lazyEngine } from "./lazy-engine.ts";
 import { backoffOf, createDeviceClient, readVerifyKeys } from "./parts.ts";
 import { readPassphrase } from "./passphrase.ts";
 import { VERSION } from "./version.ts";
-
-/** What the device provides, as far as a server takes it: values that are empty say nothing. */
-async function provided(agent: Agent) {
-  const { artifact_name, ...others } = installedProvides(agent.store);
-  const told = Object.entries(others).filter(([, value]) => value !== "");
-  return { ...Object.fromEntries(told), artifact_name, device_type: await agent.deviceType() };
-}
 
 /** A device that cannot take over what its bootstrap artifact says can still be updated. */
 async function takeOverBootstrapArtifact(agent: Agent): Promise<void> {
@@ -66,12 +59,12 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
     system,
     server,
     engine: observedEngine(engine, board),
-    provides: () => provided(agent),
+    provides: async () => toldProvides(agent.store, await agent.deviceType()),
     inventory: async () =>
       collectInventory(system, {
         directory: paths.inventoryScripts,
         version: VERSION,
-        known: await provided(agent),
+        known: await toldProvides(agent.store, await agent.deviceType()),
         log,
       }),
     polls: {

@@ -33,7 +33,8 @@ export function observedServer<T extends DaemonServer & DeploymentServer>(
     report: (deployment, status, signal) => watch(server.report(deployment, status, signal)),
     sendLog: (deployment, messages, signal) => watch(server.sendLog(deployment, messages, signal)),
     loginAfresh: (signal) => watch(server.loginAfresh(signal)),
-    download: (instructions, signal) => server.download(instructions, signal),
+    instructionsOf: (deployment, provides, signal) => watch(server.instructionsOf(deployment, provides, signal)),
+    download: (instructions, signal, reachedBytes) => server.download(instructions, signal, reachedBytes),
   };
 }
 

@@ -1,4 +1,5 @@
 import { applyProvides, type Provides } from "@upkeep/shared/compatibility";
+import type { DeviceProvides } from "@upkeep/shared/protocol";
 import type { ArtifactRecord } from "../update/journal.ts";
 import type { DeviceStore } from "./store.ts";
 
@@ -13,7 +14,14 @@ export function installedProvides(store: Pick<DeviceStore, "provides">): Provide
   return { artifact_name: UNKNOWN_ARTIFACT, ...store.provides };
 }
 
-/** What the server is told that the device provides, and what an artifact's depends are held against. */
+/** What the server is told that the device provides, as far as a server takes it: values that are empty say nothing. */
+export function toldProvides(store: Pick<DeviceStore, "provides">, deviceType: string): DeviceProvides {
+  const { artifact_name, ...others } = installedProvides(store);
+  const told = Object.entries(others).filter(([, value]) => value !== "");
+  return { ...Object.fromEntries(told), artifact_name, device_type: deviceType };
+}
+
+/** What an artifact's depends are held against. */
 export function deviceProvides(store: Pick<DeviceStore, "provides">, deviceType: string): Provides {
   return { ...installedProvides(store), device_type: deviceType };
 }

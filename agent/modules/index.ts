@@ -5,4 +5,5 @@ export type { RebootAnswer } from "./module.ts";
 export { UpdateModule } from "./module.ts";
 export type { Program, ProgramEnd, ProgramSpec, ProgramSystem } from "./program.ts";
 export { describeEnd, startProgram } from "./program.ts";
+export { STORED_IN, type StoredSoFar, type StoringPace } from "./stored-files.ts";
 export { createWorkTree, workTreePath } from "./work-tree.ts";

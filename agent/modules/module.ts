@@ -4,7 +4,7 @@ import { isSystemError, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { ACCEPTS_AUGMENTED, type Permissions, parsePermissions } from "./augmentation.ts";
 import { describeEnd, type Program, type ProgramEnd, startProgram } from "./program.ts";
-import { storeFiles } from "./stored-files.ts";
+import { removeStored, type StoringOptions, storeFiles } from "./stored-files.ts";
 import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
 
 /** The calls that act. */
@@ -44,7 +44,7 @@ const ANSWER_BYTES_MAX = 4096;
 const AUGMENT_ANSWER_BYTES_MAX = 64 * 1024;
 
 export interface ModuleOptions {
-  readonly system: Pick<System, "files" | "processes" | "timers">;
+  readonly system: Pick<System, "clock" | "files" | "processes" | "timers">;
   readonly logger: Logger;
   /** Absolute path of the executable. */
   readonly executable: string;
@@ -56,6 +56,9 @@ export interface ModuleOptions {
   /** Ends whatever call is under way. */
   readonly signal: AbortSignal;
 }
+
+/** How a payload is to be stored if the module does not stream. */
+export type Storing = Pick<StoringOptions, "augmented" | "before" | "pace" | "onStored">;
 
 function isAugmentQuery(name: ModuleCall | ModuleQuery | AugmentQuery): name is AugmentQuery {
   return (AUGMENT_QUERIES as readonly string[]).includes(name);
@@ -113,11 +116,13 @@ export class UpdateModule {
   /**
    * Hand over the payload: through FIFOs if the module opens them, stored under `files/` if it does not.
    * @param files Ends well only once the whole artifact is verified.
-   * @param augmented There may be files among them that no signature covers: they go to places of their own.
-   * @throws AgentError `module-…` or `disk-full`; what `files` throws. Nothing of what was stored is left then.
+   * @param storing How to store it. If it is `augmented`, files that no signature covers go to places of their own.
+   * @throws AgentError `module-…` or `disk-full`; what `files` throws. Nothing of what was stored is left then, unless
+   *   the signal stopped it.
    */
-  async download(files: AsyncIterable<PayloadFile>, augmented: boolean): Promise<void> {
+  async download(files: AsyncIterable<PayloadFile>, storing: Storing): Promise<void> {
     const { system, tree, signal, payloadType, logger } = this.#options;
+    const { augmented } = storing;
     const withSizes = (await this.#ask("ProvidePayloadFileSizes")) === "Yes";
     const name = withSizes ? "DownloadWithFileSizes" : "Download";
     const streams = { system, tree, withSizes, augmented, signal };
@@ -126,12 +131,12 @@ export class UpdateModule {
       const { end, asked, complete } = await streamFiles(streams, await this.#start(name), files);
       this.#demandSuccess(name, end);
       if (asked && !complete) throw incompleteStream(payloadType);
-      if (asked) return;
+      if (asked) return await removeStored(system.files, tree);
     } finally {
       await removeStreams(streams);
     }
     logger.debug(`update module ${payloadType} does not stream: the payload is stored`);
-    await storeFiles(system.files, tree, files, { signal, augmented });
+    await storeFiles({ system, tree, signal, ...storing }, files);
   }
 
   async #ask<Q extends ModuleQuery>(query: Q): Promise<(typeof QUERIES)[Q][number]> {

@@ -13,6 +13,13 @@ export function workTreePath(datastore: string): string {
   return `${datastore}/modules/v3/payloads/0000/tree`;
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
+
+async function emptyTree(files: Files, tree: string, kept: ReadonlySet<string>): Promise<void> {
+  if (kept.size === 0 || (await files.status(tree)) === undefined) return await files.remove(tree);
+  for (const { name } of await files.list(tree)) if (!kept.has(name)) await files.remove(`${tree}/${name}`);
+}
+
 async function writeSynced(files: Files, path: string, content: string): Promise<void> {
   const handle = await files.open(path, "write", 0o600);
   try {
@@ -50,15 +57,19 @@ function augmentFiles(
   };
 }
 
-/** Make the work tree afresh, durable as a whole, as the update modules protocol v3 lays it out. */
+/**
+ * Make the work tree afresh, durable as a whole, as the update modules protocol v3 lays it out.
+ * @param kept Names in it that stay as they are.
+ */
 export async function createWorkTree(
   files: Files,
   tree: string,
   header: ArtifactHeader,
   payload: PayloadHeader,
   current: CurrentDevice,
+  kept: ReadonlySet<string> = NOTHING,
 ): Promise<void> {
-  await files.remove(tree);
+  await emptyTree(files, tree, kept);
   await createDirectoryDurably(files, tree, 0o700);
   await files.makeDirectory(`${tree}/header`, 0o700);
   await files.makeDirectory(`${tree}/tmp`, 0o700);

@@ -191,16 +191,30 @@ export class DeviceClient implements DeploymentServer {
     await this.#anywhere(signal, async () => undefined);
   }
 
-  async download(instructions: DeploymentInstructions, signal?: AbortSignal): Promise<ArtifactSource> {
+  async instructionsOf(
+    deployment: string,
+    provides: DeviceProvides,
+    signal?: AbortSignal,
+  ): Promise<DeploymentInstructions | undefined> {
+    const offered = await this.poll(provides, signal);
+    return offered?.id === deployment ? offered : undefined;
+  }
+
+  async download(
+    instructions: DeploymentInstructions,
+    signal?: AbortSignal,
+    reachedBytes?: number,
+  ): Promise<ArtifactSource> {
     const { uri, expire } = instructions.artifact.source;
-    return await this.#downloads.start({ url: uri, expire, renew: () => this.#renew(instructions.id, signal) }, signal);
+    const link = { url: uri, expire, renew: () => this.#renew(instructions.id, signal) };
+    return await this.#downloads.start(link, signal, reachedBytes);
   }
 
   /** Another link to what `deployment` is about. */
   async #renew(deployment: string, signal?: AbortSignal): Promise<Link | undefined> {
     if (this.#lastProvides === undefined) return undefined;
-    const offered = await this.poll(this.#lastProvides, signal);
-    if (offered?.id !== deployment) return undefined;
+    const offered = await this.instructionsOf(deployment, this.#lastProvides, signal);
+    if (offered === undefined) return undefined;
     const { uri, expire } = offered.artifact.source;
     return { url: uri, expire };
   }

@@ -1,3 +1,4 @@
+import type { ArtifactContent } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import type { HttpResponse, System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
@@ -5,7 +6,7 @@ import type { ArtifactSource } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { HttpClient, Question } from "./http.ts";
-import { continuation, factsOfWhole, type ObjectFacts, resumeHeaders } from "./same-object.ts";
+import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
 
 export interface DownloadSettings {
   /** How many tries in a row may bring no byte. */
@@ -14,7 +15,12 @@ export interface DownloadSettings {
   readonly pauseMsMax: number;
   /** So many bytes are taken in a second; all that come if it is 0. */
   readonly bytesPerSecondMax: number;
+  /** Not more bytes than these are rather read than left out by another request: `LEAP_BYTES_MIN` if absent. */
+  readonly leapBytesMin?: number;
 }
+
+/** What is on its way on most connections before anybody could stop it. */
+const LEAP_BYTES_MIN = 32 * 1024;
 
 export interface Link {
   readonly url: string;
@@ -22,24 +28,6 @@ export interface Link {
   readonly expire?: string | undefined;
   /** Asks for another link to the same object; `undefined` if there is none. */
   readonly renew?: () => Promise<Link | undefined>;
-}
-
-/**
- * Where a download stands: enough to go on from there in another life of the program. Small and plain, so that it
- * can be written into a journal.
- */
-export interface DownloadPosition {
-  /** Bytes of the object that were handed over. */
-  readonly offset: number;
-  /** The strong validator of the object: nothing else proves later that it is still the same. */
-  readonly etag: string;
-  readonly sizeBytes: number | null;
-}
-
-/** A download that can say where it stands. */
-export interface DownloadedArtifact extends ArtifactSource {
-  /** `undefined` when the server gives nothing by which the object could be known again. */
-  readonly position: DownloadPosition | undefined;
 }
 
 export type DownloadSystem = Pick<System, "clock" | "timers" | "random">;
@@ -50,13 +38,20 @@ const LINK_REFUSED = new Set([400, 401, 403, 404, 410]);
 /** Of the bandwidth that was not used, so much may be made up for. */
 const SAVED_MS_MAX = 1000;
 
-/** An answer whose body goes on at `offset`, after `surplusBytes` that we have already. */
+/** An answer whose body goes on at the byte that is missing, after `surplusBytes` that nobody wants. */
 interface Connection {
   readonly answer: HttpResponse;
-  readonly surplusBytes: number;
+  surplusBytes: number;
+  /** It was asked for up to this byte only; to the end of the object if `undefined`. */
+  readonly end: number | undefined;
+  /** What comes next lies further on than is worth reading up to. */
+  left: boolean;
 }
 
 const WHAT = "downloading the artifact";
+
+/** Of the object, before the server has begun to send. */
+const UNKNOWN: ObjectFacts = { etag: undefined, lastModified: undefined, sizeBytes: undefined };
 
 /** Starts downloads that survive broken connections. */
 export class Downloads {
@@ -74,17 +69,17 @@ export class Downloads {
 
   /**
    * Resolves when the server has begun to send.
-   * @param from Where an earlier download of the same object stood: the content begins there.
-   * @throws AgentError `download-object-changed` if the object under the link is not the one that `from` is about.
+   * @param reachedBytes How far an earlier download came. Much of that will be left out: up to there the object is asked
+   *   for in small pieces, so that little comes in vain.
    */
-  async start(link: Link, signal?: AbortSignal, from?: DownloadPosition): Promise<DownloadedArtifact> {
-    const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, from);
+  async start(link: Link, signal?: AbortSignal, reachedBytes = 0): Promise<ArtifactSource> {
+    const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, reachedBytes);
     await download.begin();
     return download;
   }
 }
 
-class Download implements DownloadedArtifact {
+class Download implements ArtifactSource {
   readonly #system: DownloadSystem;
   readonly #http: HttpClient;
   readonly #settings: DownloadSettings;
@@ -92,7 +87,11 @@ class Download implements DownloadedArtifact {
   #link: Link;
   readonly #closing = new AbortController();
   readonly #signal: AbortSignal;
-  /** Bytes handed over so far. */
+  readonly #leapBytesMin: number;
+  readonly #reachedBytes: number;
+  /** Size of the next piece, before `#reachedBytes`. */
+  #pieceBytes: number;
+  /** Bytes handed over or left out so far. */
   #offset = 0;
   /** Tries in a row that brought no byte. */
   #fruitless = 0;
@@ -109,33 +108,29 @@ class Download implements DownloadedArtifact {
     log: Logger,
     link: Link,
     signal: AbortSignal | undefined,
-    from: DownloadPosition | undefined,
+    reachedBytes: number,
   ) {
     this.#system = system;
     this.#http = http;
     this.#settings = settings;
     this.#log = log;
     this.#link = link;
-    if (from !== undefined) {
-      this.#offset = from.offset;
-      this.#object = { etag: from.etag, lastModified: undefined, sizeBytes: from.sizeBytes ?? undefined };
-    }
+    this.#reachedBytes = reachedBytes;
+    this.#leapBytesMin = settings.leapBytesMin ?? LEAP_BYTES_MIN;
+    this.#pieceBytes = this.#leapBytesMin;
     this.#signal = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+  }
+
+  get #sizeUntold(): boolean {
+    return this.#object !== undefined && this.#object.sizeBytes === undefined;
   }
 
   get sizeBytes(): number | undefined {
     return this.#object?.sizeBytes;
   }
 
-  get position(): DownloadPosition | undefined {
-    const { etag, sizeBytes } = this.#object ?? {};
-    // A weak one stays the same when bytes change (RFC 9110, 8.8.1).
-    if (etag === undefined || !etag.startsWith('"')) return undefined;
-    return { offset: this.#offset, etag, sizeBytes: sizeBytes ?? null };
-  }
-
-  get content(): AsyncIterable<Uint8Array> {
-    return this.#bytes();
+  get content(): ArtifactContent {
+    return { [Symbol.asyncIterator]: () => this.#bytes(), skip: async (bytes) => this.#skip(bytes) };
   }
 
   async begin(): Promise<void> {
@@ -153,8 +148,10 @@ class Download implements DownloadedArtifact {
       this.#connection = connection;
       try {
         yield* this.#bytesOf(connection);
-        if (this.sizeBytes === undefined || this.#offset >= this.sizeBytes) return;
-        await this.#pause(new AgentError("connection-broken", "the body ended early", { retryable: true }));
+        const asAsked = connection.left || (connection.end !== undefined && this.#offset >= connection.end);
+        if (this.sizeBytes === undefined ? !asAsked : this.#offset >= this.sizeBytes) return;
+        if (!asAsked)
+          await this.#pause(new AgentError("connection-broken", "the body ended early", { retryable: true }));
       } catch (error) {
         await this.#pause(this.#http.fault(error, { what: WHAT, url: this.#link.url }));
       } finally {
@@ -164,12 +161,13 @@ class Download implements DownloadedArtifact {
     }
   }
 
-  async *#bytesOf({ answer, surplusBytes }: Connection): AsyncGenerator<Uint8Array> {
-    let surplus = surplusBytes;
-    for await (const chunk of answer.body) {
-      const skipped = Math.min(surplus, chunk.length);
-      surplus -= skipped;
+  async *#bytesOf(connection: Connection): AsyncGenerator<Uint8Array> {
+    if (connection.left) return;
+    for await (const chunk of connection.answer.body) {
+      const skipped = Math.min(connection.surplusBytes, chunk.length);
+      connection.surplusBytes -= skipped;
       if (skipped === chunk.length) continue;
+      this.#fruitless = 0;
       const fresh = skipped === 0 ? chunk : chunk.subarray(skipped);
       this.#offset += fresh.length;
       if (this.sizeBytes !== undefined && this.#offset > this.sizeBytes) {
@@ -178,11 +176,22 @@ class Download implements DownloadedArtifact {
           `${WHAT}: more than the ${this.sizeBytes} bytes announced came`,
         );
       }
-      this.#fruitless = 0;
       yield fresh;
+      if (connection.left) return;
       await this.#slowDown(fresh.length);
     }
-    if (surplus > 0) throw this.#changed("it ends before that byte");
+    if (connection.surplusBytes > 0 && connection.end === undefined) throw this.#changed("it ends before that byte");
+  }
+
+  /** Go on `bytes` further on. */
+  #skip(bytes: number): void {
+    this.#offset += bytes;
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const near = bytes <= this.#leapBytesMin;
+    if (near && (connection.end === undefined || this.#offset < connection.end)) connection.surplusBytes += bytes;
+    else connection.left = true;
+    if (!near) this.#pieceBytes = this.#leapBytesMin;
   }
 
   /** Wait until `bytes` fit into the bandwidth. The network is not read meanwhile, so the peer slows down too. */
@@ -212,25 +221,26 @@ class Download implements DownloadedArtifact {
       throw new AgentError("download-link-invalid", `${WHAT}: the server's link '${url}' is no http or https URL`);
     }
     const object = this.#object;
+    const end = this.#nextPiece();
     const question: Question = {
       what: WHAT,
       method: "GET",
       url,
       // The link itself is the permission: the token is not for whoever serves it.
-      headers: { accept: "*/*", ...(object === undefined ? {} : resumeHeaders(object, this.#offset)) },
+      headers: {
+        accept: "*/*",
+        ...(object === undefined && end === undefined ? {} : resumeHeaders(object ?? UNKNOWN, this.#offset, end)),
+      },
       signal: this.#signal,
       streams: true,
     };
     const answer = await this.#http.ask(question);
-    if (answer.status === 200 && object === undefined) {
-      this.#object = factsOfWhole(answer.headers);
-      return { answer, surplusBytes: 0 };
-    }
-    if (object !== undefined && (answer.status === 200 || answer.status === 206)) {
-      const next = continuation(object, this.#offset, answer);
+    if (answer.status === 200 || (answer.status === 206 && question.headers?.range !== undefined)) {
+      const next = continuation(object ?? UNKNOWN, this.#offset, answer);
       if (next.kind === "goes-on") {
         this.#object = next.facts;
-        return { answer, surplusBytes: next.surplusBytes };
+        const { surplusBytes } = next;
+        return { answer, surplusBytes, end: answer.status === 206 ? end : undefined, left: false };
       }
       answer.cancel();
       throw this.#changed(next.difference);
@@ -240,6 +250,15 @@ class Download implements DownloadedArtifact {
     const refused = await this.#refused(answer);
     if (renewable) await this.#renew(refused, renew);
     throw refused;
+  }
+
+  /** Where the piece ends that is to be asked for next; `undefined` if all of the rest is. */
+  #nextPiece(): number | undefined {
+    // Of an object whose size nobody tells, a piece could be taken for all of it.
+    if (this.#offset >= this.#reachedBytes || this.#sizeUntold) return undefined;
+    const end = Math.min(this.#offset + this.#pieceBytes, this.#reachedBytes);
+    this.#pieceBytes *= 2;
+    return end;
   }
 
   /** Go on with another link, if there is one. It has to prove itself like any other try. */

@@ -23,11 +23,15 @@ export function factsOfWhole(headers: HttpHeaders): ObjectFacts {
   };
 }
 
-/** The headers that ask for the object from `offset` on, if it is still the same. */
-export function resumeHeaders(facts: ObjectFacts, offset: number): Record<string, string> {
-  const range = { range: `bytes=${offset}-${facts.sizeBytes === undefined ? "" : facts.sizeBytes - 1}` };
+/** The headers that ask for the object from `offset` on, up to `end` or all of it, if it is still the same. */
+export function resumeHeaders(
+  { etag, sizeBytes }: ObjectFacts,
+  offset: number,
+  end = sizeBytes,
+): Record<string, string> {
+  const range = { range: `bytes=${offset}-${end === undefined ? "" : end - 1}` };
   // Only a strong validator may be used for a range (RFC 9110, 13.1.5).
-  const validator = facts.etag?.startsWith('"') ? facts.etag : undefined;
+  const validator = etag?.startsWith('"') ? etag : undefined;
   return validator === undefined ? range : { ...range, "if-range": validator };
 }
 

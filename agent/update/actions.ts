@@ -1,9 +1,8 @@
 import { isSystemError, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { createWorkTree, type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
-import { storeScripts } from "../scripts/index.ts";
-import { openFitting, recordOf } from "./artifact.ts";
-import { artifactScriptsPath, moduleOf, type Run, serverOf } from "./run.ts";
+import { type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
+import { download } from "./download.ts";
+import { artifactScriptsPath, moduleOf, type Run } from "./run.ts";
 import type { OutcomeOf, StateName } from "./states.ts";
 
 /** What each state does. Throwing is the outcome `failed`. */
@@ -103,40 +102,6 @@ async function persevering<T>(run: Run, call: (module: UpdateModule) => Promise<
     }
   }
   return await call(await moduleOf(run));
-}
-
-async function download(run: Run): Promise<"done" | "empty"> {
-  const { options, record } = run;
-  const artifact = run.opened ?? (await openFitting(run, await startDownload(run)));
-  try {
-    record.artifact = recordOf(artifact);
-    await options.store.save({ update: record });
-    const { files } = options.system;
-    await storeScripts(files, artifactScriptsPath(options.paths.datastore), artifact.header.scripts);
-    if (record.artifact.payloadType === null) {
-      for await (const file of artifact.files) {
-        throw new AgentError("payload-not-empty", `an empty payload carries the file ${JSON.stringify(file.name)}`);
-      }
-      return "empty";
-    }
-    const { provides } = options.store;
-    await createWorkTree(files, workTreePath(options.paths.datastore), artifact.header, artifact.payload, {
-      artifactName: provides?.artifact_name,
-      artifactGroup: provides?.artifact_group,
-      deviceType: await options.deviceType(),
-    });
-    await (await moduleOf(run)).download(artifact.files, artifact.header.augment !== undefined);
-    return "done";
-  } finally {
-    await artifact.close();
-  }
-}
-
-async function startDownload(run: Run) {
-  if (run.instructions === undefined) {
-    throw new AgentError("download-interrupted", "the download was interrupted and is not taken up again");
-  }
-  return await serverOf(run).download(run.instructions, run.signal);
 }
 
 /** Reboot as the module answered: by itself, or by the agent. */

@@ -1,4 +1,10 @@
-import type { ArtifactHeader, ArtifactReading, PayloadFile, PayloadHeader } from "@upkeep/shared/artifact";
+import type {
+  ArtifactContent,
+  ArtifactHeader,
+  ArtifactReading,
+  PayloadFile,
+  PayloadHeader,
+} from "@upkeep/shared/artifact";
 import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/compatibility";
 import { deviceProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
@@ -17,6 +23,8 @@ export interface OpenedArtifact {
   readonly effective: EffectiveHeader;
   /** The files of its payload. Ends well only once the whole artifact is verified. Read it once. */
   readonly files: AsyncIterable<PayloadFile>;
+  /** Bytes of the artifact that have come, or were left out, so far. */
+  readonly receivedBytes: number;
   close(): Promise<void>;
 }
 
@@ -40,15 +48,27 @@ export async function openFitting(opening: Opening, source: ArtifactSource): Pro
     await source.close();
   };
   try {
-    const content = interruptible(counted(source, options.onProgress), AbortSignal.any([signal, closing.signal]));
-    reading = await options.openArtifact(content, { verifyKeys: options.settings.verifyKeys, augmented: true });
+    const counted = new Counted(source, options.onProgress);
+    const content = interruptible(counted, AbortSignal.any([signal, closing.signal]));
+    const whole: ArtifactContent = { [Symbol.asyncIterator]: () => content, ...counted.skipping };
+    reading = await options.openArtifact(whole, { verifyKeys: options.settings.verifyKeys, augmented: true });
     const { header } = reading;
     const payload = onlyPayload(header);
     const effective = await effectiveHeader(opening, header, payload);
     demandFit(effective.header, effective.payload, deviceProvides(options.store, await options.deviceType()));
     const { type } = effective.payload.typeInfo;
     if (type !== null) await findModule(options.system.files, options.paths.modules, type);
-    return { header, payload, effective, files: filesOf(reading), close };
+    const files = filesOf(reading);
+    return {
+      header,
+      payload,
+      effective,
+      files,
+      close,
+      get receivedBytes() {
+        return counted.receivedBytes;
+      },
+    };
   } catch (error) {
     await close();
     throw error;
@@ -78,12 +98,40 @@ export function recordOf({ effective: { header, payload } }: OpenedArtifact): Ar
   };
 }
 
-async function* counted(source: ArtifactSource, onProgress: EngineOptions["onProgress"]): AsyncGenerator<Uint8Array> {
-  let receivedBytes = 0;
-  for await (const chunk of source.content) {
-    receivedBytes += chunk.length;
-    onProgress?.({ kind: "bytes", receivedBytes, totalBytes: source.sizeBytes });
-    yield chunk;
+/** What comes from a source, counted for whoever watches. */
+class Counted implements AsyncIterable<Uint8Array> {
+  readonly #source: ArtifactSource;
+  readonly #onProgress: EngineOptions["onProgress"];
+  receivedBytes = 0;
+
+  constructor(source: ArtifactSource, onProgress: EngineOptions["onProgress"]) {
+    this.#source = source;
+    this.#onProgress = onProgress;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#source.content) {
+      this.#count(chunk.length);
+      yield chunk;
+    }
+  }
+
+  /** The source's ability to leave something out, if it has that. */
+  get skipping(): Pick<ArtifactContent, "skip"> {
+    const { content } = this.#source;
+    if (content.skip === undefined) return {};
+    return {
+      skip: async (bytes) => {
+        await content.skip?.(bytes);
+        this.#count(bytes);
+      },
+    };
+  }
+
+  #count(bytes: number): void {
+    this.receivedBytes += bytes;
+    const { receivedBytes } = this;
+    this.#onProgress?.({ kind: "bytes", receivedBytes, totalBytes: this.#source.sizeBytes });
   }
 }
 

@@ -283,10 +283,11 @@ function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
 function restartOf(record: JournalRecord): WalkStart {
   if (record.stopped) return { to: record.state };
   const state = stateOf(record.state);
-  if (state.restart === undefined) throw new TypeError(`state ${record.state} is never journalled`);
-  if (state.restart === state.next.failed?.to) {
+  const to = (record.mode === "standalone" ? state.restartByHand : undefined) ?? state.restart;
+  if (to === undefined) throw new TypeError(`state ${record.state} is never journalled`);
+  if (to === state.next.failed?.to) {
     record.failure ??= `the agent was interrupted while ${state.doing}`;
     record.failureCode ??= "interrupted";
   }
-  return { to: state.restart };
+  return { to };
 }

@@ -15,6 +15,17 @@ const ArtifactRecord = z.object({
 });
 export type ArtifactRecord = z.infer<typeof ArtifactRecord>;
 
+/** What a download that was interrupted need not bring once more, all of it durable. */
+const DownloadRecord = z.object({
+  /** As the update module's storing tells it (`StoredSoFar`). */
+  path: z.string(),
+  sha256: z.string(),
+  bytes: z.int().check(z.minimum(0)),
+  /** So many bytes of the artifact had come then. */
+  reachedBytes: z.int().check(z.minimum(0)),
+});
+export type DownloadRecord = z.infer<typeof DownloadRecord>;
+
 /** What the agent must know after a restart, at any instant, to bring an update to its end. */
 export const JournalRecord = z.object({
   mode: z.enum(["deployment", "standalone"]),
@@ -26,6 +37,10 @@ export const JournalRecord = z.object({
   /** States entered so far, restarts included. */
   visits: z.int().check(z.minimum(0)),
   artifact: nullable(ArtifactRecord),
+  /** Only within Download. */
+  download: z.optional(DownloadRecord),
+  /** The most of the artifact that had come when it was written down how much is stored. */
+  furthestBytes: z.optional(z.int().check(z.minimum(0))),
   /** The module's last answer to NeedsArtifactReboot. */
   reboot: z.enum(["No", "Yes", "Automatic"]),
   device: z.enum(["old", "new", "unknown"]),

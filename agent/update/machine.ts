@@ -159,7 +159,7 @@ async function journal(
   record.visits += 1;
   if (record.visits > settings.stateVisitsMax && name !== "Report") {
     run.logger.error(`the update entered more than ${settings.stateVisitsMax} states: it is given up as a loop`);
-    return await giveUp(run);
+    return await giveUp(run, name);
   }
   record.state = name;
   if (state.device !== undefined) setDevice(run, state.device);
@@ -184,11 +184,12 @@ function notWritten(run: Run, name: StateName, error: unknown): string {
 }
 
 /** Too many states: the end, without calling anything that belongs to the update. */
-async function giveUp(run: Run): Promise<{ readonly to: StateName | Ending }> {
+async function giveUp(run: Run, name: StateName): Promise<{ readonly to: StateName | Ending }> {
   const { record } = run;
   if (record.outcome === null) {
     record.looped = true;
-    record.device = "unknown";
+    // A download that is interrupted again and again has changed nothing.
+    if (name !== "Download") record.device = "unknown";
     record.failure ??= "the update went through too many states and was given up as a loop";
     record.failureCode ??= "state-loop";
   }

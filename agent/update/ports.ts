@@ -1,5 +1,5 @@
-import type { ArtifactReading, ReadOptions } from "@upkeep/shared/artifact";
-import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import type { ArtifactContent, ArtifactReading, ReadOptions } from "@upkeep/shared/artifact";
+import type { DeploymentInstructions, DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 
 /**
  * What the server makes of a report.
@@ -12,7 +12,7 @@ export type ReportAnswer = "accepted" | "aborted" | "gone";
 export interface ArtifactSource {
   /** Bytes in all; `undefined` when nobody tells. */
   readonly sizeBytes: number | undefined;
-  readonly content: AsyncIterable<Uint8Array>;
+  readonly content: ArtifactContent;
   /** Drop the connection, close the file. Harmless after the end. */
   close(): Promise<void>;
 }
@@ -28,8 +28,20 @@ export interface DeploymentServer {
   sendLog(deployment: string, messages: readonly LogMessage[], signal?: AbortSignal): Promise<"accepted" | "refused">;
   /** Forget the token and log in again: proves that the device can still reach and convince its server. */
   loginAfresh(signal?: AbortSignal): Promise<void>;
-  /** Start the download that instructions name. */
-  download(instructions: DeploymentInstructions, signal?: AbortSignal): Promise<ArtifactSource>;
+  /**
+   * The instructions of a deployment that is under way, asked for again.
+   * @returns `undefined` if the server offers nothing, or another deployment.
+   */
+  instructionsOf(
+    deployment: string,
+    provides: DeviceProvides,
+    signal?: AbortSignal,
+  ): Promise<DeploymentInstructions | undefined>;
+  /**
+   * Start the download that instructions name.
+   * @param reachedBytes How far an earlier download of it came, if much of that will be left out.
+   */
+  download(instructions: DeploymentInstructions, signal?: AbortSignal, reachedBytes?: number): Promise<ArtifactSource>;
 }
 
 /**
@@ -41,4 +53,4 @@ export interface DeploymentServer {
 export type RetryDelays = (attempt: number, retryAfterMs?: number) => number | undefined;
 
 /** `openArtifact` of `@upkeep/shared/artifact`. */
-export type OpenArtifact = (source: AsyncIterable<Uint8Array>, options?: ReadOptions) => Promise<ArtifactReading>;
+export type OpenArtifact = (source: ArtifactContent, options?: ReadOptions) => Promise<ArtifactReading>;

@@ -39,7 +39,7 @@ export interface Run {
   readonly log: DeploymentLog | undefined;
   /** Aborted when the program is to end: the journal stays as it is. */
   readonly signal: AbortSignal;
-  /** What to download. Known until a restart. */
+  /** What to download. Known until a restart; the server is asked for it again then. */
   readonly instructions: DeploymentInstructions | undefined;
   /** A standalone update's artifact, opened and checked before anything else. */
   readonly opened: OpenedArtifact | undefined;

@@ -1,3 +1,5 @@
+import type { StoringPace } from "../modules/index.ts";
+
 /** Where the update engine finds and keeps things. Absolute paths. */
 export interface UpdatePaths {
   /** Journal, provides, work tree and artifact scripts live here. */
@@ -36,6 +38,8 @@ export interface UpdateSettings {
   readonly commitConnectivity: "server" | "local";
   /** How often, during a download or an install, the server is asked whether it was aborted; 0: not at all. */
   readonly abortCheckMs: number;
+  /** How much of a download that is stored a restart may cost, in bytes and in time. */
+  readonly storingPace: StoringPace;
   /** How many states one update may enter, restarts included, before it is given up as a loop. */
   readonly stateVisitsMax: number;
 }
@@ -54,5 +58,6 @@ export const DEFAULT_UPDATE_SETTINGS: UpdateSettings = {
   commitTimeoutMs: 2160_000,
   commitConnectivity: "server",
   abortCheckMs: 60_000,
+  storingPace: { bytes: 4 * 1024 * 1024, ms: 30_000 },
   stateVisitsMax: 28,
 };

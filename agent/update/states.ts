@@ -59,6 +59,8 @@ interface StateRow {
   readonly next: Readonly<Record<string, Step>>;
   /** The state to go on with when the program starts and finds this one in the journal. */
   readonly restart?: string;
+  /** The same for an update by hand, if it is another one: what was to be installed is no longer at hand. */
+  readonly restartByHand?: string;
 }
 
 export const STATES = {
@@ -76,7 +78,8 @@ export const STATES = {
       aborted: { to: "Cleanup" },
       "aborted-within": { to: "Cleanup" },
     },
-    restart: "Cleanup",
+    restart: "Download",
+    restartByHand: "Cleanup",
   },
   ArtifactInstall: {
     doing: "installing the artifact",
@@ -251,6 +254,7 @@ export type OutcomeOf<S extends StateName> = Extract<keyof (typeof STATES)[S]["n
 export interface State extends StateRow {
   readonly next: Readonly<Record<string, Step & { readonly to: StateName | Ending }>>;
   readonly restart?: StateName;
+  readonly restartByHand?: StateName;
 }
 
 export const STATE_NAMES = Object.keys(STATES) as readonly StateName[];

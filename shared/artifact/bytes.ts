@@ -1,13 +1,17 @@
+import type { ArtifactContent } from "./types.ts";
+
 const NOTHING = new Uint8Array(0);
 
 /** Takes a stream of chunks apart into pieces of the sizes that a parser asks for, without copying large ones. */
 export class ByteReader {
+  readonly #source: ArtifactContent;
   readonly #iterator: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = NOTHING;
   #ended = false;
   #position = 0;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  constructor(source: ArtifactContent) {
+    this.#source = source;
     this.#iterator = source[Symbol.asyncIterator]();
   }
 
@@ -51,6 +55,18 @@ export class ByteReader {
       filled += piece.length;
     }
     return result.subarray(0, filled);
+  }
+
+  /** Leave out `count` bytes; without reading them, if the source can. @returns How many there were. */
+  async skip(count: number): Promise<number> {
+    let left = count - this.#take(count).length;
+    if (left > 0 && this.#source.skip !== undefined) {
+      await this.#source.skip(left);
+      this.#position += left;
+      left = 0;
+    }
+    while (left > 0 && (await this.#fill())) left -= this.#take(left).length;
+    return count - left;
   }
 
   /** Stop reading and release the source. Harmless after the end. */

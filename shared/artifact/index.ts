@@ -5,8 +5,10 @@
 
 export { ArtifactError, type ArtifactFault } from "./errors.ts";
 export { ARTIFACT_LIMITS } from "./limits.ts";
+export { manifestName } from "./manifest.ts";
 export { openArtifact } from "./reading.ts";
 export type {
+  ArtifactContent,
   ArtifactHeader,
   ArtifactReading,
   AugmentedHeader,

@@ -1,6 +1,7 @@
 import { ArtifactError } from "./errors.ts";
 import { quoted } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar/reader.ts";
+import type { ArtifactContent } from "./types.ts";
 
 const WHERE = "artifact";
 const KNOWN =
@@ -14,7 +15,7 @@ export class OuterTar {
   readonly #augmented: boolean;
 
   /** @param augmented Parts of augmented artifacts are let through. */
-  constructor(source: AsyncIterable<Uint8Array>, augmented = false) {
+  constructor(source: ArtifactContent, augmented = false) {
     this.#augmented = augmented;
     this.#tar = new TarReader(source, WHERE);
   }

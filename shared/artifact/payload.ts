@@ -3,7 +3,7 @@ import { ArtifactError } from "./errors.ts";
 import { checkSum, type Manifest, manifestName } from "./manifest.ts";
 import { checkFileName, quoted } from "./names.ts";
 import { type TarEntry, TarReader } from "./tar/reader.ts";
-import type { Compression, Payload, PayloadFile, PayloadHeader } from "./types.ts";
+import type { ArtifactContent, Compression, Payload, PayloadFile, PayloadHeader } from "./types.ts";
 
 /**
  * A fault, once found, stays: an artifact whose reader ignored it must not seem well formed later.
@@ -33,7 +33,8 @@ class VerifiedFile implements PayloadFile {
   readonly content: AsyncIterable<Uint8Array>;
   readonly #entry: TarEntry;
   readonly #listedAs: string;
-  readonly #hash = createHash("sha256");
+  readonly #latch: Latch;
+  #hash = createHash("sha256");
   #ended = false;
 
   constructor(entry: TarEntry, listedAs: string, sha256: string, augmented: boolean, latch: Latch) {
@@ -44,12 +45,27 @@ class VerifiedFile implements PayloadFile {
     this.modifiedMs = entry.modifiedMs;
     this.#entry = entry;
     this.#listedAs = listedAs;
+    this.#latch = latch;
     const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
       const value = await latch.run(() => this.read());
       return value === undefined ? { done: true, value } : { done: false, value };
     };
     // What a reader leaves is read, and verified, when the next file is asked for.
     this.content = { [Symbol.asyncIterator]: () => ({ next }) };
+  }
+
+  async goOnAfter(kept: AsyncIterable<Uint8Array>): Promise<boolean> {
+    const hash = createHash("sha256");
+    let bytes = 0;
+    for await (const chunk of kept) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+    if (bytes > this.sizeBytes) return false;
+    if (bytes === this.sizeBytes && hash.copy().digest("hex") !== this.sha256) return false;
+    await this.#latch.run(() => this.#entry.skip(bytes));
+    this.#hash = hash;
+    return true;
   }
 
   /** The next piece; `undefined` at the end, when the checksum was found right. */
@@ -81,7 +97,7 @@ export class StreamedPayload implements Payload {
   constructor(
     header: PayloadHeader,
     compression: Compression,
-    content: AsyncIterable<Uint8Array> | undefined,
+    content: ArtifactContent | undefined,
     where: string,
     manifest: Manifest,
     latch: Latch,

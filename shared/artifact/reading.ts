@@ -14,6 +14,7 @@ import { VersionFile } from "./schemas.ts";
 import { decodeSignature, findSigner, loadVerifyKeys } from "./signature.ts";
 import { contentOf, readSmall, type TarEntry } from "./tar/reader.ts";
 import type {
+  ArtifactContent,
   ArtifactHeader,
   ArtifactReading,
   AugmentedHeader,
@@ -49,10 +50,7 @@ function checkVersion(content: Uint8Array): void {
  * @param source The artifact's bytes. It is released when reading ends, well or not.
  * @throws ArtifactError if the artifact breaks a rule; whatever the source fails with.
  */
-export async function openArtifact(
-  source: AsyncIterable<Uint8Array>,
-  options: ReadOptions = {},
-): Promise<ArtifactReading> {
+export async function openArtifact(source: ArtifactContent, options: ReadOptions = {}): Promise<ArtifactReading> {
   const outer = new OuterTar(source, options.augmented);
   try {
     const opened = await readHeader(outer, loadVerifyKeys(options.verifyKeys ?? []), options);

@@ -1,6 +1,15 @@
 /** How a tar inside an artifact is compressed. */
 export type Compression = "none" | "gzip" | "xz" | "zstd";
 
+/** The bytes of an artifact, front to back. */
+export interface ArtifactContent extends AsyncIterable<Uint8Array> {
+  /**
+   * Leave out what is at hand already: the next chunk begins `bytes` further on. A source that cannot do that has no
+   * such function, and all of it is read. Called between two chunks only.
+   */
+  skip?(bytes: number): Promise<void>;
+}
+
 /**
  * Turns a compressed stream into what was compressed. It must use the source to its last byte, fail with an
  * ArtifactError on damaged, short or surplus input, and pass on what the source fails with.
@@ -98,6 +107,13 @@ export interface PayloadFile {
   /** Milliseconds since the Unix epoch, as written in the artifact. */
   readonly modifiedMs: number;
   readonly content: AsyncIterable<Uint8Array>;
+  /**
+   * Go on behind the bytes that an earlier reading of the same artifact brought: `content`, of which nothing was read
+   * yet, begins after them. They count for the checksum as if they had come.
+   * @returns False if they cannot be of this file: more than it has, or all of it with another checksum. Nothing was
+   *   left out then.
+   */
+  goOnAfter(kept: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
 
 export interface Payload {

@@ -36,9 +36,10 @@ export function stateDiagram(): string {
 
 function restartTable(): string[] {
   const rows = STATE_NAMES.map((name) => {
-    const { doing, report, restart } = stateOf(name);
+    const { doing, report, restart, restartByHand } = stateOf(name);
     const told = report === undefined ? "" : report.status === "outcome" ? "success or failure" : report.status;
-    return [name, doing, told, restart ?? "(as the state before)"];
+    const byHand = restartByHand === undefined ? "" : ` (an update by hand: ${restartByHand})`;
+    return [name, doing, told, restart === undefined ? "(as the state before)" : `${restart}${byHand}`];
   });
   return table(["State", "What the agent is doing", "Status reported", "After a restart it goes on with"], rows);
 }

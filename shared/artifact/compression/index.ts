@@ -1,12 +1,12 @@
-import type { Compression, Decompressor } from "../types.ts";
+import type { ArtifactContent, Compression, Decompressor } from "../types.ts";
 
 /** A stream without its compression. The decompressors are loaded when an artifact needs them. */
 export async function decompress(
   compression: Compression,
-  source: AsyncIterable<Uint8Array>,
+  source: ArtifactContent,
   where: string,
   given: Partial<Record<Compression, Decompressor>> = {},
-): Promise<AsyncIterable<Uint8Array>> {
+): Promise<ArtifactContent> {
   const preferred = given[compression];
   if (preferred !== undefined) return preferred(source, where);
   switch (compression) {

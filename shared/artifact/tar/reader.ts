@@ -2,6 +2,7 @@ import { ByteReader } from "../bytes.ts";
 import { ArtifactError, type ArtifactFault } from "../errors.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
 import { checkPath, quoted } from "../names.ts";
+import type { ArtifactContent } from "../types.ts";
 import { BLOCK_BYTES, decodeHeader, decodeText, type TarHeader } from "./header.ts";
 import { type PaxAttributes, parsePax } from "./pax.ts";
 
@@ -38,6 +39,8 @@ export interface TarEntry {
   readonly modifiedMs: number;
   /** The next piece of the content; `undefined` at its end. */
   read(): Promise<Uint8Array | undefined>;
+  /** Leave out the next `count` bytes of the content, which has as many. */
+  skip(count: number): Promise<void>;
 }
 
 /** Where the bytes of `sizeBytes` end within their last block. */
@@ -63,7 +66,7 @@ export class TarReader {
    * @param where What is being read, for messages.
    * @param emptyAllowed Whether no bytes at all stand for a tar without entries.
    */
-  constructor(source: AsyncIterable<Uint8Array>, where: string, emptyAllowed = false) {
+  constructor(source: ArtifactContent, where: string, emptyAllowed = false) {
     this.#bytes = new ByteReader(source);
     this.#where = where;
     this.#emptyAllowed = emptyAllowed;
@@ -133,6 +136,12 @@ export class TarReader {
         if (piece === undefined) throw this.#truncated(`within ${quoted(name)}, ${this.#remaining} bytes are missing`);
         this.#remaining -= piece.length;
         return piece;
+      },
+      skip: async (count) => {
+        if (count > this.#remaining) throw new RangeError(`${count} of ${this.#remaining} bytes cannot be skipped`);
+        const skipped = await this.#bytes.skip(count);
+        this.#remaining -= skipped;
+        if (skipped < count) throw this.#truncated(`within ${quoted(name)}, ${this.#remaining} bytes are missing`);
       },
     };
   }
@@ -216,10 +225,11 @@ export async function readSmall(entry: TarEntry, limitBytes: number, where: stri
 }
 
 /** An entry's content as a stream. */
-export async function* contentOf(entry: TarEntry): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const piece = await entry.read();
-    if (piece === undefined) return;
-    yield piece;
-  }
+export function contentOf(entry: TarEntry): ArtifactContent {
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (let piece = await entry.read(); piece !== undefined; piece = await entry.read()) yield piece;
+    },
+    skip: (bytes) => entry.skip(bytes),
+  };
 }

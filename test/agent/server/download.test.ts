@@ -248,38 +248,85 @@ describe("a download", () => {
     expect(clockMs).toBeLessThanOrEqual(30_000);
   });
 
-  it("says where it stands, and goes on from there in another life of the program", async () => {
-    server.on("/a.mender", artifact(content));
-    const url = `${server.url}/a.mender`;
-    const first = await downloads.start({ url });
-    const read: Uint8Array[] = [];
-    let position = first.position;
-    for await (const chunk of first.content) {
-      read.push(chunk);
-      ({ position } = first);
-      if (position !== undefined && position.offset > 100_000) break;
-    }
-    await first.close();
-    const journalled = JSON.parse(JSON.stringify(position));
-    const second = await downloads.start({ url }, undefined, journalled);
-    expect(second.sizeBytes).toBe(content.length);
-    for await (const chunk of second.content) read.push(chunk);
-    expect(sha256(Buffer.concat(read))).toBe(sha256(content));
-    expect(ranges()[1]).toBe(`bytes=${position?.offset}-${content.length - 1}`);
+  describe("of which an earlier one came far", () => {
+    const leapBytesMin = 10_000;
+    const start = (reachedBytes: number) => {
+      const http = new HttpClient(system, httpSettings({ tls: {}, connectionIdleMs: 500, version: "1" }));
+      const settings = { triesMax: 4, pauseMsMax: 8000, bytesPerSecondMax: 0, leapBytesMin };
+      const doors = { clock: system.clock, timers: system.timers, random: system.random };
+      return new Downloads(doors, http, settings, log).start(
+        { url: `${server.url}/a.mender` },
+        undefined,
+        reachedBytes,
+      );
+    };
+    /** Reads `readBytes` or a little more, leaves out `gapBytes`, and reads the rest. */
+    const readAround = async (source: Awaited<ReturnType<typeof start>>, readBytes: number, gapBytes: number) => {
+      const { content } = source;
+      const read: Uint8Array[] = [];
+      let bytes = 0;
+      let left = false;
+      for await (const chunk of content) {
+        read.push(chunk);
+        bytes += chunk.length;
+        if (left || bytes < readBytes) continue;
+        left = true;
+        await content.skip?.(gapBytes);
+        // What had come before is what is expected before the gap.
+        expect(data.subarray(0, bytes).equals(Buffer.concat(read))).toBe(true);
+        read.length = 0;
+      }
+      await source.close();
+      return Buffer.concat(read);
+    };
+    const data = content;
 
-    server.on("/a.mender", artifact(randomBytes(300_000)));
-    await expect(downloads.start({ url }, undefined, journalled)).rejects.toMatchObject({
-      code: "download-object-changed",
+    it("comes in pieces up to there, and what is at hand is left out by another request", async () => {
+      server.on("/a.mender", artifact(content));
+      const rest = await readAround(await start(200_000), 10_000, 140_000);
+      expect(rest.equals(content.subarray(150_000))).toBe(true);
+      expect(ranges()).toEqual([
+        "bytes=0-9999",
+        "bytes=150000-159999",
+        "bytes=160000-179999",
+        "bytes=180000-199999",
+        "bytes=200000-299999",
+      ]);
+      expect(
+        server
+          .seen("/a.mender")
+          .slice(1)
+          .every(({ headers }) => headers["if-range"]?.length === 18),
+      ).toBe(true);
+      expect(sleepsMs).toEqual([]);
     });
-  });
 
-  it.each([
-    ["no ETag", {}],
-    ["a weak one", { etag: 'W/"1"' }],
-  ])("has no place to go on from where the server gives %s", async (_name, headers) => {
-    server.on("/a.mender", status(200, "whole", headers));
-    const source = await downloads.start({ url: `${server.url}/a.mender` });
-    expect(source.position).toBeUndefined();
-    await source.close();
+    it("is read on where no more is at hand than is on its way anyway", async () => {
+      server.on("/a.mender", artifact(content));
+      const rest = await readAround(await start(20_000), 25_000, 9000);
+      expect(rest.equals(content.subarray(content.length - rest.length))).toBe(true);
+      expect(ranges()).toEqual(["bytes=0-9999", "bytes=10000-19999", "bytes=20000-299999"]);
+    });
+
+    it("comes whole from a server that knows no ranges, and is left out all the same", async () => {
+      server.on("/a.mender", (response) => {
+        response.writeHead(200, { etag: '"1"', "content-length": content.length }).end(content);
+      });
+      const source = await start(200_000);
+      expect(source.sizeBytes).toBe(content.length);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of source.content) {
+        chunks.push(chunk);
+        if (chunks.length === 1) await source.content.skip?.(150_000 - chunk.length);
+      }
+      expect(Buffer.concat(chunks.slice(1))).toHaveLength(150_000);
+    });
+
+    it("is ended when another object is under the link by the second request", async () => {
+      server.on("/a.mender", inTurn(artifact(content), artifact(randomBytes(300_000))));
+      await expect(readAround(await start(200_000), 10_000, 150_000)).rejects.toMatchObject({
+        code: "download-object-changed",
+      });
+    });
   });
 });

@@ -45,15 +45,16 @@ export const inTurn =
 export function artifact(content: Buffer, cutAfter = Number.POSITIVE_INFINITY): Answer {
   const etag = `"${createHash("sha256").update(content).digest("hex").slice(0, 16)}"`;
   return (response, { headers }) => {
-    const [, from] = /^bytes=(\d+)-/.exec(headers.range ?? "") ?? [];
+    const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "") ?? [];
     const ranged = from !== undefined && (headers["if-range"] === undefined || headers["if-range"] === etag);
     const start = ranged ? Number(from) : 0;
+    const end = ranged && last ? Math.min(Number(last) + 1, content.length) : content.length;
     response.writeHead(ranged ? 206 : 200, {
       etag,
-      "content-length": content.length - start,
-      ...(ranged ? { "content-range": `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+      "content-length": end - start,
+      ...(ranged ? { "content-range": `bytes ${start}-${end - 1}/${content.length}` } : {}),
     });
-    const body = content.subarray(start);
+    const body = content.subarray(start, end);
     if (body.length <= cutAfter) response.end(body);
     else response.write(body.subarray(0, cutAfter), () => response.destroy());
   };

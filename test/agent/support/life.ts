@@ -6,12 +6,16 @@ export interface Cut {
   readonly side: "before" | "after";
 }
 
+/** Told the names of the steps so far: true ends the life right after the last one. */
+export type EndsAfter = (names: readonly string[]) => boolean;
+
 /**
  * One life of the program, from its start until it is killed or has ended. Every step that leaves a trace on
  * the device is counted; at the cut everything stops for ever, as when the power goes.
  */
 export class Life {
   readonly #cut: Cut | undefined;
+  readonly #endsAfter: EndsAfter;
   #end: () => void = () => undefined;
   #dead = false;
   steps = 0;
@@ -19,8 +23,9 @@ export class Life {
   /** Resolves when it is over. */
   readonly over: Promise<"killed">;
 
-  constructor(cut?: Cut) {
+  constructor(cut?: Cut, endsAfter: EndsAfter = () => false) {
     this.#cut = cut;
+    this.#endsAfter = endsAfter;
     this.over = new Promise((resolve) => {
       this.#end = () => resolve("killed");
     });
@@ -40,7 +45,7 @@ export class Life {
     const here = this.#cut?.step === this.steps ? this.#cut.side : undefined;
     if (here === "before") return await this.end();
     const result = await action();
-    if (here === "after" || this.#dead) return await this.end();
+    if (here === "after" || this.#dead || this.#endsAfter(this.names)) return await this.end();
     return result;
   }
 

@@ -9,8 +9,8 @@ import { type EngineOptions, UpdateEngine } from "../../../agent/update/engine.t
 import type { DeploymentServer, ReportAnswer } from "../../../agent/update/ports.ts";
 import type { DeploymentResult } from "../../../agent/update/results.ts";
 import { DEFAULT_UPDATE_SETTINGS, type UpdateSettings } from "../../../agent/update/settings.ts";
-import { artifactBytes, sourceFile, sourceOf } from "./artifacts.ts";
-import { type Cut, Life, mortalFiles } from "./life.ts";
+import { artifactBytes, skippingSource, sourceFile } from "./artifacts.ts";
+import { type Cut, type EndsAfter, Life, mortalFiles } from "./life.ts";
 import { MemoryFiles } from "./memory-files.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -41,8 +41,12 @@ export interface WorldOptions {
   /** What the server answers to the n-th report of a status (from 1). */
   readonly answer?: (status: ReportedStatus, nth: number) => ReportAnswer | Error;
   readonly answerLog?: (nth: number) => "accepted" | "refused" | Error;
+  /** The server offers the deployment once, and not again. */
+  readonly withdrawn?: boolean;
   readonly login?: (nth: number) => Error | undefined;
   readonly settings?: Partial<UpdateSettings>;
+  /** Of the chunks in which an artifact comes. */
+  readonly pieceBytes?: number;
   /** Tries of a report that is insisted on. */
   readonly tries?: number;
 }
@@ -78,6 +82,10 @@ export class World {
   /** Bytes received, of bytes in all. */
   readonly received: (readonly [number, number | undefined])[] = [];
   readonly logged: string[] = [];
+  /** Bytes that came over the network, over all downloads. */
+  fetchedBytes = 0;
+  /** How far each download was said to have come before. */
+  readonly reached: number[] = [];
   /** What the module has put on the device. */
   software: "old" | "new" = "old";
   rebooted = false;
@@ -169,6 +177,14 @@ export class World {
       this.time.clear();
     }
     throw new Error(`no end after 100 lives: ${this.trace.join(", ")}`);
+  }
+
+  /** One life, that ends where `endsAfter` says, or comes to its end. @returns True if it was ended. */
+  async deployUntil(endsAfter: EndsAfter): Promise<boolean> {
+    const life = new Life(undefined, endsAfter);
+    const result = await Promise.race([this.#live(life), life.over]);
+    this.time.clear();
+    return result === "killed";
   }
 
   async #live(life: Life): Promise<DeploymentResult> {
@@ -267,7 +283,15 @@ export class World {
           this.trace.push("login");
           orThrow(login?.(this.#count("login")));
         }),
-      download: () => life.still(async () => sourceOf(await this.bytes())),
+      instructionsOf: () => life.still(async () => (this.#options.withdrawn ? undefined : DEPLOYMENT)),
+      download: (_instructions, _signal, reachedBytes) =>
+        life.still(async () => {
+          this.reached.push(reachedBytes ?? 0);
+          const { pieceBytes } = this.#options;
+          return skippingSource(await this.bytes(), pieceBytes, (bytes) => {
+            this.fetchedBytes += bytes;
+          });
+        }),
     };
   }
 }

@@ -8,12 +8,25 @@ const ROLLBACK_REBOOT = [...ROLLBACK, "ArtifactRollbackReboot", "ArtifactVerifyR
 const COMMIT = ["login", "> installing", "ArtifactCommit", "Cleanup", "> success"];
 const FAILED = ["ArtifactFailure", "Cleanup", "> failure", "log"];
 
+/** What the update module began on is cleaned up; then all goes its way. */
+const DOWNLOADED_AGAIN = [
+  "> downloading",
+  "Cleanup",
+  "ProvidePayloadFileSizes",
+  "Download",
+  "> installing",
+  "ArtifactInstall",
+  "NeedsArtifactReboot",
+  ...COMMIT,
+];
+
 interface Case {
   /** The call, report or reboot in which the program is killed, and the how-manieth of its name. */
   readonly at: string;
   readonly nth?: number;
   readonly behaviour: Behaviour;
   readonly plan?: NonNullable<WorldOptions["plan"]>;
+  readonly withdrawn?: true;
   /** What the next life does. */
   readonly next: readonly string[];
 }
@@ -21,8 +34,14 @@ interface Case {
 const failsToCommit: Behaviour = { answers: REBOOTS, fails: { ArtifactCommit: 1 } };
 
 const CASES: readonly Case[] = [
-  { at: "start Download", behaviour: { answers: YES }, next: ["Cleanup", "> failure", "log"] },
-  { at: "report installing", behaviour: { answers: YES }, next: ["Cleanup", "> failure", "log"] },
+  { at: "start Download", behaviour: { answers: YES }, next: DOWNLOADED_AGAIN },
+  { at: "report installing", behaviour: { answers: YES }, next: DOWNLOADED_AGAIN },
+  {
+    at: "start Download",
+    behaviour: { answers: YES },
+    withdrawn: true,
+    next: ["> downloading", "Cleanup", "> failure", "log"],
+  },
   { at: "start ArtifactInstall", behaviour: { answers: YES }, next: [...ROLLBACK, ...FAILED] },
   { at: "start ArtifactInstall", behaviour: {}, next: ["SupportsRollback", ...FAILED] },
   { at: "start NeedsArtifactReboot", behaviour: { answers: YES }, next: [...ROLLBACK, ...FAILED] },
@@ -63,7 +82,8 @@ const CASES: readonly Case[] = [
 describe("a program that is killed and started again", () => {
   for (const { at, nth = 1, next, ...options } of CASES) {
     const way = options.behaviour.answers?.SupportsRollback === undefined ? ", without a way back" : "";
-    it(`goes on from the journal: killed in ${at}, number ${nth}${way}`, async () => {
+    const gone = options.withdrawn ? ", of a deployment that is withdrawn meanwhile" : "";
+    it(`goes on from the journal: killed in ${at}, number ${nth}${way}${gone}`, async () => {
       const { steps } = await new World(options).deploy();
       const places = steps.flatMap((step, index) => (step === at ? [index + 1] : []));
       const step = places[nth - 1];

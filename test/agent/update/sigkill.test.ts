@@ -48,7 +48,7 @@ const PATHS: readonly Path[] = [
   {
     environment: { REBOOT: "No" },
     ends: {
-      Download: "failure",
+      Download: "success",
       ArtifactInstall: "failure",
       NeedsArtifactReboot: "failure",
       BeforeArtifactCommit: "failure",
