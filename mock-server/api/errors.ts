@@ -8,8 +8,8 @@ export class HttpError extends Error {
   readonly status: number;
   readonly headers: HeaderFields;
 
-  constructor(status: number, message: string, headers: HeaderFields = {}) {
-    super(message);
+  constructor(status: number, message: string, headers: HeaderFields = {}, options?: ErrorOptions) {
+    super(message, options);
     this.status = status;
     this.headers = headers;
   }

@@ -26,7 +26,7 @@ function refuse(request: FastifyRequest, reply: FastifyReply, refusal: Refusal):
 export function answerFailures(app: FastifyInstance, paths: Paths, logger: Logger): void {
   app.setErrorHandler((error, request, reply) => {
     const refusal = refusalOf(error);
-    if (refusal === undefined || refusal.status === 507) {
+    if (refusal === undefined || refusal.status >= 500) {
       logger.error(`${request.method} ${loggedPath(request.url)} failed`, { error, request_id: request.id });
     }
     return refuse(request, reply, refusal ?? { status: 500, message: "internal error" });

@@ -41,6 +41,8 @@ export interface RoutePorts {
   readonly options: ServerOptions;
   readonly metrics: RequestMetrics;
   readonly feed: EventFeed;
+  /** Aborted when the server is about to end. */
+  readonly ending?: AbortSignal;
 }
 
 /** Everything that the server answers. */

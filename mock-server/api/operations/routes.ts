@@ -5,6 +5,7 @@ import { json, text } from "../answers.ts";
 import { type Route, route } from "../route.ts";
 import { gauge, type Labels } from "./exposition.ts";
 import type { RequestMetrics } from "./metrics.ts";
+import { mustBeReady, type ReadinessPorts } from "./readiness.ts";
 
 /** The text format of Prometheus. */
 const EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,7 +35,8 @@ async function fleetLines({ devices, deployments }: Domain): Promise<string[]> {
 }
 
 /** What those who run the server ask: is it well, and how much does it do. */
-export function operationRoutes({ domain, metrics }: { domain: Domain; metrics: RequestMetrics }): Route[] {
+export function operationRoutes(ports: ReadinessPorts & { domain: Domain; metrics: RequestMetrics }): Route[] {
+  const { domain, metrics } = ports;
   return [
     route({
       method: "GET",
@@ -51,9 +53,9 @@ export function operationRoutes({ domain, metrics }: { domain: Domain; metrics: 
       summary: "Whether requests can be answered: the records can be read",
       access: "public",
       head: true,
-      answers: { 200: { description: "They can", schema: Status }, 500: { description: "They cannot" } },
+      answers: { 200: { description: "They can", schema: Status }, 503: { description: "Why they cannot" } },
       handle: async () => {
-        await domain.deployments.statisticsOf(["00000000-0000-0000-0000-000000000000"]);
+        await mustBeReady(ports);
         return json({ status: "ok" });
       },
     }),

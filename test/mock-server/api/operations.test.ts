@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { mustBeReady } from "../../../mock-server/api/operations/readiness.ts";
 import { DEVICE_API, TestServer } from "./fixture.ts";
 
 test("metrics tell of requests, polls, devices and deployments, in the format of Prometheus", async () => {
@@ -39,5 +40,28 @@ test("health and readiness are told to anybody; readiness ends with the records"
   for (const path of ["/health", "/ready"]) expect((await server.call(path)).json()).toEqual({ status: "ok" });
   await server.domain.close();
   expect((await server.call("/health")).statusCode).toBe(200);
-  expect((await server.call("/ready")).statusCode).toBe(500);
+  const answer = await server.call("/ready");
+  expect(answer.statusCode).toBe(503);
+  expect(answer.json()).toEqual({ error: "the records cannot be read", request_id: expect.any(String) });
+  // What exactly is wrong stands in the log.
+  expect(server.logLines.join("")).toContain("GET /ready failed");
+});
+
+test("a server whose records keep silent, or that is about to end, is not ready, and says so at once", async () => {
+  let fire = (): void => undefined;
+  const timers = {
+    after: (delayMs: number, call: () => void) => {
+      expect(delayMs).toBeLessThanOrEqual(5_000);
+      fire = call;
+      return { cancel: () => undefined };
+    },
+  };
+  const silent = { deployments: { statisticsOf: () => new Promise<never>(() => undefined) } };
+  const asking = mustBeReady({ system: { timers }, domain: silent });
+  fire();
+  await expect(asking).rejects.toMatchObject({ status: 503, message: "the records have not answered for 5 seconds" });
+  await expect(mustBeReady({ system: { timers }, domain: silent, ending: AbortSignal.abort() })).rejects.toMatchObject({
+    status: 503,
+    message: "the server is about to end",
+  });
 });

@@ -38,8 +38,8 @@ export function postgresPrograms(): string | undefined {
 export interface PostgresServer {
   /** Of a database that is there. */
   readonly url: string;
-  /** End it as a power cut does, as far as it is concerned, and start it again. */
-  crash(): Promise<void>;
+  /** End it as a power cut does, as far as it is concerned, and start it again. @param between Done in between. */
+  crash(between?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -97,8 +97,9 @@ export async function startPostgres(
   let program = await start();
   return {
     url: `postgres://upkeep@${encodeURIComponent(directory)}:${SOCKET_PORT}/postgres`,
-    crash: async () => {
+    crash: async (between) => {
       await end("SIGQUIT");
+      await between?.();
       program = await start();
     },
     stop: async () => {
