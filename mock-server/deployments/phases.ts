@@ -7,7 +7,10 @@ export interface NewPhase {
   readonly batchSize?: number;
   /** Only the first may leave it out: it begins at once. */
   readonly startMs?: number;
-  /** Percent of its places that must have succeeded before the next phase opens. */
+  /**
+   * Percent of its places that must have succeeded before the next phase opens. When that has become impossible,
+   * the deployment is paused: nobody waits for what cannot come.
+   */
   readonly successThreshold?: number;
   /** When so many percent of its places have failed, the deployment is paused. */
   readonly errorThreshold?: number;
@@ -123,9 +126,20 @@ export function hasPlace(phases: readonly PhaseRecord[], active: PhaseRecord, op
   return taken < places;
 }
 
-/** True if enough devices have succeeded in it. */
+/** True if enough devices have succeeded in it, those apart whose failure somebody already knows of. */
 export function opensNext(phase: PhaseRecord): boolean {
-  return phase.success_percent === null || phase.succeeded * 100 >= phase.success_percent * judged(phase);
+  const counted = judged(phase) - phase.tolerated;
+  return phase.success_percent === null || phase.succeeded * 100 >= phase.success_percent * counted;
+}
+
+/** True if the phase after it stays closed, even if everybody succeeds who has not ended and who may still come. */
+export function neverOpensNext(phases: readonly PhaseRecord[], phase: PhaseRecord): boolean {
+  if (phase.success_percent === null || opensNext(phase)) return false;
+  const earlier = phases.filter(({ number }) => number <= phase.number);
+  const free = earlier.reduce((sum, { places, device_count }) => sum + places - device_count, 0);
+  const counted = judged(phase, Math.max(free, 0)) - phase.tolerated;
+  const successesAtBest = counted - (phase.failed - phase.tolerated);
+  return successesAtBest * 100 < phase.success_percent * counted;
 }
 
 /** True if too many devices have failed in it, those apart that somebody already knows of. */
@@ -134,9 +148,12 @@ export function failsTooOften(phase: PhaseRecord): boolean {
   return phase.error_percent !== null && failed > 0 && failed * 100 >= phase.error_percent * judged(phase);
 }
 
-/** Of how many devices a phase's thresholds are percentages: those that say something about the release. */
-function judged({ places, device_count, excluded }: PhaseRecord): number {
-  return Math.max(places, device_count) - excluded;
+/**
+ * Of how many devices a phase's thresholds are percentages: those that say something about the release.
+ * @param coming How many more it may admit.
+ */
+function judged({ places, device_count, excluded }: PhaseRecord, coming = 0): number {
+  return Math.max(places, device_count + coming) - excluded;
 }
 
 export function phaseState(
