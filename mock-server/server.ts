@@ -1,14 +1,15 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { logRequests } from "./api/access-log.ts";
+import Fastify, { type FastifyInstance } from "fastify";
+import { AccessLog, logRequests } from "./api/access-log.ts";
 import { authenticator } from "./api/authentication.ts";
+import { directly } from "./api/direct.ts";
 import { EventFeed } from "./api/events/feed.ts";
 import { answerFailures, refuseBadPath } from "./api/failures.ts";
 import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
 import type { ServerOptions } from "./api/options.ts";
-import type { Route } from "./api/route.ts";
+import type { RawReply, RawRequest, Route } from "./api/route.ts";
 import { allRoutes } from "./api/routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
 import type { Domain } from "./domain.ts";
@@ -33,7 +34,7 @@ export interface ServerParts {
   readonly extension?: ServerExtension;
 }
 
-type Listener = (request: FastifyRequest["raw"], response: FastifyReply["raw"]) => void;
+type Listener = (request: RawRequest, response: RawReply) => void;
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -60,13 +61,18 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   });
   const paths = new Paths();
   const authenticate = authenticator(
-    { device: (token) => domain.authentication.verify(token), user: (token) => domain.users.verify(token) },
+    {
+      device: (token) => domain.authentication.verify(token),
+      deviceNow: (token) => domain.authentication.verifyNow(token),
+      user: (token) => domain.users.verify(token),
+    },
     options,
   );
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-men-requestid", request.id);
   });
-  logRequests(app, logger, system.clock);
+  const accessLog = new AccessLog(logger, system.clock);
+  logRequests(app, accessLog, system.clock);
   const metrics = new RequestMetrics();
   countRequests(app, metrics, system.clock);
   const feed = new EventFeed(domain.events, system.timers, parts.ending ?? new AbortController().signal);
@@ -75,11 +81,14 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   });
   readBodies(app);
   answerFailures(app, paths, logger);
-  for (const route of allRoutes({ ...parts, metrics, feed }, parts.extension?.routes)) {
+  const routes = allRoutes({ ...parts, metrics, feed }, parts.extension?.routes);
+  for (const route of routes) {
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }
-  app.decorate("listener", parts.extension?.around(app.routing) ?? app.routing);
+  const answered = (): void => feed.wake();
+  const direct = directly(routes, app.routing, { system, authenticate, options, accessLog, metrics, logger, answered });
+  app.decorate("listener", parts.extension?.around(direct) ?? direct);
   await app.ready();
   return app;
 }

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto";
 
 /** The frame (PKCS#8, RFC 8410) around the 32 bytes that are an Ed25519 private key. */
 const PKCS8_FRAME = Buffer.from("302e020100300506032b657004220420", "hex");
@@ -46,7 +46,7 @@ export class TokenKey<Claims extends object> {
   /** The claims of a token that this key signed; `undefined` for anything else. */
   read(token: string): Claims | undefined {
     if (token.length > TOKEN_LENGTH_MAX) return undefined;
-    const digest = createHash("sha256").update(token).digest("base64");
+    const digest = digestOf(token);
     const known = this.#verified.get(digest);
     if (known !== undefined) return known;
     const claims = this.#verify(token);
@@ -73,6 +73,9 @@ export class TokenKey<Claims extends object> {
     this.#verified.set(digest, claims);
   }
 }
+
+/** SHA-256. */
+const digestOf = (token: string): string => hash("sha256", token, "base64");
 
 function encode(text: string): string {
   return Buffer.from(text).toString("base64url");

@@ -1,15 +1,18 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
 import { LINK_PARAMETERS } from "../releases/links.ts";
 import type { UserPrincipal } from "../users/index.ts";
+import type { ApiRequest } from "./route.ts";
 
+/** Most paths have no query, and so nothing to hide. */
+const QUERY = "?";
 const SECRET_PARAMETERS = new RegExp(`([?&](?:${LINK_PARAMETERS.join("|")}))=[^&]*`, "gi");
 
 /** The path and query of a request without what would let a reader of the log act as somebody else. */
 export function loggedPath(url: string): string {
-  return url.replace(SECRET_PARAMETERS, "$1=…");
+  return url.includes(QUERY) ? url.replace(SECRET_PARAMETERS, "$1=…") : url;
 }
 
 declare module "fastify" {
@@ -21,32 +24,50 @@ declare module "fastify" {
   }
 }
 
-function caller(request: FastifyRequest): { device: string } | { user: string } | Record<string, never> {
+function caller(request: ApiRequest): { device: string } | { user: string } | Record<string, never> {
   if (request.callingDevice !== undefined) return { device: request.callingDevice.deviceId };
   return request.callingUser === undefined ? {} : { user: request.callingUser.userId };
 }
 
 /** One line for each request that was answered, and one for each that broke off. */
-export function logRequests(app: FastifyInstance, logger: Logger, clock: Clock): void {
+export class AccessLog {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  answered(request: ApiRequest, status: number): void {
+    this.#logger.info(`${request.method} ${loggedPath(request.url)} ${status}`, this.#fields(request));
+  }
+
+  brokenOff(request: ApiRequest): void {
+    this.#logger.info(`${request.method} ${loggedPath(request.url)} broken off by the client`, this.#fields(request));
+  }
+
+  #fields(request: ApiRequest) {
+    const ms = Math.round(this.#clock.monotonic() - request.startedMs);
+    return { ...caller(request), ms, request_id: request.id };
+  }
+}
+
+/** Log every request that the framework carries. */
+export function logRequests(app: FastifyInstance, log: AccessLog, clock: Clock): void {
   app.decorateRequest("startedMs", 0);
   app.decorateRequest("callingDevice", undefined);
   app.decorateRequest("callingUser", undefined);
-  const fields = (request: FastifyRequest) => ({
-    ...caller(request),
-    ms: Math.round(clock.monotonic() - request.startedMs),
-    request_id: request.id,
-  });
   app.addHook("onRequest", (request, _reply, done) => {
     request.startedMs = clock.monotonic();
     done();
   });
   app.addHook("onResponse", (request, reply, done) => {
-    const line = `${request.method} ${loggedPath(request.url)} ${reply.statusCode}`;
-    logger.info(line, fields(request));
+    log.answered(request, reply.statusCode);
     done();
   });
   app.addHook("onRequestAbort", (request, done) => {
-    logger.info(`${request.method} ${loggedPath(request.url)} broken off by the client`, fields(request));
+    log.brokenOff(request);
     done();
   });
 }

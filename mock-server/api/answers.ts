@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
 
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
@@ -28,4 +29,33 @@ export function empty(status: number, headers: HeaderFields = {}): Answer {
 /** 201 with the path of what was made; clients take its last segment as the id. */
 export function created(location: string): Answer {
   return empty(201, { location });
+}
+
+/** An answer as it goes over the line. */
+export interface Framed {
+  readonly status: number;
+  readonly headers: HeaderFields;
+  readonly payload?: string | Buffer | Readable;
+}
+
+/** What the headers say of the body, added. The length of a body that there is, is the carrier's. */
+export function framed({ status, headers = {}, body }: Answer): Framed {
+  if (body === undefined) {
+    // 204 and 304 have no body by themselves; the others must say so.
+    const silent = status === 204 || status === 304 || headers["content-length"] !== undefined;
+    return { status, headers: silent ? headers : { ...headers, "content-length": "0" } };
+  }
+  if ("stream" in body) return { status, headers, payload: body.stream };
+  if ("bytes" in body) return { status, headers, payload: body.bytes };
+  if ("text" in body) return { status, headers, payload: body.text };
+  const type = { "content-type": "application/json; charset=utf-8" };
+  return { status, headers: { ...headers, ...type }, payload: JSON.stringify(body.json) };
+}
+
+/** Hand an answer to the framework. */
+export function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  const { status, headers, payload } = framed(answer);
+  reply.code(status);
+  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+  return payload === undefined ? reply.send() : reply.send(payload);
 }

@@ -1,19 +1,23 @@
-import type { FastifyRequest } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
 import { unauthorized } from "../errors.ts";
 import { mustBeAllowed, type UserPrincipal } from "../users/index.ts";
 import { HttpError } from "./errors.ts";
-import { permissionOf, type Route } from "./route.ts";
+import { type ApiRequest, permissionOf, type Route } from "./route.ts";
 
-/** Resolves if `request` may be answered; rejects with a 401 or, where a role does not allow it, a 403. */
+/**
+ * Returns, or resolves, if `request` may be answered; throws, or rejects, with a 401 or, where a role does not
+ * allow it, a 403.
+ */
 export type Authenticate = (
-  request: FastifyRequest,
+  request: ApiRequest,
   route: Pick<Route, "access" | "method" | "permission">,
-) => Promise<void>;
+) => Promise<void> | undefined;
 
 /** Who a token belongs to now; each rejects with a 401 if it belongs to nobody. */
 export interface TokenChecks {
   readonly device: (token: string) => Promise<DevicePrincipal>;
+  /** The same without waiting; `undefined`: it must be waited for. Throws instead of rejecting. */
+  readonly deviceNow: (token: string) => DevicePrincipal | undefined;
   readonly user: (token: string) => Promise<UserPrincipal>;
 }
 
@@ -21,11 +25,11 @@ export interface TokenChecks {
 const ANYBODY: UserPrincipal = { userId: "anybody", email: "", role: "admin", sessionId: "" };
 const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
-export function bearerToken(request: Pick<FastifyRequest, "headers">): string | undefined {
+export function bearerToken(request: Pick<ApiRequest, "headers">): string | undefined {
   return /^bearer +(\S+)\s*$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
-function cookieToken(request: FastifyRequest): string | undefined {
+function cookieToken(request: ApiRequest): string | undefined {
   return /(?:^|;)\s*JWT=([^;\s]+)/.exec(request.headers.cookie ?? "")?.[1];
 }
 
@@ -33,7 +37,7 @@ function cookieToken(request: FastifyRequest): string | undefined {
  * Where nobody logs in, a web page that somebody on this machine looks at must not manage devices: its
  * requests name another origin, or a host of its own that it made resolve to this machine.
  */
-export function refuseForeignPages({ headers }: Pick<FastifyRequest, "headers">, hosts: "this-machine" | "any"): void {
+export function refuseForeignPages({ headers }: Pick<ApiRequest, "headers">, hosts: "this-machine" | "any"): void {
   const { host = "", origin } = headers;
   const foreignHost = hosts === "this-machine" && !LOOPBACK_NAME.test(host);
   if (foreignHost || (origin !== undefined && !/^https?:\/\//.test(origin))) {
@@ -46,15 +50,10 @@ export function refuseForeignPages({ headers }: Pick<FastifyRequest, "headers">,
 
 /** Check tokens as the routes ask for it. */
 export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecureNoAuth: boolean }): Authenticate {
-  return async (request, route) => {
-    const { access } = route;
-    if (access === "public") return;
-    if (access === "device") {
-      const token = bearerToken(request);
-      if (token === undefined) throw unauthorized();
-      request.callingDevice = await checks.device(token);
-      return;
-    }
+  const ofDevice = async (request: ApiRequest, token: string): Promise<void> => {
+    request.callingDevice = await checks.device(token);
+  };
+  const ofUser: Authenticate = async (request, route) => {
     if (insecureNoAuth) {
       refuseForeignPages(request, "this-machine");
       request.callingUser = ANYBODY;
@@ -64,5 +63,14 @@ export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecur
     if (token === undefined) throw unauthorized();
     request.callingUser = await checks.user(token);
     mustBeAllowed(request.callingUser.role, permissionOf(route));
+  };
+  return (request, route) => {
+    const { access } = route;
+    if (access === "public") return undefined;
+    if (access === "user") return ofUser(request, route);
+    const token = bearerToken(request);
+    if (token === undefined) throw unauthorized();
+    request.callingDevice = checks.deviceNow(token);
+    return request.callingDevice === undefined ? ofDevice(request, token) : undefined;
   };
 }

@@ -1,7 +1,7 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { FastifyRequest } from "fastify";
 import { invalid, tooLarge } from "../errors.ts";
 import { HttpError } from "./errors.ts";
+import type { RawRequest } from "./route.ts";
 
 /**
  * What is still read of a body that is too large, before it is refused. A client that is told no while it
@@ -17,7 +17,7 @@ export type TooLargeStatus = 400 | 413;
  * @throws ServerError if it is larger than `limitBytes`.
  */
 export async function readBody(
-  request: FastifyRequest["raw"],
+  request: RawRequest,
   limitBytes: number,
   tooLargeStatus: TooLargeStatus,
 ): Promise<Buffer> {
@@ -38,18 +38,22 @@ export async function readBody(
 }
 
 /** A body whose length was told and is within bounds: most of them, in one piece. */
-function readAnnounced(request: FastifyRequest["raw"]): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.once("end", () => {
-      const [first] = chunks;
-      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
-    });
-    request.once("error", reject);
-    request.once("close", () => {
-      if (!request.readableEnded) reject(new SystemError("ECONNRESET", "the client broke off its request"));
-    });
+function readAnnounced(request: RawRequest): Promise<Buffer> {
+  return new Promise((resolve, reject) => readAtOnce(request, resolve, reject));
+}
+
+/** Read a body to its end. @param broken Called instead if the client breaks off. */
+export function readAtOnce(request: RawRequest, whole: (body: Buffer) => void, broken: (error: Error) => void): void {
+  let first: Buffer | undefined;
+  let more: Buffer[] | undefined;
+  request.on("data", (chunk: Buffer) => {
+    if (first === undefined) first = chunk;
+    else if (more === undefined) more = [first, chunk];
+    else more.push(chunk);
+  });
+  request.on("end", () => whole(more === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(more)));
+  request.on("close", () => {
+    if (!request.readableEnded) broken(new SystemError("ECONNRESET", "the client broke off its request"));
   });
 }
 
@@ -57,7 +61,7 @@ function readAnnounced(request: FastifyRequest["raw"]): Promise<Buffer> {
  * The media type must be JSON if a length announces a body. Clients that send in chunks are not
  * asked: the real ones do not all say what they send.
  */
-export function checkJsonContent(headers: FastifyRequest["headers"]): void {
+export function checkJsonContent(headers: RawRequest["headers"]): void {
   if (!(Number(headers["content-length"] ?? 0) > 0)) return;
   const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
   if (type === "application/json") return;
@@ -87,6 +91,8 @@ function depthOf(json: Uint8Array): number {
   return deepest;
 }
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** NUL, written as an escape: no text that we keep may have it, and one of the databases cannot. */
 const ESCAPED_NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 
@@ -102,7 +108,7 @@ export function parseJson(body: Uint8Array): unknown {
 
 function parse(body: Uint8Array): unknown {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    const text = UTF8.decode(body);
     const value: unknown = JSON.parse(text);
     if (!ESCAPED_NUL.test(text)) return value;
   } catch (error) {

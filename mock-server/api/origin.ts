@@ -1,4 +1,4 @@
-import type { FastifyRequest } from "fastify";
+import type { ApiRequest } from "./route.ts";
 
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
@@ -11,7 +11,7 @@ function first(value: string | readonly string[] | undefined): string | undefine
  * Scheme and host under which whoever asks reaches this server: what a proxy in front says, else the
  * request's own Host, else the address that the connection came to.
  */
-export function originOf(request: FastifyRequest): string {
+export function originOf(request: Pick<ApiRequest, "headers" | "raw">): string {
   const { headers, raw } = request;
   const forwarded = first(headers["x-forwarded-proto"]);
   const own = "encrypted" in raw.socket ? "https" : "http";

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type * as z from "zod";
 import type { DevicePrincipal } from "../devices/index.ts";
 import type { Permission, UserPrincipal } from "../users/index.ts";
@@ -53,6 +53,25 @@ interface Callers {
   user: UserPrincipal;
 }
 
+/** What the platform hands to whoever listens. */
+export type RawRequest = FastifyRequest["raw"];
+export type RawReply = FastifyReply["raw"];
+
+/** A request, whatever carries it. */
+export interface ApiRequest {
+  readonly id: string;
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: FastifyRequest["headers"];
+  readonly raw: RawRequest;
+  readonly ip: string;
+  /** When its head had come, in milliseconds of the monotonic clock. */
+  startedMs: number;
+  callingDevice: DevicePrincipal | undefined;
+  callingUser: UserPrincipal | undefined;
+}
+
 /** One request, checked. */
 export interface Call<A extends Access, P, Q, B> {
   readonly caller: Callers[A];
@@ -61,7 +80,7 @@ export interface Call<A extends Access, P, Q, B> {
   readonly body: B;
   /** The body's bytes as they came; empty if the route takes no JSON body. */
   readonly rawBody: Buffer;
-  readonly request: FastifyRequest;
+  readonly request: ApiRequest;
   /** Scheme and host under which whoever asks reaches this server. */
   readonly origin: string;
 }
@@ -77,6 +96,8 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly permission?: Permission;
   /** Answer HEAD as well, without the body. */
   readonly head?: boolean;
+  /** Devices ask it all the time: it is answered without the framework. Its answers are no streams. */
+  readonly frequent?: boolean;
   readonly params?: z.core.$ZodType<P>;
   readonly query?: z.core.$ZodType<Q>;
   readonly body?: BodySpec<B> | StreamSpec | BytesSpec;

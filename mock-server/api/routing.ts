@@ -1,33 +1,26 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
-import type { Answer } from "./answers.ts";
+import { type Answer, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
-import { checkJsonContent, parseJson, readBody } from "./bodies.ts";
+import { checkJsonContent, parseJson, readAtOnce, readBody } from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
-import { type BodySpec, type Call, jsonBody, type Route, type RouteSpec } from "./route.ts";
+import {
+  type ApiRequest,
+  type BodySpec,
+  type Call,
+  jsonBody,
+  type RawRequest,
+  type Route,
+  type RouteSpec,
+} from "./route.ts";
 import { validated } from "./validation.ts";
 
 const EMPTY = Buffer.alloc(0);
 
 type AnyRoute = RouteSpec<"public" | "device" | "user", unknown, unknown, unknown>;
-
-function send(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
-  reply.code(status);
-  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
-  if (body === undefined) {
-    // 204 and 304 have no body by themselves; the others must say so.
-    if (status !== 204 && status !== 304 && headers["content-length"] === undefined)
-      reply.header("content-length", "0");
-    return reply.send();
-  }
-  if ("stream" in body) return reply.send(body.stream);
-  if ("bytes" in body) return reply.send(body.bytes);
-  if ("text" in body) return reply.send(body.text);
-  return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body.json));
-}
 
 function bodyOf(spec: BodySpec<unknown>, raw: Buffer): unknown {
   if (raw.length > 0) return validated(spec.schema, parseJson(raw));
@@ -35,40 +28,85 @@ function bodyOf(spec: BodySpec<unknown>, raw: Buffer): unknown {
   return spec.absent;
 }
 
-function caller(request: FastifyRequest, access: AnyRoute["access"]): Call<never, unknown, unknown, unknown>["caller"] {
+function caller(request: ApiRequest, access: AnyRoute["access"]): Call<never, unknown, unknown, unknown>["caller"] {
   if (access === "public") return undefined as never;
   return (access === "device" ? request.callingDevice : request.callingUser) as never;
 }
 
+export interface RoutingPorts {
+  readonly authenticate: Authenticate;
+  readonly options: ServerOptions;
+}
+
+/** A route as requests go through it, whatever carries them. */
+export class Passage {
+  readonly #spec: AnyRoute;
+  readonly #json: BodySpec<unknown> | undefined;
+  readonly #ports: RoutingPorts;
+
+  constructor(route: Route, ports: RoutingPorts) {
+    this.#spec = route as AnyRoute;
+    this.#json = jsonBody(route);
+    this.#ports = ports;
+  }
+
+  /** To be called when the head has come; throws, or rejects, if the request is not to be answered. */
+  enter(request: ApiRequest): Promise<void> | undefined {
+    const authenticating = this.#ports.authenticate(request, this.#spec);
+    if (authenticating !== undefined) return authenticating.then(() => this.#check(request));
+    this.#check(request);
+    return undefined;
+  }
+
+  #check(request: ApiRequest): void {
+    if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
+    if (this.#json !== undefined) checkJsonContent(request.headers);
+  }
+
+  /** The body that the route takes; `undefined`: it takes none, or reads it itself. */
+  async read(request: RawRequest): Promise<Buffer | undefined> {
+    if (this.#json === undefined) return undefined;
+    return await readBody(request, PROTOCOL_LIMITS.bodyBytesMax, this.#json.tooLarge);
+  }
+
+  /** As {@link read}, for whoever does not want to wait for what has come already. */
+  receive(request: RawRequest, whole: (body: Buffer | undefined) => void, broken: (error: unknown) => void): void {
+    const announced = Number(request.headers["content-length"]);
+    if (this.#json !== undefined && announced <= PROTOCOL_LIMITS.bodyBytesMax) readAtOnce(request, whole, broken);
+    else this.read(request).then(whole, broken);
+  }
+
+  /** @param places What stands in the path and in the query. */
+  answer(
+    request: ApiRequest,
+    raw: Buffer | undefined,
+    places: { readonly params: unknown; readonly query: unknown },
+  ): Answer | Promise<Answer> {
+    const { access, params, query, handle } = this.#spec;
+    const json = this.#json;
+    return handle({
+      caller: caller(request, access),
+      params: params === undefined ? {} : validated(params, places.params),
+      query: query === undefined ? {} : validated(query, places.query),
+      body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw ?? EMPTY) : undefined,
+      rawBody: raw ?? EMPTY,
+      request,
+      origin: this.#ports.options.publicUrl ?? originOf(request),
+    });
+  }
+}
+
 /** Add a route to the application: who may call it, what it reads, what it answers. */
-export function addRoute(
-  app: FastifyInstance,
-  route: Route,
-  { authenticate, options }: { authenticate: Authenticate; options: ServerOptions },
-): void {
-  const spec = route as AnyRoute;
-  const json = jsonBody(route);
+export function addRoute(app: FastifyInstance, route: Route, ports: RoutingPorts): void {
+  const passage = new Passage(route, ports);
   app.route({
-    method: spec.head === true ? [spec.method, "HEAD"] : spec.method,
-    url: spec.path,
-    config: { route },
-    onRequest: async (request) => {
-      await authenticate(request, spec);
-      if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
-      if (json !== undefined) checkJsonContent(request.headers);
-    },
+    method: route.head === true ? [route.method, "HEAD"] : route.method,
+    url: route.path,
+    config: { route, passage },
+    onRequest: async (request) => passage.enter(request),
     handler: async (request, reply) => {
-      const raw = Buffer.isBuffer(request.body) ? request.body : EMPTY;
-      const answer = await spec.handle({
-        caller: caller(request, spec.access),
-        params: spec.params === undefined ? {} : validated(spec.params, request.params),
-        query: spec.query === undefined ? {} : validated(spec.query, request.query),
-        body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw) : undefined,
-        rawBody: raw,
-        request,
-        origin: options.publicUrl ?? originOf(request),
-      });
-      return send(reply, answer);
+      const raw = Buffer.isBuffer(request.body) ? request.body : undefined;
+      return send(reply, await passage.answer(request, raw, request));
     },
   });
 }
@@ -76,6 +114,7 @@ export function addRoute(
 declare module "fastify" {
   interface FastifyContextConfig {
     route?: Route;
+    passage?: Passage;
   }
 }
 
@@ -83,10 +122,7 @@ declare module "fastify" {
 export function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", async (request: FastifyRequest) => {
-    const { route } = request.routeOptions.config;
-    const body = route === undefined ? undefined : jsonBody(route);
-    if (body === undefined) return undefined;
-    return await readBody(request.raw, PROTOCOL_LIMITS.bodyBytesMax, body.tooLarge);
+    return await request.routeOptions.config.passage?.read(request.raw);
   });
 }
 

@@ -3,7 +3,7 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
 import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
-import type { AuthSetRecord, DeviceRecord, Records, Storage } from "../storage/index.ts";
+import type { AuthSetRecord, AuthSetStanding, DeviceRecord, Records, Storage } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
@@ -30,6 +30,8 @@ type DeviceClaims = z.infer<typeof DeviceClaims>;
 export interface DevicePrincipal {
   readonly deviceId: string;
   readonly authSetId: string;
+  /** When the token was checked, no deployment was open that is or may be for the device. */
+  readonly idle: boolean;
 }
 
 /** An authorisation request as it arrived. */
@@ -83,17 +85,25 @@ export class DeviceAuthentication {
    * @throws ServerError (unauthorized)
    */
   async verify(token: string): Promise<DevicePrincipal> {
+    const claims = this.#claimsOf(token);
+    return principalOf(claims, await this.#storage.glance(({ authSets }) => authSets.standing(claims.jti)));
+  }
+
+  /**
+   * As {@link verify}, without waiting.
+   * @returns `undefined`: it must be waited for.
+   * @throws ServerError (unauthorized)
+   */
+  verifyNow(token: string): DevicePrincipal | undefined {
+    const claims = this.#claimsOf(token);
+    const looked = this.#storage.peek(({ authSets }) => authSets.standingNow(claims.jti));
+    return looked === undefined ? undefined : principalOf(claims, looked.seen);
+  }
+
+  #claimsOf(token: string): DeviceClaims {
     const claims = this.#tokens.read(token);
     if (claims === undefined || this.#system.clock.now() >= claims.exp * 1000) throw unauthorized();
-    const standing = await this.#storage.read(({ authSets }) => authSets.standing(claims.jti));
-    if (
-      standing?.status !== "accepted" ||
-      standing.device_id !== claims.sub ||
-      standing.token_generation !== claims["upkeep.generation"]
-    ) {
-      throw unauthorized();
-    }
-    return { deviceId: claims.sub, authSetId: claims.jti };
+    return claims;
   }
 
   /** The auth set if it is accepted, possibly just now. */
@@ -131,6 +141,18 @@ export class DeviceAuthentication {
       "upkeep.generation": authSet.token_generation,
     });
   }
+}
+
+/** @throws ServerError (unauthorized) if the token was revoked, or its key is not accepted any more. */
+function principalOf(claims: DeviceClaims, standing: AuthSetStanding | undefined): DevicePrincipal {
+  if (
+    standing?.status !== "accepted" ||
+    standing.device_id !== claims.sub ||
+    standing.token_generation !== claims["upkeep.generation"]
+  ) {
+    throw unauthorized();
+  }
+  return { deviceId: claims.sub, authSetId: claims.jti, idle: standing.maybe_targeted === 0 };
 }
 
 /** Every check of a request that needs no record, in the reference's order. */

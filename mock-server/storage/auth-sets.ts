@@ -1,6 +1,6 @@
-import type { Kysely, Selectable } from "kysely";
+import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
 import { Prepared } from "./prepared.ts";
-import type { AuthSetTable, AuthStatus, Schema } from "./schema.ts";
+import type { AuthSetTable, AuthStatus, Flag, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
 
@@ -9,11 +9,57 @@ export interface AuthSetStanding {
   readonly device_id: string;
   readonly status: AuthStatus;
   readonly token_generation: number;
+  /** 1: a deployment lists the device and is open, or one to a filter is in which it has no part yet. */
+  readonly maybe_targeted: Flag;
 }
 
 const STANDING = new Prepared<{ id: string }, AuthSetStanding>((db, value) =>
-  db.selectFrom("auth_sets").select(["device_id", "status", "token_generation"]).where("id", "=", value("id")),
+  db
+    .selectFrom("auth_sets")
+    .select((eb) => [
+      "device_id",
+      "status",
+      "token_generation",
+      eb
+        .case()
+        .when(eb.or([eb.exists(openTarget(eb)), eb.exists(openDynamic(eb))]))
+        .then(eb.lit(1))
+        .else(eb.lit(0))
+        .end()
+        .$castTo<Flag>()
+        .as("maybe_targeted"),
+    ])
+    .where("id", "=", value("id")),
 );
+
+type AuthSetExpressions = ExpressionBuilder<Schema, "auth_sets">;
+
+function openTarget(eb: AuthSetExpressions) {
+  return eb
+    .selectFrom("device_deployments as open")
+    .select("open.device_id")
+    .whereRef("open.device_id", "=", "auth_sets.device_id")
+    .where("open.finished_ms", "is", null);
+}
+
+function openDynamic(eb: AuthSetExpressions) {
+  return eb
+    .selectFrom("deployments")
+    .select("deployments.id")
+    .where("deployments.dynamic", "=", eb.lit(1))
+    .where("deployments.status", "=", eb.val("pending"))
+    .where((one) =>
+      one.not(
+        one.exists(
+          one
+            .selectFrom("device_deployments as part")
+            .select("part.device_id")
+            .whereRef("part.deployment_id", "=", "deployments.id")
+            .whereRef("part.device_id", "=", "auth_sets.device_id"),
+        ),
+      ),
+    );
+}
 
 /** The keys of devices. */
 export class AuthSetRecords {
@@ -29,6 +75,11 @@ export class AuthSetRecords {
 
   standing(id: string): Promise<AuthSetStanding | undefined> {
     return STANDING.first(this.#db, { id });
+  }
+
+  /** As {@link standing}, at once. */
+  standingNow(id: string): AuthSetStanding | undefined {
+    return STANDING.now(this.#db, { id })[0];
   }
 
   /** In the order in which they came. */

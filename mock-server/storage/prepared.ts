@@ -1,5 +1,5 @@
 import type { Compilable, CompiledQuery, Kysely } from "kysely";
-import { connectionOf } from "./engines/dialect.ts";
+import { connectionOf, isImmediate } from "./engines/dialect.ts";
 import type { Schema } from "./schema.ts";
 
 /** Stands for a value while a statement is compiled. */
@@ -27,11 +27,23 @@ export class Prepared<P extends object, R> {
 
   async all(db: Kysely<Schema>, values: P): Promise<R[]> {
     const compiled = this.#compiled.get(db) ?? this.#compile(db);
-    const parameters = compiled.parameters.map((parameter) =>
-      parameter instanceof Place ? values[parameter.name as keyof P] : parameter,
-    );
+    const parameters = this.#parameters(compiled, values);
     const { rows } = await connectionOf(db).executeQuery<R>({ ...compiled, parameters });
     return rows;
+  }
+
+  /** As {@link all}, without waiting. @throws Error where the engine cannot. */
+  now(db: Kysely<Schema>, values: P): R[] {
+    const connection = connectionOf(db);
+    if (!isImmediate(connection)) throw new Error("the engine does not answer at once");
+    const compiled = this.#compiled.get(db) ?? this.#compile(db);
+    return connection.rows<R>(compiled.sql, this.#parameters(compiled, values));
+  }
+
+  #parameters(compiled: CompiledQuery<R>, values: P): unknown[] {
+    return compiled.parameters.map((parameter) =>
+      parameter instanceof Place ? values[parameter.name as keyof P] : parameter,
+    );
   }
 
   async first(db: Kysely<Schema>, values: P): Promise<R | undefined> {

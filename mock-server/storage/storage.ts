@@ -53,6 +53,21 @@ export class Storage {
     return this.#engine.read((db) => work(this.#records(db)));
   }
 
+  /** As {@link read}, for work that is one statement. */
+  glance<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error("the records are closed"));
+    return this.#engine.glance((db) => work(this.#records(db)));
+  }
+
+  /**
+   * As {@link read}, without waiting. `look` uses only what answers at once.
+   * @returns `undefined`: it must be waited for.
+   */
+  peek<T extends object>(look: (records: Records) => T | undefined): { readonly seen: T | undefined } | undefined {
+    if (this.#closed) return undefined;
+    return this.#engine.peek((db) => look(this.#records(db)));
+  }
+
   /** Waits for what is under way, and for what waits for it. */
   async close(): Promise<void> {
     if (this.#closed) return;

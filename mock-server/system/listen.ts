@@ -64,11 +64,15 @@ async function start(
   return { port: (server.address() as AddressInfo).port, close: (graceMs) => connections.close(graceMs) };
 }
 
+interface Connection {
+  /** How many are not answered yet. */
+  requests: number;
+}
+
 /** The open connections, and which of them are in the middle of a request. */
 class Connections {
   readonly #server: Server;
-  /** How many requests of each connection are not answered yet. */
-  readonly #open = new Map<Socket, number>();
+  readonly #open = new Map<Socket, Connection>();
   #closing = false;
 
   constructor(server: Server, listener: RequestListener) {
@@ -80,20 +84,21 @@ class Connections {
     server.on("secureConnection", (socket: Socket) => this.#track(socket));
     server.on("request", (request, response) => {
       const { socket } = request;
-      this.#open.set(socket, (this.#open.get(socket) ?? 0) + 1);
+      const connection = this.#open.get(socket);
       if (this.#closing) response.shouldKeepAlive = false;
-      response.once("close", () => {
-        if (!this.#open.has(socket)) return;
-        const left = (this.#open.get(socket) ?? 1) - 1;
-        this.#open.set(socket, left);
-        if (this.#closing && left === 0) socket.end();
-      });
+      if (connection !== undefined) {
+        connection.requests += 1;
+        response.on("close", () => {
+          connection.requests -= 1;
+          if (this.#closing && connection.requests === 0) socket.end();
+        });
+      }
       listener(request, response);
     });
   }
 
   #track(socket: Socket): void {
-    this.#open.set(socket, 0);
+    this.#open.set(socket, { requests: 0 });
     socket.once("close", () => this.#open.delete(socket));
   }
 
@@ -103,7 +108,7 @@ class Connections {
     const closed = new Promise<void>((resolve) => {
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
-    for (const [socket, requests] of this.#open) if (requests === 0) socket.end();
+    for (const [socket, { requests }] of this.#open) if (requests === 0) socket.end();
     let cut = 0;
     const timer = setTimeout(() => {
       cut = this.#open.size;

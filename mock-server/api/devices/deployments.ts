@@ -7,7 +7,7 @@ import {
   StatusReport,
 } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { Domain } from "../../domain.ts";
+import type { DevicePrincipal, Domain } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { type Answer, empty, json } from "../answers.ts";
@@ -40,11 +40,19 @@ const DeploymentId = z.object({ id: z.string() });
 
 /** Ask for instructions: all three forms that clients use. */
 function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts): Route[] {
-  const answer = async (
-    deviceId: string,
+  const answer = (
+    { deviceId, idle }: DevicePrincipal,
     provides: DeviceProvides,
     origin: string,
     controlMap = false,
+  ): Answer | Promise<Answer> =>
+    // Most devices ask for nothing most of the time: who they are was all there was to find out.
+    idle ? empty(204) : select(deviceId, provides, origin, controlMap);
+  const select = async (
+    deviceId: string,
+    provides: DeviceProvides,
+    origin: string,
+    controlMap: boolean,
   ): Promise<Answer> => {
     const instructions = await domain.deviceSide.next(deviceId, provides, { controlMap });
     if (instructions === undefined) return empty(204);
@@ -71,19 +79,20 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       path: DEVICE_PATHS.nextV2,
       summary: "Ask what to install, telling everything that the device provides",
       access: "device",
+      frequent: true,
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
-      handle: ({ caller, body, origin }) =>
-        answer(caller.deviceId, body.device_provides, origin, body.update_control_map),
+      handle: ({ caller, body, origin }) => answer(caller, body.device_provides, origin, body.update_control_map),
     }),
     route({
       method: "POST",
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (flat body)",
       access: "device",
+      frequent: true,
       body: { schema: DeviceProvides, tooLarge: 400 },
       answers: NEXT_ANSWERS,
-      handle: ({ caller, body, origin }) => answer(caller.deviceId, body, origin),
+      handle: ({ caller, body, origin }) => answer(caller, body, origin),
     }),
     route({
       method: "GET",
@@ -93,7 +102,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       access: "device",
       query: z.object({ artifact_name: name, device_type: name }),
       answers: NEXT_ANSWERS,
-      handle: ({ caller, query, origin }) => answer(caller.deviceId, query, origin),
+      handle: ({ caller, query, origin }) => answer(caller, query, origin),
     }),
   ];
 }
@@ -125,6 +134,7 @@ export function deviceDeploymentRoutes(ports: DeviceDeploymentPorts): Route[] {
       path: DEVICE_PATHS.status(":id"),
       summary: "Report how far the device has got",
       access: "device",
+      frequent: true,
       params: DeploymentId,
       body: { schema: StatusReport, tooLarge: 400 },
       answers: {

@@ -1,7 +1,7 @@
-import type { FastifyRequest } from "fastify";
 import { invalid } from "../../errors.ts";
 import { boundaryOf, type Part, readParts, readTextPart } from "../../releases/multipart.ts";
 import { HttpError } from "../errors.ts";
+import type { ApiRequest } from "../route.ts";
 
 const TEXT_BYTES_MAX = 1024 * 1024;
 const SIZE_CHARACTERS_MAX = 20;
@@ -26,7 +26,7 @@ export interface PartsSpec<T> {
 }
 
 /** Read the parts of a request in their order, up to the file. @throws ServerError (invalid); HttpError (415) */
-export async function withParts<T>(request: FastifyRequest, spec: PartsSpec<T>): Promise<T> {
+export async function withParts<T>(request: ApiRequest, spec: PartsSpec<T>): Promise<T> {
   const boundary = boundaryOf(request.headers["content-type"]);
   if (boundary === undefined) {
     throw new HttpError(415, "Bad Content-Type, expected 'multipart/form-data' or 'multipart/mixed'");
@@ -40,7 +40,7 @@ export async function withParts<T>(request: FastifyRequest, spec: PartsSpec<T>):
 }
 
 async function readUpTo<T>(
-  { raw }: FastifyRequest,
+  { raw }: ApiRequest,
   boundary: string,
   { texts, file, missing, take }: PartsSpec<T>,
 ): Promise<T> {

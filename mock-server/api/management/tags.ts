@@ -1,13 +1,12 @@
-import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty } from "../answers.ts";
-import { type Route, route } from "../route.ts";
+import { type ApiRequest, type Route, route } from "../route.ts";
 
 const Tags = z.array(z.object({ name: z.string(), value: z.string(), description: z.exactOptional(z.string()) }));
 
 /** The ETag that a change is bound to, without its quotation marks; `undefined`: none, or any. */
-export function ifMatch({ headers }: FastifyRequest): string | undefined {
+export function ifMatch({ headers }: ApiRequest): string | undefined {
   const given = headers["if-match"]?.trim();
   if (given === undefined || given === "" || given === "*") return undefined;
   return given.replace(/^(?:W\/)?"(.*)"$/, "$1");

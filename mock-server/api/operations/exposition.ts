@@ -31,8 +31,15 @@ export class Counter {
   }
 
   add(labels: Labels, amount = 1): void {
+    this.of(labels)(amount);
+  }
+
+  /** Adds to the count of these labels: for whoever counts them all the time. */
+  of(labels: Labels): (amount: number) => void {
     const key = series(this.#name, labels);
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + amount);
+    return (amount) => {
+      this.#counts.set(key, (this.#counts.get(key) ?? 0) + amount);
+    };
   }
 
   lines(): string[] {
@@ -62,14 +69,21 @@ export class Histogram {
   }
 
   observe(labels: Labels, value: number): void {
+    this.of(labels)(value);
+  }
+
+  /** Takes values with these labels: for whoever observes them all the time. */
+  of(labels: Labels): (value: number) => void {
     const key = series(this.#name, labels);
     const known = this.#distributions.get(key);
     const distribution = known ?? { labels, within: this.#bounds.map(() => 0), count: 0, sum: 0 };
     if (known === undefined) this.#distributions.set(key, distribution);
-    const index = this.#bounds.findIndex((bound) => value <= bound);
-    if (index >= 0) distribution.within[index] = (distribution.within[index] ?? 0) + 1;
-    distribution.count += 1;
-    distribution.sum += value;
+    return (value) => {
+      const index = this.#bounds.findIndex((bound) => value <= bound);
+      if (index >= 0) distribution.within[index] = (distribution.within[index] ?? 0) + 1;
+      distribution.count += 1;
+      distribution.sum += value;
+    };
   }
 
   lines(): string[] {

@@ -23,12 +23,31 @@ export class RequestMetrics {
     DURATION_BOUNDS_S,
   );
 
+  /** How to count what was seen before: there are not many methods, routes and statuses. */
+  readonly #known = new Map<string, (seconds: number) => void>();
+
   /** @param seconds From the head of the request to the end of the answer. */
   count(method: string, route: string | undefined, status: number, seconds: number): void {
+    const key = `${method} ${status} ${route ?? ""}`;
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      known = this.#counting(method, route, status);
+      this.#known.set(key, known);
+    }
+    known(seconds);
+  }
+
+  #counting(method: string, route: string | undefined, status: number): (seconds: number) => void {
     const labels = { method, route: route ?? NO_ROUTE };
-    this.#requests.add({ ...labels, status: String(status) });
-    this.#durations.observe(labels, seconds);
-    if (route !== undefined && POLL_PATHS.has(route)) this.#polls.add({ answer: POLL_ANSWERS[status] ?? "refused" });
+    const answered = this.#requests.of({ ...labels, status: String(status) });
+    const took = this.#durations.of(labels);
+    const isPoll = route !== undefined && POLL_PATHS.has(route);
+    const polled = isPoll ? this.#polls.of({ answer: POLL_ANSWERS[status] ?? "refused" }) : undefined;
+    return (seconds) => {
+      answered(1);
+      took(seconds);
+      polled?.(1);
+    };
   }
 
   lines(): string[] {

@@ -19,6 +19,16 @@ export interface Language {
   readonly plugins?: readonly KyselyPlugin[];
 }
 
+/** A connection that needs nobody to wait. */
+export interface ImmediateConnection extends DatabaseConnection {
+  /** What a statement tells. */
+  rows<R>(sql: string, parameters: readonly unknown[]): R[];
+}
+
+export function isImmediate(connection: DatabaseConnection): connection is ImmediateConnection {
+  return "rows" in connection;
+}
+
 const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();
 
 /** The connection that {@link recordsOver} was given. */

@@ -15,6 +15,13 @@ export interface Engine {
   write<T>(work: Work<T>): Promise<T>;
   /** Read: all statements see the same state, of which nothing can be lost any more when it resolves. */
   read<T>(work: Work<T>): Promise<T>;
+  /** As `read`, for work that is one statement: it needs no transaction to see one state. */
+  glance<T>(work: Work<T>): Promise<T>;
+  /**
+   * As `read`, without waiting. `look` uses only what answers at once.
+   * @returns `undefined`: it must be waited for, or the engine never answers at once.
+   */
+  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined;
   /** Waits for what is under way, and for what waits for it. */
   close(): Promise<void>;
 }

@@ -64,6 +64,11 @@ export class GroupedWrites {
     this.#checkDisk();
   }
 
+  /** True if everything that can be read now is durable. */
+  get isDurable(): boolean {
+    return this.#syncing === undefined && this.#broken === undefined;
+  }
+
   /** Resolves when no write is under way or waits for one. */
   async idle(): Promise<void> {
     while (this.#running !== undefined || this.#syncing !== undefined) {

@@ -92,6 +92,15 @@ class PostgresEngine implements Engine {
     });
   }
 
+  async glance<T>(work: Work<T>): Promise<T> {
+    const client = await this.#connections.take();
+    return await ended(client, () => work(this.#connections.records(client)));
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     await this.#writes.idle();
     await this.#connections.close();

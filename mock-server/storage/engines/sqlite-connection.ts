@@ -1,7 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import {
   type CompiledQuery,
-  type DatabaseConnection,
   type LimitNode,
   type QueryResult,
   SqliteAdapter,
@@ -9,7 +8,7 @@ import {
   SqliteQueryCompiler,
   ValueNode,
 } from "kysely";
-import type { Language } from "./dialect.ts";
+import type { ImmediateConnection, Language } from "./dialect.ts";
 
 /** Limits stand in the statement itself: SQLite plans a statement anew whenever a limit is bound to it. */
 class LiteralLimits extends SqliteQueryCompiler {
@@ -30,7 +29,7 @@ export const SQLITE: Language = {
 const STATEMENTS_MAX = 500;
 
 /** Runs statements, each prepared once. */
-export class SqliteConnection implements DatabaseConnection {
+export class SqliteConnection implements ImmediateConnection {
   readonly #sqlite: Database;
   /** In the order in which they were last prepared. */
   readonly #statements = new Map<string, Statement<unknown[]>>();
@@ -44,6 +43,10 @@ export class SqliteConnection implements DatabaseConnection {
     if (statement.reader) return { rows: statement.all(parameters) as R[] };
     const { changes } = statement.run(parameters);
     return { numAffectedRows: BigInt(changes), rows: [] };
+  }
+
+  rows<R>(sql: string, parameters: readonly unknown[]): R[] {
+    return (this.#statements.get(sql) ?? this.#prepare(sql)).all(parameters) as R[];
   }
 
   // biome-ignore lint/correctness/useYield: there is nothing to yield where nobody streams

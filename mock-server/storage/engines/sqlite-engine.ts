@@ -103,12 +103,23 @@ class FileEngine implements Engine {
   readonly #records: Kysely<Schema>;
   readonly #begin: () => void;
   readonly #end: () => void;
+  /** The reader goes on seeing what it saw: nothing was committed since. */
+  #holding = false;
   /** The reads one after the other: each has the connection for itself. */
-  #reading: Promise<unknown> = Promise.resolve();
+  #reading: Promise<unknown> | undefined;
 
   constructor(writer: Writer, reader: Database) {
     this.#writer = writer;
-    this.#writes = new GroupedWrites(writer);
+    this.#writes = new GroupedWrites({
+      begin: () => writer.begin(),
+      attempt: (work) => writer.attempt(work),
+      commit: () => {
+        this.#letGo();
+        return writer.commit();
+      },
+      rollback: () => writer.rollback(),
+      sync: () => writer.sync(),
+    });
     this.#reader = reader;
     this.#records = recordsOver(new SqliteConnection(reader), SQLITE);
     const begin = reader.prepare("begin");
@@ -125,13 +136,45 @@ class FileEngine implements Engine {
     return this.#writes.run(work);
   }
 
-  async read<T>(work: Work<T>): Promise<T> {
-    const mine = this.#reading.then(() => this.#look(work));
+  read<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(() => this.#look(work));
+  }
+
+  glance<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(() => work(this.#records));
+  }
+
+  /** @returns What `look` does, once it can be told. */
+  async #inTurn<T>(look: () => Promise<T>): Promise<T> {
+    this.#letGo();
+    const before = this.#reading;
+    const mine = before === undefined ? look() : before.then(look);
     // The next one does not care how this one ends.
-    this.#reading = mine.catch(() => undefined);
+    const over: Promise<void> = mine.then(
+      () => this.#isOver(over),
+      () => this.#isOver(over),
+    );
+    this.#reading = over;
     const result = await mine;
     await this.#writes.durable();
     return result;
+  }
+
+  /** What one looks at without waiting is one state from one commit to the next: that is one transaction. */
+  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined {
+    if (this.#reading !== undefined || !this.#writes.isDurable) return undefined;
+    if (!this.#holding) this.#begin();
+    this.#holding = true;
+    return { seen: look(this.#records) };
+  }
+
+  #letGo(): void {
+    if (this.#holding) this.#end();
+    this.#holding = false;
+  }
+
+  #isOver(reading: Promise<void>): void {
+    if (this.#reading === reading) this.#reading = undefined;
   }
 
   async #look<T>(work: Work<T>): Promise<T> {
@@ -145,7 +188,8 @@ class FileEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#writes.idle();
-    await this.#reading;
+    while (this.#reading !== undefined) await this.#reading;
+    this.#letGo();
     this.#reader.close();
     await this.#writer.close();
   }
@@ -180,6 +224,14 @@ class MemoryEngine implements Engine {
     const look: Work<T> = (db) => work(db);
     this.#reads.add(look);
     return this.#writes.run(look);
+  }
+
+  glance<T>(work: Work<T>): Promise<T> {
+    return this.read(work);
+  }
+
+  peek(): undefined {
+    return undefined;
   }
 
   async close(): Promise<void> {

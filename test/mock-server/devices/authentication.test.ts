@@ -47,7 +47,11 @@ describe.each(["rsa", "ecdsa", "ed25519"] as const)("A device with a key of kind
     const token = await domain.authentication.authorize(device.request());
     const { id, authSets, status, checkInMs } = await only(domain);
     expect({ status, checkInMs }).toEqual({ status: "accepted", checkInMs: system.nowMs });
-    expect(await domain.authentication.verify(token)).toEqual({ deviceId: id, authSetId: authSets[0]?.id });
+    expect(await domain.authentication.verify(token)).toEqual({
+      deviceId: id,
+      authSetId: authSets[0]?.id,
+      idle: true,
+    });
   });
 });
 

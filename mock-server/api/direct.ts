@@ -1,0 +1,156 @@
+import type { Logger } from "@upkeep/shared/logging";
+import type { System } from "@upkeep/shared/system";
+import type { AccessLog } from "./access-log.ts";
+import { type Answer, framed, type HeaderFields } from "./answers.ts";
+import { answerFailure } from "./failures.ts";
+import type { RequestMetrics } from "./operations/metrics.ts";
+import type { ApiRequest, RawReply, RawRequest, Route } from "./route.ts";
+import { Passage, type RoutingPorts, requestId } from "./routing.ts";
+
+export interface DirectPorts extends RoutingPorts {
+  readonly system: Pick<System, "clock" | "random">;
+  readonly accessLog: AccessLog;
+  readonly metrics: RequestMetrics;
+  readonly logger: Logger;
+  /** Called when a request was answered that may have changed something. */
+  readonly answered: () => void;
+}
+
+type Listener = (request: RawRequest, response: RawReply) => void;
+
+/** Letters that a parameter in a path has. Whatever else there may be in one is the framework's. */
+const PARAMETER = "([A-Za-z0-9-]{1,64})";
+/** Bodies of other types, and of types that say more of themselves, are the framework's as well. */
+const JSON_TYPE = "application/json";
+
+interface Entry {
+  readonly route: Route;
+  readonly passage: Passage;
+  readonly pattern: RegExp;
+  readonly names: readonly string[];
+}
+
+function entryOf(route: Route, ports: DirectPorts): Entry {
+  const names = [...route.path.matchAll(/:([A-Za-z]+)/g)].map(([, name = ""]) => name);
+  const pattern = new RegExp(`^${route.path.replaceAll(".", "\\.").replace(/:[A-Za-z]+/g, PARAMETER)}$`);
+  return { route, passage: new Passage(route, ports), pattern, names };
+}
+
+/**
+ * Answers the frequent requests of devices without the framework, which takes longer than all the rest. What is
+ * done with them is the same: the same passage through the same route, the same log, counts and headers.
+ * @param otherwise Takes every other request, and every request that is in any way unusual.
+ */
+export function directly(routes: readonly Route[], otherwise: Listener, ports: DirectPorts): Listener {
+  const entries = routes.filter(({ frequent }) => frequent === true).map((route) => entryOf(route, ports));
+  const fixed = new Map(
+    entries.filter(({ names }) => names.length === 0).map((one) => [`${one.route.method} ${one.route.path}`, one]),
+  );
+  const variable = entries.filter(({ names }) => names.length > 0);
+  return (request, response) => {
+    const { method = "", url = "", headers } = request;
+    if (headers["content-type"] !== JSON_TYPE || headers.expect !== undefined) return otherwise(request, response);
+    const known = fixed.get(`${method} ${url}`);
+    if (known !== undefined) return new Exchange(known, request, response, ports).run({});
+    for (const entry of variable) {
+      if (entry.route.method !== method) continue;
+      const found = entry.pattern.exec(url);
+      if (found === null) continue;
+      const params = Object.fromEntries(entry.names.map((name, index) => [name, found[index + 1]]));
+      return new Exchange(entry, request, response, ports).run(params);
+    }
+    return otherwise(request, response);
+  };
+}
+
+type Parameters = Readonly<Record<string, string | undefined>>;
+
+const NO_QUERY = {};
+/** Nobody knows what else comes on a connection whose request was not read to its end. */
+const CLOSING = { connection: "close" };
+
+/** One request and its answer. */
+class Exchange implements ApiRequest {
+  readonly id: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: RawRequest["headers"];
+  readonly raw: RawRequest;
+  startedMs: number;
+  callingDevice: ApiRequest["callingDevice"];
+  callingUser: ApiRequest["callingUser"];
+  readonly #response: RawReply;
+  readonly #entry: Entry;
+  readonly #ports: DirectPorts;
+
+  constructor(entry: Entry, raw: RawRequest, response: RawReply, ports: DirectPorts) {
+    this.startedMs = ports.system.clock.monotonic();
+    this.id = requestId(raw.headers, ports.system);
+    this.method = raw.method ?? "";
+    this.url = raw.url ?? "";
+    this.headers = raw.headers;
+    this.raw = raw;
+    this.#response = response;
+    this.#entry = entry;
+    this.#ports = ports;
+    raw.on("close", () => {
+      if (raw.aborted) ports.accessLog.brokenOff(this);
+    });
+    response.on("finish", () => this.#finished());
+  }
+
+  get ip(): string {
+    return this.raw.socket.remoteAddress ?? "";
+  }
+
+  /** Nothing in here waits for what is there already: most requests are answered in one turn. */
+  run(params: Parameters): void {
+    const fail = (error: unknown): void => this.#fail(error);
+    const unread = (error: unknown): void => this.#fail(error, CLOSING);
+    const read = (): void => this.#entry.passage.receive(this.raw, (body) => this.#answer(params, body), unread);
+    try {
+      const entering = this.#entry.passage.enter(this);
+      if (entering === undefined) read();
+      else entering.then(read).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #answer(params: Parameters, body: Buffer | undefined): void {
+    try {
+      const answer = this.#entry.passage.answer(this, body, { params, query: NO_QUERY });
+      if (answer instanceof Promise) {
+        answer.then((later) => this.#write(later)).catch((error: unknown) => this.#fail(error));
+      } else this.#write(answer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown, headers: HeaderFields = {}): void {
+    const answer = answerFailure(error, this, this.#entry.route.access, this.#ports.logger);
+    this.#write({ ...answer, headers: { ...answer.headers, ...headers } });
+  }
+
+  #write(answer: Answer): void {
+    const { status, headers, payload } = framed(answer);
+    const response = this.#response;
+    if (payload === undefined) {
+      response.writeHead(status, { "x-men-requestid": this.id, ...headers }).end();
+      return;
+    }
+    if (typeof payload !== "string" && !Buffer.isBuffer(payload)) throw new Error(`${this.url}: answers no stream`);
+    const length = { "content-length": Buffer.byteLength(payload) };
+    response.writeHead(status, { "x-men-requestid": this.id, ...headers, ...length }).end(payload);
+  }
+
+  #finished(): void {
+    const { accessLog, metrics, system, answered } = this.#ports;
+    const { statusCode } = this.#response;
+    accessLog.answered(this, statusCode);
+    const seconds = (system.clock.monotonic() - this.startedMs) / 1000;
+    metrics.count(this.method, this.#entry.route.path, statusCode, seconds);
+    answered();
+  }
+}
