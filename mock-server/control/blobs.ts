@@ -1,5 +1,5 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { Blob, Blobs, BlobWriter } from "../storage/blobs/index.ts";
+import type { Blob, Blobs, BlobWriter, DirectBlobs } from "../storage/blobs/index.ts";
 
 /**
  * Blobs of which those that a snapshot needs are only hidden when they are removed. What is hidden when the
@@ -9,10 +9,12 @@ export class RetainedBlobs implements Blobs {
   readonly #blobs: Blobs;
   readonly #isNeeded: (name: string) => boolean;
   readonly #hidden = new Set<string>();
+  readonly direct?: DirectBlobs;
 
   constructor(blobs: Blobs, isNeeded: (name: string) => boolean) {
     this.#blobs = blobs;
     this.#isNeeded = isNeeded;
+    if (blobs.direct !== undefined) this.direct = blobs.direct;
   }
 
   async create(name: string): Promise<BlobWriter> {

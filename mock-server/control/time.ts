@@ -1,7 +1,7 @@
 import type { Clock, Timer, Timers } from "@upkeep/shared/system";
 
 /** What of the door the controlled time stands on. */
-interface RealTime {
+export interface RealTime {
   readonly clock: Clock;
   readonly timers: Timers;
 }
@@ -30,6 +30,8 @@ const STEPS_MAX = 1000;
  */
 export class ControlledTime implements Clock, Timers {
   readonly #real: RealTime;
+  /** For what is about the test itself, not the server. */
+  readonly realTimers: Timers;
   #frozen = false;
   /** Shown by the monotonic clock at the real instant {@link #sinceMs}, and for as long as it is frozen. */
   #monotonicMs: number;
@@ -43,6 +45,7 @@ export class ControlledTime implements Clock, Timers {
 
   constructor(real: RealTime) {
     this.#real = real;
+    this.realTimers = real.timers;
     this.#sinceMs = real.clock.monotonic();
     this.#monotonicMs = this.#sinceMs;
     this.#wallOffsetMs = real.clock.now() - this.#sinceMs;
@@ -111,6 +114,12 @@ export class ControlledTime implements Clock, Timers {
   reset(): void {
     this.run();
     this.set(this.#real.clock.now());
+  }
+
+  /** Forget every timer: nothing goes off any more. */
+  close(): void {
+    this.#pending.clear();
+    this.#watch();
   }
 
   /** Let `durationMs` pass. Resolves when every timer that was due in it, or was set for it meanwhile, has gone off. */

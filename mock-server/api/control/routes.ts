@@ -1,20 +1,13 @@
 import * as z from "zod";
 import type { TestControls } from "../../control/controls.ts";
 import { REQUEST_KINDS } from "../../control/requests.ts";
+import { Duration } from "../../scenarios/file/quantities.ts";
 import { type Answer, created, empty, json } from "../answers.ts";
 import { refuseForeignPages } from "../authentication.ts";
 import { timestamp } from "../management/times.ts";
 import { type Route, route } from "../route.ts";
 import { one } from "../validation.ts";
-import {
-  ClockShape,
-  Duration,
-  Instant,
-  SeenRequestShape,
-  SnapshotName,
-  SwitchedFaultShape,
-  seenRequest,
-} from "./shapes.ts";
+import { ClockShape, Instant, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 
 /** Where tests of any language reach into a server that was started with `--test-controls`. */
 export const CONTROL_API = "/api/test/v1";

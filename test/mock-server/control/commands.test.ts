@@ -61,7 +61,7 @@ test("what cannot be done is said in one line", () => {
   );
   expect(refusal("faults", "add", "answer: {status")).toMatch(/^upkeep-server: FAULT .*\n$/);
   expect(refusal("faults", "add", "[1]")).toContain("must be NAME: VALUE");
-  expect(refusal("clock", "advance", "soon")).toContain("by: must be a time such as");
+  expect(refusal("clock", "advance", "soon")).toContain("by: a duration such as");
   expect(refusal("snapshot", "restore", "none")).toContain("answers 404");
   const elsewhere = (): string => runUpkeepServer(["control", "clock", "show", "--server", "http://127.0.0.1:1"]);
   expect(elsewhere).toThrow(/--server http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
