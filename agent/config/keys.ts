@@ -133,7 +133,8 @@ export const KEYS = {
     type: cron,
     meaning:
       "When to ask for a deployment, instead of every UpdatePollIntervalSeconds: a cron expression of five fields, " +
-      "such as `0 3 * * *` for three o'clock each night.",
+      "such as `0 3 * * *` for three o'clock each night. No interval stands beside it: a time that never comes, such as " +
+      "30 February, is refused, and one that is more than a month away is told in the log.",
     own: true,
   },
   InstallWindow: {

@@ -5,6 +5,9 @@ import { AgentError } from "../errors.ts";
 
 export type WindowSystem = Pick<System, "clock" | "timers" | "cron" | "random">;
 
+/** Longer than any month: a schedule with a longer gap was hardly meant so. */
+const SELDOM_MS = 32 * 24 * 3600_000;
+
 const KEYS = { polls: "UpdatePollSchedule", installs: "InstallWindow" } as const;
 
 /** Maintenance windows: calls back when something named by a cron expression begins. */
@@ -42,7 +45,23 @@ export class Windows {
         const key = (await cron.fault(expression)) === undefined ? "ScheduleTimezone" : KEYS[which];
         throw new AgentError("config-invalid", `${key}: ${error.message}`, { cause: error });
       }
+      await this.#demandComing(KEYS[which], expression);
     }
+  }
+
+  /** There is no interval to fall back on: what never comes is refused, and what comes seldom is told. */
+  async #demandComing(key: string, expression: string): Promise<void> {
+    const { cron, clock } = this.#system;
+    const task = await cron.schedule(expression, () => undefined, this.#settings.timezone);
+    const nextMs = task.next();
+    task.stop();
+    if (nextMs === undefined) {
+      throw new AgentError("config-invalid", `${key}: cron expression '${expression}' names a time that never comes`);
+    }
+    if (nextMs - clock.now() <= SELDOM_MS) return;
+    const next = new Date(nextMs).toISOString();
+    const until = key === KEYS.polls ? "the server is not asked for deployments" : "no update begins";
+    this.#log.warning(`${key} is '${expression}', which comes next at ${next}: until then ${until}`);
   }
 
   /** Call `poll` at each time that the schedule names; never if there is none. */

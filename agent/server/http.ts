@@ -59,10 +59,7 @@ export class HttpClient {
     const { signal, endLimit, end } = this.#limited(question);
     try {
       const answer = await this.#follow(question, signal);
-      if (question.streams) {
-        endLimit();
-        return answer;
-      }
+      if (question.streams) endLimit();
       const cancel = (): void => {
         end();
         answer.cancel();
@@ -89,7 +86,7 @@ export class HttpClient {
 
   /**
    * A signal that is aborted with the question's own one and when the exchange takes too long, what ends that limit,
-   * and what ends both.
+   * and what ends both: to be called when the exchange is over, or the caller's signal keeps it for ever.
    */
   #limited({ signal, what, url }: Question): { signal: AbortSignal; endLimit: () => void; end: () => void } {
     const { answerMsMax } = this.#settings;

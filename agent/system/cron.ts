@@ -44,6 +44,7 @@ export const linuxCron: Cron = {
       ...(timezone === undefined ? {} : { timezone }),
     });
     return {
+      next: () => task.getNextRun()?.getTime(),
       stop: () => {
         void task.destroy();
       },

@@ -22,6 +22,8 @@ export interface Timers {
 
 /** A cron expression that calls back until it is stopped. */
 export interface CronTask {
+  /** When it calls back next, in milliseconds since the Unix epoch; `undefined` if never, as far as can be seen. */
+  next(): number | undefined;
   stop(): void;
 }
 

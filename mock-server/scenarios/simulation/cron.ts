@@ -141,6 +141,7 @@ export function simulatedCron(clock: WallClock): Cron {
       arm();
       const forget = clock.onSet(arm);
       return {
+        next: () => instants.next(clock.now()),
         stop: () => {
           forget();
           pending?.cancel();

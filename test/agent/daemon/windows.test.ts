@@ -3,6 +3,7 @@ import type { WindowSettings } from "../../../agent/config/settings.ts";
 import { Daemon } from "../../../agent/daemon/daemon.ts";
 import { Notifier } from "../../../agent/daemon/notify.ts";
 import { Windows } from "../../../agent/daemon/windows.ts";
+import { linuxCron } from "../../../agent/system/cron.ts";
 import { simulatedCron } from "../../../mock-server/scenarios/simulation/cron.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
 import { KeptLog } from "../support-server/log.ts";
@@ -165,11 +166,43 @@ describe("maintenance windows", () => {
     [{ polls: "every day" }, "UpdatePollSchedule must have five fields, but 'every day' has 2"],
     [{ installs: "* * 2-4 * * 6" }, "InstallWindow must have five fields"],
     [{ installs: "* 25 * * *" }, "InstallWindow: cron expression '* 25 * * *'"],
+    [{ polls: "0 3 30 2 *" }, "UpdatePollSchedule: cron expression '0 3 30 2 *'"],
+    [{ installs: "* * 31 4,6,9,11 *" }, "InstallWindow: cron expression '* * 31 4,6,9,11 *'"],
     [{ polls: "0 3 * * *", timezone: "Mars/Base" }, "ScheduleTimezone: time zone 'Mars/Base' is not known"],
   ])("that cannot be meant are refused by name: %j", async (settings, message) => {
     await expect(device.windows(settings).check()).rejects.toMatchObject({
       code: "config-invalid",
       message: expect.stringContaining(message),
     });
+  });
+
+  it("that have no next time at all are refused by name, whatever cron makes of them", async () => {
+    const never = { next: () => undefined, stop: () => undefined };
+    const cron = { ...device.system.cron, schedule: async () => never };
+    const settings = { polls: "0 3 * * *", installs: undefined, timezone: "UTC", randomDelayMs: 0 };
+    await expect(new Windows({ ...device.system, cron }, settings, device.log).check()).rejects.toMatchObject({
+      code: "config-invalid",
+      message: "UpdatePollSchedule: cron expression '0 3 * * *' names a time that never comes",
+    });
+  });
+
+  it("that come seldom are told, with the next time, and no others", async () => {
+    await device.windows({ polls: "0 3 1 * *", installs: "* 2-4 * * 6,0" }).check();
+    expect(device.log.lines).toEqual([]);
+    await device.windows({ polls: "0 3 29 2 *", installs: "* * 1 7 *" }).check();
+    expect(device.log.lines).toEqual([
+      "warning UpdatePollSchedule is '0 3 29 2 *', which comes next at 2028-02-29T03:00:00.000Z: until then the server is not asked for deployments",
+      "warning InstallWindow is '* * 1 7 *', which comes next at 2026-07-01T00:00:00.000Z: until then no update begins",
+    ]);
+  });
+
+  it("are known to the real cron as well: what comes when, and what never does", async () => {
+    const system = { ...device.system, cron: linuxCron };
+    const windows = (polls: string) =>
+      new Windows(system, { polls, installs: undefined, timezone: "UTC", randomDelayMs: 0 }, device.log);
+    await expect(windows("0 3 30 2 *").check()).rejects.toMatchObject({ code: "config-invalid" });
+    const task = await linuxCron.schedule("0 3 29 2 *", () => undefined, "UTC");
+    expect(new Date(task.next() ?? 0).toISOString()).toMatch(/^20\d\d-02-29T03:00:00/);
+    task.stop();
   });
 });
