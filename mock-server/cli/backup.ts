@@ -19,6 +19,8 @@ const ATTEMPTS = 5;
 
 const EPILOGUE = `The server may run meanwhile. The backup is complete when the command ends with status 0; it holds
 secrets (keys, password hashes) and is for its owner's eyes only.
+With serve --blobs: --records-only copies all but the artifacts, which stay in their bucket. Its own versions or
+copies are their backup; a server that starts on older records removes from it what those do not know.
 With serve --database: copy the directory "artifacts" of the data directory, then run pg_dump, then copy
 the directory once more; to restore, put the artifacts back and load the dump with psql or pg_restore.`;
 
@@ -42,18 +44,34 @@ export function backupCommand({ files, clock }: System): CommandModule {
             demandOption: true,
             requiresArg: true,
           },
+          "records-only": {
+            type: "boolean",
+            describe: "Leave the artifacts out: they are in the bucket of serve --blobs",
+            default: false,
+          },
         })
         .epilogue(EPILOGUE),
-    handler: async ({ data, to }) => {
+    handler: async ({ data, to, recordsOnly }) => {
       const from = absolutePath(typeof data === "string" ? data : defaultDataDirectory());
       const target = absolutePath(String(to));
+      const only = recordsOnly === true;
+      if (!only) await mustHaveArtifacts(files, from);
       await prepare(files, from, target);
-      const artifacts = await copyAll(files, from, target);
-      const manifest = { version: MANIFEST_VERSION, created: new Date(clock.now()).toISOString(), artifacts };
+      const artifacts = only ? await copyOnlyRecords(files, from, target) : await copyAll(files, from, target);
+      const created = new Date(clock.now()).toISOString();
+      const manifest = { version: MANIFEST_VERSION, created, artifacts, ...(only ? { records_only: true } : {}) };
       await replaceFile(files, `${target}/${MANIFEST_FILE}`, `${JSON.stringify(manifest)}\n`);
-      standardOutput.write(`Backup of ${from} with ${artifacts} artifacts: ${target}\n`);
+      standardOutput.write(`Backup of ${from} ${only ? "without" : `with ${artifacts}`} artifacts: ${target}\n`);
     },
   };
+}
+
+async function mustHaveArtifacts(files: Files, from: string): Promise<void> {
+  if ((await files.status(`${from}/${DATABASE_FILE}`)) === undefined) return;
+  if ((await files.status(`${from}/${ARTIFACT_DIRECTORY}`)) !== undefined) return;
+  throw new CommandError(
+    `--data ${from}: there is no directory ${ARTIFACT_DIRECTORY}: with serve --blobs, say --records-only`,
+  );
 }
 
 async function prepare(files: Files, from: string, target: string): Promise<void> {
@@ -69,6 +87,26 @@ async function prepare(files: Files, from: string, target: string): Promise<void
   }
 }
 
+/** @returns That there are no artifacts. */
+async function copyOnlyRecords(files: Files, from: string, target: string): Promise<0> {
+  await copyDirectory(files, `${from}/${IDENTITY_DIRECTORY}`, `${target}/${IDENTITY_DIRECTORY}`);
+  const records = `${target}/${DATABASE_FILE}`;
+  await copyRecords(from, records);
+  // Read whole, to find what is damaged.
+  artifactsInCopy(records);
+  await keepRecords(files, target);
+  return 0;
+}
+
+async function keepRecords(files: Files, target: string): Promise<void> {
+  const records = `${target}/${DATABASE_FILE}`;
+  const handle = await files.open(records, "update");
+  await handle.sync();
+  await handle.close();
+  await files.setPermissions(records, 0o600);
+  await files.syncDirectory(target);
+}
+
 /** @returns How many artifacts there are. */
 async function copyAll(files: Files, from: string, target: string): Promise<number> {
   await copyDirectory(files, `${from}/${IDENTITY_DIRECTORY}`, `${target}/${IDENTITY_DIRECTORY}`);
@@ -80,11 +118,7 @@ async function copyAll(files: Files, from: string, target: string): Promise<numb
     const artifacts = artifactsInCopy(records);
     if (!(await copyArtifacts(files, from, target, artifacts))) continue;
     await removeOthers(files, target, artifacts);
-    const handle = await files.open(records, "update");
-    await handle.sync();
-    await handle.close();
-    await files.setPermissions(records, 0o600);
-    await files.syncDirectory(target);
+    await keepRecords(files, target);
     return artifacts.length;
   }
   throw new CommandError(`artifacts were deleted during each of ${ATTEMPTS} attempts; the backup is not complete`);

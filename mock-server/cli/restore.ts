@@ -17,7 +17,12 @@ import { CommandError } from "./failure.ts";
 
 const MANIFEST_BYTES_MAX = 64 * 1024;
 
-const Manifest = z.object({ version: z.literal(MANIFEST_VERSION), created: z.string(), artifacts: z.number() });
+const Manifest = z.object({
+  version: z.literal(MANIFEST_VERSION),
+  created: z.string(),
+  artifacts: z.number(),
+  records_only: z.boolean().default(false),
+});
 type Manifest = z.infer<typeof Manifest>;
 
 /** `upkeep-server restore` */
@@ -40,10 +45,13 @@ export function restoreCommand({ files }: System): CommandModule {
     handler: async ({ data, from }) => {
       const source = absolutePath(String(from));
       const target = absolutePath(typeof data === "string" ? data : defaultDataDirectory());
-      const { created, artifacts } = await check(files, source);
+      const { created, artifacts, recordsOnly } = await check(files, source);
       await mustBeEmpty(files, target);
       await copyAll(files, source, target, artifacts);
-      standardOutput.write(`Restored ${target} with ${artifacts.length} artifacts, as it was at ${created}\n`);
+      const what = recordsOnly
+        ? "without artifacts: start the server with the --blobs that it had"
+        : `with ${artifacts.length} artifacts`;
+      standardOutput.write(`Restored ${target}, as it was at ${created}, ${what}\n`);
     },
   };
 }
@@ -52,8 +60,12 @@ export function restoreCommand({ files }: System): CommandModule {
 async function check(
   files: Files,
   source: string,
-): Promise<{ readonly created: string; readonly artifacts: readonly RecordedArtifact[] }> {
-  const { created } = await manifestOf(files, source);
+): Promise<{
+  readonly created: string;
+  readonly artifacts: readonly RecordedArtifact[];
+  readonly recordsOnly: boolean;
+}> {
+  const { created, records_only: recordsOnly } = await manifestOf(files, source);
   let artifacts: readonly RecordedArtifact[];
   try {
     artifacts = artifactsInCopy(`${source}/${DATABASE_FILE}`);
@@ -61,11 +73,12 @@ async function check(
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(`--from ${source}: the records cannot be read: ${reason}`);
   }
+  if (recordsOnly) return { created, artifacts: [], recordsOnly };
   for (const artifact of artifacts) {
     const fault = await faultOfBytes(files, `${source}/${ARTIFACT_DIRECTORY}/${artifact.id}`, artifact);
     if (fault !== undefined) throw new CommandError(`--from ${source}: artifact ${artifact.id} ${fault}`);
   }
-  return { created, artifacts };
+  return { created, artifacts, recordsOnly };
 }
 
 async function manifestOf(files: Files, source: string): Promise<Manifest> {

@@ -2,9 +2,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ManagementClient } from "../../support/management.ts";
 import { type Program, startProgram } from "../../support/program.ts";
+import { BUCKET, S3_KEYS, startS3 } from "../../support/s3.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
 import { until } from "../../support/waiting.ts";
 import { makeArtifact } from "../api/fixture.ts";
@@ -44,8 +45,11 @@ async function upload(name: string): Promise<string> {
 }
 
 /** A server that has its administrator already. */
-async function startAgain(data: string): Promise<{ readonly url: string; readonly program: Program }> {
-  const place = ["--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json"];
+async function startAgain(
+  data: string,
+  args: readonly string[] = [],
+): Promise<{ readonly url: string; readonly program: Program }> {
+  const place = ["--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json", ...args];
   const program = startProgram(process.execPath, [UPKEEP_SERVER, "serve", ...place]);
   const line = await until("the server is ready", () => program.stdout().match(/^\{.*\}$/m)?.[0], {
     explain: program.output,
@@ -107,6 +111,40 @@ test("A backup that is not whole is refused, by name, and nothing is written", a
   rmSync(join(backup, "backup.json"));
   expect(run("restore", "--from", backup, ...target).output).toContain("not a complete one");
   expect(readdirSync(folder)).not.toContain("new");
+});
+
+test("A server whose artifacts are in a bucket is backed up without them, and finds them again", async () => {
+  const s3 = await startS3();
+  vi.stubEnv("AWS_ACCESS_KEY_ID", S3_KEYS.accessKeyId);
+  vi.stubEnv("AWS_SECRET_ACCESS_KEY", S3_KEYS.secretAccessKey);
+  const bucket = ["--blobs", `s3://${BUCKET}`, "--s3-endpoint", s3.endpoint, "--s3-path-style"];
+  const data = join(folder, "remote");
+  const backup = join(folder, "backup");
+  const other = await startServer(data, bucket);
+  try {
+    const file = join(folder, "release-1.mender");
+    writeFileSync(file, await makeArtifact());
+    const id = await other.management.upload(file);
+    expect(run("backup", "--data", data, "--to", backup)).toMatchObject({
+      status: 1,
+      output: expect.stringContaining("there is no directory artifacts: with serve --blobs, say --records-only"),
+    });
+    expect(run("backup", "--data", data, "--to", backup, "--records-only")).toMatchObject({ status: 0 });
+    await other.stop();
+    const restored = run("restore", "--from", backup, "--data", join(folder, "new"));
+    expect(restored).toMatchObject({ status: 0, output: expect.stringContaining("start the server with the --blobs") });
+    const { url, program } = await startAgain(join(folder, "new"), bucket);
+    const management = await ManagementClient.logIn(url, other.email, other.password);
+    const path = `/api/management/v1/deployments/artifacts/${id}/download`;
+    const { uri } = await management.json<{ uri: string }>(path);
+    expect(Buffer.from(await (await fetch(uri)).arrayBuffer())).toEqual(readFileSync(file));
+    expect(program.output()).not.toContain("bytes");
+    await program.stop();
+  } finally {
+    vi.unstubAllEnvs();
+    await other.stop();
+    await s3.stop();
+  }
 });
 
 test("Neither command writes over anything", async () => {
