@@ -5,6 +5,8 @@ import { type Program, startProgram } from "./program.ts";
 import { until } from "./waiting.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
+/** Its database is compiled for one version of Node, which need not be that of the agent under test. */
+const NODE = process.env.UPKEEP_TEST_SERVER_NODE ?? process.execPath;
 
 export interface RunningServer {
   readonly url: string;
@@ -20,7 +22,7 @@ export interface RunningServer {
 
 /** Start the built server on a free port, with everything below `data`, which must be new. */
 export async function startServer(data: string, args: readonly string[] = []): Promise<RunningServer> {
-  const program = startProgram(process.execPath, [
+  const program = startProgram(NODE, [
     ...[UPKEEP_SERVER, "serve", "--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json"],
     ...args,
   ]);
@@ -52,5 +54,5 @@ export async function startServer(data: string, args: readonly string[] = []): P
 
 /** Run one of the server's other commands to its end. Returns its standard output; throws if it fails. */
 export function runUpkeepServer(args: readonly string[]): string {
-  return execFileSync(process.execPath, [UPKEEP_SERVER, ...args], { encoding: "utf8", stdio: "pipe" });
+  return execFileSync(NODE, [UPKEEP_SERVER, ...args], { encoding: "utf8", stdio: "pipe" });
 }
