@@ -3,17 +3,24 @@
  * given a door. The program itself is `cli/`.
  */
 
-export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer } from "./daemon/daemon.ts";
+export { type LoadedConfig, loadConfig } from "./config/load.ts";
+export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer, type RoundScripts } from "./daemon/daemon.ts";
 export { Notifier } from "./daemon/notify.ts";
 export type { TaskSettings } from "./daemon/schedule.ts";
-export type { DeviceKey } from "./device/keys.ts";
-export { deviceProvides, installedProvides, UNKNOWN_ARTIFACT } from "./device/provides.ts";
+export { Windows } from "./daemon/windows.ts";
+export { readDeviceType } from "./device/device-type.ts";
+export { readIdentity } from "./device/identity.ts";
+export { collectInventory } from "./device/inventory.ts";
+export { type DeviceKey, loadDeviceKey } from "./device/keys.ts";
+export { deviceProvides, installedProvides, toldProvides, UNKNOWN_ARTIFACT } from "./device/provides.ts";
 export { DeviceStore } from "./device/store.ts";
 export { AgentError } from "./errors.ts";
+export { StateScripts } from "./scripts/index.ts";
 export { type BackoffSchedule, pauseBeforeRetry } from "./server/backoff.ts";
 export { DeviceClient } from "./server/client.ts";
 export { type DownloadSettings, Downloads } from "./server/download.ts";
 export { Servers } from "./server/failover.ts";
 export { HttpClient, type HttpSettings } from "./server/http.ts";
 export { type Credentials, Login } from "./server/login.ts";
+export { type Proxies, proxiesFrom } from "./server/proxies.ts";
 export * from "./update/index.ts";

@@ -8,6 +8,7 @@ import { controlCommand } from "./control.ts";
 import { CommandError } from "./failure.ts";
 import { fleetCommand } from "./fleet.ts";
 import { restoreCommand } from "./restore.ts";
+import { scenarioCommand } from "./scenario.ts";
 import { serveCommand } from "./serve.ts";
 
 const system = openSystem();
@@ -21,6 +22,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(backupCommand(system))
     .command(restoreCommand(system))
     .command(artifactCommand(system))
+    .command(scenarioCommand(system))
     .command(fleetCommand(system))
     .demandCommand(1, "Say what to do: one of the commands above.")
     .strict()

@@ -1,4 +1,5 @@
 /** Faults: the vocabulary, and the plan that decides which happen when. */
+export { plannedFaults } from "./compile.ts";
 export { EVERYWHERE, RUN_MODES, type RunMode, type Support } from "./modes.ts";
 export { FaultPlan, type Moment, type PlannedFault, type Strike } from "./plan.ts";
 export {

@@ -18,9 +18,7 @@ export const ScenarioArtifact = z
       .meta({ description: "A .mender file, relative to the scenario; nothing else then" }),
     device_types: z.array(z.string().min(1), { error: "a list of device types" }).min(1).default(["board"]),
     payload: Size.default(65_536).meta({ description: "How large the payload is; its content follows from the seed" }),
-    compression: z
-      .enum(["none", "gzip", "lzma", "zstd_better"], { error: "none, gzip, lzma or zstd_better" })
-      .default("none"),
+    compression: z.enum(["none", "gzip", "xz", "zstd"], { error: "none, gzip, xz or zstd" }).default("none"),
     depends: Depends.default({}).meta({ description: "What the device must provide" }),
     provides: Provides.default({}).meta({ description: "What the device provides afterwards, besides the name" }),
     clears_provides: z.array(z.string().min(1)).default([]),
@@ -34,6 +32,14 @@ export const ScenarioArtifact = z
     }),
     empty: YesNo.default(false).meta({ description: "It has no payload: only provides change" }),
   })
+  .refine(
+    ({ depends }) =>
+      Object.entries(depends).every(([name, value]) => name === "artifact_name" || typeof value === "string"),
+    {
+      error: "a text for each name but artifact_name, which may be a list",
+      path: ["depends"],
+    },
+  )
   .refine((artifact) => artifact.file === undefined || artifact.payload === 65_536, {
     error: "file: what is in a file cannot be told here too",
   });

@@ -71,6 +71,8 @@ export interface BootLoaderOptions {
   readonly slotBytes?: number;
   /** Boots of a new slot (`upgrade_available=1`) that may fail before the other one is taken. */
   readonly bootLimit?: number;
+  /** True if this boot of a slot crashes although its image is well. @param isNew It is still on trial. */
+  readonly crashes?: (slot: number, isNew: boolean) => boolean;
 }
 
 /**
@@ -82,8 +84,10 @@ export class BootLoader {
   readonly #slots: Readonly<Record<number, string>>;
   readonly #slotBytes: number;
   readonly #bootLimit: number;
+  readonly #crashes: NonNullable<BootLoaderOptions["crashes"]>;
 
-  constructor({ slots, slotBytes = 4096, bootLimit = 1 }: BootLoaderOptions) {
+  constructor({ slots, slotBytes = 4096, bootLimit = 1, crashes = () => false }: BootLoaderOptions) {
+    this.#crashes = crashes;
     this.#slotBytes = slotBytes;
     this.#slots = slots;
     this.#bootLimit = bootLimit;
@@ -121,7 +125,8 @@ export class BootLoader {
       const path = this.#slots[slot];
       const node = path === undefined ? undefined : disk.find(path);
       const image = node?.kind === "device" ? readRootImage(node.content.bytes) : undefined;
-      if (image?.boots) return { slot, software: image.software };
+      const isNew = variables.get("upgrade_available") === "1";
+      if (image?.boots && !this.#crashes(slot, isNew)) return { slot, software: image.software };
     }
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { SystemError as Fault, type System, type SystemError } from "@upkeep/shared/system";
+import { SystemError as Fault, type SignalName, type System, type SystemError } from "@upkeep/shared/system";
 import type { BootedSlot, BootLoader } from "./boot-loader.ts";
 import type { CallObserver } from "./calls.ts";
 import type { Chance } from "./chance.ts";
@@ -69,6 +69,8 @@ export type BootEnd =
 
 /** When simulations begin, unless they say otherwise: 2026-01-01. */
 const WALL_CLOCK_MS = 1_767_225_600_000;
+/** How the program's own process is called. */
+const MAIN = "main";
 const REBOOT = { delayMs: 100, graceMs: 5000 } as const;
 
 /**
@@ -87,6 +89,7 @@ export class SimulatedMachine {
   #table: ProcessTable | undefined;
   #end: ((end: BootEnd) => void) | undefined;
   #rebooting = false;
+  #slot: BootedSlot | undefined;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -120,6 +123,16 @@ export class SimulatedMachine {
     return this.#end !== undefined;
   }
 
+  /** It has power and was booted, whether its program runs or not. */
+  get up(): boolean {
+    return this.#table !== undefined;
+  }
+
+  /** With a boot loader: what the last boot took. */
+  get slot(): BootedSlot | undefined {
+    return this.#slot;
+  }
+
   /** True while the process runs that has this id in this boot. */
   runs(pid: number): boolean {
     return this.#table?.running.some((process) => process.pid === pid) ?? false;
@@ -144,8 +157,22 @@ export class SimulatedMachine {
     this.#calls = 0;
     this.#clockActions.clear();
     const slot = this.#options.bootLoader?.boot(this.#disk);
+    this.#slot = slot;
     this.#note(() => `boot ${this.#boots}${slot === undefined ? "" : ` slot ${slot.slot} ${slot.software}`}`);
     if (slot === undefined && this.#options.bootLoader !== undefined) return Promise.resolve({ kind: "brick" });
+    return this.#start(program);
+  }
+
+  /** Start the program again after it has ended by itself or by a signal: the machine has been up all the time. */
+  restart(program: MainProgram): Promise<BootEnd> {
+    if (this.#end !== undefined) throw new Fault("EBUSY", `${this.name} is running`);
+    if (this.#table === undefined) throw new Fault("EHOSTDOWN", `${this.name} is down`);
+    this.#clockActions.clear();
+    this.#note(() => "program started again");
+    return this.#start(program);
+  }
+
+  #start(program: MainProgram): Promise<BootEnd> {
     return new Promise((resolve) => {
       this.#end = resolve;
       const { environment = {} } = this.#options;
@@ -157,13 +184,13 @@ export class SimulatedMachine {
         note: (line) => this.#note(line),
       });
       this.#table = table;
-      const main = table.add("main");
+      const main = table.add(MAIN);
       main.onEnd(() => {
         const { exit } = main;
         if (exit !== undefined && "signal" in exit && !this.#rebooting)
           this.#finish({ kind: "killed", signal: exit.signal });
       });
-      program(this.#doorFor(table, main, main, environment), { number: this.#boots, slot }).then(
+      program(this.#doorFor(table, main, main, environment), { number: this.#boots, slot: this.#slot }).then(
         () => this.#mainEnded(main, { kind: "returned" }),
         (error: unknown) => this.#mainEnded(main, { kind: "threw", error }),
       );
@@ -183,6 +210,11 @@ export class SimulatedMachine {
   /** The program is ended the hard way, and everything it started with it, as a service manager does; the machine stays up. */
   killProgram(): void {
     for (const process of this.#table?.running ?? []) process.end({ signal: "SIGKILL" });
+  }
+
+  /** A signal to the program. Harmless if it does not run. */
+  signalProgram(name: SignalName): void {
+    for (const process of this.#table?.running ?? []) if (process.name === MAIN) process.signal(name);
   }
 
   #goDown(how: Survival | "orderly", end: BootEnd): void {

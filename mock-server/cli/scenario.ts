@@ -1,0 +1,13 @@
+import type { System } from "@upkeep/shared/system";
+import type { CommandModule } from "yargs";
+import { addRunCommand } from "./scenario/run.ts";
+
+/** `scenario`: run scenario files. */
+export function scenarioCommand(system: System): CommandModule {
+  return {
+    command: "scenario",
+    describe: "Run scenarios: what happens to a fleet in the field, from a short file",
+    builder: (argv) => addRunCommand(argv, system).demandCommand(1, "Say what to do: one of the commands above."),
+    handler: () => undefined,
+  };
+}

@@ -1,0 +1,59 @@
+import { type Files, isSystemError, readFile, readTextFile } from "@upkeep/shared/system";
+import type { Scenario } from "../../scenarios/index.ts";
+import { absolutePath } from "../../system/environment.ts";
+import { CommandError } from "../failure.ts";
+
+const SCENARIO_BYTES_MAX = 4 * 1024 * 1024;
+const ARTIFACT_BYTES_MAX = 1024 ** 3;
+
+/** A scenario and the file that it is in, as the command line names it. */
+export interface LoadedScenario {
+  readonly file: string;
+  readonly text: string;
+  readonly scenario: Scenario;
+}
+
+/** The files that paths name: themselves, and of directories all that end in `.yaml`. */
+async function filesIn(files: Files, path: string): Promise<string[]> {
+  const status = await files.status(absolutePath(path));
+  if (status === undefined) throw new CommandError(`${path}: there is no such file`);
+  if (status.kind !== "directory") return [path];
+  const names = (await files.list(absolutePath(path))).map(({ name }) => name).filter((name) => /\.ya?ml$/.test(name));
+  if (names.length === 0) throw new CommandError(`${path}: there is no scenario (.yaml) in this directory`);
+  return names.map((name) => `${path.replace(/\/+$/, "")}/${name}`);
+}
+
+/**
+ * Read the scenarios that paths name.
+ * @throws CommandError that tells every fault of every file, with line and column.
+ */
+export async function loadScenarios(files: Files, paths: readonly string[]): Promise<LoadedScenario[]> {
+  const { parseScenario, ScenarioFileError } = await import("../../scenarios/index.ts");
+  const loaded: LoadedScenario[] = [];
+  const faults: string[] = [];
+  for (const path of paths)
+    for (const file of await filesIn(files, path)) {
+      try {
+        const text = await readTextFile(files, absolutePath(file), SCENARIO_BYTES_MAX);
+        if (text === undefined) throw new CommandError(`${file}: there is no such file`);
+        loaded.push({ file, text, scenario: parseScenario(text, file) });
+      } catch (error) {
+        if (error instanceof ScenarioFileError) faults.push(error.message);
+        else if (isSystemError(error)) faults.push(`${file}: cannot be read: ${error.message}`);
+        else throw error;
+      }
+    }
+  if (faults.length > 0) throw new CommandError(`these scenarios cannot be used\n${faults.join("\n")}`);
+  return loaded;
+}
+
+/** Reads artifacts that a scenario names, relative to its own file. */
+export function artifactReader(files: Files, scenarioFile: string): (path: string) => Promise<Uint8Array> {
+  const directory = absolutePath(`${absolutePath(scenarioFile)}/..`);
+  return async (path) => {
+    const found = path.startsWith("/") ? path : absolutePath(`${directory}/${path}`);
+    const content = await readFile(files, found, ARTIFACT_BYTES_MAX);
+    if (content === undefined) throw new CommandError(`${scenarioFile}: the artifact ${path} does not exist`);
+    return content;
+  };
+}

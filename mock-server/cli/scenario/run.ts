@@ -1,0 +1,148 @@
+import { isSystemError, replaceFile, type System } from "@upkeep/shared/system";
+import type { Argv } from "yargs";
+import type { RunResult, Scenario } from "../../scenarios/index.ts";
+import { absolutePath, type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
+import { CommandError } from "../failure.ts";
+import { artifactReader, type LoadedScenario, loadScenarios } from "./files.ts";
+
+const REPEAT_MAX = 1000;
+
+interface RunFlags {
+  readonly file: readonly string[];
+  readonly seed: string | undefined;
+  readonly repeat: number;
+  readonly shrink: boolean;
+  readonly json: boolean;
+  readonly junit: string | undefined;
+  readonly timeline: boolean;
+}
+
+/** `scenario run FILE…` */
+export function addRunCommand(argv: Argv, system: System): Argv {
+  return argv.command(
+    "run <file..>",
+    "Run scenario files (of a directory: all of them), in virtual time",
+    (builder) =>
+      builder
+        .positional("file", { type: "string", array: true, demandOption: true, describe: "A scenario, or a directory" })
+        .option("seed", { type: "string", requiresArg: true, describe: "Another seed than the file's" })
+        .option("repeat", {
+          type: "number",
+          requiresArg: true,
+          default: 1,
+          describe: "Run each so often, and fail unless every run is the same, byte by byte",
+        })
+        .option("shrink", {
+          type: "boolean",
+          default: false,
+          describe: "Of a scenario that fails, print the smallest part that still does",
+        })
+        .option("json", { type: "boolean", default: false, describe: "Write the results as JSON to standard output" })
+        .option("junit", { type: "string", requiresArg: true, describe: "Write the results as JUnit XML to this file" })
+        .option("timeline", {
+          type: "boolean",
+          default: false,
+          describe: "Show the timeline of each device also of what went as expected",
+        }),
+    async (flags) => {
+      await run(system, checked(flags));
+    },
+  );
+}
+
+function checked(flags: RunFlags): RunFlags {
+  if (!Number.isInteger(flags.repeat) || flags.repeat < 1 || flags.repeat > REPEAT_MAX)
+    throw new CommandError(`--repeat ${flags.repeat}: must be a whole number from 1 to ${REPEAT_MAX}`);
+  if (flags.json && flags.shrink) throw new CommandError("--shrink prints a scenario: not together with --json");
+  return flags;
+}
+
+async function run(system: System, flags: RunFlags): Promise<void> {
+  const { jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
+  const loaded = await loadScenarios(system.files, flags.file);
+  const progress = new Progress(flags.json ? undefined : standardError, loaded.length);
+  const results: RunResult[] = [];
+  for (const one of loaded) {
+    progress.begins(one.file);
+    const result = await runOne(system, one, flags);
+    progress.clear();
+    results.push(result);
+    const colours = standardOutput.isTerminal;
+    if (!flags.json) standardOutput.write(personText(result, { colours, timeline: flags.timeline }));
+    if (flags.shrink && !result.passed) await shrinkOne(system, one, result.scenario);
+  }
+  if (flags.json) standardOutput.write(jsonText(results));
+  else standardOutput.write(summaryText(results, standardOutput.isTerminal));
+  if (flags.junit !== undefined) await writeReport(system, "junit", flags.junit, junitText(results));
+  if (results.some(({ passed }) => !passed)) setExitStatus(1);
+}
+
+async function runOne(system: System, { file, scenario }: LoadedScenario, flags: RunFlags): Promise<RunResult> {
+  const { runSimulated } = await import("../../scenarios/index.ts");
+  const seeded: Scenario = flags.seed === undefined ? scenario : { ...scenario, seed: flags.seed };
+  const options = { readArtifact: artifactReader(system.files, file) };
+  const beganMs = system.clock.monotonic();
+  const first = await runSimulated(seeded, options);
+  let tookMs = system.clock.monotonic() - beganMs;
+  const notes: string[] = [];
+  for (let time = 2; time <= flags.repeat; time++) {
+    const againMs = system.clock.monotonic();
+    const again = await runSimulated(seeded, options);
+    tookMs = Math.min(tookMs, system.clock.monotonic() - againMs);
+    if (again.traceHash === first.traceHash) continue;
+    notes.push(firstDifference(first.trace, again.trace, time));
+    break;
+  }
+  const { trace: _, ...result } = first;
+  return {
+    ...result,
+    file,
+    tookMs,
+    passed: result.passed && notes.length === 0,
+    ...(notes.length === 0 ? {} : { notes }),
+  };
+}
+
+/** Where two traces part. */
+function firstDifference(first: readonly string[], again: readonly string[], time: number): string {
+  const at = first.findIndex((line, index) => line !== again[index]);
+  const place = at < 0 ? first.length : at;
+  return `run ${time} is another one, from line ${place + 1} of the trace on: ${first[place] ?? "its end"} | ${again[place] ?? "its end"}`;
+}
+
+async function shrinkOne(system: System, { file, text }: LoadedScenario, failing: Scenario): Promise<void> {
+  const { shrink } = await import("../../scenarios/index.ts");
+  const smaller = await shrink(text, file, failing.seed, { readArtifact: artifactReader(system.files, file) });
+  standardOutput.write(
+    `# the smallest part of ${file} that fails in the same way (${smaller.tries} runs)\n${smaller.text}`,
+  );
+}
+
+async function writeReport(system: System, option: string, path: string, text: string): Promise<void> {
+  try {
+    await replaceFile(system.files, absolutePath(path), text, 0o644);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new CommandError(`--${option} ${path}: cannot be written: ${error.message}`);
+  }
+}
+
+/** Tells on a terminal which scenario is being run. */
+class Progress {
+  readonly #output: Output | undefined;
+  readonly #count: number;
+  #done = 0;
+
+  constructor(output: Output | undefined, count: number) {
+    this.#output = output?.isTerminal ? output : undefined;
+    this.#count = count;
+  }
+
+  begins(file: string): void {
+    this.#output?.write(`\r\x1b[K[${++this.#done}/${this.#count}] ${file}`);
+  }
+
+  clear(): void {
+    this.#output?.write("\r\x1b[K");
+  }
+}

@@ -1,0 +1,8 @@
+/** Scenarios, for the commands that run them. Loaded only by these. */
+export { parseScenario, type Scenario, ScenarioFileError } from "./file/index.ts";
+export { jsonText } from "./report/json.ts";
+export { junitText } from "./report/junit.ts";
+export { personText, summaryText } from "./report/person.ts";
+export type { RunResult } from "./run/result.ts";
+export { runSimulated, type SimulatedRun } from "./run/run.ts";
+export { type Shrunk, shrink } from "./run/shrink.ts";

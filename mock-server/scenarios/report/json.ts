@@ -1,0 +1,34 @@
+import type { RunResult } from "../run/result.ts";
+import { storyOf } from "./story.ts";
+
+/** All runs as JSON, for CI: what was expected, what came, and the story of each. */
+export function jsonText(results: readonly RunResult[]): string {
+  const scenarios = results.map(
+    ({ scenario, file, mode, passed, verdicts, events, software, simulatedMs, tookMs, traceHash, notes }) => ({
+      scenario: scenario.scenario,
+      why: scenario.why,
+      file,
+      mode,
+      seed: scenario.seed,
+      passed,
+      simulated_ms: simulatedMs,
+      took_ms: Math.round(tookMs),
+      ...(traceHash === undefined ? {} : { trace: traceHash }),
+      ...(notes === undefined ? {} : { notes }),
+      expectations: verdicts.map(({ expected, met, got, atMs, device }) => ({
+        expected,
+        met,
+        got,
+        ...(atMs === undefined ? {} : { at_ms: atMs }),
+        ...(device === undefined ? {} : { device }),
+      })),
+      runs: Object.fromEntries(software),
+      story: storyOf(events).map(({ atMs, device, text }) => ({
+        at_ms: atMs,
+        ...(device === undefined ? {} : { device }),
+        text,
+      })),
+    }),
+  );
+  return `${JSON.stringify({ passed: results.every(({ passed }) => passed), scenarios }, null, 1)}\n`;
+}

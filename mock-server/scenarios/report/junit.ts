@@ -1,0 +1,42 @@
+import type { RunResult } from "../run/result.ts";
+import { momentText } from "../run/wording.ts";
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+};
+
+/** As XML has it; what XML cannot have at all is left out. */
+function escaped(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML does not have
+  return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "").replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found);
+}
+
+/** All runs as JUnit XML: a test case for each scenario. */
+export function junitText(results: readonly RunResult[]): string {
+  const failed = results.filter(({ passed }) => !passed).length;
+  const seconds = (ms: number): string => (ms / 1000).toFixed(3);
+  const totalMs = results.reduce((sum, { tookMs }) => sum + tookMs, 0);
+  const cases = results.map((result) => {
+    const { scenario, file, tookMs } = result;
+    const head = `  <testcase name="${escaped(scenario.scenario)}" classname="${escaped(file)}" time="${seconds(tookMs)}"`;
+    const missed = result.verdicts.filter(({ met }) => !met);
+    if (missed.length === 0) return `${head}/>`;
+    const failures = missed.map(({ expected, got, atMs, device }) => {
+      const where = [device, atMs === undefined ? undefined : momentText(atMs, scenario.starts)].filter((part) => part);
+      const text = `expected ${expected}\ngot ${got}${where.length === 0 ? "" : `\nat ${where.join(", ")}`}`;
+      return `    <failure message="${escaped(`expected ${expected}, got ${got}`)}">${escaped(text)}</failure>`;
+    });
+    return `${head}>\n${failures.join("\n")}\n  </testcase>`;
+  });
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuite name="scenarios" tests="${results.length}" failures="${failed}" errors="0" time="${seconds(totalMs)}">`,
+    ...cases,
+    "</testsuite>",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,73 @@
+import type { RunEvent } from "../run/events.ts";
+
+/** How a line of the story is meant: shown in colours. */
+export type Tone = "plain" | "good" | "bad" | "fault" | "action" | "faint";
+
+/** One line of what happened. */
+export interface StoryLine {
+  readonly atMs: number;
+  /** Absent: it is about the server, or all. */
+  readonly device?: string;
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+const BAD_STATUSES: ReadonlySet<string> = new Set(["failure", "aborted", "noartifact", "decommissioned"]);
+const GOOD_STATUSES: ReadonlySet<string> = new Set(["success", "already-installed"]);
+
+/** What an event is in the story for a person; `undefined`: not worth a line. */
+export function storyLine(event: RunEvent): StoryLine | undefined {
+  const { atMs } = event;
+  const line = (text: string, tone: Tone): StoryLine => ({
+    atMs,
+    text,
+    tone,
+    ...("device" in event && event.device !== undefined ? { device: event.device } : {}),
+  });
+  switch (event.kind) {
+    case "status": {
+      const tone = GOOD_STATUSES.has(event.status) ? "good" : BAD_STATUSES.has(event.status) ? "bad" : "plain";
+      return line(`${event.deployment}: ${event.status}`, tone);
+    }
+    case "deployment":
+      return line(`deployment ${event.deployment} is ${event.status}`, "plain");
+    case "state":
+      return event.state === undefined ? undefined : line(event.state, "faint");
+    case "exchange":
+      if (event.fault !== undefined) return line(`${event.request}: ${event.fault}`, "fault");
+      return (event.status ?? 0) >= 400 ? line(`${event.request}: answered ${event.status}`, "fault") : undefined;
+    case "log":
+      return line(`sent a log of ${event.messages.length} messages`, "plain");
+    case "runs":
+      return line(`runs ${event.software}`, "good");
+    case "boot":
+      return line(`boots${event.software === undefined ? "" : ` ${event.software}`}`, "plain");
+    case "down":
+      return line(event.why, "fault");
+    case "fault":
+      return line(`fault: ${event.fault}`, "fault");
+    case "action":
+      return line(event.what, "action");
+    default:
+      return undefined;
+  }
+}
+
+/** The same again and again, such as a poll that nobody answers for days, is told once with how often. */
+export function storyOf(events: readonly RunEvent[]): StoryLine[] {
+  const lines: { line: StoryLine; times: number }[] = [];
+  const last = new Map<string, { line: StoryLine; times: number }>();
+  for (const event of events) {
+    const line = storyLine(event);
+    if (line === undefined) continue;
+    const before = last.get(line.device ?? "");
+    if (before !== undefined && before.line.text === line.text) {
+      before.times++;
+      continue;
+    }
+    const entry = { line, times: 1 };
+    lines.push(entry);
+    last.set(line.device ?? "", entry);
+  }
+  return lines.map(({ line, times }) => (times === 1 ? line : { ...line, text: `${line.text} (${times} times)` }));
+}

@@ -1,0 +1,90 @@
+import { isSystemError } from "@upkeep/shared/system";
+import { ServerError } from "../../errors.ts";
+import type { Action } from "../file/index.ts";
+import type { Administration } from "../world/administration.ts";
+import type { World } from "../world/world.ts";
+
+/** What somebody does, in words. */
+export function actionText({ action, value }: Action): string {
+  const told = typeof value === "string" ? value : JSON.stringify(value);
+  return `${action.replaceAll("_", " ")} ${told}`;
+}
+
+/** Do what the timeline says. A server that refuses it is a part of the story. */
+export async function act(world: World, action: Action): Promise<void> {
+  const { history } = world;
+  const device = deviceOf(action);
+  history.add({ kind: "action", what: actionText(action), ...(device === undefined ? {} : { device }) });
+  try {
+    await carryOut(world, action);
+  } catch (error) {
+    if (!(error instanceof ServerError) && !isSystemError(error)) throw error;
+    history.add({ kind: "action", what: `refused: ${error.message}` });
+  }
+}
+
+function deviceOf({ action, value }: Action): string | undefined {
+  if (typeof value === "object" && "device" in value) return value.device;
+  const byName = [
+    "switch_off",
+    "switch_on",
+    "kill_agent",
+    "check_update",
+    "send_inventory",
+    "accept",
+    "reject",
+    "decommission",
+  ];
+  return typeof value === "string" && byName.includes(action) ? value : undefined;
+}
+
+async function carryOut(world: World, { action, value }: Action): Promise<void> {
+  const people = (what: (people: Administration) => Promise<void>) => world.atServer(what);
+  switch (action) {
+    case "power_cut":
+      return world.device(value.device).cutPower(value.leaves, value.for);
+    case "switch_off":
+      return world.device(value).switchOff();
+    case "switch_on":
+      return world.device(value).switchOn();
+    case "kill_agent":
+      return world.device(value).killAgent();
+    case "check_update":
+      return world.device(value).machine.signalProgram("SIGUSR1");
+    case "send_inventory":
+      return world.device(value).machine.signalProgram("SIGUSR2");
+    case "set_inventory":
+      world.device(value.device).inventory = value.attributes;
+      return;
+    case "clock": {
+      const { machine } = world.device(value.device);
+      machine.setWallClock(value.to ?? machine.wallMs + (value.ahead ?? 0) - (value.behind ?? 0));
+      return;
+    }
+    case "abort":
+      return await people((one) => one.abort(value));
+    case "finish":
+      return await people((one) => one.finish(value));
+    case "pause":
+      return await people((one) => one.pause(value));
+    case "resume":
+      return await people((one) => one.resume(value));
+    case "accept":
+      return await people((one) => one.accept(value));
+    case "reject":
+      return await people((one) => one.reject(value));
+    case "decommission":
+      return await people((one) => one.decommission(value));
+    case "move_to_group":
+      return await people((one) => one.moveToGroup(value.device, value.group));
+    case "delete_release":
+      return await people((one) => one.deleteRelease(value));
+    case "kill_server":
+      return world.killServer(value.back_after);
+    case "start_fault":
+    case "stop_fault":
+      world.plan.turn(value, action === "start_fault");
+      world.setClocks();
+      return;
+  }
+}

@@ -1,0 +1,83 @@
+import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upkeep/shared/protocol";
+import type { StateName } from "upkeep";
+import type { RequestKind } from "../../control/requests.ts";
+
+/** Something that happened in a run, whatever way it was run in. Devices and deployments go by their names in the file. */
+export type Happening =
+  /** The device's deployment has this status at the server, from now on. */
+  | {
+      readonly kind: "status";
+      readonly device: string;
+      readonly deployment: string;
+      readonly status: DeviceDeploymentStatus;
+    }
+  | { readonly kind: "deployment"; readonly deployment: string; readonly status: DeploymentStatus }
+  /** The agent entered a state; `undefined`: its update is over, or rests. */
+  | { readonly kind: "state"; readonly device: string; readonly state: StateName | undefined }
+  /** The device asked the server something and was answered. */
+  | {
+      readonly kind: "exchange";
+      readonly device: string;
+      readonly request: RequestKind;
+      /** Absent: there was no answer; `fault` tells why. */
+      readonly status?: number;
+      readonly fault?: string;
+      /** What was reported, of a status. */
+      readonly reported?: string;
+    }
+  | {
+      readonly kind: "log";
+      readonly device: string;
+      readonly deployment: string;
+      readonly messages: readonly LogMessage[];
+    }
+  /** So much of an artifact has been taken in by the agent. */
+  | { readonly kind: "received"; readonly device: string; readonly receivedBytes: number }
+  /** So many bytes of an artifact came over the network just now. */
+  | { readonly kind: "bytes"; readonly device: string; readonly bytes: number }
+  /** What is installed for good, and really there. */
+  | { readonly kind: "runs"; readonly device: string; readonly software: string }
+  | { readonly kind: "module"; readonly device: string; readonly call: string }
+  | { readonly kind: "boot"; readonly device: string; readonly software?: string }
+  | { readonly kind: "down"; readonly device: string; readonly why: string }
+  /** A fault happened. */
+  | { readonly kind: "fault"; readonly device?: string; readonly fault: string }
+  /** The timeline did something. */
+  | { readonly kind: "action"; readonly device?: string; readonly what: string }
+  /** A line of the agent's log. */
+  | { readonly kind: "line"; readonly device: string; readonly line: string };
+
+/** A happening with its moment, in milliseconds after the start. */
+export type RunEvent = Happening & { readonly atMs: number };
+
+/** All that happened so far, and whoever wants to know of what happens next. */
+export class History {
+  readonly #now: () => number;
+  readonly #events: RunEvent[] = [];
+  readonly #watchers = new Set<(event: RunEvent) => void>();
+
+  /** @param now Milliseconds after the start. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get events(): readonly RunEvent[] {
+    return this.#events;
+  }
+
+  get nowMs(): number {
+    return Math.round(this.#now());
+  }
+
+  add(happening: Happening): void {
+    const event = { ...happening, atMs: this.nowMs };
+    this.#events.push(event);
+    for (const watch of [...this.#watchers]) watch(event);
+  }
+
+  /** @returns What ends it. */
+  watch(watcher: (event: RunEvent) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+}

@@ -1,0 +1,95 @@
+import type { Scenario } from "../file/index.ts";
+import { World, type WorldOptions } from "../world/world.ts";
+import type { RunResult } from "./result.ts";
+import { Timeline } from "./timeline.ts";
+import { isNever, judge, type RunRecord } from "./verdict.ts";
+
+/** When all has come that was expected, so much more passes: for what must not come. */
+const AFTERWARDS_MS = 600_000;
+/** How often it is looked whether all has come. */
+const LOOK_MS = 60_000;
+
+/** A run in virtual time. */
+export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
+  readonly traceHash: string;
+  /** Each call on the doors of the devices and each happening, a line each. */
+  readonly trace: readonly string[];
+}
+
+/** Run a scenario in virtual time. Rejects if the simulation itself fails. */
+export async function runSimulated(scenario: Scenario, options: WorldOptions): Promise<SimulatedRun> {
+  const world = await World.open(scenario, options);
+  try {
+    await world.time.until(untilItsEnd(world));
+    const record = await recordOf(world);
+    const verdicts = scenario.expect.flatMap((expectation) => judge(expectation, record));
+    return {
+      scenario,
+      mode: "simulated",
+      passed: verdicts.every(({ met }) => met),
+      verdicts,
+      events: [...world.history.events],
+      software: new Map([...record.devices].map(([name, { software }]) => [name, software])),
+      simulatedMs: record.nowMs,
+      traceHash: world.trace.hash(),
+      trace: world.trace.lines,
+    };
+  } finally {
+    await world.close();
+  }
+}
+
+/** Resolves when the scenario is over; rejects if something goes wrong that is no part of it. */
+function untilItsEnd(world: World): Promise<void> {
+  const { scenario, time } = world;
+  return new Promise((resolve, reject) => {
+    const timeline = new Timeline(world, reject);
+    timeline.begin(scenario);
+    world.start();
+    time.after(scenario.ends.boundMs, resolve);
+    if (scenario.ends.early) lookForTheEnd(world, timeline, resolve, reject);
+  });
+}
+
+/** Looks now and then whether everything has come, and leaves some time for what must not come. */
+function lookForTheEnd(world: World, timeline: Timeline, resolve: () => void, reject: (error: unknown) => void): void {
+  const { scenario, time } = world;
+  const afterwardsMs = AFTERWARDS_MS + Math.max(...scenario.fleet.map(({ poll }) => poll));
+  const positive = scenario.expect.filter((expectation) => !isNever(expectation));
+  let checked = -1;
+  const look = async (): Promise<boolean> => {
+    const { length } = world.history.events;
+    if (!timeline.isDone || length === checked) return false;
+    checked = length;
+    const atRest = [...world.devices.values()].every(({ state }) => state === undefined);
+    if (!atRest) return false;
+    const record = await time.hold(recordOf(world));
+    return positive.length > 0 && positive.every((expectation) => judge(expectation, record).every(({ met }) => met));
+  };
+  const again = (): void => {
+    time.after(LOOK_MS, () => {
+      look().then((done) => {
+        if (done) time.after(afterwardsMs, resolve);
+        else again();
+      }, reject);
+    });
+  };
+  again();
+}
+
+async function recordOf(world: World): Promise<RunRecord> {
+  const deployments = new Map<string, NonNullable<Awaited<ReturnType<World["deployment"]>>>>();
+  for (const { name } of world.scenario.deployments) {
+    const found = await world.deployment(name);
+    if (found !== undefined) deployments.set(name, found);
+  }
+  return {
+    startMs: world.scenario.starts,
+    nowMs: world.time.nowMs,
+    events: world.history.events,
+    devices: new Map(
+      [...world.devices].map(([name, device]) => [name, { software: device.software, provides: device.provides }]),
+    ),
+    deployments,
+  };
+}

@@ -1,0 +1,66 @@
+import { type Deployment, instantMs, type Scenario, type TimelineEntry, type Trigger } from "../file/index.ts";
+import type { World } from "../world/world.ts";
+import { act } from "./actions.ts";
+import { EventMatcher } from "./matching.ts";
+
+/** Everything that a scenario does by itself: deployments, and what stands in its timeline. */
+export class Timeline {
+  readonly #world: World;
+  /** What has not begun yet. */
+  #waiting = 0;
+  #underWay = 0;
+  readonly #failed: (error: unknown) => void;
+
+  /** @param failed Told of what goes wrong that is no part of the story. */
+  constructor(world: World, failed: (error: unknown) => void) {
+    this.#world = world;
+    this.#failed = failed;
+  }
+
+  /** Nothing is left to be done. */
+  get isDone(): boolean {
+    return this.#waiting === 0 && this.#underWay === 0;
+  }
+
+  begin({ deployments, timeline, faults, starts }: Scenario): void {
+    for (const deployment of deployments) this.#when(deployment, starts, () => this.#deploy(deployment));
+    for (const entry of timeline) this.#when(entry, starts, () => act(this.#world, entry.do));
+    for (const { what, from, until } of faults)
+      if (what.fault === "wrong_clock") {
+        this.#world.setClocks();
+        for (const instant of [from, until])
+          if (instant !== undefined) this.#world.time.after(instantMs(instant, starts), () => this.#world.setClocks());
+      }
+  }
+
+  async #deploy(deployment: Deployment): Promise<void> {
+    this.#world.history.add({ kind: "action", what: `deployment ${deployment.name} is created` });
+    await this.#world.atServer((people) => people.deploy(deployment));
+  }
+
+  #when({ at, when }: Pick<TimelineEntry, "at" | "when">, startMs: number, action: () => Promise<void>): void {
+    this.#waiting++;
+    const run = (): void => {
+      this.#waiting--;
+      this.#underWay++;
+      action()
+        .catch(this.#failed)
+        .finally(() => {
+          this.#underWay--;
+        });
+    };
+    if (when === undefined) this.#world.time.after(at === undefined ? 0 : instantMs(at, startMs), run);
+    else this.#at(when, run);
+  }
+
+  /** Never from within what happens: whoever makes it happen is still at it. */
+  #at(trigger: Trigger, run: () => void): void {
+    const matcher = new EventMatcher(trigger);
+    let seen = 0;
+    const end = this.#world.history.watch((event) => {
+      if (!matcher.matches(event) || ++seen < (trigger.nth ?? 1)) return;
+      end();
+      this.#world.time.after(trigger.after ?? 0, run);
+    });
+  }
+}

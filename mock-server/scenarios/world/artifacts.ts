@@ -1,0 +1,118 @@
+import { loadSigningKey, writeArtifact } from "@upkeep/shared/artifact/write";
+import { COMPRESSORS } from "../../releases/compression.ts";
+import { MemorySink } from "../../releases/memory-sink.ts";
+import type { BAD_ARTIFACTS } from "../faults/vocabulary.ts";
+import type { ScenarioArtifact } from "../file/index.ts";
+import { rootImage } from "../simulation/index.ts";
+import { seededKeyPair } from "./keys.ts";
+
+/** The payload type of artifacts made on the fly, and the name of the update module of the devices. */
+export const PAYLOAD_TYPE = "software";
+/** An update module that no device has. */
+const UNKNOWN_TYPE = "unheard-of";
+
+export type Defect = (typeof BAD_ARTIFACTS)[number];
+
+/** Key pairs of a scenario: the one that devices trust, and one that nobody does. */
+export function signingKeys(seed: string) {
+  return { trusted: seededKeyPair(`${seed}/signing`), foreign: seededKeyPair(`${seed}/foreign`) };
+}
+
+function fileOf(name: string, content: Uint8Array) {
+  return {
+    name,
+    sizeBytes: content.length,
+    read: async function* () {
+      yield content;
+    },
+  };
+}
+
+/** A payload: tells which software it is, and whether it is whole. */
+export function payloadOf(
+  software: string,
+  { payload, boots }: Pick<ScenarioArtifact, "payload" | "boots">,
+): Uint8Array {
+  return rootImage({ software, boots, sizeBytes: payload });
+}
+
+/**
+ * The bytes of an artifact of a scenario.
+ * @param defect Made with this defect.
+ */
+export async function makeArtifact(
+  release: string,
+  artifact: ScenarioArtifact,
+  seed: string,
+  defect?: Defect,
+): Promise<Buffer> {
+  const sink = new MemorySink();
+  const provides = { "rootfs-image.version": release, ...artifact.provides };
+  const common = {
+    artifactName: release,
+    deviceTypes: defect === "wrong_device_type" ? ["quite-another"] : artifact.device_types,
+    clearsProvides: ["rootfs-image.*", ...artifact.clears_provides],
+    provides,
+    ...dependsOf(artifact),
+  };
+  const { trusted, foreign } = signingKeys(seed);
+  const key =
+    defect === "unsigned" ? undefined : defect === "wrong_signature" ? foreign : artifact.signed ? trusted : undefined;
+  const options = {
+    compressors: COMPRESSORS,
+    ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem) }),
+  };
+  if (artifact.empty) {
+    await writeArtifact({ kind: "bootstrap", ...common }, sink, options);
+    return sink.content;
+  }
+  const payload = payloadOf(release, artifact);
+  await writeArtifact(
+    {
+      kind: "module-image",
+      ...common,
+      compression: artifact.compression,
+      type: defect === "missing_module" ? UNKNOWN_TYPE : PAYLOAD_TYPE,
+      files: [fileOf("payload", payload)],
+      scripts: Object.entries(artifact.scripts).map(([name, code]) => ({ name, content: scriptOf(code) })),
+      noDefaultSoftwareVersion: true,
+    },
+    sink,
+    options,
+  );
+  return damaged(sink.content, payload, defect);
+}
+
+/** What a state script of a scenario is: it ends with this code. */
+export function scriptOf(code: number): Uint8Array {
+  return new TextEncoder().encode(`#!/bin/script ${code}\n`);
+}
+
+/** Depends on a name are a part of the header; the others are the payload's. A list is one of several. */
+function dependsOf({ depends }: ScenarioArtifact) {
+  const { artifact_name, ...others } = depends;
+  const names = artifact_name === undefined ? undefined : [artifact_name].flat();
+  const single = Object.entries(others).map(([name, value]) => [name, [value].flat()[0] ?? ""] as const);
+  return {
+    ...(names === undefined ? {} : { dependsArtifactNames: names }),
+    ...(single.length === 0 ? {} : { depends: Object.fromEntries(single) }),
+  };
+}
+
+function damaged(artifact: Buffer, payload: Uint8Array, defect: Defect | undefined): Buffer {
+  if (defect === "truncated") return artifact.subarray(0, Math.ceil(artifact.length * 0.8));
+  if (defect !== "corrupted") return artifact;
+  // In the filling of the payload, so that nothing but its checksum tells.
+  const start = artifact.indexOf(payload.subarray(0, 100));
+  const at = start < 0 ? artifact.length >> 1 : start + (payload.length >> 1);
+  const copy = Buffer.from(artifact);
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+}
+
+/** The same artifact with another content of the same size: what a server has that replaced an object. */
+export function otherObject(artifact: Uint8Array): Buffer {
+  const other = Buffer.from(artifact);
+  for (let at = other.length >> 2; at < other.length; at += 4096) other[at] = (other[at] ?? 0) ^ 0xff;
+  return other;
+}

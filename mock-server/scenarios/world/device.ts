@@ -1,0 +1,394 @@
+import { createLogger } from "@upkeep/shared/logging";
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { HttpRequest } from "@upkeep/shared/system";
+import type { RequestKind } from "../../control/requests.ts";
+import type { FaultPlan, FaultValue, Moment, Strike } from "../faults/index.ts";
+import type { History } from "../run/events.ts";
+import {
+  BOOT_LOADER_TOOLS,
+  type BootEnd,
+  type Chance,
+  EVERY_WRITE_TORN,
+  EVERY_WRITE_ZEROS,
+  EVERYTHING_KEPT,
+  EVERYTHING_LOST,
+  type Programs,
+  readRootImage,
+  SimulatedMachine,
+  type Survival,
+  survivalByChance,
+  type Trace,
+  type VirtualTime,
+  WRITES_LOST,
+} from "../simulation/index.ts";
+import { type AgentWraps, agentProgram } from "./agent.ts";
+import { diskError, touchesDisk } from "./disk-faults.ts";
+import {
+  bootLoaderOf,
+  CURRENT,
+  type FactorySettings,
+  factoryDisk,
+  IDENTITY_PROGRAM,
+  INVENTORY_PROGRAM,
+  MODULE_PROGRAM,
+  SCRIPT_PROGRAM,
+  STORE_FILE,
+} from "./factory.ts";
+import { moduleProgram, type ProgramFault, troubles } from "./module.ts";
+import { type UpdateMoment, UpdateMoments } from "./moments.ts";
+import { DeviceNetwork, type NetworkPort } from "./network.ts";
+
+const BOOT_MS = 20_000;
+const SERVICE_RESTART_MS = 5000;
+const CHUNK_BYTES = 64 * 1024;
+/** Agents that are started again and again have given up. */
+const RESTARTS_MAX = 500;
+
+export type LeftBehind = NonNullable<FaultValue<"power_cut">["leaves"]>;
+
+export interface DeviceParts extends FactorySettings {
+  readonly name: string;
+  readonly identity: string;
+  readonly time: VirtualTime;
+  readonly chance: Chance;
+  readonly startMs: number;
+  readonly plan: FaultPlan;
+  readonly history: History;
+  readonly trace: Trace;
+  readonly wraps: AgentWraps;
+  readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer"> & {
+    answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void>;
+  };
+}
+
+/** One device of a scenario: a machine with the true agent on it. */
+export class SimulatedDevice {
+  readonly name: string;
+  readonly identity: string;
+  readonly machine: SimulatedMachine;
+  /** The status that its deployment has at the server. */
+  status: DeviceDeploymentStatus | undefined;
+  /** Which one that is. */
+  deployment: string | undefined;
+  inventory: Readonly<Record<string, string | number | readonly string[]>>;
+  readonly #parts: DeviceParts;
+  readonly #moments: UpdateMoments;
+  #runs: string | undefined;
+  #booted: string | undefined;
+  #there: string | undefined;
+  #failedBoots = 0;
+  #outageMs = BOOT_MS;
+  #isOff = false;
+  #switchOn: () => void = () => undefined;
+
+  constructor(parts: DeviceParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.identity = parts.identity;
+    this.inventory = parts.row.inventory;
+    this.#moments = new UpdateMoments((moment) => this.#reached(moment));
+    const network = this.#network();
+    const { time, chance, startMs, trace, row } = parts;
+    this.machine = new SimulatedMachine({
+      name: this.name,
+      time,
+      chance,
+      trace,
+      disk: factoryDisk(parts),
+      wallClockMs: startMs,
+      chunkBytes: CHUNK_BYTES,
+      programs: this.#programs(),
+      peer: network.peer,
+      weather: network.weather,
+      ...(row.module.kind === "slots" ? { bootLoader: bootLoaderOf(parts, (_, isNew) => this.#crashes(isNew)) } : {}),
+      power: this.#powerManners(),
+      observer: {
+        before: (call) => this.#moments.before(call),
+        after: (call) => this.#moments.after(call),
+        fault: (call) => {
+          if (!touchesDisk(call)) return undefined;
+          const [strike] = parts.plan.strikes("call", this.#moment(), (one) => diskError(one, call) !== undefined);
+          return strike === undefined ? undefined : diskError(strike, call);
+        },
+      },
+    });
+  }
+
+  /** The agent's state while it updates. */
+  get state() {
+    return this.#moments.state;
+  }
+
+  /** What is installed for good: what is really there, if the agent says the same. */
+  get software(): string {
+    const says = this.provides.artifact_name ?? "nothing";
+    const there = this.#there ?? "nothing that is whole";
+    return there === says ? there : `${there}, and the agent says ${says}`;
+  }
+
+  get provides(): Readonly<Record<string, string>> {
+    const node = this.machine.disk.find(STORE_FILE);
+    if (node?.kind !== "file") return {};
+    const { provides } = JSON.parse(new TextDecoder().decode(node.content.bytes)) as {
+      provides: Readonly<Record<string, string>> | null;
+    };
+    return provides ?? {};
+  }
+
+  /** Runs until the end of the world. */
+  async live(): Promise<void> {
+    const { row } = this.#parts;
+    if (row.switched_on > 0) await this.#pass(row.switched_on);
+    const program = agentProgram({
+      log: this.#log(),
+      onProgress: (event) => {
+        this.#moments.progress(event);
+        if (event.kind === "state") this.#happened({ kind: "state", device: this.name, state: event.state });
+        else this.#happened({ kind: "received", device: this.name, receivedBytes: event.receivedBytes });
+      },
+      onRest: () => this.#rest(),
+      wraps: this.#parts.wraps,
+    });
+    for (let restarts = 0, warm = false; restarts < RESTARTS_MAX; ) {
+      const end: BootEnd = await (warm ? this.machine.restart(program) : this.#boot(program));
+      this.#moments.forget();
+      warm = end.kind === "killed" || end.kind === "threw" || end.kind === "returned";
+      this.#happened({ kind: "down", device: this.name, why: whyOf(end) });
+      if (end.kind === "brick") return;
+      if (warm) restarts++;
+      await this.#pass(warm ? SERVICE_RESTART_MS : this.#outageMs);
+      this.#outageMs = BOOT_MS;
+      // Somebody may have pulled the plug meanwhile.
+      if (!this.machine.up) warm = false;
+      while (this.#isOff)
+        await new Promise<void>((resolve) => {
+          this.#switchOn = resolve;
+        });
+    }
+    this.#happened({ kind: "down", device: this.name, why: `the agent ended ${RESTARTS_MAX} times` });
+  }
+
+  /** The power goes. @param forMs Until it comes back; the machine takes its time to start then. */
+  cutPower(leaves: LeftBehind | undefined, forMs: number): void {
+    if (!this.machine.up) return;
+    this.#outageMs = forMs + BOOT_MS;
+    this.machine.cutPower(this.#survival(leaves));
+    this.#moments.forget();
+  }
+
+  switchOff(): void {
+    this.#isOff = true;
+    this.cutPower(undefined, 0);
+  }
+
+  switchOn(): void {
+    this.#isOff = false;
+    this.#switchOn();
+  }
+
+  killAgent(): void {
+    this.machine.killProgram();
+  }
+
+  #boot(program: Parameters<SimulatedMachine["boot"]>[0]): Promise<BootEnd> {
+    const end = this.machine.boot(program);
+    this.#booted = this.machine.slot?.software;
+    const software = this.#look();
+    this.#happened({ kind: "boot", device: this.name, ...(software === undefined ? {} : { software }) });
+    return end;
+  }
+
+  /** What is really there, looked at whenever it may have become another one. */
+  #look(): string | undefined {
+    const node = this.#parts.row.module.kind === "slots" ? undefined : this.machine.disk.find(CURRENT);
+    this.#there = node?.kind === "file" ? readRootImage(node.content.bytes)?.software : this.#booted;
+    return this.#there;
+  }
+
+  /** The agent has come to rest: what is installed now is installed. */
+  #rest(): void {
+    const had = this.#moments.state;
+    this.#moments.leave();
+    if (had !== undefined) this.#happened({ kind: "state", device: this.name, state: undefined });
+    if (!this.machine.running) return;
+    if (had !== undefined) this.#look();
+    const { software } = this;
+    if (software === this.#runs) return;
+    this.#runs = software;
+    this.#happened({ kind: "runs", device: this.name, software });
+  }
+
+  #moment(request?: RequestKind): Moment {
+    const { time } = this.#parts;
+    return {
+      device: this.name,
+      atMs: time.nowMs,
+      state: this.#moments.state,
+      status: this.status,
+      ...(request === undefined ? {} : { request }),
+    };
+  }
+
+  /** A moment of an update has come: does the scenario do something to the machine now? */
+  #reached(moment: UpdateMoment): void {
+    const wanted = "step" in moment ? moment.step : moment.state;
+    const [strike] = this.#parts.plan.strikes(
+      "power",
+      this.#moment(),
+      (one) => isMomentary(one) && one.value[moment.when] === wanted,
+    );
+    if (strike === undefined || !isMomentary(strike)) return;
+    const where = "step" in moment ? `${moment.when} ${moment.step}` : `${moment.when} ${moment.state}`;
+    this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${where}` });
+    if (strike.fault === "power_cut") this.cutPower(strike.value.leaves, strike.value.for ?? BOOT_MS / 2);
+    else if (strike.fault === "watchdog_reboot") this.cutPower(undefined, 0);
+    else this.killAgent();
+  }
+
+  #survival(leaves: LeftBehind | undefined): Survival {
+    const { plan, chance } = this.#parts;
+    const torn = plan.strikes("power", this.#moment(), ({ fault }) => fault === "torn_write").length > 0;
+    switch (leaves ?? (torn ? "torn" : "nothing")) {
+      case "everything":
+        return EVERYTHING_KEPT;
+      case "torn":
+        return EVERY_WRITE_TORN;
+      case "zeros":
+        return EVERY_WRITE_ZEROS;
+      case "names":
+        return WRITES_LOST;
+      case "chance":
+        return survivalByChance(() => chance.fraction());
+      default:
+        return EVERYTHING_LOST;
+    }
+  }
+
+  #powerManners() {
+    const ignores = (): boolean =>
+      this.#parts.plan.strikes("power", this.#moment(), ({ fault }) => fault === "reboot_ignored").length > 0;
+    return {
+      get ignores(): boolean {
+        return ignores();
+      },
+    };
+  }
+
+  #crashes(isNew: boolean): boolean {
+    if (!isNew) return false;
+    const [strike] = this.#parts.plan.standing("boot", this.#moment());
+    if (strike === undefined || this.#failedBoots >= strike.value.times) return false;
+    this.#failedBoots++;
+    this.#happened({ kind: "fault", device: this.name, fault: "boot_failure" });
+    return true;
+  }
+
+  #log() {
+    return createLogger({
+      level: "info",
+      format: "journal",
+      now: () => this.machine.wallMs,
+      write: (line) => this.#happened({ kind: "line", device: this.name, line: line.trimEnd().replace(/^<\d>/, "") }),
+    });
+  }
+
+  #network(): DeviceNetwork {
+    const { plan, startMs, chance, network, history } = this.#parts;
+    const { name } = this;
+    return new DeviceNetwork({
+      chance: chance.fork("network"),
+      startMs,
+      wallMs: () => this.machine.wallMs,
+      ask: network.ask,
+      artifactWith: network.artifactWith,
+      killServer: network.killServer,
+      strikes: (kind) => {
+        const moment = this.#moment(kind);
+        const exchange = plan.strikes("exchange", moment);
+        const server = plan.strikes("server", moment);
+        for (const { fault } of [...exchange, ...server]) history.add({ kind: "fault", device: name, fault });
+        return { exchange, server };
+      },
+      answered: (request, kind, answer) => network.answered(name, request, kind, answer?.status),
+      failed: (request, fault) => history.add({ kind: "exchange", device: name, request, fault }),
+      arrived: (bytes) => history.add({ kind: "bytes", device: name, bytes }),
+    });
+  }
+
+  #programs(): Programs {
+    const { row } = this.#parts;
+    const module = moduleProgram(row.module, {
+      begins: (call) => {
+        this.#happened({ kind: "module", device: this.name, call });
+        return this.#programFaults("module_", (value) => value === call);
+      },
+      midway: (call) => this.#moments.midway(call),
+      ended: () => undefined,
+    });
+    return {
+      ...BOOT_LOADER_TOOLS,
+      [MODULE_PROGRAM]: ({ args: [, ...args], ...context }) => module({ ...context, args }),
+      [SCRIPT_PROGRAM]: async ({ args: [code = "0", path = ""], ...context }) => {
+        const script = path.slice(path.lastIndexOf("/") + 1);
+        const faults = this.#programFaults("script_", (set) => script.startsWith(`${set}_`));
+        await troubles(context, faults);
+        if (faults.has("retries")) return 21;
+        return faults.has("fails") ? 1 : Number(code);
+      },
+      [IDENTITY_PROGRAM]: async ({ stdout }) => {
+        for (const [key, value] of Object.entries(JSON.parse(this.identity) as Record<string, string>))
+          stdout(`${key}=${value}\n`);
+        return 0;
+      },
+      [INVENTORY_PROGRAM]: async ({ stdout }) => {
+        for (const [key, value] of Object.entries(this.inventory))
+          for (const one of [value].flat()) stdout(`${key}=${one}\n`);
+        return 0;
+      },
+    };
+  }
+
+  #programFaults(kind: "module_" | "script_", about: (value: string) => boolean): ReadonlySet<ProgramFault> {
+    const strikes = this.#parts.plan.strikes(
+      "program",
+      this.#moment(),
+      ({ fault, value }) => fault.startsWith(kind) && about(value),
+    );
+    for (const { fault, value } of strikes)
+      this.#happened({ kind: "fault", device: this.name, fault: `${fault} ${value}` });
+    return new Set(strikes.map(({ fault }) => fault.slice(kind.length) as ProgramFault));
+  }
+
+  #pass(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#parts.time.after(delayMs, resolve);
+    });
+  }
+
+  #happened(event: Parameters<History["add"]>[0]): void {
+    this.#parts.history.add(event);
+  }
+}
+
+type MomentaryStrike = Extract<Strike<"power">, { fault: "power_cut" | "watchdog_reboot" | "agent_killed" }>;
+
+function isMomentary(strike: Strike<"power">): strike is MomentaryStrike {
+  return strike.fault === "power_cut" || strike.fault === "watchdog_reboot" || strike.fault === "agent_killed";
+}
+
+function whyOf(end: BootEnd): string {
+  switch (end.kind) {
+    case "threw":
+      return `the agent ended: ${end.error instanceof Error ? end.error.message : String(end.error)}`;
+    case "killed":
+      return `the agent was ended by ${end.signal}`;
+    case "returned":
+      return "the agent ended";
+    case "rebooted":
+      return "reboot";
+    case "power-cut":
+      return "power cut";
+    case "brick":
+      return "nothing boots any more";
+  }
+}

@@ -1,0 +1,83 @@
+import type { Devices } from "../file/index.ts";
+import { BootLoader, type BootLoaderOptions, Disk, rootImage } from "../simulation/index.ts";
+import { PAYLOAD_TYPE, scriptOf } from "./artifacts.ts";
+
+/** Where a module that replaces a file has it. */
+export const CURRENT = "/data/software/current";
+/** Which slot the kernel was started from. */
+export const BOOTED_SLOT = "/run/booted-slot";
+export const SLOTS: Readonly<Record<number, string>> = { 2: "/dev/slot-2", 3: "/dev/slot-3" };
+export const DATASTORE = "/var/lib/mender";
+export const STORE_FILE = `${DATASTORE}/upkeep-store.json`;
+export const MODULE_PROGRAM = "/bin/update-module";
+export const IDENTITY_PROGRAM = "/bin/identity";
+export const INVENTORY_PROGRAM = "/bin/inventory";
+export const SCRIPT_PROGRAM = "/bin/script";
+const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
+/** Nothing runs there if nothing is said. */
+const FIRST_SOFTWARE = "v1";
+
+/** How the server is called in the simulated network. */
+export const SERVER_URL = "https://upkeep.example.com";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function put(disk: Disk, path: string, content: Uint8Array | string, mode = 0o644): void {
+  disk.makeDirectory(path.slice(0, path.lastIndexOf("/")), 0o755);
+  disk.write(disk.openForWriting(path, mode, true), 0, typeof content === "string" ? bytes(content) : content, path);
+}
+
+/** What a device leaves the factory with. */
+export interface FactorySettings {
+  readonly row: Devices;
+  /** PEM. */
+  readonly deviceKey: string;
+  /** PEM of the key that artifacts are signed with. */
+  readonly verifyKey: string;
+  /** The largest image that will be installed. */
+  readonly slotBytes: number;
+}
+
+export function bootLoaderOf(
+  { row, slotBytes }: Pick<FactorySettings, "row" | "slotBytes">,
+  crashes: NonNullable<BootLoaderOptions["crashes"]>,
+): BootLoader {
+  return new BootLoader({ slots: SLOTS, slotBytes, bootLimit: row.boot_limit, crashes });
+}
+
+/** The agent's configuration. */
+function configurationOf(row: Devices): Record<string, unknown> {
+  return {
+    ServerURL: SERVER_URL,
+    UpdatePollIntervalSeconds: Math.max(1, Math.round(row.poll / 1000)),
+    InventoryPollIntervalSeconds: Math.max(1, Math.round(row.inventory_poll / 1000)),
+    // A scenario tells instants; whoever wants them to vary says so.
+    PollJitterPercent: 0,
+    ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
+    ...row.config,
+  };
+}
+
+/** A device fresh from the factory. */
+export function factoryDisk(settings: FactorySettings): Disk {
+  const { row, deviceKey, verifyKey } = settings;
+  const disk = Disk.blank();
+  disk.addMount({ path: "/run", volatile: true });
+  disk.addMount({ path: "/proc", volatile: true });
+  const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };
+  const software = provides.artifact_name;
+  put(disk, "/etc/mender/mender.conf", JSON.stringify(configurationOf(row)));
+  put(disk, VERIFY_KEY, verifyKey);
+  put(disk, `${DATASTORE}/device_type`, `device_type=${row.type}\n`);
+  put(disk, `${DATASTORE}/mender-agent.pem`, deviceKey, 0o600);
+  put(disk, STORE_FILE, JSON.stringify({ version: 1, provides, update: null }));
+  put(disk, "/usr/share/mender/identity/mender-device-identity", `#!${IDENTITY_PROGRAM}\n`, 0o755);
+  put(disk, "/usr/share/mender/inventory/mender-inventory-scenario", `#!${INVENTORY_PROGRAM}\n`, 0o755);
+  if (!row.module.missing) put(disk, `/usr/share/mender/modules/v3/${PAYLOAD_TYPE}`, `#!${MODULE_PROGRAM}\n`, 0o755);
+  for (const [name, code] of Object.entries(row.scripts))
+    put(disk, `/etc/mender/scripts/${name}`, scriptOf(code), 0o755);
+  if (row.module.kind === "files") put(disk, CURRENT, rootImage({ software }));
+  else bootLoaderOf(settings, () => false).install(disk, { 2: rootImage({ software }) });
+  disk.syncAll();
+  return disk;
+}

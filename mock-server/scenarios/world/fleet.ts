@@ -1,0 +1,76 @@
+import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
+import { Chance } from "../simulation/index.ts";
+import { type Defect, makeArtifact, payloadOf, signingKeys } from "./artifacts.ts";
+import { seededKeyPair } from "./keys.ts";
+
+/** Who a device of a scenario is. */
+export interface DeviceIdentity {
+  readonly name: string;
+  readonly row: Devices;
+  /** JSON text, as the device sends it. */
+  readonly identity: string;
+  /** PEM. */
+  readonly privatePem: string;
+  readonly publicPem: string;
+}
+
+/** All devices of a scenario, in its order. */
+export function identitiesOf({ fleet, seed }: Scenario): DeviceIdentity[] {
+  let number = 0;
+  return fleet.flatMap((row) =>
+    deviceNames(row).map((name) => {
+      const digits = (++number).toString(16).padStart(8, "0").match(/../g) ?? [];
+      const identity = JSON.stringify({ mac: ["02", "00", ...digits].join(":") });
+      return { name, row, identity, ...seededKeyPair(`${seed}/${name}`) };
+    }),
+  );
+}
+
+/** Room for the largest payload of a scenario, and some more. */
+export function slotBytesOf({ releases }: Scenario): number {
+  const sizes = releases.flatMap(({ name, artifacts }) => artifacts.map((one) => payloadOf(name, one).length));
+  return Math.max(4096, ...sizes) + 1024;
+}
+
+/** Reads the file of an artifact. */
+export type ReadArtifact = (path: string) => Promise<Uint8Array>;
+
+/** The artifacts of a scenario's releases, each made once. */
+export class ReleaseArtifacts {
+  readonly #scenario: Scenario;
+  readonly #read: ReadArtifact;
+  readonly #made = new Map<string, Promise<Uint8Array>>();
+
+  constructor(scenario: Scenario, read: ReadArtifact) {
+    this.#scenario = scenario;
+    this.#read = read;
+  }
+
+  /** PEM of the key that signed ones are verified with. */
+  get verifyKey(): string {
+    return signingKeys(this.#scenario.seed).trusted.publicPem;
+  }
+
+  /** @param place Which artifact of which release, from 0. */
+  get(place: readonly [release: number, artifact: number], defect?: Defect): Promise<Uint8Array> {
+    const key = `${place.join("/")}/${defect ?? ""}`;
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make(place, defect);
+    this.#made.set(key, made);
+    return made;
+  }
+
+  async #make([release, artifact]: readonly [number, number], defect: Defect | undefined): Promise<Uint8Array> {
+    const found = this.#scenario.releases[release];
+    const wanted = found?.artifacts[artifact];
+    if (found === undefined || wanted === undefined) throw new Error(`there is no artifact ${release}/${artifact}`);
+    if (wanted.file !== undefined) return await this.#read(wanted.file);
+    return await makeArtifact(found.name, wanted, this.#scenario.seed, defect);
+  }
+}
+
+/** The chance of a part of a scenario's run. */
+export function chanceOf(seed: string, part: string): Chance {
+  return new Chance(`${seed}/${part}`);
+}

@@ -1,0 +1,192 @@
+import { sign } from "node:crypto";
+import { type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
+import type { FastifyInstance } from "fastify";
+import { DEFAULT_OPTIONS } from "../../api/options.ts";
+import { type Domain, openDomain } from "../../domain.ts";
+import { DownloadLinks } from "../../releases/links.ts";
+import { takeArtifact } from "../../releases/upload.ts";
+import { buildServer } from "../../server.ts";
+import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
+import { MemoryBlobs } from "./blobs.ts";
+import { SERVER_URL } from "./factory.ts";
+import { SILENT } from "./silent.ts";
+
+/** Parts of the server that a test replaces by ones of its own, made of the true ones: planted bugs. */
+export interface ServerWraps {
+  readonly domain?: (domain: Domain) => Domain;
+  /** The request as the application gets it, and its answer. */
+  readonly exchange?: (
+    request: HttpRequest,
+    answer: (request: HttpRequest) => Promise<SimulatedAnswer>,
+  ) => Promise<SimulatedAnswer>;
+}
+
+export interface ServerSettings {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  /** Milliseconds since the Unix epoch. */
+  readonly startMs: number;
+  readonly tokenLifeMs: number | undefined;
+  readonly linkLifeMs: number | undefined;
+  readonly wraps: ServerWraps;
+}
+
+const FAILING_FILES = new Proxy({} as System["files"], {
+  get: (_, name) => () =>
+    Promise.reject(new SystemError("ENOSYS", `the simulated server has no files: ${String(name)}`)),
+});
+
+/** The true server, with its records in memory, called without sockets. */
+export class SimulatedServer {
+  readonly domain: Domain;
+  readonly #settings: ServerSettings;
+  readonly #system: System;
+  readonly #blobs: MemoryBlobs;
+  #app: FastifyInstance;
+  #up = true;
+
+  private constructor(
+    settings: ServerSettings,
+    system: System,
+    domain: Domain,
+    blobs: MemoryBlobs,
+    app: FastifyInstance,
+  ) {
+    this.#settings = settings;
+    this.#system = system;
+    this.domain = domain;
+    this.#blobs = blobs;
+    this.#app = app;
+  }
+
+  static async open(settings: ServerSettings): Promise<SimulatedServer> {
+    const system = doorOf(settings);
+    const { tokenLifeMs, wraps } = settings;
+    const opened = await openDomain({
+      system,
+      storage: { memory: true },
+      ...(tokenLifeMs === undefined ? {} : { options: { deviceTokenLifeMs: tokenLifeMs } }),
+    });
+    const domain = wraps.domain?.(opened) ?? opened;
+    const blobs = new MemoryBlobs(system.clock.now);
+    return new SimulatedServer(settings, system, domain, blobs, await build(settings, system, domain, blobs));
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  kill(): void {
+    this.#up = false;
+  }
+
+  /** Start it again: what it had in memory, apart from its records, is gone. */
+  async start(): Promise<void> {
+    if (this.#up) return;
+    await this.#app.close();
+    this.#app = await build(this.#settings, this.#system, this.domain, this.#blobs);
+    this.#up = true;
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close();
+    await this.domain.close();
+  }
+
+  /** @returns The new artifact's id. */
+  async upload(content: Uint8Array): Promise<string> {
+    const source = (async function* () {
+      yield content;
+    })();
+    return await takeArtifact(
+      { content: source, description: "", sizeBytes: content.length },
+      { system: this.#system, blobs: this.#blobs, record: (artifact) => this.domain.artifacts.insert(artifact) },
+    );
+  }
+
+  /** Make a device known, and let it in if it is to be. @returns Its id. */
+  async admit(
+    device: { readonly identity: string; readonly privatePem: string; readonly publicPem: string },
+    accept: boolean,
+  ): Promise<string> {
+    const body = Buffer.from(JSON.stringify({ id_data: device.identity, pubkey: device.publicPem }));
+    const signature = sign(null, body, device.privatePem).toString("base64");
+    // It is not accepted yet: the answer is no.
+    await this.domain.authentication.authorize({ body, signature }).then(
+      () => undefined,
+      () => undefined,
+    );
+    const known = await this.domain.devices.withIdentity(device.identity);
+    if (known === undefined) throw new Error(`the device ${device.identity} could not be made known`);
+    if (accept) await this.setStatus(known.id, "accepted");
+    return known.id;
+  }
+
+  async setStatus(deviceId: string, status: "accepted" | "rejected"): Promise<void> {
+    const { authSets } = await this.domain.devices.get(deviceId);
+    for (const { id } of authSets) await this.domain.devices.setAuthSetStatus(deviceId, id, status);
+  }
+
+  /** `undefined`: nobody listens. */
+  async ask(request: HttpRequest): Promise<SimulatedAnswer | undefined> {
+    if (!this.#up) return undefined;
+    const exchange = this.#settings.wraps.exchange;
+    const inject = (one: HttpRequest) => this.#inject(one);
+    return await (exchange === undefined ? inject(request) : exchange(request, inject));
+  }
+
+  async #inject({ method, url, headers, body }: HttpRequest): Promise<SimulatedAnswer> {
+    const { host, pathname, search } = new URL(url);
+    const answer = await this.#app.inject({
+      method,
+      url: `${pathname}${search}`,
+      headers: { host, ...headers },
+      ...(body === undefined ? {} : { payload: typeof body === "string" ? body : Buffer.from(body) }),
+    });
+    const answered: Record<string, string | readonly string[]> = {};
+    for (const [name, value] of Object.entries(answer.headers))
+      if (value !== undefined) answered[name] = Array.isArray(value) ? value : String(value);
+    return { status: answer.statusCode, headers: answered, body: answer.rawPayload };
+  }
+}
+
+function doorOf({ time, random, startMs }: ServerSettings): System {
+  const clock = { now: () => startMs + time.nowMs, monotonic: () => time.nowMs };
+  const refuse = () => Promise.reject(new SystemError("ENOSYS", "the simulated server cannot do that"));
+  return {
+    clock,
+    timers: {
+      after: (delayMs, action) => time.after(delayMs, action),
+      sleep: (delayMs) =>
+        new Promise((resolve) => {
+          time.after(delayMs, resolve);
+        }),
+    },
+    random,
+    files: FAILING_FILES,
+    cron: { fault: refuse, matches: refuse, schedule: refuse },
+    network: { request: refuse },
+    processes: { start: refuse, onSignal: () => () => undefined },
+    power: { reboot: refuse },
+  };
+}
+
+function build(
+  { linkLifeMs }: ServerSettings,
+  system: System,
+  domain: Domain,
+  blobs: MemoryBlobs,
+): Promise<FastifyInstance> {
+  return buildServer({
+    system,
+    domain,
+    blobs,
+    links: new DownloadLinks(domain.linkSecret, system.clock.now),
+    options: {
+      ...DEFAULT_OPTIONS,
+      publicUrl: SERVER_URL,
+      ...(linkLifeMs === undefined ? {} : { downloadLinkLifeMs: linkLifeMs }),
+    },
+    logger: SILENT,
+  });
+}

@@ -1,0 +1,255 @@
+import type { HttpRequest } from "@upkeep/shared/system";
+import { Housekeeping } from "../../cli/housekeeping.ts";
+import type { RequestKind } from "../../control/requests.ts";
+import type { ChangeEvent } from "../../domain.ts";
+import { FaultPlan, plannedFaults } from "../faults/index.ts";
+import type { Scenario } from "../file/index.ts";
+import { type Happening, History } from "../run/events.ts";
+import { Trace, VirtualTime } from "../simulation/index.ts";
+import { Administration } from "./administration.ts";
+import type { AgentWraps } from "./agent.ts";
+import type { Defect } from "./artifacts.ts";
+import { SimulatedDevice } from "./device.ts";
+import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
+import { type ServerWraps, SimulatedServer } from "./server.ts";
+import { SILENT } from "./silent.ts";
+
+const EVENTS_MAX = 10_000;
+
+export interface WorldOptions {
+  /** Reads the file of an artifact that a scenario names. */
+  readonly readArtifact: ReadArtifact;
+  /** Parts of agent and server that are exchanged: planted bugs. */
+  readonly agent?: AgentWraps;
+  readonly server?: ServerWraps;
+}
+
+/** A scenario's fleet and its server, in virtual time. */
+export class World {
+  readonly time: VirtualTime;
+  readonly trace = new Trace();
+  readonly history: History;
+  readonly plan: FaultPlan;
+  readonly scenario: Scenario;
+  readonly people: Administration;
+  readonly #server: SimulatedServer;
+  readonly #artifacts: ReleaseArtifacts;
+  readonly #devices = new Map<string, SimulatedDevice>();
+  readonly #deviceIds = new Map<string, string>();
+  /** Which artifact of the scenario has this id at the server. */
+  readonly #places = new Map<string, readonly [release: number, artifact: number]>();
+  #housekeeping: Housekeeping | undefined;
+  #lastEvent = 0;
+
+  private constructor(scenario: Scenario, options: WorldOptions, time: VirtualTime, server: SimulatedServer) {
+    this.scenario = scenario;
+    this.time = time;
+    this.history = new History(() => time.nowMs);
+    this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
+    this.#server = server;
+    this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact);
+    this.people = new Administration(server, scenario.starts, this.#deviceIds);
+    this.#housekeeping = this.#keepHouse();
+    this.history.watch((event) => this.trace.add(event.atMs, "scenario", JSON.stringify(event)));
+  }
+
+  /** Make the fleet, the releases and the server. Nothing runs yet. */
+  static async open(scenario: Scenario, options: WorldOptions): Promise<World> {
+    const time = new VirtualTime();
+    const server = await SimulatedServer.open({
+      time,
+      random: chanceOf(scenario.seed, "server"),
+      startMs: scenario.starts,
+      tokenLifeMs: scenario.server.token_life,
+      linkLifeMs: scenario.server.link_life,
+      wraps: options.server ?? {},
+    });
+    const world = new World(scenario, options, time, server);
+    await world.#prepare(options.agent ?? {});
+    return world;
+  }
+
+  get devices(): ReadonlyMap<string, SimulatedDevice> {
+    return this.#devices;
+  }
+
+  device(name: string): SimulatedDevice {
+    const device = this.#devices.get(name);
+    if (device === undefined) throw new Error(`there is no device ${name}`);
+    return device;
+  }
+
+  /** Everything begins. */
+  start(): void {
+    for (const device of this.#devices.values()) void device.live();
+  }
+
+  async close(): Promise<void> {
+    for (const { machine } of this.#devices.values()) machine.powerOff();
+    await this.#housekeeping?.stop();
+    await this.#server.close();
+  }
+
+  /** The server is killed, and started again after so long. */
+  killServer(backAfterMs: number): void {
+    if (!this.#server.up) return;
+    this.#server.kill();
+    void this.#housekeeping?.stop();
+    this.history.add({ kind: "action", what: "the server is killed" });
+    this.time.after(backAfterMs, () => {
+      void this.time.hold(this.#server.start()).then(() => {
+        this.#housekeeping = this.#keepHouse();
+        this.history.add({ kind: "action", what: "the server has started again" });
+      });
+    });
+  }
+
+  /** Something that people do at the server, and what comes of it. */
+  async atServer(action: (people: Administration) => Promise<void>): Promise<void> {
+    await this.time.hold(action(this.people));
+    await this.time.hold(this.#notice());
+  }
+
+  /** What the server says of a deployment at the end. */
+  async deployment(name: string) {
+    const id = this.people.deploymentId(name);
+    if (id === undefined) return undefined;
+    const { deployments } = this.#server.domain;
+    const [{ status }, statistics] = [await deployments.get(id), await deployments.statistics(id)];
+    return { status, statistics };
+  }
+
+  /** Set the wall clocks of devices as the faults have it now. */
+  setClocks(): void {
+    for (const [name, { machine }] of this.#devices) {
+      const moment = { device: name, atMs: this.time.nowMs };
+      const [strike] = this.plan.standing("clock", moment);
+      const wrongMs = strike === undefined ? 0 : (strike.value.ahead ?? 0) - (strike.value.behind ?? 0);
+      const wallMs = this.scenario.starts + this.time.nowMs + wrongMs;
+      if (machine.wallMs === wallMs || (strike === undefined && !this.#clocks.has(name))) continue;
+      this.#clocks.add(name);
+      machine.setWallClock(wallMs);
+      if (strike !== undefined) this.history.add({ kind: "fault", device: name, fault: "wrong_clock" });
+    }
+  }
+
+  readonly #clocks = new Set<string>();
+
+  async #prepare(agent: AgentWraps): Promise<void> {
+    const { scenario, time } = this;
+    for (const [release, { artifacts }] of scenario.releases.entries())
+      for (const artifact of artifacts.keys()) {
+        const content = await this.#artifacts.get([release, artifact]);
+        this.#places.set(await this.#server.upload(content), [release, artifact]);
+      }
+    const slotBytes = slotBytesOf(scenario);
+    for (const device of identitiesOf(scenario)) {
+      const { name, row, identity, privatePem } = device;
+      const id = await this.#server.admit(device, row.accept);
+      this.#deviceIds.set(name, id);
+      if (row.group !== undefined) await this.people.moveToGroup(name, row.group);
+      this.#devices.set(
+        name,
+        new SimulatedDevice({
+          name,
+          row,
+          identity,
+          deviceKey: privatePem,
+          verifyKey: this.#artifacts.verifyKey,
+          slotBytes,
+          time,
+          chance: chanceOf(scenario.seed, `device ${name}`),
+          startMs: scenario.starts,
+          plan: this.plan,
+          history: this.history,
+          trace: this.trace,
+          wraps: agent,
+          network: {
+            ask: (request) => this.#server.ask(request),
+            artifactWith: (url, defect) => this.#artifactWith(url, defect),
+            killServer: (backAfterMs) => this.killServer(backAfterMs),
+            answered: (from, request, kind, status) => this.#answered(from, request, kind, status),
+          },
+        }),
+      );
+    }
+    await this.#notice();
+  }
+
+  /** Looks for silent devices, where a deployment has a limit for that: it would look very often, for nothing. */
+  #keepHouse(): Housekeeping | undefined {
+    if (this.scenario.deployments.every(({ silent_after }) => silent_after === undefined)) return undefined;
+    const { domain } = this.#server;
+    const timers = {
+      after: (delayMs: number, action: () => void) => this.time.after(delayMs, action),
+      sleep: () => Promise.reject(new Error("nobody sleeps here")),
+    };
+    const deployments = {
+      failSilent: async () => {
+        const failed = await this.time.hold(domain.deployments.failSilent());
+        if (failed > 0) await this.time.hold(this.#notice());
+        return failed;
+      },
+    };
+    return new Housekeeping(deployments, timers, SILENT);
+  }
+
+  async #artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined> {
+    for (const [id, place] of this.#places) if (url.includes(id)) return await this.#artifacts.get(place, defect);
+    return undefined;
+  }
+
+  /** The server has answered a device. */
+  async #answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void> {
+    const reported = kind === "status" ? reportedIn(request.body) : undefined;
+    this.history.add({
+      kind: "exchange",
+      device,
+      request: kind,
+      ...(status === undefined ? { fault: "nobody listens" } : { status }),
+      ...(reported === undefined ? {} : { reported }),
+    });
+    await this.#notice();
+  }
+
+  /** Take notice of what has changed at the server. */
+  async #notice(): Promise<void> {
+    const { events } = this.#server.domain;
+    for (const event of await events.after(this.#lastEvent, EVENTS_MAX)) {
+      this.#lastEvent = event.number;
+      const happening = await this.#happeningOf(event);
+      if (happening === undefined) continue;
+      if (happening.kind === "status") {
+        const device = this.device(happening.device);
+        if (device.status === happening.status && device.deployment === happening.deployment) continue;
+        device.status = happening.status;
+        device.deployment = happening.deployment;
+      }
+      this.history.add(happening);
+    }
+  }
+
+  async #happeningOf({ kind, subject, related = "", status }: ChangeEvent): Promise<Happening | undefined> {
+    const deployment = this.people.deploymentName(subject);
+    if (deployment === undefined) return undefined;
+    if (kind === "deployment")
+      return { kind, deployment, status: status as Extract<Happening, { kind: "deployment" }>["status"] };
+    const device = [...this.#deviceIds].find(([, id]) => id === related)?.[0];
+    if (device === undefined) return undefined;
+    if (kind === "device_deployment")
+      return { kind: "status", device, deployment, status: status as Extract<Happening, { kind: "status" }>["status"] };
+    if (kind !== "deployment_log") return undefined;
+    return { kind: "log", device, deployment, messages: await this.#server.domain.deployments.log(subject, related) };
+  }
+}
+
+function reportedIn(body: HttpRequest["body"]): string | undefined {
+  const text = typeof body === "string" ? body : new TextDecoder().decode(body);
+  try {
+    const { status } = JSON.parse(text) as { status?: unknown };
+    return typeof status === "string" ? status : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
