@@ -27,9 +27,25 @@ export function isOwnDevice({ datastore, root }: Globals): boolean {
   return datastore === undefined && root === undefined;
 }
 
-/** Update modules are programs of their own, started elsewhere: ours must look below the same root. */
-export function tellModules({ root }: Pick<Globals, "root">): void {
-  if (root !== undefined) process.env.UPKEEP_ROOT = resolve(root);
+/** In whose environment update modules find what the agent was started with, by the option's name. */
+const TOLD = { root: "UPKEEP_ROOT", config: "UPKEEP_CONFIG", fallbackConfig: "UPKEEP_FALLBACK_CONFIG" } as const;
+type Told = Pick<Globals, keyof typeof TOLD>;
+
+/** Update modules are programs of their own, started elsewhere: ours must look below the same root, and read the same files. */
+export function tellModules(options: Told): void {
+  for (const [name, variable] of Object.entries(TOLD) as [keyof Told, string][]) {
+    const path = options[name];
+    if (path !== undefined) process.env[variable] = resolve(path);
+  }
+}
+
+/** What an update module of ours was told, on its command line or by the agent that started it. */
+export function toldToModule(
+  options: Told,
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly [Name in keyof typeof TOLD]: string | undefined } {
+  const told = (name: keyof Told): string | undefined => options[name] ?? environment[TOLD[name]];
+  return { root: told("root"), config: told("config"), fallbackConfig: told("fallbackConfig") };
 }
 
 /** What a command ends with. */

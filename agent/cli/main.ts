@@ -58,7 +58,7 @@ function commandLine(words: readonly string[]) {
       },
       "log-format": { choices: ["human", "plain", "json", "journal"] as const, describe: "How each line is logged" },
     })
-    .middleware(({ root }) => tellModules({ root }))
+    .middleware(({ root, config, fallbackConfig }) => tellModules({ root, config, fallbackConfig }))
     .command(
       "daemon",
       "Update this device whenever its server has something for it",

@@ -13,6 +13,9 @@ export interface ModuleContext {
   readonly workTree: string;
   /** See `PathOptions.root`. */
   readonly root: string | undefined;
+  /** The configuration files that were named, if any. */
+  readonly config?: string | undefined;
+  readonly fallbackConfig?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** A line for the log. */
   readonly say: (line: string) => void;

@@ -17,13 +17,21 @@ export interface RootfsSettings {
 export interface SettingsPlace {
   /** See `PathOptions.root`. */
   readonly root?: string | undefined;
+  /** Files that were named, which must exist; otherwise those of the environment, or the default ones. */
+  readonly config?: string | undefined;
+  readonly fallbackConfig?: string | undefined;
   readonly workTree: string;
   /** Reads `MENDER_CONF_DIR` and `MENDER_DATASTORE_DIR`, as the reference module does. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+interface ConfigPlace {
+  readonly path: string;
+  readonly mustExist: boolean;
+}
+
 /** Fallback first, main file last: the later one wins. */
-function configFiles({ root, workTree, environment }: SettingsPlace): readonly [string, string] {
+function configFiles({ root, config, fallbackConfig, workTree, environment }: SettingsPlace): readonly ConfigPlace[] {
   const around = TREE.test(workTree) ? workTree.replace(TREE, "") : undefined;
   const datastore = environment.MENDER_DATASTORE_DIR ?? around;
   const defaults = systemPaths({
@@ -31,7 +39,11 @@ function configFiles({ root, workTree, environment }: SettingsPlace): readonly [
     ...(datastore === undefined ? {} : { datastore }),
   });
   const { MENDER_CONF_DIR: directory } = environment;
-  return [defaults.fallbackConfigFile, directory === undefined ? defaults.configFile : `${directory}/mender.conf`];
+  const main = directory === undefined ? defaults.configFile : `${directory}/mender.conf`;
+  return [
+    { path: fallbackConfig ?? defaults.fallbackConfigFile, mustExist: fallbackConfig !== undefined },
+    { path: config ?? main, mustExist: config !== undefined },
+  ];
 }
 
 /** The kernel's name of a UBI volume has no directory; the tools want one. */
@@ -39,19 +51,23 @@ function withDirectory(partition: string): string {
   return partition.startsWith("ubi") ? `/dev/${partition}` : partition;
 }
 
-/** @throws AgentError `config-not-json`, `config-invalid` or `rootfs-not-configured`; a SystemError. */
+/** @throws AgentError `config-unreadable`, `config-not-json`, `config-invalid` or `rootfs-not-configured`; a SystemError. */
 export async function readRootfsSettings(files: Files, place: SettingsPlace): Promise<RootfsSettings> {
-  const paths = configFiles(place);
+  const places = configFiles(place);
   let partA: string | undefined;
   let partB: string | undefined;
-  for (const path of paths) {
+  for (const { path, mustExist } of places) {
     const text = await readTextFile(files, path, CONFIG_BYTES_MAX);
+    if (text === undefined && mustExist) {
+      throw new AgentError("config-unreadable", `the configuration ${path} does not exist`);
+    }
     if (text === undefined) continue;
     const { values } = parseConfigFile(text, path);
     // An empty text is the reference client's way to say: not set.
     partA = values.RootfsPartA || partA;
     partB = values.RootfsPartB || partB;
   }
+  const paths = places.map(({ path }) => path);
   return { partA: configured("RootfsPartA", partA, paths), partB: configured("RootfsPartB", partB, paths) };
 }
 

@@ -184,6 +184,24 @@ describe("updates by hand", () => {
     expect(stdout).toContain("The update needs a reboot of the device.\n");
   });
 
+  it("let the update module know which configuration they were given", async () => {
+    const module = join(root, "usr/share/mender/modules/v3/copy");
+    // The agent's own module, asked for what it cannot do without the right files.
+    const own = `"${process.execPath}" "${UPKEEP}" module rootfs-image ArtifactCommit "$2" 2>&1 || :`;
+    writeFileSync(module, readFileSync(module, "utf8").replace("esac", `  ArtifactCommit) ${own} ;;\nesac`));
+    const main = join(root, "other.conf");
+    const fallback = join(root, "fallback.conf");
+    writeFileSync(main, JSON.stringify({ RootfsPartA: "/dev/sda2" }));
+    writeFileSync(fallback, "{}");
+    const args = ["--config", main, "--fallback-config", fallback, "--log-level", "info"];
+    expect(upkeep(root, ...args, "install", await artifactFile("r7", "seven")).code).toBe(0);
+    const { code, stderr } = upkeep(root, ...args, "commit");
+    expect(code).toBe(0);
+    expect(stderr).toContain(`RootfsPartB is configured neither in ${fallback} nor in ${main}`);
+    const direct = upkeep(root, "--config", "/no/such.conf", "module", "rootfs-image", "ArtifactCommit", root);
+    expect(direct).toMatchObject({ code: 1, stderr: expect.stringContaining("/no/such.conf does not exist") });
+  });
+
   it("that fail leave the device as it was and say why", async () => {
     writeFileSync(join(root, "software"), "before");
     const wrong = upkeep(root, "install", await artifactFile("r5", "five", "other-board"));

@@ -173,6 +173,21 @@ describe("the settings", () => {
     expect(await settings("/anywhere", environment)).toEqual({ partA: "/dev/ubi0_0", partB: "/dev/ubi0_1" });
   });
 
+  it("come from the files that were named, which must be there", async () => {
+    put("data/mender.conf", '{"RootfsPartA": "/dev/sda2", "RootfsPartB": "/dev/sda3"}');
+    put("conf/mender.conf", '{"RootfsPartA": "/dev/sda2"}');
+    put("named.conf", '{"RootfsPartA": "/dev/sdb2"}');
+    const workTree = join(root, "data/modules/v3/payloads/0000/tree");
+    const environment = { MENDER_CONF_DIR: join(root, "conf") };
+    const named = (names: { config?: string; fallbackConfig?: string }) =>
+      readRootfsSettings(files, { root, workTree, environment, ...names });
+    expect(await named({ config: join(root, "named.conf") })).toEqual({ partA: "/dev/sdb2", partB: "/dev/sda3" });
+    await expect(named({ fallbackConfig: join(root, "named.conf") })).rejects.toThrow(
+      `RootfsPartB is configured neither in ${root}/named.conf nor in ${root}/conf/mender.conf`,
+    );
+    await expect(named({ config: join(root, "none.conf") })).rejects.toThrow(`${root}/none.conf does not exist`);
+  });
+
   it("name the key and the files where it is missing, and the value that is no path", async () => {
     await expect(settings()).rejects.toThrow(
       `RootfsPartA is configured neither in ${root}/data/mender.conf nor in ${root}/etc/mender/mender.conf`,
