@@ -22,6 +22,13 @@ describe("Of the sentences of the specification", () => {
     expect(new Set(numbers)).toEqual(new Set(Object.keys(SENTENCES)));
   });
 
+  test("those about the console are shown through the API", async () => {
+    const files = await shown();
+    const console = Object.entries(SENTENCES).filter(([, sentence]) => sentence.console === true);
+    expect(console.map(([number]) => number)).toEqual(["2.2", "3.1", "3.2", "6.6"]);
+    for (const [number] of console) expect(files.get(number), number).toContain("07-through-the-api.test.ts");
+  });
+
   test("the numbers have no gaps", () => {
     const sections = new Map<number, number[]>();
     for (const number of Object.keys(SENTENCES)) {
