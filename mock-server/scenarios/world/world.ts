@@ -38,6 +38,7 @@ export class World {
   readonly #deviceIds = new Map<string, string>();
   /** Which artifact of the scenario has this id at the server. */
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
+  readonly #openDeployments = new Set<string>();
   #housekeeping: Housekeeping | undefined;
   #lastEvent = 0;
 
@@ -190,6 +191,7 @@ export class World {
         if (failed > 0) await this.time.hold(this.#notice());
         return failed;
       },
+      removeAbandoned: () => this.time.hold(domain.deployments.removeAbandoned()),
     };
     return new Housekeeping(deployments, timers, SILENT);
   }
@@ -209,6 +211,8 @@ export class World {
       ...(status === undefined ? { fault: "nobody listens" } : { status }),
       ...(reported === undefined ? {} : { reported }),
     });
+    // Where no deployment is open, an answer of "nothing" has changed nothing.
+    if (kind === "poll" && status === 204 && this.#openDeployments.size === 0) return;
     await this.#notice();
   }
 
@@ -219,6 +223,7 @@ export class World {
       this.#lastEvent = event.number;
       const happening = await this.#happeningOf(event);
       if (happening === undefined) continue;
+      if (happening.kind === "deployment") this.#keepOpen(happening.deployment, happening.status !== "finished");
       if (happening.kind === "status") {
         const device = this.device(happening.device);
         if (device.status === happening.status && device.deployment === happening.deployment) continue;
@@ -227,6 +232,11 @@ export class World {
       }
       this.history.add(happening);
     }
+  }
+
+  #keepOpen(deployment: string, isOpen: boolean): void {
+    if (isOpen) this.#openDeployments.add(deployment);
+    else this.#openDeployments.delete(deployment);
   }
 
   async #happeningOf({ kind, subject, related = "", status }: ChangeEvent): Promise<Happening | undefined> {
