@@ -1,14 +1,22 @@
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { setExitStatus, standardError, standardOutput } from "../system/environment.ts";
-import { BEHAVIOUR_OPTIONS, REAL_OPTIONS, realSettingsOf } from "./fleet/settings.ts";
+import {
+  BEHAVIOUR_OPTIONS,
+  REAL_OPTIONS,
+  realSettingsOf,
+  SIMULATED_OPTIONS,
+  simulatedSettingsOf,
+} from "./fleet/settings.ts";
 import { tlsOptionsOf } from "./management.ts";
 
 const EPILOGUE = `Ranges are written LEAST..MOST, such as --poll 30s..5m or --speed 1MB..10MB: each device draws its own.
 The devices speak with the agent's own protocol client and daemon; what they download they throw away. The same
 seed brings back the same devices with the same keys, which are therefore no secret.
 The figures are written to standard output at the end, with --json as one JSON object. The exit status is 1 if
-more requests failed than --errors-max allows, or if a device was never let in.`;
+more requests failed than --errors-max allows, or if a device was never let in.
+--simulate needs no server: light devices and the true server in one process and in virtual time. The same seed
+gives the same run, which the digest in the summary proves.`;
 
 /** `upkeep-server fleet` */
 export function fleetCommand(system: System): CommandModule {
@@ -20,11 +28,13 @@ export function fleetCommand(system: System): CommandModule {
         .options({
           ...BEHAVIOUR_OPTIONS,
           ...REAL_OPTIONS,
+          ...SIMULATED_OPTIONS,
           json: { type: "boolean", describe: "Write the summary as JSON", default: false },
         })
         .epilogue(EPILOGUE),
     handler: async (args) => {
       const json = args.json === true;
+      if (args.simulate === true) return await simulate(system, args, json);
       const settings = realSettingsOf(args, await tlsOptionsOf(system, args));
       // The agent's code is loaded by these commands alone.
       const { runRealFleet } = await import("./fleet/real.ts");
@@ -42,4 +52,30 @@ export function fleetCommand(system: System): CommandModule {
       setExitStatus(failures.length === 0 ? 0 : 1);
     },
   };
+}
+
+async function simulate(system: System, args: Readonly<Record<string, unknown>>, json: boolean): Promise<void> {
+  const settings = simulatedSettingsOf(args);
+  const { runSimulatedFleet } = await import("./fleet/simulated.ts");
+  const { result, ...cost } = await runSimulatedFleet(system, settings, !json);
+  const { samples, snapshot, digest } = result;
+  const { exchangesInAll, updates } = snapshot;
+  const statuses = Object.fromEntries(
+    Object.entries(samples.at(-1)?.statuses ?? {}).filter(([, count]) => Number(count) > 0),
+  );
+  const { devices } = settings.plan.fleet;
+  if (json) {
+    const figures = { devices, days: settings.plan.days, exchanges: exchangesInAll, updates, statuses, digest };
+    standardOutput.write(`${JSON.stringify({ ...figures, ...cost })}\n`);
+    return;
+  }
+  const { seconds, processorSeconds, memoryMegabytes, deviceDaysPerSecond } = cost;
+  const counts = Object.entries(statuses).map(([status, count]) => `${count} ${status}`);
+  const lines = [
+    `${devices} devices for ${settings.plan.days} days: ${exchangesInAll} exchanges, ${updates.begun} updates`,
+    `at the end: ${counts.join(", ") || "no device had a deployment"}`,
+    `digest ${digest}`,
+    `${deviceDaysPerSecond} device-days a second: ${seconds} s, ${processorSeconds} s of processor time, ${memoryMegabytes} MB of memory`,
+  ];
+  standardOutput.write(`${lines.join("\n")}\n`);
 }

@@ -6,7 +6,7 @@ import {
   parseSizes,
   parseWeights,
 } from "../../../../mock-server/cli/fleet/ranges.ts";
-import { realSettingsOf } from "../../../../mock-server/cli/fleet/settings.ts";
+import { realSettingsOf, simulatedSettingsOf } from "../../../../mock-server/cli/fleet/settings.ts";
 
 const GIVEN = {
   devices: 3,
@@ -76,5 +76,46 @@ describe("the settings of a fleet", () => {
     [{ duration: "soon" }, '--duration "soon"'],
   ])("%j is refused", (wrong, message) => {
     expect(() => realSettingsOf({ ...GIVEN, ...wrong }, {})).toThrow(message);
+  });
+});
+
+describe("the settings of a simulated fleet", () => {
+  const simulated = {
+    ...GIVEN,
+    server: undefined,
+    connections: 256,
+    poll: undefined,
+    days: 7,
+    "deploy-at": "12h",
+    phases: "1%,10%@1d,rest@2d",
+    retries: 0,
+    "artifact-size": "4MB",
+    accept: false,
+  };
+
+  test("have intervals of their own, and phases", () => {
+    expect(simulatedSettingsOf(simulated).plan).toMatchObject({
+      fleet: { pollMs: { least: 43_200_000, most: 86_400_000 } },
+      phases: [
+        { percent: 1, afterMs: 0 },
+        { percent: 10, afterMs: 86_400_000 },
+        { percent: undefined, afterMs: 172_800_000 },
+      ],
+      artifactBytes: 4_000_000,
+    });
+    expect(simulatedSettingsOf({ ...simulated, phases: "rest" }).plan.phases).toEqual([
+      { percent: undefined, afterMs: 0 },
+    ]);
+  });
+
+  test.each([
+    [{ phases: "10%,50%@1d" }, '--phases "10%,50%@1d": must be shares with their beginning'],
+    [{ phases: "10%@1d,rest@2d" }, "--phases"],
+    [{ phases: "10%,rest" }, "--phases"],
+    [{ days: 0 }, "--days 0: must be a whole number from 1 to 366"],
+    [{ server: "http://x" }, "--server is for real servers, and --simulate has none"],
+    [{ accept: true }, "--accept is for real servers"],
+  ])("%j is refused", (wrong, message) => {
+    expect(() => simulatedSettingsOf({ ...simulated, ...wrong })).toThrow(message);
   });
 });

@@ -1,0 +1,69 @@
+import { isSystemError, type System } from "@upkeep/shared/system";
+import { plotStatuses } from "../../scenarios/fleet/simulated/plot.ts";
+import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simulated/simulation.ts";
+import { absolutePath } from "../../system/environment.ts";
+import { memoryBytes, processorMs } from "../../system/usage.ts";
+import { CommandError } from "../failure.ts";
+import { openLiveText } from "./live-text.ts";
+import type { SimulatedSettings } from "./settings.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What a simulation came to, and what it cost. */
+export interface SimulatedRun {
+  readonly result: SimulationResult;
+  readonly seconds: number;
+  readonly processorSeconds: number;
+  readonly memoryMegabytes: number;
+  readonly deviceDaysPerSecond: number;
+}
+
+/** Simulate a fleet, and write the plot if one is wanted. @throws CommandError */
+export async function runSimulatedFleet(
+  { clock, files }: Pick<System, "clock" | "files">,
+  { plan, plot }: SimulatedSettings,
+  showLive: boolean,
+): Promise<SimulatedRun> {
+  const live = openLiveText(showLive);
+  const begun = clock.monotonic();
+  const usedBefore = processorMs();
+  let mostBytes = 0;
+  try {
+    const result = await simulateFleet(plan, (passedMs, { exchangesInAll, updates }) => {
+      mostBytes = Math.max(mostBytes, memoryBytes());
+      const days = (passedMs / DAY_MS).toFixed(2);
+      const { begun: started, succeeded, failed } = updates;
+      live.show([
+        `day ${days} of ${plan.days}: ${exchangesInAll} exchanges, ${started} updates begun, ${succeeded} succeeded, ${failed} failed`,
+      ]);
+    });
+    const seconds = (clock.monotonic() - begun) / 1000;
+    if (plot !== undefined) {
+      const title = `${plan.fleet.devices} devices, deployment in ${plan.phases.length} phase(s), seed ${plan.fleet.seed}`;
+      await write(files, plot, plotStatuses(result.samples, title));
+    }
+    return {
+      result,
+      seconds: Number(seconds.toFixed(1)),
+      processorSeconds: Number(((processorMs() - usedBefore) / 1000).toFixed(1)),
+      memoryMegabytes: Math.round(mostBytes / 1e6),
+      deviceDaysPerSecond: Math.round((plan.fleet.devices * plan.days) / seconds),
+    };
+  } finally {
+    live.clear();
+  }
+}
+
+async function write(files: System["files"], path: string, text: string): Promise<void> {
+  try {
+    const handle = await files.open(absolutePath(path), "write");
+    try {
+      await handle.write(Buffer.from(text));
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new CommandError(`--plot ${path}: cannot be written: ${error.message}`);
+  }
+}

@@ -1,0 +1,131 @@
+import { DEVICE_PATHS } from "@upkeep/shared/protocol";
+import type { HttpRequest, HttpResponse, Network } from "@upkeep/shared/system";
+import type { Answer } from "../../../api/answers.ts";
+import { authorizeRoutes } from "../../../api/devices/authorize.ts";
+import { deviceDeploymentRoutes } from "../../../api/devices/deployments.ts";
+import { deviceInventoryRoutes } from "../../../api/devices/inventory.ts";
+import { downloadRoutes } from "../../../api/download.ts";
+import { type ApiRequest, jsonBody, type Route } from "../../../api/route.ts";
+import { validated } from "../../../api/validation.ts";
+import type { Domain } from "../../../domain.ts";
+import { notFound, ServerError } from "../../../errors.ts";
+import { DownloadLinks } from "../../../releases/links.ts";
+import type { Blobs } from "../../../storage/blobs/index.ts";
+import type { VirtualTime } from "../../simulation/virtual-time.ts";
+
+const ORIGIN = "http://server.example.com";
+const LINK_LIFE_MS = 86_400_000;
+const EMPTY = Buffer.alloc(0);
+
+/** Where the simulated devices find their server. */
+export const SIMULATED_SERVER = ORIGIN;
+
+interface Passage {
+  readonly route: Route;
+  /** Of paths with parameters; their names stand in the groups. */
+  readonly pattern: RegExp | undefined;
+}
+
+/** A route's handler, without the types that were checked where it was written. */
+type Handle = (call: unknown) => Answer | Promise<Answer>;
+
+function patternOf(path: string): RegExp | undefined {
+  if (!path.includes(":")) return undefined;
+  return new RegExp(`^${path.replace(/[.]/g, "\\.").replace(/:([A-Za-z]+)/g, "(?<$1>[^/]+)")}$`);
+}
+
+/**
+ * The device API's true routes over the true domain, called as functions: what a web framework adds for each request
+ * costs more than answering it.
+ */
+export class DeviceApi implements Network {
+  readonly #domain: Domain;
+  readonly #time: VirtualTime;
+  readonly #exact = new Map<string, Passage>();
+  readonly #patterns: Passage[] = [];
+
+  constructor(domain: Domain, blobs: Blobs, time: VirtualTime, now: () => number) {
+    this.#domain = domain;
+    this.#time = time;
+    const links = new DownloadLinks(domain.linkSecret, now);
+    const routes = [
+      ...authorizeRoutes(domain),
+      ...deviceDeploymentRoutes({ domain, links, blobs, linkLifeMs: LINK_LIFE_MS }),
+      ...deviceInventoryRoutes(domain),
+      ...downloadRoutes({ links, blobs, artifact: (id) => domain.artifacts.get(id) }),
+    ];
+    for (const route of routes) {
+      const pattern = patternOf(route.path);
+      if (pattern === undefined) this.#exact.set(`${route.method} ${route.path}`, { route, pattern });
+      else this.#patterns.push({ route, pattern });
+    }
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    return responseOf(await this.#time.hold(this.#answer(request)));
+  }
+
+  async #answer(request: HttpRequest): Promise<Answer> {
+    try {
+      return await this.#pass(request);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      // As the server has it: a device's 401 has no body, but where it asks to be let in.
+      if (error.status === 401 && !request.url.endsWith(DEVICE_PATHS.authRequests)) return { status: 401 };
+      return { status: error.status, body: { json: { error: error.message } } };
+    }
+  }
+
+  async #pass({ method, url, headers = {}, body }: HttpRequest): Promise<Answer> {
+    const target = url.slice(ORIGIN.length);
+    const [path = "", query = ""] = target.split("?", 2);
+    const { route, params } = this.#find(method, path);
+    const raw = body === undefined ? EMPTY : Buffer.from(body);
+    const token = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
+    const caller = route.access === "device" ? await this.#domain.authentication.verify(token) : undefined;
+    const request = { id: "", method, url: target, headers, ip: "", startedMs: 0 } as ApiRequest;
+    const json = jsonBody(route);
+    const handle: Handle = route.handle as Handle;
+    return await handle({
+      caller,
+      params: route.params === undefined ? {} : validated(route.params, params),
+      query: route.query === undefined ? {} : validated(route.query, Object.fromEntries(new URLSearchParams(query))),
+      body:
+        json !== undefined && json.unchecked !== true
+          ? validated(json.schema, JSON.parse(raw.toString("utf8")))
+          : undefined,
+      rawBody: raw,
+      request,
+      origin: ORIGIN,
+    });
+  }
+
+  #find(method: string, path: string): { readonly route: Route; readonly params: unknown } {
+    const exact = this.#exact.get(`${method} ${path}`);
+    if (exact !== undefined) return { route: exact.route, params: {} };
+    for (const { route, pattern } of this.#patterns) {
+      if (route.method !== method) continue;
+      const match = pattern?.exec(path);
+      if (match) return { route, params: { ...match.groups } };
+    }
+    throw notFound();
+  }
+}
+
+function responseOf({ status, headers = {}, body }: Answer): HttpResponse {
+  const stream = body !== undefined && "stream" in body ? body.stream : undefined;
+  return {
+    status,
+    headers,
+    body: stream ?? wholeBody(body),
+    cancel: () => {
+      stream?.destroy();
+    },
+  };
+}
+
+async function* wholeBody(body: Answer["body"]): AsyncGenerator<Uint8Array> {
+  if (body === undefined || "stream" in body) return;
+  if ("bytes" in body) yield body.bytes;
+  else yield Buffer.from("text" in body ? body.text : JSON.stringify(body.json));
+}

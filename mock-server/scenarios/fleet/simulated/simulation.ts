@@ -1,0 +1,161 @@
+import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import { SystemError } from "@upkeep/shared/system";
+import { type Domain, openDomain } from "../../../domain.ts";
+import { Chance } from "../../simulation/chance.ts";
+import { VirtualTime } from "../../simulation/virtual-time.ts";
+import type { FleetSnapshot } from "../figures.ts";
+import { Fleet } from "../fleet.ts";
+import type { FleetPlan } from "../plan.ts";
+import { BlankBlobs } from "./blank-blobs.ts";
+import { DeviceApi, SIMULATED_SERVER } from "./device-api.ts";
+import { ExchangeDigest } from "./digest.ts";
+import { VirtualTimers } from "./timers.ts";
+
+const START_MS = Date.UTC(2026, 0, 1);
+const DAY_MS = 86_400_000;
+const SAMPLES = 600;
+const RELEASE = "release-2";
+
+export interface SimulatedPhase {
+  /** Percent of the devices; the last phase takes all that remain. */
+  readonly percent: number | undefined;
+  /** After the deployment was created, in milliseconds. */
+  readonly afterMs: number;
+}
+
+export interface SimulationPlan {
+  readonly fleet: Omit<FleetPlan, "server" | "tls" | "tenantToken">;
+  readonly days: number;
+  /** When the deployment to all devices is created, in milliseconds after the start. */
+  readonly deployAtMs: number;
+  /** One at least. */
+  readonly phases: readonly SimulatedPhase[];
+  readonly retries: number;
+  readonly artifactBytes: number;
+}
+
+/** How many devices have which status in the deployment, at one moment. */
+export interface Sample {
+  /** Milliseconds since the start. */
+  readonly atMs: number;
+  readonly statuses: Readonly<Record<DeviceDeploymentStatus, number>>;
+}
+
+export interface SimulationResult {
+  readonly samples: readonly Sample[];
+  readonly snapshot: FleetSnapshot;
+  /** Of what was exchanged, in order, with the instants: equal runs have equal ones. */
+  readonly digest: string;
+}
+
+const NO_FILES = new Proxy({} as never, {
+  get: () => () => Promise.reject(new SystemError("ENOSYS", "a simulated server has no files")),
+});
+
+/**
+ * A fleet, the true server with its records in memory, and a phased deployment to all of it, in virtual time.
+ * @param onProgress Called now and then with the milliseconds that have passed in the simulation.
+ */
+export async function simulateFleet(
+  plan: SimulationPlan,
+  onProgress: (passedMs: number, snapshot: FleetSnapshot) => void = () => undefined,
+): Promise<SimulationResult> {
+  const time = new VirtualTime();
+  const clock = { now: () => START_MS + time.nowMs, monotonic: () => time.nowMs };
+  const random = new Chance(`${plan.fleet.seed}/server`);
+  const domain = await openDomain({
+    system: { clock, random, files: NO_FILES },
+    storage: { memory: true },
+    options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS },
+  });
+  try {
+    const digest = new ExchangeDigest(clock);
+    const api = new DeviceApi(domain, new BlankBlobs(plan.artifactBytes), time, clock.now);
+    const fleet = new Fleet(
+      { clock, timers: new VirtualTimers(time), network: digest.over(api) },
+      { ...plan.fleet, server: SIMULATED_SERVER, tls: {}, tenantToken: "" },
+    );
+    await insertRelease(domain, plan, random.uuid(), clock.now());
+    const course = schedule(plan, time, domain, (at) => onProgress(at, fleet.snapshot()));
+    fleet.start();
+    await time.pass(plan.days * DAY_MS);
+    const snapshot = fleet.snapshot();
+    await time.until(fleet.stop());
+    course.check();
+    return { samples: course.samples, snapshot, digest: digest.hex };
+  } finally {
+    await domain.close();
+  }
+}
+
+async function insertRelease(
+  domain: Domain,
+  { fleet, artifactBytes }: SimulationPlan,
+  id: string,
+  nowMs: number,
+): Promise<void> {
+  await domain.artifacts.insert({
+    id,
+    name: RELEASE,
+    description: "",
+    formatVersion: 3,
+    signed: false,
+    sizeBytes: artifactBytes,
+    sha256: "0".repeat(64),
+    deviceTypes: [...fleet.types.keys()],
+    depends: {},
+    provides: { artifact_name: RELEASE },
+    clearsProvides: [],
+    payloads: [],
+    modifiedMs: nowMs,
+  });
+}
+
+/** What happens on the server's side: the deployment is created, and looked at in equal intervals. */
+function schedule(
+  plan: SimulationPlan,
+  time: VirtualTime,
+  domain: Domain,
+  passed: (atMs: number) => void,
+): { readonly samples: Sample[]; check(): void } {
+  const samples: Sample[] = [];
+  let deployment: string | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  const held = (work: () => Promise<void>) => (): void => {
+    time.hold(work()).catch((error: unknown) => {
+      failure ??= { error };
+    });
+  };
+  time.after(
+    plan.deployAtMs,
+    held(async () => {
+      deployment = await domain.deployments.create({
+        name: "simulated",
+        artifactName: RELEASE,
+        allDevices: true,
+        retries: plan.retries,
+        phases: plan.phases.map(({ percent, afterMs }) => ({
+          ...(percent === undefined ? {} : { batchSize: percent }),
+          ...(afterMs === 0 ? {} : { startMs: START_MS + plan.deployAtMs + afterMs }),
+        })),
+      });
+    }),
+  );
+  const everyMs = (plan.days * DAY_MS) / SAMPLES;
+  const look = async (): Promise<void> => {
+    const statuses =
+      deployment === undefined
+        ? Object.fromEntries(DEVICE_DEPLOYMENT_STATUSES.map((status) => [status, 0]))
+        : await domain.deployments.statistics(deployment);
+    samples.push({ atMs: time.nowMs, statuses: statuses as Sample["statuses"] });
+    passed(time.nowMs);
+    time.after(everyMs, held(look));
+  };
+  time.after(0, held(look));
+  return {
+    samples,
+    check: () => {
+      if (failure !== undefined) throw failure.error;
+    },
+  };
+}
