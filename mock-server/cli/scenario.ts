@@ -7,7 +7,12 @@ export function scenarioCommand(system: System): CommandModule {
   return {
     command: "scenario",
     describe: "Run scenarios: what happens to a fleet in the field, from a short file",
-    builder: (argv) => addRunCommand(argv, system).demandCommand(1, "Say what to do: one of the commands above."),
+    builder: (argv) =>
+      // Files are arguments that come more than once.
+      addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system).demandCommand(
+        1,
+        "Say what to do: one of the commands above.",
+      ),
     handler: () => undefined,
   };
 }

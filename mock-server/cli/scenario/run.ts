@@ -51,6 +51,8 @@ export function addRunCommand(argv: Argv, system: System): Argv {
 }
 
 function checked(flags: RunFlags): RunFlags {
+  const twice = (["seed", "repeat", "junit"] as const).find((name) => Array.isArray(flags[name]));
+  if (twice !== undefined) throw new CommandError(`--${twice}: given more than once`);
   if (!Number.isInteger(flags.repeat) || flags.repeat < 1 || flags.repeat > REPEAT_MAX)
     throw new CommandError(`--repeat ${flags.repeat}: must be a whole number from 1 to ${REPEAT_MAX}`);
   if (flags.json && flags.shrink) throw new CommandError("--shrink prints a scenario: not together with --json");
