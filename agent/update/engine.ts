@@ -3,7 +3,7 @@ import type { LastUpdate } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { DeploymentLog } from "./deployment-log.ts";
 import { type JournalRecord, newRecord } from "./journal.ts";
-import { type WalkEnd, type WalkStart, walk } from "./machine.ts";
+import { outcomeOf, type WalkEnd, type WalkStart, walk } from "./machine.ts";
 import type { ArtifactSource } from "./ports.ts";
 import type { DeploymentResult, Interrupted, PendingUpdate, StandaloneResult } from "./results.ts";
 import { asAgentError, type EngineOptions, type Run } from "./run.ts";
@@ -228,7 +228,7 @@ export class UpdateEngine {
     return {
       kind: "finished",
       deployment: record.deployment ?? "",
-      status: record.outcome ?? "failure",
+      status: outcomeOf(record),
       device: record.device,
       artifactName: record.artifact?.name,
       failure: record.failure ?? undefined,

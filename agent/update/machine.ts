@@ -2,6 +2,7 @@ import { committedProvides, inconsistentProvides, installedProvides } from "../d
 import { AgentError } from "../errors.ts";
 import { unlessAborted } from "./abort-watch.ts";
 import { ACTIONS } from "./actions.ts";
+import type { JournalRecord } from "./journal.ts";
 import { reportState } from "./reporting.ts";
 import { asAgentError, type Run, scriptsOf } from "./run.ts";
 import { type DeviceSoftware, type Ending, type State, type StateName, type Step, stateOf } from "./states.ts";
@@ -163,7 +164,13 @@ async function journal(
   }
   record.state = name;
   if (state.device !== undefined) setDevice(run, state.device);
-  if (state.journal === "settle") return (await settled(run, name)) ? undefined : { to: "Waiting" };
+  // An update that was given up may come to its report before its outcome could be written down.
+  if (state.journal === "settle" || (name === "Report" && record.outcome === null)) {
+    if (await settled(run, name)) return undefined;
+    // It is entered again until there is room for it: that is no loop.
+    record.visits -= 1;
+    return { to: "Waiting" };
+  }
   await run.log?.flush();
   try {
     await store.save({ update: record });
@@ -205,7 +212,7 @@ async function giveUp(run: Run, name: StateName): Promise<{ readonly to: StateNa
 async function settled(run: Run, name: StateName): Promise<boolean> {
   const { record } = run;
   const { store } = run.options;
-  const outcome = record.outcome ?? (record.device === "new" ? "success" : "failure");
+  const outcome = outcomeOf(record);
   const provides = record.outcome === null ? newProvides(run) : undefined;
   await run.log?.flush();
   try {
@@ -218,6 +225,11 @@ async function settled(run: Run, name: StateName): Promise<boolean> {
   record.outcome = outcome;
   if (provides !== undefined && record.device !== "new") explainInconsistency(run, provides);
   return true;
+}
+
+/** How an update ended, or would end now. */
+export function outcomeOf({ outcome, device }: JournalRecord): "success" | "failure" {
+  return outcome ?? (device === "new" ? "success" : "failure");
 }
 
 /** The name stays until another update succeeds: whoever wonders about it finds the reason here. */

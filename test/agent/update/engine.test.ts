@@ -60,6 +60,41 @@ describe("the update engine", () => {
     },
   );
 
+  it("waits for room on the disk as long as it takes: that is no loop, and nothing is told before", async () => {
+    const world = new World();
+    const engine = await world.start();
+    let full = true;
+    world.files.refuse = (path) =>
+      full && path.startsWith(STORE) && world.files.text(STORE)?.includes('"state": "AfterArtifactCommit"') === true;
+    let result = await engine.runDeployment(DEPLOYMENT);
+    for (let tries = 0; tries < 100; tries++) {
+      expect(result).toMatchObject({ status: "success", reported: "pending", failure: undefined });
+      result = (await engine.resume()) ?? result;
+    }
+    expect(world.finals).toEqual([]);
+    full = false;
+    expect(await engine.resume()).toMatchObject({ status: "success", reported: "accepted" });
+    expect(world.finals).toEqual(["success"]);
+    expect(world.provides.artifact_name).toBe("new");
+  });
+
+  it("tells nothing of an update given up as a loop before its end is written down", async () => {
+    const world = new World({ settings: { stateVisitsMax: 2 } });
+    const engine = await world.start();
+    let full = true;
+    world.files.refuse = (path) =>
+      full && path.startsWith(STORE) && world.files.text(STORE)?.includes('"state": "ArtifactInstall"') === true;
+    for (let result = await engine.runDeployment(DEPLOYMENT), tries = 0; tries < 5; tries++) {
+      expect(result).toMatchObject({ status: "failure", reported: "pending" });
+      result = (await engine.resume()) ?? result;
+    }
+    expect(world.finals).toEqual([]);
+    full = false;
+    expect(await engine.resume()).toMatchObject({ status: "failure", reported: "accepted" });
+    expect(world.finals).toEqual(["failure"]);
+    expect(world.provides.artifact_name).toBe("new_INCONSISTENT");
+  });
+
   it("is not in its own way when it cannot write down that an update is over", async () => {
     const world = new World();
     const engine = await world.start();
