@@ -1,8 +1,7 @@
 import { isSystemError } from "@upkeep/shared/system";
 import { ServerError } from "../../errors.ts";
 import type { Action } from "../file/index.ts";
-import type { Administration } from "../world/administration.ts";
-import type { World } from "../world/world.ts";
+import type { People, Stage } from "./stage.ts";
 
 /** What somebody does, in words. */
 export function actionText({ action, value }: Action): string {
@@ -11,7 +10,7 @@ export function actionText({ action, value }: Action): string {
 }
 
 /** Do what the timeline says. A server that refuses it is a part of the story. */
-export async function act(world: World, action: Action): Promise<void> {
+export async function act(world: Stage, action: Action): Promise<void> {
   const { history } = world;
   const device = deviceOf(action);
   history.add({ kind: "action", what: actionText(action), ...(device === undefined ? {} : { device }) });
@@ -38,8 +37,8 @@ function deviceOf({ action, value }: Action): string | undefined {
   return typeof value === "string" && byName.includes(action) ? value : undefined;
 }
 
-async function carryOut(world: World, { action, value }: Action): Promise<void> {
-  const people = (what: (people: Administration) => Promise<void>) => world.atServer(what);
+async function carryOut(world: Stage, { action, value }: Action): Promise<void> {
+  const people = (what: (people: People) => Promise<void>) => world.atServer(what);
   switch (action) {
     case "power_cut":
       return world.device(value.device).cutPower(value.leaves, value.for);

@@ -1,18 +1,18 @@
 import { type Deployment, instantMs, type Scenario, type TimelineEntry, type Trigger } from "../file/index.ts";
-import type { World } from "../world/world.ts";
 import { act } from "./actions.ts";
 import { EventMatcher } from "./matching.ts";
+import type { Stage } from "./stage.ts";
 
 /** Everything that a scenario does by itself: deployments, and what stands in its timeline. */
 export class Timeline {
-  readonly #world: World;
+  readonly #world: Stage;
   /** What has not begun yet. */
   #waiting = 0;
   #underWay = 0;
   readonly #failed: (error: unknown) => void;
 
   /** @param failed Told of what goes wrong that is no part of the story. */
-  constructor(world: World, failed: (error: unknown) => void) {
+  constructor(world: Stage, failed: (error: unknown) => void) {
     this.#world = world;
     this.#failed = failed;
   }

@@ -1,4 +1,5 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import { timedEvents } from "../file/expectations.ts";
 import { COUNTED, type Counted, type Expectation, instantMs, MODULE_CALLS, type Never } from "../file/index.ts";
 import { EVENT_NAMES, type EventParts } from "../file/triggers.ts";
 import type { RunEvent } from "./events.ts";
@@ -130,8 +131,9 @@ function judgeDevice(device: string, expectation: Expectation, record: RunRecord
     });
   }
   const timed = within !== undefined || after !== undefined || before !== undefined;
+  const runsIsTimed = timed && timedEvents(expectation).includes("runs");
   const now = record.devices.get(device);
-  if (runs !== undefined && !timed)
+  if (runs !== undefined && !runsIsTimed)
     verdicts.push({
       expected: `${device} runs ${runs} at the end`,
       ...same(now?.software ?? "nothing", runs),
@@ -166,7 +168,7 @@ function judgeDevice(device: string, expectation: Expectation, record: RunRecord
     });
   }
   for (const name of EVENT_NAMES) {
-    if (name === "state" || (name === "runs" && !timed) || expectation[name as keyof EventParts] === undefined)
+    if (name === "state" || (name === "runs" && !runsIsTimed) || expectation[name as keyof EventParts] === undefined)
       continue;
     const parts = { device, deployment: expectation.deployment, [name]: expectation[name as keyof EventParts] };
     verdicts.push(judgeEvent(parts as EventParts, { after, before, within }, record));

@@ -1,0 +1,57 @@
+import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { Timer } from "@upkeep/shared/system";
+import type { FaultPlan, FaultValue } from "../faults/index.ts";
+import type { Deployment, Scenario } from "../file/index.ts";
+import type { History } from "./events.ts";
+
+/** A device of a scenario, as its timeline has it in hand. */
+export interface StageDevice {
+  /** What its inventory script says from now on. */
+  inventory: Readonly<Record<string, string | number | readonly string[]>>;
+  readonly machine: {
+    readonly wallMs: number;
+    signalProgram(name: "SIGUSR1" | "SIGUSR2"): void;
+    setWallClock(wallMs: number): void;
+  };
+  cutPower(leaves: FaultValue<"power_cut">["leaves"], forMs: number): void;
+  switchOff(): void;
+  switchOn(): void;
+  killAgent(): void;
+}
+
+/** What people do at the server, by the names of the scenario. */
+export interface People {
+  deploy(deployment: Deployment): Promise<void>;
+  abort(deployment: string): Promise<void>;
+  finish(deployment: string): Promise<void>;
+  pause(deployment: string): Promise<void>;
+  resume(deployment: string): Promise<void>;
+  accept(device: string): Promise<void>;
+  reject(device: string): Promise<void>;
+  decommission(device: string): Promise<void>;
+  moveToGroup(device: string, group: string): Promise<void>;
+  deleteRelease(name: string): Promise<void>;
+}
+
+/** Where a scenario is played: in virtual time, or with processes of this machine. */
+export interface Stage {
+  readonly scenario: Scenario;
+  readonly history: History;
+  readonly plan: FaultPlan;
+  /** By the scenario's clock: milliseconds after its start. */
+  readonly time: { readonly nowMs: number; after(delayMs: number, action: () => void): Timer };
+  device(name: string): StageDevice;
+  /** Something that people do at the server, and what comes of it. */
+  atServer(action: (people: People) => Promise<void>): Promise<void>;
+  killServer(backAfterMs: number): void;
+  /** Set the wall clocks of devices as the faults have it now. */
+  setClocks(): void;
+  /** What the server says of a deployment now. */
+  deployment(name: string): Promise<
+    | {
+        readonly status: DeploymentStatus;
+        readonly statistics: Readonly<Partial<Record<DeviceDeploymentStatus, number>>>;
+      }
+    | undefined
+  >;
+}
