@@ -6,6 +6,8 @@ import type { FilterTerm } from "./terms.ts";
 
 /** Devices are read by so many at a time: between two readings others have their turn. */
 const BATCH = 500;
+/** With patterns, each device costs more. */
+const BATCH_WITH_PATTERNS = 50;
 
 export interface Scanned {
   readonly terms: readonly FilterTerm[];
@@ -18,17 +20,18 @@ export interface Scanned {
 export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<DeviceInventory> {
   const narrowing = narrow(wanted);
   const text = wanted.text?.toLowerCase();
+  const size = wanted.terms.some(({ type }) => type === "$regex") ? BATCH_WITH_PATTERNS : BATCH;
   let after = "";
   for (let last = false; !last; ) {
     const batch = await storage.read(async (records) =>
-      describeDevices(records, await records.devices.after(narrowing, after, BATCH)),
+      describeDevices(records, await records.devices.after(narrowing, after, size)),
     );
     for (const device of batch) {
       if (text !== undefined && !mentions(device, text)) continue;
       if (matchesAll(wanted.terms, lookupIn(device))) yield device;
     }
     after = batch.at(-1)?.id ?? after;
-    last = batch.length < BATCH;
+    last = batch.length < size;
   }
 }
 

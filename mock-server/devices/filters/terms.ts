@@ -39,6 +39,8 @@ export interface UncheckedTerm {
 }
 
 export const TERMS_MAX = 100;
+/** They cost more than all the rest. */
+const PATTERNS_MAX = 10;
 const ATTRIBUTE_LENGTH_MAX = 1024;
 const TEXT_LENGTH_MAX = 4096;
 const LIST_MAX = 1000;
@@ -49,6 +51,8 @@ const LIST_MAX = 1000;
  */
 export function checkTerms(terms: readonly UncheckedTerm[], path: string): FilterTerm[] {
   if (terms.length > TERMS_MAX) throw invalid(`${path}: at most ${TERMS_MAX}, not ${terms.length}`);
+  const patterns = terms.filter(({ type }) => type === "$regex").length;
+  if (patterns > PATTERNS_MAX) throw invalid(`${path}: at most ${PATTERNS_MAX} with $regex, not ${patterns}`);
   return terms.map((term, index) => checkTerm(term, `${path}.${index}`));
 }
 
