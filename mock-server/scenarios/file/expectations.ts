@@ -80,6 +80,13 @@ export type Never = z.output<typeof Never>;
 const FACTS = [...Object.keys(deviceFacts), ...Object.keys(deploymentFacts)];
 const EVENTS = EVENT_NAMES.filter((name) => name !== "state");
 
+/** What a time limit is about: the event; or what runs, which is a fact of the end where there is another event. */
+export function timedEvents(value: Readonly<Record<string, unknown>>): readonly string[] {
+  const events = presentKeys(value, EVENT_NAMES);
+  const others = events.filter((name) => name !== "runs");
+  return others.length > 0 ? others : events;
+}
+
 export const Expectation = z
   .strictObject({
     never: Never.optional().meta({ description: "This must not happen" }),
@@ -107,7 +114,7 @@ export const Expectation = z
     if (value.deployment === undefined && ofDeployment.length > 0)
       issue(`deployment, which ${ofDeployment.join(", ")} is about`);
     const timed = presentKeys(value, ["within", "after", "before"]);
-    if (timed.length > 0 && presentKeys(value, [...EVENTS, "state"]).length !== 1)
+    if (timed.length > 0 && timedEvents(value).length !== 1)
       issue(`one event (${EVENT_NAMES.join(", ")}), for ${timed.join(" and ")} to be about`);
     if (value.within !== undefined && value.before !== undefined) issue("at most one of within, before");
   });

@@ -68,6 +68,7 @@ test.each<[string, Disturbance, Awaited<ReturnType<typeof exchange>>]>([
     { outcome: "ETIMEDOUT", received: 0, delivered: 1, atMs: 60_000 },
   ],
   ["a lost request", { loseRequest: "silence" }, { outcome: "ETIMEDOUT", received: 0, delivered: 0, atMs: 60_000 }],
+  ["a stray request", { strayMs: 30_000 }, { outcome: "ETIMEDOUT", received: 0, delivered: 1, atMs: 60_000 }],
   ["a lost answer", { loseAnswer: "reset" }, { outcome: "ECONNRESET", received: 0, delivered: 1, atMs: 0 }],
   ["a duplicate", { duplicate: true }, { outcome: "200", received: 100, delivered: 2, atMs: 0 }],
   ["a cut", { cutBodyAt: 43 }, { outcome: "ECONNRESET", received: 43, delivered: 1, atMs: 0 }],
