@@ -94,6 +94,8 @@ export async function openDomain(setup: {
   const { system, options = {} } = setup;
   const storage = await Storage.open(setup.storage, system.files);
   try {
+    const deployments = new Deployments(storage, system);
+    if (!("url" in setup.storage)) await deployments.abandonAll();
     const secret = (name: string) => keptSecret(storage, system.random, name);
     return {
       authentication: new DeviceAuthentication(storage, system, await secret("device-tokens"), {
@@ -107,7 +109,7 @@ export async function openDomain(setup: {
       tags: new Tags(storage, system.clock),
       users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),
       artifacts: new Artifacts(storage, system.clock),
-      deployments: new Deployments(storage, system),
+      deployments,
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
       events: new Events(storage),

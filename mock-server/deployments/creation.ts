@@ -1,10 +1,10 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { sha256 } from "../digest.ts";
+import { runningSha256, sha256 } from "../digest.ts";
 import { conflict, invalid, unprocessable } from "../errors.ts";
 import type { DeploymentRecord, Records } from "../storage/index.ts";
 import type { Membership } from "./membership.ts";
 import type { NewDeployment, Rollout } from "./new-deployment.ts";
-import { planPhases } from "./phases.ts";
+import { type PlannedPhase, planPhases } from "./phases.ts";
 
 export interface Sources {
   readonly clock: Clock;
@@ -12,7 +12,7 @@ export interface Sources {
 }
 
 /** Whom a deployment is for, as the request resolves at this moment. */
-type Targeting =
+export type Targeting =
   | { readonly kind: "devices"; readonly ids: readonly string[]; readonly group?: string }
   | { readonly kind: "all"; readonly count: number }
   | { readonly kind: "filter"; readonly filter: Membership; readonly matching: number };
@@ -32,14 +32,9 @@ export async function createDeployment(
 ): Promise<string> {
   const targeting: Targeting = filter === undefined ? await resolve(records, request) : { kind: "filter", ...filter };
   if (targeting.kind !== "filter" && countOf(targeting) === 0) throw invalid("No devices for the deployment");
-  if ((await records.artifacts.ofReleases([request.artifactName])).length === 0) {
-    throw unprocessable("No artifact for the deployment");
-  }
+  await checkRelease(records, request);
   const parametersSha256 = digestOf(request, targeting);
-  const alike = await records.deployments.activeLike(parametersSha256);
-  if (alike !== undefined) {
-    throw conflict(`there is already an active deployment with the same parameters: ${alike}`, { conflict: alike });
-  }
+  await checkUnlike(records, parametersSha256);
   return insertDeployment(records, system, request, {
     name: request.name,
     artifact_name: request.artifactName,
@@ -50,8 +45,22 @@ export async function createDeployment(
   });
 }
 
+/** @throws ServerError (unprocessable) if there is nothing to deploy. */
+export async function checkRelease(records: Records, { artifactName }: NewDeployment): Promise<void> {
+  if ((await records.artifacts.ofReleases([artifactName])).length === 0) {
+    throw unprocessable("No artifact for the deployment");
+  }
+}
+
+/** @throws ServerError (conflict) if the same is under way. */
+export async function checkUnlike(records: Records, parametersSha256: string): Promise<void> {
+  const alike = await records.deployments.activeLike(parametersSha256);
+  if (alike === undefined) return;
+  throw conflict(`there is already an active deployment with the same parameters: ${alike}`, { conflict: alike });
+}
+
 /** What is particular to a deployment, beside how it is rolled out. */
-interface Draft
+export interface Draft
   extends Partial<Pick<DeploymentRecord, "id" | "kind" | "configuration_json" | "max_devices">>,
     Pick<DeploymentRecord, "name" | "artifact_name" | "force_installation" | "active_sha256"> {
   readonly targeting: Targeting;
@@ -62,46 +71,68 @@ export async function insertDeployment(
   records: Records,
   system: Sources,
   rollout: Rollout,
-  { targeting, ...draft }: Draft,
+  draft: Draft,
 ): Promise<string> {
-  const { phases = [], updateControlMap } = rollout;
+  const { targeting } = draft;
   const initialCount = countOf(targeting);
-  const planned = planPhases(phases, initialCount, targeting.kind === "filter");
-  const targetCount = targeting.kind === "filter" ? 0 : initialCount;
+  const planned = planPhases(rollout.phases ?? [], initialCount, targeting.kind === "filter");
   const deployment: DeploymentRecord = {
+    ...draftedDeployment(system, rollout, draft),
+    sequence: await records.deployments.nextSequence(),
+    target_count: targeting.kind === "filter" ? 0 : initialCount,
+    initial_device_count: initialCount,
+  };
+  await records.deployments.insert(deployment);
+  if (targeting.kind === "all") await records.deviceDeployments.insertAccepted(deployment, undefined, undefined);
+  if (targeting.kind === "devices") await records.deviceDeployments.insertTargets(deployment, targeting.ids);
+  await insertPlan(records, system, deployment, planned);
+  return deployment.id;
+}
+
+/** A deployment as it is before its targets are counted. */
+export function draftedDeployment(
+  system: Sources,
+  { retries = 0, silentAfterMs, updateControlMap }: Rollout,
+  { targeting, ...draft }: Draft,
+): Omit<DeploymentRecord, "sequence" | "target_count" | "initial_device_count"> {
+  return {
     kind: "software",
     configuration_json: null,
     max_devices: null,
     id: system.random.uuid(),
     ...draft,
-    sequence: await records.deployments.nextSequence(),
     all_devices: targeting.kind === "all" ? 1 : 0,
-    target_count: targetCount,
-    initial_device_count: initialCount,
     device_count: 0,
     admitted_count: 0,
     status: "pending",
     total_size_bytes: 0,
     created_ms: system.clock.now(),
     finished_ms: null,
-    retries: rollout.retries ?? 0,
-    silent_after_ms: rollout.silentAfterMs ?? null,
+    retries,
+    silent_after_ms: silentAfterMs ?? null,
     paused_ms: null,
     pause_reason: null,
     dynamic: targeting.kind === "filter" ? 1 : 0,
     group_name: targeting.kind === "devices" ? (targeting.group ?? null) : null,
     filter_json: targeting.kind === "filter" ? JSON.stringify(targeting.filter) : null,
     update_control_map_json: updateControlMap === undefined ? null : JSON.stringify(updateControlMap),
+    preparing_until_ms: null,
   };
-  await records.deployments.insert(deployment);
-  if (targeting.kind === "all") await records.deviceDeployments.insertAllAccepted(deployment);
-  if (targeting.kind === "devices") await records.deviceDeployments.insertTargets(deployment, targeting.ids);
-  await records.counters.add(deployment.id, "pending", targetCount);
+}
+
+/** The counters of a deployment whose targets are written down, and its phases. */
+export async function insertPlan(
+  records: Records,
+  { random }: Pick<Sources, "random">,
+  { id, target_count }: Pick<DeploymentRecord, "id" | "target_count">,
+  planned: readonly PlannedPhase[],
+): Promise<void> {
+  await records.counters.add(id, "pending", target_count);
   await records.phases.insert(
     planned.map((phase, number) => ({
-      deployment_id: deployment.id,
+      deployment_id: id,
       number,
-      id: system.random.uuid(),
+      id: random.uuid(),
       batch_percent: phase.batchPercent,
       places: phase.places,
       start_ms: phase.startMs,
@@ -114,7 +145,6 @@ export async function insertDeployment(
       tolerated: 0,
     })),
   );
-  return deployment.id;
 }
 
 function countOf(targeting: Targeting): number {
@@ -138,21 +168,47 @@ async function resolve(records: Records, { devices = [], allDevices, group }: Ne
 async function acceptedTargets(records: Records, devices: readonly string[]): Promise<readonly string[]> {
   const targets = [...new Set(devices)].sort();
   const accepted = await records.devices.acceptedAmong(targets);
-  const others = targets.filter((id) => !accepted.has(id));
-  if (others.length > 0) {
-    const named = others.slice(0, NAMED_MAX).join(", ");
-    const rest = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : "";
-    throw invalid(`devices: only accepted devices can be part of a deployment; not accepted: ${named}${rest}`);
-  }
+  refuseOthers(targets.filter((id) => !accepted.has(id)));
   return targets;
 }
 
-function digestOf(request: NewDeployment, targeting: Targeting): string {
-  const { name, artifactName, forceInstallation = false } = request;
-  const whom = { devices: () => targetsOf(targeting), all: () => "all", filter: () => ["filter", request.filterId] };
-  return sha256(JSON.stringify([name, artifactName, whom[targeting.kind](), forceInstallation]));
+/** @param others Ids that were asked for and are of no accepted device. @throws ServerError (invalid) */
+export function refuseOthers(others: readonly string[]): void {
+  if (others.length === 0) return;
+  const named = others.slice(0, NAMED_MAX).join(", ");
+  const rest = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : "";
+  throw invalid(`devices: only accepted devices can be part of a deployment; not accepted: ${named}${rest}`);
 }
 
-function targetsOf(targeting: Targeting): readonly string[] {
-  return targeting.kind === "devices" ? targeting.ids : [];
+function digestOf(request: NewDeployment, targeting: Targeting): string {
+  const digest = parametersDigest(request);
+  if (targeting.kind === "devices") digest.add(targeting.ids);
+  return digest.end(targeting.kind);
+}
+
+/** Of what a deployment is asked for; its devices may come in parts, sorted. */
+export function parametersDigest(request: NewDeployment): {
+  add(deviceIds: readonly string[]): void;
+  end(kind: Targeting["kind"]): string;
+} {
+  const { name, artifactName, forceInstallation = false, filterId } = request;
+  const frame = (whom: unknown) => JSON.stringify([name, artifactName, whom, forceInstallation]);
+  const [before, after] = frame([]).split(/(?<=\[)(?=\],(?:true|false)\]$)/) as [string, string];
+  const digest = runningSha256();
+  let first = true;
+  digest.add(before);
+  return {
+    add: (deviceIds) => {
+      for (const id of deviceIds) {
+        digest.add(`${first ? "" : ","}${JSON.stringify(id)}`);
+        first = false;
+      }
+    },
+    end: (kind) => {
+      if (kind === "all") return sha256(frame("all"));
+      if (kind === "filter") return sha256(frame(["filter", filterId]));
+      digest.add(after);
+      return digest.end();
+    },
+  };
 }

@@ -17,6 +17,7 @@ import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.
 import { abortDevice } from "./ending.ts";
 import { dismissWaiting, type Membership } from "./membership.ts";
 import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
+import { Preparations } from "./preparation.ts";
 import { failSilent, SILENT_BATCH } from "./silence.ts";
 import { type DeviceDeploymentFilter, statusesOf } from "./status-filter.ts";
 import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
@@ -32,10 +33,22 @@ export interface HistoryEntry {
 export class Deployments {
   readonly #storage: Storage;
   readonly #system: Sources;
+  readonly #preparations: Preparations;
 
   constructor(storage: Storage, system: Sources) {
     this.#storage = storage;
     this.#system = system;
+    this.#preparations = new Preparations(storage, system);
+  }
+
+  /** To be called at the start of the only process that there is: nobody goes on with what another has begun. */
+  abandonAll(): Promise<void> {
+    return this.#preparations.abandonAll();
+  }
+
+  /** Remove what is left of creations that were cut short. To be called now and then. @returns How many there were. */
+  removeAbandoned(): Promise<number> {
+    return this.#preparations.removeAbandoned();
   }
 
   /**
@@ -48,7 +61,12 @@ export class Deployments {
     checkNewDeployment(request);
     const { filterId } = request;
     const filter = filterId === undefined ? undefined : await this.#resolve(filterId);
-    return this.#storage.transaction((records) => createDeployment(records, this.#system, request, filter));
+    const created = await this.#storage.transaction(async (records) =>
+      (await this.#preparations.isFor(records, request))
+        ? undefined
+        : await createDeployment(records, this.#system, request, filter),
+    );
+    return created ?? (await this.#preparations.create(request));
   }
 
   async #resolve(filterId: string): Promise<{ readonly filter: Membership; readonly matching: number }> {

@@ -5,6 +5,7 @@ import { join, leave, openTo } from "./membership.ts";
 
 /** The device is going: whatever it has not finished ends as `decommissioned`. */
 export async function decommissionDevice(records: Records, deviceId: string, nowMs: number): Promise<void> {
+  await records.deviceDeployments.withdraw(deviceId);
   for (const open of await records.deviceDeployments.allOpen(deviceId)) {
     if (await isGuest(records, open)) await leave(records, open);
     else await changeStatus(records, open, "decommissioned", nowMs);

@@ -22,9 +22,11 @@ export interface DeploymentFilter {
 
 /** Name of the sequence that orders deployments. */
 const SEQUENCE = "deployment";
+/** So many deployments may be created while one is prepared. */
+const RESERVED = 1_000_000;
 
 const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
-  db.selectFrom("deployments").selectAll().where("id", "=", value("id")),
+  db.selectFrom("deployments").selectAll().where("id", "=", value("id")).where("preparing_until_ms", "is", null),
 );
 
 const OPEN_DYNAMIC = new Prepared<{ deviceId: string; after: number; before: number }, DeploymentRecord>((db, value) =>
@@ -75,12 +77,13 @@ export class DeploymentRecords {
   async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {
     const records: DeploymentRecord[] = [];
     for (const some of portions(ids)) {
-      records.push(...(await this.#db.selectFrom("deployments").selectAll().where("id", "in", some).execute()));
+      const query = this.#db.selectFrom("deployments").selectAll().where("id", "in", some);
+      records.push(...(await query.where("preparing_until_ms", "is", null).execute()));
     }
     return records;
   }
 
-  /** The id of the unfinished deployment that was asked for in the same way. */
+  /** The id of the unfinished deployment that was asked for in the same way; one that is being prepared counts. */
   async activeLike(parametersSha256: string): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom("deployments")
@@ -99,6 +102,7 @@ export class DeploymentRecords {
         .select("id")
         .where("artifact_name", "in", some)
         .where("status", "<>", "finished")
+        .where("preparing_until_ms", "is", null)
         .orderBy("sequence")
         .execute();
       ids.push(...rows.map(({ id }) => id));
@@ -106,7 +110,10 @@ export class DeploymentRecords {
     return ids;
   }
 
-  /** True if a deployment of this release exists; with `unfinished`, one that is not finished. */
+  /**
+   * True if a deployment of this release exists; with `unfinished`, one that is not finished. One that is being
+   * prepared counts.
+   */
   async anyOfRelease(artifactName: string, only: "unfinished" | "any"): Promise<boolean> {
     let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName).limit(1);
     if (only === "unfinished") query = query.where("status", "<>", "finished");
@@ -143,7 +150,7 @@ export class DeploymentRecords {
 
   /** In the order in which they were created, or the other way round. */
   async list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<DeploymentRecord>> {
-    let query = this.#db.selectFrom("deployments");
+    let query = this.#db.selectFrom("deployments").where("preparing_until_ms", "is", null);
     if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
     if (filter.names !== undefined) query = query.where("name", "in", filter.names);
     if (filter.status !== undefined) query = query.where("status", "=", filter.status);
@@ -214,8 +221,102 @@ export class DeploymentRecords {
       .selectAll()
       .where("silent_after_ms", "is not", null)
       .where("status", "<>", "finished")
+      .where("preparing_until_ms", "is", null)
       .orderBy("sequence")
       .execute();
+  }
+
+  /**
+   * A number for a deployment that will be there later: greater than those of all that are made meanwhile, which
+   * must not be more than {@link RESERVED}.
+   */
+  async reserveSequence(): Promise<number> {
+    const drawn = await this.#db
+      .selectFrom("sequences")
+      .select("value")
+      .where("name", "=", SEQUENCE)
+      .executeTakeFirst();
+    const highest = await this.#db
+      .selectFrom("deployments")
+      .select((eb) => eb.fn.max("sequence").as("sequence"))
+      .executeTakeFirst();
+    return Math.max(Number(drawn?.value ?? 0), Number(highest?.sequence ?? 0)) + RESERVED;
+  }
+
+  /** From now on numbers are greater than one that was reserved. @throws Error if they are already. */
+  async reachSequence(reserved: number): Promise<void> {
+    const { value } = await this.#db
+      .insertInto("sequences")
+      .values({ name: SEQUENCE, value: reserved })
+      .onConflict((conflict) =>
+        conflict.column("name").doUpdateSet((eb) => ({
+          value: eb.case().when("sequences.value", "<", reserved).then(reserved).else(-1).end(),
+        })),
+      )
+      .returning("value")
+      .executeTakeFirstOrThrow();
+    if (Number(value) !== reserved) throw new Error("too many deployments were created while one was prepared");
+  }
+
+  /** Those that are being prepared, or were left behind; oldest first. */
+  beingPrepared(): Promise<{ readonly id: string; readonly preparing_until_ms: number | null }[]> {
+    return this.#db
+      .selectFrom("deployments")
+      .select(["id", "preparing_until_ms"])
+      .where("preparing_until_ms", "is not", null)
+      .orderBy("sequence")
+      .execute();
+  }
+
+  /**
+   * So many more targets of one that is being prepared are written down, and whoever does it is alive until then.
+   * @throws Error if it was given up meanwhile.
+   */
+  async prolongPreparation(id: string, moreTargets: number, untilMs: number): Promise<void> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable("deployments")
+      .set((eb) => ({ preparing_until_ms: untilMs, target_count: eb("target_count", "+", moreTargets) }))
+      .where("id", "=", id)
+      .where("preparing_until_ms", ">", 0)
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows !== 1n) throw new Error("the preparation of the deployment took too long, and was given up");
+  }
+
+  /** One that is being prepared, with as many targets as were written down. */
+  preparation(id: string): Promise<DeploymentRecord | undefined> {
+    return this.#db
+      .selectFrom("deployments")
+      .selectAll()
+      .where("id", "=", id)
+      .where("preparing_until_ms", ">", 0)
+      .executeTakeFirst();
+  }
+
+  /** It is there from now on. */
+  async endPreparation(
+    id: string,
+    facts: Pick<DeploymentRecord, "created_ms" | "initial_device_count" | "active_sha256">,
+  ): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set({ ...facts, preparing_until_ms: null })
+      .where("id", "=", id)
+      .execute();
+  }
+
+  /** Nobody goes on with it: it may be asked for again. */
+  async giveUpPreparation(id: string): Promise<void> {
+    await this.#db
+      .updateTable("deployments")
+      .set({ preparing_until_ms: 0, active_sha256: null })
+      .where("id", "=", id)
+      .where("preparing_until_ms", "is not", null)
+      .execute();
+  }
+
+  /** Remove one that was given up, once it has no targets any more. */
+  async removePreparation(id: string): Promise<void> {
+    await this.#db.deleteFrom("deployments").where("id", "=", id).where("preparing_until_ms", "=", 0).execute();
   }
 
   async addToTotalSize(id: string, bytes: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
+import type { ExpressionBuilder, Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Schema } from "./schema.ts";
@@ -24,6 +24,15 @@ const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDep
     .where("device_id", "=", value("deviceId")),
 );
 
+/** The deployment, if it is not there yet. */
+function beingPrepared(eb: ExpressionBuilder<Schema, "device_deployments">) {
+  return eb
+    .selectFrom("deployments")
+    .select("deployments.id")
+    .whereRef("deployments.id", "=", "device_deployments.deployment_id")
+    .where("deployments.preparing_until_ms", "is not", null);
+}
+
 const OLDEST_OPEN = new Prepared<{ deviceId: string; after: number }, DeviceDeploymentRecord>((db, value) =>
   db
     .selectFrom("device_deployments")
@@ -31,6 +40,7 @@ const OLDEST_OPEN = new Prepared<{ deviceId: string; after: number }, DeviceDepl
     .where("device_id", "=", value("deviceId"))
     .where("finished_ms", "is", null)
     .where("sequence", ">", value("after"))
+    .where((eb) => eb.not(eb.exists(beingPrepared(eb))))
     .orderBy("sequence")
     .limit(1),
 );
@@ -116,8 +126,45 @@ export class DeviceDeploymentRecords {
       .selectAll()
       .where("device_id", "=", deviceId)
       .where("finished_ms", "is", null)
+      .where((eb) => eb.not(eb.exists(beingPrepared(eb))))
       .orderBy("sequence")
       .execute();
+  }
+
+  /** The device is no target of what is being prepared. */
+  async withdraw(deviceId: string): Promise<void> {
+    const rows = await this.#db
+      .selectFrom("device_deployments")
+      .select("deployment_id")
+      .where("device_id", "=", deviceId)
+      .where("finished_ms", "is", null)
+      .where((eb) => eb.exists(beingPrepared(eb)))
+      .execute();
+    for (const { deployment_id } of rows) {
+      await this.remove({ deployment_id, device_id: deviceId });
+      await this.#db
+        .updateTable("deployments")
+        .set((eb) => ({ target_count: eb("target_count", "-", 1) }))
+        .where("id", "=", deployment_id)
+        .execute();
+    }
+  }
+
+  /** Remove so many targets of a deployment that is not to be. @returns How many there were. */
+  async removeSome(deploymentId: string, limit: number): Promise<number> {
+    const { numDeletedRows } = await this.#db
+      .deleteFrom("device_deployments")
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "in", (eb) =>
+        eb
+          .selectFrom("device_deployments as some")
+          .select("some.device_id")
+          .where("some.deployment_id", "=", deploymentId)
+          .orderBy("some.device_id")
+          .limit(limit),
+      )
+      .executeTakeFirstOrThrow();
+    return Number(numDeletedRows);
   }
 
   /** Target these devices, all pending. */
@@ -171,13 +218,21 @@ export class DeviceDeploymentRecords {
     return { open: Number(row.open), begun: Number(row.begun) };
   }
 
-  /** Target every accepted device. */
-  async insertAllAccepted(deployment: DeploymentKey): Promise<void> {
-    await this.#db
+  /**
+   * Target accepted devices: all, or those of a group.
+   * @param range After this id, and up to that one. Absent: all.
+   * @returns How many there were.
+   */
+  async insertAccepted(
+    deployment: DeploymentKey,
+    group: string | undefined,
+    range: { readonly after: string; readonly upTo: string | undefined } | undefined,
+  ): Promise<number> {
+    const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto("device_deployments")
       .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted"])
-      .expression((eb) =>
-        eb
+      .expression((eb) => {
+        let query = eb
           .selectFrom("devices")
           .select((device) => [
             device.val(deployment.id).as("deployment_id"),
@@ -187,9 +242,14 @@ export class DeviceDeploymentRecords {
             device.val(1).as("attempt"),
             device.val<0 | 1>(0).as("admitted"),
           ])
-          .where("devices.status", "=", "accepted"),
-      )
-      .execute();
+          .where("devices.status", "=", "accepted");
+        if (group !== undefined) query = query.where("devices.group_name", "=", group);
+        if (range !== undefined) query = query.where("devices.id", ">", range.after);
+        if (range?.upTo !== undefined) query = query.where("devices.id", "<=", range.upTo);
+        return query;
+      })
+      .executeTakeFirstOrThrow();
+    return Number(numInsertedOrUpdatedRows ?? 0);
   }
 
   async update(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Promise<void> {

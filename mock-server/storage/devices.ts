@@ -69,6 +69,18 @@ export class DeviceRecords {
     return found;
   }
 
+  /** The id of the so-manieth after an id, by id. `undefined`: there are not so many. */
+  async nthAfter(narrowing: DeviceNarrowing, id: string, count: number): Promise<string | undefined> {
+    const row = await this.#narrowed(narrowing)
+      .select("id")
+      .where("id", ">", id)
+      .orderBy("id")
+      .limit(1)
+      .offset(count - 1)
+      .executeTakeFirst();
+    return row?.id;
+  }
+
   /** By id. */
   async page(narrowing: DeviceNarrowing, paging: Paging): Promise<Page<DeviceRecord>> {
     const query = this.#narrowed(narrowing);

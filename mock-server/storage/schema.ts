@@ -228,6 +228,11 @@ export interface DeploymentTable {
   update_control_map_json: string | null;
   /** What a configuration deployment sets. */
   configuration_json: string | null;
+  /**
+   * `null`: it is there. Otherwise its targets are still being written down, by a process that is alive if this time
+   * has not come: nobody sees it, and it is as if it were not there. 0: nobody goes on with it, and it is removed.
+   */
+  preparing_until_ms: number | null;
 }
 
 export type DeploymentKind = "software" | "configuration";

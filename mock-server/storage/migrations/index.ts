@@ -4,6 +4,7 @@ import { rollouts } from "./0002-rollouts.ts";
 import { fleet } from "./0003-fleet.ts";
 import { people } from "./0004-people.ts";
 import { events } from "./0005-events.ts";
+import { preparing } from "./0006-preparing.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -11,6 +12,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0003-fleet": fleet,
   "0004-people": people,
   "0005-events": events,
+  "0006-preparing": preparing,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

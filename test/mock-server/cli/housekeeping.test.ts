@@ -24,7 +24,7 @@ class HeldTimers implements Timers {
   }
 }
 
-test("silent devices are looked for again and again, also after a round that failed, until it is stopped", async () => {
+test("silent devices, and deployments that were cut short, are looked for again and again, also after a round that failed, until it is stopped", async () => {
   const timers = new HeldTimers();
   const lines: string[] = [];
   const logger = createLogger({ level: "info", format: "json", write: (line) => lines.push(line), now: () => 0 });
@@ -39,15 +39,22 @@ test("silent devices are looked for again and again, also after a round that fai
     rounds += 1;
     return answer === undefined ? Promise.resolve(0) : answer();
   };
-  const housekeeping = new Housekeeping({ failSilent }, timers, logger);
+  let looked = 0;
+  const removeAbandoned = () => {
+    looked += 1;
+    return Promise.resolve(looked === 3 ? 1 : 0);
+  };
+  const housekeeping = new Housekeeping({ failSilent, removeAbandoned }, timers, logger);
   for (let round = 1; round <= 3; round++) {
     timers.goOff();
     await expect.poll(() => timers.waiting.size).toBe(1);
     expect(rounds).toBe(round);
   }
-  expect(lines).toHaveLength(2);
+  expect(looked).toBe(3);
+  expect(lines).toHaveLength(3);
   expect(lines.join("")).toContain("the database is away");
   expect(JSON.parse(lines[1] ?? "{}").devices).toBe(3);
+  expect(JSON.parse(lines[2] ?? "{}").removed).toBe(1);
   await housekeeping.stop();
   expect(timers.waiting.size).toBe(0);
 });

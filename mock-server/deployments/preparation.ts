@@ -1,0 +1,283 @@
+import { conflict, invalid } from "../errors.ts";
+import type { DeviceNarrowing, Records, Storage } from "../storage/index.ts";
+import {
+  checkRelease,
+  checkUnlike,
+  draftedDeployment,
+  insertPlan,
+  parametersDigest,
+  refuseOthers,
+  type Sources,
+  type Targeting,
+} from "./creation.ts";
+import type { NewDeployment } from "./new-deployment.ts";
+import { planPhases } from "./phases.ts";
+
+/** Deployments to so many devices are created in one transaction. */
+const FEW = 1000;
+/** How long everybody else may have to wait for a transaction, in milliseconds. */
+const TRANSACTION_MS = 15;
+const BATCH_MIN = 50;
+const BATCH_MAX = 5000;
+/** So many ids are written into one statement. */
+const LISTED_MAX = 500;
+/** A process that has not gone on for so long is dead. */
+const LEASE_MS = 30_000;
+/** More than any fleet has: phases that are wrong for it are wrong for all. */
+const MANY_DEVICES = 1_000_000_000;
+
+/** Targets that are still to be written down. */
+type Source =
+  | { readonly kind: "accepted"; readonly group?: string }
+  | { readonly kind: "listed"; readonly ids: readonly string[] };
+
+/** What became of a batch. */
+interface Batch {
+  /** Where the next one begins; `undefined`: there is none. */
+  readonly next: string | undefined;
+  /** The targets, where it matters who they are. */
+  readonly ids: readonly string[];
+  readonly tookMs: number;
+}
+
+/**
+ * Creates deployments to many devices without keeping anybody waiting: the targets are written down in many short
+ * transactions, and nobody sees anything of it before the last one, which creates the deployment. All devices that
+ * are accepted from the first to the last are targets; who is decommissioned meanwhile is not.
+ *
+ * INVARIANTS
+ * - One at a time is prepared in all processes. Its place in the order of deployments was reserved: whatever is
+ *   created meanwhile is there before it, and older.
+ * - Whoever prepares says so again with each batch. What nobody says anything of any more is removed.
+ */
+export class Preparations {
+  readonly #storage: Storage;
+  readonly #system: Sources;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(storage: Storage, system: Sources) {
+    this.#storage = storage;
+    this.#system = system;
+  }
+
+  /** True if a deployment is to be created here, and not in one transaction. */
+  async isFor(records: Records, { devices = [], allDevices, group, filterId }: NewDeployment): Promise<boolean> {
+    if (filterId !== undefined) return false;
+    if (!allDevices && group === undefined) return devices.length > FEW;
+    return (await records.devices.nthAfter(acceptedOf(group), "", FEW + 1)) !== undefined;
+  }
+
+  /**
+   * @returns The id of the new deployment.
+   * @throws ServerError as `createDeployment`; also (conflict) while another process prepares a deployment.
+   */
+  create(request: NewDeployment): Promise<string> {
+    const mine = this.#last.then(() => this.#create(request));
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #create(request: NewDeployment): Promise<string> {
+    const { allDevices, group, devices = [] } = request;
+    // What is wrong in any case is told at once.
+    planPhases(request.phases ?? [], MANY_DEVICES, false);
+    const listed = allDevices || group !== undefined ? undefined : [...new Set(devices)].sort();
+    const source: Source =
+      listed === undefined
+        ? { kind: "accepted", ...(group === undefined ? {} : { group }) }
+        : { kind: "listed", ids: listed };
+    if (source.kind === "listed") await this.#checkListed(source.ids);
+    const begun = await this.#storage.transaction((records) => this.#begin(records, request, source));
+    try {
+      const digest = await this.#writeTargets(request, begun, source);
+      await this.#storage.transaction((records) => this.#end(records, request, begun.id, digest));
+      return begun.id;
+    } catch (error) {
+      await this.#storage.transaction(({ deployments }) => deployments.giveUpPreparation(begun.id));
+      await this.#remove(begun.id);
+      throw error;
+    }
+  }
+
+  /** @throws ServerError (invalid) */
+  async #checkListed(ids: readonly string[]): Promise<void> {
+    const others: string[] = [];
+    for (let at = 0; at < ids.length; at += LISTED_MAX) {
+      const some = ids.slice(at, at + LISTED_MAX);
+      const accepted = await this.#storage.read(({ devices }) => devices.acceptedAmong(some));
+      others.push(...some.filter((id) => !accepted.has(id)));
+    }
+    refuseOthers(others);
+  }
+
+  async #begin(
+    records: Records,
+    request: NewDeployment,
+    source: Source,
+  ): Promise<{ readonly id: string; readonly sequence: number }> {
+    await checkRelease(records, request);
+    const digest = knownDigest(request, source);
+    if (digest !== null) await checkUnlike(records, digest);
+    const nowMs = this.#system.clock.now();
+    const others = await records.deployments.beingPrepared();
+    if (others.some(({ preparing_until_ms }) => (preparing_until_ms ?? 0) > nowMs)) {
+      throw conflict("another deployment to many devices is being created: ask again once it is there");
+    }
+    const deployment = {
+      ...draftedDeployment(this.#system, request, {
+        name: request.name,
+        artifact_name: request.artifactName,
+        force_installation: request.forceInstallation ? 1 : 0,
+        active_sha256: digest,
+        targeting: targetingOf(source),
+      }),
+      sequence: await records.deployments.reserveSequence(),
+      target_count: 0,
+      initial_device_count: 0,
+      preparing_until_ms: nowMs + LEASE_MS,
+    };
+    await records.deployments.insert(deployment);
+    return deployment;
+  }
+
+  /** @returns What tells the request from others. */
+  async #writeTargets(
+    request: NewDeployment,
+    deployment: { readonly id: string; readonly sequence: number },
+    source: Source,
+  ): Promise<string> {
+    const digest = parametersDigest(request);
+    let size = LISTED_MAX;
+    let next: string | undefined = "";
+    while (next !== undefined) {
+      const after: string = next;
+      const batch = await this.#storage.transaction((records) =>
+        this.#writeBatch(records, deployment, source, after, size),
+      );
+      digest.add(batch.ids);
+      next = batch.next;
+      const wanted = Math.floor((size * TRANSACTION_MS) / Math.max(1, batch.tookMs));
+      size = Math.min(Math.max(wanted, BATCH_MIN), source.kind === "listed" ? LISTED_MAX : BATCH_MAX, size * 2);
+    }
+    return digest.end(targetingOf(source).kind);
+  }
+
+  async #writeBatch(
+    records: Records,
+    deployment: { readonly id: string; readonly sequence: number },
+    source: Source,
+    after: string,
+    size: number,
+  ): Promise<Batch> {
+    const { clock } = this.#system;
+    const startMs = clock.monotonic();
+    const batch =
+      source.kind === "listed"
+        ? await writeListed(records, deployment, source.ids, after, size)
+        : await writeAccepted(records, deployment, source.group, after, size);
+    await records.deployments.prolongPreparation(deployment.id, batch.count, clock.now() + LEASE_MS);
+    return { next: batch.next, ids: batch.ids, tookMs: clock.monotonic() - startMs };
+  }
+
+  async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {
+    const deployment = await records.deployments.preparation(id);
+    if (deployment === undefined) throw new Error(`the preparation of deployment ${id} was given up`);
+    if (deployment.target_count === 0) throw invalid("No devices for the deployment");
+    if (deployment.active_sha256 === null) await checkUnlike(records, digest);
+    const planned = planPhases(request.phases ?? [], deployment.target_count, false);
+    await records.deployments.reachSequence(deployment.sequence);
+    await insertPlan(records, this.#system, deployment, planned);
+    await records.deployments.endPreparation(id, {
+      created_ms: this.#system.clock.now(),
+      initial_device_count: deployment.target_count,
+      active_sha256: digest,
+    });
+  }
+
+  /** Nobody prepares anything: the only process that there is has just begun. */
+  async abandonAll(): Promise<void> {
+    const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
+    if (known.length === 0) return;
+    await this.#storage.transaction(({ deployments }) => giveUp(deployments, Number.POSITIVE_INFINITY));
+  }
+
+  /** Remove what nobody prepares any more. @returns How many deployments that were. */
+  async removeAbandoned(): Promise<number> {
+    const nowMs = this.#system.clock.now();
+    const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
+    if (known.every(({ preparing_until_ms }) => (preparing_until_ms ?? 0) > nowMs)) return 0;
+    const ids = await this.#storage.transaction(({ deployments }) => giveUp(deployments, nowMs));
+    for (const id of ids) await this.#remove(id);
+    return ids.length;
+  }
+
+  async #remove(id: string): Promise<void> {
+    for (let removed = 1; removed > 0; ) {
+      removed = await this.#storage.transaction(({ deviceDeployments }) =>
+        deviceDeployments.removeSome(id, LISTED_MAX),
+      );
+    }
+    await this.#storage.transaction(({ deployments }) => deployments.removePreparation(id));
+  }
+}
+
+/** Give up what nobody has prolonged. @returns The ids. */
+async function giveUp(deployments: Records["deployments"], nowMs: number): Promise<string[]> {
+  const known = await deployments.beingPrepared();
+  const abandoned = known.filter(({ preparing_until_ms }) => (preparing_until_ms ?? 0) <= nowMs);
+  for (const { id } of abandoned) await deployments.giveUpPreparation(id);
+  return abandoned.map(({ id }) => id);
+}
+
+function acceptedOf(group: string | undefined): DeviceNarrowing {
+  return { status: "accepted", ...(group === undefined ? {} : { group }) };
+}
+
+/** For the deployment's record; the targets themselves are written down by and by. */
+function targetingOf(source: Source): Targeting {
+  if (source.kind === "listed") return { kind: "devices", ids: [] };
+  if (source.group === undefined) return { kind: "all", count: 0 };
+  return { kind: "devices", ids: [], group: source.group };
+}
+
+/** `null`: it is known once all targets are. */
+function knownDigest(request: NewDeployment, source: Source): string | null {
+  if (source.kind === "accepted" && source.group !== undefined) return null;
+  const digest = parametersDigest(request);
+  if (source.kind === "listed") digest.add(source.ids);
+  return digest.end(targetingOf(source).kind);
+}
+
+interface Written extends Pick<Batch, "next" | "ids"> {
+  readonly count: number;
+}
+
+async function writeAccepted(
+  { devices, deviceDeployments }: Records,
+  deployment: { readonly id: string; readonly sequence: number },
+  group: string | undefined,
+  after: string,
+  size: number,
+): Promise<Written> {
+  const upTo = await devices.nthAfter(acceptedOf(group), after, size);
+  const count = await deviceDeployments.insertAccepted(deployment, group, { after, upTo });
+  // Who all are need not be known; a group may be another tomorrow.
+  const ids =
+    group === undefined ? [] : (await devices.after(acceptedOf(group), after, size)).map((device) => device.id);
+  return { next: upTo, ids, count };
+}
+
+async function writeListed(
+  { devices, deviceDeployments }: Records,
+  deployment: { readonly id: string; readonly sequence: number },
+  ids: readonly string[],
+  after: string,
+  size: number,
+): Promise<Written> {
+  const start = after === "" ? 0 : ids.indexOf(after) + 1;
+  const some = ids.slice(start, start + size);
+  const accepted = await devices.acceptedAmong(some);
+  const targets = some.filter((id) => accepted.has(id));
+  await deviceDeployments.insertTargets(deployment, targets);
+  return { next: start + size < ids.length ? some.at(-1) : undefined, ids: some, count: targets.length };
+}

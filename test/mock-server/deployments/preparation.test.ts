@@ -1,0 +1,229 @@
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { decommissionDevice } from "../../../mock-server/deployments/ending.ts";
+import { Deployments, DeviceSide, type NewDeployment } from "../../../mock-server/deployments/index.ts";
+import { Storage, type StorageLocation } from "../../../mock-server/storage/index.ts";
+import { artifact, PROVIDES, TestSystem } from "../domain-fixture.ts";
+import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";
+import { deviceRecord } from "../storage/device-record.ts";
+
+/** Three transactions write so many targets down, or more. */
+const MANY = 1700;
+const LEASE_MS = 30_000;
+const GROUP = "large";
+/** Each has its records in a place of its own, which outlives a server. */
+const KIND = RECORDS_KIND === "memory" ? "file" : RECORDS_KIND;
+
+const ids = Array.from({ length: MANY }, (_, number) => `device-${String(number).padStart(5, "0")}`);
+const [FIRST = "", SECOND = ""] = ids;
+const ALL: NewDeployment = { name: "to all", artifactName: "release-1", allDevices: true };
+const REQUESTS: readonly (readonly [string, NewDeployment])[] = [
+  ["all devices", ALL],
+  ["a group", { name: "to a group", artifactName: "release-1", group: GROUP }],
+  ["a list", { name: "to a list", artifactName: "release-1", devices: [...ids].reverse() }],
+];
+
+/** A clock that says when a batch of targets is about to be written. */
+class BatchSystem extends TestSystem {
+  batches = 0;
+  atBatch: (batch: number) => void = () => undefined;
+  override readonly clock = {
+    now: () => this.nowMs,
+    monotonic: () => {
+      this.batches += 0.5;
+      if (Number.isInteger(this.batches - 0.5)) this.atBatch(this.batches + 0.5);
+      return this.nowMs;
+    },
+  };
+}
+
+interface Started {
+  readonly storage: Storage;
+  readonly system: BatchSystem;
+  readonly deployments: Deployments;
+  readonly deviceSide: DeviceSide;
+  /** As after the death of this process. */
+  again(): Promise<Started>;
+}
+
+let opened = 0;
+
+async function open(location: StorageLocation): Promise<Started> {
+  const system = new BatchSystem();
+  opened += 1;
+  // Processes that share records do not share their chance.
+  for (let drawn = 0; drawn < opened * 20; drawn += 1) system.random.uuid();
+  const storage = await Storage.open(location, system.files);
+  onTestFinished(() => storage.close());
+  return {
+    storage,
+    system,
+    deployments: new Deployments(storage, system),
+    deviceSide: new DeviceSide(storage, system.clock),
+    again: () => open(location),
+  };
+}
+
+async function start(): Promise<Started> {
+  const { location, remove } = await makeRecords(KIND, KIND === "postgres" ? inject("postgresUrl") : undefined);
+  onTestFinished(remove);
+  const started = await open(location);
+  await started.storage.transaction(async (records) => {
+    await records.artifacts.insert(artifact({ id: "00000000-0000-4000-8000-000000000001" }), ["combination"]);
+    for (const id of ids) {
+      await records.devices.insert({ ...deviceRecord(id), status: "accepted", group_name: GROUP });
+    }
+  });
+  return started;
+}
+
+const PAGE = { page: 1, perPage: 10 };
+
+async function remains({ storage }: Started): Promise<{ deployments: number; events: number }> {
+  return await storage.read(async ({ deployments, events }) => ({
+    deployments: (await deployments.list({}, "asc", PAGE)).total + (await deployments.beingPrepared()).length,
+    events: (await events.after(0, 10_000)).filter(({ kind }) => kind === "deployment").length,
+  }));
+}
+
+describe.each(REQUESTS)("A deployment to %s", (_, request) => {
+  test("is written down in many transactions, and there when all targets are", async () => {
+    const one = await start();
+    const { deployments, deviceSide, system } = one;
+    const seen: Promise<unknown>[] = [];
+    system.atBatch = () => {
+      seen.push(
+        deployments.list({}, "asc", PAGE).then(({ total }) => total),
+        deviceSide.next(FIRST, PROVIDES).then((instructions) => (instructions === undefined ? 0 : 1)),
+        one.storage
+          .read(({ events }) => events.after(0, 10_000))
+          .then((all) => all.filter((event) => event.kind === "deployment").length),
+      );
+    };
+    system.nowMs += 1;
+    const id = await deployments.create(request);
+    expect(seen.length).toBeGreaterThan(3);
+    expect(new Set(await Promise.all(seen))).toEqual(new Set([0]));
+    expect(await deployments.targets(id)).toEqual(ids);
+    expect(await deployments.get(id)).toMatchObject({
+      status: "pending",
+      targetCount: MANY,
+      initialDeviceCount: MANY,
+      createdMs: system.nowMs,
+      allDevices: request.allDevices ?? false,
+    });
+    expect((await deployments.statistics(id)).pending).toBe(MANY);
+    expect(await deviceSide.next(FIRST, PROVIDES)).toMatchObject({ deploymentId: id });
+    expect(await remains(one)).toEqual({ deployments: 1, events: 1 });
+    await expect(deployments.create(request)).rejects.toMatchObject({ status: 409, metadata: { conflict: id } });
+    await deployments.abort(id);
+    expect(await deployments.create(request)).not.toBe(id);
+  });
+
+  test("that fails in the middle leaves nothing", async () => {
+    const one = await start();
+    one.system.atBatch = (batch) => {
+      if (batch === 3) throw new Error("the disk is full");
+    };
+    await expect(one.deployments.create(request)).rejects.toThrow("the disk is full");
+    expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
+    expect(await one.deviceSide.next(FIRST, PROVIDES)).toBeUndefined();
+    one.system.atBatch = () => undefined;
+    expect(await one.deployments.targets(await one.deployments.create(request))).toHaveLength(MANY);
+  });
+});
+
+test("A deployment whose process dies in the middle is removed by another one", async () => {
+  const dead = await start();
+  dead.system.atBatch = (batch) => {
+    if (batch === 3) void dead.storage.close();
+  };
+  await expect(dead.deployments.create(ALL)).rejects.toThrow("the records are closed");
+  const next = await dead.again();
+  expect(await remains(next)).toEqual({ deployments: 1, events: 0 });
+  expect(await next.deviceSide.next(FIRST, PROVIDES)).toBeUndefined();
+  // It may only stand still, as far as another process can tell.
+  expect(await next.deployments.removeAbandoned()).toBe(0);
+  await expect(next.deployments.create(ALL)).rejects.toMatchObject({ status: 409 });
+  next.system.nowMs += LEASE_MS;
+  expect(await next.deployments.removeAbandoned()).toBe(1);
+  expect(await remains(next)).toEqual({ deployments: 0, events: 0 });
+  expect(await next.deployments.targets(await next.deployments.create(ALL))).toHaveLength(MANY);
+});
+
+test("The only process that there is waits for nobody: what was cut short before it began is given up", async () => {
+  const dead = await start();
+  dead.system.atBatch = (batch) => {
+    if (batch === 2) void dead.storage.close();
+  };
+  await expect(dead.deployments.create(ALL)).rejects.toThrow("the records are closed");
+  const next = await dead.again();
+  await next.deployments.abandonAll();
+  const id = await next.deployments.create(ALL);
+  expect(await next.deployments.removeAbandoned()).toBe(1);
+  expect(await next.deployments.targets(id)).toHaveLength(MANY);
+  expect(await remains(next)).toEqual({ deployments: 1, events: 1 });
+});
+
+test.runIf(KIND === "postgres")(
+  "A process that stood still for too long does not go on with what another has removed",
+  async () => {
+    const one = await start();
+    const other = await one.again();
+    let removing: Promise<number> | undefined;
+    one.system.atBatch = (batch) => {
+      if (batch !== 2) return;
+      other.system.nowMs += 2 * LEASE_MS;
+      removing = other.deployments.removeAbandoned();
+    };
+    await expect(one.deployments.create(ALL)).rejects.toThrow("was given up");
+    expect(await removing).toBe(1);
+    expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
+  },
+);
+
+test("What is created meanwhile is older, and who is decommissioned meanwhile is no target", async () => {
+  const { deployments, deviceSide, storage, system } = await start();
+  const meanwhile: Promise<unknown>[] = [];
+  system.atBatch = (batch) => {
+    if (batch !== 3) return;
+    meanwhile.push(
+      deployments.create({ name: "small", artifactName: "release-1", devices: [FIRST] }),
+      storage.transaction(async (records) => {
+        await decommissionDevice(records, SECOND, system.nowMs);
+        await records.devices.delete(SECOND);
+      }),
+    );
+  };
+  const large = await deployments.create({ ...ALL, phases: [{ batchSize: 50 }, { startMs: 1 }] });
+  const [small] = await Promise.all(meanwhile);
+  const { items } = await deployments.list({}, "asc", PAGE);
+  expect(items.map(({ id }) => id)).toEqual([small, large]);
+  expect(await deployments.targets(large)).toEqual(ids.filter((id) => id !== SECOND));
+  const { targetCount, phases } = await deployments.get(large);
+  expect([targetCount, ...phases.map(({ places }) => places)]).toEqual([MANY - 1, 849, 850]);
+  expect(await deviceSide.next(FIRST, PROVIDES)).toMatchObject({ deploymentId: small });
+  await deviceSide.report(FIRST, String(small), "success");
+  expect(await deviceSide.next(FIRST, PROVIDES)).toMatchObject({ deploymentId: large });
+  const after = await deployments.create({ name: "after", artifactName: "release-1", devices: [FIRST] });
+  expect((await deployments.list({}, "desc", PAGE)).items[0]?.id).toBe(after);
+});
+
+test("Ids of no accepted devices are refused by name, among however many", async () => {
+  const { deployments } = await start();
+  const request = { ...ALL, allDevices: false, devices: [...ids, "nobody", "no-one"] };
+  await expect(deployments.create(request)).rejects.toMatchObject({
+    status: 400,
+    message: expect.stringContaining("not accepted: no-one, nobody"),
+  });
+});
+
+test("Phases that are wrong are refused before anything is written, and those that are too small for the fleet after", async () => {
+  const one = await start();
+  const phases = (batchSize: number) => [{ batchSize }, { startMs: 1, batchSize: 90 }, { startMs: 2 }];
+  await expect(one.deployments.create({ ...ALL, phases: phases(20) })).rejects.toMatchObject({ status: 400 });
+  expect(one.system.batches).toBe(0);
+  await expect(one.deployments.create({ ...ALL, phases: [{ batchSize: 100 }, { startMs: 1 }] })).rejects.toMatchObject({
+    status: 400,
+  });
+  expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
+});
