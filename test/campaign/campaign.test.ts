@@ -29,6 +29,7 @@ test.each([
   "rootfs-image: ArtifactCommit_Enter fails",
   "no reboot: by hand, rollback",
   "no reboot: two deployments, the first one aborted",
+  "no reboot: two files, replaced",
 ])("power cut before and after every call, in every way: %s", async (name) => {
   const total = newCount();
   await exhaust(pathNamed(name), total, { enough: () => false, depth: 1 });

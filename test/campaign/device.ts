@@ -11,6 +11,8 @@ import type { Person } from "./person.ts";
 import { deviceClient } from "./server-client.ts";
 import { DATASTORE, MODULES, NEW, ROOTFS_SCRIPTS } from "./world.ts";
 
+/** Far below what a device does: artifacts are small here. */
+const PACE = { bytes: 2048, ms: 60_000 };
 const RETRY_DELAY_MS = 60_000;
 const RETRIES = 12;
 const REBOOT_MS_MAX = 24 * 3600_000;
@@ -92,7 +94,7 @@ export function deviceProgram({
       logger,
       store,
       paths: { datastore: DATASTORE, logs: DATASTORE, modules: MODULES, rootfsScripts: ROOTFS_SCRIPTS },
-      settings: { ...DEFAULT_UPDATE_SETTINGS, stateVisitsMax },
+      settings: { ...DEFAULT_UPDATE_SETTINGS, stateVisitsMax, storingPace: PACE },
       openArtifact,
       deviceType: async () => "board",
       server,

@@ -5,11 +5,11 @@ import {
   parseEnvironment,
   readRootImage,
 } from "../../mock-server/scenarios/simulation/index.ts";
-import { BACKUP, CURRENT, SLOTS } from "./modules.ts";
+import { BACKUP, CURRENT, EXTRA_NAME, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";
-import { DATASTORE, fileContent, NEW, OLD, softwareOf } from "./world.ts";
+import { DATASTORE, fileContent, NEW, OLD, type Prepared, softwareOf } from "./world.ts";
 
 function textOf(disk: Disk, path: string): string | undefined {
   const node = disk.find(path);
@@ -65,7 +65,10 @@ function leftovers(path: CampaignPath, disk: Disk): string[] {
 
 interface StoreText {
   readonly provides?: { readonly artifact_name?: string; readonly "rootfs-image.version"?: string };
-  readonly update?: unknown;
+  readonly update?: null | {
+    readonly deployment?: string | null;
+    readonly download?: { readonly path: string; readonly bytes: number };
+  };
 }
 
 function storeOn(disk: Disk): StoreText {
@@ -75,6 +78,26 @@ function storeOn(disk: Disk): StoreText {
 /** True if there is an update in the journal on this disk. */
 export function updateIn(disk: Disk): boolean {
   return storeOn(disk).update !== null;
+}
+
+/** Besides the header: pieces of it that double, and chunks of 2 KiB that are cut into. */
+const IN_VAIN_BYTES_MAX = 3072;
+
+/**
+ * How many bytes of artifacts a device that boots now may fetch at most until it boots again, if the network does not
+ * fail: what is written down as stored is not to be fetched once more. `undefined` if nothing is.
+ */
+export function bytesToFetchMax({ path, artifacts, payloads }: Prepared, disk: Disk): number | undefined {
+  const kept = storeOn(disk).update?.download;
+  const [artifact, payload] = [artifacts[0], payloads[0]];
+  // What follows the first deployment is fetched in the same life, and another object has another header.
+  if (kept === undefined || artifact === undefined || payload === undefined || path.second || path.replaced)
+    return undefined;
+  const headerBytes = Buffer.from(artifact).indexOf(payload.subarray(0, 100));
+  const keptBytes = kept.bytes + (kept.path === `files/${EXTRA_NAME}` ? payload.length : 0);
+  // What is damaged on its way is fetched once more, as it might have been what was kept that was.
+  const again = path.corrupted ? artifact.length : 0;
+  return artifact.length - keptBytes + headerBytes + again + IN_VAIN_BYTES_MAX;
 }
 
 /** What the device says of itself at the end, and what it is. */

@@ -12,7 +12,7 @@ import {
   type Weather,
 } from "../../mock-server/scenarios/simulation/index.ts";
 import { type DeviceOptions, deviceProgram, SILENT } from "./device.ts";
-import { updateIn, violationsOf } from "./invariants.ts";
+import { bytesToFetchMax, updateIn, violationsOf } from "./invariants.ts";
 import { type ModuleWatch, moduleProgram } from "./modules.ts";
 import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";
@@ -132,6 +132,8 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   const violations: string[] = [];
   while (!atRest && violations.length === 0) {
     watch.last = undefined;
+    const toFetchMax = options.weather ? undefined : bytesToFetchMax(world.prepared, machine.disk);
+    server.servedBytes = 0;
     let end: Awaited<ReturnType<SimulatedMachine["boot"]>>;
     try {
       end = await time.until(machine.boot(program));
@@ -140,6 +142,8 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
       violations.push(`the device hangs: ${error.message}`);
       break;
     }
+    if (toFetchMax !== undefined && server.servedBytes > toFetchMax)
+      violations.push(`${server.servedBytes} bytes were fetched, where ${toFetchMax} were enough`);
     if (atRest) break;
     if (end.kind === "brick") violations.push("the device boots nothing that is whole");
     else if (outOfTime) violations.push(`the device did not come to rest within ${PATIENCE_MS} ms`);

@@ -1,4 +1,11 @@
-import { readFile, readTextFile, removeDurably, replaceFile, type System } from "@upkeep/shared/system";
+import {
+  type FileHandle,
+  readFile,
+  readTextFile,
+  removeDurably,
+  replaceFile,
+  type System,
+} from "@upkeep/shared/system";
 import type { RebootAnswer } from "../../agent/modules/index.ts";
 import { runRootfsImage } from "../../agent/modules/rootfs-image/index.ts";
 import {
@@ -21,7 +28,13 @@ export interface ModuleBehaviour {
   readonly fails: ReadonlySet<string>;
   /** The payload is taken through the FIFOs. */
   readonly streams: boolean;
+  /** The second file comes too. */
+  readonly twoFiles: boolean;
 }
+
+/** The second file of a payload: pieces of it tell where they belong. */
+export const EXTRA_NAME = "second";
+export const EXTRA = Buffer.from(Array.from({ length: 1500 }, (_, line) => `${line}`.padStart(7, ".")).join("\n"));
 
 export const APP = "/data/app";
 export const CURRENT = `${APP}/current`;
@@ -54,7 +67,10 @@ async function setBootVariables(system: System, variables: Readonly<Record<strin
 const otherSlot = (slot: string | undefined): string => (slot === "2" ? "3" : "2");
 
 /** Read the payload from the FIFOs, and give each chunk to `write`. */
-async function takeStream({ openFifo }: ProgramContext, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+async function takeStream(
+  { openFifo }: ProgramContext,
+  write: (chunk: Uint8Array, name: string) => Promise<void>,
+): Promise<void> {
   for (;;) {
     let line = "";
     const next = await openFifo("stream-next");
@@ -62,8 +78,10 @@ async function takeStream({ openFifo }: ProgramContext, write: (chunk: Uint8Arra
       line += new TextDecoder().decode(chunk);
     await next.close();
     if (line === "") return;
-    const payload = await openFifo(line.trim().split(" ")[0] ?? "");
-    for (let chunk = await payload.read(); chunk !== undefined; chunk = await payload.read()) await write(chunk);
+    const path = line.trim().split(" ")[0] ?? "";
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const payload = await openFifo(path);
+    for (let chunk = await payload.read(); chunk !== undefined; chunk = await payload.read()) await write(chunk, name);
     await payload.close();
   }
 }
@@ -87,20 +105,29 @@ function filesActions(
 ): Actions {
   const { system } = context;
   const { files } = system;
-  const staged = behaviour.streams ? `${tree}/tmp/payload` : `${tree}/files/payload`;
+  const staged = behaviour.streams ? `${tree}/tmp` : `${tree}/files`;
   return {
     Download: async (fail) => {
       if (!behaviour.streams || fail) return;
-      const handle = await files.open(staged, "write");
-      await takeStream(context, (chunk) => handle.write(chunk));
-      await handle.sync();
-      await handle.close();
-      await files.syncDirectory(`${tree}/tmp`);
+      const handles = new Map<string, FileHandle>();
+      await takeStream(context, async (chunk, name) => {
+        const handle = handles.get(name) ?? (await files.open(`${staged}/${name}`, "write"));
+        handles.set(name, handle);
+        await handle.write(chunk);
+      });
+      for (const handle of handles.values()) {
+        await handle.sync();
+        await handle.close();
+      }
+      await files.syncDirectory(staged);
     },
     ArtifactInstall: async (fail) => {
-      const payload = await readFile(files, staged, LIMIT_BYTES);
+      const payload = await readFile(files, `${staged}/payload`, LIMIT_BYTES);
       if (payload === undefined || !payloads.some((one) => one.equals(payload)))
         throw new Error("VIOLATION: the payload to install is not whole");
+      const extra = await readFile(files, `${staged}/${EXTRA_NAME}`, LIMIT_BYTES);
+      if (extra !== undefined && !extra.equals(EXTRA)) throw new Error("VIOLATION: the second file is not whole");
+      if ((extra !== undefined) !== behaviour.twoFiles) throw new Error("VIOLATION: a file is missing, or left over");
       const current = await readFile(files, CURRENT, LIMIT_BYTES);
       if (current !== undefined && (await files.status(BACKUP)) === undefined)
         await replaceFile(files, BACKUP, current);

@@ -18,12 +18,17 @@ export interface CampaignPath {
   readonly loops?: boolean;
   /** The artifact has no payload. */
   readonly empty?: boolean;
+  /** A second file comes behind the payload's own one, large enough to be written down several times. */
+  readonly twoFiles?: boolean;
+  /** Another object, which holds the same payload, takes the artifact's place under its link after the first download has begun. */
+  readonly replaced?: boolean;
   /** Another deployment waits behind the first one. */
   readonly second?: boolean;
   /** Installed by hand, by somebody with this in mind; the server has nothing for the device. */
   readonly standalone?: Plan;
 }
 
+/** Everything but what a path decides. */
 type Base = Pick<ModuleBehaviour, "kind" | "reboot" | "rollback" | "streams">;
 
 const BASES: Readonly<Record<string, Base>> = {
@@ -60,7 +65,7 @@ function withBase(
   change: Partial<Omit<CampaignPath, "module">> & { fails?: readonly string[] } = {},
 ): CampaignPath {
   const { fails = [], ...rest } = change;
-  const module = { ...(BASES[base] as Base), fails: new Set(fails) };
+  const module = { ...(BASES[base] as Base), fails: new Set(fails), twoFiles: rest.twoFiles === true };
   return { scripts: {}, ...rest, name: `${base}: ${rest.name ?? "success"}`, module };
 }
 
@@ -108,6 +113,11 @@ export function campaignPaths(): CampaignPath[] {
   for (const base of ["no reboot", "no rollback", "rootfs-image"])
     paths.push(withBase(base, { name: "two deployments", second: true }));
   paths.push(withBase("no reboot", { name: "two deployments, the first one aborted", second: true, abortAtReport: 2 }));
+  for (const base of ["no reboot", "module reboots"]) {
+    paths.push(withBase(base, { name: "two files", twoFiles: true }));
+    paths.push(withBase(base, { name: "two files, replaced", twoFiles: true, replaced: true }));
+    paths.push(withBase(base, { name: "two files, damaged", twoFiles: true, corrupted: true }));
+  }
   for (const standalone of ["commit", "rollback"] as const) {
     for (const base of Object.keys(BASES)) paths.push(withBase(base, { name: `by hand, ${standalone}`, standalone }));
     for (const call of ["ArtifactInstall", "ArtifactCommit", "ArtifactRollback"])

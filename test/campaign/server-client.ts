@@ -12,6 +12,9 @@ const NO_PROXIES = proxiesFrom({});
 /** A signature takes real time on a real processor, and nobody looks at this one. */
 const KEY = { publicPem: "PUBLIC KEY", sign: () => "signature" };
 
+/** Artifacts are small here. */
+const LEAP_BYTES_MIN = 512;
+
 /** The true client of the device APIs, as the daemon has it; what it asks goes through the simulated network. */
 export function deviceClient(system: System, logger: Logger): DeviceClient {
   const http = new HttpClient(system, {
@@ -28,6 +31,7 @@ export function deviceClient(system: System, logger: Logger): DeviceClient {
     key: KEY,
     readIdentity: async () => '{"mac":"02:00:00:00:00:01"}',
   });
-  const downloads = new Downloads(system, http, { triesMax: 10, pauseMsMax: 300_000, bytesPerSecondMax: 0 }, logger);
+  const settings = { triesMax: 10, pauseMsMax: 300_000, bytesPerSecondMax: 0, leapBytesMin: LEAP_BYTES_MIN };
+  const downloads = new Downloads(system, http, settings, logger);
   return new DeviceClient(http, login, downloads, new Servers([SERVER], system.clock, 60_000));
 }

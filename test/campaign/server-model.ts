@@ -4,6 +4,9 @@ import type { SimulatedAnswer } from "../../mock-server/scenarios/simulation/ind
 
 export const SERVER = "http://server";
 
+/** In which artifacts go out. */
+const PIECE_BYTES = 2048;
+
 /** The reports after which a deployment is over. */
 const FINAL = new Set(["success", "failure"]);
 const OF_DEPLOYMENT = new RegExp(`^${DEVICE_PATHS.status("([^/]+)").replace(/status$/, "(status|log)")}$`);
@@ -11,6 +14,8 @@ const OF_DEPLOYMENT = new RegExp(`^${DEVICE_PATHS.status("([^/]+)").replace(/sta
 export interface OfferedDeployment {
   readonly id: string;
   readonly artifact: Uint8Array;
+  /** Takes the artifact's place once a download of it has begun before. */
+  readonly replacement?: Uint8Array;
   /** The server aborts the deployment when this report, counted from 1, arrives. */
   readonly abortAtReport?: number;
 }
@@ -21,6 +26,8 @@ interface DeviceDeployment {
   final: string | undefined;
   aborted: boolean;
   logs: number;
+  /** Downloads of the artifact that have begun. */
+  begun: number;
 }
 
 /** A small model of the server: deployments for one device, the oldest first. What it must never see is noted as a violation. */
@@ -30,6 +37,8 @@ export class ServerModel {
   readonly violations: string[];
   /** Polls that found nothing to install. */
   idlePolls = 0;
+  /** Bytes of artifacts that went out, in this life. */
+  servedBytes = 0;
   /** Moves with every change. */
   version = 0;
 
@@ -37,8 +46,8 @@ export class ServerModel {
     this.offered = offered;
     this.violations = [...(from?.violations ?? [])];
     this.#deployments = offered.map((_, index) => {
-      const { reports, final, aborted, logs } = from?.deployment(index) ?? NEW_DEPLOYMENT;
-      return { reports: [...reports], final, aborted, logs };
+      const { reports, ...rest } = from?.deployment(index) ?? NEW_DEPLOYMENT;
+      return { ...rest, reports: [...reports] };
     });
   }
 
@@ -60,7 +69,7 @@ export class ServerModel {
     const path = url.slice(SERVER.length);
     if (path === DEVICE_PATHS.authRequests) return { status: 200, body: "token" };
     const [, artifact] = /^\/artifacts\/(\d+)$/.exec(path) ?? [];
-    if (artifact !== undefined) return this.#artifact(Number(artifact), headers.range);
+    if (artifact !== undefined) return this.#artifact(Number(artifact), headers);
     if (headers.authorization !== "Bearer token") return { status: 401 };
     if (path === DEVICE_PATHS.nextV2) return this.#next();
     if (path === DEVICE_PATHS.inventory) return { status: 200 };
@@ -73,19 +82,39 @@ export class ServerModel {
     return { status: 204 };
   }
 
-  #artifact(index: number, range: string | undefined): SimulatedAnswer {
-    const bytes = this.offered[index]?.artifact;
-    if (bytes === undefined) return { status: 404 };
-    const headers = { etag: `"artifact-${index}"`, "content-length": String(bytes.length) };
-    const [, from] = /^bytes=(\d+)-/.exec(range ?? "") ?? [];
-    if (from === undefined) return { status: 200, headers, body: bytes };
-    const rest = bytes.subarray(Number(from));
-    if (rest.length === 0) return { status: 416 };
-    const partial = {
-      "content-length": String(rest.length),
-      "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}`,
+  #artifact(index: number, { range, "if-range": known }: NonNullable<HttpRequest["headers"]>): SimulatedAnswer {
+    const offered = this.offered[index];
+    if (offered === undefined) return { status: 404 };
+    const deployment = this.#deployment(index);
+    // Whoever goes on says what with.
+    if (known === undefined && offered.replacement !== undefined && deployment.begun < 2) {
+      deployment.begun++;
+      this.version++;
+    }
+    const bytes = deployment.begun > 1 ? (offered.replacement ?? offered.artifact) : offered.artifact;
+    const etag = `"artifact-${index}-${deployment.begun > 1}"`;
+    const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
+    if (from === undefined || (known !== undefined && known !== etag)) {
+      const headers = { etag, "content-length": String(bytes.length) };
+      return { status: 200, headers, body: this.#counted(bytes) };
+    }
+    const end = last ? Math.min(Number(last) + 1, bytes.length) : bytes.length;
+    if (Number(from) >= end) return { status: 416 };
+    const headers = {
+      etag,
+      "content-length": String(end - Number(from)),
+      "content-range": `bytes ${from}-${end - 1}/${bytes.length}`,
     };
-    return { status: 206, headers: { ...headers, ...partial }, body: rest };
+    return { status: 206, headers, body: this.#counted(bytes.subarray(Number(from), end)) };
+  }
+
+  /** Bytes that are counted as they go out. */
+  async *#counted(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+      const piece = bytes.subarray(from, from + PIECE_BYTES);
+      this.servedBytes += piece.length;
+      yield piece;
+    }
   }
 
   #deployment(index: number): DeviceDeployment {
@@ -131,4 +160,4 @@ export class ServerModel {
   }
 }
 
-const NEW_DEPLOYMENT: Readonly<DeviceDeployment> = { reports: [], final: undefined, aborted: false, logs: 0 };
+const NEW_DEPLOYMENT: Readonly<DeviceDeployment> = { reports: [], final: undefined, aborted: false, logs: 0, begun: 0 };

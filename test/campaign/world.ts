@@ -1,6 +1,6 @@
 import { writeArtifact } from "@upkeep/shared/artifact/write";
 import { BootLoader, Disk, rootImage } from "../../mock-server/scenarios/simulation/index.ts";
-import { APP, CURRENT, SLOT_BYTES, SLOTS } from "./modules.ts";
+import { APP, CURRENT, EXTRA, EXTRA_NAME, SLOT_BYTES, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import { Person } from "./person.ts";
 import { ServerModel } from "./server-model.ts";
@@ -32,6 +32,8 @@ export interface Prepared {
   /** In the order in which they are offered. */
   readonly artifacts: readonly Uint8Array[];
   readonly payloads: readonly Buffer[];
+  /** What takes the place of the first one. */
+  readonly replacement: Uint8Array | undefined;
 }
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -73,7 +75,10 @@ export function softwareOf(path: CampaignPath): readonly string[] {
 export async function prepare(path: CampaignPath): Promise<Prepared> {
   const made: { artifact: Uint8Array; payload: Buffer }[] = [];
   for (const software of softwareOf(path)) made.push(await prepareOne(path, software));
-  return { path, artifacts: made.map(({ artifact }) => artifact), payloads: made.map(({ payload }) => payload) };
+  const scripts = { ...path.scripts, ArtifactInstall_Enter_99_replaced: 0 };
+  const replacement = path.replaced ? (await prepareOne({ ...path, scripts }, NEW)).artifact : undefined;
+  const artifacts = made.map(({ artifact }) => artifact);
+  return { path, artifacts, payloads: made.map(({ payload }) => payload), replacement };
 }
 
 async function prepareOne(path: CampaignPath, software: string) {
@@ -102,7 +107,7 @@ async function prepareOne(path: CampaignPath, software: string) {
             kind: "module-image",
             ...common,
             type,
-            files: [fileOf("payload", payload)],
+            files: [fileOf("payload", payload), ...(path.twoFiles ? [fileOf(EXTRA_NAME, EXTRA)] : [])],
             scripts,
             provides,
             noDefaultSoftwareVersion: true,
@@ -111,7 +116,7 @@ async function prepareOne(path: CampaignPath, software: string) {
         ),
   );
   if (path.corrupted) {
-    const at = artifact.indexOf(Buffer.from(payload.subarray(0, 100)));
+    const at = artifact.indexOf(Buffer.from((path.twoFiles ? EXTRA : payload).subarray(0, 100)));
     artifact[at + 300] = (artifact[at + 300] ?? 0) ^ 1;
   }
   return { artifact, payload };
@@ -155,6 +160,7 @@ export function newWorld(prepared: Prepared): World {
   const offered = prepared.artifacts.map((artifact, index) => ({
     id: `deployment-${index + 1}`,
     artifact,
+    ...(index > 0 || prepared.replacement === undefined ? {} : { replacement: prepared.replacement }),
     ...(abortAtReport === undefined || index > 0 ? {} : { abortAtReport }),
   }));
   return {
