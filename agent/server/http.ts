@@ -8,6 +8,7 @@ import {
   type TlsOptions,
 } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import { header } from "./answers.ts";
 import { connectionFault } from "./faults.ts";
 import { type Proxies, proxyFor } from "./proxies.ts";
 import { isRedirect, redirectTarget } from "./redirects.ts";
@@ -59,6 +60,7 @@ export class HttpClient {
     const { signal, endLimit, end } = this.#limited(question);
     try {
       const answer = await this.#follow(question, signal);
+      demandNoPage(answer, question);
       if (question.streams) endLimit();
       const cancel = (): void => {
         end();
@@ -147,6 +149,23 @@ export class HttpClient {
       throw this.fault(error, question);
     }
   }
+}
+
+/**
+ * A good answer that is a page for people comes from somebody in between, such as a portal that wants a log in first;
+ * whatever was asked or told has not reached the server.
+ */
+function demandNoPage(answer: HttpResponse, { what, url }: Question): void {
+  const { status, headers } = answer;
+  if (status >= 300 || !/^text\/html\b/i.test(header(headers, "content-type") ?? "")) return;
+  answer.cancel();
+  throw new AgentError(
+    "answer-malformed",
+    `${what}: ${new URL(url).host} answered with a page: does a portal stand between?`,
+    {
+      retryable: true,
+    },
+  );
 }
 
 /** `body`, that calls `end` when it has ended, however it did. */

@@ -33,6 +33,8 @@ const system = linuxSystem();
 const provides = { device_type: "board one", artifact_name: "r1", "rootfs-image.version": "v1" };
 const STATUS = DEVICE_PATHS.status("d1");
 const LOG = DEVICE_PATHS.log("d1");
+/** What a portal answers to everything. */
+const PAGE = status(200, "<html>Please log in</html>", { "content-type": "text/html; charset=utf-8" });
 let server: SupportServer;
 
 beforeEach(async () => {
@@ -258,6 +260,7 @@ describe("polling", () => {
       { code: "answer-malformed", message: expect.stringContaining("id:") },
     ],
     ["an endless answer", (response) => response.end(Buffer.alloc(2 * 1024 * 1024, 32)), { code: "answer-malformed" }],
+    ["a page", PAGE, { code: "answer-malformed", retryable: true, message: expect.stringContaining("a portal") }],
     ["silence", silence, { code: "connection-stalled", retryable: true }],
     ["a broken connection", hangUp, { code: "connection-broken", retryable: true }],
   ])("names what is wrong with %s", async (_name, answer, error) => {
@@ -276,6 +279,19 @@ describe("reporting", () => {
     server.on(STATUS, status(code, "some text"));
     expect(await (await client()).report("d1", "success")).toBe(outcome);
     expect(server.seen(STATUS)[0]).toMatchObject({ method: "PUT", body: '{"status":"success"}' });
+  });
+
+  it("is not done when somebody in between answers with a page", async () => {
+    server.on(STATUS, PAGE).on(LOG, PAGE).on(DEVICE_PATHS.inventory, PAGE);
+    const device = await client();
+    const messages = [{ timestamp: "2026-01-01T00:00:00Z", level: "info", message: "hello" }];
+    for (const told of [
+      device.report("d1", "success"),
+      device.sendLog("d1", messages),
+      device.sendInventory([{ name: "a", value: "1" }]),
+    ])
+      await expect(told).rejects.toMatchObject({ code: "answer-malformed", retryable: true });
+    expect(device.hasInventory).toBe(false);
   });
 
   it("fails with the status it could not report", async () => {

@@ -85,6 +85,14 @@ describe("a download", () => {
     expect(log.lines.join("\n")).toContain("the server answered 502: Bad Gateway; going on at byte 1000");
   });
 
+  it("waits for the artifact behind a portal that answers with a page", async () => {
+    const page = status(200, "<html>Please log in</html>", { "content-type": "text/html" });
+    expect(sha256(await fetchFrom(inTurn(page, page, artifact(content, 1000), page, artifact(content))))).toBe(
+      sha256(content),
+    );
+    expect(sleepsMs).toEqual([1000, 2000, 1000, 2000]);
+  });
+
   it("is given up after so many tries in a row that brought nothing", async () => {
     await expect(fetchFrom(inTurn(artifact(content, 5000), status(500)))).rejects.toMatchObject({
       code: "download-failed",
