@@ -22,6 +22,8 @@ export interface Disturbance {
   readonly refused?: string;
   /** Until the request reaches the server. */
   readonly requestDelayMs?: number;
+  /** The request wanders about: the server gets it so much later, when whoever sent it may have given up and sent others. */
+  readonly strayMs?: number;
   /** The server never gets the request. */
   readonly loseRequest?: Loss;
   /** The server gets the request twice; the first answer is lost. */
@@ -115,13 +117,17 @@ class Exchange {
   }
 
   async #answer(): Promise<HttpResponse> {
-    const { refused, requestDelayMs, loseRequest, duplicate, loseAnswer, answerDelayMs } = this.#disturbance;
+    const { refused, requestDelayMs, strayMs, loseRequest, duplicate, loseAnswer, answerDelayMs } = this.#disturbance;
     const { url } = this.#request;
     if (refused !== undefined) throw new SystemError(refused, `${refused}: ${url}`);
     await this.#wait(requestDelayMs);
     // What delays a request is that it has to be sent again, and nobody is left to do that.
     if (!this.#process.alive) throw lost("reset", url);
     if (loseRequest !== undefined) throw await this.#lose(loseRequest);
+    if (strayMs !== undefined) {
+      this.#options.time.after(strayMs, () => void this.#deliver());
+      throw await this.#lose("silence");
+    }
     if (duplicate) await this.#deliver();
     const answer = await this.#deliver();
     if (answer === undefined) throw new SystemError("ECONNREFUSED", `ECONNREFUSED: ${url}`);

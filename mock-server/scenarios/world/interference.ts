@@ -90,9 +90,7 @@ function disturb(
       break;
     }
     case "reordered":
-      disturbance.requestDelayMs = (disturbance.requestDelayMs ?? 0) + Math.round(chance.fraction() * strike.value);
-      // Whoever sent it has given up waiting: what comes late comes to nobody.
-      disturbance.loseAnswer = "silence";
+      disturbance.strayMs = Math.round(chance.fraction() * strike.value);
       break;
     case "duplicated":
       disturbance.duplicate = true;

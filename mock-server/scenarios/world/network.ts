@@ -53,9 +53,10 @@ export class DeviceNetwork {
       ...serverDisturbance(server, of.disturbance),
       ...this.#byCertificate(),
     };
-    const { refused, loseRequest, loseAnswer } = disturbance;
+    const { refused, loseRequest, loseAnswer, strayMs } = disturbance;
     const fault = refused ?? (loseRequest === undefined ? undefined : `request lost: ${loseRequest}`);
     if (fault !== undefined) this.#port.failed(kind, fault);
+    else if (strayMs !== undefined) this.#port.failed(kind, "request late");
     else if (loseAnswer !== undefined) this.#port.failed(kind, `answer lost: ${loseAnswer}`);
     return disturbance;
   };
