@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { AbDevice, image, loopDevicesWork } from "../agent/modules/rootfs-image/device.ts";
@@ -83,6 +83,72 @@ describePeer(["mender-artifact"], "a rootfs-image artifact of mender-artifact, u
       runUpkeep(one.root, ["rollback"]);
       expect(one.reboot()).toBe(OLD);
       expect(runUpkeep(one.root, ["show-artifact"])).toBe("unknown\n");
+    });
+  });
+});
+
+/** The real client on the same device. Its own rootfs-image is built in, so that ours goes by another name there. */
+function menderClient(one: AbDevice) {
+  const [etc, share, data] = ["etc/mender", "usr/share/mender", "client"].map((path) => join(one.root, path));
+  if (etc === undefined || share === undefined || data === undefined) throw new Error("unreachable");
+  cpSync(MODULE, join(share, "modules/v3/ab-image"));
+  mkdirSync(data);
+  writeFileSync(join(data, "device_type"), `device_type=${DEVICE_TYPE}\n`);
+  writeFileSync(join(etc, "artifact_info"), "artifact_name=factory\n");
+  setEnvironment("UPKEEP_ROOT", one.root);
+  const script = [
+    'mount --bind "$1" /etc/mender && mount --bind "$2" /usr/share/mender || exit 99',
+    'datastore=$3; shift 3; exec mender --config /etc/mender/mender.conf --data "$datastore" --no-syslog "$@"',
+  ].join("\n");
+  return (...words: string[]) => {
+    const args = ["--mount", "sh", "-c", script, "sh", etc, share, data, ...words];
+    const { status, stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8" });
+    return { status, stdout, output: stdout + stderr };
+  };
+}
+
+function moduleImage(one: AbDevice, name: string, content: Buffer): string {
+  const [file, path] = [join(one.root, `${name}.ext4`), join(one.root, `${name}.mender`)];
+  writeFileSync(file, content);
+  const flags = ["-T", "ab-image", "-t", DEVICE_TYPE, "-n", name, "-f", file, "-o", path];
+  execFileSync("mender-artifact", ["write", "module-image", ...flags], { stdio: "pipe" });
+  return path;
+}
+
+describePeer(["mender", "mender-artifact"], "our update module rootfs-image, under the real client", () => {
+  describe.each(["fw_setenv", "grub-editenv"] as const)("with %s", (tools) => {
+    test("a good image is installed, booted and committed", () => {
+      const one = device(tools);
+      const mender = menderClient(one);
+      const content = image(true, 7);
+      const installed = mender("install", moduleImage(one, "system-2", content));
+      expect(installed).toMatchObject({ status: 0, output: expect.stringContaining("there already") });
+      expect(one.content(NEW).equals(content)).toBe(true);
+      expect(one.variables()).toMatchObject({ mender_boot_part: "3", upgrade_available: "1" });
+      expect(one.reboot()).toBe(NEW);
+      expect(mender("commit")).toMatchObject({ status: 0 });
+      expect(one.variables()).toMatchObject({ mender_boot_part: "3", upgrade_available: "0" });
+      expect(mender("show-artifact").stdout.trim()).toBe("system-2");
+    });
+
+    test("an image that does not boot cannot be committed", () => {
+      const one = device(tools);
+      const mender = menderClient(one);
+      expect(mender("install", moduleImage(one, "system-3", image(false, 8)))).toMatchObject({ status: 0 });
+      expect(one.reboot()).toBe(OLD);
+      expect(mender("commit").status).not.toBe(0);
+      expect(one.reboot()).toBe(OLD);
+      expect(one.variables()).toMatchObject({ mender_boot_part: "2", upgrade_available: "0" });
+    });
+
+    test("a good image is taken back by hand", () => {
+      const one = device(tools);
+      const mender = menderClient(one);
+      expect(mender("install", moduleImage(one, "system-4", image(true, 9)))).toMatchObject({ status: 0 });
+      expect(one.reboot()).toBe(NEW);
+      expect(mender("rollback")).toMatchObject({ status: 0 });
+      expect(one.reboot()).toBe(OLD);
+      expect(mender("show-artifact").stdout.trim()).toBe("factory");
     });
   });
 });

@@ -34,36 +34,52 @@ function mib(bytes: number): string {
   return (bytes / MIB).toFixed(1);
 }
 
-async function write(context: ModuleContext, passive: RootPartition, file: OfferedFile): Promise<void> {
+/** @returns The size of the image. */
+async function write(context: ModuleContext, passive: RootPartition, file: OfferedFile): Promise<number> {
   const { system, say } = context;
+  const { sizeBytes } = file;
+  const content = contentOf(system.files, file);
   if (passive.kind === "ubi") {
+    if (sizeBytes === undefined) {
+      throw new AgentError("call-unsupported", `${passive.name} is a UBI volume, and takes no image without its size`);
+    }
     // A volume must be written through UBI, which knows of bad blocks; its tool reads the FIFO itself.
-    await demandCommand(system, "ubiupdatevol", [passive.device, `--size=${file.sizeBytes}`, file.path]);
-    return;
+    await demandCommand(system, "ubiupdatevol", [passive.device, `--size=${sizeBytes}`, file.path]);
+    return sizeBytes;
   }
-  const image = { sizeBytes: file.sizeBytes, content: contentOf(system.files, file) };
-  await writeImage(system.files, passive.device, image, progressReporter(file.sizeBytes, say));
+  if (sizeBytes !== undefined) {
+    say(`writing ${mib(sizeBytes)} MiB to ${passive.name}`);
+    await writeImage(system.files, passive.device, { sizeBytes, content }, progressReporter(sizeBytes, say));
+    return sizeBytes;
+  }
+  say(`writing to ${passive.name}`);
+  const image = { sizeBytes: passive.sizeBytes, orLess: true, content };
+  const { doneBytes, equalBytes } = await writeImage(system.files, passive.device, image, () => undefined);
+  say(`wrote ${mib(doneBytes)} MiB; ${mib(equalBytes)} MiB of it were there already`);
+  return doneBytes;
 }
 
 /**
- * DownloadWithFileSizes: the payload's only file goes to the passive partition.
+ * DownloadWithFileSizes, or Download for a client that knows no sizes: the payload's only file goes to the passive
+ * partition.
  * @throws AgentError of the rules; `partition-mounted`, `image-too-large`, `payload-invalid`, …
  */
-export async function downloadWithFileSizes(context: ModuleContext): Promise<void> {
-  const { system, workTree, say } = context;
+export async function downloadImage(context: ModuleContext, withSize: boolean): Promise<void> {
+  const { system, workTree } = context;
   const passive = await passivePartition(context, await deviceNow(context));
-  const file = await nextFile(system.files, workTree);
+  const file = await nextFile(system.files, workTree, withSize);
   if (file === undefined) throw new AgentError("payload-invalid", "the payload holds no file");
-  if (file.sizeBytes === 0) throw new AgentError("payload-invalid", "the image is empty");
-  if (file.sizeBytes > passive.sizeBytes) {
+  const { sizeBytes = 0 } = file;
+  if (sizeBytes > passive.sizeBytes) {
     throw new AgentError(
       "image-too-large",
-      `the image has ${file.sizeBytes} bytes, but ${passive.name} only ${passive.sizeBytes}`,
+      `the image has ${sizeBytes} bytes, but ${passive.name} only ${passive.sizeBytes}`,
     );
   }
-  say(`writing ${mib(file.sizeBytes)} MiB to ${passive.name}`);
-  await write(context, passive, file);
-  const second = await nextFile(system.files, workTree);
+  if (file.sizeBytes === 0 || (await write(context, passive, file)) === 0) {
+    throw new AgentError("payload-invalid", "the image is empty");
+  }
+  const second = await nextFile(system.files, workTree, withSize);
   if (second === undefined) return;
   throw new AgentError("payload-invalid", `the payload holds a second file, ${second.path}; there may be only one`);
 }

@@ -2,7 +2,7 @@
 import { isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 import { deviceNow, type ModuleContext, rememberPart } from "./device.ts";
-import { downloadWithFileSizes } from "./download.ts";
+import { downloadImage } from "./download.ts";
 import { artifactRollback } from "./rollback.ts";
 import { commit, install, partToRemember, verifyReboot, verifyRollbackReboot } from "./rules.ts";
 
@@ -26,10 +26,9 @@ const CALLS: Readonly<Record<string, Call>> = {
   ProvidePayloadFileSizes: (_, answer) => answer("Yes"),
   NeedsArtifactReboot: (_, answer) => answer("Automatic"),
   SupportsRollback: (_, answer) => answer("Yes"),
-  Download: () => {
-    throw new AgentError("call-unsupported", "an image is only taken with its size: DownloadWithFileSizes");
-  },
-  DownloadWithFileSizes: downloadWithFileSizes,
+  // From clients older than that question.
+  Download: (context) => downloadImage(context, false),
+  DownloadWithFileSizes: (context) => downloadImage(context, true),
   ArtifactInstall: artifactInstall,
   ArtifactVerifyReboot: async (context) => verifyReboot((await deviceNow(context)).situation),
   ArtifactCommit: artifactCommit,

@@ -11,7 +11,8 @@ const PIPE_BYTES = 64 * 1024;
 export interface OfferedFile {
   /** Path of the FIFO with its content. */
   readonly path: string;
-  readonly sizeBytes: number;
+  /** Absent if the client does not tell it. */
+  readonly sizeBytes?: number;
 }
 
 /** All that the other end writes until it closes the FIFO. Waits until somebody opens it for writing. */
@@ -31,26 +32,32 @@ async function readLine(files: Files, path: string): Promise<string> {
   }
 }
 
-/** @throws AgentError `stream-invalid`. */
-export function parseOffer(line: string): { readonly name: string; readonly sizeBytes: number } {
-  const [, name, size] = /^(streams\/[^/\n]+) (\d+)$/.exec(line) ?? [];
-  const sizeBytes = Number(size);
-  if (name !== undefined && name !== "streams/." && name !== "streams/.." && Number.isSafeInteger(sizeBytes)) {
-    return { name, sizeBytes };
-  }
-  throw new AgentError("stream-invalid", `stream-next offers ${JSON.stringify(line)}, not streams/<name> <size>`);
+/**
+ * @param withSize Whether the size follows the name, as in `DownloadWithFileSizes`.
+ * @throws AgentError `stream-invalid`.
+ */
+export function parseOffer(
+  line: string,
+  withSize: boolean,
+): { readonly name: string; readonly sizeBytes: number | undefined } {
+  const [, name, size] = (withSize ? /^(streams\/[^/\n]+) (\d+)$/ : /^(streams\/[^/\n]+)$/).exec(line) ?? [];
+  const sizeBytes = size === undefined ? undefined : Number(size);
+  const usable = sizeBytes === undefined || Number.isSafeInteger(sizeBytes);
+  if (name !== undefined && name !== "streams/." && name !== "streams/.." && usable) return { name, sizeBytes };
+  const form = withSize ? "streams/<name> <size>" : "streams/<name>";
+  throw new AgentError("stream-invalid", `stream-next offers ${JSON.stringify(line)}, not ${form}`);
 }
 
 /**
- * The next file of the payload, for `DownloadWithFileSizes`.
+ * The next file of the payload.
  * @returns `undefined` at the end of the payload.
  * @throws AgentError `stream-invalid`.
  */
-export async function nextFile(files: Files, workTree: string): Promise<OfferedFile | undefined> {
+export async function nextFile(files: Files, workTree: string, withSize: boolean): Promise<OfferedFile | undefined> {
   const line = await readLine(files, `${workTree}/stream-next`);
   if (line === "") return undefined;
-  const { name, sizeBytes } = parseOffer(line);
-  return { path: `${workTree}/${name}`, sizeBytes };
+  const { name, sizeBytes } = parseOffer(line, withSize);
+  return { path: `${workTree}/${name}`, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
 }
 
 /** The content of an offered file as it comes. */

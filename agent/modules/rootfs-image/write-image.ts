@@ -10,6 +10,8 @@ export const SYNC_EVERY_BYTES = 16 * BLOCK_BYTES;
 
 export interface Image {
   readonly sizeBytes: number;
+  /** Nobody told its size: it may be shorter. */
+  readonly orLess?: boolean;
   /** Chunks of any length. */
   readonly content: AsyncIterable<Uint8Array>;
 }
@@ -73,7 +75,12 @@ export async function writeImage(
   let unsyncedBytes = 0;
   const take = async (block: Uint8Array): Promise<void> => {
     if (doneBytes + block.length > image.sizeBytes) {
-      throw new AgentError("image-too-long", `the image goes on after its ${image.sizeBytes} bytes`);
+      throw new AgentError(
+        "image-too-long",
+        image.orLess === true
+          ? `the image has more than the ${image.sizeBytes} bytes that there is room for`
+          : `the image goes on after its ${image.sizeBytes} bytes`,
+      );
     }
     if (await isThere(device, block, doneBytes, compare)) {
       equalBytes += block.length;
@@ -90,7 +97,7 @@ export async function writeImage(
   };
   try {
     await pump(blocksOf(image.content), take);
-    if (doneBytes !== image.sizeBytes) {
+    if (doneBytes !== image.sizeBytes && image.orLess !== true) {
       throw new AgentError("image-incomplete", `the image ends after ${doneBytes} of ${image.sizeBytes} bytes`);
     }
     if (unsyncedBytes > 0) await device.sync();

@@ -155,9 +155,18 @@ describe("an A/B update that meets trouble", () => {
     expect(one.content(NEW).equals(good)).toBe(false);
   });
 
-  it("takes no image without its size", async () => {
-    expect(await device().call("ProvidePayloadFileSizes")).toMatchObject({ ...done, stdout: "Yes\n" });
-    expect((await device().call("Download")).stderr).toContain("DownloadWithFileSizes");
+  it("asks for the size of an image, and takes one without it from a client that tells none", async () => {
+    const one = device();
+    expect(await one.call("ProvidePayloadFileSizes")).toMatchObject({ ...done, stdout: "Yes\n" });
+    const small = good.subarray(0, good.length / 2 + 1000);
+    const { exitCode, stderr } = await one.downloadWithoutSizes(small);
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("there already") });
+    expect(one.content(NEW).subarray(0, small.length).equals(small)).toBe(true);
+    const large = Buffer.concat([good, Buffer.alloc(1, 1)]);
+    expect((await one.downloadWithoutSizes(large)).stderr).toContain(`has more than the ${good.length} bytes`);
+    expect((await one.downloadWithoutSizes(Buffer.alloc(0))).stderr).toContain("the image is empty");
+    expect((await one.downloadWithoutSizes(small, small)).stderr).toContain("a second file");
+    expect((await one.downloadWithoutSizes()).stderr).toContain("the payload holds no file");
   });
 
   it("passes over calls that it does not know", async () => {

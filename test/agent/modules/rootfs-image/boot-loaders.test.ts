@@ -125,7 +125,7 @@ describe("a UBI volume", () => {
 
 describe("the line that offers a file", () => {
   it("is a name below streams/, which may hold blanks, and a size of any length", () => {
-    expect(parseOffer("streams/my image.ext4 5368709120")).toEqual({
+    expect(parseOffer("streams/my image.ext4 5368709120", true)).toEqual({
       name: "streams/my image.ext4",
       sizeBytes: 5368709120,
     });
@@ -137,7 +137,14 @@ describe("the line that offers a file", () => {
       "streams/x -1",
       "streams/x 9007199254740993",
     ]) {
-      expect(() => parseOffer(line)).toThrow("stream-next offers");
+      expect(() => parseOffer(line, true)).toThrow("stream-next offers");
+    }
+  });
+
+  it("is the name alone where no sizes are told", () => {
+    expect(parseOffer("streams/my image 5", false)).toEqual({ name: "streams/my image 5", sizeBytes: undefined });
+    for (const line of ["streams/", "streams/..", "streams/a/b", "x"]) {
+      expect(() => parseOffer(line, false)).toThrow("not streams/<name>");
     }
   });
 });

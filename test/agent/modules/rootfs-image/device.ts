@@ -169,19 +169,28 @@ export class AbDevice {
   }
 
   /** DownloadWithFileSizes, and the client's side of it: `files` are offered one after the other. */
-  async download(...files: readonly Buffer[]): Promise<CallResult> {
+  download(...files: readonly Buffer[]): Promise<CallResult> {
+    return this.#offer(files, true);
+  }
+
+  /** Download, from a client that tells no sizes. */
+  downloadWithoutSizes(...files: readonly Buffer[]): Promise<CallResult> {
+    return this.#offer(files, false);
+  }
+
+  async #offer(files: readonly Buffer[], withSizes: boolean): Promise<CallResult> {
     this.newWorkTree();
     mkdirSync(join(this.workTree, "streams"));
     const steps = ["mkfifo stream-next"];
     for (const [index, file] of files.entries()) {
       const name = `streams/image ${index}.ext4`;
       this.writeFile(`image${index}`, file);
-      steps.push(`mkfifo '${name}'`, `echo '${name} ${file.length}' >stream-next`);
+      steps.push(`mkfifo '${name}'`, `echo '${name}${withSizes ? ` ${file.length}` : ""}' >stream-next`);
       steps.push(`cat '${join(this.root, `image${index}`)}' >'${name}'`);
     }
     const client = startProgram("sh", ["-c", [...steps, ": >stream-next"].join("\n")], { directory: this.workTree });
     await until("stream-next is there", () => existsSync(join(this.workTree, "stream-next")) || undefined);
-    const result = await this.call("DownloadWithFileSizes");
+    const result = await this.call(withSizes ? "DownloadWithFileSizes" : "Download");
     // Where the module refused, the client still waits for a reader.
     await client.stop();
     return result;
