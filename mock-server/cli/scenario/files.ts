@@ -13,14 +13,24 @@ export interface LoadedScenario {
   readonly scenario: Scenario;
 }
 
-/** The files that paths name: themselves, and of directories all that end in `.yaml`. */
+/** The files that paths name: themselves, and of directories all that end in `.yaml`, also those of its chapters. */
 async function filesIn(files: Files, path: string): Promise<string[]> {
   const status = await files.status(absolutePath(path));
   if (status === undefined) throw new CommandError(`${path}: there is no such file`);
   if (status.kind !== "directory") return [path];
-  const names = (await files.list(absolutePath(path))).map(({ name }) => name).filter((name) => /\.ya?ml$/.test(name));
-  if (names.length === 0) throw new CommandError(`${path}: there is no scenario (.yaml) in this directory`);
-  return names.map((name) => `${path.replace(/\/+$/, "")}/${name}`);
+  const found = await scenariosBelow(files, path.replace(/\/+$/, ""));
+  if (found.length === 0) throw new CommandError(`${path}: there is no scenario (.yaml) in this directory`);
+  return found;
+}
+
+async function scenariosBelow(files: Files, directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { name, kind } of await files.list(absolutePath(directory))) {
+    const path = `${directory}/${name}`;
+    if (kind === "directory") found.push(...(await scenariosBelow(files, path)));
+    else if (/\.ya?ml$/.test(name)) found.push(path);
+  }
+  return found;
 }
 
 /**
