@@ -57,14 +57,37 @@ export function readAtOnce(request: RawRequest, whole: (body: Buffer) => void, b
   });
 }
 
+type Headers = RawRequest["headers"];
+
+function mediaTypeOf(headers: Headers): string | undefined {
+  return headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+}
+
+/** True if the body is a form. */
+export function isForm(headers: Headers): boolean {
+  return mediaTypeOf(headers) === "application/x-www-form-urlencoded";
+}
+
+/** The fields of a form; of several of one name all. */
+export function parseForm(body: Uint8Array): Readonly<Record<string, string | readonly string[]>> {
+  const fields = new URLSearchParams(new TextDecoder().decode(body));
+  const names = new Set(fields.keys());
+  const values = (name: string): string | readonly string[] => {
+    const [first = "", ...others] = fields.getAll(name);
+    return others.length === 0 ? first : [first, ...others];
+  };
+  return Object.fromEntries([...names].map((name) => [name, values(name)]));
+}
+
 /**
  * The media type must be JSON if a length announces a body. Clients that send in chunks are not
  * asked: the real ones do not all say what they send.
+ * @param orForm It may also be a form.
  */
-export function checkJsonContent(headers: RawRequest["headers"]): void {
+export function checkJsonContent(headers: Headers, orForm = false): void {
   if (!(Number(headers["content-length"] ?? 0) > 0)) return;
-  const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
-  if (type === "application/json") return;
+  const type = mediaTypeOf(headers);
+  if (type === "application/json" || (orForm && isForm(headers))) return;
   if (type === undefined || !/^[^\s/]+\/[^\s/]+$/.test(type)) {
     throw invalid(`Content-Type ${JSON.stringify(headers["content-type"] ?? "")} is no media type`);
   }

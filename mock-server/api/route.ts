@@ -17,6 +17,8 @@ export interface BodySpec<B> {
   readonly tooLarge: TooLargeStatus;
   /** What an absent body counts as; absent: there must be a body. */
   readonly absent?: unknown;
+  /** It may also be a form (`application/x-www-form-urlencoded`): a field that comes several times is a list. */
+  readonly form?: boolean;
   /** The handler checks the bytes itself, against the same schema. */
   readonly unchecked?: boolean;
 }

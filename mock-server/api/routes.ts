@@ -20,6 +20,7 @@ import { deviceRoutes } from "./management/devices.ts";
 import { directUploadRoutes } from "./management/direct-upload.ts";
 import { groupRoutes } from "./management/groups.ts";
 import { inventoryRoutes } from "./management/inventory.ts";
+import { planRoutes } from "./management/plans.ts";
 import { releaseRoutes } from "./management/releases.ts";
 import { savedFilterRoutes } from "./management/saved-filters.ts";
 import { sessionRoutes } from "./management/sessions.ts";
@@ -71,6 +72,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePo
     ...sessionRoutes(domain, new LoginLimit(system.clock)),
     ...userRoutes(domain),
     ...settingsRoutes(domain),
+    ...planRoutes(),
     ...deviceRoutes(domain),
     ...inventoryRoutes(domain),
     ...groupRoutes(domain),

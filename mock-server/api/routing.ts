@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
 import { type Answer, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
-import { checkJsonContent, parseJson, readAtOnce, readBody } from "./bodies.ts";
+import { checkJsonContent, isForm, parseForm, parseJson, readAtOnce, readBody } from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
 import {
@@ -22,8 +22,10 @@ const EMPTY = Buffer.alloc(0);
 
 type AnyRoute = RouteSpec<"public" | "device" | "user", unknown, unknown, unknown>;
 
-function bodyOf(spec: BodySpec<unknown>, raw: Buffer): unknown {
-  if (raw.length > 0) return validated(spec.schema, parseJson(raw));
+function bodyOf(spec: BodySpec<unknown>, raw: Buffer, headers: ApiRequest["headers"]): unknown {
+  if (raw.length > 0) {
+    return validated(spec.schema, spec.form === true && isForm(headers) ? parseForm(raw) : parseJson(raw));
+  }
   if (spec.absent === undefined) throw invalid("the request has no body");
   return spec.absent;
 }
@@ -60,7 +62,7 @@ export class Passage {
 
   #check(request: ApiRequest): void {
     if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
-    if (this.#json !== undefined) checkJsonContent(request.headers);
+    if (this.#json !== undefined) checkJsonContent(request.headers, this.#json.form);
   }
 
   /** The body that the route takes; `undefined`: it takes none, or reads it itself. */
@@ -88,7 +90,7 @@ export class Passage {
       caller: caller(request, access),
       params: params === undefined ? {} : validated(params, places.params),
       query: query === undefined ? {} : validated(query, places.query),
-      body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw ?? EMPTY) : undefined,
+      body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw ?? EMPTY, request.headers) : undefined,
       rawBody: raw ?? EMPTY,
       request,
       origin: this.#ports.options.publicUrl ?? originOf(request),

@@ -96,6 +96,7 @@ function reading({ devices }: Domain): Route[] {
       query: z.object(pagingQuery()),
       body: {
         schema: z.object({ id: oneOrMany(z.string()), status: oneOrMany(z.string()) }),
+        form: true,
         tooLarge: 413,
         absent: { id: [], status: [] },
       },

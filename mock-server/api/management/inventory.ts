@@ -14,12 +14,12 @@ const DeviceId = z.object({ id: z.string() });
 const NOT_FOUND = { description: "There is no such device" };
 
 const SearchBody = z.object({
+  // Less than one counts as not given, as the reference has it.
   page: z
     .int()
-    .min(1)
     .max(2 ** 31)
+    .transform((value) => Math.max(value, 1))
     .default(1),
-  // Less than one counts as not given, as the reference has it.
   per_page: z
     .int()
     .max(PER_PAGE_MAX)

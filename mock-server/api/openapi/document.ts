@@ -82,7 +82,8 @@ function requestBody({ body }: Route): Pick<Operation, "requestBody"> {
     return { requestBody: { required: true, content: { "application/octet-stream": { schema } } } };
   }
   const schema = jsonSchema(body.schema, "input");
-  return { requestBody: { required: body.absent === undefined, content: { "application/json": { schema } } } };
+  const form = body.form === true ? { "application/x-www-form-urlencoded": { schema } } : {};
+  return { requestBody: { required: body.absent === undefined, content: { "application/json": { schema }, ...form } } };
 }
 
 function answer(status: string, { description, schema, mediaType }: AnswerSpec): Operation["responses"][string] {

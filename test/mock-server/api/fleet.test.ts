@@ -130,6 +130,14 @@ describe("finding devices", () => {
     expect(answer.json()[0].attributes.map(({ name }: { name: string }) => name)).toEqual(["memory", "updated_ts"]);
   });
 
+  test("from the first page, twenty to a page, if less than one is asked for", async () => {
+    const { server } = await fleet();
+    const url = `${INVENTORY_V2}/filters/search`;
+    const answer = await server.manage(url, { method: "POST", body: { page: 0, per_page: 0 } });
+    expect([answer.statusCode, answer.headers["x-total-count"]]).toEqual([200, "3"]);
+    expect(answer.json()).toHaveLength(3);
+  });
+
   test.each([
     [{ filters: [memory("$like", 1)] }, "filters.0.type"],
     [{ filters: [{ scope: "inventory", type: "$eq", value: 1 }] }, "filters.0.attribute"],
@@ -300,6 +308,32 @@ describe("accepting devices", () => {
     ]);
   });
 
+  test("deployments are found by what a device is called, if none has that name", async () => {
+    const server = await TestServer.open({ autoAccept: true });
+    const [first, second] = [await server.device("1"), await server.device("2")];
+    await server.uploaded({ name: "release-1" });
+    const id = await server.deployed("release-1", [first.id, second.id]);
+    const only = await server.deployed("release-1", [second.id]);
+    for (const { token } of [first, second]) {
+      const poll = { method: "GET", token } as const;
+      expect((await server.call(`${DEVICE_API}/next?artifact_name=a&device_type=board`, poll)).statusCode).toBe(200);
+    }
+    await server.manage(`${INVENTORY}/devices/${first.id}/tags`, {
+      method: "PUT",
+      body: [{ name: "place", value: "roof" }],
+    });
+    const found = async (query: string) => {
+      const answer = await server.manage(`/api/management/v2/deployments/deployments?${query}`);
+      return answer.json().map((one: { id: string }) => one.id);
+    };
+    expect(await found("name=1&id_attribute=mac")).toEqual([id]);
+    expect(await found("name=roof&id_attribute=place&id_scope=tags")).toEqual([id]);
+    expect(await found("name=roof&id_attribute=place")).toEqual([]);
+    expect(await found("name=3&id_attribute=mac")).toEqual([]);
+    // A name comes first.
+    expect((await found("name=to+release-1&id_attribute=mac")).sort()).toEqual([id, only].sort());
+  });
+
   test("devices are searched by many ids and statuses", async () => {
     const { server, first, second } = await fleet();
     const search = async (body: object) => {
@@ -310,5 +344,17 @@ describe("accepting devices", () => {
     expect(await search({ id: first.id, status: "accepted" })).toEqual([first.id]);
     expect(await search({ status: ["no such status"] })).toEqual([]);
     expect(await search({})).toHaveLength(3);
+    const form = async (body: string) => {
+      const headers = { "content-type": "application/x-www-form-urlencoded" };
+      const answer = await server.manage(`${DEVAUTH}/devices/search`, { method: "POST", body, headers });
+      return answer.json().map(({ id }: { id: string }) => id);
+    };
+    expect(await form(`id=${first.id}&id=${second.id}`)).toEqual([first.id, second.id].sort());
+    expect(await form(`id=${first.id}&status=accepted&status=pending`)).toEqual([first.id]);
+    expect(await form("status=no+such+status")).toEqual([]);
+    // Nothing else takes forms.
+    const asForm = { body: "group=lab", headers: { "content-type": "application/x-www-form-urlencoded" } };
+    const other = await server.manage(`${INVENTORY}/devices/${first.id}/group`, { method: "PUT", ...asForm });
+    expect(other.statusCode).toBe(415);
   });
 });

@@ -136,3 +136,10 @@ describe("guessing passwords", () => {
     expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(429);
   });
 });
+
+test("there is one plan, which says what programs may offer", async () => {
+  const server = await TestServer.open();
+  const plans = (await server.manage("/api/management/v1/useradm/plans")).json();
+  expect(plans).toMatchObject([{ name: "enterprise", features: { dynamic_groups: true, terminal: false } }]);
+  expect((await server.manage("/api/management/v1/useradm/plan_binding")).json()).toEqual({ plan: plans[0] });
+});
