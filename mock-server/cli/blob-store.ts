@@ -12,7 +12,7 @@ import { CommandError } from "./failure.ts";
 export type BucketSettings = Omit<S3Location, "credentials">;
 
 /** What another server has not finished after so long it will not finish. */
-export const ABANDONED_MS = 24 * 60 * 60 * 1000;
+const ABANDONED_MS = 24 * 60 * 60 * 1000;
 
 const DEFAULT_REGION = "us-east-1";
 
@@ -139,12 +139,22 @@ async function openBucket(
   }
 }
 
+/** Remove what was uploaded and never completed, a day after it came. */
+export async function sweep(
+  { clock }: Pick<System, "clock">,
+  blobs: Blobs,
+  domain: Pick<Domain, "artifacts">,
+  logger: Logger,
+): Promise<void> {
+  await removeUnknown(blobs, domain, clock.now() - ABANDONED_MS, logger);
+}
+
 /**
  * Remove bytes that no record tells of: they are left from an upload or a deletion that was cut short.
  * @param beforeMs What was written since then may be part of something that is going on.
  * @returns What there is.
  */
-export async function removeUnknown(
+async function removeUnknown(
   blobs: Blobs,
   { artifacts }: Pick<Domain, "artifacts">,
   beforeMs: number,

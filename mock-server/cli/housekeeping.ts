@@ -4,17 +4,28 @@ import type { Deployments } from "../domain.ts";
 
 /** How long a silent device may go unnoticed, in milliseconds. */
 const ROUND_MS = 30_000;
+/** A day of rounds: so often the store of the artifacts is swept. */
+const ROUNDS_TO_SWEEP = (24 * 60 * 60 * 1000) / ROUND_MS;
 
 /** What has to be looked at now and then, although nobody asks. */
 export class Housekeeping {
   readonly #deployments: Pick<Deployments, "failSilent" | "removeAbandoned">;
   readonly #timers: Timers;
   readonly #logger: Logger;
+  readonly #sweep: () => Promise<unknown>;
+  #rounds = 0;
   #next: Timer | undefined;
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(deployments: Pick<Deployments, "failSilent" | "removeAbandoned">, timers: Timers, logger: Logger) {
+  /** @param sweep Removes from the store what belongs to no artifact; absent: somebody else does. */
+  constructor(
+    deployments: Pick<Deployments, "failSilent" | "removeAbandoned">,
+    timers: Timers,
+    logger: Logger,
+    sweep: () => Promise<unknown> = () => Promise.resolve(),
+  ) {
+    this.#sweep = sweep;
     this.#deployments = deployments;
     this.#timers = timers;
     this.#logger = logger;
@@ -37,6 +48,11 @@ export class Housekeeping {
     await this.#try("removing what is left of deployments failed", async () => {
       const removed = await this.#deployments.removeAbandoned();
       if (removed > 0) this.#logger.warning("deployments whose creation was cut short are removed", { removed });
+    });
+    this.#rounds += 1;
+    if (this.#rounds % ROUNDS_TO_SWEEP !== 0) return;
+    await this.#try("sweeping the store of the artifacts failed", async () => {
+      await this.#sweep();
     });
   }
 

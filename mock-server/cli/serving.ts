@@ -3,11 +3,12 @@ import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerParts } from "../server.ts";
+import type { Blobs } from "../storage/blobs/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
-import { type BucketSettings, openBlobs } from "./blob-store.ts";
+import { type BucketSettings, openBlobs, sweep } from "./blob-store.ts";
 import { CommandError } from "./failure.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
@@ -60,7 +61,8 @@ export async function startServing(door: System, settings: ServeSettings, logger
   try {
     const tls = await identityOf(system, settings, directory);
     domain = await openRecords(system, settings, directory);
-    const administrator = await domain.users.ensureAdministrator(ADMINISTRATOR);
+    const records = domain;
+    const administrator = await records.users.ensureAdministrator(ADMINISTRATOR);
     const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
     const controls =
       control === undefined || settings.testControls === undefined
@@ -73,13 +75,17 @@ export async function startServing(door: System, settings: ServeSettings, logger
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, domain, lock, ending, new Housekeeping(domain.deployments, system.timers, logger)),
+      stop: stopper(listening, domain, lock, ending, housekeepingOf(system, records, controls.blobs, logger)),
     };
   } catch (error) {
     await domain?.close();
     lock.release();
     throw error;
   }
+}
+
+function housekeepingOf(system: System, domain: Domain, blobs: Blobs, logger: Logger): Housekeeping {
+  return new Housekeeping(domain.deployments, system.timers, logger, () => sweep(system, blobs, domain, logger));
 }
 
 /** A server for tests goes by a clock that can be moved. */

@@ -24,6 +24,27 @@ class HeldTimers implements Timers {
   }
 }
 
+test("the store of the artifacts is swept once a day", async () => {
+  const timers = new HeldTimers();
+  let sweeps = 0;
+  const logger = createLogger({ level: "error", format: "json", write: () => undefined, now: () => 0 });
+  const nothing = { failSilent: () => Promise.resolve(0), removeAbandoned: () => Promise.resolve(0) };
+  const housekeeping = new Housekeeping(nothing, timers, logger, async () => {
+    sweeps += 1;
+  });
+  const roundsOfADay = 2880;
+  for (let round = 1; round <= 2 * roundsOfADay; round += 1) {
+    expect(sweeps).toBe(Math.floor((round - 1) / roundsOfADay));
+    timers.goOff();
+    for (let turn = 0; timers.waiting.size === 0; turn += 1) {
+      if (turn > 1000) throw new Error("there is no next round");
+      await Promise.resolve();
+    }
+  }
+  expect(sweeps).toBe(2);
+  await housekeeping.stop();
+});
+
 test("silent devices, and deployments that were cut short, are looked for again and again, also after a round that failed, until it is stopped", async () => {
   const timers = new HeldTimers();
   const lines: string[] = [];
@@ -44,7 +65,7 @@ test("silent devices, and deployments that were cut short, are looked for again 
     looked += 1;
     return Promise.resolve(looked === 3 ? 1 : 0);
   };
-  const housekeeping = new Housekeeping({ failSilent, removeAbandoned }, timers, logger);
+  const housekeeping = new Housekeeping({ failSilent, removeAbandoned }, timers, logger, () => Promise.resolve());
   for (let round = 1; round <= 3; round++) {
     timers.goOff();
     await expect.poll(() => timers.waiting.size).toBe(1);
