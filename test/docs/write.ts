@@ -1,9 +1,11 @@
-// npm run docs: write the generated parts of README.md, and the JSON Schema of scenarios, afresh.
+// npm run docs: write the generated parts of README.md, the handbook of scenarios and their JSON Schema afresh.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scenarioJsonSchemaText } from "../../mock-server/scenarios/file/index.ts";
 import { regenerated } from "./generated.ts";
+import { handbookText, SCENARIOS } from "./handbook.ts";
 
 const readme = join(import.meta.dirname, "../../README.md");
 writeFileSync(readme, regenerated(readFileSync(readme, "utf8")));
-writeFileSync(join(import.meta.dirname, "../scenarios/scenario.schema.json"), scenarioJsonSchemaText());
+writeFileSync(join(SCENARIOS, "scenario.schema.json"), scenarioJsonSchemaText());
+writeFileSync(join(SCENARIOS, "README.md"), handbookText());
