@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
+import { createLogger } from "@upkeep/shared/logging";
 import { isSystemError } from "@upkeep/shared/system";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BUCKET, type RunningS3, startS3 } from "../../../support/s3.ts";
+import { BUCKET, type RunningS3, S3_KEYS, startS3 } from "../../../support/s3.ts";
 import { openTestBucket, systemClock } from "./bucket.ts";
 
 const NAME = "0082f4c4-77de-48ec-be72-af837efdca6e";
@@ -82,6 +83,19 @@ describe("writing to a bucket", () => {
     const aborted = s3.requests.filter(({ method, url }) => method === "DELETE" && url.includes("uploadId="));
     expect(aborted).toHaveLength(1);
     expect(await blobs.names()).toEqual([]);
+  });
+
+  test("that fails puts no key, no token and no signature into the log", async () => {
+    const credentials = { ...S3_KEYS, sessionToken: "a session's token" };
+    const blobs = await openTestBucket(s3, { credentials });
+    s3.answerInstead((_, response) => fault(response, 403, "AccessDenied"));
+    const error: unknown = await blobs.names().catch((caught: unknown) => caught);
+    const lines: string[] = [];
+    const logger = createLogger({ level: "info", format: "json", write: (line) => lines.push(line), now: () => 0 });
+    logger.error("it failed", { error });
+    expect(lines.join("")).toContain("AccessDenied");
+    for (const secret of ["Signature", "session's token", "authorization"])
+      expect(lines.join("")).not.toContain(secret);
   });
 
   test("where another server was quicker is refused, and leaves what is there", async () => {
