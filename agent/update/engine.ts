@@ -19,7 +19,11 @@ import { type StateName, stateOf } from "./states.ts";
 
 export type { EngineOptions } from "./run.ts";
 
-const NEVER = new AbortController().signal;
+/**
+ * A signal that is never aborted. A new one each time: what hangs on it goes with it, also where a simulation stops in
+ * the middle and nothing is ever taken off.
+ */
+const never = (): AbortSignal => new AbortController().signal;
 
 /** States before which an update by hand is to stop. */
 type Stops = ReadonlySet<StateName>;
@@ -67,7 +71,7 @@ export class UpdateEngine {
    * Carry out a deployment that the server offered.
    * @throws AgentError `update-in-progress`; nothing was done then. All else is in the result.
    */
-  runDeployment(instructions: DeploymentInstructions, signal: AbortSignal = NEVER): Promise<DeploymentResult> {
+  runDeployment(instructions: DeploymentInstructions, signal: AbortSignal = never()): Promise<DeploymentResult> {
     return this.#alone(async () => {
       this.#demandNonePending();
       const run = await this.#deploymentRun(
@@ -85,7 +89,7 @@ export class UpdateEngine {
    * start and before the server is asked for anything new.
    * @returns `undefined` if there is none (a standalone update waits for a person).
    */
-  resume(signal: AbortSignal = NEVER): Promise<DeploymentResult | undefined> {
+  resume(signal: AbortSignal = never()): Promise<DeploymentResult | undefined> {
     return this.#alone(async () => {
       const waiting = this.#waiting;
       if (waiting !== undefined) {
@@ -107,7 +111,7 @@ export class UpdateEngine {
    * each state of `stops`.
    * @throws AgentError `update-in-progress`; nothing was done then.
    */
-  install(source: ArtifactSource, signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+  install(source: ArtifactSource, signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(async () => {
       try {
         await this.#finishHarmless(signal);
@@ -121,17 +125,17 @@ export class UpdateEngine {
   }
 
   /** Go on with an update by hand that was stopped, interrupted or waits for its commit. */
-  resumeInstall(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+  resumeInstall(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(() => resumeStandalone(this.#steps(signal, stops)));
   }
 
   /** Commit what was installed by hand. */
-  commit(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+  commit(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(() => commitStandalone(this.#steps(signal, stops)));
   }
 
   /** Roll back what was installed by hand and not committed. */
-  rollback(signal: AbortSignal = NEVER, stops: Stops = NOWHERE): Promise<StandaloneResult> {
+  rollback(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(() => rollbackStandalone(this.#steps(signal, stops)));
   }
 
