@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { invalid, notFound, ServerError, tooLarge } from "../errors.ts";
+import { isSystemError } from "@upkeep/shared/system";
+import { conflict, invalid, notFound, ServerError, tooLarge } from "../errors.ts";
+import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import { ARTIFACT_BYTES_MAX, takeArtifact, type UploadPorts } from "./upload.ts";
 
 /**
@@ -11,15 +13,16 @@ export function waitingName(id: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** Keep the bytes of an upload until they are complete, in place of what came before under this id. */
+/**
+ * Keep the bytes of an upload until they are complete, in place of what came before under this id.
+ * @throws ServerError (conflict) while they come from somewhere else too; (too-large)
+ */
 export async function keepUpload(
   id: string,
   content: AsyncIterable<Uint8Array>,
   { blobs }: Pick<UploadPorts, "blobs">,
 ): Promise<void> {
-  const name = waitingName(id);
-  await blobs.remove(name);
-  const writer = await blobs.create(name);
+  const writer = await beginAnew(id, blobs);
   try {
     let sizeBytes = 0;
     for await (const chunk of content) {
@@ -30,6 +33,17 @@ export async function keepUpload(
     await writer.commit();
   } finally {
     await writer.discard();
+  }
+}
+
+async function beginAnew(id: string, blobs: Blobs): Promise<BlobWriter> {
+  const name = waitingName(id);
+  await blobs.remove(name);
+  try {
+    return await blobs.create(name);
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) throw conflict(`the artifact ${id} is just being uploaded`);
+    throw error;
   }
 }
 

@@ -80,6 +80,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       answers: {
         200: { description: "Kept until it is said to be complete" },
         403: { description: "The link is forged or has expired" },
+        409: { description: "It is just being uploaded by somebody else" },
         413: { description: "It is too large" },
         507: { description: "There is no space left" },
       },
