@@ -1,5 +1,6 @@
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
+import { addReplayCommand } from "./scenario/replay.ts";
 import { addRunCommand } from "./scenario/run.ts";
 
 /** `scenario`: run scenario files. */
@@ -9,10 +10,10 @@ export function scenarioCommand(system: System): CommandModule {
     describe: "Run scenarios: what happens to a fleet in the field, from a short file",
     builder: (argv) =>
       // Files are arguments that come more than once.
-      addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system).demandCommand(
-        1,
-        "Say what to do: one of the commands above.",
-      ),
+      addReplayCommand(
+        addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system),
+        system,
+      ).demandCommand(1, "Say what to do: one of the commands above."),
     handler: () => undefined,
   };
 }

@@ -72,6 +72,16 @@ const OPTIONS = {
     default: "24h",
     requiresArg: true,
   },
+  record: {
+    type: "string",
+    describe: "File to write every exchange with devices to, without secrets, for `scenario replay`",
+    requiresArg: true,
+  },
+  "record-artifacts": {
+    type: "boolean",
+    describe: "Keep the artifacts that devices download beside that file, in FILE.artifacts",
+    default: false,
+  },
   json: {
     type: "boolean",
     describe: "On standard output, write nothing but one JSON object in one line once the server is ready",
@@ -96,6 +106,13 @@ SIGTERM and SIGINT let requests in flight finish; a second one ends the server a
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+function recordOf(args: Readonly<Record<string, unknown>>): Pick<ServeSettings, "record"> {
+  const path = text(args.record);
+  const artifacts = args["record-artifacts"] === true;
+  if (path === undefined && artifacts) throw new CommandError("--record-artifacts needs --record");
+  return path === undefined ? {} : { record: { path, artifacts } };
 }
 
 /**
@@ -136,6 +153,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...(testControls === undefined ? {} : { testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
     downloadLinkLifeMs,
+    ...recordOf(args),
   };
 }
 

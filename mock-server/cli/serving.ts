@@ -2,7 +2,7 @@ import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
-import { buildServer, type ServerParts } from "../server.ts";
+import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
@@ -12,6 +12,7 @@ import { type BucketSettings, openBlobs, sweep } from "./blob-store.ts";
 import { CommandError } from "./failure.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
+import { beginRecording, type RecordSettings } from "./recording.ts";
 
 /** The address of the administrator whom the first start makes. */
 const ADMINISTRATOR = "admin@example.com";
@@ -32,6 +33,8 @@ export interface ServeSettings {
   readonly testControls?: "this-machine" | "any";
   readonly deviceTokenLifeMs: number;
   readonly downloadLinkLifeMs: number;
+  /** The file that what devices and the server say is written to. */
+  readonly record?: RecordSettings;
 }
 
 /** A server that takes requests. */
@@ -57,6 +60,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
   const directory = absolutePath(settings.dataDirectory);
   const lock = await openDirectory(system, directory, settings.database);
   let domain: Domain | undefined;
+  let recorder: Awaited<ReturnType<typeof beginRecording>>;
   const ending = new AbortController();
   try {
     const tls = await identityOf(system, settings, directory);
@@ -68,16 +72,20 @@ export async function startServing(door: System, settings: ServeSettings, logger
       control === undefined || settings.testControls === undefined
         ? { blobs }
         : await control.module.openControlApi({ system: control.system, domain, blobs, logger }, settings.testControls);
-    const listening = await take(system, settings, { domain, tls, logger, ending: ending.signal, ...controls });
+    recorder = await beginRecording(door, settings.record, logger);
+    const around = recorder === undefined ? {} : { around: recorder.around.bind(recorder) };
+    const parts = { domain, tls, logger, ending: ending.signal, ...controls, ...around };
+    const listening = await take(system, settings, parts);
     const address = { host: settings.listen.host, port: listening.port };
     return {
       url: urlOf(tls === undefined ? "http" : "https", address),
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, domain, lock, ending, housekeepingOf(system, records, controls.blobs, logger)),
+      stop: stopper(listening, recorder, domain, lock, ending, housekeepingOf(system, records, controls.blobs, logger)),
     };
   } catch (error) {
+    await recorder?.end();
     await domain?.close();
     lock.release();
     throw error;
@@ -96,6 +104,7 @@ async function loadControl(door: System) {
 
 function stopper(
   listening: Listening,
+  recorder: Awaited<ReturnType<typeof beginRecording>>,
   domain: Domain,
   lock: DirectoryLock,
   ending: AbortController,
@@ -104,6 +113,7 @@ function stopper(
   return async (graceMs) => {
     ending.abort();
     const cut = await listening.close(graceMs);
+    await recorder?.end();
     await housekeeping.stop();
     await domain.close();
     lock.release();
@@ -161,8 +171,12 @@ async function take(
   settings: ServeSettings,
   {
     tls,
+    around = (listener) => listener,
     ...parts
-  }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & { tls: TlsIdentity | undefined },
+  }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & {
+    tls: TlsIdentity | undefined;
+    around?: ServerExtension["around"];
+  },
 ): Promise<Listening> {
   const app = await buildServer({
     system,
@@ -175,7 +189,7 @@ async function take(
     },
   });
   try {
-    return await listen(app.listener, { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
+    return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     throw listenFault(error, settings);
   }

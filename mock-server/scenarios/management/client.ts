@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { collectText, type HttpMethod, type Network, type TlsOptions } from "@upkeep/shared/system";
 
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 const IDLE_MS = 60_000;
+const SHOWN_CHARACTERS = 200;
 const LOGIN = "/api/management/v1/useradm/auth/login";
 
 /** A person's e-mail address and password, or a token of theirs. */
@@ -10,6 +12,8 @@ export type ManagementCredentials = { readonly email: string; readonly password:
 export interface ManagementAnswer {
   readonly status: number;
   readonly text: string;
+  /** Header Location: what was made. */
+  readonly location: string | undefined;
 }
 
 /** The management API did not do what it was asked. */
@@ -17,8 +21,8 @@ export class ManagementError extends Error {
   override readonly name = "ManagementError";
   readonly status: number;
 
-  constructor(what: string, { status, text }: ManagementAnswer) {
-    super(`${what}: the server answered ${status}${text === "" ? "" : `: ${text.slice(0, 200)}`}`);
+  constructor(what: string, { status, text }: Pick<ManagementAnswer, "status" | "text">) {
+    super(`${what}: the server answered ${status}${text === "" ? "" : `: ${text.slice(0, SHOWN_CHARACTERS)}`}`);
     this.status = status;
   }
 }
@@ -53,7 +57,27 @@ export class ManagementClient {
 
   async call(method: HttpMethod, path: string, json?: unknown): Promise<ManagementAnswer> {
     const headers = { authorization: `Bearer ${this.#token}`, accept: "application/json" };
-    return await ask(this.#network, this.#tls, method, this.#server + path, headers, json);
+    if (json === undefined) return await ask(this.#network, this.#tls, method, this.#server + path, headers);
+    const typed = { ...headers, "content-type": "application/json" };
+    return await ask(this.#network, this.#tls, method, this.#server + path, typed, JSON.stringify(json));
+  }
+
+  /** Send one artifact, as a form. */
+  async upload(path: string, artifact: Uint8Array): Promise<ManagementAnswer> {
+    const boundary = `upkeep-${createHash("sha256").update(artifact).digest("hex").slice(0, 32)}`;
+    const part = (name: string, more = ""): string =>
+      `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`;
+    const body = Buffer.concat([
+      Buffer.from(`${part("size")}${artifact.length}\r\n${part("artifact", '; filename="artifact.mender"')}`),
+      artifact,
+      Buffer.from(`\r\n--${boundary}--\r\n`),
+    ]);
+    const headers = {
+      authorization: `Bearer ${this.#token}`,
+      accept: "application/json",
+      "content-type": `multipart/form-data; boundary=${boundary}`,
+    };
+    return await ask(this.#network, this.#tls, "POST", this.#server + path, headers, body);
   }
 
   /** The JSON of a good answer. @throws ManagementError for any other one. */
@@ -70,15 +94,14 @@ async function ask(
   method: HttpMethod,
   url: string,
   headers: Readonly<Record<string, string>>,
-  json?: unknown,
+  body?: string | Uint8Array,
 ): Promise<ManagementAnswer> {
-  const answer = await network.request({
-    method,
-    url,
-    tls,
-    headers: { ...headers, ...(json === undefined ? {} : { "content-type": "application/json" }) },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-    idleTimeoutMs: IDLE_MS,
-  });
-  return { status: answer.status, text: await collectText(answer.body, TEXT_BYTES_MAX) };
+  const given = body === undefined ? {} : { body };
+  const answer = await network.request({ method, url, tls, headers, ...given, idleTimeoutMs: IDLE_MS });
+  const { location } = answer.headers;
+  return {
+    status: answer.status,
+    text: await collectText(answer.body, TEXT_BYTES_MAX),
+    location: typeof location === "string" ? location : undefined,
+  };
 }

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startMenderClient } from "../../../interop/mender-client.ts";
 import { makeSingleFileArtifact } from "../../../interop/single-file.ts";
 import { createAgentRoot, startAgent } from "../../../support/agent.ts";
-import { runUpkeepServer, startServer } from "../../../support/server.ts";
+import { startServer } from "../../../support/server.ts";
 
 export const DEVICE_TYPE = "interop-board";
 export const MAC = "02:00:5e:00:53:07";
@@ -19,7 +18,13 @@ exit 0
 
 /** Artifacts that both programs' sessions are about: the first is installed, the second fails. */
 export function makeReleases(folder: string): readonly string[] {
-  const release = { folder, deviceType: DEVICE_TYPE, destination: "/opt/app", content: "colour=green\n", type: "battery" };
+  const release = {
+    folder,
+    deviceType: DEVICE_TYPE,
+    destination: "/opt/app",
+    content: "colour=green\n",
+    type: "battery",
+  };
   return [
     makeSingleFileArtifact({ ...release, artifactName: "release-1", fileName: "app.conf" }),
     makeSingleFileArtifact({ ...release, artifactName: "release-2", fileName: "fails" }),
@@ -62,10 +67,3 @@ export async function recordSession(client: ClientName, folder: string): Promise
   }
   return path;
 }
-
-/** The text of a recording, with the paths of the artifacts that were kept beside it. */
-export function contentOf(path: string): string {
-  return readFileSync(path, "utf8");
-}
-
-export { runUpkeepServer };

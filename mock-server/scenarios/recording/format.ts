@@ -1,0 +1,92 @@
+import { readTextFile, type System } from "@upkeep/shared/system";
+import * as z from "zod";
+
+/** Larger ones are no recordings of a session that anybody could look through. */
+const FILE_BYTES_MAX = 256 * 1024 * 1024;
+
+const Headers = z.record(z.string(), z.string());
+
+/** Bytes that are no text: what they are is told by their size and SHA-256. */
+const Bytes = z.strictObject({ size: z.int().min(0), sha256: z.string() });
+export type RecordedBytes = z.infer<typeof Bytes>;
+
+/** At most one of `json`, `text` and `bytes`; none: there was no body. */
+const body = { json: z.unknown().optional(), text: z.string().optional(), bytes: Bytes.optional() };
+
+/** One exchange, as a line of a recording. What was secret is replaced by `<what it was>`. */
+export const RecordedExchange = z.strictObject({
+  /** The order in which the requests came, from 1. */
+  n: z.int().min(1),
+  /** When the request came, in milliseconds since the recording began. */
+  at_ms: z.number().min(0),
+  took_ms: z.number().min(0),
+  /** d1, d2 …, in the order in which they were first heard of. */
+  device: z.string().min(1),
+  request: z.strictObject({ method: z.string(), path: z.string(), headers: Headers, ...body }),
+  answer: z.strictObject({
+    status: z.int(),
+    headers: Headers,
+    ...body,
+    /** The connection ended before the answer did. */
+    broken: z.literal(true).optional(),
+  }),
+});
+export type RecordedExchange = z.infer<typeof RecordedExchange>;
+
+export const RecordingHead = z.strictObject({
+  format: z.literal("upkeep-recording"),
+  version: z.literal(1),
+  /** RFC 3339: when the recording began. */
+  begun: z.string(),
+});
+export type RecordingHead = z.infer<typeof RecordingHead>;
+
+/** An exchange with the line of the file it stands in. */
+export type RecordedLine = RecordedExchange & { readonly line: number };
+
+export interface Recording {
+  readonly head: RecordingHead;
+  /** In the order in which the requests came. */
+  readonly exchanges: readonly RecordedLine[];
+}
+
+/** A recording cannot be read; the message names file and line. */
+export class RecordingError extends Error {
+  override readonly name = "RecordingError";
+}
+
+function parsed<T>(schema: z.ZodType<T>, text: string, place: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new RecordingError(`${place}: not a line of JSON: ${text.slice(0, 60)}`, { cause: error });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) => `${path.join(".") || "line"}: ${message}`);
+  throw new RecordingError(`${place}: ${faults.join("; ")}`);
+}
+
+/** @param name Of the file, for messages. @throws RecordingError */
+export function parseRecording(text: string, name: string): Recording {
+  const [first = "", ...rest] = text.split("\n");
+  const head = parsed(RecordingHead, first, `${name}:1`);
+  const exchanges = rest.flatMap((line, index): RecordedLine[] => {
+    const number = index + 2;
+    return line.trim() === "" ? [] : [{ ...parsed(RecordedExchange, line, `${name}:${number}`), line: number }];
+  });
+  return { head, exchanges: exchanges.sort((a, b) => a.n - b.n) };
+}
+
+/** @throws RecordingError; SystemError if the file cannot be read. */
+export async function readRecording(files: System["files"], path: string, name: string): Promise<Recording> {
+  const text = await readTextFile(files, path, FILE_BYTES_MAX);
+  if (text === undefined) throw new RecordingError(`${name}: there is no such file`);
+  return parseRecording(text, name);
+}
+
+/** Where the artifacts of a recording are kept, beside it, each under its SHA-256. */
+export function artifactsBeside(path: string): string {
+  return `${path}.artifacts`;
+}

@@ -1,0 +1,183 @@
+import { DeploymentInstructions, StatusReport } from "@upkeep/shared/protocol";
+import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
+import { type Difference, firstDifference, shown } from "./difference.ts";
+import type { RecordedLine } from "./format.ts";
+
+/** A request as a device sent it to the player of a recording. */
+export interface ScriptRequest {
+  readonly kind: ExchangeKind;
+  readonly method: string;
+  readonly path: string;
+  readonly json: unknown;
+}
+
+/** How a request is answered: as in this line of the recording; or nobody knows (`undefined`). */
+export type ScriptAnswer =
+  | { readonly kind: "as"; readonly line: RecordedLine | undefined }
+  | { readonly kind: "differs"; readonly difference: Difference };
+
+interface Step {
+  readonly line: RecordedLine;
+  readonly kind: ExchangeKind;
+  /** It must come, and in this order. The others depend on how often a device looks, and come when they come. */
+  readonly required: boolean;
+  done: boolean;
+}
+
+function kindOf({ request }: RecordedLine): ExchangeKind {
+  // A link's own path is not in a recording.
+  return request.path.startsWith("<") ? "download" : exchangeKind(request.path);
+}
+
+function statusIn(json: unknown): string | undefined {
+  const parsed = StatusReport.safeParse(json);
+  return parsed.success ? parsed.data.status : undefined;
+}
+
+function providesIn(json: unknown): unknown {
+  return typeof json === "object" && json !== null && "device_provides" in json ? json.device_provides : json;
+}
+
+function stepsOf(lines: readonly RecordedLine[]): Step[] {
+  let reported = "";
+  return lines.map((line) => {
+    const kind = kindOf(line);
+    const { answer, request } = line;
+    let required =
+      kind === "log" || (kind === "download" && answer.status === 200) || (kind === "poll" && answer.status === 200);
+    if (kind === "status") {
+      // Repeated, to hear of an abort, as often as there is time for it.
+      const report = `${request.path} ${statusIn(request.json)}`;
+      required = report !== reported;
+      reported = report;
+    }
+    return { line, kind, required, done: false };
+  });
+}
+
+/** What one device of a recording is expected to say, in order, and what it is to be told. Decides; answers nobody. */
+export class DeviceScript {
+  readonly #steps: readonly Step[];
+  readonly identity: string | undefined;
+  #lastStatus: Step | undefined;
+  #lastDownload: Step | undefined;
+
+  constructor(lines: readonly RecordedLine[]) {
+    this.#steps = stepsOf(lines);
+    this.identity = lines.map(({ request }) => idDataIn(request.json)).find((identity) => identity !== undefined);
+  }
+
+  /** What must come next; `undefined`: everything has come. */
+  get next(): RecordedLine | undefined {
+    return this.#next?.line;
+  }
+
+  get #next(): Step | undefined {
+    return this.#steps.find(({ required, done }) => required && !done);
+  }
+
+  /** True if the device was given this link. */
+  has(link: string): boolean {
+    return this.#steps.some(({ line }) => line.request.path === link);
+  }
+
+  take(request: ScriptRequest): ScriptAnswer {
+    const next = this.#next;
+    switch (request.kind) {
+      case "poll":
+        return this.#takePoll(request, next);
+      case "status":
+        return this.#takeStatus(request, next);
+      case "log":
+        if (next?.kind === "log" && next.line.request.path === request.path) return this.#as(next);
+        return this.#unexpected(request, next);
+      case "download":
+        return this.#takeDownload(request, next);
+      default:
+        return { kind: "as", line: this.#whenever(request) };
+    }
+  }
+
+  #takePoll(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
+    if (next === undefined) return { kind: "as", line: this.#whenever(request) };
+    if (next.kind !== "poll") return this.#unexpected(request, next);
+    const idle = this.#steps.find(({ kind, done, line }) => kind === "poll" && !done && line.n < next.line.n);
+    if (idle !== undefined) return this.#as(idle);
+    const found = firstDifference(
+      providesIn(next.line.request.json),
+      providesIn(request.json),
+      undefined,
+      "device_provides",
+    );
+    return found === undefined ? this.#as(next) : { kind: "differs", difference: { ...placeOf(next.line), ...found } };
+  }
+
+  #takeStatus(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
+    const same = (step: Step | undefined): step is Step =>
+      step?.line.request.path === request.path && statusIn(step.line.request.json) === statusIn(request.json);
+    if (next?.kind === "status" && same(next)) {
+      this.#lastStatus = next;
+      return this.#as(next);
+    }
+    if (same(this.#lastStatus)) return { kind: "as", line: this.#lastStatus.line };
+    return this.#unexpected(request, next);
+  }
+
+  #takeDownload(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
+    if (next?.kind === "download" && next.line.request.path === request.path) {
+      this.#lastDownload = next;
+      return this.#as(next);
+    }
+    // Going on after a broken connection.
+    if (this.#lastDownload?.line.request.path === request.path) return { kind: "as", line: this.#lastDownload.line };
+    return this.#unexpected(request, next);
+  }
+
+  /** The next recorded exchange of this sort, or the last one again. */
+  #whenever({ kind, method, path }: ScriptRequest): RecordedLine | undefined {
+    const ofSort = this.#steps.filter(({ line, kind: other, required }) => {
+      if (required) return false;
+      return other === kind && (kind !== "other" || (line.request.method === method && line.request.path === path));
+    });
+    const step = ofSort.find(({ done }) => !done) ?? ofSort.at(-1);
+    if (step !== undefined) step.done = true;
+    return step?.line;
+  }
+
+  #as(step: Step): ScriptAnswer {
+    step.done = true;
+    return { kind: "as", line: step.line };
+  }
+
+  #unexpected(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
+    const line = next?.line ?? this.#steps.at(-1)?.line;
+    const expected = next === undefined ? "no further report" : sayingOf(next.line.request);
+    const got = sayingOf(request);
+    return { kind: "differs", difference: { ...placeOf(line), where: "the request", expected, got } };
+  }
+}
+
+function sayingOf({ method, path, json }: { method: string; path: string; json?: unknown }): string {
+  return `${method} ${path}${json === undefined ? "" : ` ${shown(json)}`}`;
+}
+
+function placeOf(line: RecordedLine | undefined): Pick<Difference, "line" | "exchange"> {
+  if (line === undefined) return { line: 1, exchange: "the recording" };
+  return { line: line.line, exchange: `${line.device}, ${line.request.method} ${line.request.path}` };
+}
+
+/** The request that had to come and did not. */
+export function missing(line: RecordedLine): Difference {
+  return { ...placeOf(line), where: "the request", expected: sayingOf(line.request), got: "nothing" };
+}
+
+export function idDataIn(json: unknown): string | undefined {
+  if (typeof json !== "object" || json === null || !("id_data" in json)) return undefined;
+  return typeof json.id_data === "string" ? json.id_data : undefined;
+}
+
+/** The link in a recorded offer. */
+export function linkIn(json: unknown): string | undefined {
+  const parsed = DeploymentInstructions.safeParse(json);
+  return parsed.success ? parsed.data.artifact.source.uri : undefined;
+}

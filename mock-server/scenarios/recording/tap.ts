@@ -1,0 +1,57 @@
+import type { RawReply, RawRequest } from "../../api/route.ts";
+
+/** Told of everything that goes over one exchange. */
+export interface ExchangeTap {
+  requestBytes(chunk: Uint8Array): void;
+  answerBytes(chunk: Uint8Array): void;
+  /** @param complete False: the connection ended before. */
+  ended(status: number, headers: Readonly<Record<string, unknown>>, complete: boolean): void;
+}
+
+function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | undefined {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk !== "string") return undefined;
+  return Buffer.from(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
+}
+
+/** Headers as `writeHead` takes them: an object, or names and values in turn. */
+function headersOf(given: unknown): Record<string, unknown> {
+  if (!Array.isArray(given)) return typeof given === "object" && given !== null ? { ...given } : {};
+  const headers: Record<string, unknown> = {};
+  for (let at = 0; at + 1 < given.length; at += 2) headers[String(given[at])] = given[at + 1];
+  return headers;
+}
+
+/**
+ * Listen in on an exchange without taking part: whoever answers reads and writes as ever. What the platform hands
+ * over is changed in place, as there is no place between it and the one who answers where all bytes come by.
+ */
+export function tap(request: RawRequest, response: RawReply, to: ExchangeTap): void {
+  const push = request.push.bind(request);
+  request.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    const bytes = bytesOf(chunk, encoding);
+    if (bytes !== undefined) to.requestBytes(bytes);
+    return push(chunk, encoding);
+  };
+  let written: Record<string, unknown> = {};
+  const writeHead = response.writeHead.bind(response) as (...given: unknown[]) => RawReply;
+  response.writeHead = ((...given: unknown[]) => {
+    written = headersOf(given.find((value) => typeof value === "object"));
+    return writeHead(...given);
+  }) as RawReply["writeHead"];
+  const write = response.write.bind(response) as (...given: unknown[]) => boolean;
+  response.write = ((...given: unknown[]) => {
+    const bytes = bytesOf(given[0], given[1]);
+    if (bytes !== undefined) to.answerBytes(bytes);
+    return write(...given);
+  }) as RawReply["write"];
+  const end = response.end.bind(response) as (...given: unknown[]) => RawReply;
+  response.end = ((...given: unknown[]) => {
+    const bytes = bytesOf(given[0], given[1]);
+    if (bytes !== undefined) to.answerBytes(bytes);
+    return end(...given);
+  }) as RawReply["end"];
+  response.once("close", () => {
+    to.ended(response.statusCode, { ...response.getHeaders(), ...written }, response.writableFinished);
+  });
+}
