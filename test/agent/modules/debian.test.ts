@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { access, chmod, cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { sourceOf } from "../support/artifacts.ts";
 import { TestDevice } from "../support/device.ts";
 
@@ -14,6 +14,8 @@ const present = await Promise.all([access(MODULES), run("mender-artifact", ["--v
 );
 // Here a skip would hide that nothing was shown.
 const missing = !present && process.env.CI !== "true";
+
+afterEach(() => vi.unstubAllEnvs());
 
 async function withModule(type: string): Promise<TestDevice> {
   const device = await TestDevice.create();
@@ -110,5 +112,50 @@ describe.skipIf(missing)("update modules of Debian's mender-client, with artifac
     });
     expect(device.logged).toContain("info: update module script ArtifactInstall: it is broken");
     expect(await device.provides()).toEqual({ artifact_name: "script-2_INCONSISTENT" });
+  });
+
+  /** A program that notes how it is called, in front of the PATH of whatever the test starts. */
+  async function standIn(device: TestDevice, name: string, body = ""): Promise<void> {
+    await mkdir(device.path("bin"), { recursive: true });
+    const script = `#!/bin/sh\necho "${name} $*" >>'${device.path("called")}'\n${body}\n`;
+    await writeFile(device.path(`bin/${name}`), script, { mode: 0o755 });
+    vi.stubEnv("PATH", `${device.path("bin")}:${process.env.PATH}`);
+  }
+
+  it("deb and rpm hand their packages to the package manager", async () => {
+    await using device = await TestDevice.create();
+    for (const [type, program] of Object.entries({ deb: "dpkg", rpm: "rpm" })) {
+      await cp(`${MODULES}/${type}`, device.path(`modules/${type}`));
+      await standIn(device, program);
+      await writeFile(device.path(`hello.${type}`), "a package");
+      const source = await write(device, type, `${type}-1`, [`hello.${type}`]);
+      expect(await (await device.engine()).install(source)).toMatchObject({
+        kind: "committed",
+        artifactName: `${type}-1`,
+      });
+    }
+    expect(await device.text("called")).toMatch(/^dpkg .*\/files\/hello\.deb\nrpm -U .*\/files\/hello\.rpm\n$/);
+  });
+
+  it("docker starts the containers that the meta-data names, and on the way back those that ran before", async () => {
+    await using device = await withModule("docker");
+    await standIn(device, "docker", '[ "$1" != ps ] || echo old-container');
+    await writeFile(
+      device.path("meta.json"),
+      JSON.stringify({ containers: ["example.com/app:2"], run_args: "-p 80:80" }),
+    );
+    const engine = await device.engine();
+    const source = await write(device, "docker", "app-2", [], ["--meta-data", device.path("meta.json")]);
+    expect(await engine.install(source)).toMatchObject({ kind: "awaiting-commit" });
+    expect(await engine.rollback()).toMatchObject({ kind: "rolled-back" });
+    const called = (await device.text("called")).split("\n").filter((line) => !line.startsWith("docker ps"));
+    expect(called).toEqual([
+      "docker stop old-container",
+      "docker pull example.com/app:2",
+      "docker run -dt -p 80:80 example.com/app:2",
+      "docker stop old-container",
+      "docker start old-container",
+      "",
+    ]);
   });
 });

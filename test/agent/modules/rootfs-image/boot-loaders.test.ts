@@ -105,6 +105,7 @@ describe("a UBI volume", () => {
     expect(await device.download(good)).toMatchObject({ exitCode: 0 });
     expect(readFileSync(join(device.root, "dev/ubi0_1")).equals(good)).toBe(true);
     expect(readFileSync(join(device.root, "dev/ubi0_1.flags"), "utf8")).toBe(`--size=${good.length}\n`);
+    expect((await device.downloadWithoutSizes(good)).stderr).toContain("takes no image without its size");
     expect(await device.call("ArtifactInstall")).toMatchObject({ exitCode: 0 });
     expect(device.variables()).toMatchObject({ mender_boot_part: "1", upgrade_available: "1" });
   });
