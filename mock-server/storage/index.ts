@@ -6,6 +6,7 @@ export type { Statistics } from "./counters.ts";
 export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
 export type { DeviceDeploymentRecord, ListedDeviceDeployment } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
+export type { Assistant, Workers } from "./engines/workers.ts";
 export type { EventRecord } from "./events.ts";
 export type { AttributeRecord } from "./inventory.ts";
 export type { Page, Paging, SortOrder } from "./paging.ts";

@@ -1,11 +1,19 @@
 import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
+import type { Workers } from "./engines/workers.ts";
 
 /**
  * Where the records are kept: one SQLite file in a directory that must exist; memory, gone when the storage
  * is closed; or a PostgreSQL database, as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
  */
-export type StorageLocation = { readonly directory: string } | { readonly memory: true } | { readonly url: string };
+export type StorageLocation =
+  | {
+      readonly directory: string;
+      /** For what would keep everybody waiting; absent: they wait. */
+      readonly workers?: Workers;
+    }
+  | { readonly memory: true }
+  | { readonly url: string };
 
 /** Name of the database inside the data directory. */
 export const DATABASE_FILE = "upkeep.sqlite";

@@ -6,13 +6,17 @@ import { databasePath, openSqlite, openSqliteReader } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
 import type { Engine, Work } from "./engine.ts";
 import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { Checkpoints } from "./sqlite-checkpoints.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
+import type { Workers } from "./workers.ts";
 
 const UNDONE = "the database has undone the transaction";
 
 /** One SQLite database, which only this process writes to. */
 export async function openSqliteEngine(
-  location: { readonly directory: string; readonly files: Files } | { readonly memory: true },
+  location:
+    | { readonly directory: string; readonly files: Files; readonly workers?: Workers }
+    | { readonly memory: true },
 ): Promise<Engine> {
   if ("memory" in location) return new MemoryEngine(new Writer(openSqlite(":memory:"), undefined));
   const path = databasePath(location.directory);
@@ -23,7 +27,8 @@ export async function openSqliteEngine(
     sqlite.pragma("user_version");
     await location.files.syncDirectory(location.directory);
     log = await location.files.open(`${path}-wal`, "update");
-    return new FileEngine(new Writer(sqlite, log), openSqliteReader(path));
+    const checkpoints = location.workers === undefined ? undefined : new Checkpoints(sqlite, path, location.workers);
+    return new FileEngine(new Writer(sqlite, log), openSqliteReader(path), checkpoints);
   } catch (error) {
     await log?.close();
     sqlite.close();
@@ -86,7 +91,12 @@ class Writer implements GroupPort {
   }
 
   async sync(): Promise<void> {
-    if (this.#changes() !== this.#changesBefore) await this.#log?.sync();
+    if (this.changed > 0) await this.#log?.sync();
+  }
+
+  /** How many rows the last transaction has changed. */
+  get changed(): number {
+    return this.#changes() - this.#changesBefore;
   }
 
   async close(): Promise<void> {
@@ -108,18 +118,23 @@ class FileEngine implements Engine {
   /** The reads one after the other: each has the connection for itself. */
   #reading: Promise<unknown> | undefined;
 
-  constructor(writer: Writer, reader: Database) {
+  readonly #checkpoints: Checkpoints | undefined;
+
+  constructor(writer: Writer, reader: Database, checkpoints: Checkpoints | undefined) {
     this.#writer = writer;
     this.#writes = new GroupedWrites({
       begin: () => writer.begin(),
       attempt: (work) => writer.attempt(work),
-      commit: () => {
+      commit: async () => {
+        await checkpoints?.room();
         this.#letGo();
-        return writer.commit();
+        await writer.commit();
+        checkpoints?.committed(writer.changed);
       },
       rollback: () => writer.rollback(),
       sync: () => writer.sync(),
     });
+    this.#checkpoints = checkpoints;
     this.#reader = reader;
     this.#records = recordsOver(new SqliteConnection(reader), SQLITE);
     const begin = reader.prepare("begin");
@@ -190,6 +205,7 @@ class FileEngine implements Engine {
     await this.#writes.idle();
     while (this.#reading !== undefined) await this.#reading;
     this.#letGo();
+    await this.#checkpoints?.close();
     this.#reader.close();
     await this.#writer.close();
   }

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DATABASE_FILE, Storage } from "../../../mock-server/storage/index.ts";
 import { databasePath, openSqlite } from "../../../mock-server/storage/sqlite.ts";
 import { NodeFiles } from "../../../mock-server/system/files.ts";
+import { NodeWorkers } from "../../../mock-server/system/workers.ts";
 import { deviceRecord } from "./device-record.ts";
 
 const files = new NodeFiles();
@@ -70,4 +72,61 @@ test("A transaction is seen by another process only when it has been committed",
   expect(count()).toBe(1);
   other.close();
   await storage.close();
+});
+
+describe("Checkpoints in a thread of their own", () => {
+  const pages = (path: string) => (existsSync(path) ? statSync(path).size / 4096 : 0);
+
+  async function insertMany(storage: Storage, from: number, count: number): Promise<void> {
+    await storage.transaction(async ({ devices }) => {
+      for (let number = from; number < from + count; number += 1)
+        await devices.insert({ ...deviceRecord(`d${number}`), identity_json: "x".repeat(1000) });
+    });
+  }
+
+  test("bring what was committed into the database, and leave nothing when it is closed", async () => {
+    const storage = await Storage.open({ directory, workers: new NodeWorkers() }, files);
+    const database = databasePath(directory);
+    const before = pages(database);
+    await insertMany(storage, 0, 3000);
+    await expect.poll(() => pages(database)).toBeGreaterThan(before + 100);
+    expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(3000);
+    await storage.close();
+    expect(existsSync(`${database}-wal`)).toBe(false);
+    const after = await Storage.open({ directory }, files);
+    expect(await after.read(({ devices }) => devices.count(undefined))).toBe(3000);
+    await after.close();
+  });
+
+  test("let the log begin anew", async () => {
+    const storage = await Storage.open({ directory, workers: new NodeWorkers() }, files);
+    const database = databasePath(directory);
+    await insertMany(storage, 0, 3000);
+    const log = pages(`${database}-wal`);
+    const beside = new SqliteDatabase(database);
+    for (let round = 1; round <= 4; round += 1) {
+      // Whoever does it: all of the log is in the database.
+      await expect
+        .poll(() => {
+          const [result] = beside.pragma("wal_checkpoint(PASSIVE)") as Record<string, number>[];
+          return result?.busy === 0 && result.log === result.checkpointed;
+        })
+        .toBe(true);
+      expect(storage.peek(() => ({}))).toBeDefined();
+      await insertMany(storage, round * 3000, 3000);
+    }
+    beside.close();
+    expect(pages(`${database}-wal`)).toBeLessThan(2.5 * log);
+    await storage.close();
+  });
+
+  test("are done by SQLite where there is no such thread", async () => {
+    const workers = {
+      start: () => ({ ask: () => Promise.reject(new Error("no thread")), end: () => Promise.resolve() }),
+    };
+    const storage = await Storage.open({ directory, workers }, files);
+    for (let round = 0; round < 3; round += 1) await insertMany(storage, round * 3000, 3000);
+    expect(pages(databasePath(directory))).toBeGreaterThan(100);
+    await storage.close();
+  });
 });

@@ -1,0 +1,102 @@
+import * as modules from "node:module";
+import type { Database } from "better-sqlite3";
+import type { Assistant, Workers } from "./workers.ts";
+
+/** A checkpoint for so many changed rows; a transaction counts as some by itself. */
+const EVERY_ROWS = 2000;
+const ROWS_PER_TRANSACTION = 10;
+/** What the log holds, in pages, when nothing more is committed before it has begun anew. */
+const PAGES_MAX = 16_384;
+/** What SQLite does by itself where nobody else does it, in pages. */
+const OWN_CHECKPOINT_PAGES = 1000;
+
+/** Passive: it waits for nobody, and nobody waits for it. */
+const PROGRAM = `
+module.exports = ({ library, path }) => {
+  const Database = require(library);
+  const sqlite = new Database(path);
+  sqlite.pragma("synchronous = NORMAL");
+  return (question) => {
+    if (question === "checkpoint") return sqlite.pragma("wal_checkpoint(PASSIVE)")[0];
+    sqlite.close();
+  };
+};`;
+
+/** What SQLite tells of a checkpoint, in pages. */
+interface Result {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+/**
+ * Writes what stands in the write-ahead log into the database, in a thread of its own: syncing the database is the
+ * one thing about it that takes long. The log begins anew when all of it is written and somebody commits.
+ */
+export class Checkpoints {
+  readonly #sqlite: Database;
+  readonly #start: () => Assistant;
+  #assistant: Assistant | undefined;
+  #rows = 0;
+  #left = 0;
+  #running: Promise<void> | undefined;
+  #failed = false;
+  #closing = false;
+
+  constructor(sqlite: Database, path: string, workers: Workers) {
+    this.#sqlite = sqlite;
+    sqlite.pragma("wal_autocheckpoint = 0");
+    const library = modules.createRequire(import.meta.url).resolve("better-sqlite3");
+    this.#start = () => workers.start(PROGRAM, { library, path });
+  }
+
+  /** A transaction changed so many rows. */
+  committed(rows: number): void {
+    this.#rows += rows + ROWS_PER_TRANSACTION;
+    this.#beginIfDue();
+  }
+
+  #beginIfDue(): void {
+    if (this.#rows >= EVERY_ROWS && this.#running === undefined && !this.#closing) this.#begin();
+  }
+
+  /** Resolves when there is room for more in the log. To be called before a commit, with nothing committed meanwhile. */
+  async room(): Promise<void> {
+    if (this.#left < PAGES_MAX || this.#failed) return;
+    await this.#running;
+    // What came while the last one was under way. Somebody who reads an old state may keep it from the rest.
+    this.#begin();
+    await this.#running;
+  }
+
+  #begin(): void {
+    if (this.#failed) return;
+    this.#rows = 0;
+    this.#running = this.#checkpoint().finally(() => {
+      this.#running = undefined;
+      this.#beginIfDue();
+    });
+  }
+
+  async #checkpoint(): Promise<void> {
+    try {
+      this.#assistant ??= this.#start();
+      const { log, checkpointed } = (await this.#assistant.ask("checkpoint")) as Result;
+      this.#left = log === checkpointed ? 0 : log;
+    } catch {
+      // SQLite does it as it always has, and tells whoever commits what is wrong with the disk.
+      this.#failed = true;
+      this.#left = 0;
+      this.#sqlite.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`);
+    }
+  }
+
+  /** To be called before the database is closed. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#running;
+    if (this.#assistant === undefined) return;
+    if (!this.#failed) await this.#assistant.ask("close");
+    await this.#assistant.end();
+  }
+}

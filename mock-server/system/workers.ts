@@ -1,0 +1,61 @@
+import { Worker } from "node:worker_threads";
+import type { Assistant, Workers } from "../storage/index.ts";
+import { asSystemError } from "./faults.ts";
+
+/** Threads for what would keep everybody waiting. */
+export class NodeWorkers implements Workers {
+  start(program: string, data: unknown): Assistant {
+    return new Thread(new Worker(FRAME + program + ANSWERING, { eval: true, workerData: data }));
+  }
+}
+
+const FRAME = "const module = { exports: undefined };\n";
+const ANSWERING = `
+{
+  const { parentPort, workerData } = require("node:worker_threads");
+  const answer = module.exports(workerData);
+  parentPort.on("message", (question) => parentPort.postMessage(answer(question)));
+}`;
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Thread implements Assistant {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  #ended: unknown;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    // A thread that is asked nothing keeps no program from ending.
+    worker.unref();
+    worker.on("message", (answer: unknown) => this.#answered(answer));
+    worker.on("error", (error) => this.#over(asSystemError(error)));
+    worker.on("exit", () => this.#over(new Error("the thread has ended")));
+  }
+
+  ask(question: unknown): Promise<unknown> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.ref();
+      this.#worker.postMessage(question);
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #answered(answer: unknown): void {
+    this.#waiting.shift()?.resolve(answer);
+    if (this.#waiting.length === 0) this.#worker.unref();
+  }
+
+  #over(error: unknown): void {
+    this.#ended ??= error;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#ended);
+  }
+}
