@@ -13,23 +13,26 @@ export interface LoadedScenario {
   readonly scenario: Scenario;
 }
 
-/** The files that paths name: themselves, and of directories all that end in `.yaml`, also those of its chapters. */
+const isScenario = (name: string): boolean => /\.ya?ml$/.test(name);
+
+/** All scenarios in a directory and below, in the order of their names. */
+async function filesBelow(files: Files, directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { name, kind } of await files.list(absolutePath(directory))) {
+    const path = `${directory}/${name}`;
+    if (kind === "directory") found.push(...(await filesBelow(files, path)));
+    else if (isScenario(name)) found.push(path);
+  }
+  return found;
+}
+
+/** The files that paths name: themselves, and of directories all that end in `.yaml`. */
 async function filesIn(files: Files, path: string): Promise<string[]> {
   const status = await files.status(absolutePath(path));
   if (status === undefined) throw new CommandError(`${path}: there is no such file`);
   if (status.kind !== "directory") return [path];
-  const found = await scenariosBelow(files, path.replace(/\/+$/, ""));
+  const found = await filesBelow(files, path.replace(/\/+$/, ""));
   if (found.length === 0) throw new CommandError(`${path}: there is no scenario (.yaml) in this directory`);
-  return found;
-}
-
-async function scenariosBelow(files: Files, directory: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const { name, kind } of await files.list(absolutePath(directory))) {
-    const path = `${directory}/${name}`;
-    if (kind === "directory") found.push(...(await scenariosBelow(files, path)));
-    else if (/\.ya?ml$/.test(name)) found.push(path);
-  }
   return found;
 }
 

@@ -10,13 +10,13 @@ import { TimelineEntry } from "./timeline.ts";
 
 /** 2026-01-01 */
 const STARTS_MS = 1_767_225_600_000;
-const PATIENCE_MS = 7 * 86_400_000;
+const PATIENCE_MS = 3 * 86_400_000;
 
 const Ends = z
   .strictObject({
     after: Duration.optional().meta({ description: "Just then" }),
     at_most: Duration.optional().meta({
-      description: "When all that is expected has come, or after so long. The way it is, with 7d, if nothing is said",
+      description: "When all that is expected has come, or after so long. The way it is, with 3d, if nothing is said",
     }),
   })
   .refine((ends) => ends.after === undefined || ends.at_most === undefined, {

@@ -1,13 +1,9 @@
 import type { Scenario } from "../file/index.ts";
 import { World, type WorldOptions } from "../world/world.ts";
+import { untilNothingIsExpected } from "./ending.ts";
 import type { RunResult } from "./result.ts";
 import { Timeline } from "./timeline.ts";
-import { isNever, judge, type RunRecord } from "./verdict.ts";
-
-/** When all has come that was expected, so much more passes: for what must not come. */
-const AFTERWARDS_MS = 600_000;
-/** How often it is looked whether all has come. */
-const LOOK_MS = 60_000;
+import { judge, type RunRecord } from "./verdict.ts";
 
 /** A run in virtual time. */
 export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
@@ -47,34 +43,11 @@ function untilItsEnd(world: World): Promise<void> {
     timeline.begin(scenario);
     world.start();
     time.after(scenario.ends.boundMs, resolve);
-    if (scenario.ends.early) lookForTheEnd(world, timeline, resolve, reject);
+    if (!scenario.ends.early) return;
+    const atRest = (): boolean => [...world.devices.values()].every(({ state }) => state === undefined);
+    const record = () => time.hold(recordOf(world));
+    untilNothingIsExpected(scenario, { stage: world, timeline, atRest, record }).then(resolve, reject);
   });
-}
-
-/** Looks now and then whether everything has come, and leaves some time for what must not come. */
-function lookForTheEnd(world: World, timeline: Timeline, resolve: () => void, reject: (error: unknown) => void): void {
-  const { scenario, time } = world;
-  const afterwardsMs = AFTERWARDS_MS + Math.max(...scenario.fleet.map(({ poll }) => poll));
-  const positive = scenario.expect.filter((expectation) => !isNever(expectation));
-  let checked = -1;
-  const look = async (): Promise<boolean> => {
-    const { length } = world.history.events;
-    if (!timeline.isDone || length === checked) return false;
-    checked = length;
-    const atRest = [...world.devices.values()].every(({ state }) => state === undefined);
-    if (!atRest) return false;
-    const record = await time.hold(recordOf(world));
-    return positive.length > 0 && positive.every((expectation) => judge(expectation, record).every(({ met }) => met));
-  };
-  const again = (): void => {
-    time.after(LOOK_MS, () => {
-      look().then((done) => {
-        if (done) time.after(afterwardsMs, resolve);
-        else again();
-      }, reject);
-    });
-  };
-  again();
 }
 
 async function recordOf(world: World): Promise<RunRecord> {

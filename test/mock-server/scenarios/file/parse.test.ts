@@ -45,7 +45,7 @@ test("a file that says little has defaults for the rest", () => {
     scenario: "It works",
     seed: "1",
     starts: Date.UTC(2026, 0, 1),
-    ends: { boundMs: 7 * 86_400_000, early: true },
+    ends: { boundMs: 3 * 86_400_000, early: true },
     fleet: [
       { name: "d", count: 2, type: "board", poll: 1_800_000, module: { kind: "files", reboot: "no", rollback: true } },
     ],
