@@ -25,13 +25,21 @@ const PAINS: readonly Pain[] = [
     ],
   },
   {
-    pain: "retries of a download count in all, a fault in a retry ends it, and an expired link cannot be renewed",
+    pain: "a restart loses a download, its retries count in all, a fault in one ends it, and an expired link stays expired",
     shown: [
       ["agent/server/download.test.ts", "goes on at the byte at which its connection broke, as often as needed"],
       ["agent/server/download.test.ts", "survives servers that fail, are busy or hang before they go on"],
       [
         "agent/daemon/process.test.ts",
         "installs what the server offers, over a connection that breaks again and again",
+      ],
+      [
+        "agent/update/resumed-download.test.ts",
+        "costs no more than its header and what was not yet durable, wherever it is killed",
+      ],
+      [
+        "interop/resumed-download.test.ts",
+        "goes on, and the server sends hardly more than once what is not compressed",
       ],
     ],
   },

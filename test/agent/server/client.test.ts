@@ -188,6 +188,15 @@ describe("polling", () => {
     });
   });
 
+  it("asks again for a deployment that is under way, and takes no other one for it", async () => {
+    const one = await client();
+    server.on(DEVICE_PATHS.nextV2, inTurn(json(instructions), json({ ...instructions, id: "d2" }), status(204)));
+    expect(await one.instructionsOf("d1", provides)).toMatchObject(instructions);
+    expect(await one.instructionsOf("d1", provides)).toBeUndefined();
+    expect(await one.instructionsOf("d1", provides)).toBeUndefined();
+    expect(JSON.parse(server.seen(DEVICE_PATHS.nextV2)[0]?.body ?? "")).toEqual({ device_provides: provides });
+  });
+
   it("falls back to the first version of the API", async () => {
     server.on(DEVICE_PATHS.nextV2, status(404, '{"error":"not found"}')).on(DEVICE_PATHS.nextV1, json(instructions));
     expect(await (await client()).poll(provides)).toMatchObject({ id: "d1" });

@@ -41,6 +41,8 @@ export interface WorldOptions {
   /** What the server answers to the n-th report of a status (from 1). */
   readonly answer?: (status: ReportedStatus, nth: number) => ReportAnswer | Error;
   readonly answerLog?: (nth: number) => "accepted" | "refused" | Error;
+  /** What asking for the deployment again ends with, for the n-th time. */
+  readonly offer?: (nth: number) => Error | undefined;
   /** The server offers the deployment once, and not again. */
   readonly withdrawn?: boolean;
   readonly login?: (nth: number) => Error | undefined;
@@ -283,7 +285,11 @@ export class World {
           this.trace.push("login");
           orThrow(login?.(this.#count("login")));
         }),
-      instructionsOf: () => life.still(async () => (this.#options.withdrawn ? undefined : DEPLOYMENT)),
+      instructionsOf: () =>
+        life.still(async () => {
+          orThrow(this.#options.offer?.(this.#count("offer")));
+          return this.#options.withdrawn ? undefined : DEPLOYMENT;
+        }),
       download: (_instructions, _signal, reachedBytes) =>
         life.still(async () => {
           this.reached.push(reachedBytes ?? 0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { artifactBytes, sourceFile } from "../support/artifacts.ts";
-import { PLAN, TREE, World, type WorldOptions } from "../support/world.ts";
+import { OFFLINE, PLAN, TREE, World, type WorldOptions } from "../support/world.ts";
 
 const FILES = { one: "1".repeat(5000), two: "2".repeat(9000), three: "3".repeat(700) };
 const files = Object.entries(FILES).map(([name, text]) => sourceFile(name, text));
@@ -58,6 +58,32 @@ describe("a download that is interrupted while its payload is stored", () => {
     expect(world.reached[1]).toBeGreaterThan(5000);
     expect(world.files.below("/data/modules").filter((path) => path.includes("tree"))).toEqual([]);
     expect(world.files.text("/data/upkeep-store.json")).not.toContain("reachedBytes");
+  });
+
+  it("waits for a server that cannot be reached when the device has started", async () => {
+    const step = await storedAt("two", 9);
+    const world = new World({ ...OPTIONS, tries: 5, offer: (nth) => (nth < 4 ? OFFLINE : undefined) });
+    expect(await world.deploy({ step, side: "after" })).toMatchObject({ status: "success" });
+    expect(world.logged.filter((line) => line.includes("could not ask for the deployment again"))).toHaveLength(3);
+    const never = new World({ ...OPTIONS, tries: 5, offer: () => OFFLINE });
+    expect(await never.deploy({ step, side: "after" })).toMatchObject({ status: "failure", device: "old" });
+  });
+
+  it("is ended, and reported once, where the server aborted it meanwhile or does not offer it any more", async () => {
+    const step = await storedAt("two", 9);
+    const aborted = new World({
+      ...OPTIONS,
+      answer: (status, nth) => (status === "downloading" && nth === 2 ? "aborted" : "accepted"),
+    });
+    expect(await aborted.deploy({ step, side: "after" })).toMatchObject({ status: "failure", device: "old" });
+    const withdrawn = new World({ ...OPTIONS, withdrawn: true });
+    const result = await withdrawn.deploy({ step, side: "after" });
+    expect(result).toMatchObject({ failure: "the server does not offer this deployment any more", device: "old" });
+    for (const world of [aborted, withdrawn]) {
+      expect(world.statuses).toEqual(["downloading", "downloading", "failure"]);
+      expect(world.calls.slice(-1)).toEqual(["Cleanup"]);
+      expect(world.files.below("/data/modules").filter((path) => path.includes("tree"))).toEqual([]);
+    }
   });
 
   it("starts over, once, where what was kept is not what it was", async () => {
