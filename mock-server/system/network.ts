@@ -26,8 +26,10 @@ export class NodeNetwork implements Network {
   readonly #plain: http.Agent;
   /** One for each way of trusting. */
   readonly #secure = new Map<string, https.Agent>();
+  readonly #turns: Turns;
 
   constructor({ connectionsMax = 64, keepAlive = true }: NetworkOptions = {}) {
+    this.#turns = new Turns(connectionsMax);
     this.#pool = { keepAlive, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEPT_MS };
     this.#plain = new http.Agent(this.#pool);
   }
@@ -37,7 +39,8 @@ export class NodeNetwork implements Network {
     if (request.tls?.keyInEngine !== undefined) throw refused("uses no keys in hardware");
     const agent = request.url.startsWith("https:") ? this.#tlsAgent(request.tls) : this.#plain;
     for (;;) {
-      const outcome = await attempt(request, agent);
+      await this.#turns.wait(request.signal);
+      const outcome = await attempt(request, agent, () => this.#turns.leave());
       if ("answer" in outcome) return outcome.answer;
       // A kept connection that the peer had closed meanwhile tells nothing about the peer.
       if (!outcome.stale || !IDEMPOTENT.has(request.method)) throw outcome.fault;
@@ -67,16 +70,58 @@ export class NodeNetwork implements Network {
   }
 }
 
+/** Lets so many through at once. Whoever waits costs less than a request that waits in the platform's pool. */
+class Turns {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  wait(signal: AbortSignal | undefined): Promise<void> | undefined {
+    signal?.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        signal?.removeEventListener("abort", aborted);
+        resolve();
+      };
+      const aborted = (): void => {
+        this.#waiting.delete(turn);
+        reject(signal?.reason);
+      };
+      this.#waiting.add(turn);
+      signal?.addEventListener("abort", aborted, { once: true });
+    });
+  }
+
+  leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+    } else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+}
+
 function stalled({ url, idleTimeoutMs }: HttpRequest): SystemError {
   return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
 }
 
 type Outcome = { readonly answer: HttpResponse } | { readonly fault: unknown; readonly stale: boolean };
 
-function attempt(request: HttpRequest, agent: http.Agent): Promise<Outcome> {
+/** @param onOver Called once, when nothing of the exchange is under way any more. */
+function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): Promise<Outcome> {
   return new Promise<Outcome>((resolve, reject) => {
     const { method, url, headers = {}, body, signal, idleTimeoutMs } = request;
     if (signal?.aborted) {
+      onOver();
       reject(signal.reason);
       return;
     }
@@ -88,7 +133,10 @@ function attempt(request: HttpRequest, agent: http.Agent): Promise<Outcome> {
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     made.setTimeout(idleTimeoutMs, () => made.destroy(stalled(request)));
-    made.once("close", () => signal?.removeEventListener("abort", onAbort));
+    made.once("close", () => {
+      signal?.removeEventListener("abort", onAbort);
+      onOver();
+    });
     made.on("error", (error) => {
       const fault = asSystemError(error);
       const closed = fault instanceof SystemError && (fault.code === "ECONNRESET" || fault.code === "EPIPE");

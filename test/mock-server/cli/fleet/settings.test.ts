@@ -83,7 +83,7 @@ describe("the settings of a simulated fleet", () => {
   const simulated = {
     ...GIVEN,
     server: undefined,
-    connections: 256,
+    connections: 1024,
     poll: undefined,
     days: 7,
     "deploy-at": "12h",
