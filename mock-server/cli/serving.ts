@@ -7,6 +7,7 @@ import type { Blobs } from "../storage/blobs/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
+import { NodeClock, NodeTimers } from "../system/time.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
 import { type BucketSettings, openBlobs, sweep } from "./blob-store.ts";
@@ -145,8 +146,11 @@ async function openRecords(
   directory: string,
 ): Promise<Domain> {
   const options = { autoAccept, deviceTokenLifeMs };
-  if (database === undefined)
-    return await openDomain({ system, storage: { directory, workers: new NodeWorkers() }, options });
+  if (database === undefined) {
+    // Whatever time it is for the server: these are the machine's own.
+    const pace = { clock: new NodeClock(), timers: new NodeTimers() };
+    return await openDomain({ system, storage: { directory, workers: new NodeWorkers(), pace }, options });
+  }
   try {
     return await openDomain({ system, storage: { url: database }, options });
   } catch (error) {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
-import type { Workers } from "./engines/workers.ts";
+import type { Pace, Workers } from "./engines/workers.ts";
 
 /**
  * Where the records are kept: one SQLite file in a directory that must exist; memory, gone when the storage
@@ -11,6 +11,8 @@ export type StorageLocation =
       readonly directory: string;
       /** For what would keep everybody waiting; absent: they wait. */
       readonly workers?: Workers;
+      /** Of the machine itself: lets others have their turn between many reads. Absent: they wait for the last. */
+      readonly pace?: Pace;
     }
   | { readonly memory: true }
   | { readonly url: string };

@@ -8,14 +8,17 @@ import type { Engine, Work } from "./engine.ts";
 import { GroupedWrites, type GroupPort } from "./groups.ts";
 import { Checkpoints } from "./sqlite-checkpoints.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
-import type { Workers } from "./workers.ts";
+import type { Pace, Workers } from "./workers.ts";
+
+/** Reads that come one after the other keep everybody else waiting for so long at most, in milliseconds. */
+const AT_A_STRETCH_MS = 10;
 
 const UNDONE = "the database has undone the transaction";
 
 /** One SQLite database, which only this process writes to. */
 export async function openSqliteEngine(
   location:
-    | { readonly directory: string; readonly files: Files; readonly workers?: Workers }
+    | { readonly directory: string; readonly files: Files; readonly workers?: Workers; readonly pace?: Pace }
     | { readonly memory: true },
 ): Promise<Engine> {
   if ("memory" in location) return new MemoryEngine(new Writer(openSqlite(":memory:"), undefined));
@@ -28,7 +31,7 @@ export async function openSqliteEngine(
     await location.files.syncDirectory(location.directory);
     log = await location.files.open(`${path}-wal`, "update");
     const checkpoints = location.workers === undefined ? undefined : new Checkpoints(sqlite, path, location.workers);
-    return new FileEngine(new Writer(sqlite, log), openSqliteReader(path), checkpoints);
+    return new FileEngine(new Writer(sqlite, log), openSqliteReader(path), checkpoints, location.pace);
   } catch (error) {
     await log?.close();
     sqlite.close();
@@ -120,7 +123,12 @@ class FileEngine implements Engine {
 
   readonly #checkpoints: Checkpoints | undefined;
 
-  constructor(writer: Writer, reader: Database, checkpoints: Checkpoints | undefined) {
+  readonly #pace: Pace | undefined;
+  /** How long reads took since others last had their turn. */
+  #stretchMs = 0;
+
+  constructor(writer: Writer, reader: Database, checkpoints: Checkpoints | undefined, pace: Pace | undefined) {
+    this.#pace = pace;
     this.#writer = writer;
     this.#writes = new GroupedWrites({
       begin: () => writer.begin(),
@@ -151,8 +159,22 @@ class FileEngine implements Engine {
     return this.#writes.run(work);
   }
 
-  read<T>(work: Work<T>): Promise<T> {
-    return this.#inTurn(() => this.#look(work));
+  async read<T>(work: Work<T>): Promise<T> {
+    const pace = this.#pace;
+    if (pace === undefined) return await this.#inTurn(() => this.#look(work));
+    // A read waits for nothing outside: whoever reads again and again would let nobody else do anything.
+    if (this.#stretchMs >= AT_A_STRETCH_MS) {
+      this.#stretchMs = 0;
+      await pace.timers.sleep(0);
+    }
+    return await this.#inTurn(async () => {
+      const start = pace.clock.monotonic();
+      try {
+        return await this.#look(work);
+      } finally {
+        this.#stretchMs += pace.clock.monotonic() - start;
+      }
+    });
   }
 
   glance<T>(work: Work<T>): Promise<T> {

@@ -1,3 +1,8 @@
+import type { System } from "@upkeep/shared/system";
+
+/** What it takes to see that one has kept others waiting, and to let them go first. */
+export type Pace = Pick<System, "clock" | "timers">;
+
 /** A thread beside the program's own, which answers one question after the other. */
 export interface Assistant {
   /** Rejects if it has ended, or its program failed. */

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DATABASE_FILE, Storage } from "../../../mock-server/storage/index.ts";
 import { databasePath, openSqlite } from "../../../mock-server/storage/sqlite.ts";
 import { NodeFiles } from "../../../mock-server/system/files.ts";
+import { openSystem } from "../../../mock-server/system/index.ts";
 import { NodeWorkers } from "../../../mock-server/system/workers.ts";
 import { deviceRecord } from "./device-record.ts";
 
@@ -129,4 +130,23 @@ describe("Checkpoints in a thread of their own", () => {
     expect(pages(databasePath(directory))).toBeGreaterThan(100);
     await storage.close();
   });
+});
+
+test("Whoever reads again and again lets others have their turn", async () => {
+  const { clock, timers } = openSystem();
+  const storage = await Storage.open({ directory, pace: { clock, timers } }, files);
+  await storage.transaction(({ devices }) => devices.insert(deviceRecord("d1")));
+  let others = 0;
+  const turn = (): void => {
+    others += 1;
+    waiting = setImmediate(turn);
+  };
+  let waiting = setImmediate(turn);
+  const end = clock.monotonic() + 200;
+  let reads = 0;
+  for (; clock.monotonic() < end; reads += 1) await storage.read(({ devices }) => devices.find("d1"));
+  clearImmediate(waiting);
+  await storage.close();
+  expect(reads).toBeGreaterThan(10);
+  expect(others).toBeGreaterThan(1);
 });
