@@ -4,10 +4,11 @@ import type { RunResult, Scenario } from "../../scenarios/index.ts";
 import { absolutePath, type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
 import { CommandError } from "../failure.ts";
 import { artifactReader, type LoadedScenario, loadScenarios } from "./files.ts";
+import { REAL_OPTIONS, type RealFlags, realRunner } from "./real.ts";
 
 const REPEAT_MAX = 1000;
 
-interface RunFlags {
+interface RunFlags extends RealFlags {
   readonly file: readonly string[];
   readonly seed: string | undefined;
   readonly repeat: number;
@@ -21,7 +22,7 @@ interface RunFlags {
 export function addRunCommand(argv: Argv, system: System): Argv {
   return argv.command(
     "run <file..>",
-    "Run scenario files (of a directory: all of them), in virtual time",
+    "Run scenario files (of a directory: all of them), in virtual time or with real programs",
     (builder) =>
       builder
         .positional("file", { type: "string", array: true, demandOption: true, describe: "A scenario, or a directory" })
@@ -43,7 +44,8 @@ export function addRunCommand(argv: Argv, system: System): Argv {
           type: "boolean",
           default: false,
           describe: "Show the timeline of each device also of what went as expected",
-        }),
+        })
+        .options(REAL_OPTIONS),
     async (flags) => {
       await run(system, checked(flags));
     },
@@ -55,18 +57,23 @@ function checked(flags: RunFlags): RunFlags {
   if (twice !== undefined) throw new CommandError(`--${twice}: given more than once`);
   if (!Number.isInteger(flags.repeat) || flags.repeat < 1 || flags.repeat > REPEAT_MAX)
     throw new CommandError(`--repeat ${flags.repeat}: must be a whole number from 1 to ${REPEAT_MAX}`);
+  if ((flags.real || flags.attach !== undefined) && (flags.shrink || flags.repeat > 1))
+    throw new CommandError("--shrink and --repeat are for virtual time: real runs are never the same");
   if (flags.json && flags.shrink) throw new CommandError("--shrink prints a scenario: not together with --json");
   return flags;
 }
 
 async function run(system: System, flags: RunFlags): Promise<void> {
   const { jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
-  const loaded = await loadScenarios(system.files, flags.file);
+  const say = (line: string): void => standardError.write(`${line}\n`);
+  const playReally = realRunner(system, flags, say);
+  const all = await loadScenarios(system.files, flags.file);
+  const loaded = playReally === undefined ? all : knownToRun(all, flags.real ? "real" : "attached", say);
   const progress = new Progress(flags.json ? undefined : standardError, loaded.length);
   const results: RunResult[] = [];
   for (const one of loaded) {
     progress.begins(one.file);
-    const result = await runOne(system, one, flags);
+    const result = await (playReally?.(seeded(one, flags)) ?? runOne(system, one, flags));
     progress.clear();
     results.push(result);
     const colours = standardOutput.isTerminal;
@@ -77,6 +84,22 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   else standardOutput.write(summaryText(results, standardOutput.isTerminal));
   if (flags.junit !== undefined) await writeReport(system, "junit", flags.junit, junitText(results));
   if (results.some(({ passed }) => !passed)) setExitStatus(1);
+}
+
+/** Of several scenarios, those that are known to run this way; of one, that one. */
+function knownToRun(
+  all: readonly LoadedScenario[],
+  mode: "real" | "attached",
+  say: (line: string) => void,
+): readonly LoadedScenario[] {
+  const known = all.length === 1 ? all : all.filter(({ scenario }) => scenario.runs.includes(mode));
+  if (known.length < all.length)
+    say(`${all.length - known.length} scenarios are left out: they are not known to run this way (runs: ${mode})`);
+  return known;
+}
+
+function seeded({ scenario, ...one }: LoadedScenario, { seed }: RunFlags): LoadedScenario {
+  return { ...one, scenario: seed === undefined ? scenario : { ...scenario, seed } };
 }
 
 async function runOne(system: System, { file, scenario }: LoadedScenario, flags: RunFlags): Promise<RunResult> {

@@ -38,7 +38,7 @@ export function around<E>(
   const exchange = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const carried = await readRequest(request);
     const { exchange, faults, lateMs } = await watch.begin(carried);
-    const effects = effectsOf(faults, door.random);
+    const effects = effectsOf(faults, door.random, carried.headers.range);
     const late = { ...effects, lateMs: effects.lateMs + lateMs };
     await watch.end(exchange, await carry(carried, response, late, { ask, timers: door.timers }));
   };
@@ -54,7 +54,8 @@ export function around<E>(
   };
 }
 
-async function readRequest(request: IncomingMessage): Promise<CarriedRequest> {
+/** All of a request, as it goes on. */
+export async function readRequest(request: IncomingMessage): Promise<CarriedRequest> {
   const { method = "GET", url = "/" } = request;
   const body = await bodyOf(request);
   const headers = endToEnd(request.headers);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
 import type { Timers } from "@upkeep/shared/system";
 import type { Effects, FixedAnswer, Loss } from "./effects.ts";
 
@@ -19,10 +20,15 @@ export interface CarriedRequest {
   readonly body: Buffer;
 }
 
+/** What whoever really answers says. */
+export type CarriedAnswer = Readable & Pick<IncomingMessage, "headers"> & { readonly statusCode?: number | undefined };
+
 export interface CarryPorts {
   /** Ask whoever really answers. */
-  readonly ask: (request: CarriedRequest) => Promise<IncomingMessage>;
+  readonly ask: (request: CarriedRequest) => Promise<CarriedAnswer>;
   readonly timers: Timers;
+  /** Called with how many bytes of a body went out just now. */
+  readonly sent?: (bytes: number) => void;
 }
 
 /** How it ended: the status that was answered; `undefined` if the connection broke before. */
@@ -125,6 +131,12 @@ class Carriage {
     return BROKEN;
   }
 
+  /** End the connection behind what was sent, which still arrives: a reset would take it back from its reader. */
+  async #end(by: Loss): Promise<void> {
+    if (by === "silence") await this.#break(by);
+    else this.#response.socket?.destroy();
+  }
+
   #send({ status, headers, body }: FixedAnswer): Carried {
     const bytes = Buffer.from(body);
     const length = status === 204 || status === 304 ? {} : { "content-length": String(bytes.length) };
@@ -133,7 +145,7 @@ class Carriage {
     return { status, body: bytes, bytes: bytes.length };
   }
 
-  async #pass(answered: IncomingMessage, headOnly: boolean): Promise<Carried> {
+  async #pass(answered: CarriedAnswer, headOnly: boolean): Promise<Carried> {
     const status = answered.statusCode ?? 502;
     const headers = endToEnd(answered.headers);
     const { body, changed } = this.#effects;
@@ -159,7 +171,7 @@ class Carriage {
 
   /** Half of the object, and no word of more. */
   async #truncate(
-    answered: IncomingMessage,
+    answered: CarriedAnswer,
     status: number,
     headers: OutgoingHttpHeaders,
     length: number,
@@ -177,7 +189,7 @@ class Carriage {
     return { status, body: undefined, bytes: sent };
   }
 
-  async #stream(answered: IncomingMessage, status: number): Promise<Carried> {
+  async #stream(answered: CarriedAnswer, status: number): Promise<Carried> {
     const { cut, rate, changed, artifact } = this.#effects;
     const kept: Buffer[] = [];
     const json = /json|jwt|text/.test(answered.headers["content-type"] ?? "");
@@ -191,9 +203,10 @@ class Carriage {
         if (json) kept.push(bytes);
         await this.#write(bytes);
         sent += bytes.length;
+        this.#ports.sent?.(bytes.length);
         if (cut !== undefined && sent >= cut.atBytes) {
           answered.destroy();
-          await this.#break(cut.by);
+          await this.#end(cut.by);
           return { status, body: undefined, bytes: sent };
         }
         if (rate !== undefined) await this.#sleep((piece.length / rate) * 1000);

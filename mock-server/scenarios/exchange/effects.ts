@@ -46,14 +46,18 @@ const EXPIRED: FixedAnswer = {
   body: '{"error":"the link has expired"}',
 };
 
-/** @param random For what is lost, and for how late what is reordered comes. */
-export function effectsOf(faults: readonly ExchangeFault[], random: Random): Effects {
+/**
+ * @param random For what is lost, and for how late what is reordered comes.
+ * @param range The request's header, if it asks for a part: where it begins counts for cuts at a byte.
+ */
+export function effectsOf(faults: readonly ExchangeFault[], random: Random, range?: unknown): Effects {
   const effects: Writable = { lateMs: 0, twice: false, delayMs: 0, changed: false };
-  for (const fault of faults) add(effects, fault, random);
+  const startBytes = Number(/^bytes=(\d+)-/.exec(String(range ?? ""))?.[1] ?? 0);
+  for (const fault of faults) add(effects, fault, random, startBytes);
   return effects;
 }
 
-function add(effects: Writable, { fault, value }: ExchangeFault, random: Random): void {
+function add(effects: Writable, { fault, value }: ExchangeFault, random: Random, startBytes: number): void {
   switch (fault) {
     case "link_down":
       effects.down = value === "silence" ? "silence" : "reset";
@@ -65,11 +69,13 @@ function add(effects: Writable, { fault, value }: ExchangeFault, random: Random)
       return;
     case "lossy": {
       const what = value.lose === "either" ? (random.fraction() < 0.5 ? "request" : "answer") : value.lose;
-      effects.lose = { what, by: value.by ?? "silence" };
+      effects.lose = { what, by: value.by ?? "reset" };
       return;
     }
     case "reordered":
       effects.lateMs += random.fraction() * value;
+      // Whoever sent it has given up waiting: what comes late comes to nobody.
+      effects.lose = { what: "answer", by: "silence" };
       return;
     case "duplicated":
       effects.twice = true;
@@ -87,10 +93,10 @@ function add(effects: Writable, { fault, value }: ExchangeFault, random: Random)
       effects.body = "empty";
       return;
     case "truncated_answer":
-      effects.cut = { atBytes: value, by: "reset" };
+      cutAt(effects, value, "reset");
       return;
     case "cut_download":
-      effects.cut = { atBytes: value.at ?? value.every ?? 0, by: value.by ?? "reset" };
+      cutAt(effects, value.every ?? (value.at ?? 0) - startBytes, value.by ?? "reset");
       return;
     case "delayed_answer":
       effects.delayMs += value;
@@ -105,6 +111,10 @@ function add(effects: Writable, { fault, value }: ExchangeFault, random: Random)
       effects.artifact = value;
       return;
   }
+}
+
+function cutAt(effects: Writable, atBytes: number, by: Loss): void {
+  if (atBytes > 0) effects.cut = { atBytes: Math.min(atBytes, effects.cut?.atBytes ?? atBytes), by };
 }
 
 function fixedAnswer({

@@ -39,12 +39,14 @@ export function payloadOf(
 /**
  * The bytes of an artifact of a scenario.
  * @param defect Made with this defect.
+ * @param script What its state scripts are; default: those of simulated devices.
  */
 export async function makeArtifact(
   release: string,
   artifact: ScenarioArtifact,
   seed: string,
   defect?: Defect,
+  script: ScriptMaker = scriptOf,
 ): Promise<Buffer> {
   const sink = new MemorySink();
   const provides = { "rootfs-image.version": release, ...artifact.provides };
@@ -74,7 +76,7 @@ export async function makeArtifact(
       compression: artifact.compression,
       type: defect === "missing_module" ? UNKNOWN_TYPE : PAYLOAD_TYPE,
       files: [fileOf("payload", payload)],
-      scripts: Object.entries(artifact.scripts).map(([name, code]) => ({ name, content: scriptOf(code) })),
+      scripts: Object.entries(artifact.scripts).map(([name, code]) => ({ name, content: script(code) })),
       noDefaultSoftwareVersion: true,
     },
     sink,
@@ -82,6 +84,9 @@ export async function makeArtifact(
   );
   return damaged(sink.content, payload, defect);
 }
+
+/** Makes a state script that ends with this code. */
+export type ScriptMaker = (code: number) => Uint8Array;
 
 /** What a state script of a scenario is: it ends with this code. */
 export function scriptOf(code: number): Uint8Array {

@@ -1,6 +1,6 @@
 import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
 import { Chance } from "../simulation/index.ts";
-import { type Defect, makeArtifact, payloadOf, signingKeys } from "./artifacts.ts";
+import { type Defect, makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
 import { seededKeyPair } from "./keys.ts";
 
 /** Who a device of a scenario is. */
@@ -39,11 +39,14 @@ export type ReadArtifact = (path: string) => Promise<Uint8Array>;
 export class ReleaseArtifacts {
   readonly #scenario: Scenario;
   readonly #read: ReadArtifact;
+  readonly #script: ScriptMaker;
   readonly #made = new Map<string, Promise<Uint8Array>>();
 
-  constructor(scenario: Scenario, read: ReadArtifact) {
+  /** @param script What state scripts are; default: those of simulated devices. */
+  constructor(scenario: Scenario, read: ReadArtifact, script: ScriptMaker = scriptOf) {
     this.#scenario = scenario;
     this.#read = read;
+    this.#script = script;
   }
 
   /** PEM of the key that signed ones are verified with. */
@@ -66,7 +69,7 @@ export class ReleaseArtifacts {
     const wanted = found?.artifacts[artifact];
     if (found === undefined || wanted === undefined) throw new Error(`there is no artifact ${release}/${artifact}`);
     if (wanted.file !== undefined) return await this.#read(wanted.file);
-    return await makeArtifact(found.name, wanted, this.#scenario.seed, defect);
+    return await makeArtifact(found.name, wanted, this.#scenario.seed, defect, this.#script);
   }
 }
 

@@ -1,0 +1,83 @@
+import type { System } from "@upkeep/shared/system";
+import type { RunResult } from "../../scenarios/index.ts";
+import { absolutePath } from "../../system/environment.ts";
+import { agentBeside, temporaryDirectory, thisProgram } from "../../system/programs.ts";
+import { parseListenAddress } from "../addresses.ts";
+import { CommandError } from "../failure.ts";
+import { artifactReader, type LoadedScenario } from "./files.ts";
+
+export interface RealFlags {
+  readonly real: boolean;
+  readonly agent: string | undefined;
+  readonly attach: string | undefined;
+  readonly listen: string;
+  readonly keep: boolean;
+}
+
+/** How scenarios are run other than in virtual time. */
+export const REAL_OPTIONS = {
+  real: {
+    type: "boolean",
+    default: false,
+    describe: "With processes of a server and of agents, real connections and real kills; not in virtual time",
+  },
+  agent: { type: "string", requiresArg: true, describe: "The agent's program for --real; found beside this one" },
+  attach: {
+    type: "string",
+    requiresArg: true,
+    describe: "With a device on the desk: its id, a value of its identity, or next (whoever asks first)",
+  },
+  listen: {
+    type: "string",
+    requiresArg: true,
+    default: "127.0.0.1:8080",
+    describe: "Where the attached device finds its server, as HOST:PORT",
+  },
+  keep: { type: "boolean", default: false, describe: "Keep the files of devices and server, and say where they are" },
+} as const;
+
+/**
+ * @returns How to run a scenario as the flags want it; `undefined`: in virtual time.
+ * @throws CommandError if they do not go together.
+ */
+export function realRunner(
+  system: System,
+  flags: RealFlags,
+  say: (line: string) => void,
+): ((loaded: LoadedScenario) => Promise<RunResult>) | undefined {
+  if (flags.real && flags.attach !== undefined) throw new CommandError("--real and --attach exclude each other");
+  if (!flags.real && flags.attach === undefined) return undefined;
+  const [interpreter, file] = thisProgram();
+  const agent = flags.agent === undefined ? agentBeside(file) : absolutePath(flags.agent);
+  if (flags.real && agent === undefined)
+    throw new CommandError("--real: the agent's program is not there: --agent PATH");
+  const address = parseListenAddress(flags.listen);
+  return async (loaded) => {
+    const { runReal, runAttached } = await import("../../scenarios/real/index.ts");
+    const directory = temporaryDirectory("upkeep-scenario-");
+    const stop = new AbortController();
+    const released = (["SIGINT", "SIGTERM"] as const).map((name) =>
+      system.processes.onSignal(name, () => stop.abort(new CommandError(`${name}: the run was stopped`))),
+    );
+    const beganMs = system.clock.monotonic();
+    try {
+      const common = {
+        system,
+        readArtifact: artifactReader(system.files, loaded.file),
+        server: [interpreter, file] as const,
+        directory,
+        signal: stop.signal,
+      };
+      const { attach } = flags;
+      const result =
+        attach === undefined
+          ? await runReal(loaded.scenario, { ...common, interpreter, agent: [interpreter, agent ?? ""] })
+          : await runAttached(loaded.scenario, { ...common, attach, address, say });
+      return { ...result, file: loaded.file, tookMs: system.clock.monotonic() - beganMs };
+    } finally {
+      for (const release of released) release();
+      if (flags.keep) say(`${loaded.file}: everything is in ${directory}`);
+      else await system.files.remove(directory);
+    }
+  };
+}

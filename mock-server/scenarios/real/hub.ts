@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Listening, listen } from "../../system/listen.ts";
+
+/** What programs on devices tell the runner. */
+export interface HubPort {
+  /** An update module is called. @returns What goes wrong with it. */
+  module(device: string, call: string): readonly string[];
+  /** A state script runs. */
+  script(device: string, name: string): readonly string[];
+  /** Half of a call has been done. */
+  midway(device: string, call: string): Promise<void>;
+  /** A program asks the machine to reboot. */
+  reboot(device: string): void;
+}
+
+/** Where the programs on all devices find the runner. */
+export class ProgramHub {
+  readonly #port: HubPort;
+  readonly #listening: Listening;
+
+  private constructor(port: HubPort, listening: Listening) {
+    this.#port = port;
+    this.#listening = listening;
+  }
+
+  static async start(port: HubPort): Promise<ProgramHub> {
+    let hub: ProgramHub | undefined;
+    const address = { host: "127.0.0.1", port: 0 };
+    const listening = await listen((request, response) => hub?.take(request, response), address);
+    hub = new ProgramHub(port, listening);
+    return hub;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#listening.port}`;
+  }
+
+  async close(): Promise<void> {
+    await this.#listening.close(0);
+  }
+
+  take(request: IncomingMessage, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(request.url ?? "/", this.url);
+    const told = this.#told(pathname.slice(1), searchParams.get("device") ?? "", searchParams.get("about") ?? "");
+    void told.then((faults) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(faults));
+    });
+  }
+
+  async #told(what: string, device: string, about: string): Promise<readonly string[]> {
+    switch (what) {
+      case "module":
+        return this.#port.module(device, about);
+      case "script":
+        return this.#port.script(device, about);
+      case "midway":
+        await this.#port.midway(device, about);
+        return [];
+      case "reboot":
+        this.#port.reboot(device);
+        return [];
+      default:
+        return [];
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { type FaultName, faultRow, type RunMode } from "../faults/index.ts";
+import type { Scenario } from "../file/index.ts";
+
+type PlayedMode = Exclude<RunMode, "simulated">;
+
+const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
+
+/** What this machine's programs cannot do, beside what the vocabulary says. */
+const NOT_REAL: Partial<Record<FaultName, string>> = {
+  disk_full: "the devices have no disk of their own",
+  read_only_disk: "the devices have no disk of their own",
+  wrong_clock: "all devices have the clock of this machine",
+};
+
+/** What cannot be done from the server's side alone. */
+const NOT_ATTACHED: Partial<Record<FaultName, string>> = {
+  tls_failure: "the device trusts whom it trusts",
+  dns_failure: "the device asks a name server that is not in our hands",
+  server_killed: "the server would have to come back for a device that is not in our hands",
+};
+
+/** Everything in a scenario that cannot be played this way, each with the reason; none: it can be played. */
+export function notPossible(scenario: Scenario, mode: PlayedMode): string[] {
+  const found = new Set<string>();
+  const no = (what: string, why: string): void => void found.add(`${what}: ${why}`);
+  for (const { what, while: states } of scenario.faults) {
+    const reason =
+      (mode === "real" ? NOT_REAL : NOT_ATTACHED)[what.fault] ??
+      (faultRow(what.fault).modes[mode] === true ? undefined : String(faultRow(what.fault).modes[mode]));
+    if (reason !== undefined) no(what.fault, reason);
+    if (what.fault === "dns_failure" && what.value === "try_again")
+      no("dns_failure: try_again", "the name servers of this machine answer");
+    if (isStepwise(what.value)) no(`${what.fault} at a durable step`, "only a simulated disk counts them");
+    if (leavesSome(what.value)) no(`${what.fault} with leaves`, "only a simulated disk loses what was not synced");
+    if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
+  }
+  for (const { do: action } of scenario.timeline) notPossibleAction(action, mode, no);
+  for (const { module, boot_limit, name } of scenario.fleet) {
+    if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
+      no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");
+  }
+  if (mode === "attached") notPossibleAttached(scenario, no);
+  return [...found];
+}
+
+function isStepwise(value: unknown): boolean {
+  return typeof value === "object" && value !== null && ("before_step" in value || "after_step" in value);
+}
+
+function leavesSome(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "leaves" in value && value.leaves !== undefined;
+}
+
+function notPossibleAction(
+  { action, value }: Scenario["timeline"][number]["do"],
+  mode: PlayedMode,
+  no: (what: string, why: string) => void,
+): void {
+  if (action === "clock") no("clock", mode === "real" ? "all devices have the clock of this machine" : OF_THE_DEVICE);
+  if (action === "power_cut" && mode === "real" && leavesSome(value))
+    no("power_cut with leaves", "only a simulated disk loses what was not synced");
+  const ofDevice = [
+    "power_cut",
+    "switch_off",
+    "switch_on",
+    "kill_agent",
+    "check_update",
+    "send_inventory",
+    "set_inventory",
+  ];
+  if (mode === "attached" && ofDevice.includes(action)) no(action, OF_THE_DEVICE);
+  if (mode === "attached" && action === "kill_server") no(action, "the device would have to find the new one");
+}
+
+function notPossibleAttached(scenario: Scenario, no: (what: string, why: string) => void): void {
+  const devices = scenario.fleet.reduce((sum, { count = 1 }) => sum + count, 0);
+  if (devices !== 1) no(`a fleet of ${devices}`, "one device is attached");
+  for (const { expect } of [scenario])
+    for (const { runs, enters, downloads, boots, provides, counts, does_not_boot } of expect) {
+      if (runs !== undefined || provides !== undefined)
+        no("expecting what runs on the device", "the device does not tell");
+      if (enters !== undefined) no("expecting a state", "the device does not tell its states");
+      if (boots !== undefined || does_not_boot !== undefined) no("expecting a boot", "the device does not tell");
+      if (downloads !== undefined) no("expecting how far a download got", "the device does not tell");
+      if (counts !== undefined && Object.keys(counts).some((name) => /^[A-Z]|boots/.test(name)))
+        no("counting what happens on the device", "the device does not tell");
+    }
+  for (const { when } of [...scenario.timeline, ...scenario.deployments])
+    if (when !== undefined && (when.enters ?? when.runs ?? when.boots ?? when.downloads) !== undefined)
+      no("a moment on the device", "the device does not tell");
+}

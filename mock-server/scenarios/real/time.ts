@@ -1,0 +1,54 @@
+import type { Timer } from "@upkeep/shared/system";
+
+interface Pending {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly action: () => void;
+}
+
+/** The scenario's clock where real programs play it: it stands until it is told to go on. */
+export class ScenarioTime {
+  #nowMs = 0;
+  #orders = 0;
+  readonly #pending = new Set<Pending>();
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, action: () => void): Timer {
+    const pending: Pending = { dueMs: this.#nowMs + Math.max(delayMs, 0), order: this.#orders++, action };
+    this.#pending.add(pending);
+    return { cancel: () => void this.#pending.delete(pending) };
+  }
+
+  /** When the next timer is due; `undefined`: there is none. */
+  get nextMs(): number | undefined {
+    return this.#first()?.dueMs;
+  }
+
+  /** @param toMs No timer may be due before that. */
+  moveTo(toMs: number): void {
+    this.#nowMs = Math.max(toMs, this.#nowMs);
+  }
+
+  /** Call everything that is due now. @returns False if there was nothing. */
+  fire(): boolean {
+    let fired = false;
+    for (let first = this.#first(); first !== undefined && first.dueMs <= this.#nowMs; first = this.#first()) {
+      this.#pending.delete(first);
+      first.action();
+      fired = true;
+    }
+    return fired;
+  }
+
+  #first(): Pending | undefined {
+    let first: Pending | undefined;
+    for (const one of this.#pending) {
+      if (first === undefined || one.dueMs < first.dueMs || (one.dueMs === first.dueMs && one.order < first.order))
+        first = one;
+    }
+    return first;
+  }
+}
