@@ -37,11 +37,11 @@ function start(environment: Record<string, string> = {}): Program {
   return program;
 }
 
-/** The server offers `content` once, as deployment d1. */
-function offer(content: Answer): void {
+/** The server offers `content` as deployment d1, so often. */
+function offer(content: Answer, times = 1): void {
   server.on("/r2.mender", content);
   const instructions = { id: "d1", artifact: { artifact_name: "r2", source: { uri: `${server.url}/r2.mender` } } };
-  server.on(DEVICE_PATHS.nextV2, inTurn(json(instructions), status(204)));
+  server.on(DEVICE_PATHS.nextV2, inTurn(...Array.from({ length: times }, () => json(instructions)), status(204)));
 }
 
 const reported = (): string[] =>
@@ -141,18 +141,22 @@ describe("the daemon as a process", () => {
     },
   );
 
-  it("killed in the middle of a download, reports one failure after its restart", async () => {
+  it.each([
+    ["downloads it again after its restart", 2, ["installing", "installing", "success"]],
+    ["reports one failure after its restart, if it is not offered any more", 1, ["failure"]],
+  ])("killed in the middle of a download, %s", async (_name, offered, reports) => {
     const bytes = await copyArtifact("r2", randomBytes(100_000));
-    offer((response) => {
+    const half: Answer = (response) => {
       response.writeHead(200, { "content-length": bytes.length, etag: '"x"' }).write(bytes.subarray(0, 50_000));
-    });
+    };
+    offer(inTurn(half, artifact(bytes)), offered);
     const first = start();
     await server.until(() => server.seen("/r2.mender").length === 1);
     expect(await first.stop("SIGKILL")).toBe("SIGKILL");
     start();
     await finished();
-    expect(reported()).toEqual(["downloading", "failure"]);
-    expect(softwareOf(root)).toBe("before");
+    expect(reported()).toEqual(["downloading", "downloading", ...reports]);
+    expect(softwareOf(root) === "before").toBe(offered === 1);
   });
 
   it("polls and sends the inventory when it is told to, and stops when it is told to", async () => {
