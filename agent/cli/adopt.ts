@@ -126,7 +126,7 @@ async function adoptWith(plan: Plan): Promise<void> {
     throw new AgentError("update-in-progress", "upkeep itself is in the middle of an update; see 'upkeep status'");
   }
   // All that can be refused is asked before anything is done.
-  const old = await readOldProvides(system, from, plan.artifactInfo);
+  const old = await readOldProvides(system, from, plan.artifactInfo, `${paths.datastore}/upkeep-adopt`);
   const identity = await readIdentity(system, paths.identityScript);
   say("identity", identity);
   await takeKey(plan);

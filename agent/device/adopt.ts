@@ -1,6 +1,6 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import { describeFaults } from "@upkeep/shared/protocol";
-import { isSystemError, readFile, readTextFile, type System } from "@upkeep/shared/system";
+import { isSystemError, readFile, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import * as z from "zod/mini";
 import { AgentError } from "../errors.ts";
 import { describeEnd, startProgram } from "../modules/program.ts";
@@ -72,7 +72,21 @@ function providesIn(values: ReadonlyMap<string, Buffer>, path: string): Provides
   return { ...map.data, ...(group === "" ? {} : { artifact_group: group }), artifact_name: name };
 }
 
-/** Ask the old client itself, whichever of its programs is there. */
+/**
+ * Ask the old client itself, whichever of its programs is there. It gets a copy of its store: one that it cannot
+ * open it would put aside, and begin a new one.
+ */
+async function askAboutCopy(system: AdoptSystem, store: Buffer, scratch: string): Promise<OldProvides | undefined> {
+  await system.files.remove(scratch);
+  await system.files.makeDirectory(scratch, 0o700);
+  try {
+    await replaceFile(system.files, `${scratch}/mender-store`, store, 0o600);
+    return await askOldClient(system, scratch);
+  } finally {
+    await system.files.remove(scratch);
+  }
+}
+
 async function askOldClient(system: AdoptSystem, datastore: string): Promise<OldProvides | undefined> {
   for (const command of PROGRAMS) {
     const complaints: string[] = [];
@@ -121,12 +135,14 @@ async function factoryName({ files }: AdoptSystem, path: string): Promise<string
 /**
  * What the old client says is installed: from its store, which is only read; if that is of a kind that is not
  * understood, from its own `show-provides`. Where it knows nothing, from `artifactInfo`.
+ * @param scratch A directory that is made where it is needed, and removed.
  * @throws AgentError `old-client-busy`, `old-client-failed` or `old-store-unreadable`.
  */
 export async function readOldProvides(
   system: AdoptSystem,
   datastore: string,
   artifactInfo: string,
+  scratch: string,
 ): Promise<OldProvides> {
   const path = `${datastore}/mender-store`;
   let found: OldProvides | undefined;
@@ -138,7 +154,7 @@ export async function readOldProvides(
       found = { provides: providesIn(values, path), source: path };
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error;
-      found = await askOldClient(system, datastore);
+      found = await askAboutCopy(system, file, scratch);
       if (found === undefined) {
         throw unreadable(path, `${error.message}, and neither ${PROGRAMS.join(" nor ")} is installed to ask`, error);
       }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readOldProvides } from "../../../agent/device/adopt.ts";
@@ -22,7 +22,7 @@ afterEach(() => {
   process.env.PATH = PATH;
 });
 
-const old = () => readOldProvides(system, datastore, join(datastore, "artifact_info"));
+const old = () => readOldProvides(system, datastore, join(datastore, "artifact_info"), join(datastore, "upkeep-adopt"));
 const write = (file: Buffer): void => writeFileSync(join(datastore, "mender-store"), file);
 
 describe.each([4, 8] as const)("a store with words of %i bytes", (wordBytes) => {
@@ -111,11 +111,20 @@ describe("what the old client says is installed", () => {
       chmodSync(client, 0o755);
     };
     process.env.PATH = `${datastore}:${PATH}`;
-    script('[ "$*" = "--data $(dirname "$0") show-provides" ] || exit 9\necho artifact_name=r8\necho a.b=c=d');
+    // It has a copy, which it may do with what it likes: the reference client puts away a store that it cannot open.
+    script(
+      [
+        '[ "$*" = "--data $(dirname "$0")/upkeep-adopt show-provides" ] || exit 9',
+        '[ "$(cat "$2/mender-store")" = "another database" ] || exit 8',
+        'mv "$2/mender-store" "$2/mender-store-broken"',
+        "echo artifact_name=r8; echo a.b=c=d",
+      ].join("\n"),
+    );
     expect(await old()).toEqual({
       provides: { artifact_name: "r8", "a.b": "c=d" },
       source: "mender-update show-provides",
     });
+    expect(readdirSync(datastore).sort()).toEqual(["mender-store", "mender-update"]);
     script("echo cannot open the database >&2; exit 3");
     await expect(old()).rejects.toMatchObject({
       code: "old-client-failed",
