@@ -49,8 +49,8 @@ export interface AgentWraps {
 export interface AgentOptions {
   readonly log: Logger;
   readonly onProgress: (event: ProgressEvent) => void;
-  /** The engine is at rest: its update is over, or waits. */
-  readonly onRest: () => void;
+  /** The engine is at rest: its update is over, or is to be gone on with. */
+  readonly onRest: (isOver: boolean) => void;
   readonly wraps: AgentWraps;
 }
 
@@ -203,8 +203,8 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
     const deviceType = () => readDeviceType(system.files, config.deviceTypeFile ?? `${paths.datastore}/device_type`);
     const parts: Parts = { system, log, loaded, store, deviceType, wraps };
     const client = await clientOf(parts);
-    const made: DaemonEngine = await engineOf(parts, client, onProgress);
-    const engine = resting(wraps.engine?.(made, store) ?? made, onRest);
+    const made = await engineOf(parts, client, onProgress);
+    const engine = resting(wraps.engine?.(made, store) ?? made, () => onRest(made.pending === undefined));
     const backoff = backoffOf(parts);
     const windows = new Windows(system, config.windows, log);
     await windows.check();

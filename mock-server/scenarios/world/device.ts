@@ -61,6 +61,12 @@ export interface DeviceParts extends FactorySettings {
   };
 }
 
+/** What is looked at of what the agent remembers. */
+interface AgentStore {
+  readonly provides: Readonly<Record<string, string>> | null;
+  readonly update: { readonly outcome: string | null } | null;
+}
+
 /** One device of a scenario: a machine with the true agent on it. */
 export class SimulatedDevice {
   readonly name: string;
@@ -127,12 +133,18 @@ export class SimulatedDevice {
   }
 
   get provides(): Readonly<Record<string, string>> {
+    return this.#store?.provides ?? {};
+  }
+
+  /** An update has begun and has no outcome yet, as when the agent stops for a reboot. */
+  get #isUndecided(): boolean {
+    return this.#store?.update?.outcome === null;
+  }
+
+  get #store(): AgentStore | undefined {
     const node = this.machine.disk.find(STORE_FILE);
-    if (node?.kind !== "file") return {};
-    const { provides } = JSON.parse(new TextDecoder().decode(node.content.bytes)) as {
-      provides: Readonly<Record<string, string>> | null;
-    };
-    return provides ?? {};
+    if (node?.kind !== "file") return undefined;
+    return JSON.parse(new TextDecoder().decode(node.content.bytes)) as AgentStore;
   }
 
   /** Runs until the end of the world. */
@@ -146,7 +158,7 @@ export class SimulatedDevice {
         if (event.kind === "state") this.#happened({ kind: "state", device: this.name, state: event.state });
         else this.#happened({ kind: "received", device: this.name, receivedBytes: event.receivedBytes });
       },
-      onRest: () => this.#rest(),
+      onRest: (isOver) => this.#rest(isOver),
       wraps: this.#parts.wraps,
     });
     for (let restarts = 0, warm = false; restarts < RESTARTS_MAX; ) {
@@ -205,13 +217,14 @@ export class SimulatedDevice {
     return this.#there;
   }
 
-  /** The agent has come to rest: what is installed now is installed. */
-  #rest(): void {
+  /** The agent has come to rest: if the update is over, what is installed now is installed. */
+  #rest(isOver: boolean): void {
     const had = this.#moments.state;
     this.#moments.leave();
     if (had !== undefined) this.#happened({ kind: "state", device: this.name, state: undefined });
-    if (!this.machine.running) return;
+    if (!isOver || !this.machine.running) return;
     if (had !== undefined) this.#look();
+    if (this.#isUndecided) return;
     const { software } = this;
     if (software === this.#runs) return;
     this.#runs = software;
