@@ -11,6 +11,9 @@ const RUNS = RECORDS_KIND === "postgres" ? 4 : 20;
 const DEVICES = 5;
 const CHANNELS = ["alpha", "beta"] as const;
 const HOUR_MS = 3_600_000;
+const PHASES_MAX = 3;
+/** More than any fleet of so few devices needs to come to its end. */
+const TURNS_MAX = 500;
 const REPORTS: readonly ReportedStatus[] = ["downloading", "installing", "success", "failure", "failure"];
 
 type Operation =
@@ -38,7 +41,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       do: only("create"),
       filter: fc.nat(CHANNELS.length),
-      phases: fc.nat(3),
+      phases: fc.nat(PHASES_MAX),
       retries: fc.nat(2),
       max: fc.nat(3),
     }),
@@ -62,7 +65,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 function phasesFrom(count: number, nowMs: number): NewDeployment["phases"] & object {
   if (count === 0) return [];
   return Array.from({ length: count }, (_, index) => ({
-    ...(index < count - 1 ? { batchSize: 30, errorThreshold: 90 } : {}),
+    ...(index < count - 1 ? { batchSize: 40, errorThreshold: 90, successThreshold: 60 } : {}),
     startMs: nowMs + index * HOUR_MS,
   }));
 }
@@ -160,6 +163,46 @@ class World {
     }
   }
 
+  /**
+   * All devices go on until nobody gets anything any more, whatever somebody has paused is resumed, and so on. In
+   * the end no deployment to a list waits for anything: who waits for ever would be found here.
+   */
+  async settle(): Promise<void> {
+    const { deployments } = this.#domain;
+    const unfinished = async (): Promise<readonly Deployment[]> => {
+      const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
+      return items.filter(({ status, dynamic }) => status !== "finished" && !dynamic);
+    };
+    this.#system.nowMs += PHASES_MAX * HOUR_MS;
+    for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+      if (await this.#everybodyGoesOn()) continue;
+      const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
+      const paused = items.filter((one) => one.paused !== undefined && one.status !== "finished");
+      if (paused.length === 0) break;
+      for (const { id } of paused) await deployments.resume(id);
+    }
+    expect((await unfinished()).map(({ phases, statistics }) => ({ phases, statistics }))).toEqual([]);
+  }
+
+  /** @returns Whether anything has happened. */
+  async #everybodyGoesOn(): Promise<boolean> {
+    const { deviceSide } = this.#domain;
+    let happened = false;
+    for (const [index, deviceId] of this.#devices.entries()) {
+      try {
+        const given = await deviceSide.next(deviceId, { device_type: "raspberrypi4", artifact_name: "factory" });
+        if (given !== undefined)
+          await deviceSide.report(deviceId, given.deploymentId, index < 2 ? "failure" : "success");
+        happened ||= given !== undefined;
+      } catch (error) {
+        if (!(error instanceof ServerError)) throw error;
+        // It says other things of itself than before, and has failed by that.
+        happened ||= error.status === 409;
+      }
+    }
+    return happened;
+  }
+
   async check(): Promise<void> {
     const { items } = await this.#domain.deployments.list({}, "asc", { page: 1, perPage: 500 });
     this.#deployments.splice(0, this.#deployments.length, ...items.map(({ id }) => id));
@@ -206,7 +249,9 @@ class World {
   }
 }
 
-test("One after the other: counters, places, attempts and ends are exact, whatever happens", async () => {
+test("One after the other: counters, places, attempts and ends are exact, and nobody waits for ever, whatever happens", {
+  timeout: 180_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 20, maxLength: 70, size: "max" }), async (operations) => {
       const world = await World.open();
@@ -215,6 +260,8 @@ test("One after the other: counters, places, attempts and ends are exact, whatev
           await world.perform(one);
           await world.check();
         }
+        await world.settle();
+        await world.check();
       } finally {
         await world.close();
       }
