@@ -30,6 +30,37 @@ function bodyOf(spec: BodySpec<unknown>, raw: Buffer, headers: ApiRequest["heade
   return spec.absent;
 }
 
+/** So many bodies are remembered, of so many bytes at most. */
+const KNOWN_BODIES_MAX = 500;
+const KNOWN_BODY_BYTES_MAX = 1024;
+
+/** Bodies that were read before: the devices of a fleet say the same of themselves, again and again. */
+class KnownBodies {
+  /** The bytes → what they mean, in the order in which they came. */
+  readonly #known = new Map<string, unknown>();
+
+  /** What `raw` means: what `read` once made of the same bytes. Nobody can change it. */
+  of(raw: Buffer, read: () => unknown): unknown {
+    if (raw.length > KNOWN_BODY_BYTES_MAX) return read();
+    const bytes = raw.toString("latin1");
+    const known = this.#known.get(bytes);
+    if (known !== undefined) return known;
+    const body = frozen(read());
+    if (this.#known.size >= KNOWN_BODIES_MAX) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    this.#known.set(bytes, body);
+    return body;
+  }
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}
+
 function caller(request: ApiRequest, access: AnyRoute["access"]): Call<never, unknown, unknown, unknown>["caller"] {
   if (access === "public") return undefined as never;
   return (access === "device" ? request.callingDevice : request.callingUser) as never;
@@ -44,11 +75,13 @@ export interface RoutingPorts {
 export class Passage {
   readonly #spec: AnyRoute;
   readonly #json: BodySpec<unknown> | undefined;
+  readonly #known: KnownBodies | undefined;
   readonly #ports: RoutingPorts;
 
   constructor(route: Route, ports: RoutingPorts) {
     this.#spec = route as AnyRoute;
     this.#json = jsonBody(route);
+    this.#known = route.frequent === true ? new KnownBodies() : undefined;
     this.#ports = ports;
   }
 
@@ -85,16 +118,23 @@ export class Passage {
     places: { readonly params: unknown; readonly query: unknown },
   ): Answer | Promise<Answer> {
     const { access, params, query, handle } = this.#spec;
-    const json = this.#json;
     return handle({
       caller: caller(request, access),
       params: params === undefined ? {} : validated(params, places.params),
       query: query === undefined ? {} : validated(query, places.query),
-      body: json !== undefined && json.unchecked !== true ? bodyOf(json, raw ?? EMPTY, request.headers) : undefined,
+      body: this.#body(raw ?? EMPTY, request.headers),
       rawBody: raw ?? EMPTY,
       request,
       origin: this.#ports.options.publicUrl ?? originOf(request),
     });
+  }
+
+  #body(raw: Buffer, headers: ApiRequest["headers"]): unknown {
+    const json = this.#json;
+    if (json === undefined || json.unchecked === true) return undefined;
+    // The same bytes mean the same only where there is one form of them.
+    if (this.#known === undefined || json.form !== undefined) return bodyOf(json, raw, headers);
+    return this.#known.of(raw, () => bodyOf(json, raw, headers));
   }
 }
 
