@@ -1,5 +1,6 @@
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
+import { addFromRecordingCommand } from "./scenario/from-recording.ts";
 import { addReplayCommand } from "./scenario/replay.ts";
 import { addRunCommand } from "./scenario/run.ts";
 
@@ -8,12 +9,13 @@ export function scenarioCommand(system: System): CommandModule {
   return {
     command: "scenario",
     describe: "Run scenarios: what happens to a fleet in the field, from a short file",
-    builder: (argv) =>
+    builder: (argv) => {
       // Files are arguments that come more than once.
-      addReplayCommand(
-        addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system),
-        system,
-      ).demandCommand(1, "Say what to do: one of the commands above."),
+      addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system);
+      addReplayCommand(argv, system);
+      addFromRecordingCommand(argv, system);
+      return argv.demandCommand(1, "Say what to do: one of the commands above.");
+    },
     handler: () => undefined,
   };
 }

@@ -1,12 +1,12 @@
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { Argv } from "yargs";
-import type { Recording } from "../../scenarios/recording/format.ts";
 import { absolutePath, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
 import { listen } from "../../system/listen.ts";
 import { parseListenAddress, urlOf } from "../addresses.ts";
 import { parseDuration } from "../durations.ts";
 import { CommandError } from "../failure.ts";
 import { credentialsOf, MANAGEMENT_OPTIONS, parseServerUrl, SERVER_OPTIONS, tlsOptionsOf } from "../management.ts";
+import { recordingIn } from "./recording-file.ts";
 
 const GRACE_MS = 2000;
 
@@ -45,17 +45,6 @@ interface Outcome {
 
 function patienceOf(args: Args, usual: number): number {
   return typeof args.patience === "string" ? parseDuration("patience", args.patience) : usual;
-}
-
-async function recordingIn(system: System, path: string): Promise<Recording> {
-  const { readRecording, RecordingError } = await import("../../scenarios/recording/format.ts");
-  try {
-    return await readRecording(system.files, absolutePath(path), path);
-  } catch (error) {
-    if (error instanceof RecordingError) throw new CommandError(error.message);
-    if (isSystemError(error)) throw new CommandError(`${path}: cannot be read: ${error.message}`);
-    throw error;
-  }
 }
 
 async function playDevices(system: System, path: string, server: string, args: Args): Promise<Outcome> {
