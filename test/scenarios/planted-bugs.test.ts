@@ -12,7 +12,7 @@ test("each planted bug has a name of its own, and names scenarios that are there
 
 /** The whole matrix, each bug against each scenario, is `npm run scenarios:bugs`. */
 describe("a planted bug is found", () => {
-  test.each(PLANTED_BUGS)("$name", async (bug) => {
+  test.each(PLANTED_BUGS)("$name", { timeout: 300_000 }, async (bug) => {
     for (const scenario of bug.foundBy)
       expect({ scenario, found: (await findings(scenario, bug)).length > 0 }).toEqual({ scenario, found: true });
   });

@@ -19,7 +19,7 @@ export interface Shrunk {
 
 /**
  * The smallest part of a scenario that fails in the same way: faults, entries of the timeline, deployments and devices
- * are left out as long as one of the expectations that fail now still fails with what it got now.
+ * are left out as long as one of the expectations that fail now still fails in the same way.
  * @param text A scenario file.
  */
 export async function shrink(text: string, file: string, seed: string, options: WorldOptions): Promise<Shrunk> {
@@ -60,7 +60,12 @@ function usable(text: string, file: string): Scenario | undefined {
 
 async function failuresOf(scenario: Scenario, seed: string, options: WorldOptions): Promise<string[]> {
   const { verdicts } = await runSimulated({ ...scenario, seed }, options);
-  return verdicts.filter(({ met }) => !met).map(({ expected }) => expected);
+  return verdicts.filter(({ met }) => !met).map(({ expected, got }) => `${expected}: ${withoutMoment(got)}`);
+}
+
+/** The same may come at another moment where less happens. */
+function withoutMoment(got: string): string {
+  return got.replace(/ (at|until) \d.*$/, "");
 }
 
 /** Everything that may be left out, the largest parts first. */
