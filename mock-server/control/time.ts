@@ -17,7 +17,7 @@ interface Pending {
 /** The longest that is waited for at once on the real timers, in milliseconds. */
 const WAIT_MS_MAX = 24 * 60 * 60 * 1000;
 /** So many timers go off one by one, each at its instant, while time is let pass; what repeats itself beyond that goes off once. */
-const STEPS_MAX = 1000;
+const STEPS_MAX = 100;
 
 /**
  * A clock, and the timers that go by it, that can be stopped and moved.

@@ -18,6 +18,7 @@ const HEADS: Readonly<Record<string, string>> = {
   "09-disk": "Disks that are full, worn out, or lie.",
   "10-time": "Clocks, windows and schedules.",
   "11-patience": "Long times in which little happens, and short ones in which everything does.",
+  "12-on-the-desk": "What can be tried with a single device on the desk, whatever agent runs on it.",
 };
 
 function titleOf(folder: string): string {

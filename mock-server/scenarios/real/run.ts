@@ -140,7 +140,8 @@ class Run {
     const atRest = [...world.devices.values()].every((device) => device.isAtRest);
     const poll = Math.min(...world.scenario.fleet.map((row) => row.poll));
     const round = world.time.nowMs + (atRest ? poll : Math.min(poll, RETRY_MS));
-    await world.moveTo(atRest && this.#idleRounds >= IDLE_ROUNDS ? next : Math.min(round, next));
+    const far = atRest && !this.#allHasCome && this.#idleRounds >= IDLE_ROUNDS;
+    await world.moveTo(far ? next : Math.min(round, next));
   }
 
   /** All that is expected has come, and two more rounds have brought nothing else. */

@@ -3,7 +3,7 @@ import { invalid } from "../../errors.ts";
 import { type Child, startChild } from "../../system/children.ts";
 
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
-const IDLE_MS = 60_000;
+const IDLE_MS = 120_000;
 const CONTROL = "/api/test/v1";
 const LINES_KEPT = 200;
 

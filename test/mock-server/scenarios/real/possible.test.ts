@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { parseScenario } from "../../../../mock-server/scenarios/index.ts";
+import { notPossible } from "../../../../mock-server/scenarios/real/possible.ts";
+
+function scenario(more: string, expected = "  - { device: d, status: success }"): ReturnType<typeof parseScenario> {
+  const text = `scenario: A test\nwhy: Because.\nfleet: [{ name: d }]\n${more}\nexpect:\n${expected}\n`;
+  return parseScenario(text, "a.yaml");
+}
+
+test("what the network and the server do can be had for real, and with a device on the desk", () => {
+  const plain = scenario(
+    "faults: [{ answer: { status: 503 }, to: poll }, { cut_download: { at: 1 MB } }, { slow: 1 KB/s }]",
+  );
+  expect([notPossible(plain, "real"), notPossible(plain, "attached")]).toEqual([[], []]);
+});
+
+test.each([
+  ["faults: [{ torn_write: yes }]", "torn_write: no process of this machine can be made to do it"],
+  ["faults: [{ boot_failure: { times: 1 } }]", "boot_failure: no process of this machine can be made to do it"],
+  ["faults: [{ disk_full: yes }]", "disk_full: the devices have no disk of their own"],
+  ["faults: [{ wrong_clock: { ahead: 1d } }]", "wrong_clock: all devices have the clock of this machine"],
+  ["faults: [{ dns_failure: try_again }]", "dns_failure: try_again: the name servers of this machine answer"],
+  ["faults: [{ power_cut: { after_step: 3 } }]", "power_cut at a durable step: only a simulated disk counts them"],
+  [
+    "faults: [{ power_cut: { during: Download, leaves: torn } }]",
+    "power_cut with leaves: only a simulated disk loses what was not synced",
+  ],
+  [
+    "timeline: [{ at: 1h, do: { clock: { device: d, ahead: 1d } } }]",
+    "clock: all devices have the clock of this machine",
+  ],
+])("of %s it is said why processes of this machine cannot do it", (more, reason) => {
+  expect(notPossible(scenario(more), "real")).toEqual([reason]);
+});
+
+test("a boot loader is not there for real", () => {
+  const text =
+    "scenario: A\nwhy: B\nfleet: [{ name: d, module: { kind: slots } }]\nexpect: [{ device: d, status: success }]\n";
+  expect(notPossible(parseScenario(text, "a.yaml"), "real")).toEqual([
+    "d: a module of the kind slots: no process of this machine has a boot loader",
+  ]);
+});
+
+test.each([
+  [
+    "faults: [{ module_fails: ArtifactInstall }]",
+    "module_fails: it happens inside the device, which is not in our hands",
+  ],
+  [
+    "faults: [{ slow: 1 KB/s, while: Download }]",
+    "slow while a state: it happens inside the device, which is not in our hands",
+  ],
+  ["faults: [{ tls_failure: expired }]", "tls_failure: the device trusts whom it trusts"],
+  [
+    "timeline: [{ at: 1h, do: { kill_agent: d } }]",
+    "kill_agent: it happens inside the device, which is not in our hands",
+  ],
+  [
+    "timeline: [{ when: { device: d, enters: Download }, do: { reject: d } }]",
+    "a moment on the device: the device does not tell",
+  ],
+])("of %s it is said why it cannot be done from the server's side", (more, reason) => {
+  expect(notPossible(scenario(more), "attached")).toEqual([reason]);
+});
+
+test("what only the device knows cannot be expected of one on the desk, nor can there be two", () => {
+  const runs = scenario("", "  - { device: d, runs: v2 }");
+  expect(notPossible(runs, "attached")).toEqual(["expecting what runs on the device: the device does not tell"]);
+  const two = "scenario: A\nwhy: B\nfleet: [{ name: d, count: 2 }]\nexpect: [{ device: d1, status: success }]\n";
+  expect(notPossible(parseScenario(two, "a.yaml"), "attached")).toEqual(["a fleet of 2: one device is attached"]);
+});
