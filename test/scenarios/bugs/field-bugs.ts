@@ -51,6 +51,31 @@ const forEveryBoard =
     return withParts(reading, { header: { ...reading.header, deviceTypes: [...reading.header.deviceTypes, "board"] } });
   };
 
+/** The payload is over when nothing more comes. */
+const endingAnywhere =
+  (open: OpenArtifact): OpenArtifact =>
+  async (source, options) => {
+    const reading = await open(source, options);
+    const patient = async function* <T>(content: AsyncIterable<T>) {
+      try {
+        yield* content;
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.includes("ends too early")) throw error;
+      }
+    };
+    return withParts(reading, {
+      payloads: async function* () {
+        for await (const payload of patient(reading.payloads()))
+          yield withParts(payload, {
+            files: async function* () {
+              for await (const file of patient(payload.files()))
+                yield withParts(file, { content: patient(file.content) });
+            },
+          });
+      },
+    });
+  };
+
 /** Mistakes that show themselves in the field: on bad lines, with full disks, by night, after a year. */
 export const FIELD_BUGS: readonly PlantedBug[] = [
   {
@@ -94,6 +119,21 @@ export const FIELD_BUGS: readonly PlantedBug[] = [
     name: "an artifact is for every board",
     foundBy: ["04-artifacts/made-for-another-board"],
     agent: { openArtifact: forEveryBoard },
+  },
+  {
+    name: "the end of a connection is the end of the artifact",
+    foundBy: ["04-artifacts/truncated-in-the-store"],
+    agent: { openArtifact: endingAnywhere },
+  },
+  {
+    name: "nobody looks whether it is still the same object",
+    foundBy: ["03-downloads/object-changes-under-the-download"],
+    agent: {
+      system: answering((answer) => {
+        const { etag: _, "last-modified": __, ...headers } = answer.headers;
+        return { ...answer, headers };
+      }),
+    },
   },
   {
     name: "what hangs is waited for",
