@@ -125,14 +125,15 @@ function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): P
       reject(signal.reason);
       return;
     }
-    const options = { method, agent, headers: { ...headers, ...lengthOf(request) } };
+    // Not request.setTimeout: until the connection is made, the pool's own limit for idle ones would count.
+    const options = { method, agent, headers: { ...headers, ...lengthOf(request) }, timeout: idleTimeoutMs };
     const made = (url.startsWith("https:") ? https : http).request(url, options);
     const onAbort = (): void => {
       made.destroy();
       reject(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
-    made.setTimeout(idleTimeoutMs, () => made.destroy(stalled(request)));
+    made.once("timeout", () => made.destroy(stalled(request)));
     made.once("close", () => {
       signal?.removeEventListener("abort", onAbort);
       onOver();
