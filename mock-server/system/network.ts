@@ -114,6 +114,11 @@ function stalled({ url, idleTimeoutMs }: HttpRequest): SystemError {
   return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
 }
 
+function brokenOff(url: string, cause?: SystemError): SystemError {
+  const message = `${new URL(url).host} closed the connection before the end`;
+  return new SystemError("ECONNRESET", message, cause === undefined ? {} : { cause });
+}
+
 type Outcome = { readonly answer: HttpResponse } | { readonly fault: unknown; readonly stale: boolean };
 
 /** @param onOver Called once, when nothing of the exchange is under way any more. */
@@ -137,6 +142,8 @@ function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): P
     made.once("close", () => {
       signal?.removeEventListener("abort", onAbort);
       onOver();
+      // Whatever else there was to tell has been told by now.
+      resolve({ fault: brokenOff(url), stale: made.reusedSocket });
     });
     made.on("error", (error) => {
       const fault = asSystemError(error);
@@ -186,6 +193,6 @@ async function* chunksOf(message: http.IncomingMessage, { url, signal }: HttpReq
     const fault = asSystemError(error);
     if (!(fault instanceof SystemError)) throw fault;
     if (fault.code !== "ECONNRESET" && fault.code !== "ERR_STREAM_PREMATURE_CLOSE") throw fault;
-    throw new SystemError("ECONNRESET", `${new URL(url).host} closed the connection before the end`, { cause: fault });
+    throw brokenOff(url, fault);
   }
 }
