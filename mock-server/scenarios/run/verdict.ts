@@ -1,6 +1,6 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import { timedEvents } from "../file/expectations.ts";
-import { COUNTED, type Counted, type Expectation, instantMs, MODULE_CALLS, type Never } from "../file/index.ts";
+import { type Counted, type Expectation, instantMs, type Never } from "../file/index.ts";
 import { EVENT_NAMES, type EventParts } from "../file/triggers.ts";
 import type { RunEvent } from "./events.ts";
 import { EventMatcher } from "./matching.ts";
@@ -275,6 +275,3 @@ function nonZero(statistics: Readonly<Partial<Record<string, number>>>): string 
     .map(([status, count]) => `${status} ${count}`)
     .join(", ");
 }
-
-/** Names that {@link Expectation} counts, for those who show them. */
-export const COUNTABLE: readonly string[] = [...COUNTED].filter((name) => !MODULE_CALLS.some((call) => call === name));

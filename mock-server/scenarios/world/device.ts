@@ -336,7 +336,6 @@ export class SimulatedDevice {
         return this.#programFaults("module_", (value) => value === call);
       },
       midway: (call) => this.#moments.midway(call),
-      ended: () => undefined,
     });
     return {
       ...BOOT_LOADER_TOOLS,

@@ -18,7 +18,6 @@ export interface ModuleWatch {
   begins(call: string): ReadonlySet<ProgramFault>;
   /** Half of a call has been done. */
   midway(call: string): void;
-  ended(call: string): void;
 }
 
 /** Actions by call; a call without one succeeds and does nothing. `fail` tells that half of it is enough. */
@@ -185,7 +184,6 @@ export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): Simul
     await context.system.timers.sleep(takesMs / 2);
     await action?.(fails);
     if (fails) context.stderr(`${call} fails, as the scenario wants it\n`);
-    watch.ended(call);
     return fails ? 1 : 0;
   };
 }

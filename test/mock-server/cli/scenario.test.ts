@@ -1,43 +1,88 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { startProgram } from "../../support/program.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
-const SCENARIOS = join(import.meta.dirname, "../../scenarios");
+const PATIENCE = { timeout: 300_000 };
 
-function scenarioRun(...args: string[]) {
-  return startProgram(process.execPath, [UPKEEP_SERVER, "scenario", "run", ...args], { directory: SCENARIOS });
+const GOOD = `
+scenario: A device asks
+why: To see that it does.
+fleet: [{ name: d }]
+ends: { after: 2h }
+expect: [{ device: d, counts: { polls: { at_least: 4 } } }]
+`;
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "upkeep-scenario-cli-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly status: number;
+  readonly out: string;
+  readonly error: string;
 }
 
-test("every file that is named is run, in the order in which they are named", async () => {
-  const run = scenarioRun("token-expires.yaml", "success.yaml", "--json");
-  expect(await run.ended).toBe(0);
-  const { scenarios } = JSON.parse(run.stdout()) as { scenarios: { file: string; passed: boolean }[] };
-  expect(scenarios.map(({ file, passed }) => ({ file, passed }))).toEqual([
-    { file: "token-expires.yaml", passed: true },
-    { file: "success.yaml", passed: true },
-  ]);
+function run(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [UPKEEP_SERVER, "scenario", "run", ...args], { cwd: folder }, (failure, out, error) =>
+      resolve({ status: failure === null ? 0 : Number(failure.code), out, error }),
+    );
+  });
+}
+
+function put(name: string, text: string): void {
+  mkdirSync(join(folder, name, ".."), { recursive: true });
+  writeFileSync(join(folder, name), text);
+}
+
+test(
+  "a directory and all below it is run, each scenario is told in a line, and the end says how many",
+  PATIENCE,
+  async () => {
+    put("all/one.yaml", GOOD);
+    put("all/below/two.yaml", GOOD.replace("A device asks", "Another one asks"));
+    put("all/notes.txt", "no scenario");
+    const { status, out } = await run("all", "--repeat", "2", "--seed", "other");
+    expect(out).toMatch(
+      /^✔ Another one asks \(all\/below\/two\.yaml, seed other, 2h in \d+ ms, trace [0-9a-f]{16}\)$/m,
+    );
+    expect(out).toMatch(/^✔ A device asks \(all\/one\.yaml,/m);
+    expect(out).toContain("2 of 2 scenarios went as expected\n");
+    expect(status).toBe(0);
+  },
+);
+
+test("a scenario that goes another way ends the program with 1, and stands in the reports", PATIENCE, async () => {
+  put("bad.yaml", GOOD.replace("at_least: 4", "at_most: 1"));
+  const { status, out } = await run("bad.yaml", "--json", "--junit", "report.xml");
+  expect(status).toBe(1);
+  expect(JSON.parse(out)).toMatchObject({ passed: false, scenarios: [{ file: "bad.yaml", passed: false }] });
+  expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('failures="1"');
 });
 
-test("of a directory all scenarios are run, also those of its chapters", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "upkeep-scenarios-"));
-  try {
-    mkdirSync(join(directory, "chapter"));
-    for (const name of ["b.yaml", "chapter/a.yaml"])
-      copyFileSync(join(SCENARIOS, "success.yaml"), join(directory, name));
-    const run = scenarioRun(directory, "--json");
-    expect(await run.ended).toBe(0);
-    const { scenarios } = JSON.parse(run.stdout()) as { scenarios: { file: string }[] };
-    expect(scenarios.map(({ file }) => file)).toEqual([`${directory}/b.yaml`, `${directory}/chapter/a.yaml`]);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+test("a file that is no scenario is told with line and column, before anything is run", PATIENCE, async () => {
+  put("good.yaml", GOOD);
+  put("wrong.yaml", GOOD.replace("ends: { after: 2h }", "ends: { after: 2 hours }"));
+  const { status, out, error } = await run("good.yaml", "wrong.yaml");
+  expect(status).toBe(1);
+  expect(out).toBe("");
+  expect(error).toMatch(/^wrong\.yaml:5:16: ends\.after: expected a duration such as .*, got "2 hours"$/m);
 });
 
-test("an option that may be given once is refused when it is given twice", async () => {
-  const run = scenarioRun("success.yaml", "--seed", "1", "--seed", "2");
-  expect(await run.ended).toBe(1);
-  expect(run.output()).toContain("--seed: given more than once");
+test.each([
+  [["none.yaml"], "none.yaml: there is no such file"],
+  [["good.yaml", "--repeat", "0"], "--repeat 0: must be a whole number from 1 to 1000"],
+  [["good.yaml", "--shrink", "--json"], "--shrink prints a scenario: not together with --json"],
+])("%j is refused", PATIENCE, async (args, told) => {
+  put("good.yaml", GOOD);
+  const { status, error } = await run(...args);
+  expect(status).toBe(1);
+  expect(error).toContain(told);
 });
