@@ -18,6 +18,9 @@ const HEADS: Readonly<Record<string, string>> = {
   "09-disk": "Disks that are full, worn out, or lie.",
   "10-time": "Clocks, windows and schedules.",
   "11-patience": "Long times in which little happens, and short ones in which everything does.",
+  "12-on-the-desk":
+    "For a real device, or the real mender-client, that is attached: what can be done to it from the server alone.",
+  "13-rollouts": "Who gets what when: groups, phases, thresholds, and what people do in the middle of it.",
   "12-on-the-desk": "What can be tried with a single device on the desk, whatever agent runs on it.",
 };
 
