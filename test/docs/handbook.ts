@@ -21,7 +21,6 @@ const HEADS: Readonly<Record<string, string>> = {
   "12-on-the-desk":
     "For a real device, or the real mender-client, that is attached: what can be done to it from the server alone.",
   "13-rollouts": "Who gets what when: groups, phases, thresholds, and what people do in the middle of it.",
-  "12-on-the-desk": "What can be tried with a single device on the desk, whatever agent runs on it.",
 };
 
 function titleOf(folder: string): string {

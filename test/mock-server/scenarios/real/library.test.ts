@@ -1,0 +1,34 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { LIBRARY, scenarioNamed, scenarioNames } from "../../../scenarios/library.ts";
+
+const UPKEEP_SERVER = join(import.meta.dirname, "../../../../mock-server/bin/upkeep-server.mjs");
+const REAL = scenarioNames().filter((name) => scenarioNamed(name).runs.includes("real"));
+
+/** Standard output, whatever the exit code. */
+function run(...args: readonly string[]): string {
+  try {
+    return execFileSync(process.execPath, [UPKEEP_SERVER, "scenario", "run", ...args], {
+      encoding: "utf8",
+      stdio: "pipe",
+    });
+  } catch (error) {
+    return String((error as { stdout?: unknown }).stdout);
+  }
+}
+
+test("at least fifteen scenarios are known to run with real programs", () => {
+  expect(REAL.length).toBeGreaterThanOrEqual(15);
+});
+
+test.each(REAL)("%s, with a real server and real agents", { timeout: 240_000 }, (name) => {
+  const output = run(join(LIBRARY, `${name}.yaml`), "--real");
+  expect(output).toContain("1 of 1 scenarios went as expected");
+});
+
+test("what cannot be done with real programs is said by name, and the run fails", () => {
+  const output = run(join(LIBRARY, "09-disk/disk-full-while-downloading.yaml"), "--real");
+  expect(output).toContain("not possible here: disk_full: the devices have no disk of their own");
+  expect(output).not.toContain("1 of 1 scenarios went as expected");
+});
