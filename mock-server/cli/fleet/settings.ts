@@ -55,7 +55,12 @@ export const REAL_OPTIONS = {
     default: false,
   },
   ...MANAGEMENT_OPTIONS,
-  connections: { type: "number", describe: "So many connections at once, at most; further requests wait", default: 1024, requiresArg: true },
+  connections: {
+    type: "number",
+    describe: "So many connections at once, at most; further requests wait",
+    default: 1024,
+    requiresArg: true,
+  },
   reconnect: {
     type: "boolean",
     describe: "A new connection for each request, as devices that poll seldom need it",
