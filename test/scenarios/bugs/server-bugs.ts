@@ -4,7 +4,7 @@ import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
 
 /** A server that takes deployments in another way than they are asked for. */
-function creating(change: (request: NewDeployment, domain: Domain) => NewDeployment | Promise<NewDeployment>) {
+export function creating(change: (request: NewDeployment, domain: Domain) => NewDeployment | Promise<NewDeployment>) {
   return {
     domain: (domain: Domain): Domain => ({
       ...domain,
@@ -20,7 +20,7 @@ async function sizeOf({ devices }: NewDeployment, domain: Domain): Promise<numbe
 }
 
 /** The same deployment, with these phases. */
-function withPhases(request: NewDeployment, change: (phase: Phase, index: number) => Phase): NewDeployment {
+export function withPhases(request: NewDeployment, change: (phase: Phase, index: number) => Phase): NewDeployment {
   return request.phases === undefined ? request : { ...request, phases: request.phases.map(change) };
 }
 type Phase = NonNullable<NewDeployment["phases"]>[number];

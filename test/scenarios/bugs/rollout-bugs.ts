@@ -1,0 +1,77 @@
+import type { Domain } from "../../../mock-server/domain.ts";
+import type { PlantedBug } from "./bug.ts";
+import { creating, withPhases } from "./server-bugs.ts";
+import { withParts } from "./wrapping.ts";
+
+/** A server on which people's commands for deployments are taken and not carried out. */
+function deaf(...commands: readonly ("pause" | "finish" | "resume")[]) {
+  return {
+    domain: (domain: Domain): Domain => ({
+      ...domain,
+      deployments: withParts(
+        domain.deployments,
+        Object.fromEntries(commands.map((command) => [command, async () => undefined])),
+      ),
+    }),
+  };
+}
+
+/** Mistakes of the server in who gets what when. */
+export const ROLLOUT_BUGS: readonly PlantedBug[] = [
+  {
+    name: "failures never pause a rollout",
+    foundBy: ["too-many-failures-pause-the-rollout", "person-resumes-a-paused-rollout"],
+    server: creating((request) => withPhases(request, ({ errorThreshold: _, ...phase }) => phase)),
+  },
+  {
+    name: "the next phase waits for nobody's success",
+    foundBy: ["success-opens-the-next-phase"],
+    server: creating((request) => withPhases(request, ({ successThreshold: _, ...phase }) => phase)),
+  },
+  {
+    name: "silence is not noticed",
+    foundBy: ["silent-device-counts-as-failed"],
+    server: creating(({ silentAfterMs: _, ...request }) => request),
+  },
+  {
+    name: "a pause is acknowledged and forgotten",
+    foundBy: ["person-pauses-and-resumes"],
+    server: deaf("pause"),
+  },
+  {
+    name: "a resume is acknowledged and forgotten",
+    foundBy: ["person-pauses-and-resumes", "person-resumes-a-paused-rollout"],
+    server: deaf("resume"),
+  },
+  {
+    name: "an open deployment is finished by nobody",
+    foundBy: ["user-finishes-an-open-deployment"],
+    server: deaf("finish"),
+  },
+  {
+    name: "one of the devices that were named is left out",
+    foundBy: ["person-pauses-and-resumes", "waiting-for-a-phase-blocks-what-is-newer"],
+    server: creating(({ devices, ...request }) =>
+      devices === undefined || devices.length < 2
+        ? { ...request, ...(devices && { devices }) }
+        : { ...request, devices: devices.slice(1) },
+    ),
+  },
+  {
+    name: "a deployment to a group is one to everybody",
+    foundBy: ["later-members-of-a-group-are-not-included"],
+    server: creating(({ group, ...request }) => (group === undefined ? request : { ...request, allDevices: true })),
+  },
+  {
+    name: "whoever fails once has failed for good",
+    foundBy: ["failing-devices-hold-nobody-up", "success-opens-the-next-phase"],
+    server: creating(({ retries: _, ...request }) => request),
+  },
+  {
+    name: "a scheduled deployment begins at once",
+    foundBy: ["scheduled-for-the-night"],
+    server: creating(({ phases, ...request }) =>
+      phases?.length === 1 ? request : { ...request, ...(phases === undefined ? {} : { phases }) },
+    ),
+  },
+];
