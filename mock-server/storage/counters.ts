@@ -25,6 +25,24 @@ const ADD = new Prepared<DeploymentCounterTable, unknown>((db, value) =>
     ),
 );
 
+const MOVE = new Prepared<{ deployment_id: string; from: DeviceDeploymentStatus; to: DeviceDeploymentStatus }, unknown>(
+  (db, value) => {
+    const one = (status: "from" | "to", count: number) => ({
+      deployment_id: value("deployment_id"),
+      status: value(status),
+      count,
+    });
+    return db
+      .insertInto("deployment_counters")
+      .values([one("from", -1), one("to", 1)])
+      .onConflict((conflict) =>
+        conflict.columns(["deployment_id", "status"]).doUpdateSet((eb) => ({
+          count: eb("deployment_counters.count", "+", eb.ref("excluded.count")),
+        })),
+      );
+  },
+);
+
 const COUNTS = new Prepared<{ deploymentId: string }, Pick<DeploymentCounterTable, "status" | "count">>((db, value) =>
   db.selectFrom("deployment_counters").select(["status", "count"]).where("deployment_id", "=", value("deploymentId")),
 );
@@ -65,8 +83,8 @@ export class CounterRecords {
 
   /** One device deployment went from one status to another. */
   async move(deploymentId: string, from: DeviceDeploymentStatus, to: DeviceDeploymentStatus): Promise<void> {
-    await this.add(deploymentId, from, -1);
-    await this.add(deploymentId, to, 1);
+    // One statement cannot count the same row twice.
+    if (from !== to) await MOVE.all(this.#db, { deployment_id: deploymentId, from, to });
   }
 
   /** Count the device deployments anew, after many of them changed at once. */
