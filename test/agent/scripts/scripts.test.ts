@@ -3,14 +3,17 @@ import { describe, expect, it } from "vitest";
 import { StateScripts, storeScripts } from "../../../agent/scripts/index.ts";
 import { TestDevice } from "../support/device.ts";
 
-function scriptsOf(device: TestDevice, timeoutMs = 30_000): StateScripts {
+/** Longer than any test takes. */
+const LONG_MS = 30_000;
+
+function scriptsOf(device: TestDevice, { timeoutMs = LONG_MS, retryTimeoutMs = LONG_MS } = {}): StateScripts {
   return new StateScripts({
     system: device.system,
     logger: device.logger,
     rootfsDirectory: device.path("scripts"),
     artifactDirectory: device.path("data/scripts"),
     timeoutMs,
-    retryTimeoutMs: 200,
+    retryTimeoutMs,
     retryIntervalMs: 20,
     killGraceMs: 100,
     signal: new AbortController().signal,
@@ -59,7 +62,7 @@ describe("state scripts", () => {
     await scriptsOf(device).run("Sync_Enter");
     expect(await device.calls()).toHaveLength(3);
     await put(device, "Sync_Leave_00", "exit 21");
-    await expect(scriptsOf(device).run("Sync_Leave")).rejects.toMatchObject({
+    await expect(scriptsOf(device, { retryTimeoutMs: 200 }).run("Sync_Leave")).rejects.toMatchObject({
       message: "state script Sync_Leave_00 still asked to be run again after 0.2 s",
     });
   });
@@ -67,7 +70,7 @@ describe("state scripts", () => {
   it("are killed when they take too long", async () => {
     await using device = await TestDevice.create();
     await put(device, "Sync_Enter_00", "sleep 1000");
-    await expect(scriptsOf(device, 100).run("Sync_Enter")).rejects.toMatchObject({
+    await expect(scriptsOf(device, { timeoutMs: 100 }).run("Sync_Enter")).rejects.toMatchObject({
       message: "state script Sync_Enter_00 did not end within 0.1 s and was killed",
     });
   });
