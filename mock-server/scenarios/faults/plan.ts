@@ -98,6 +98,18 @@ export class FaultPlan {
     return this.#those(concern, moment, fits).filter(({ index }) => !this.#isSpent(index, moment.device));
   }
 
+  /** Those that would happen now whatever chance says, and every time; nothing is counted. */
+  certain<C extends Concern>(
+    concern: C,
+    moment: Moment,
+    fits: (strike: Strike<C>) => boolean = () => true,
+  ): Strike<C>[] {
+    return this.standing(concern, moment, fits).filter(({ index }) => {
+      const { probability, skip = 0 } = this.#faults[index] ?? {};
+      return probability === undefined && (this.#met.get(`${index}/${moment.device}`) ?? 0) >= skip;
+    });
+  }
+
   #those<C extends Concern>(concern: C, moment: Moment, fits: (strike: Strike<C>) => boolean): Strike<C>[] {
     const found: Strike<C>[] = [];
     this.#faults.forEach((fault, index) => {

@@ -20,6 +20,8 @@ export interface CallObserver {
   after?(call: DoorCall): void;
   /** Make the call fail with this error, without any effect. */
   fault?(call: DoorCall): SystemError | undefined;
+  /** What the machine is told of the room at `path` in place of what there is. */
+  freeBytes?(path: string, bytes: number): number;
   /** Virtual milliseconds until the answer arrives; at once if 0. */
   latencyMs?(call: DoorCall): number;
 }

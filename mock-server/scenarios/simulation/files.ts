@@ -265,7 +265,7 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
     realPath: (path) => process.call("files.realPath", path, () => disk.realPath(path)),
     syncDirectory: (directory) =>
       process.call("files.syncDirectory", directory, () => disk.syncDirectory(disk.directory(directory, "open"))),
-    freeBytes: (path) => process.call("files.freeBytes", path, () => disk.freeBytes(path)),
+    freeBytes: (path) => process.call("files.freeBytes", path, () => process.toldFree(path, disk.freeBytes(path))),
     makeFifo: (path, permissions = 0o600) =>
       process.call("files.makeFifo", path, () => disk.makeFifo(path, permissions)),
     openFifo: (path) => process.call("files.openFifo", path, () => openFifoWriter(process, disk, path)),

@@ -275,6 +275,7 @@ export class SimulatedMachine {
             },
             after: (call) => observer.after?.(call),
             fault: (call) => observer.fault?.(call),
+            freeBytes: (path, bytes) => observer.freeBytes?.(path, bytes) ?? bytes,
             latencyMs: (call) => observer.latencyMs?.(call) ?? 0,
           };
     return { time, observer: noted, nextCall: () => ++this.#calls };

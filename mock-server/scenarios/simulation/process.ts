@@ -118,6 +118,11 @@ export class SimulatedProcess {
     });
   }
 
+  /** Of so many bytes of room at `path`, how many the program is told of. */
+  toldFree(path: string, bytes: number): number {
+    return this.#desk.observer.freeBytes?.(path, bytes) ?? bytes;
+  }
+
   /** @returns `undefined` if the process has ended, or ends with this call: then nothing comes of it. */
   #begin(name: string, subject: string): DoorCall | undefined {
     if (!this.#alive) return undefined;

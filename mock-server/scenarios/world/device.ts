@@ -22,7 +22,7 @@ import {
   WRITES_LOST,
 } from "../simulation/index.ts";
 import { type AgentWraps, agentProgram } from "./agent.ts";
-import { diskError, touchesDisk } from "./disk-faults.ts";
+import { diskError, freeBytesOf, touchesDisk } from "./disk-faults.ts";
 import {
   bootLoaderOf,
   CURRENT,
@@ -114,8 +114,11 @@ export class SimulatedDevice {
         fault: (call) => {
           if (!touchesDisk(call)) return undefined;
           const [strike] = parts.plan.strikes("call", this.#moment(), (one) => diskError(one, call) !== undefined);
-          return strike === undefined ? undefined : diskError(strike, call);
+          if (strike === undefined) return undefined;
+          this.#happened({ kind: "fault", device: this.name, fault: strike.fault });
+          return diskError(strike, call);
         },
+        freeBytes: (path, bytes) => freeBytesOf(parts.plan, this.#moment(), path, bytes),
       },
     });
   }

@@ -1,5 +1,5 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { Strike } from "../faults/index.ts";
+import type { FaultPlan, Moment, Strike } from "../faults/index.ts";
 import type { DoorCall } from "../simulation/index.ts";
 
 const CODES = {
@@ -18,6 +18,15 @@ const IN_MEMORY = /^\/(run|proc|dev)\//;
 /** True if disk faults can happen to this call. */
 export function touchesDisk({ name, subject }: DoorCall): boolean {
   return CHANGES.has(name) && !IN_MEMORY.test(subject);
+}
+
+/**
+ * How much room there is at `path`: none on a disk that is full. Asking is no write: it is not counted, and a fault that
+ * chance decides on, or that lets some writes by first, says nothing yet.
+ */
+export function freeBytesOf(plan: FaultPlan, moment: Moment, path: string, bytes: number): number {
+  if (IN_MEMORY.test(`${path}/`)) return bytes;
+  return plan.certain("call", moment, ({ fault }) => fault === "disk_full").length > 0 ? 0 : bytes;
 }
 
 /** The error that a call on the disk ends in. */
