@@ -1,3 +1,4 @@
+import { ServerError } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { People } from "../run/stage.ts";
 import type { RealServer } from "./server.ts";
@@ -88,7 +89,7 @@ export class RealPeople implements People {
 
   async #setStatus(deployment: string, status: string): Promise<void> {
     const id = this.deploymentIds.get(deployment);
-    if (id === undefined) throw new Error(`the deployment ${deployment} does not exist yet`);
+    if (id === undefined) throw new ServerError("not-found", `the deployment ${deployment} does not exist yet`);
     await this.#server.ask("PUT", `${DEPLOYMENTS}/${id}/status`, { status });
   }
 

@@ -3,7 +3,7 @@ import type { RunMode } from "../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import type { RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";
-import { isNever, judge, type RunRecord } from "../run/verdict.ts";
+import { isNever, judge, type RunRecord, verdictsOf } from "../run/verdict.ts";
 import { notPossible } from "./possible.ts";
 import { type RealOptions, RealWorld } from "./world.ts";
 
@@ -72,7 +72,7 @@ export async function playToItsEnd(
   const notes = await run.untilItsEnd();
   await world.notice();
   const record = await run.record();
-  const verdicts = scenario.expect.flatMap((expectation) => judge(expectation, record));
+  const verdicts = verdictsOf(scenario, record);
   return {
     scenario,
     mode,

@@ -1,4 +1,5 @@
 import type { RunEvent } from "../run/events.ts";
+import { refusalText } from "../run/wording.ts";
 
 /** How a line of the story is meant: shown in colours. */
 export type Tone = "plain" | "good" | "bad" | "fault" | "action" | "faint";
@@ -31,6 +32,8 @@ export function storyLine(event: RunEvent): StoryLine | undefined {
     }
     case "deployment":
       return line(`deployment ${event.deployment} is ${event.status}`, "plain");
+    case "refused":
+      return line(refusalText(event), "bad");
     case "state":
       return event.state === undefined ? undefined : line(event.state, "faint");
     case "exchange":

@@ -9,6 +9,11 @@ export function actionText({ action, value }: Action): string {
   return `${action.replaceAll("_", " ")} ${told}`;
 }
 
+/** True if the server said no, or there was none: not a fault of the simulation. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof ServerError || isSystemError(error);
+}
+
 /** Do what the timeline says. A server that refuses it is a part of the story. */
 export async function act(world: Stage, action: Action): Promise<void> {
   const { history } = world;
@@ -17,7 +22,7 @@ export async function act(world: Stage, action: Action): Promise<void> {
   try {
     await carryOut(world, action);
   } catch (error) {
-    if (!(error instanceof ServerError) && !isSystemError(error)) throw error;
+    if (!isRefusal(error)) throw error;
     history.add({ kind: "action", what: `refused: ${error.message}` });
   }
 }

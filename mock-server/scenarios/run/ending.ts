@@ -50,7 +50,10 @@ export function untilNothingIsExpected(scenario: Scenario, port: EndingPort): Pr
     lookedAtMs = nowMs;
     const record = await port.record();
     if (positive.length > 0 && positive.every((one) => judge(one, record).every(({ met }) => met))) return true;
-    const allFinished = scenario.deployments.every(({ name }) => record.deployments.get(name)?.status === "finished");
+    const refused = new Set(record.events.flatMap((event) => (event.kind === "refused" ? [event.deployment] : [])));
+    const allFinished = scenario.deployments.every(
+      ({ name }) => refused.has(name) || record.deployments.get(name)?.status === "finished",
+    );
     return scenario.deployments.length > 0 && allFinished && nowMs > lastMs && nowMs - changedAtMs > afterwardsMs;
   };
   return new Promise((resolve, reject) => {

@@ -12,6 +12,8 @@ export type Happening =
       readonly status: DeviceDeploymentStatus;
     }
   | { readonly kind: "deployment"; readonly deployment: string; readonly status: DeploymentStatus }
+  /** The server would not create it. */
+  | { readonly kind: "refused"; readonly deployment: string; readonly why: string }
   /** The agent entered a state; `undefined`: its update is over, or rests. */
   | { readonly kind: "state"; readonly device: string; readonly state: StateName | undefined }
   /** The device asked the server something and was answered. */

@@ -3,7 +3,7 @@ import { World, type WorldOptions } from "../world/world.ts";
 import { untilNothingIsExpected } from "./ending.ts";
 import type { RunResult } from "./result.ts";
 import { Timeline } from "./timeline.ts";
-import { judge, type RunRecord } from "./verdict.ts";
+import { type RunRecord, verdictsOf } from "./verdict.ts";
 
 /** A run in virtual time. */
 export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
@@ -18,7 +18,7 @@ export async function runSimulated(scenario: Scenario, options: WorldOptions): P
   try {
     await world.time.until(untilItsEnd(world));
     const record = await recordOf(world);
-    const verdicts = scenario.expect.flatMap((expectation) => judge(expectation, record));
+    const verdicts = verdictsOf(scenario, record);
     return {
       scenario,
       mode: "simulated",

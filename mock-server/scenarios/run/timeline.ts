@@ -1,5 +1,5 @@
 import { type Deployment, instantMs, type Scenario, type TimelineEntry, type Trigger } from "../file/index.ts";
-import { act } from "./actions.ts";
+import { act, isRefusal } from "./actions.ts";
 import { EventMatcher } from "./matching.ts";
 import type { Stage } from "./stage.ts";
 
@@ -35,7 +35,12 @@ export class Timeline {
 
   async #deploy(deployment: Deployment): Promise<void> {
     this.#world.history.add({ kind: "action", what: `deployment ${deployment.name} is created` });
-    await this.#world.atServer((people) => people.deploy(deployment));
+    try {
+      await this.#world.atServer((people) => people.deploy(deployment));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#world.history.add({ kind: "refused", deployment: deployment.name, why: error.message });
+    }
   }
 
   #when({ at, when }: Pick<TimelineEntry, "at" | "when">, startMs: number, action: () => Promise<void>): void {

@@ -1,10 +1,10 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import { timedEvents } from "../file/expectations.ts";
-import { type Counted, type Expectation, instantMs, type Never } from "../file/index.ts";
+import { type Counted, type Expectation, instantMs, type Never, type Scenario } from "../file/index.ts";
 import { EVENT_NAMES, type EventParts } from "../file/triggers.ts";
 import type { RunEvent } from "./events.ts";
 import { EventMatcher } from "./matching.ts";
-import { durationText, eventText, instantText, momentText } from "./wording.ts";
+import { durationText, eventText, instantText, momentText, refusalText } from "./wording.ts";
 
 /** What is known of a run, at its end or in the middle. */
 export interface RunRecord {
@@ -35,6 +35,23 @@ export interface Verdict {
   /** Where it went another way: milliseconds after the start. */
   readonly atMs?: number;
   readonly device?: string;
+}
+
+/** All that a scenario expects, held against what happened; and that its deployments could be created at all. */
+export function verdictsOf({ expect }: Scenario, record: RunRecord): Verdict[] {
+  const refused = record.events.flatMap((event): Verdict[] =>
+    event.kind !== "refused"
+      ? []
+      : [
+          {
+            expected: `deployment ${event.deployment} is created`,
+            met: false,
+            got: refusalText(event),
+            atMs: event.atMs,
+          },
+        ],
+  );
+  return [...refused, ...expect.flatMap((expectation) => judge(expectation, record))];
 }
 
 /** Hold what is expected against what happened: one verdict for each thing that is said. */

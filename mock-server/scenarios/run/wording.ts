@@ -44,3 +44,8 @@ export function eventText(parts: EventParts): string {
   if (parts.logs !== undefined) return `${who} logs ${JSON.stringify(parts.logs)}`;
   return `${who} does not boot any more`;
 }
+
+/** Of a deployment that the server would not create. */
+export function refusalText({ deployment, why }: { readonly deployment: string; readonly why: string }): string {
+  return `deployment ${deployment} could not be created: ${why}`;
+}

@@ -1,4 +1,5 @@
 import type { NewDeployment } from "../../domain.ts";
+import { ServerError } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { SimulatedServer } from "./server.ts";
 
@@ -74,7 +75,7 @@ export class Administration {
 
   #deployment(name: string): string {
     const id = this.#deploymentIds.get(name);
-    if (id === undefined) throw new Error(`the deployment ${name} does not exist yet`);
+    if (id === undefined) throw new ServerError("not-found", `the deployment ${name} does not exist yet`);
     return id;
   }
 
