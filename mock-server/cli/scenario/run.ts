@@ -15,6 +15,7 @@ interface RunFlags extends RealFlags {
   readonly shrink: boolean;
   readonly json: boolean;
   readonly junit: string | undefined;
+  readonly html: string | undefined;
   readonly timeline: boolean;
 }
 
@@ -40,6 +41,11 @@ export function addRunCommand(argv: Argv, system: System): Argv {
         })
         .option("json", { type: "boolean", default: false, describe: "Write the results as JSON to standard output" })
         .option("junit", { type: "string", requiresArg: true, describe: "Write the results as JUnit XML to this file" })
+        .option("html", {
+          type: "string",
+          requiresArg: true,
+          describe: "Write the results to this file, as a page with the timeline of each as a picture",
+        })
         .option("timeline", {
           type: "boolean",
           default: false,
@@ -53,7 +59,7 @@ export function addRunCommand(argv: Argv, system: System): Argv {
 }
 
 function checked(flags: RunFlags): RunFlags {
-  const twice = (["seed", "repeat", "junit"] as const).find((name) => Array.isArray(flags[name]));
+  const twice = (["seed", "repeat", "junit", "html"] as const).find((name) => Array.isArray(flags[name]));
   if (twice !== undefined) throw new CommandError(`--${twice}: given more than once`);
   if (!Number.isInteger(flags.repeat) || flags.repeat < 1 || flags.repeat > REPEAT_MAX)
     throw new CommandError(`--repeat ${flags.repeat}: must be a whole number from 1 to ${REPEAT_MAX}`);
@@ -64,7 +70,7 @@ function checked(flags: RunFlags): RunFlags {
 }
 
 async function run(system: System, flags: RunFlags): Promise<void> {
-  const { jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
+  const { htmlText, jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
   const say = (line: string): void => standardError.write(`${line}\n`);
   const playReally = realRunner(system, flags, say);
   const all = await loadScenarios(system.files, flags.file);
@@ -83,6 +89,7 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   if (flags.json) standardOutput.write(jsonText(results));
   else standardOutput.write(summaryText(results, standardOutput.isTerminal));
   if (flags.junit !== undefined) await writeReport(system, "junit", flags.junit, junitText(results));
+  if (flags.html !== undefined) await writeReport(system, "html", flags.html, htmlText(results));
   if (results.some(({ passed }) => !passed)) setExitStatus(1);
 }
 

@@ -67,6 +67,25 @@ test("a scenario that goes another way ends the program with 1, and stands in th
   expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('failures="1"');
 });
 
+test("a page shows every scenario, also beside one whose deployment the server refuses", PATIENCE, async () => {
+  put("good.yaml", GOOD);
+  put(
+    "refused.yaml",
+    GOOD.replace(
+      "ends:",
+      "releases: [{ name: v2 }]\ndeployments: [{ name: first, release: v2, to: [d], phases: [{ batch: 50 }, { start: 1h }] }]\nends:",
+    ),
+  );
+  const { status, out, error } = await run("refused.yaml", "good.yaml", "--html", "report.html");
+  expect(status).toBe(1);
+  expect(error).toBe("");
+  expect(out).toMatch(/^ {4}got {6}deployment first could not be created: .*zero devices/m);
+  expect(out).toContain("1 of 2 scenarios went as expected\n");
+  const page = readFileSync(join(folder, "report.html"), "utf8");
+  expect(page.match(/<svg class="picture"/g)).toHaveLength(2);
+  expect(page).toContain('<td class="faint">refused.yaml</td>');
+});
+
 test("a file that is no scenario is told with line and column, before anything is run", PATIENCE, async () => {
   put("good.yaml", GOOD);
   put("wrong.yaml", GOOD.replace("ends: { after: 2h }", "ends: { after: 2 hours }"));

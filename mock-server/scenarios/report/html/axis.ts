@@ -1,0 +1,90 @@
+import { durationText } from "../../run/wording.ts";
+
+/** Spans between events grow with their logarithm: so long is one that is twice as wide as none at all. */
+const UNIT_MS = 10;
+/** A span in which nothing happens for so long is told by a break mark. */
+const BREAK_MS = 600_000;
+/** A mark and its label need so much room. */
+const BREAK_WIDTH = 34;
+const TICK_WIDTH = 118;
+
+/** A moment that is written at the axis. */
+export interface Tick {
+  readonly atMs: number;
+  readonly x: number;
+}
+
+/** A long span in which nothing happens, and where the picture is cut for it. */
+export interface Break {
+  readonly x: number;
+  readonly text: string;
+}
+
+/** From moments to places: the order is true, the lengths are not. */
+export interface Axis {
+  readonly x: (atMs: number) => number;
+  readonly ticks: readonly Tick[];
+  readonly breaks: readonly Break[];
+}
+
+/**
+ * An axis on which every moment has its place, milliseconds and weeks in one picture.
+ * @param moments Milliseconds after the start, in any order: when something happens.
+ */
+export function axisOf(moments: readonly number[], endMs: number, left: number, right: number): Axis {
+  const last = Math.max(
+    endMs,
+    moments.reduce((most, one) => Math.max(most, one), 0),
+  );
+  const known = [...new Set([0, ...moments.filter((one) => one > 0), last])].sort((a, b) => a - b);
+  const weights = known.slice(1).map((atMs, index) => 1 + Math.log2(1 + (atMs - (known[index] ?? 0)) / UNIT_MS));
+  const total = weights.reduce((sum, one) => sum + one, 0);
+  const places = [left];
+  let place = left;
+  for (const weight of weights) {
+    place += (weight / total) * (right - left);
+    places.push(place);
+  }
+  const x = (atMs: number): number => {
+    if (atMs <= 0) return left;
+    const after = upperBound(known, atMs);
+    const [fromMs = 0, untilMs] = [known[after - 1], known[after]];
+    const [from = left, until] = [places[after - 1], places[after]];
+    if (untilMs === undefined || until === undefined) return places.at(-1) ?? left;
+    return from + ((atMs - fromMs) / (untilMs - fromMs)) * (until - from);
+  };
+  return { x, ticks: ticksOf(known, places), breaks: breaksOf(known, places) };
+}
+
+/** How many of `sorted` are not after `value`. */
+function upperBound(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** From the left to the right as many as have room, the end always. */
+function ticksOf(known: readonly number[], places: readonly number[]): Tick[] {
+  const all = known.map((atMs, index): Tick => ({ atMs, x: places[index] ?? 0 }));
+  const end = all.at(-1);
+  const ticks: Tick[] = [];
+  for (const tick of all) {
+    const before = ticks.at(-1);
+    const clear = before === undefined || tick.x - before.x >= TICK_WIDTH;
+    if (clear && (end === undefined || tick === end || end.x - tick.x >= TICK_WIDTH)) ticks.push(tick);
+  }
+  if (end !== undefined && ticks.at(-1) !== end) ticks.push(end);
+  return ticks;
+}
+
+function breaksOf(known: readonly number[], places: readonly number[]): Break[] {
+  return known.slice(1).flatMap((atMs, index): Break[] => {
+    const [spanMs, from, until] = [atMs - (known[index] ?? 0), places[index] ?? 0, places[index + 1] ?? 0];
+    if (spanMs < BREAK_MS || until - from < BREAK_WIDTH) return [];
+    return [{ x: (from + until) / 2, text: durationText(spanMs) }];
+  });
+}

@@ -1,0 +1,23 @@
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text for HTML and SVG, also within attributes; what a page cannot show is left out. */
+export function escaped(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are left out
+      .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
+      .replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found)
+  );
+}
+
+/** At most so many characters, escaped. */
+export function shortened(text: string, most: number): string {
+  const characters = [...text];
+  return escaped(characters.length <= most ? text : `${characters.slice(0, Math.max(most - 1, 1)).join("")}…`);
+}

@@ -1,0 +1,33 @@
+import type { RunResult } from "../../run/result.ts";
+import { durationText } from "../../run/wording.ts";
+import { type StoryLine, storyOf } from "../story.ts";
+import { escaped } from "./escape.ts";
+import { clockText } from "./moment.ts";
+
+/** Lines that the table has at its beginning and at its end; what is between them is counted. */
+const FIRST_MAX = 300;
+const LAST_MAX = 100;
+const TEXT_MAX = 500;
+
+/** The story of the server and of these devices, as a table that can be opened. */
+export function eventsTable({ events, scenario }: RunResult, devices: ReadonlySet<string>): string {
+  const lines = storyOf(events).filter(({ device }) => device === undefined || devices.has(device));
+  const row = ({ atMs, device, text, tone }: StoryLine): string =>
+    `<tr><td class="time">${durationText(atMs)}</td><td class="time">${clockText(atMs, scenario.starts)}</td>` +
+    `<td>${escaped(device ?? "server")}</td><td${tone === "bad" || tone === "fault" ? ' class="bad"' : ""}>${escaped(text.slice(0, TEXT_MAX))}</td></tr>`;
+  const leftOut = lines.length - FIRST_MAX - LAST_MAX;
+  const rows =
+    leftOut <= 0
+      ? lines.map(row)
+      : [
+          ...lines.slice(0, FIRST_MAX).map(row),
+          `<tr><td colspan="4" class="faint">${leftOut} more events are left out here</td></tr>`,
+          ...lines.slice(-LAST_MAX).map(row),
+        ];
+  return [
+    `<details><summary>Events (${lines.length})</summary>`,
+    '<table><thead><tr><th scope="col">after the start</th><th scope="col">clock (UTC)</th><th scope="col">who</th><th scope="col">what</th></tr></thead><tbody>',
+    ...rows,
+    "</tbody></table></details>",
+  ].join("\n");
+}

@@ -1,0 +1,8 @@
+const DAY_MS = 86_400_000;
+
+/** `12:00:05` by the scenario's wall clock; of later days `day 2 12:00:05`; milliseconds only if there are some. */
+export function clockText(atMs: number, startMs: number): string {
+  const day = Math.floor((startMs + atMs) / DAY_MS) - Math.floor(startMs / DAY_MS) + 1;
+  const time = new Date(startMs + atMs).toISOString().slice(11, 23).replace(".000", "");
+  return day === 1 ? time : `day ${day} ${time}`;
+}

@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import type { RunResult } from "../../run/result.ts";
+import { durationText } from "../../run/wording.ts";
+import { escaped } from "./escape.ts";
+import { SIGNS, sectionOf } from "./section.ts";
+import { STYLE } from "./style.ts";
+
+/** Nothing is loaded and nothing is executed; only the page's own style sheet counts. */
+function policy(): string {
+  const hash = createHash("sha256").update(STYLE).digest("base64");
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+}
+
+/** All runs as one HTML file that needs nothing else: verdicts, and the timeline of each as a picture. */
+export function htmlText(results: readonly RunResult[]): string {
+  const failed = results.filter(({ passed }) => !passed).length;
+  const summary = `${results.length - failed} of ${results.length} scenarios went as expected`;
+  return [
+    "<!DOCTYPE html>",
+    '<html lang="en">',
+    '<head><meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy()}">`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="referrer" content="no-referrer">',
+    `<title>${summary}</title>`,
+    `<style>${STYLE}</style></head>`,
+    "<body><main>",
+    `<h1 class="${failed === 0 ? "good" : "bad"}">${failed === 0 ? "✔" : "✘"} ${summary}</h1>`,
+    ...(results.length > 1 ? [indexOf(results)] : []),
+    ...results.map((result, index) => sectionOf(result, idOf(index))),
+    "</main></body></html>",
+    "",
+  ].join("\n");
+}
+
+const idOf = (index: number): string => `s${index + 1}`;
+
+/** Every run in a line, those that failed first. */
+function indexOf(results: readonly RunResult[]): string {
+  const rows = results.map(({ passed, scenario, file, simulatedMs, verdicts }, index) => {
+    const missed = verdicts.filter(({ met }) => !met).length;
+    const told = missed === 0 ? "" : `${missed} of ${verdicts.length} not as expected`;
+    const row =
+      `<tr><td>${passed ? SIGNS.passed : SIGNS.failed}</td><td><a href="#${idOf(index)}">${escaped(scenario.scenario)}</a></td>` +
+      `<td class="faint">${escaped(file)}</td><td class="time">${durationText(simulatedMs)}</td><td>${told}</td></tr>`;
+    return { passed, row };
+  });
+  const sorted = [...rows.filter(({ passed }) => !passed), ...rows.filter(({ passed }) => passed)];
+  return [
+    '<nav aria-label="Scenarios"><table><thead><tr><th scope="col">verdict</th><th scope="col">scenario</th><th scope="col">file</th><th scope="col">took</th><th scope="col">failures</th></tr></thead><tbody>',
+    ...sorted.map(({ row }) => row),
+    "</tbody></table></nav>",
+  ].join("\n");
+}

@@ -1,0 +1,65 @@
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+
+/**
+ * Colours that people who see fewer of them can tell apart, after M. Okabe and K. Ito; black text can be read on each.
+ * Bars carry their names too where there is room, and marks have shapes of their own.
+ */
+export const COLOURS = {
+  waits: "#c4c9cf",
+  downloads: "#56b4e9",
+  installs: "#f0e442",
+  reboots: "#e69f00",
+  commits: "#7fd1b9",
+  good: "#1fa67e",
+  bad: "#e0661a",
+  ended: "#cc79a7",
+  rest: "#9fa6ad",
+} as const;
+
+export type Colour = keyof typeof COLOURS;
+
+const STATUSES: Readonly<Record<DeviceDeploymentStatus, Colour>> = {
+  pending: "waits",
+  downloading: "downloads",
+  pause_before_installing: "waits",
+  installing: "installs",
+  pause_before_rebooting: "waits",
+  rebooting: "reboots",
+  pause_before_committing: "waits",
+  success: "good",
+  "already-installed": "good",
+  failure: "bad",
+  aborted: "ended",
+  noartifact: "rest",
+  decommissioned: "ended",
+};
+
+export function statusColour(status: DeviceDeploymentStatus): Colour {
+  return STATUSES[status];
+}
+
+/** Of a state of the agent: by what it does. */
+export function stateColour(state: string): Colour {
+  if (state === "Download") return "downloads";
+  if (/Rollback|Failure/.test(state)) return "bad";
+  if (/Reboot/.test(state)) return "reboots";
+  if (/Commit/.test(state)) return "commits";
+  return state === "ArtifactInstall" ? "installs" : "rest";
+}
+
+export function deploymentColour(status: string): Colour {
+  return status === "finished" ? "good" : status === "inprogress" ? "downloads" : "waits";
+}
+
+/** What each colour means, for the legend. */
+export const MEANINGS: Readonly<Record<Colour, string>> = {
+  waits: "pending, paused",
+  downloads: "downloading, in progress",
+  installs: "installing",
+  reboots: "rebooting",
+  commits: "committing",
+  good: "success, finished",
+  bad: "failure, rollback",
+  ended: "aborted, decommissioned",
+  rest: "other",
+};

@@ -1,0 +1,135 @@
+import { durationText } from "../../run/wording.ts";
+import { escaped, shortened } from "./escape.ts";
+import type { Bar, Lane, Mark } from "./lanes.ts";
+import { markShape } from "./marks.ts";
+
+const ROW = 18;
+const BAR = 15;
+const MARKS = 16;
+const NOTE = 15;
+/** Points of failure that are written out in a lane. */
+const NOTES_MAX = 4;
+/** Narrower bars, and marks that are closer to each other, are not drawn one by one: nobody could tell them apart. */
+const BAR_WIDTH_MIN = 0.5;
+const MARK_WIDTH = 4;
+const MARK_BESIDE = 10;
+const CONTACT_WIDTH = 2;
+const CHARACTER = 6.3;
+const TITLES_MAX = 4;
+
+/** An expectation that was not met: where it is marked, and what is said there. */
+export interface Failure {
+  readonly lane: number;
+  readonly atMs: number;
+  readonly text: string;
+  readonly got: string;
+}
+
+export interface PlacedLane {
+  readonly lane: Lane;
+  readonly failures: readonly Failure[];
+  readonly top: number;
+  readonly bottom: number;
+}
+
+type Scale = (atMs: number) => number;
+
+/** Lanes from the top to the bottom, each as high as what is in it. */
+export function placedLanes(lanes: readonly Lane[], failures: readonly Failure[], top: number): PlacedLane[] {
+  let at = top;
+  return lanes.map((lane, index) => {
+    const mine = failures.filter((failure) => failure.lane === index);
+    const notes = Math.min(mine.length, NOTES_MAX + 1) * NOTE;
+    const bottom = at + 6 + Math.max(lane.rows.length, 1) * ROW + MARKS + notes;
+    const placed = { lane, failures: mine, top: at, bottom };
+    at = bottom;
+    return placed;
+  });
+}
+
+const one = (value: number): string => `${Math.round(value * 10) / 10}`;
+
+/** Everything in a lane but its name and its points of failure. */
+export function laneShapes({ lane, failures, top }: PlacedLane, x: Scale): string[] {
+  const y = marksY(lane, top);
+  return [
+    ...lane.rows.flatMap((bars, row) => barShapes(bars, x, top + 4 + row * ROW)),
+    contactShapes(lane.contacts, x, y),
+    ...markShapes([...lane.marks, ...failures.map(failureMark)], x, y),
+  ];
+}
+
+/** The middle of where a lane has its marks. */
+function marksY({ rows }: Lane, top: number): number {
+  return top + 4 + Math.max(rows.length, 1) * ROW + MARKS / 2;
+}
+
+const failureMark = ({ atMs, text, got }: Failure): Mark => ({ atMs, kind: "failure", text: `${text}, got ${got}` });
+
+function barShapes(bars: readonly Bar[], x: Scale, y: number): string[] {
+  return bars.flatMap(({ fromMs, untilMs, colour, text }) => {
+    const [from, width] = [x(fromMs), x(untilMs) - x(fromMs)];
+    if (width < BAR_WIDTH_MIN) return [];
+    const title = `${text}, ${durationText(fromMs)} to ${durationText(untilMs)}`;
+    const bar = `<rect class="c-${colour}" x="${one(from)}" y="${y}" width="${one(width)}" height="${BAR}"><title>${escaped(title)}</title></rect>`;
+    // The end of the text tells most: `first: success`.
+    const label = [text, text.slice(text.indexOf(": ") + 1).trim()].find((said) => said.length * CHARACTER < width - 4);
+    if (label === undefined) return [bar];
+    return [
+      `${bar}<text class="on-${colour === "down" ? "dark" : "bar"}" x="${one(from + 3)}" y="${y + 11}">${escaped(label)}</text>`,
+    ];
+  });
+}
+
+/** A dot for each time that it talked with the server, as far as they can be told apart. */
+function contactShapes(contacts: readonly number[], x: Scale, y: number): string {
+  const places = [...new Set(contacts.map((atMs) => Math.round(x(atMs) / CONTACT_WIDTH) * CONTACT_WIDTH))];
+  return places.length === 0 ? "" : `<path class="contact" d="${places.map((at) => `M${at} ${y - 2}v4`).join("")}"/>`;
+}
+
+/** Marks of one kind that would lie on each other are one, which says how many; of several kinds they lie side by side. */
+function markShapes(marks: readonly Mark[], x: Scale, y: number): string[] {
+  const places = new Map<string, { readonly mark: Mark; readonly texts: string[] }>();
+  for (const mark of marks) {
+    const key = `${mark.kind} ${Math.round(x(mark.atMs) / MARK_WIDTH)}`;
+    const place = places.get(key) ?? { mark, texts: [] };
+    places.set(key, place);
+    place.texts.push(`${durationText(mark.atMs)}: ${mark.text}`);
+  }
+  let taken = { at: Number.NEGATIVE_INFINITY, kind: "" };
+  return [...places.values()]
+    .sort((a, b) => a.mark.atMs - b.mark.atMs)
+    .map(({ mark: { atMs, kind }, texts }) => {
+      const place = x(atMs);
+      const isFree = taken.kind === kind || place >= taken.at + MARK_BESIDE;
+      const at = isFree ? place : Math.min(taken.at + MARK_BESIDE, place + 2 * MARK_BESIDE);
+      taken = { at, kind };
+      const said = texts.slice(0, TITLES_MAX).join("\n");
+      const more = texts.length > TITLES_MAX ? `\nand ${texts.length - TITLES_MAX} more` : "";
+      return `<g><title>${escaped(said + more)}</title>${markShape(kind, at, y)}</g>`;
+    });
+}
+
+/** What was expected, written at the moment at which it was not so. */
+export function failureNotes(
+  { lane, failures, top }: PlacedLane,
+  x: Scale,
+  { left, right }: { readonly left: number; readonly right: number },
+): string[] {
+  const y = marksY(lane, top) + MARKS / 2 + NOTE - 3;
+  const lines = failures.slice(0, NOTES_MAX).map(({ atMs, text }, index) => {
+    const at = x(atMs);
+    const [toTheRight, toTheLeft] = [right - at, at - left];
+    const isRight = toTheRight >= toTheLeft || toTheRight > text.length * CHARACTER;
+    const room = Math.floor((isRight ? toTheRight : toTheLeft) / CHARACTER) - 1;
+    const place = isRight ? `x="${one(at + 4)}"` : `x="${one(at - 4)}" text-anchor="end"`;
+    const bottom = y + index * NOTE;
+    return (
+      `<line class="failure" x1="${one(at)}" x2="${one(at)}" y1="${top + 2}" y2="${bottom + 2}"/>` +
+      `<text class="note" ${place} y="${bottom}">${shortened(text, room)}</text>`
+    );
+  });
+  if (failures.length <= NOTES_MAX) return lines;
+  const rest = `and ${failures.length - NOTES_MAX} more, in the list above`;
+  return [...lines, `<text class="note" x="${left}" y="${y + NOTES_MAX * NOTE}">${rest}</text>`];
+}
