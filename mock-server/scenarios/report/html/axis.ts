@@ -1,11 +1,11 @@
 import { durationText } from "../../run/wording.ts";
 
-/** Spans between events grow with their logarithm: so long is one that is twice as wide as none at all. */
+/** Spans between events grow with their logarithm, from this length on; all have some room, so that each can be seen. */
 const UNIT_MS = 10;
-/** A span in which nothing happens for so long is told by a break mark. */
+/** A span in which nothing changes for so long is told by a break mark. */
 const BREAK_MS = 600_000;
 /** A mark and its label need so much room. */
-const BREAK_WIDTH = 34;
+const BREAK_WIDTH = 46;
 const TICK_WIDTH = 118;
 
 /** A moment that is written at the axis. */
@@ -14,7 +14,7 @@ export interface Tick {
   readonly x: number;
 }
 
-/** A long span in which nothing happens, and where the picture is cut for it. */
+/** A long span in which nothing changes, and where the picture is cut for it. */
 export interface Break {
   readonly x: number;
   readonly text: string;
@@ -37,7 +37,7 @@ export function axisOf(moments: readonly number[], endMs: number, left: number, 
     moments.reduce((most, one) => Math.max(most, one), 0),
   );
   const known = [...new Set([0, ...moments.filter((one) => one > 0), last])].sort((a, b) => a - b);
-  const weights = known.slice(1).map((atMs, index) => 1 + Math.log2(1 + (atMs - (known[index] ?? 0)) / UNIT_MS));
+  const weights = known.slice(1).map((atMs, index) => 1 + Math.log2(1 + (atMs - (known[index] ?? 0)) / UNIT_MS) / 4);
   const total = weights.reduce((sum, one) => sum + one, 0);
   const places = [left];
   let place = left;

@@ -6,7 +6,7 @@ import { escaped, shortened } from "./escape.ts";
 import type { Lane } from "./lanes.ts";
 import { markShape } from "./marks.ts";
 import { clockText } from "./moment.ts";
-import { type Failure, failureNotes, laneShapes, placedLanes } from "./shapes.ts";
+import { barLabels, type Failure, failureNotes, laneShapes, placedLanes } from "./shapes.ts";
 
 export const WIDTH = 1120;
 const LEFT = 128;
@@ -47,7 +47,7 @@ export function pictureOf(result: RunResult, lanes: readonly Lane[], id: string)
     ),
     ...placed.flatMap((lane) => laneShapes(lane, axis.x)),
     ...axis.breaks.map(({ x }) => breakBand(x, height)),
-    ...placed.flatMap((lane) => failureNotes(lane, axis.x, { left: LEFT, right })),
+    ...placed.flatMap((lane) => [...barLabels(lane, axis.x), ...failureNotes(lane, axis.x, { left: LEFT, right })]),
     ...axisShapes(axis, result.scenario.starts, right),
     "</svg>",
   ].join("\n");
@@ -59,7 +59,9 @@ function momentsOf(lanes: readonly Lane[], failures: readonly Failure[]): number
   const moments = new Set(failures.map(({ atMs }) => atMs));
   for (const { rows, marks } of lanes) {
     for (const { fromMs, untilMs } of rows.flat()) moments.add(fromMs).add(untilMs);
-    for (const { atMs } of marks) moments.add(atMs);
+    // A device that fails to reach its server for a night would have all the room there is.
+    for (const [index, { atMs, kind }] of marks.entries())
+      if (marks[index - 1]?.kind !== kind || marks[index + 1]?.kind !== kind) moments.add(atMs);
   }
   return [...moments];
 }

@@ -11,7 +11,7 @@ const NOTE = 15;
 const NOTES_MAX = 4;
 /** Narrower bars, and marks that are closer to each other, are not drawn one by one: nobody could tell them apart. */
 const BAR_WIDTH_MIN = 0.5;
-const MARK_WIDTH = 4;
+const MARK_WIDTH = 9;
 const MARK_BESIDE = 10;
 const CONTACT_WIDTH = 2;
 const CHARACTER = 6.3;
@@ -53,15 +53,17 @@ const one = (value: number): string => `${Math.round(value * 10) / 10}`;
 export function laneShapes({ lane, failures, top }: PlacedLane, x: Scale): string[] {
   const y = marksY(lane, top);
   return [
-    ...lane.rows.flatMap((bars, row) => barShapes(bars, x, top + 4 + row * ROW)),
+    ...lane.rows.flatMap((bars, row) => barShapes(bars, x, barY(top, row))),
     contactShapes(lane.contacts, x, y),
     ...markShapes([...lane.marks, ...failures.map(failureMark)], x, y),
   ];
 }
 
+const barY = (top: number, row: number): number => top + 4 + row * ROW;
+
 /** The middle of where a lane has its marks. */
 function marksY({ rows }: Lane, top: number): number {
-  return top + 4 + Math.max(rows.length, 1) * ROW + MARKS / 2;
+  return barY(top, Math.max(rows.length, 1)) + MARKS / 2;
 }
 
 const failureMark = ({ atMs, text, got }: Failure): Mark => ({ atMs, kind: "failure", text: `${text}, got ${got}` });
@@ -70,15 +72,24 @@ function barShapes(bars: readonly Bar[], x: Scale, y: number): string[] {
   return bars.flatMap(({ fromMs, untilMs, colour, text }) => {
     const [from, width] = [x(fromMs), x(untilMs) - x(fromMs)];
     if (width < BAR_WIDTH_MIN) return [];
-    const title = `${text}, ${durationText(fromMs)} to ${durationText(untilMs)}`;
-    const bar = `<rect class="c-${colour}" x="${one(from)}" y="${y}" width="${one(width)}" height="${BAR}"><title>${escaped(title)}</title></rect>`;
-    // The end of the text tells most: `first: success`.
-    const label = [text, text.slice(text.indexOf(": ") + 1).trim()].find((said) => said.length * CHARACTER < width - 4);
-    if (label === undefined) return [bar];
-    return [
-      `${bar}<text class="on-${colour === "down" ? "dark" : "bar"}" x="${one(from + 3)}" y="${y + 11}">${escaped(label)}</text>`,
-    ];
+    const title = escaped(`${text}, ${durationText(fromMs)} to ${durationText(untilMs)}`);
+    const place = `x="${one(from)}" y="${y}" width="${one(width)}" height="${BAR}"`;
+    return [`<rect class="c-${colour}" ${place}><title>${title}</title></rect>`];
   });
+}
+
+/** What bars are called, where there is room: drawn over the cuts of the axis. */
+export function barLabels({ lane, top }: PlacedLane, x: Scale): string[] {
+  return lane.rows.flatMap((bars, row) =>
+    bars.flatMap(({ fromMs, untilMs, colour, text }) => {
+      const room = x(untilMs) - x(fromMs) - 4;
+      // The end of the text tells most: `first: success`.
+      const label = [text, text.slice(text.indexOf(": ") + 1).trim()].find((said) => said.length * CHARACTER < room);
+      if (label === undefined) return [];
+      const kind = colour === "down" ? "dark" : "bar";
+      return [`<text class="on-${kind}" x="${one(x(fromMs) + 3)}" y="${barY(top, row) + 11}">${escaped(label)}</text>`];
+    }),
+  );
 }
 
 /** A dot for each time that it talked with the server, as far as they can be told apart. */
