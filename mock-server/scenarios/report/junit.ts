@@ -24,12 +24,15 @@ export function junitText(results: readonly RunResult[]): string {
     const { scenario, file, tookMs } = result;
     const head = `  <testcase name="${escaped(scenario.scenario)}" classname="${escaped(file)}" time="${seconds(tookMs)}"`;
     const missed = result.verdicts.filter(({ met }) => !met);
-    if (missed.length === 0) return `${head}/>`;
+    // What was not run, or was another run the second time, has failed whatever was judged.
+    const notes = result.passed ? [] : (result.notes ?? []);
+    if (missed.length + notes.length === 0) return `${head}/>`;
     const failures = missed.map(({ expected, got, atMs, device }) => {
       const where = [device, atMs === undefined ? undefined : momentText(atMs, scenario.starts)].filter((part) => part);
       const text = `expected ${expected}\ngot ${got}${where.length === 0 ? "" : `\nat ${where.join(", ")}`}`;
       return `    <failure message="${escaped(`expected ${expected}, got ${got}`)}">${escaped(text)}</failure>`;
     });
+    failures.push(...notes.map((note) => `    <failure message="${escaped(note)}"/>`));
     return `${head}>\n${failures.join("\n")}\n  </testcase>`;
   });
   return [

@@ -48,6 +48,13 @@ test("JUnit has a case for each scenario and a failure for what was not met", ()
   expect(xml.match(/<failure /g)).toHaveLength(1);
 });
 
+test("JUnit has a failure for a scenario that was not run, with the reason", () => {
+  const xml = junitText([{ ...result, verdicts: [], notes: ["not possible here: torn_write: <no> disk"] }]);
+  expect(xml).toContain('failures="1"');
+  expect(xml).toContain('<failure message="not possible here: torn_write: &lt;no&gt; disk"/>');
+  expect(junitText([{ ...result, passed: true, verdicts: [], notes: ["a remark"] }])).not.toContain("<failure");
+});
+
 test("JSON has every expectation, what runs where, and the story", () => {
   const { passed, scenarios } = JSON.parse(jsonText([result]));
   expect(passed).toBe(false);
