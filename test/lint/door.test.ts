@@ -25,10 +25,13 @@ const WRONG_WAY = {
   "shared/protocol": 'import { x } from "upkeep";\n\nexport const y = x;',
   "agent/server": 'import { x } from "upkeep-server";\n\nexport const y = x;',
   "mock-server/devices": 'import { x } from "upkeep";\n\nexport const y = x;',
+  "mock-server/users": 'import pg from "pg";\n\nexport const y = pg;',
+  "mock-server/events": 'export const y = import("@aws-sdk/client-s3");',
   "mock-server/deployments/rules": 'import fastify from "fastify";\n\nexport const y = fastify;',
 };
 const ALLOWED = {
   "agent/system": 'import { readFileSync } from "node:fs";\n\nexport const at = [Date.now(), readFileSync("/x")];',
+  "mock-server/storage": 'import pg from "pg";\n\nexport const y = pg;',
   "agent/device": "export const at = new Date(5);",
 };
 
@@ -38,7 +41,7 @@ let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "upkeep-lint-"));
-  for (const file of ["biome.json", ".gitignore", "shared/system/door.grit"])
+  for (const file of ["biome.json", ".gitignore", "shared/system/door.grit", "mock-server/storage/drivers.grit"])
     cpSync(join(root, file), join(folder, file));
   const write = (path: string, code: string): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
