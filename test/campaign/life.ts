@@ -100,11 +100,9 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     weather: (request, number) => outageWeather(request, number) ?? weather(request, number),
     peer: (request) => {
       const answer = server.answer(request);
-      // With a disk that fails an update may end again and again before that can be written down.
-      if (
-        server.idlePolls > 0 &&
-        (!options.diskFails || server.idlePolls > IDLE_POLLS_MAX || !updateIn(machine.disk))
-      ) {
+      // A device that resumes a download asks as one that polls; with a disk that fails an update may end again and
+      // again before that can be written down.
+      if (server.idlePolls > 0 && (!updateIn(machine.disk) || server.idlePolls > IDLE_POLLS_MAX)) {
         atRest = true;
         machine.powerOff();
       }
