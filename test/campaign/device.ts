@@ -17,17 +17,6 @@ const RETRY_DELAY_MS = 60_000;
 const RETRIES = 12;
 const REBOOT_MS_MAX = 24 * 3600_000;
 
-const silent = (): void => undefined;
-export const SILENT: Logger = {
-  fatal: silent,
-  error: silent,
-  warning: silent,
-  info: silent,
-  debug: silent,
-  trace: silent,
-  with: () => SILENT,
-};
-
 export interface DeviceOptions {
   readonly logger: Logger;
   /** More than the default where many power cuts alone would count as a loop. */

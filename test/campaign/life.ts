@@ -11,7 +11,8 @@ import {
   VirtualTime,
   type Weather,
 } from "../../mock-server/scenarios/simulation/index.ts";
-import { type DeviceOptions, deviceProgram, SILENT } from "./device.ts";
+import { SILENT } from "../../mock-server/scenarios/world/silent.ts";
+import { type DeviceOptions, deviceProgram } from "./device.ts";
 import { bytesToFetchMax, updateIn, violationsOf } from "./invariants.ts";
 import { type ModuleWatch, moduleProgram } from "./modules.ts";
 import type { Person } from "./person.ts";

@@ -1,9 +1,8 @@
-import { isSystemError, type System } from "@upkeep/shared/system";
+import type { System } from "@upkeep/shared/system";
 import { plotStatuses } from "../../scenarios/fleet/simulated/plot.ts";
 import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simulated/simulation.ts";
-import { absolutePath } from "../../system/environment.ts";
 import { memoryBytes, processorMs } from "../../system/usage.ts";
-import { CommandError } from "../failure.ts";
+import { writeText } from "../writing.ts";
 import { openLiveText } from "./live-text.ts";
 import type { SimulatedSettings } from "./settings.ts";
 
@@ -40,7 +39,7 @@ export async function runSimulatedFleet(
     const seconds = (clock.monotonic() - begun) / 1000;
     if (plot !== undefined) {
       const title = `${plan.fleet.devices} devices, deployment in ${plan.phases.length} phase(s), seed ${plan.fleet.seed}`;
-      await write(files, plot, plotStatuses(result.samples, title));
+      await writeText(files, "plot", plot, plotStatuses(result.samples, title));
     }
     return {
       result,
@@ -51,19 +50,5 @@ export async function runSimulatedFleet(
     };
   } finally {
     live.clear();
-  }
-}
-
-async function write(files: System["files"], path: string, text: string): Promise<void> {
-  try {
-    const handle = await files.open(absolutePath(path), "write");
-    try {
-      await handle.write(Buffer.from(text));
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new CommandError(`--plot ${path}: cannot be written: ${error.message}`);
   }
 }

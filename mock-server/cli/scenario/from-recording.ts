@@ -1,7 +1,7 @@
-import { isSystemError, type System } from "@upkeep/shared/system";
+import type { System } from "@upkeep/shared/system";
 import type { Argv } from "yargs";
-import { absolutePath, standardOutput } from "../../system/environment.ts";
-import { CommandError } from "../failure.ts";
+import { standardOutput } from "../../system/environment.ts";
+import { writeText } from "../writing.ts";
 import { recordingIn } from "./recording-file.ts";
 
 const EPILOGUE = `The scenario has the recorded devices, what they were offered and when, downloads that broke, answers that were
@@ -36,21 +36,7 @@ export function addFromRecordingCommand(argv: Argv, system: System): Argv {
       // What we write is what we read.
       parseScenario(text, path);
       if (typeof args.output !== "string") standardOutput.write(text);
-      else await write(system, args.output, text);
+      else await writeText(system.files, "output", args.output, text);
     },
   );
-}
-
-async function write({ files }: System, path: string, text: string): Promise<void> {
-  try {
-    const handle = await files.open(absolutePath(path), "write");
-    try {
-      await handle.write(Buffer.from(text));
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new CommandError(`--output ${path}: cannot be written: ${error.message}`);
-  }
 }

@@ -1,8 +1,9 @@
-import { isSystemError, replaceFile, type System } from "@upkeep/shared/system";
+import type { System } from "@upkeep/shared/system";
 import type { Argv } from "yargs";
 import type { RunResult, Scenario } from "../../scenarios/index.ts";
-import { absolutePath, type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
+import { type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
 import { CommandError } from "../failure.ts";
+import { writeText } from "../writing.ts";
 import { artifactReader, type LoadedScenario, loadScenarios } from "./files.ts";
 import { REAL_OPTIONS, type RealFlags, realRunner } from "./real.ts";
 
@@ -88,8 +89,8 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   }
   if (flags.json) standardOutput.write(jsonText(results));
   else standardOutput.write(summaryText(results, standardOutput.isTerminal));
-  if (flags.junit !== undefined) await writeReport(system, "junit", flags.junit, junitText(results));
-  if (flags.html !== undefined) await writeReport(system, "html", flags.html, htmlText(results));
+  if (flags.junit !== undefined) await writeText(system.files, "junit", flags.junit, junitText(results));
+  if (flags.html !== undefined) await writeText(system.files, "html", flags.html, htmlText(results));
   if (results.some(({ passed }) => !passed)) setExitStatus(1);
 }
 
@@ -148,15 +149,6 @@ async function shrinkOne(system: System, { file, text }: LoadedScenario, failing
   standardOutput.write(
     `# the smallest part of ${file} that fails in the same way (${smaller.tries} runs)\n${smaller.text}`,
   );
-}
-
-async function writeReport(system: System, option: string, path: string, text: string): Promise<void> {
-  try {
-    await replaceFile(system.files, absolutePath(path), text, 0o644);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new CommandError(`--${option} ${path}: cannot be written: ${error.message}`);
-  }
 }
 
 /** Tells on a terminal which scenario is being run. */
