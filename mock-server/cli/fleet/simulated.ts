@@ -1,7 +1,9 @@
 import type { System } from "@upkeep/shared/system";
+import { ServerError } from "../../errors.ts";
 import { plotStatuses } from "../../scenarios/fleet/simulated/plot.ts";
 import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simulated/simulation.ts";
 import { memoryBytes, processorMs } from "../../system/usage.ts";
+import { CommandError } from "../failure.ts";
 import { writeText } from "../writing.ts";
 import { openLiveText } from "./live-text.ts";
 import type { SimulatedSettings } from "./settings.ts";
@@ -48,6 +50,10 @@ export async function runSimulatedFleet(
       memoryMegabytes: Math.round(mostBytes / 1e6),
       deviceDaysPerSecond: Math.round((plan.fleet.devices * plan.days) / seconds),
     };
+  } catch (error) {
+    // The deployment is the command line's: what the server says of it is about that.
+    if (error instanceof ServerError) throw new CommandError(`the simulated server refuses: ${error.message}`);
+    throw error;
   } finally {
     live.clear();
   }
