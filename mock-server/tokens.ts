@@ -40,7 +40,10 @@ export class TokenKey<Claims extends object> {
 
   issue(claims: Claims): string {
     const signed = `${this.#header}.${encode(JSON.stringify(claims))}`;
-    return `${signed}.${sign(null, Buffer.from(signed), this.#privateKey).toString("base64url")}`;
+    const token = `${signed}.${sign(null, Buffer.from(signed), this.#privateKey).toString("base64url")}`;
+    // Whoever gets one shows it next.
+    this.#remember(digestOf(token), claims);
+    return token;
   }
 
   /** The claims of a token that this key signed; `undefined` for anything else. */

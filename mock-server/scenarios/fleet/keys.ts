@@ -1,8 +1,7 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from "node:crypto";
 import type { DeviceKey } from "upkeep";
 
-/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8, and before a public one (RFC 8410). */
-const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
+/** What stands before the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
 /**
@@ -12,28 +11,24 @@ const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
  */
 export function seededKey(seed: string): DeviceKey {
   let known: string | undefined;
-  const secret = (): Buffer => createHash("sha256").update(`upkeep virtual device ${seed}`).digest();
-  /** The public half, in base64url. */
-  const half = (): string => {
-    known ??= publicHalf(secret());
-    return known;
-  };
-  /** From a JWK: OpenSSL takes ten times as long to find out what a DER structure is. */
   const privateKey = (): KeyObject => {
-    const key = { kty: "OKP", crv: "Ed25519", d: secret().toString("base64url"), x: half() };
+    const secret = hash("sha256", `upkeep virtual device ${seed}`, "buffer");
+    // From a JWK: OpenSSL takes ten times as long to find out what a DER structure is. `x` must be there, and is made anew.
+    const key = { kty: "OKP", crv: "Ed25519", d: secret.toString("base64url"), x: "" };
     return createPrivateKey({ key, format: "jwk" });
   };
   return {
     get publicPem() {
-      const base64 = Buffer.concat([SPKI_HEAD, Buffer.from(half(), "base64url")]).toString("base64");
+      known ??= publicHalf(privateKey());
+      const base64 = Buffer.concat([SPKI_HEAD, Buffer.from(known, "base64url")]).toString("base64");
       return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`;
     },
     sign: (data) => sign(null, data, privateKey()).toString("base64"),
   };
 }
 
-function publicHalf(secret: Buffer): string {
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, secret]), format: "der", type: "pkcs8" });
+/** In base64url. */
+function publicHalf(key: KeyObject): string {
   const { x } = createPublicKey(key).export({ format: "jwk" });
   if (x === undefined) throw new Error("an Ed25519 key has no x");
   return x;

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { isSignedBy, parsePublicKey } from "../../../mock-server/devices/public-key.ts";
 import { type KeyKind, TestDevice } from "../domain-fixture.ts";
@@ -25,6 +25,7 @@ describe.each(KINDS)("A key of kind %s", (kind) => {
     const { pem } = parsePublicKey(device.publicKey);
     expect(parsePublicKey(`\n${device.publicKey.replaceAll("\n", "\r\n")}\n`).pem).toBe(pem);
     expect(parsePublicKey(device.publicKey.trimEnd()).pem).toBe(pem);
+    expect(pem).toBe(createPublicKey(device.publicKey).export({ format: "pem", type: "spki" }));
   });
 });
 
