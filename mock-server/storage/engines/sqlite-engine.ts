@@ -6,6 +6,7 @@ import { databasePath, openSqlite, openSqliteReader } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
 import type { Engine, Work } from "./engine.ts";
 import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { MemoryEngine } from "./memory-engine.ts";
 import { Checkpoints } from "./sqlite-checkpoints.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
 import type { Pace, Workers } from "./workers.ts";
@@ -21,7 +22,7 @@ export async function openSqliteEngine(
     | { readonly directory: string; readonly files: Files; readonly workers?: Workers; readonly pace?: Pace }
     | { readonly memory: true },
 ): Promise<Engine> {
-  if ("memory" in location) return new MemoryEngine(new Writer(openSqlite(":memory:"), undefined));
+  if ("memory" in location) return new MemoryEngine();
   const path = databasePath(location.directory);
   const sqlite = openSqlite(path);
   let log: FileHandle | undefined;
@@ -43,11 +44,11 @@ export async function openSqliteEngine(
 class Writer implements GroupPort {
   readonly records: Kysely<Schema>;
   readonly #sqlite: Database;
-  readonly #log: FileHandle | undefined;
+  readonly #log: FileHandle;
   readonly #changes: () => number;
   #changesBefore = 0;
 
-  constructor(sqlite: Database, log: FileHandle | undefined) {
+  constructor(sqlite: Database, log: FileHandle) {
     this.#sqlite = sqlite;
     this.#log = log;
     this.records = recordsOver(new SqliteConnection(sqlite), SQLITE);
@@ -62,21 +63,12 @@ class Writer implements GroupPort {
   }
 
   async attempt<T>(work: Work<T>): Promise<T> {
-    return await this.#undoable(work, "release attempt");
-  }
-
-  /** Nothing of it stays. */
-  async look<T>(work: Work<T>): Promise<T> {
-    return await this.#undoable(work, "rollback to attempt; release attempt");
-  }
-
-  async #undoable<T>(work: Work<T>, ending: string): Promise<T> {
     // A full disk makes SQLite roll back by itself: a savepoint would begin a transaction of its own.
     if (!this.#sqlite.inTransaction) throw new Error(UNDONE);
     this.#sqlite.exec("savepoint attempt");
     try {
       const result = await work(this.records);
-      this.#sqlite.exec(ending);
+      this.#sqlite.exec("release attempt");
       return result;
     } catch (error) {
       if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback to attempt; release attempt");
@@ -94,7 +86,7 @@ class Writer implements GroupPort {
   }
 
   async sync(): Promise<void> {
-    if (this.changed > 0) await this.#log?.sync();
+    if (this.changed > 0) await this.#log.sync();
   }
 
   /** How many rows the last transaction has changed. */
@@ -103,7 +95,7 @@ class Writer implements GroupPort {
   }
 
   async close(): Promise<void> {
-    await this.#log?.close();
+    await this.#log.close();
     if (this.#sqlite.open) this.#sqlite.close();
   }
 }
@@ -229,51 +221,6 @@ class FileEngine implements Engine {
     this.#letGo();
     await this.#checkpoints?.close();
     this.#reader.close();
-    await this.#writer.close();
-  }
-}
-
-/** A database in memory has one connection: reads wait for their turn among the writes. */
-class MemoryEngine implements Engine {
-  readonly #writer: Writer;
-  readonly #writes: GroupedWrites;
-  readonly #reads = new WeakSet<Work<unknown>>();
-
-  constructor(writer: Writer) {
-    this.#writer = writer;
-    this.#writes = new GroupedWrites({
-      begin: () => writer.begin(),
-      attempt: (work) => (this.#reads.has(work) ? writer.look(work) : writer.attempt(work)),
-      commit: () => writer.commit(),
-      rollback: () => writer.rollback(),
-      sync: () => writer.sync(),
-    });
-  }
-
-  migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
-    return work(this.#writer.records, undefined);
-  }
-
-  write<T>(work: Work<T>): Promise<T> {
-    return this.#writes.run(work);
-  }
-
-  read<T>(work: Work<T>): Promise<T> {
-    const look: Work<T> = (db) => work(db);
-    this.#reads.add(look);
-    return this.#writes.run(look);
-  }
-
-  glance<T>(work: Work<T>): Promise<T> {
-    return this.read(work);
-  }
-
-  peek(): undefined {
-    return undefined;
-  }
-
-  async close(): Promise<void> {
-    await this.#writes.idle();
     await this.#writer.close();
   }
 }

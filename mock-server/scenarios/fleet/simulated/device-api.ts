@@ -82,7 +82,9 @@ export class DeviceApi implements Network {
     const { route, params } = this.#find(method, path);
     const raw = body === undefined ? EMPTY : Buffer.from(body);
     const token = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
-    const caller = route.access === "device" ? await this.#domain.authentication.verify(token) : undefined;
+    const { authentication } = this.#domain;
+    const caller =
+      route.access === "device" ? (authentication.verifyNow(token) ?? (await authentication.verify(token))) : undefined;
     const request = { id: "", method, url: target, headers, ip: "", startedMs: 0 } as ApiRequest;
     const json = jsonBody(route);
     const handle: Handle = route.handle as Handle;

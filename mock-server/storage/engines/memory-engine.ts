@@ -1,0 +1,87 @@
+import type { Database } from "better-sqlite3";
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+import { openSqlite } from "../sqlite.ts";
+import { recordsOver } from "./dialect.ts";
+import type { Engine, Work } from "./engine.ts";
+import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
+
+/** Records in memory: they have one connection, which everybody uses in turn, and are as durable as they will be. */
+export class MemoryEngine implements Engine {
+  readonly #sqlite: Database;
+  readonly #records: Kysely<Schema>;
+  readonly #begin: () => void;
+  readonly #commit: () => void;
+  readonly #rollback: () => void;
+  /** The last one who uses the connection or waits for it. */
+  #last: Promise<unknown> | undefined;
+
+  constructor() {
+    this.#sqlite = openSqlite(":memory:");
+    this.#records = recordsOver(new SqliteConnection(this.#sqlite), SQLITE);
+    const prepared = (sql: string): (() => void) => {
+      const statement = this.#sqlite.prepare(sql);
+      return () => statement.run();
+    };
+    this.#begin = prepared("begin");
+    this.#commit = prepared("commit");
+    this.#rollback = prepared("rollback");
+  }
+
+  migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
+    return work(this.#records, undefined);
+  }
+
+  write<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      this.#begin();
+      try {
+        const result = await work(this.#records);
+        this.#commit();
+        return result;
+      } finally {
+        if (this.#sqlite.inTransaction) this.#rollback();
+      }
+    });
+  }
+
+  /** Nothing of what it may have written stays. */
+  read<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      this.#begin();
+      try {
+        return await work(this.#records);
+      } finally {
+        this.#rollback();
+      }
+    });
+  }
+
+  glance<T>(work: Work<T>): Promise<T> {
+    return this.#inTurn(() => work(this.#records));
+  }
+
+  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined {
+    return this.#last === undefined ? { seen: look(this.#records) } : undefined;
+  }
+
+  #inTurn<T>(use: () => Promise<T>): Promise<T> {
+    const mine = this.#last === undefined ? use() : this.#last.then(use);
+    // The next one does not care how this one ends.
+    const over: Promise<void> = mine.then(
+      () => this.#isOver(over),
+      () => this.#isOver(over),
+    );
+    this.#last = over;
+    return mine;
+  }
+
+  #isOver(last: Promise<void>): void {
+    if (this.#last === last) this.#last = undefined;
+  }
+
+  async close(): Promise<void> {
+    while (this.#last !== undefined) await this.#last;
+    this.#sqlite.close();
+  }
+}
