@@ -1,5 +1,5 @@
 import type { PayloadFile } from "@upkeep/shared/artifact";
-import { type FifoWriter, isSystemError, type System } from "@upkeep/shared/system";
+import { type FifoWriter, isSystemError, LinkedController, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { interruptible, orAborted, pump } from "./flow.ts";
 import type { Program, ProgramEnd } from "./program.ts";
@@ -48,12 +48,13 @@ export async function streamFiles(
   program: Program,
   files: AsyncIterable<PayloadFile>,
 ): Promise<{ readonly end: ProgramEnd; readonly asked: boolean; readonly complete: boolean }> {
-  const gone = new AbortController();
+  const gone = new LinkedController(options.signal);
   const ended = program.ended.then((end) => {
     gone.abort(new ModuleGone());
+    gone.release();
     return end;
   });
-  const signal = AbortSignal.any([gone.signal, options.signal]);
+  const { signal } = gone;
   const next = `${options.tree}/stream-next`;
   let asked = false;
   let complete = false;

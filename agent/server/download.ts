@@ -1,6 +1,6 @@
 import type { ArtifactContent } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
-import type { HttpResponse, System } from "@upkeep/shared/system";
+import { type HttpResponse, LinkedController, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { ArtifactSource } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
@@ -74,7 +74,12 @@ export class Downloads {
    */
   async start(link: Link, signal?: AbortSignal, reachedBytes = 0): Promise<ArtifactSource> {
     const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, reachedBytes);
-    await download.begin();
+    try {
+      await download.begin();
+    } catch (error) {
+      await download.close();
+      throw error;
+    }
     return download;
   }
 }
@@ -85,8 +90,7 @@ class Download implements ArtifactSource {
   readonly #settings: DownloadSettings;
   readonly #log: Logger;
   #link: Link;
-  readonly #closing = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #closing: LinkedController;
   readonly #leapBytesMin: number;
   readonly #reachedBytes: number;
   /** Size of the next piece, before `#reachedBytes`. */
@@ -118,7 +122,7 @@ class Download implements ArtifactSource {
     this.#reachedBytes = reachedBytes;
     this.#leapBytesMin = settings.leapBytesMin ?? LEAP_BYTES_MIN;
     this.#pieceBytes = this.#leapBytesMin;
-    this.#signal = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    this.#closing = new LinkedController(signal);
   }
 
   get #sizeUntold(): boolean {
@@ -139,6 +143,7 @@ class Download implements ArtifactSource {
 
   async close(): Promise<void> {
     this.#closing.abort(new AgentError("download-closed", `${WHAT}: closed before its end`));
+    this.#closing.release();
     this.#connection?.answer.cancel();
   }
 
@@ -201,7 +206,7 @@ class Download implements ArtifactSource {
     const { clock, timers } = this.#system;
     const now = clock.monotonic();
     this.#busyUntil = Math.max(this.#busyUntil, now - SAVED_MS_MAX) + (bytes / bytesPerSecondMax) * 1000;
-    if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#signal);
+    if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#closing.signal);
   }
 
   /** Ask until the server sends from the byte that is missing on. */
@@ -231,7 +236,7 @@ class Download implements ArtifactSource {
         accept: "*/*",
         ...(object === undefined && end === undefined ? {} : resumeHeaders(object ?? UNKNOWN, this.#offset, end)),
       },
-      signal: this.#signal,
+      signal: this.#closing.signal,
       streams: true,
     };
     const answer = await this.#http.ask(question);
@@ -301,7 +306,7 @@ class Download implements ArtifactSource {
 
   /** Wait before the next try; or throw, if there is to be none. */
   async #pause(error: unknown): Promise<void> {
-    if (this.#signal.aborted) throw this.#signal.reason;
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
     if (!(error instanceof AgentError) || !error.retryable) throw error;
     this.#fruitless++;
     const { triesMax, pauseMsMax } = this.#settings;
@@ -319,6 +324,6 @@ class Download implements ArtifactSource {
         ? pauseBeforeResume(this.#fruitless - 1, pauseMsMax, fraction)
         : obeyed(error.retryAfterMs, fraction);
     this.#log.warning(`${error.message}; going on at byte ${this.#offset} in ${(pauseMs / 1000).toFixed(1)} s`);
-    await this.#system.timers.sleep(pauseMs, this.#signal);
+    await this.#system.timers.sleep(pauseMs, this.#closing.signal);
   }
 }

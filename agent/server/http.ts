@@ -4,6 +4,7 @@ import {
   type HttpRequest,
   type HttpResponse,
   isSystemError,
+  LinkedController,
   type System,
   type TlsOptions,
 } from "@upkeep/shared/system";
@@ -92,22 +93,18 @@ export class HttpClient {
    */
   #limited({ signal, what, url }: Question): { signal: AbortSignal; endLimit: () => void; end: () => void } {
     const { answerMsMax } = this.#settings;
-    const limit = new AbortController();
+    const limit = new LinkedController(signal);
     const timer = this.#system.timers.after(answerMsMax, () => {
       const host = URL.canParse(url) ? new URL(url).host : url;
       const message = `${what}: ${host}: the exchange was not over after ${answerMsMax / 1000} s`;
       limit.abort(new AgentError("connection-stalled", message, { retryable: true }));
     });
-    // Not AbortSignal.any: the caller's signal lives as long as the program, and what hangs on it must come off again.
-    const onAbort = (): void => limit.abort(signal?.reason);
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener("abort", onAbort, { once: true });
     return {
       signal: limit.signal,
       endLimit: () => timer.cancel(),
       end: () => {
         timer.cancel();
-        signal?.removeEventListener("abort", onAbort);
+        limit.release();
       },
     };
   }

@@ -1,4 +1,5 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
+import { LinkedController } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { asAgentError, type Run } from "./run.ts";
 import { send } from "./status.ts";
@@ -21,19 +22,21 @@ export async function unlessAborted<T>(
   const { abortCheckMs } = run.options.settings;
   const { deployment } = run.record;
   if (deployment === null || abortCheckMs === 0) return await act(run);
-  const abortion = new AbortController();
-  const over = new AbortController();
-  const watching = watch(run, deployment, status, AbortSignal.any([run.signal, over.signal]), () =>
+  const abortion = new LinkedController(run.signal);
+  const over = new LinkedController(run.signal);
+  const watching = watch(run, deployment, status, over.signal, () =>
     abortion.abort(new AgentError("aborted", "the server aborted the deployment")),
   );
   try {
-    return await act({ ...run, signal: AbortSignal.any([run.signal, abortion.signal]) });
+    return await act({ ...run, signal: abortion.signal });
   } catch (error) {
     if (abortion.signal.aborted && !run.signal.aborted) return undefined;
     throw error;
   } finally {
     over.abort();
     await watching;
+    over.release();
+    abortion.release();
   }
 }
 

@@ -6,6 +6,7 @@ import type {
   PayloadHeader,
 } from "@upkeep/shared/artifact";
 import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/compatibility";
+import { LinkedController } from "@upkeep/shared/system";
 import { deviceProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, interruptible } from "../modules/index.ts";
@@ -40,16 +41,17 @@ export type Opening = Pick<Run, "options" | "signal" | "logger">;
 export async function openFitting(opening: Opening, source: ArtifactSource): Promise<OpenedArtifact> {
   const { options, signal } = opening;
   let reading: ArtifactReading | undefined;
-  const closing = new AbortController();
+  const closing = new LinkedController(signal);
   const close = async (): Promise<void> => {
     // Whoever still waits for bytes waits no longer: closing would have to wait for them too.
     closing.abort(new AgentError("artifact-closed", "the artifact was closed while it was being read"));
+    closing.release();
     await reading?.close();
     await source.close();
   };
   try {
     const counted = new Counted(source, options.onProgress);
-    const content = interruptible(counted, AbortSignal.any([signal, closing.signal]));
+    const content = interruptible(counted, closing.signal);
     const whole: ArtifactContent = { [Symbol.asyncIterator]: () => content, ...counted.skipping };
     reading = await options.openArtifact(whole, { verifyKeys: options.settings.verifyKeys, augmented: true });
     const { header } = reading;

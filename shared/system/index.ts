@@ -17,6 +17,7 @@ export { collectBody, collectText } from "./bodies.ts";
 export { createDirectoryDurably, removeDurably, replaceFile } from "./durable.ts";
 export { isSystemError, SystemError } from "./errors.ts";
 export type { DirectoryEntry, FifoWriter, FileHandle, FileKind, FileStatus, Files, OpenMode } from "./files.ts";
+export { LinkedController } from "./linked.ts";
 export type { HttpBody, HttpHeaders, HttpMethod, HttpRequest, HttpResponse, Network, TlsOptions } from "./network.ts";
 export type { Power } from "./power.ts";
 export type { ProcessExit, Processes, ProcessSpec, RunningProcess, SignalName } from "./processes.ts";
