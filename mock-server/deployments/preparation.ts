@@ -15,8 +15,11 @@ import { planPhases } from "./phases.ts";
 
 /** Deployments to so many devices are created in one transaction. */
 const FEW = 1000;
-/** How long everybody else may have to wait for a transaction, in milliseconds. */
-const TRANSACTION_MS = 15;
+/**
+ * How long a batch may take, in milliseconds. Whoever asks for something in the middle of it waits for the rest of
+ * this one, for the one that has begun when the disk has it, and for the disk each time.
+ */
+const BATCH_MS = 5;
 const BATCH_MIN = 50;
 const BATCH_MAX = 5000;
 /** So many ids are written into one statement. */
@@ -156,7 +159,7 @@ export class Preparations {
       );
       digest.add(batch.ids);
       next = batch.next;
-      const wanted = Math.floor((size * TRANSACTION_MS) / Math.max(1, batch.tookMs));
+      const wanted = Math.floor((size * BATCH_MS) / Math.max(1, batch.tookMs));
       size = Math.min(Math.max(wanted, BATCH_MIN), source.kind === "listed" ? LISTED_MAX : BATCH_MAX, size * 2);
     }
     return digest.end(targetingOf(source).kind);

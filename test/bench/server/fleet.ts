@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { closeSync, fsyncSync, openSync } from "node:fs";
 import SqliteDatabase from "better-sqlite3";
 import { openDomain } from "../../../mock-server/domain.ts";
 import { databasePath } from "../../../mock-server/storage/sqlite.ts";
@@ -41,6 +42,7 @@ export async function makeFleet(directory: string, devices: number, sample: numb
   sqlite.pragma("wal_checkpoint(TRUNCATE)");
   const seed = sqlite.prepare<[], string>("select value from secrets where name = 'device-tokens'").pluck().get();
   sqlite.close();
+  settle(databasePath(directory));
   const key = new TokenKey(Buffer.from(seed ?? "", "base64").subarray(0, TOKEN_SEED_BYTES), {}, () => undefined);
   const now = Math.floor(system.clock.now() / 1000);
   const step = Math.max(1, Math.floor(ids.length / sample));
@@ -49,6 +51,16 @@ export async function makeFleet(directory: string, devices: number, sample: numb
     .slice(0, sample)
     .map(({ id, authSet }) => ({ id, token: key.issue(claims(id, authSet, now)) }));
   return { idle };
+}
+
+/**
+ * Wait until the disk has all of a file. Otherwise the system writes it while something else is measured, whose own
+ * few bytes wait behind a gigabyte that no server has written.
+ */
+function settle(path: string): void {
+  const file = openSync(path, "r+");
+  fsyncSync(file);
+  closeSync(file);
 }
 
 interface Row {

@@ -25,12 +25,15 @@ const REQUESTS: readonly (readonly [string, NewDeployment])[] = [
 /** A clock that says when a batch of targets is about to be written. */
 class BatchSystem extends TestSystem {
   batches = 0;
+  /** How long a batch takes, however small. */
+  batchMs = 0;
   atBatch: (batch: number) => void = () => undefined;
   override readonly clock = {
     now: () => this.nowMs,
     monotonic: () => {
       this.batches += 0.5;
-      if (Number.isInteger(this.batches - 0.5)) this.atBatch(this.batches + 0.5);
+      if (Number.isInteger(this.batches)) return this.nowMs + this.batchMs;
+      this.atBatch(this.batches + 0.5);
       return this.nowMs;
     },
   };
@@ -180,6 +183,14 @@ test.runIf(KIND === "postgres")(
     expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
   },
 );
+
+test("Batches that keep others waiting for long become smaller, down to a bound", async () => {
+  const one = await start();
+  one.system.batchMs = 10;
+  await one.deployments.create(ALL);
+  // 500, 250, 125, 62, and then 50 each.
+  expect(one.system.batches).toBe(4 + Math.ceil((MANY - 937) / 50));
+});
 
 test("What is created meanwhile is older, and who is decommissioned meanwhile is no target", async () => {
   const { deployments, deviceSide, storage, system } = await start();
