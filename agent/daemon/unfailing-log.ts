@@ -1,21 +1,53 @@
-import type { Logger } from "@upkeep/shared/logging";
-
-const LEVELS = ["fatal", "error", "warning", "info", "debug", "trace"] as const satisfies readonly (keyof Logger)[];
+import type { LogFields, Logger } from "@upkeep/shared/logging";
 
 /** `log`, of which no call ever throws: what goes on must not depend on whether it can be written down. */
 export function unfailing(log: Logger): Logger {
-  let unsaid = 0;
-  const guarded =
-    (level: (typeof LEVELS)[number]): Logger["info"] =>
-    (message, fields) => {
-      const before = unsaid === 0 ? "" : ` (${unsaid} messages before this one could not be written)`;
-      try {
-        log[level](`${message}${before}`, fields);
-        unsaid = 0;
-      } catch {
-        unsaid++;
-      }
-    };
-  const calls = Object.fromEntries(LEVELS.map((level) => [level, guarded(level)])) as Omit<Logger, "with">;
-  return { ...calls, with: (fields) => unfailing(log.with(fields)) };
+  return new UnfailingLog(log);
+}
+
+class UnfailingLog implements Logger {
+  readonly #log: Logger;
+  #unsaid = 0;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  fatal(message: string, fields?: LogFields): void {
+    this.#say("fatal", message, fields);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#say("error", message, fields);
+  }
+
+  warning(message: string, fields?: LogFields): void {
+    this.#say("warning", message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.#say("info", message, fields);
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    this.#say("debug", message, fields);
+  }
+
+  trace(message: string, fields?: LogFields): void {
+    this.#say("trace", message, fields);
+  }
+
+  with(fields: LogFields): Logger {
+    return new UnfailingLog(this.#log.with(fields));
+  }
+
+  #say(level: Exclude<keyof Logger, "with">, message: string, fields: LogFields | undefined): void {
+    const before = this.#unsaid === 0 ? "" : ` (${this.#unsaid} messages before this one could not be written)`;
+    try {
+      this.#log[level](`${message}${before}`, fields);
+      this.#unsaid = 0;
+    } catch {
+      this.#unsaid++;
+    }
+  }
 }

@@ -1,13 +1,23 @@
 import type { Logger } from "@upkeep/shared/logging";
-import type { DeviceProvides, InventoryAttribute } from "@upkeep/shared/protocol";
-import type { Clock, Processes, Timers } from "@upkeep/shared/system";
-import { SystemError } from "@upkeep/shared/system";
-import { Daemon, DeviceClient, Downloads, type HttpClient, Login, Notifier, Servers } from "upkeep";
+import type { DeploymentInstructions, DeviceProvides, InventoryAttribute } from "@upkeep/shared/protocol";
+import type { Clock, Timers } from "@upkeep/shared/system";
+import {
+  type Credentials,
+  Daemon,
+  type DaemonServer,
+  DeviceClient,
+  Downloads,
+  type HttpClient,
+  Login,
+  type Notifier,
+  Servers,
+} from "upkeep";
 import { Chance } from "../simulation/chance.ts";
 import { drawn, drawnName } from "./distributions.ts";
 import { LightEngine } from "./engine.ts";
 import type { DeviceActivity, FleetFigures } from "./figures.ts";
-import { seededKey } from "./keys.ts";
+import { SeededKey } from "./keys.ts";
+import { NO_PROCESSES } from "./no-processes.ts";
 import type { FleetPlan } from "./plan.ts";
 
 /** Defaults of the agent's configuration. */
@@ -15,18 +25,14 @@ const DOWNLOAD_TRIES_MAX = 10;
 const SERVER_AVOIDED_MS = 900_000;
 const LEAP_BYTES_MIN = 32 * 1024;
 
-/** A virtual device runs no programs and hears no signals. */
-const NO_PROCESSES: Processes = {
-  start: () => Promise.reject(new SystemError("ENOSYS", "a virtual device runs no programs")),
-  onSignal: () => () => undefined,
-};
-
 /** What all devices of a fleet share. */
 export interface FleetParts {
   readonly plan: FleetPlan;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly http: HttpClient;
+  /** Nobody listens to it. */
+  readonly notifier: Notifier;
   readonly figures: FleetFigures;
   readonly log: Logger;
 }
@@ -38,18 +44,45 @@ export function identityOf(seed: string, number: number): string {
 }
 
 /** The key with which it proves that. */
-export function keyOf(seed: string, number: number): ReturnType<typeof seededKey> {
-  return seededKey(`${seed}/${number}`);
+export function keyOf(seed: string, number: number): SeededKey {
+  return new SeededKey(`${seed}/${number}`);
 }
 
-/** One device: the agent's daemon and protocol client, over a light engine. */
-export class VirtualDevice {
+/** What a device says when it asks to be let in. */
+class VirtualCredentials implements Credentials {
+  readonly key: SeededKey;
+  readonly tenantToken: string;
+  readonly #seed: string;
+  readonly #number: number;
+
+  constructor({ seed, tenantToken }: FleetPlan, number: number) {
+    this.key = keyOf(seed, number);
+    this.tenantToken = tenantToken;
+    this.#seed = seed;
+    this.#number = number;
+  }
+
+  get tier(): string {
+    return "standard";
+  }
+
+  async readIdentity(): Promise<string> {
+    return identityOf(this.#seed, this.#number);
+  }
+}
+
+/**
+ * One device: the agent's daemon and protocol client, over a light engine. There are a hundred thousand of them: what
+ * each has for itself is little.
+ */
+export class VirtualDevice implements DaemonServer {
   readonly #daemon: Daemon;
+  readonly #client: DeviceClient;
   readonly #figures: FleetFigures;
   #activity: DeviceActivity = "outside";
 
   constructor(parts: FleetParts, number: number) {
-    const { plan, http, figures, log, clock, timers } = parts;
+    const { plan, http, figures, notifier, log, clock, timers } = parts;
     this.#figures = figures;
     const random = new Chance(`${plan.seed}/${number}`);
     const system = { clock, timers, random, processes: NO_PROCESSES };
@@ -62,37 +95,23 @@ export class VirtualDevice {
       leapBytesMin: LEAP_BYTES_MIN,
     };
     const downloads = new Downloads(system, http, downloadSettings, log);
-    const login = new Login(http, {
-      tenantToken: plan.tenantToken,
-      tier: "standard",
-      key: keyOf(plan.seed, number),
-      readIdentity: async () => identityOf(plan.seed, number),
-    });
+    const login = new Login(http, new VirtualCredentials(plan, number));
     const client = new DeviceClient(http, login, downloads, new Servers([plan.server], clock, SERVER_AVOIDED_MS));
+    this.#client = client;
     const moves = (to: DeviceActivity): void => this.#moves(to);
     const provides: DeviceProvides = { device_type: deviceType, artifact_name: plan.artifactName };
     const engine = new LightEngine({ system, client, plan, retries, figures, provides, moves });
     figures.moves("outside");
     this.#daemon = new Daemon({
       system,
-      server: {
-        poll: async (asked, signal) => {
-          const answer = await client.poll(asked, signal);
-          if (this.#activity === "outside") this.#moves("idle");
-          return answer;
-        },
-        sendInventory: (attributes, signal) => client.sendInventory(attributes, signal),
-        get hasInventory() {
-          return client.hasInventory;
-        },
-      },
+      server: this,
       engine,
       provides: async () => engine.provides,
       inventory: async () => inventoryOf(plan.seed, engine.provides, number),
       polls: { intervalMs: drawn(plan.pollMs, random), jitter: plan.jitter, backoff: retries },
       inventories: { intervalMs: drawn(plan.inventoryMs, random), jitter: plan.jitter, backoff: retries },
       firstDelayMs: plan.startMs * random.fraction(),
-      notifier: new Notifier(system, {}, log),
+      notifier,
       log,
     });
   }
@@ -104,6 +123,20 @@ export class VirtualDevice {
 
   stop(): void {
     this.#daemon.stop();
+  }
+
+  async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
+    const answer = await this.#client.poll(provides, signal);
+    if (this.#activity === "outside") this.#moves("idle");
+    return answer;
+  }
+
+  sendInventory(attributes: readonly InventoryAttribute[], signal?: AbortSignal): Promise<boolean> {
+    return this.#client.sendInventory(attributes, signal);
+  }
+
+  get hasInventory(): boolean {
+    return this.#client.hasInventory;
   }
 
   #moves(to: DeviceActivity): void {

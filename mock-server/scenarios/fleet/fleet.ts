@@ -1,7 +1,8 @@
 import type { System } from "@upkeep/shared/system";
-import { HttpClient } from "upkeep";
+import { HttpClient, Notifier } from "upkeep";
 import { VirtualDevice } from "./device.ts";
 import { FleetFigures, type FleetSnapshot } from "./figures.ts";
+import { NO_PROCESSES } from "./no-processes.ts";
 import { ObservedNetwork } from "./observed-network.ts";
 import type { FleetPlan } from "./plan.ts";
 import { troublesLog } from "./troubles-log.ts";
@@ -29,7 +30,9 @@ export class Fleet {
         version: "0.1.0 (virtual)",
       },
     );
-    const parts = { plan, clock, timers, http, figures: this.#figures, log: troublesLog(this.#figures) };
+    const log = troublesLog(this.#figures);
+    const notifier = new Notifier({ timers, processes: NO_PROCESSES }, {}, log);
+    const parts = { plan, clock, timers, http, notifier, figures: this.#figures, log };
     this.#devices = Array.from({ length: plan.devices }, (_, index) => new VirtualDevice(parts, index + 1));
   }
 

@@ -9,22 +9,30 @@ const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
  * it as well, so it is good for virtual devices alone. Between two log ins only the public half is kept: a handle
  * of OpenSSL takes some kilobytes, and ten thousand devices log in one after the other.
  */
-export function seededKey(seed: string): DeviceKey {
-  let known: string | undefined;
-  const privateKey = (): KeyObject => {
-    const secret = hash("sha256", `upkeep virtual device ${seed}`, "buffer");
-    // From a JWK: OpenSSL takes ten times as long to find out what a DER structure is. `x` must be there, and is made anew.
+export class SeededKey implements DeviceKey {
+  readonly #seed: string;
+  #known: string | undefined;
+
+  constructor(seed: string) {
+    this.#seed = seed;
+  }
+
+  get publicPem(): string {
+    this.#known ??= publicHalf(this.#privateKey());
+    const base64 = Buffer.concat([SPKI_HEAD, Buffer.from(this.#known, "base64url")]).toString("base64");
+    return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`;
+  }
+
+  sign(data: Uint8Array): string {
+    return sign(null, data, this.#privateKey()).toString("base64");
+  }
+
+  #privateKey(): KeyObject {
+    const secret = hash("sha256", `upkeep virtual device ${this.#seed}`, "buffer");
+    // From a JWK: OpenSSL takes ten times as long to find out what a DER structure is. It makes `x` anew, but wants one.
     const key = { kty: "OKP", crv: "Ed25519", d: secret.toString("base64url"), x: "" };
     return createPrivateKey({ key, format: "jwk" });
-  };
-  return {
-    get publicPem() {
-      known ??= publicHalf(privateKey());
-      const base64 = Buffer.concat([SPKI_HEAD, Buffer.from(known, "base64url")]).toString("base64");
-      return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`;
-    },
-    sign: (data) => sign(null, data, privateKey()).toString("base64"),
-  };
+  }
 }
 
 /** In base64url. */

@@ -9,7 +9,7 @@ import {
   type TlsOptions,
 } from "@upkeep/shared/system";
 import type { DeviceKey } from "upkeep";
-import { seededKey } from "../fleet/keys.ts";
+import { SeededKey } from "../fleet/keys.ts";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import { type Difference, firstDifference, shown } from "./difference.ts";
 import type { RecordedBytes, RecordedLine, Recording } from "./format.ts";
@@ -139,7 +139,7 @@ export class DeviceSide {
     if (known !== undefined) return known;
     const identity = this.#identityOf(name);
     const state = {
-      device: { name, identity, key: seededKey(`${this.#seed}/${name}`) },
+      device: { name, identity, key: new SeededKey(`${this.#seed}/${name}`) },
       token: undefined,
       accepted: false,
     };
