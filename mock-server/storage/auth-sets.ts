@@ -32,6 +32,29 @@ const STANDING = new Prepared<{ id: string }, AuthSetStanding>((db, value) =>
     .where("id", "=", value("id")),
 );
 
+const OF_DEVICE = new Prepared<{ deviceId: string }, AuthSetRecord>((db, value) =>
+  db.selectFrom("auth_sets").selectAll().where("device_id", "=", value("deviceId")).orderBy("created_ms").orderBy("id"),
+);
+
+const INSERT = new Prepared<AuthSetRecord, unknown>((db, value) =>
+  db.insertInto("auth_sets").values({
+    id: value("id"),
+    device_id: value("device_id"),
+    public_key: value("public_key"),
+    public_key_sha256: value("public_key_sha256"),
+    status: value("status"),
+    token_generation: value("token_generation"),
+    created_ms: value("created_ms"),
+  }),
+);
+
+const SET_STATUS = new Prepared<{ id: string; status: AuthStatus }, unknown>((db, value) =>
+  db
+    .updateTable("auth_sets")
+    .set((eb) => ({ status: value("status"), token_generation: eb("token_generation", "+", 1) }))
+    .where("id", "=", value("id")),
+);
+
 type AuthSetExpressions = ExpressionBuilder<Schema, "auth_sets">;
 
 function openTarget(eb: AuthSetExpressions) {
@@ -84,7 +107,9 @@ export class AuthSetRecords {
 
   /** In the order in which they came. */
   ofDevices(deviceIds: readonly string[]): Promise<AuthSetRecord[]> {
-    if (deviceIds.length === 0) return Promise.resolve([]);
+    const [deviceId, ...others] = deviceIds;
+    if (deviceId === undefined) return Promise.resolve([]);
+    if (others.length === 0) return OF_DEVICE.all(this.#db, { deviceId });
     return this.#db
       .selectFrom("auth_sets")
       .selectAll()
@@ -95,16 +120,12 @@ export class AuthSetRecords {
   }
 
   async insert(authSet: AuthSetRecord): Promise<void> {
-    await this.#db.insertInto("auth_sets").values(authSet).execute();
+    await INSERT.all(this.#db, authSet);
   }
 
   /** Set its status and make every token that was issued for it worthless. */
   async setStatus(id: string, status: AuthStatus): Promise<void> {
-    await this.#db
-      .updateTable("auth_sets")
-      .set((eb) => ({ status, token_generation: eb("token_generation", "+", 1) }))
-      .where("id", "=", id)
-      .execute();
+    await SET_STATUS.all(this.#db, { id, status });
   }
 
   /** Make every token that was issued for it worthless. */

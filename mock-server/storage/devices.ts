@@ -16,6 +16,38 @@ const DEVICE = new Prepared<{ id: string }, DeviceRecord>((db, value) =>
   db.selectFrom("devices").selectAll().where("id", "=", value("id")),
 );
 
+const BY_IDENTITY = new Prepared<{ identitySha256: string }, DeviceRecord>((db, value) =>
+  db.selectFrom("devices").selectAll().where("identity_sha256", "=", value("identitySha256")),
+);
+
+const INSERT = new Prepared<DeviceRecord, unknown>((db, value) =>
+  db.insertInto("devices").values({
+    id: value("id"),
+    identity_sha256: value("identity_sha256"),
+    identity_json: value("identity_json"),
+    status: value("status"),
+    created_ms: value("created_ms"),
+    updated_ms: value("updated_ms"),
+    check_in_ms: value("check_in_ms"),
+    group_name: value("group_name"),
+    tags_etag: value("tags_etag"),
+  }),
+);
+
+const SET_STATUS = new Prepared<{ id: string; status: DeviceStatus; nowMs: number }, unknown>((db, value) =>
+  db
+    .updateTable("devices")
+    .set({ status: value("status"), updated_ms: value("nowMs") })
+    .where("id", "=", value("id")),
+);
+
+const CHECK_IN = new Prepared<{ id: string; nowMs: number }, unknown>((db, value) =>
+  db
+    .updateTable("devices")
+    .set({ check_in_ms: value("nowMs") })
+    .where("id", "=", value("id")),
+);
+
 /** Devices that ever asked to be let in, or were announced. */
 export class DeviceRecords {
   readonly #db: Kysely<Schema>;
@@ -29,7 +61,7 @@ export class DeviceRecords {
   }
 
   findByIdentity(identitySha256: string): Promise<DeviceRecord | undefined> {
-    return this.#db.selectFrom("devices").selectAll().where("identity_sha256", "=", identitySha256).executeTakeFirst();
+    return BY_IDENTITY.first(this.#db, { identitySha256 });
   }
 
   /** Sorted by status, then id. No filter, no restriction. */
@@ -170,15 +202,15 @@ export class DeviceRecords {
   }
 
   async insert(device: DeviceRecord): Promise<void> {
-    await this.#db.insertInto("devices").values(device).execute();
+    await INSERT.all(this.#db, device);
   }
 
   async setStatus(id: string, status: DeviceStatus, nowMs: number): Promise<void> {
-    await this.#db.updateTable("devices").set({ status, updated_ms: nowMs }).where("id", "=", id).execute();
+    await SET_STATUS.all(this.#db, { id, status, nowMs });
   }
 
   async checkIn(id: string, nowMs: number): Promise<void> {
-    await this.#db.updateTable("devices").set({ check_in_ms: nowMs }).where("id", "=", id).execute();
+    await CHECK_IN.all(this.#db, { id, nowMs });
   }
 
   /** With its auth sets and its inventory. What it deployed stays. */

@@ -1,8 +1,74 @@
 import type { Kysely, Selectable } from "kysely";
 import { portions } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
 
 export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
+
+type Scope = AttributeRecord["scope"];
+
+const COUNT = new Prepared<{ deviceId: string; scope: Scope }, { readonly count: number }>((db, value) =>
+  db
+    .selectFrom("inventory_attributes")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("device_id", "=", value("deviceId"))
+    .where("scope", "=", value("scope")),
+);
+
+const CLEAR = new Prepared<{ deviceId: string; scope: Scope }, unknown>((db, value) =>
+  db.deleteFrom("inventory_attributes").where("device_id", "=", value("deviceId")).where("scope", "=", value("scope")),
+);
+
+type Values = Record<string, AttributeRecord[keyof AttributeRecord]>;
+
+const COLUMNS = ["device_id", "scope", "name", "value_json", "description", "updated_ms"] as const;
+/** So many at once are put by a statement that is kept: what devices tell is of the same length again and again. */
+const KEPT_MAX = 20;
+const puts = new Map<number, Prepared<Values, unknown>>();
+
+function insertion(db: Kysely<Schema>, attributes: readonly AttributeRecord[]) {
+  return db
+    .insertInto("inventory_attributes")
+    .values([...attributes])
+    .onConflict((conflict) =>
+      conflict.columns(["device_id", "scope", "name"]).doUpdateSet((eb) => ({
+        value_json: eb.ref("excluded.value_json"),
+        description: eb.ref("excluded.description"),
+        updated_ms: eb.ref("excluded.updated_ms"),
+      })),
+    );
+}
+
+function keptInsertion(count: number): Prepared<Values, unknown> {
+  const known = puts.get(count);
+  if (known !== undefined) return known;
+  const made = new Prepared<Values, unknown>((db, value) =>
+    insertion(
+      db,
+      Array.from(
+        { length: count },
+        (_, row) => Object.fromEntries(COLUMNS.map((column) => [column, value(`${column} ${row}`)])) as AttributeRecord,
+      ),
+    ),
+  );
+  puts.set(count, made);
+  return made;
+}
+
+function valuesOf(attributes: readonly AttributeRecord[]): Values {
+  const values: Values = {};
+  for (const [row, attribute] of attributes.entries()) {
+    for (const column of COLUMNS) values[`${column} ${row}`] = attribute[column];
+  }
+  return values;
+}
+
+/** One event for all attributes together. */
+const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
+  db
+    .insertInto("events")
+    .values({ kind: "inventory", action: "changed", subject: value("deviceId"), related: null, status: null }),
+);
 
 /** Attributes that devices told of themselves. */
 export class InventoryRecords {
@@ -28,7 +94,7 @@ export class InventoryRecords {
   async names(
     deviceLimit: number,
     limit: number,
-  ): Promise<{ readonly scope: AttributeRecord["scope"]; readonly name: string; readonly count: number }[]> {
+  ): Promise<{ readonly scope: Scope; readonly name: string; readonly count: number }[]> {
     const rows = await this.#db
       .selectFrom("inventory_attributes")
       .select((eb) => ["scope", "name", eb.fn.countAll<number>().as("count")])
@@ -46,45 +112,21 @@ export class InventoryRecords {
     return rows.map(({ scope, name, count }) => ({ scope, name, count: Number(count) }));
   }
 
-  async count(deviceId: string, scope: AttributeRecord["scope"]): Promise<number> {
-    const row = await this.#db
-      .selectFrom("inventory_attributes")
-      .select((eb) => eb.fn.countAll<number>().as("count"))
-      .where("device_id", "=", deviceId)
-      .where("scope", "=", scope)
-      .executeTakeFirstOrThrow();
-    return Number(row.count);
+  async count(deviceId: string, scope: Scope): Promise<number> {
+    return Number((await COUNT.first(this.#db, { deviceId, scope }))?.count ?? 0);
   }
 
   /** Add these, in place of those of the same name. */
   async put(attributes: readonly AttributeRecord[]): Promise<void> {
     for (const some of portions(attributes, 100)) {
-      await this.#db
-        .insertInto("inventory_attributes")
-        .values([...some])
-        .onConflict((conflict) =>
-          conflict.columns(["device_id", "scope", "name"]).doUpdateSet((eb) => ({
-            value_json: eb.ref("excluded.value_json"),
-            description: eb.ref("excluded.description"),
-            updated_ms: eb.ref("excluded.updated_ms"),
-          })),
-        )
-        .execute();
+      if (some.length > KEPT_MAX) await insertion(this.#db, some).execute();
+      else await keptInsertion(some.length).all(this.#db, valuesOf(some));
     }
-    for (const deviceId of new Set(attributes.map(({ device_id }) => device_id))) await this.#changed(deviceId);
+    for (const deviceId of new Set(attributes.map(({ device_id }) => device_id)))
+      await CHANGED.all(this.#db, { deviceId });
   }
 
-  /** One event for all attributes together. */
-  async #changed(deviceId: string): Promise<void> {
-    const event = { kind: "inventory", action: "changed", subject: deviceId, related: null, status: null } as const;
-    await this.#db.insertInto("events").values(event).execute();
-  }
-
-  async clear(deviceId: string, scope: AttributeRecord["scope"]): Promise<void> {
-    await this.#db
-      .deleteFrom("inventory_attributes")
-      .where("device_id", "=", deviceId)
-      .where("scope", "=", scope)
-      .execute();
+  async clear(deviceId: string, scope: Scope): Promise<void> {
+    await CLEAR.all(this.#db, { deviceId, scope });
   }
 }

@@ -1,11 +1,35 @@
 import type { Kysely, Selectable } from "kysely";
 import { portions } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { DeploymentPhaseTable, Schema } from "./schema.ts";
 
 export type PhaseRecord = Readonly<Selectable<DeploymentPhaseTable>>;
 
 /** What a device that ended says about the release, as the phase counts it. */
 export type PhaseOutcome = "succeeded" | "failed" | "excluded";
+
+const OF_ONE = new Prepared<{ deploymentId: string }, PhaseRecord>((db, value) =>
+  db.selectFrom("deployment_phases").selectAll().where("deployment_id", "=", value("deploymentId")).orderBy("number"),
+);
+
+type Counter = "device_count" | PhaseOutcome;
+type PhaseKey = { deploymentId: string; number: number };
+
+const counting = (counter: Counter): Prepared<PhaseKey, unknown> =>
+  new Prepared((db, value) =>
+    db
+      .updateTable("deployment_phases")
+      .set((eb) => ({ [counter]: eb(counter, "+", 1) }))
+      .where("deployment_id", "=", value("deploymentId"))
+      .where("number", "=", value("number")),
+  );
+
+const COUNT = {
+  device_count: counting("device_count"),
+  succeeded: counting("succeeded"),
+  failed: counting("failed"),
+  excluded: counting("excluded"),
+} as const satisfies Record<Counter, unknown>;
 
 /** Phases of deployments. */
 export class PhaseRecords {
@@ -17,7 +41,7 @@ export class PhaseRecords {
 
   /** In their order. */
   of(deploymentId: string): Promise<PhaseRecord[]> {
-    return this.ofAll([deploymentId]);
+    return OF_ONE.all(this.#db, { deploymentId });
   }
 
   /** Those of each deployment in their order. */
@@ -46,22 +70,12 @@ export class PhaseRecords {
 
   /** One more device was admitted in it. */
   async countDevice(deploymentId: string, number: number): Promise<void> {
-    await this.#db
-      .updateTable("deployment_phases")
-      .set((eb) => ({ device_count: eb("device_count", "+", 1) }))
-      .where("deployment_id", "=", deploymentId)
-      .where("number", "=", number)
-      .execute();
+    await COUNT.device_count.all(this.#db, { deploymentId, number });
   }
 
   /** One of its devices has ended. */
   async countOutcome(deploymentId: string, number: number, outcome: PhaseOutcome): Promise<void> {
-    await this.#db
-      .updateTable("deployment_phases")
-      .set((eb) => ({ [outcome]: eb(outcome, "+", 1) }))
-      .where("deployment_id", "=", deploymentId)
-      .where("number", "=", number)
-      .execute();
+    await COUNT[outcome].all(this.#db, { deploymentId, number });
   }
 
   /** What failed up to now is known, and no reason to pause again. */
