@@ -102,6 +102,7 @@ class Exhaustion {
   readonly #options: ExhaustiveOptions;
   /** For each world that was met: how many more cuts in a row it was given. */
   readonly #met = new Map<string, number>();
+  readonly #knownBoots = new Set<string>();
 
   constructor(path: CampaignPath, count: Count, options: ExhaustiveOptions) {
     this.#path = path;
@@ -113,22 +114,23 @@ class Exhaustion {
   async livesOf(world: World, line: readonly Cut[], answers: readonly string[]): Promise<void> {
     const { wrapStore, depth, enough } = this.#options;
     const every = new EveryCombination();
+    const watched = line.length < depth;
+    const boots = { identities: this.#knownBoots, skip: !watched };
     do {
       if (enough()) return;
       const cuts: Cut[] = [];
       let moment = "";
       const observer = watching((instant, place, life) => {
         // What comes before the first other answer was cut in the life before this one.
-        const wanted = line.length < depth && every.differs;
-        if (wanted) this.#count.instants++;
+        if (!every.differs) return;
+        this.#count.instants++;
         const before = moment;
         moment = momentOf(life);
-        if (wanted && moment !== before)
-          this.#cut(cuts, depth - line.length, instant, place, worldAfterCut(world, life));
+        if (moment !== before) this.#cut(cuts, depth - line.length, instant, place, worldAfterCut(world, life));
       });
       const { violations } = await live(
         { ...world, disk: line.length === 0 ? world.disk : afterPowerCut(world.disk, every) },
-        { observer, ...(wrapStore && { wrapStore }) },
+        { boots, ...(watched && { observer }), ...(wrapStore && { wrapStore }) },
       );
       if (line.length > 0) this.#count.cuts++;
       if (line.length > 1) this.#count.secondCuts++;

@@ -4,6 +4,7 @@ import {
   BOOT_LOADER_TOOLS,
   type CallObserver,
   Chance,
+  decidedFingerprint,
   NothingWillHappen,
   type Programs,
   SimulatedMachine,
@@ -27,6 +28,13 @@ const IDLE_POLLS_MAX = 20;
 const VISITS_MAX = 200;
 const RESTART_MS = 5000;
 
+/** Boots after which, as is known, the device comes to rest and all is well. */
+export interface KnownBoots {
+  readonly identities: Set<string>;
+  /** Whether a life ends where one of them begins: equal boots, equal lives. Whoever watches calls wants them all. */
+  readonly skip: boolean;
+}
+
 /** A life under way: what an observer may look at, and cut. */
 export interface Life {
   readonly moduleCalls: readonly string[];
@@ -43,6 +51,7 @@ export interface LifeOptions {
   readonly logger?: Logger;
   readonly wrapStore?: DeviceOptions["wrapStore"];
   readonly seed?: string;
+  readonly boots?: KnownBoots;
   /** Calls on the disk fail: what nobody could avoid then is no violation. */
   readonly diskFails?: boolean;
 }
@@ -75,6 +84,22 @@ function outage(world: World, { server, time }: Life): Weather {
   };
 }
 
+/**
+ * Everything on which the rest of a life depends when the machine is about to boot; `undefined` if that cannot be
+ * told: something is undecided on the disk, or somebody counts the time since an earlier boot.
+ */
+function bootIdentity(
+  world: World,
+  { machine, server, person, moduleCalls }: Life,
+  chance: Chance,
+): string | undefined {
+  if (machine.boots === 0 || world.path.unreachableMs !== undefined) return undefined;
+  const disk = decidedFingerprint(machine.disk);
+  return (
+    disk && `${disk} ${server.identity} ${person.identity} ${machine.wallMs} ${chance.state} ${moduleCalls.join()}`
+  );
+}
+
 /** Boot a device again and again until it has nothing left to do, and hold the result against the invariants. */
 export async function live(world: World, options: LifeOptions = {}): Promise<LifeEnd> {
   const time = new VirtualTime();
@@ -89,9 +114,10 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   const observer: { -readonly [K in keyof CallObserver]: CallObserver[K] } = {};
   let weather: Weather = () => undefined;
   let atRest = false;
+  const chance = new Chance(options.seed ?? "device");
   const machine: SimulatedMachine = new SimulatedMachine({
     time,
-    chance: new Chance(options.seed ?? "device"),
+    chance,
     disk: world.disk,
     wallClockMs: world.wallMs,
     chunkBytes: 2048,
@@ -129,7 +155,13 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     ...(options.wrapStore === undefined ? {} : { wrapStore: options.wrapStore }),
   });
   const violations: string[] = [];
+  const boots: string[] = [];
+  let known = false;
   while (!atRest && violations.length === 0) {
+    const boot = options.boots && bootIdentity(world, life, chance);
+    known = options.boots?.skip === true && boot !== undefined && options.boots.identities.has(boot);
+    if (known) break;
+    if (boot !== undefined) boots.push(boot);
     watch.last = undefined;
     const toFetchMax = options.weather ? undefined : bytesToFetchMax(world.prepared, machine.disk);
     server.servedBytes = 0;
@@ -160,5 +192,6 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   if (world.path.standalone === undefined && installs > server.offered.length)
     violations.push("the same deployment was installed twice");
   if (atRest) violations.push(...violationsOf(world.path, machine.disk, { server, person }, options.diskFails));
+  if (violations.length === 0) for (const boot of boots) options.boots?.identities.add(boot);
   return { violations, boots: machine.boots, moduleCalls: watch.calls };
 }

@@ -27,6 +27,11 @@ export class Chance implements Random {
     for (let round = 0; round < 12; round++) this.word();
   }
 
+  /** All that decides what will be drawn. */
+  get state(): string {
+    return `${this.#a} ${this.#b} ${this.#c} ${this.#counter}`;
+  }
+
   /** Another, independent series that the same seed decides: what one part draws does not move the others. */
   fork(label: string): Chance {
     return new Chance(`${this.seed}/${label}`);

@@ -17,10 +17,11 @@ export type { CallObserver, DoorCall } from "./calls.ts";
 export { Chance } from "./chance.ts";
 export { CronInstants } from "./cron.ts";
 export { Disk, type MountOptions } from "./disk/disk.ts";
-export { fingerprint } from "./disk/fingerprint.ts";
+export { decidedFingerprint, fingerprint } from "./disk/fingerprint.ts";
 export { type DiskNode, namedIn } from "./disk/nodes.ts";
 export {
   afterPowerCut,
+  afterShutdown,
   EVERY_WRITE_TORN,
   EVERY_WRITE_ZEROS,
   EVERYTHING_KEPT,

@@ -4,7 +4,7 @@ import type { CallObserver } from "./calls.ts";
 import type { Chance } from "./chance.ts";
 import { simulatedCron } from "./cron.ts";
 import type { Disk } from "./disk/disk.ts";
-import { afterPowerCut, EVERYTHING_LOST, type Survival } from "./disk/survival.ts";
+import { afterPowerCut, afterShutdown, EVERYTHING_LOST, type Survival } from "./disk/survival.ts";
 import { simulatedFiles } from "./files.ts";
 import { type Peer, SimulatedNetwork, type Weather } from "./network.ts";
 import type { CallDesk, SimulatedProcess } from "./process.ts";
@@ -219,11 +219,10 @@ export class SimulatedMachine {
 
   #goDown(how: Survival | "orderly", end: BootEnd): void {
     if (this.#table === undefined) return;
-    if (how === "orderly") this.#disk.syncAll();
     this.#table.freezeAll();
     this.#table = undefined;
     this.#rebooting = false;
-    this.#disk = afterPowerCut(this.#disk, how === "orderly" ? EVERYTHING_LOST : how);
+    this.#disk = how === "orderly" ? afterShutdown(this.#disk) : afterPowerCut(this.#disk, how);
     this.#note(() => end.kind);
     this.#finish(end);
   }

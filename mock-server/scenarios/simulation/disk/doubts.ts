@@ -20,10 +20,11 @@ export type DoubtfulChange =
 export class DoubtGroup {
   names: NameDoubt[] = [];
   readonly changes: DoubtfulChange[] = [];
-  readonly #survives: () => boolean;
+  /** Asked about each change when somebody looks. */
+  readonly survives: () => boolean;
 
   constructor(survives: () => boolean) {
-    this.#survives = survives;
+    this.survives = survives;
   }
 
   /** Take another group's names and changes in. */
@@ -37,7 +38,7 @@ export class DoubtGroup {
   settle(): void {
     const nodes = new Map(this.names.map((name) => [name, name.before]));
     for (const change of this.changes) {
-      if (!this.#survives()) continue;
+      if (!this.survives()) continue;
       const { kind, name, node } = change;
       if (kind === "add") nodes.set(name, node);
       else if (kind === "rename") nodes.set(change.to, node);

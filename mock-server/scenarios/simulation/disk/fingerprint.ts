@@ -27,6 +27,8 @@ const changesOf = (changes: readonly FileChange[]): string =>
 class Writer {
   readonly #parts: string[] = [];
   readonly #known = new Map<DiskNode | DoubtGroup, number>();
+  /** Whether anything was met that a power cut left undecided. */
+  inDoubt = false;
 
   get text(): string {
     return this.#parts.join("\n");
@@ -57,12 +59,14 @@ class Writer {
   #file(file: FileNode): void {
     const { doubt, kind, modifiedMs } = file;
     if (doubt === undefined) this.#parts.push(`${kind} ${file.mode} ${modifiedMs}`, contentOf(file.content));
-    else
+    else {
+      this.inDoubt = true;
       this.#parts.push(
         `${kind} ${doubt.durableMode} ${doubt.mode} ${modifiedMs}`,
         contentOf(doubt.content),
         changesOf(doubt.changes),
       );
+    }
   }
 
   #entry(entry: Entry): void {
@@ -76,6 +80,7 @@ class Writer {
       else this.node(node);
       return;
     }
+    this.inDoubt = true;
     const { group } = entry;
     const numbers = new Map(group.names.map((name, index) => [name, index]));
     this.#parts.push(`doubt ${numbers.get(entry)}`);
@@ -99,4 +104,11 @@ export function fingerprint(disk: Disk): string {
   const writer = new Writer();
   writer.node(disk.root);
   return sha256(writer.text);
+}
+
+/** The {@link fingerprint} of a disk on which nothing is undecided; `undefined` if anything is. */
+export function decidedFingerprint(disk: Disk): string | undefined {
+  const writer = new Writer();
+  writer.node(disk.root);
+  return writer.inDoubt ? undefined : sha256(writer.text);
 }

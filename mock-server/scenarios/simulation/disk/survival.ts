@@ -116,8 +116,15 @@ function survivingContent({ content: durable, changes }: FileDoubt, survival: Su
  * instant can be cut in many ways. What `survival` decides later is decided on the new disk alone.
  */
 export function afterPowerCut(disk: Disk, survival: Survival): Disk {
-  const mounts = new Map(disk.mounts.map((mount) => [mount, { ...mount }]));
-  const { root, doubtAt, entryCopy, directoryCopy } = copied(disk, mounts, survival);
+  const mounts = mountCopies(disk);
+  const { root, entryCopy, directoryCopy } = copied(disk, mounts, survival);
+  const doubtAt = ({ entries }: DirectoryNode, name: string): NameDoubt => {
+    const entry = entries.get(name);
+    if (entry?.kind === "doubt") return entry;
+    const doubt = new NameDoubt(entry, new DoubtGroup(() => survival.name()));
+    entries.set(name, doubt);
+    return doubt;
+  };
   for (const change of disk.nameChanges) {
     if (change.directory.mount.volatile) continue;
     const name = doubtAt(directoryCopy(change.directory), change.name);
@@ -134,22 +141,41 @@ export function afterPowerCut(disk: Disk, survival: Survival): Disk {
   return Disk.holding(root, [...mounts.values()], disk.now);
 }
 
-/** A copy of what is durable, files that have changed and names in doubt being in doubt. */
-function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival: Survival) {
+/**
+ * The disk as the next boot finds it after an orderly end: all of it is synced. What an earlier power cut left
+ * undecided stays so, and is decided by whom it was to be decided by.
+ */
+export function afterShutdown(disk: Disk): Disk {
+  disk.syncAll();
+  const mounts = mountCopies(disk);
+  return Disk.holding(copied(disk, mounts).root, [...mounts.values()], disk.now);
+}
+
+function mountCopies(disk: Disk): ReadonlyMap<Mount, Mount> {
+  return new Map(disk.mounts.map((mount) => [mount, { ...mount }]));
+}
+
+/**
+ * A copy of what is durable, files that have changed and names in doubt being in doubt.
+ * @param survival Decides about all of them, whoever was to do so before.
+ */
+function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival?: Survival) {
   const nodes = new Map<DiskNode, DiskNode>();
   const doubts = new Map<NameDoubt, NameDoubt>();
   const mountOf = (node: DiskNode) => mounts.get(node.mount) ?? node.mount;
-  const survives = (): boolean => survival.name();
-  const settle = (doubt: FileDoubt) => ({
-    content: survivingContent(doubt, survival),
-    mode: doubt.mode !== doubt.durableMode && survival.mode() ? doubt.mode : doubt.durableMode,
-  });
+  const settle =
+    survival &&
+    ((doubt: FileDoubt) => ({
+      content: survivingContent(doubt, survival),
+      mode: doubt.mode !== doubt.durableMode && survival.mode() ? doubt.mode : doubt.durableMode,
+    }));
 
   const copyFile = (file: FileNode): FileNode => {
     const { doubt, modifiedMs, kind } = file;
-    if (doubt !== undefined) return new FileNode(mountOf(file), 0, modifiedMs, kind, { ...doubt, settle });
+    if (doubt !== undefined)
+      return new FileNode(mountOf(file), 0, modifiedMs, kind, { ...doubt, settle: settle ?? doubt.settle });
     const { mode, durableMode, durable, changes } = file;
-    if (changes.length > 0 || mode !== durableMode)
+    if (settle !== undefined && (changes.length > 0 || mode !== durableMode))
       return new FileNode(mountOf(file), 0, modifiedMs, kind, { content: durable, changes, mode, durableMode, settle });
     const copy = newFile(mountOf(file), mode, modifiedMs, kind);
     copy.content = durable;
@@ -169,8 +195,8 @@ function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival: Surviva
     return copy;
   };
   const copyOfName = (name: NameDoubt): NameDoubt => doubts.get(name) as NameDoubt;
-  const copyGroup = ({ names, changes }: DoubtGroup): void => {
-    const group = new DoubtGroup(survives);
+  const copyGroup = ({ names, changes, survives }: DoubtGroup): void => {
+    const group = new DoubtGroup(survival === undefined ? survives : () => survival.name());
     // First all of them: what one names may contain another.
     for (const name of names) doubts.set(name, new NameDoubt(undefined, group));
     for (const name of names) copyOfName(name).before = name.before && copyOf(name.before);
@@ -202,13 +228,6 @@ function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival: Surviva
     nodes.set(node, copy);
     return copy;
   };
-  const doubtAt = ({ entries }: DirectoryNode, name: string): NameDoubt => {
-    const entry = entries.get(name);
-    if (entry?.kind === "doubt") return entry;
-    const doubt = new NameDoubt(entry, new DoubtGroup(survives));
-    entries.set(name, doubt);
-    return doubt;
-  };
   const directoryCopy = (directory: DirectoryNode): DirectoryNode => copyOf(directory) as DirectoryNode;
-  return { root: directoryCopy(disk.root), doubtAt, entryCopy, directoryCopy };
+  return { root: directoryCopy(disk.root), entryCopy, directoryCopy };
 }

@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   afterPowerCut,
+  afterShutdown,
   Chance,
   Disk,
+  decidedFingerprint,
   EVERY_WRITE_TORN,
   EVERY_WRITE_ZEROS,
   EVERYTHING_KEPT,
@@ -329,6 +331,22 @@ test("an orderly end decides for ever what it kept", () => {
   put(disk, "/a", "bytes");
   disk.syncAll();
   expect(contentOf(afterPowerCut(afterPowerCut(disk, UNDECIDED), EVERYTHING_LOST), "/a")).toBe("bytes");
+});
+
+test("what a power cut left undecided is decided by it still after an orderly end", () => {
+  const disk = Disk.blank();
+  put(disk, "/a", "bytes", { synced: false, named: true });
+  put(disk, "/b", "bytes");
+  for (const [survival, a, b] of [
+    [EVERYTHING_LOST, "", undefined],
+    [EVERYTHING_KEPT, "bytes", "bytes"],
+  ] as const) {
+    const ended = afterPowerCut(disk, survival);
+    expect(decidedFingerprint(ended)).toBeUndefined();
+    const booted = afterShutdown(ended);
+    expect([contentOf(booted, "/a"), contentOf(booted, "/b")]).toEqual([a, b]);
+    expect(decidedFingerprint(booted)).toBe(fingerprint(booted));
+  }
 });
 
 test("what was appended survives in order: nothing after what was lost or torn", () => {
