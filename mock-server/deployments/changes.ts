@@ -1,7 +1,7 @@
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { DeviceDeploymentRecord, Records } from "../storage/index.ts";
+import { dismissWaiting } from "./following.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
-import { dismissWaiting } from "./membership.ts";
 import { countOutcome } from "./outcomes.ts";
 
 /**
@@ -71,5 +71,5 @@ export async function refreshDeployment(
   const status = deploymentStatus(deployment, statistics, options.begun ?? false);
   if (status === deployment.status) return;
   await records.deployments.setStatus(deploymentId, status, status === "finished" ? nowMs : null);
-  if (status === "finished" && deployment.dynamic === 1) await dismissWaiting(records, deploymentId);
+  if (status === "finished" && deployment.dynamic === 1) await dismissWaiting(records, deployment);
 }

@@ -15,7 +15,8 @@ import type {
 import { createDeployment, type Sources } from "./creation.ts";
 import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
 import { abortDevice } from "./ending.ts";
-import { dismissWaiting, type Membership } from "./membership.ts";
+import { abortDeployment, dismissWaiting, Following, settle } from "./following.ts";
+import type { Membership } from "./membership.ts";
 import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
 import { Preparations } from "./preparation.ts";
 import { failSilent, SILENT_BATCH } from "./silence.ts";
@@ -34,11 +35,13 @@ export class Deployments {
   readonly #storage: Storage;
   readonly #system: Sources;
   readonly #preparations: Preparations;
+  readonly #following: Following;
 
   constructor(storage: Storage, system: Sources) {
     this.#storage = storage;
     this.#system = system;
     this.#preparations = new Preparations(storage, system);
+    this.#following = new Following(storage, system.clock);
   }
 
   /** To be called at the start of the only process that there is: nobody goes on with what another has begun. */
@@ -46,9 +49,14 @@ export class Deployments {
     return this.#preparations.abandonAll();
   }
 
-  /** Remove what is left of creations that were cut short. To be called now and then. @returns How many there were. */
-  removeAbandoned(): Promise<number> {
-    return this.#preparations.removeAbandoned();
+  /**
+   * Remove what is left of creations that were cut short, and write down what is left of ends that were. To be called
+   * now and then.
+   * @returns How many creations there were.
+   */
+  async removeAbandoned(): Promise<number> {
+    await this.#following.followAll();
+    return await this.#preparations.removeAbandoned();
   }
 
   /**
@@ -149,17 +157,16 @@ export class Deployments {
   }
 
   /**
-   * End it: whatever a device has not finished is `aborted`, and its next report is refused.
+   * End it: whatever a device has not finished is `aborted`, and its next report is refused. That is so for all
+   * devices at once; when this resolves, it is also written down for each of them.
    * @throws ServerError (unprocessable) if it is finished, or was never there.
    */
-  abort(id: string): Promise<void> {
-    return this.#storage.transaction(async (records) => {
+  async abort(id: string): Promise<void> {
+    await this.#storage.transaction(async (records) => {
       await unfinished(records, id);
-      const now = this.#system.clock.now();
-      await records.deviceDeployments.finishAllOpen(id, "aborted", now);
-      await records.counters.recount(id);
-      await records.deployments.setStatus(id, "finished", now);
+      await abortDeployment(records, id, this.#system.clock.now());
     });
+    await this.#following.follow(id);
   }
 
   /**
@@ -167,14 +174,15 @@ export class Deployments {
    * @throws ServerError (unprocessable) if it is finished, was never there, or has a list of devices and
    *   finishes by itself.
    */
-  finish(id: string): Promise<void> {
-    return this.#storage.transaction(async (records) => {
-      const { dynamic } = await unfinished(records, id);
-      if (dynamic === 0)
+  async finish(id: string): Promise<void> {
+    await this.#storage.transaction(async (records) => {
+      const deployment = await unfinished(records, id);
+      if (deployment.dynamic === 0)
         throw unprocessable("Only a deployment to a filter is finished by hand; this one can be aborted");
       await records.deployments.setStatus(id, "finished", this.#system.clock.now());
-      await dismissWaiting(records, id);
+      await dismissWaiting(records, deployment);
     });
+    await this.#following.follow(id);
   }
 
   /**
@@ -271,9 +279,10 @@ export class Deployments {
 
   /** Delete what the device has finished from its history. None of it is offered again. */
   deleteHistory(deviceId: string): Promise<void> {
-    return this.#storage.transaction(({ deviceDeployments }) =>
-      deviceDeployments.hideFinished(deviceId, this.#system.clock.now()),
-    );
+    return this.#storage.transaction(async (records) => {
+      await settle(records, deviceId);
+      await records.deviceDeployments.hideFinished(deviceId, this.#system.clock.now());
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records,
 import { changeStatus, tryAgain } from "./changes.ts";
 import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
 import type { Configuration } from "./configurations.ts";
+import { settle } from "./following.ts";
 import { verdictOnAttempt } from "./lifecycle.ts";
 import { deploymentOf, isTargeted, selectDeployment } from "./selection.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
@@ -44,6 +45,7 @@ export class DeviceSide {
     if (!(await this.#storage.read((records) => isTargeted(records, deviceId)))) return undefined;
     const selection = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
+      await settle(records, deviceId);
       await records.deviceDeployments.hear(deviceId, now);
       return selectDeployment(records, deviceId, provides, now);
     });
@@ -64,6 +66,7 @@ export class DeviceSide {
    */
   report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
+      await settle(records, deviceId);
       const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
       const now = this.#clock.now();
       await records.deviceDeployments.hear(deviceId, now);
@@ -89,8 +92,12 @@ export class DeviceSide {
   controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
     return this.#storage.read(async (records) => {
       const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
-      if (deviceDeployment.status === "aborted") throw conflict("Deployment aborted");
-      return controlMapOf(await deploymentOf(records, deviceDeployment));
+      const deployment = await deploymentOf(records, deviceDeployment);
+      const isOpen = deviceDeployment.finished_ms === null;
+      if (deviceDeployment.status === "aborted" || (isOpen && deployment.ending === "abort")) {
+        throw conflict("Deployment aborted");
+      }
+      return controlMapOf(deployment);
     });
   }
 

@@ -77,13 +77,6 @@ export async function leave(records: Records, row: DeviceDeploymentRecord): Prom
   await records.deployments.countTargets(row.deployment_id, { targets: -1, asked: row.created_ms === null ? 0 : -1 });
 }
 
-/** As {@link leave}, for all who were not admitted when the deployment is finished. */
-export async function dismissWaiting(records: Records, deploymentId: string): Promise<void> {
-  const { open, begun } = await records.deviceDeployments.removeNotAdmitted(deploymentId);
-  await records.counters.add(deploymentId, "pending", -open);
-  await records.deployments.countTargets(deploymentId, { targets: -open, asked: -begun });
-}
-
 function hasRoom({ max_devices, admitted_count }: DeploymentRecord): boolean {
   return max_devices === null || admitted_count < max_devices;
 }

@@ -1,5 +1,6 @@
 import { conflict, invalid } from "../errors.ts";
 import type { DeviceNarrowing, Records, Storage } from "../storage/index.ts";
+import { BatchSize, FEW } from "./batches.ts";
 import {
   checkRelease,
   checkUnlike,
@@ -13,15 +14,6 @@ import {
 import type { NewDeployment } from "./new-deployment.ts";
 import { planPhases } from "./phases.ts";
 
-/** Deployments to so many devices are created in one transaction. */
-const FEW = 1000;
-/**
- * How long a batch may take, in milliseconds. Whoever asks for something in the middle of it waits for the rest of
- * this one, for the one that has begun when the disk has it, and for the disk each time.
- */
-const BATCH_MS = 5;
-const BATCH_MIN = 50;
-const BATCH_MAX = 5000;
 /** So many ids are written into one statement. */
 const LISTED_MAX = 500;
 /** A process that has not gone on for so long is dead. */
@@ -40,7 +32,6 @@ interface Batch {
   readonly next: string | undefined;
   /** The targets, where it matters who they are. */
   readonly ids: readonly string[];
-  readonly tookMs: number;
 }
 
 /**
@@ -150,17 +141,15 @@ export class Preparations {
     source: Source,
   ): Promise<string> {
     const digest = parametersDigest(request);
-    let size = LISTED_MAX;
+    const size = new BatchSize(this.#system.clock, source.kind === "listed" ? LISTED_MAX : undefined);
     let next: string | undefined = "";
     while (next !== undefined) {
       const after: string = next;
       const batch = await this.#storage.transaction((records) =>
-        this.#writeBatch(records, deployment, source, after, size),
+        size.timed(() => this.#writeBatch(records, deployment, source, after, size.next)),
       );
       digest.add(batch.ids);
       next = batch.next;
-      const wanted = Math.floor((size * BATCH_MS) / Math.max(1, batch.tookMs));
-      size = Math.min(Math.max(wanted, BATCH_MIN), source.kind === "listed" ? LISTED_MAX : BATCH_MAX, size * 2);
     }
     return digest.end(targetingOf(source).kind);
   }
@@ -172,14 +161,13 @@ export class Preparations {
     after: string,
     size: number,
   ): Promise<Batch> {
-    const { clock } = this.#system;
-    const startMs = clock.monotonic();
     const batch =
       source.kind === "listed"
         ? await writeListed(records, deployment, source.ids, after, size)
         : await writeAccepted(records, deployment, source.group, after, size);
-    await records.deployments.prolongPreparation(deployment.id, batch.count, clock.now() + LEASE_MS);
-    return { next: batch.next, ids: batch.ids, tookMs: clock.monotonic() - startMs };
+    const untilMs = this.#system.clock.now() + LEASE_MS;
+    await records.deployments.prolongPreparation(deployment.id, batch.count, untilMs);
+    return { next: batch.next, ids: batch.ids };
   }
 
   async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {

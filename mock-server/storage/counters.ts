@@ -87,19 +87,17 @@ export class CounterRecords {
     if (from !== to) await MOVE.all(this.#db, { deployment_id: deploymentId, from, to });
   }
 
-  /** Count the device deployments anew, after many of them changed at once. */
-  async recount(deploymentId: string): Promise<void> {
-    await this.#db.deleteFrom("deployment_counters").where("deployment_id", "=", deploymentId).execute();
-    await this.#db
-      .insertInto("deployment_counters")
-      .columns(["deployment_id", "status", "count"])
-      .expression((eb) =>
-        eb
-          .selectFrom("device_deployments")
-          .select((row) => ["deployment_id", "status", row.fn.countAll<number>().as("count")])
-          .where("deployment_id", "=", deploymentId)
-          .groupBy(["deployment_id", "status"]),
-      )
-      .execute();
+  /** All that have one of these statuses get another. @returns How many there are. */
+  async moveAll(
+    deploymentId: string,
+    from: readonly DeviceDeploymentStatus[],
+    to: DeviceDeploymentStatus,
+  ): Promise<number> {
+    const statistics = await this.of(deploymentId);
+    const moved = from.filter((status) => statistics[status] !== 0);
+    for (const status of moved) await this.add(deploymentId, status, -statistics[status]);
+    const count = moved.reduce((sum, status) => sum + statistics[status], 0);
+    if (count !== 0) await this.add(deploymentId, to, count);
+    return count;
   }
 }

@@ -4,7 +4,7 @@ export type { AuthSetRecord, AuthSetStanding } from "./auth-sets.ts";
 export type { ConfigurationRecord } from "./configurations.ts";
 export type { Statistics } from "./counters.ts";
 export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
-export type { DeviceDeploymentRecord, ListedDeviceDeployment } from "./device-deployments.ts";
+export { type DeviceDeploymentRecord, type ListedDeviceDeployment, OPEN_STATUSES } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export type { Assistant, Workers } from "./engines/workers.ts";
 export type { EventRecord } from "./events.ts";

@@ -233,7 +233,14 @@ export interface DeploymentTable {
    * has not come: nobody sees it, and it is as if it were not there. 0: nobody goes on with it, and it is removed.
    */
   preparing_until_ms: number | null;
+  /**
+   * It is finished, and what follows from that for many devices is not written down for all of them yet: `abort`, what
+   * is open ends as aborted; `dismiss`, what was not admitted is removed. `null`: nothing is left to do.
+   */
+  ending: Ending | null;
 }
+
+export type Ending = "abort" | "dismiss";
 
 export type DeploymentKind = "software" | "configuration";
 

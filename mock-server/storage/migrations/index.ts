@@ -5,6 +5,7 @@ import { fleet } from "./0003-fleet.ts";
 import { people } from "./0004-people.ts";
 import { events } from "./0005-events.ts";
 import { preparing } from "./0006-preparing.ts";
+import { ending } from "./0008-ending.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -13,6 +14,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0004-people": people,
   "0005-events": events,
   "0006-preparing": preparing,
+  "0008-ending": ending,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

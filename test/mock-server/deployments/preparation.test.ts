@@ -1,19 +1,11 @@
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decommissionDevice } from "../../../mock-server/deployments/ending.ts";
-import { Deployments, DeviceSide, type NewDeployment } from "../../../mock-server/deployments/index.ts";
-import { Storage, type StorageLocation } from "../../../mock-server/storage/index.ts";
-import { artifact, PROVIDES, TestSystem } from "../domain-fixture.ts";
-import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";
-import { deviceRecord } from "../storage/device-record.ts";
+import type { NewDeployment } from "../../../mock-server/deployments/index.ts";
+import { PROVIDES } from "../domain-fixture.ts";
+import { GROUP, ids, KIND, MANY, type Started, start } from "./many-devices.ts";
 
-/** Three transactions write so many targets down, or more. */
-const MANY = 1700;
 const LEASE_MS = 30_000;
-const GROUP = "large";
-/** Each has its records in a place of its own, which outlives a server. */
-const KIND = RECORDS_KIND === "memory" ? "file" : RECORDS_KIND;
 
-const ids = Array.from({ length: MANY }, (_, number) => `device-${String(number).padStart(5, "0")}`);
 const [FIRST = "", SECOND = ""] = ids;
 const ALL: NewDeployment = { name: "to all", artifactName: "release-1", allDevices: true };
 const REQUESTS: readonly (readonly [string, NewDeployment])[] = [
@@ -21,63 +13,6 @@ const REQUESTS: readonly (readonly [string, NewDeployment])[] = [
   ["a group", { name: "to a group", artifactName: "release-1", group: GROUP }],
   ["a list", { name: "to a list", artifactName: "release-1", devices: [...ids].reverse() }],
 ];
-
-/** A clock that says when a batch of targets is about to be written. */
-class BatchSystem extends TestSystem {
-  batches = 0;
-  /** How long a batch takes, however small. */
-  batchMs = 0;
-  atBatch: (batch: number) => void = () => undefined;
-  override readonly clock = {
-    now: () => this.nowMs,
-    monotonic: () => {
-      this.batches += 0.5;
-      if (Number.isInteger(this.batches)) return this.nowMs + this.batchMs;
-      this.atBatch(this.batches + 0.5);
-      return this.nowMs;
-    },
-  };
-}
-
-interface Started {
-  readonly storage: Storage;
-  readonly system: BatchSystem;
-  readonly deployments: Deployments;
-  readonly deviceSide: DeviceSide;
-  /** As after the death of this process. */
-  again(): Promise<Started>;
-}
-
-let opened = 0;
-
-async function open(location: StorageLocation): Promise<Started> {
-  const system = new BatchSystem();
-  opened += 1;
-  // Processes that share records do not share their chance.
-  for (let drawn = 0; drawn < opened * 20; drawn += 1) system.random.uuid();
-  const storage = await Storage.open(location, system.files);
-  onTestFinished(() => storage.close());
-  return {
-    storage,
-    system,
-    deployments: new Deployments(storage, system),
-    deviceSide: new DeviceSide(storage, system.clock),
-    again: () => open(location),
-  };
-}
-
-async function start(): Promise<Started> {
-  const { location, remove } = await makeRecords(KIND, KIND === "postgres" ? inject("postgresUrl") : undefined);
-  onTestFinished(remove);
-  const started = await open(location);
-  await started.storage.transaction(async (records) => {
-    await records.artifacts.insert(artifact({ id: "00000000-0000-4000-8000-000000000001" }), ["combination"]);
-    for (const id of ids) {
-      await records.devices.insert({ ...deviceRecord(id), status: "accepted", group_name: GROUP });
-    }
-  });
-  return started;
-}
 
 const PAGE = { page: 1, perPage: 10 };
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import { expect } from "vitest";
@@ -11,11 +11,16 @@ import { acceptedDevices, artifact, openTestDomain, PROVIDES } from "../domain-f
 const DEVICES = 10;
 
 /** The program that reports statuses without end, as one file in `folder` that starts quickly. */
-export async function buildReporter(folder: string): Promise<string> {
+export function buildReporter(folder: string): Promise<string> {
+  return buildProgram(join(import.meta.dirname, "reporter.ts"), folder);
+}
+
+/** A program of the tests as one file in `folder`. */
+export async function buildProgram(entryPoint: string, folder: string): Promise<string> {
   const native = createRequire(import.meta.url).resolve("better-sqlite3");
-  const outfile = join(folder, "reporter.mjs");
+  const outfile = join(folder, `${basename(entryPoint, ".ts")}.mjs`);
   await build({
-    entryPoints: [join(import.meta.dirname, "reporter.ts")],
+    entryPoints: [entryPoint],
     outfile,
     bundle: true,
     platform: "node",

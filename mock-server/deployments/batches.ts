@@ -1,0 +1,38 @@
+import type { Clock } from "@upkeep/shared/system";
+
+/** So many at once, in one transaction, keep nobody waiting for long. */
+export const FEW = 1000;
+/**
+ * How long a batch may take, in milliseconds. Whoever asks for something in the middle of it waits for the rest of
+ * this one, for the one that has begun when the disk has it, and for the disk each time.
+ */
+const BATCH_MS = 5;
+const FIRST = 500;
+const MIN = 50;
+const MAX = 5000;
+
+/** Of how many the next batch is, so that it takes about as long as it may. */
+export class BatchSize {
+  readonly #clock: Clock;
+  readonly #max: number;
+  #size = FIRST;
+
+  constructor(clock: Clock, max = MAX) {
+    this.#clock = clock;
+    this.#max = max;
+  }
+
+  get next(): number {
+    return this.#size;
+  }
+
+  /** Do a batch of {@link next}. */
+  async timed<T>(batch: () => Promise<T>): Promise<T> {
+    const startMs = this.#clock.monotonic();
+    const result = await batch();
+    const tookMs = this.#clock.monotonic() - startMs;
+    const wanted = Math.floor((this.#size * BATCH_MS) / Math.max(1, tookMs));
+    this.#size = Math.min(Math.max(wanted, MIN), this.#max, this.#size * 2);
+    return result;
+  }
+}
