@@ -22,10 +22,10 @@ import { bootLoaderOf, type World } from "./world.ts";
 
 /** A device that has not come to rest by then never will. */
 const PATIENCE_MS = 60 * 24 * 3600_000;
-const BOOTS_MAX = 100;
+const BOOTS_MAX = 400;
 const IDLE_POLLS_MAX = 20;
 /** Each restart is a visit: so many power cuts as a random run may have are no loop. */
-const VISITS_MAX = 200;
+const VISITS_MAX = 800;
 const RESTART_MS = 5000;
 
 /** Boots after which, as is known, the device comes to rest and all is well. */

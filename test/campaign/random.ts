@@ -14,13 +14,15 @@ import type { CampaignPath } from "./paths.ts";
 import { newWorld, type Prepared, prepare } from "./world.ts";
 
 /**
- * How the power goes: now and then, in bursts, or so often that hardly a boot gets anywhere. A cut comes within
- * so many calls on the door, one of these each time; there is a moment before and one after each call.
+ * How the power goes: now and then, in bursts, or so often that hardly a boot gets anywhere, for a while or for
+ * long. A cut comes within so many calls on the door, one of these each time; there is a moment before and one
+ * after each call.
  */
 const OUTAGES = [
   { cutsMax: 4, gaps: [100, 250] },
   { cutsMax: 16, gaps: [10, 40, 100, 250] },
   { cutsMax: 48, gaps: [10, 20, 40] },
+  { cutsMax: 200, gaps: [20, 40, 80] },
 ] as const;
 
 function disturbance(chance: Chance): Disturbance | undefined {

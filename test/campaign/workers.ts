@@ -48,7 +48,7 @@ async function compiledWorker(folder: string): Promise<string> {
 function inProcess(program: string, task: Task): Promise<Result> {
   return new Promise((resolve, reject) => {
     // Short lives make much garbage, and all of it young.
-    const child = fork(program, [JSON.stringify(task)], { execArgv: ["--max-semi-space-size=64"] });
+    const child = fork(program, [JSON.stringify(task)], { execArgv: ["--max-semi-space-size=16"] });
     child.once("message", (message) => resolve(message as Result));
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`worker ${task.worker} ended with code ${code}`)));
