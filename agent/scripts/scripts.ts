@@ -71,8 +71,7 @@ export class StateScripts {
     const { system, logger, timeoutMs, retryTimeoutMs, retryIntervalMs, signal } = this.#options;
     let deadline: number | undefined;
     for (;;) {
-      const leftMs = deadline === undefined ? timeoutMs : deadline - system.clock.monotonic();
-      const limitMs = Math.max(0, Math.min(timeoutMs, leftMs));
+      const limitMs = deadline === undefined ? timeoutMs : Math.min(timeoutMs, deadline - system.clock.monotonic());
       const end = await this.#runOnce(path, name, limitMs);
       if (end.kind === "exited" && end.code === 0) return;
       if (end.kind === "stopped") signal.throwIfAborted();
@@ -80,16 +79,17 @@ export class StateScripts {
         throw new AgentError("script-failed", `state script ${name} ${describeEnd(end, limitMs)}`);
       }
       deadline ??= system.clock.monotonic() + retryTimeoutMs;
-      const budgetMs = deadline - system.clock.monotonic();
-      if (budgetMs <= 0) {
+      const leftMs = deadline - system.clock.monotonic();
+      if (leftMs > retryIntervalMs)
+        logger.info(`state script ${name} asks to be run again, in ${retryIntervalMs / 1000} s`);
+      await system.timers.sleep(Math.min(retryIntervalMs, leftMs), signal);
+      // What is run when its time is over could only be ended at once.
+      if (system.clock.monotonic() >= deadline) {
         throw new AgentError(
           "script-failed",
           `state script ${name} still asked to be run again after ${retryTimeoutMs / 1000} s`,
         );
       }
-      const delayMs = Math.min(retryIntervalMs, budgetMs);
-      logger.info(`state script ${name} asks to be run again, in ${delayMs / 1000} s`);
-      await system.timers.sleep(delayMs, signal);
     }
   }
 

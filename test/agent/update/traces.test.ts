@@ -325,5 +325,7 @@ describe("a deployment", () => {
       status: "failure",
       failure: "state script ArtifactInstall_Enter_00 still asked to be run again after 1800 s",
     });
+    // Once a minute, and not when the time is over: it could only be ended at once.
+    expect(never.trace.filter((entry) => entry === "ArtifactInstall_Enter_00")).toHaveLength(30);
   });
 });
