@@ -1,6 +1,7 @@
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { setExitStatus, standardError, standardOutput } from "../system/environment.ts";
+import { boundHeapGrowth } from "../system/usage.ts";
 import {
   BEHAVIOUR_OPTIONS,
   REAL_OPTIONS,
@@ -18,6 +19,9 @@ more requests failed than --errors-max allows, or if a device was never let in.
 --simulate needs no server: light devices and the true server in one process and in virtual time. The same seed
 gives the same run, which the digest in the summary proves.`;
 
+/** A fleet is a heap of things that live as long as the program. */
+const HEAP_GROWTH_PERCENT = 30;
+
 /** `upkeep-server fleet` */
 export function fleetCommand(system: System): CommandModule {
   return {
@@ -34,6 +38,7 @@ export function fleetCommand(system: System): CommandModule {
         .epilogue(EPILOGUE),
     handler: async (args) => {
       const json = args.json === true;
+      boundHeapGrowth(HEAP_GROWTH_PERCENT);
       if (args.simulate === true) return await simulate(system, args, json);
       const settings = realSettingsOf(args, await tlsOptionsOf(system, args));
       // The agent's code is loaded by these commands alone.

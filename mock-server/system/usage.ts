@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+
 /** A variable of the environment; `undefined` if it is not set or empty. */
 export function environmentVariable(name: string): string | undefined {
   return process.env[name] || undefined;
@@ -12,4 +14,12 @@ export function processorMs(): number {
 /** Memory that this program holds (resident set), in bytes. */
 export function memoryBytes(): number {
   return process.memoryUsage.rss();
+}
+
+/**
+ * Let the heap grow by so many percent at most before garbage is collected, where it may otherwise double or more: for
+ * programs that hold a great many small things for long. Collecting more often costs them little.
+ */
+export function boundHeapGrowth(percent: number): void {
+  setFlagsFromString(`--heap-growing-percent=${percent}`);
 }
