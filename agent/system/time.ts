@@ -1,4 +1,4 @@
-import type { Clock, Timer, Timers } from "@upkeep/shared/system";
+import { type Clock, sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
 
 /** Of the process's own clock: `performance` would bring in tables for measurements that nobody takes. */
 export function monotonicMs(): number {
@@ -27,22 +27,7 @@ function after(delayMs: number, action: () => void): Timer {
   return { cancel: () => clearTimeout(pending) };
 }
 
-function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
-    const timer = after(delayMs, () => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-export const linuxTimers: Timers = { after, sleep };
+export const linuxTimers: Timers = {
+  after,
+  sleep: (delayMs, signal) => sleepWith({ after }, delayMs, signal),
+};

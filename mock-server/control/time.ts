@@ -1,4 +1,4 @@
-import type { Clock, Timer, Timers } from "@upkeep/shared/system";
+import { type Clock, sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
 
 /** What of the door the controlled time stands on. */
 export interface RealTime {
@@ -75,21 +75,7 @@ export class ControlledTime implements Clock, Timers {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const aborted = (): void => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(delayMs, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepWith(this, delayMs, signal);
   }
 
   freeze(): void {

@@ -1,4 +1,4 @@
-import type { Clock, Timer, Timers } from "@upkeep/shared/system";
+import { type Clock, sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
 
 /** The longest delay that the platform's timer keeps, in milliseconds; longer ones fire at once there. */
 const PLATFORM_DELAY_MS_MAX = 2 ** 31 - 1;
@@ -38,20 +38,6 @@ export class NodeTimers implements Timers {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const aborted = (): void => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(delayMs, () => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      });
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
+    return sleepWith(this, delayMs, signal);
   }
 }

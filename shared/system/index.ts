@@ -23,7 +23,7 @@ export type { Power } from "./power.ts";
 export type { ProcessExit, Processes, ProcessSpec, RunningProcess, SignalName } from "./processes.ts";
 export type { Random } from "./random.ts";
 export { readChunks, readFile, readTextFile } from "./reading.ts";
-export type { Clock, Cron, CronTask, Timer, Timers } from "./time.ts";
+export { type Clock, type Cron, type CronTask, sleepWith, type Timer, type Timers } from "./time.ts";
 
 import type { Files } from "./files.ts";
 import type { Network } from "./network.ts";

@@ -20,6 +20,25 @@ export interface Timers {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** {@link Timers.sleep}, made of the timers' `after`. */
+export function sleepWith(timers: Pick<Timers, "after">, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = timers.after(delayMs, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
 /** A cron expression that calls back until it is stopped. */
 export interface CronTask {
   /** When it calls back next, in milliseconds since the Unix epoch; `undefined` if never, as far as can be seen. */

@@ -1,4 +1,4 @@
-import type { ProcessExit, SignalName, Timer } from "@upkeep/shared/system";
+import { type ProcessExit, type SignalName, sleepWith, type Timer } from "@upkeep/shared/system";
 import type { CallObserver, DoorCall } from "./calls.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -149,20 +149,6 @@ export class SimulatedProcess {
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const onAbort = (): void => {
-        timer.cancel();
-        reject(signal?.reason);
-      };
-      const timer = this.after(delayMs, () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
+    return sleepWith(this, delayMs, signal);
   }
 }
