@@ -40,8 +40,10 @@ export async function runSimulatedFleet(
     });
     const seconds = (clock.monotonic() - begun) / 1000;
     if (plot !== undefined) {
-      const title = `${plan.fleet.devices} devices, deployment in ${plan.phases.length} phase(s), seed ${plan.fleet.seed}`;
-      await writeText(files, "plot", plot, plotStatuses(result.samples, title));
+      const { fleet, days, deployAtMs, phases } = plan;
+      const title = `${fleet.devices} devices for ${days} days, seed ${fleet.seed}`;
+      const marks = phases.map(({ afterMs }, index) => ({ atMs: deployAtMs + afterMs, label: `phase ${index + 1}` }));
+      await writeText(files, "plot", plot, plotStatuses({ title, samples: result.samples, marks }));
     }
     return {
       result,

@@ -79,9 +79,9 @@ export async function simulateFleet(
     const course = schedule(plan, time, domain, (at) => onProgress(at, fleet.snapshot()));
     fleet.start();
     await time.pass(plan.days * DAY_MS);
+    await course.end();
     const snapshot = fleet.snapshot();
     await time.until(fleet.stop());
-    course.check();
     return { samples: course.samples, snapshot, digest: digest.hex };
   } finally {
     await domain.close();
@@ -111,13 +111,13 @@ async function insertRelease(
   });
 }
 
-/** What happens on the server's side: the deployment is created, and looked at in equal intervals. */
+/** What happens on the server's side: the deployment is created, and looked at in equal intervals and at the end. */
 function schedule(
   plan: SimulationPlan,
   time: VirtualTime,
   domain: Domain,
   passed: (atMs: number) => void,
-): { readonly samples: Sample[]; check(): void } {
+): { readonly samples: Sample[]; end(): Promise<void> } {
   const samples: Sample[] = [];
   let deployment: string | undefined;
   let failure: { readonly error: unknown } | undefined;
@@ -141,7 +141,6 @@ function schedule(
       });
     }),
   );
-  const everyMs = (plan.days * DAY_MS) / SAMPLES;
   const look = async (): Promise<void> => {
     const statuses =
       deployment === undefined
@@ -149,13 +148,14 @@ function schedule(
         : await domain.deployments.statistics(deployment);
     samples.push({ atMs: time.nowMs, statuses: statuses as Sample["statuses"] });
     passed(time.nowMs);
-    time.after(everyMs, held(look));
   };
-  time.after(0, held(look));
+  const everyMs = (plan.days * DAY_MS) / SAMPLES;
+  for (let number = 0; number < SAMPLES; number++) time.after(number * everyMs, held(look));
   return {
     samples,
-    check: () => {
+    end: async () => {
       if (failure !== undefined) throw failure.error;
+      await look();
     },
   };
 }

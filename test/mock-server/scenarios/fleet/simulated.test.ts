@@ -42,6 +42,7 @@ describe("a fleet in virtual time", () => {
     // A tenth of 40 before the second phase opens, and all of them long after.
     expect((first?.success ?? 0) + (first?.failure ?? 0)).toBe(4);
     expect(first?.pending).toBe(36);
+    expect(samples.at(-1)?.atMs).toBe(PLAN.days * 24 * HOUR_MS);
     const last = samples.at(-1)?.statuses;
     expect((last?.success ?? 0) + (last?.failure ?? 0)).toBe(40);
     expect(snapshot.updates).toEqual({ begun: 40, succeeded: last?.success, failed: last?.failure, aborted: 0 });
@@ -91,17 +92,30 @@ test("the plot shows each status that occurs as an area, with its number at the 
     aborted: 0,
     decommissioned: 0,
   };
-  const svg = plotStatuses(
-    [
-      { atMs: 0, statuses: { ...statuses, pending: 10 } },
-      { atMs: 24 * HOUR_MS, statuses: { ...statuses, success: 9, failure: 1 } },
+  const svg = plotStatuses({
+    title: "a < b",
+    samples: [
+      { atMs: 0, statuses: { ...statuses, pending: 10_000 } },
+      { atMs: 24 * HOUR_MS, statuses: { ...statuses, success: 9999, failure: 1 } },
     ],
-    "a < b",
-  );
+    marks: [
+      { atMs: 0, label: "first" },
+      { atMs: 1, label: "hidden" },
+      { atMs: 12 * HOUR_MS, label: "second" },
+      { atMs: 25 * HOUR_MS, label: "after the end" },
+    ],
+  });
   expect(svg.match(/<polygon/g)).toHaveLength(3);
-  expect(svg).toContain(">success: 9<");
-  expect(svg).toContain(">failure: 1<");
-  expect(svg).toContain("a &#60; b");
+  expect(svg).toMatch(/>success<\/text>\n<text[^>]*>9\u2009999</);
+  expect(svg).toMatch(/>failure<\/text>\n<text[^>]*>1</);
+  expect(svg).toContain("a &lt; b");
   expect(svg).not.toContain("aborted");
   expect(svg).not.toContain("NaN");
+  // The legend stands as the areas do: what lies on top comes first.
+  expect(svg.indexOf(">pending<")).toBeLessThan(svg.indexOf(">success<"));
+  expect(svg).toMatch(/>0<[\s\S]*>24<[\s\S]*>first<[\s\S]*>second</);
+  // A label that would lie on another one is left out; so is what comes after the end.
+  expect(svg).not.toContain("hidden");
+  expect(svg).not.toContain("after the end");
+  expect(svg.match(/stroke-dasharray/g)).toHaveLength(3);
 });
