@@ -1,4 +1,4 @@
-import type { Logger } from "@upkeep/shared/logging";
+import type { LogFields, Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
@@ -24,11 +24,6 @@ declare module "fastify" {
   }
 }
 
-function caller(request: ApiRequest): { device: string } | { user: string } | Record<string, never> {
-  if (request.callingDevice !== undefined) return { device: request.callingDevice.deviceId };
-  return request.callingUser === undefined ? {} : { user: request.callingUser.userId };
-}
-
 /** One line for each request that was answered, and one for each that broke off. */
 export class AccessLog {
   readonly #logger: Logger;
@@ -47,9 +42,11 @@ export class AccessLog {
     this.#logger.info(`${request.method} ${loggedPath(request.url)} broken off by the client`, this.#fields(request));
   }
 
-  #fields(request: ApiRequest) {
-    const ms = Math.round(this.#clock.monotonic() - request.startedMs);
-    return { ...caller(request), ms, request_id: request.id };
+  #fields({ callingDevice, callingUser, startedMs, id }: ApiRequest): LogFields {
+    const ms = Math.round(this.#clock.monotonic() - startedMs);
+    if (callingDevice !== undefined) return { device: callingDevice.deviceId, ms, request_id: id };
+    if (callingUser !== undefined) return { user: callingUser.userId, ms, request_id: id };
+    return { ms, request_id: id };
   }
 }
 

@@ -3,6 +3,8 @@ import type { FastifyReply } from "fastify";
 
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
+const NO_HEADERS: HeaderFields = {};
+
 /** What a route answers. Its text, bytes or stream says its own media type in `headers`. */
 export interface Answer {
   readonly status: number;
@@ -22,7 +24,7 @@ export function text(value: string, mediaType: string): Answer {
   return { status: 200, headers: { "content-type": mediaType }, body: { text: value } };
 }
 
-export function empty(status: number, headers: HeaderFields = {}): Answer {
+export function empty(status: number, headers: HeaderFields = NO_HEADERS): Answer {
   return { status, headers };
 }
 
@@ -39,7 +41,7 @@ export interface Framed {
 }
 
 /** What the headers say of the body, added. The length of a body that there is, is the carrier's. */
-export function framed({ status, headers = {}, body }: Answer): Framed {
+export function framed({ status, headers = NO_HEADERS, body }: Answer): Framed {
   if (body === undefined) {
     // 204 and 304 have no body by themselves; the others must say so.
     const silent = status === 204 || status === 304 || headers["content-length"] !== undefined;

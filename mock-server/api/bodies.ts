@@ -85,6 +85,7 @@ export function parseForm(body: Uint8Array): Readonly<Record<string, string | re
  * @param orForm It may also be a form.
  */
 export function checkJsonContent(headers: Headers, orForm = false): void {
+  if (headers["content-type"] === "application/json") return;
   if (!(Number(headers["content-length"] ?? 0) > 0)) return;
   const type = mediaTypeOf(headers);
   if (type === "application/json" || (orForm && isForm(headers))) return;

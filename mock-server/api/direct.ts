@@ -1,40 +1,10 @@
-import type { Logger } from "@upkeep/shared/logging";
-import type { System } from "@upkeep/shared/system";
-import type { AccessLog } from "./access-log.ts";
 import { type Answer, framed, type HeaderFields } from "./answers.ts";
 import { answerFailure } from "./failures.ts";
-import type { RequestMetrics } from "./operations/metrics.ts";
+import { type DirectPorts, type Frequent, FrequentRoutes, NO_QUERY, type Parameters } from "./frequent.ts";
 import type { ApiRequest, RawReply, RawRequest, Route } from "./route.ts";
-import { Passage, type RoutingPorts, requestId } from "./routing.ts";
-
-export interface DirectPorts extends RoutingPorts {
-  readonly system: Pick<System, "clock" | "random">;
-  readonly accessLog: AccessLog;
-  readonly metrics: RequestMetrics;
-  readonly logger: Logger;
-  /** Called when a request was answered that may have changed something. */
-  readonly answered: () => void;
-}
+import { requestId } from "./routing.ts";
 
 type Listener = (request: RawRequest, response: RawReply) => void;
-
-/** Letters that a parameter in a path has. Whatever else there may be in one is the framework's. */
-const PARAMETER = "([A-Za-z0-9-]{1,64})";
-/** Bodies of other types, and of types that say more of themselves, are the framework's as well. */
-const JSON_TYPE = "application/json";
-
-interface Entry {
-  readonly route: Route;
-  readonly passage: Passage;
-  readonly pattern: RegExp;
-  readonly names: readonly string[];
-}
-
-function entryOf(route: Route, ports: DirectPorts): Entry {
-  const names = [...route.path.matchAll(/:([A-Za-z]+)/g)].map(([, name = ""]) => name);
-  const pattern = new RegExp(`^${route.path.replaceAll(".", "\\.").replace(/:[A-Za-z]+/g, PARAMETER)}$`);
-  return { route, passage: new Passage(route, ports), pattern, names };
-}
 
 /**
  * Answers the frequent requests of devices without the framework, which takes longer than all the rest. What is
@@ -42,30 +12,14 @@ function entryOf(route: Route, ports: DirectPorts): Entry {
  * @param otherwise Takes every other request, and every request that is in any way unusual.
  */
 export function directly(routes: readonly Route[], otherwise: Listener, ports: DirectPorts): Listener {
-  const entries = routes.filter(({ frequent }) => frequent === true).map((route) => entryOf(route, ports));
-  const fixed = new Map(
-    entries.filter(({ names }) => names.length === 0).map((one) => [`${one.route.method} ${one.route.path}`, one]),
-  );
-  const variable = entries.filter(({ names }) => names.length > 0);
+  const frequent = new FrequentRoutes(routes, ports);
   return (request, response) => {
-    const { method = "", url = "", headers } = request;
-    if (headers["content-type"] !== JSON_TYPE || headers.expect !== undefined) return otherwise(request, response);
-    const known = fixed.get(`${method} ${url}`);
-    if (known !== undefined) return new Exchange(known, request, response, ports).run({});
-    for (const entry of variable) {
-      if (entry.route.method !== method) continue;
-      const found = entry.pattern.exec(url);
-      if (found === null) continue;
-      const params = Object.fromEntries(entry.names.map((name, index) => [name, found[index + 1]]));
-      return new Exchange(entry, request, response, ports).run(params);
-    }
-    return otherwise(request, response);
+    const found = frequent.find(request);
+    if (found === undefined) return otherwise(request, response);
+    return new Exchange(found.entry, request, response, ports).run(found.params);
   };
 }
 
-type Parameters = Readonly<Record<string, string | undefined>>;
-
-const NO_QUERY = {};
 /** Nobody knows what else comes on a connection whose request was not read to its end. */
 const CLOSING = { connection: "close" };
 
@@ -76,14 +30,14 @@ class Exchange implements ApiRequest {
   readonly url: string;
   readonly headers: RawRequest["headers"];
   readonly raw: RawRequest;
-  startedMs: number;
+  readonly startedMs: number;
   callingDevice: ApiRequest["callingDevice"];
   callingUser: ApiRequest["callingUser"];
   readonly #response: RawReply;
-  readonly #entry: Entry;
+  readonly #entry: Frequent;
   readonly #ports: DirectPorts;
 
-  constructor(entry: Entry, raw: RawRequest, response: RawReply, ports: DirectPorts) {
+  constructor(entry: Frequent, raw: RawRequest, response: RawReply, ports: DirectPorts) {
     this.startedMs = ports.system.clock.monotonic();
     this.id = requestId(raw.headers, ports.system);
     this.method = raw.method ?? "";
@@ -97,6 +51,10 @@ class Exchange implements ApiRequest {
       if (raw.aborted) ports.accessLog.brokenOff(this);
     });
     response.on("finish", () => this.#finished());
+  }
+
+  get socket(): ApiRequest["socket"] {
+    return this.raw.socket;
   }
 
   get ip(): string {

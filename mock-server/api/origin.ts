@@ -11,15 +11,15 @@ function first(value: string | readonly string[] | undefined): string | undefine
  * Scheme and host under which whoever asks reaches this server: what a proxy in front says, else the
  * request's own Host, else the address that the connection came to.
  */
-export function originOf(request: Pick<ApiRequest, "headers" | "raw">): string {
-  const { headers, raw } = request;
+export function originOf(request: Pick<ApiRequest, "headers" | "socket">): string {
+  const { headers, socket } = request;
   const forwarded = first(headers["x-forwarded-proto"]);
-  const own = "encrypted" in raw.socket ? "https" : "http";
+  const own = "encrypted" in socket ? "https" : "http";
   const scheme = forwarded === "http" || forwarded === "https" ? forwarded : own;
   for (const host of [first(headers["x-forwarded-host"]), headers.host]) {
     if (host !== undefined && HOST.test(host)) return `${scheme}://${host}`;
   }
-  const { localAddress = "localhost", localPort } = raw.socket;
+  const { localAddress = "localhost", localPort } = socket;
   const name = localAddress.includes(":") ? `[${localAddress}]` : localAddress;
   return `${scheme}://${name}${localPort === undefined ? "" : `:${localPort}`}`;
 }

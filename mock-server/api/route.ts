@@ -66,10 +66,13 @@ export interface ApiRequest {
   /** Path and query. */
   readonly url: string;
   readonly headers: FastifyRequest["headers"];
+  /** The connection that it came on. */
+  readonly socket: RawRequest["socket"];
+  /** For those who read the body themselves. */
   readonly raw: RawRequest;
   readonly ip: string;
   /** When its head had come, in milliseconds of the monotonic clock. */
-  startedMs: number;
+  readonly startedMs: number;
   callingDevice: DevicePrincipal | undefined;
   callingUser: UserPrincipal | undefined;
 }

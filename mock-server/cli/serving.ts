@@ -177,7 +177,7 @@ async function take(
   settings: ServeSettings,
   {
     tls,
-    around = (listener) => listener,
+    around,
     ...parts
   }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & {
     tls: TlsIdentity | undefined;
@@ -195,7 +195,12 @@ async function take(
     },
   });
   try {
-    return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
+    const { plainly, listener } = app;
+    return await listen(around?.(listener) ?? listener, {
+      ...settings.listen,
+      ...(tls === undefined ? {} : { tls }),
+      ...(around === undefined && plainly !== undefined ? { plainly } : {}),
+    });
   } catch (error) {
     throw listenFault(error, settings);
   }

@@ -3,7 +3,7 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
 import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
-import type { AuthSetRecord, AuthSetStanding, DeviceRecord, Records, Storage } from "../storage/index.ts";
+import type { AuthSetRecord, DeviceRecord, Records, Standing, Storage, TokenClaims } from "../storage/index.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
@@ -86,7 +86,7 @@ export class DeviceAuthentication {
    */
   async verify(token: string): Promise<DevicePrincipal> {
     const claims = this.#claimsOf(token);
-    return principalOf(claims, await this.#storage.glance(({ authSets }) => authSets.standing(claims.jti)));
+    return principalOf(claims, await this.#storage.glance(({ authSets }) => authSets.standing(tokenClaims(claims))));
   }
 
   /**
@@ -96,7 +96,7 @@ export class DeviceAuthentication {
    */
   verifyNow(token: string): DevicePrincipal | undefined {
     const claims = this.#claimsOf(token);
-    const looked = this.#storage.peek(({ authSets }) => authSets.standingNow(claims.jti));
+    const looked = this.#storage.peek(({ authSets }) => authSets.standingNow(tokenClaims(claims)));
     return looked === undefined ? undefined : principalOf(claims, looked.seen);
   }
 
@@ -143,16 +143,14 @@ export class DeviceAuthentication {
   }
 }
 
+function tokenClaims(claims: DeviceClaims): TokenClaims {
+  return { id: claims.jti, deviceId: claims.sub, generation: claims["upkeep.generation"] };
+}
+
 /** @throws ServerError (unauthorized) if the token was revoked, or its key is not accepted any more. */
-function principalOf(claims: DeviceClaims, standing: AuthSetStanding | undefined): DevicePrincipal {
-  if (
-    standing?.status !== "accepted" ||
-    standing.device_id !== claims.sub ||
-    standing.token_generation !== claims["upkeep.generation"]
-  ) {
-    throw unauthorized();
-  }
-  return { deviceId: claims.sub, authSetId: claims.jti, idle: standing.maybe_targeted === 0 };
+function principalOf(claims: DeviceClaims, standing: Standing | undefined): DevicePrincipal {
+  if (standing === undefined) throw unauthorized();
+  return { deviceId: claims.sub, authSetId: claims.jti, idle: standing.idle };
 }
 
 /** Every check of a request that needs no record, in the reference's order. */

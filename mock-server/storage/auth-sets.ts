@@ -4,22 +4,32 @@ import type { AuthSetTable, AuthStatus, Flag, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
 
-/** What must still be true of the auth set that a token was issued for. */
-export interface AuthSetStanding {
-  readonly device_id: string;
-  readonly status: AuthStatus;
-  readonly token_generation: number;
-  /** 1: a deployment lists the device and is open, or one to a filter is in which it has no part yet. */
-  readonly maybe_targeted: Flag;
+/** What a token says of the auth set that it was issued for. */
+export interface TokenClaims {
+  readonly id: string;
+  readonly deviceId: string;
+  readonly generation: number;
 }
 
-const STANDING = new Prepared<{ id: string }, AuthSetStanding>((db, value) =>
+/** What is to be known of a token that is still good. */
+export interface Standing {
+  /** No deployment lists the device and is open, and none to a filter is open in which it has no part yet. */
+  readonly idle: boolean;
+}
+
+const IDLE: Standing = { idle: true };
+const BUSY: Standing = { idle: false };
+
+function standingOf(maybeTargeted: Flag | undefined): Standing | undefined {
+  if (maybeTargeted === undefined) return undefined;
+  return maybeTargeted === 0 ? IDLE : BUSY;
+}
+
+/** One value in one row, or none: it is asked for by every request of a device. */
+const MAYBE_TARGETED = new Prepared<TokenClaims, { readonly maybe_targeted: Flag }>((db, value) =>
   db
     .selectFrom("auth_sets")
-    .select((eb) => [
-      "device_id",
-      "status",
-      "token_generation",
+    .select((eb) =>
       eb
         .case()
         .when(eb.or([eb.exists(openTarget(eb)), eb.exists(openDynamic(eb))]))
@@ -28,8 +38,11 @@ const STANDING = new Prepared<{ id: string }, AuthSetStanding>((db, value) =>
         .end()
         .$castTo<Flag>()
         .as("maybe_targeted"),
-    ])
-    .where("id", "=", value("id")),
+    )
+    .where("id", "=", value("id"))
+    .where("device_id", "=", value("deviceId"))
+    .where("token_generation", "=", value("generation"))
+    .where("status", "=", "accepted"),
 );
 
 const OF_DEVICE = new Prepared<{ deviceId: string }, AuthSetRecord>((db, value) =>
@@ -96,13 +109,14 @@ export class AuthSetRecords {
     return this.#db.selectFrom("auth_sets").selectAll().where("id", "=", id).executeTakeFirst();
   }
 
-  standing(id: string): Promise<AuthSetStanding | undefined> {
-    return STANDING.first(this.#db, { id });
+  /** @returns `undefined`: the token was revoked, or its key is not accepted any more. */
+  async standing(token: TokenClaims): Promise<Standing | undefined> {
+    return standingOf((await MAYBE_TARGETED.first(this.#db, token))?.maybe_targeted);
   }
 
   /** As {@link standing}, at once. */
-  standingNow(id: string): AuthSetStanding | undefined {
-    return STANDING.now(this.#db, { id })[0];
+  standingNow(token: TokenClaims): Standing | undefined {
+    return standingOf(MAYBE_TARGETED.cellNow<Flag>(this.#db, token));
   }
 
   /** In the order in which they came. */

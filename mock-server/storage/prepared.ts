@@ -32,12 +32,12 @@ export class Prepared<P extends object, R> {
     return rows;
   }
 
-  /** As {@link all}, without waiting. @throws Error where the engine cannot. */
-  now(db: Kysely<Schema>, values: P): R[] {
+  /** The first column of the first row, without waiting. @throws Error where the engine cannot. */
+  cellNow<T>(db: Kysely<Schema>, values: P): T | undefined {
     const connection = connectionOf(db);
     if (!isImmediate(connection)) throw new Error("the engine does not answer at once");
     const compiled = this.#compiled.get(db) ?? this.#compile(db);
-    return connection.rows<R>(compiled.sql, this.#parameters(compiled, values));
+    return connection.cell(compiled.sql, this.#parameters(compiled, values)) as T | undefined;
   }
 
   #parameters(compiled: CompiledQuery<R>, values: P): unknown[] {

@@ -32,3 +32,18 @@ export function isoTime(ms: number): string {
   );
   return `${padded(year, 4)}-${padded(month)}-${padded(day)}T${time.join(":")}.${padded(inDay % 1000, 3)}Z`;
 }
+
+/** As {@link isoTime}, for whoever asks again and again within one second: what goes before it is remembered. */
+export function isoTimes(): (ms: number) => string {
+  let second = Number.NaN;
+  let before = "";
+  return (ms) => {
+    const now = Math.floor(ms / 1000);
+    if (now !== second) {
+      second = now;
+      before = isoTime(now * 1000).slice(0, -"000Z".length);
+    }
+    const inSecond = Math.floor(ms) - now * 1000;
+    return `${before}${inSecond < 10 ? "00" : inSecond < 100 ? "0" : ""}${inSecond}Z`;
+  };
+}

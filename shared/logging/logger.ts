@@ -1,6 +1,6 @@
 import pino from "pino";
 import type { LogFields, Logger, LogLevel } from "./index.ts";
-import { isoTime } from "./iso-time.ts";
+import { isoTimes } from "./iso-time.ts";
 
 /** `human`: coloured text for a terminal; `json`: one object a line; `journal`: text after `<priority>`. */
 export type LogFormat = "human" | "plain" | "json" | "journal";
@@ -56,13 +56,36 @@ function layOut(format: Exclude<LogFormat, "json">, line: string): string {
   return LAYOUTS[format](String(time), level as LogLevel, text);
 }
 
+/** A text that stands in JSON as it is. */
+const VERBATIM = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function quoted(text: string): string {
+  return VERBATIM.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** The fields of an event as they stand in its line; `undefined`: not all of them are texts and numbers. */
+function flat(fields: LogFields): string | undefined {
+  let line = "";
+  for (const key in fields) {
+    const value = fields[key];
+    if (typeof value === "string") line += `,${quoted(key)}:${quoted(value)}`;
+    else if (typeof value === "number" && Number.isFinite(value)) line += `,${quoted(key)}:${value}`;
+    else return undefined;
+  }
+  return line;
+}
+
 type Pino = pino.Logger<LogLevel>;
+type WriteLine = (level: LogLevel, fields: string, message: string) => void;
 
 class PinoLogger implements Logger {
   readonly #pino: Pino;
+  readonly #line: WriteLine | undefined;
 
-  constructor(inner: Pino) {
+  /** @param line Writes a line of JSON whose fields are written already. */
+  constructor(inner: Pino, line?: WriteLine) {
     this.#pino = inner;
+    this.#line = line;
   }
 
   fatal(message: string, fields: LogFields = {}): void {
@@ -75,7 +98,10 @@ class PinoLogger implements Logger {
     this.#pino.warning(fields, message);
   }
   info(message: string, fields: LogFields = {}): void {
-    this.#pino.info(fields, message);
+    // A server writes one for each request, and there is nothing in it that pino is needed for.
+    const plain = this.#line === undefined ? undefined : flat(fields);
+    if (plain === undefined) this.#pino.info(fields, message);
+    else if (this.#pino.isLevelEnabled("info")) this.#line?.("info", plain, message);
   }
   debug(message: string, fields: LogFields = {}): void {
     this.#pino.debug(fields, message);
@@ -91,6 +117,7 @@ class PinoLogger implements Logger {
 /** A logger that writes each event as one line in the given format. */
 export function createLogger(options: LoggerOptions): Logger {
   const { format, write } = options;
+  const timeOf = isoTimes();
   const destination = { write: (line: string) => write(format === "json" ? line : layOut(format, line)) };
   const inner = pino<LogLevel>(
     {
@@ -102,11 +129,14 @@ export function createLogger(options: LoggerOptions): Logger {
       >,
       useOnlyCustomLevels: true,
       messageKey: "message",
-      timestamp: () => `,"time":"${isoTime(options.now())}"`,
+      timestamp: () => `,"time":"${timeOf(options.now())}"`,
       formatters: { level: (level) => ({ level }) },
       serializers: { error: pino.stdSerializers.err },
     },
     destination,
   );
-  return new PinoLogger(inner as Pino);
+  if (format !== "json") return new PinoLogger(inner as Pino);
+  return new PinoLogger(inner as Pino, (level, fields, message) =>
+    write(`{"level":"${level}","time":"${timeOf(options.now())}"${fields},"message":${quoted(message)}}\n`),
+  );
 }

@@ -40,14 +40,14 @@ const DeploymentId = z.object({ id: z.string() });
 
 /** Ask for instructions: all three forms that clients use. */
 function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts): Route[] {
+  const nothing = empty(204);
   const answer = (
-    { deviceId, idle }: DevicePrincipal,
+    call: { readonly caller: DevicePrincipal; readonly origin: string },
     provides: DeviceProvides,
-    origin: string,
     controlMap = false,
   ): Answer | Promise<Answer> =>
     // Most devices ask for nothing most of the time: who they are was all there was to find out.
-    idle ? empty(204) : select(deviceId, provides, origin, controlMap);
+    call.caller.idle ? nothing : select(call.caller.deviceId, provides, call.origin, controlMap);
   const select = async (
     deviceId: string,
     provides: DeviceProvides,
@@ -82,7 +82,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       frequent: true,
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
-      handle: ({ caller, body, origin }) => answer(caller, body.device_provides, origin, body.update_control_map),
+      handle: (call) => answer(call, call.body.device_provides, call.body.update_control_map),
     }),
     route({
       method: "POST",
@@ -92,7 +92,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       frequent: true,
       body: { schema: DeviceProvides, tooLarge: 400 },
       answers: NEXT_ANSWERS,
-      handle: ({ caller, body, origin }) => answer(caller, body, origin),
+      handle: (call) => answer(call, call.body),
     }),
     route({
       method: "GET",
@@ -102,7 +102,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       access: "device",
       query: z.object({ artifact_name: name, device_type: name }),
       answers: NEXT_ANSWERS,
-      handle: ({ caller, query, origin }) => answer(caller, query, origin),
+      handle: (call) => answer(call, call.query),
     }),
   ];
 }

@@ -79,8 +79,10 @@ export class Histogram {
     const distribution = known ?? { labels, within: this.#bounds.map(() => 0), count: 0, sum: 0 };
     if (known === undefined) this.#distributions.set(key, distribution);
     return (value) => {
-      const index = this.#bounds.findIndex((bound) => value <= bound);
-      if (index >= 0) distribution.within[index] = (distribution.within[index] ?? 0) + 1;
+      const bounds = this.#bounds;
+      let index = 0;
+      while (index < bounds.length && value > (bounds[index] ?? 0)) index += 1;
+      if (index < bounds.length) distribution.within[index] = (distribution.within[index] ?? 0) + 1;
       distribution.count += 1;
       distribution.sum += value;
     };

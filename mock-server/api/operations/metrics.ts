@@ -13,6 +13,8 @@ const POLL_PATHS: ReadonlySet<string> = new Set([DEVICE_PATHS.nextV1, DEVICE_PAT
 /** What a device that asked for instructions was told, by the status of the answer. */
 const POLL_ANSWERS: Readonly<Record<number, string>> = { 200: "instructions", 204: "nothing", 409: "conflict" };
 
+type Counting = (seconds: number) => void;
+
 /** What this process counts of its requests. */
 export class RequestMetrics {
   readonly #requests = new Counter("upkeep_http_requests_total", "Requests that were answered.");
@@ -23,21 +25,29 @@ export class RequestMetrics {
     DURATION_BOUNDS_S,
   );
 
-  /** How to count what was seen before: there are not many methods, routes and statuses. */
-  readonly #known = new Map<string, (seconds: number) => void>();
+  /** How to count what was seen before, by route, status and method: there are not many of them. */
+  readonly #known = new Map<string, Map<number, Map<string, Counting>>>();
 
   /** @param seconds From the head of the request to the end of the answer. */
   count(method: string, route: string | undefined, status: number, seconds: number): void {
-    const key = `${method} ${status} ${route ?? ""}`;
-    let known = this.#known.get(key);
-    if (known === undefined) {
-      known = this.#counting(method, route, status);
-      this.#known.set(key, known);
-    }
-    known(seconds);
+    const known = this.#known
+      .get(route ?? "")
+      ?.get(status)
+      ?.get(method);
+    (known ?? this.#know(method, route, status))(seconds);
   }
 
-  #counting(method: string, route: string | undefined, status: number): (seconds: number) => void {
+  #know(method: string, route: string | undefined, status: number): Counting {
+    const statuses = this.#known.get(route ?? "") ?? new Map<number, Map<string, Counting>>();
+    this.#known.set(route ?? "", statuses);
+    const methods = statuses.get(status) ?? new Map<string, Counting>();
+    statuses.set(status, methods);
+    const counting = this.#counting(method, route, status);
+    methods.set(method, counting);
+    return counting;
+  }
+
+  #counting(method: string, route: string | undefined, status: number): Counting {
     const labels = { method, route: route ?? NO_ROUTE };
     const answered = this.#requests.of({ ...labels, status: String(status) });
     const took = this.#durations.of(labels);

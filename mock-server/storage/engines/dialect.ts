@@ -21,12 +21,12 @@ export interface Language {
 
 /** A connection that needs nobody to wait. */
 export interface ImmediateConnection extends DatabaseConnection {
-  /** What a statement tells. */
-  rows<R>(sql: string, parameters: readonly unknown[]): R[];
+  /** What a statement tells first: a column of a row. `undefined`: there is no row. */
+  cell(sql: string, parameters: readonly unknown[]): unknown;
 }
 
 export function isImmediate(connection: DatabaseConnection): connection is ImmediateConnection {
-  return "rows" in connection;
+  return "cell" in connection;
 }
 
 const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();

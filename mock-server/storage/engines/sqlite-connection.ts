@@ -34,6 +34,9 @@ export class SqliteConnection implements ImmediateConnection {
   /** In the order in which they were last prepared. */
   readonly #statements = new Map<string, Statement<unknown[]>>();
 
+  /** Those that are asked for one value: a statement tells rows or values, and there are few of these. */
+  readonly #cells = new Map<string, Statement<unknown[]>>();
+
   constructor(sqlite: Database) {
     this.#sqlite = sqlite;
   }
@@ -45,8 +48,13 @@ export class SqliteConnection implements ImmediateConnection {
     return { numAffectedRows: BigInt(changes), rows: [] };
   }
 
-  rows<R>(sql: string, parameters: readonly unknown[]): R[] {
-    return (this.#statements.get(sql) ?? this.#prepare(sql)).all(parameters) as R[];
+  cell(sql: string, parameters: readonly unknown[]): unknown {
+    let statement = this.#cells.get(sql);
+    if (statement === undefined) {
+      statement = this.#sqlite.prepare<unknown[]>(sql).pluck();
+      this.#cells.set(sql, statement);
+    }
+    return statement.get(...parameters);
   }
 
   // biome-ignore lint/correctness/useYield: there is nothing to yield where nobody streams

@@ -1,4 +1,5 @@
 import { createLogger, type LogFormat, type LogLevel } from "@upkeep/shared/logging";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -47,4 +48,33 @@ test("an error keeps its text, its kind and its stack", () => {
   expect(JSON.parse(written[0] ?? "")).toMatchObject({
     error: { type: "TypeError", message: "no such key", stack: expect.stringContaining("logger.test") },
   });
+});
+
+test("whatever texts and numbers an event has, its line is JSON that tells them again, fields in their order", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: "binary" }),
+      fc.dictionary(fc.string({ unit: "binary" }), fc.oneof(fc.string({ unit: "binary" }), fc.integer(), fc.boolean())),
+      (message, fields) => {
+        const { written, logger } = lines("json");
+        logger.info(message, fields);
+        const own = Object.keys(fields).filter((name) => !["time", "level", "message", "error"].includes(name));
+        const told = JSON.parse(written.join("")) as Record<string, unknown>;
+        expect(written.join("")).toMatch(/^[^\n]*\n$/);
+        expect(told.message).toBe("message" in fields ? told.message : message);
+        for (const name of own) expect(told[name]).toBe(fields[name]);
+        expect(Object.keys(told).filter((name) => own.includes(name))).toEqual(own);
+      },
+    ),
+  );
+});
+
+test("a line says the same, whether one of its fields is more than a text or a number or not", () => {
+  const { written, logger } = lines("json");
+  logger.info("m", { device: "d", ms: 1 });
+  logger.info("m", { device: "d", ms: 1, more: null });
+  expect(written[1]).toBe(written[0]?.replace('"ms":1', '"ms":1,"more":null'));
+  const quiet = lines("json", "warning");
+  quiet.logger.info("m", { device: "d" });
+  expect(quiet.written).toEqual([]);
 });
