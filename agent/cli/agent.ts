@@ -1,6 +1,7 @@
 import { createLogger, type Logger } from "@upkeep/shared/logging";
 import { isSystemError, readTextFile, type System, type TlsOptions } from "@upkeep/shared/system";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { deviceTypeFile } from "../config/shares.ts";
 import { holdDatastore } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
 import { DeviceStore } from "../device/store.ts";
@@ -73,11 +74,6 @@ export async function withAgent<T>(base: Base, command: string, action: (agent: 
 /** What is known of the device; whoever works with it at the same time is not disturbed. */
 export function lookAtStore({ system, paths, log }: Pick<Base, "system" | "paths" | "log">): Promise<DeviceStore> {
   return usable(paths.datastore, () => DeviceStore.look(system.files, paths.datastore, log));
-}
-
-/** The file that tells the type of the device. */
-export function deviceTypeFile({ config, paths }: Pick<Base, "config" | "paths">): string {
-  return config.deviceTypeFile ?? `${paths.datastore}/device_type`;
 }
 
 /** @throws AgentError `config-unreadable`, naming the key whose file it is. */

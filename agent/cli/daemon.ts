@@ -1,7 +1,9 @@
+import { tasksShare } from "../config/shares.ts";
 import { firstPollDelay } from "../daemon/boot.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import { Notifier } from "../daemon/notify.ts";
 import { observedEngine, observedServer } from "../daemon/observed.ts";
+import { roundScripts } from "../daemon/round-scripts.ts";
 import { StatusBoard } from "../daemon/status.ts";
 import { Windows } from "../daemon/windows.ts";
 import { collectInventory } from "../device/inventory.ts";
@@ -10,7 +12,7 @@ import { AgentError } from "../errors.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { lazyEngine } from "./lazy-engine.ts";
-import { backoffOf, createDeviceClient, readVerifyKeys } from "./parts.ts";
+import { createDeviceClient, readVerifyKeys } from "./parts.ts";
 import { readPassphrase } from "./passphrase.ts";
 import { VERSION } from "./version.ts";
 
@@ -25,24 +27,6 @@ async function takeOverBootstrapArtifact(agent: Agent): Promise<void> {
   }
 }
 
-/** The runner of the root file system's state scripts, which most devices have none of. */
-async function rootfsScripts({ config, paths, system, log }: Agent, signal: AbortSignal) {
-  const { StateScripts } = await import("../scripts/index.ts");
-  const { DEFAULT_UPDATE_SETTINGS } = await import("../update/settings.ts");
-  return new StateScripts({
-    system,
-    logger: log,
-    rootfsDirectory: paths.rootfsScripts,
-    // Those of artifacts belong to updates.
-    artifactDirectory: paths.rootfsScripts,
-    timeoutMs: config.scriptTimeoutMs,
-    retryTimeoutMs: config.scriptRetryTimeoutMs,
-    retryIntervalMs: config.scriptRetryIntervalMs,
-    killGraceMs: DEFAULT_UPDATE_SETTINGS.killGraceMs,
-    signal,
-  });
-}
-
 async function runWith(agent: Agent, passphrase: string | undefined): Promise<ExitCode> {
   const { config, paths, system, log } = agent;
   await takeOverBootstrapArtifact(agent);
@@ -51,8 +35,6 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
   // Read only to be refused now, not with the first deployment, if they cannot be.
   await readVerifyKeys(agent);
   const engine = lazyEngine(agent, { server, onProgress: (event) => board.progress(event) });
-  const backoff = backoffOf(agent);
-  const jitter = config.pollJitter;
   const windows = new Windows(system, config.windows, log);
   await windows.check();
   const daemon = new Daemon({
@@ -67,20 +49,11 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
         known: await toldProvides(agent.store, await agent.deviceType()),
         log,
       }),
-    polls: {
-      intervalMs: config.windows.polls === undefined ? config.updatePollIntervalMs : Number.POSITIVE_INFINITY,
-      jitter,
-      backoff,
-    },
-    inventories: { intervalMs: config.inventoryPollIntervalMs, jitter, backoff },
+    ...tasksShare(config),
     firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
     windows,
     notifier: new Notifier(system, process.env, log),
-    scripts: async (set, signal) => {
-      const rootfs = paths.rootfsScripts;
-      if ((await system.files.status(rootfs)) === undefined) return;
-      await (await rootfsScripts(agent, signal)).run(set, set.startsWith("Idle_") ? true : undefined);
-    },
+    scripts: roundScripts(agent, async (options) => new (await import("../scripts/index.ts")).StateScripts(options)),
     onWaiting: (untilPollMs) => board.waiting(untilPollMs),
     log,
   });

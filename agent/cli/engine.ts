@@ -1,3 +1,4 @@
+import { backoffShare, updatePaths, updateShare } from "../config/shares.ts";
 import { pauseBeforeRetry } from "../server/backoff.ts";
 import {
   DEFAULT_UPDATE_SETTINGS,
@@ -7,7 +8,7 @@ import {
   UpdateEngine,
 } from "../update/index.ts";
 import type { Agent } from "./agent.ts";
-import { backoffOf, readVerifyKeys } from "./parts.ts";
+import { readVerifyKeys } from "./parts.ts";
 
 /** Loaded with the first artifact: a daemon that waits for one does not pay for it. */
 const openArtifact: OpenArtifact = async (source, options) =>
@@ -21,30 +22,15 @@ export interface EngineParts {
 }
 
 export async function createEngine(agent: Agent, parts: EngineParts): Promise<UpdateEngine> {
-  const { config, paths, system, log, store, deviceType } = agent;
+  const { config, system, log, store, deviceType } = agent;
   const verifyKeys = await readVerifyKeys(agent);
-  const backoff = backoffOf(agent);
+  const backoff = backoffShare(config);
   return new UpdateEngine({
     system,
     logger: log,
     store,
-    paths: {
-      datastore: paths.datastore,
-      logs: config.updateLogPath ?? paths.datastore,
-      modules: paths.modules,
-      rootfsScripts: paths.rootfsScripts,
-    },
-    settings: {
-      ...DEFAULT_UPDATE_SETTINGS,
-      verifyKeys,
-      moduleTimeoutMs: config.moduleTimeoutMs,
-      scriptTimeoutMs: config.scriptTimeoutMs,
-      scriptRetryTimeoutMs: config.scriptRetryTimeoutMs,
-      scriptRetryIntervalMs: config.scriptRetryIntervalMs,
-      commitTimeoutMs: config.commitTimeoutMs,
-      commitConnectivity: config.commitConnectivity,
-      abortCheckMs: config.abortCheckMs,
-    },
+    paths: updatePaths(agent),
+    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateShare(config, verifyKeys) },
     openArtifact,
     deviceType,
     retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),

@@ -1,7 +1,7 @@
+import { downloadShare, httpShare, keyFile } from "../config/shares.ts";
 import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
 import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
-import type { BackoffSchedule } from "../server/backoff.ts";
 import { DeviceClient } from "../server/client.ts";
 import { Downloads } from "../server/download.ts";
 import { Servers } from "../server/failover.ts";
@@ -11,30 +11,17 @@ import { proxiesFrom } from "../server/proxies.ts";
 import { type Agent, type Base, readPem, tlsOptions } from "./agent.ts";
 import { VERSION } from "./version.ts";
 
-export function backoffOf({ config }: Agent): BackoffSchedule {
-  return { longestMs: config.retryPollIntervalMs, count: config.retryPollCount };
-}
-
 async function httpClient(agent: Agent): Promise<HttpClient> {
-  const { connectionIdleMs, answerMsMax, redirectHosts } = agent.config;
   return new HttpClient(agent.system, {
     tls: await tlsOptions(agent),
     proxies: proxiesFrom(process.env),
-    redirectHosts,
-    connectionIdleMs,
-    answerMsMax,
+    ...httpShare(agent.config),
     version: VERSION,
   });
 }
 
 function downloadsOf(agent: Agent, http: HttpClient): Downloads {
-  const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond } = agent.config;
-  const settings = {
-    triesMax: retryDownloadCount,
-    pauseMsMax: retryPollIntervalMs,
-    bytesPerSecondMax: downloadBytesPerSecond,
-  };
-  return new Downloads(agent.system, http, settings, agent.log);
+  return new Downloads(agent.system, http, downloadShare(agent.config), agent.log);
 }
 
 /** Downloads without a server's permission: of links that a person gives. */
@@ -45,7 +32,7 @@ export async function createDownloads(agent: Agent): Promise<Downloads> {
 /** Where the device's key is, or is made. */
 export function keyLocation({ config, paths }: Pick<Base, "config" | "paths">): KeyLocation {
   const { staticKey, keyType } = config;
-  if (staticKey === undefined) return { path: `${paths.datastore}/mender-agent.pem`, generate: keyType };
+  if (staticKey === undefined) return { path: keyFile({ paths }), generate: keyType };
   // What stands behind a key's name in hardware may hold a PIN.
   return { path: "path" in staticKey ? staticKey.path : (/^[^?;]*/.exec(staticKey.uri)?.[0] ?? "pkcs11:") };
 }

@@ -2,13 +2,14 @@ import { resolve } from "node:path";
 import { createDirectoryDurably, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
 import { parseConfigFile } from "../config/file.ts";
 import { underRoot } from "../config/paths.ts";
+import { deviceTypeFile } from "../config/shares.ts";
 import { holderOf } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
 import { createPrompter, isInteractive } from "../system/prompt.ts";
 import { writeOutput } from "../system/terminal.ts";
-import { type Base, deviceTypeFile, loadBase, readPem } from "./agent.ts";
+import { type Base, loadBase, readPem } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals, pathOptions } from "./globals.ts";
 
 const CONFIG_BYTES_MAX = 1024 * 1024;

@@ -1,3 +1,4 @@
+import { deviceTypeFile } from "../config/shares.ts";
 import { holderOf } from "../daemon/lock.ts";
 import { readDaemonStatus } from "../daemon/status.ts";
 import { readDeviceType } from "../device/device-type.ts";
@@ -5,7 +6,7 @@ import { installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
 import { whereabouts } from "../update/index.ts";
-import { type Base, deviceTypeFile, loadBase, lookAtStore } from "./agent.ts";
+import { type Base, loadBase, lookAtStore } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { describeStatus } from "./status-text.ts";
 import { VERSION } from "./version.ts";

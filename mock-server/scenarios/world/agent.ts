@@ -2,6 +2,7 @@ import { openArtifact } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { readTextFile, type System } from "@upkeep/shared/system";
 import {
+  backoffShare,
   collectInventory,
   Daemon,
   type DaemonEngine,
@@ -10,7 +11,11 @@ import {
   DeviceClient,
   DeviceStore,
   Downloads,
+  deviceTypeFile,
+  downloadShare,
   HttpClient,
+  httpShare,
+  keyFile,
   type LoadedConfig,
   Login,
   loadConfig,
@@ -20,13 +25,16 @@ import {
   type ProgressEvent,
   pauseBeforeRetry,
   proxiesFrom,
-  type RoundScripts,
   readDeviceType,
   readIdentity,
+  roundScripts,
   Servers,
   StateScripts,
+  tasksShare,
   toldProvides,
   UpdateEngine,
+  updatePaths,
+  updateShare,
   Windows,
 } from "upkeep";
 import type { MainProgram } from "../simulation/index.ts";
@@ -77,13 +85,11 @@ async function tellSlot({ files }: System, slot: number | undefined): Promise<vo
 }
 
 async function clientOf({ system, log, loaded: { config, paths }, wraps }: Parts): Promise<DeviceClient> {
-  const key = await loadDeviceKey(system.files, { path: `${paths.datastore}/mender-agent.pem` }, () => undefined);
+  const key = await loadDeviceKey(system.files, { path: keyFile({ paths }) }, () => undefined);
   const http = new HttpClient(system, {
     tls: config.skipVerify ? { skipVerify: true } : {},
     proxies: proxiesFrom({}),
-    redirectHosts: config.redirectHosts,
-    connectionIdleMs: config.connectionIdleMs,
-    answerMsMax: config.answerMsMax,
+    ...httpShare(config),
     version: VERSION,
   });
   const login = new Login(http, {
@@ -92,12 +98,7 @@ async function clientOf({ system, log, loaded: { config, paths }, wraps }: Parts
     key,
     readIdentity: () => readIdentity(system, paths.identityScript),
   });
-  const settings = {
-    triesMax: config.retryDownloadCount,
-    pauseMsMax: config.retryPollIntervalMs,
-    bytesPerSecondMax: config.downloadBytesPerSecond,
-  };
-  const downloads = new Downloads(system, http, settings, log);
+  const downloads = new Downloads(system, http, downloadShare(config), log);
   const client = new DeviceClient(
     http,
     login,
@@ -114,66 +115,28 @@ async function verifyKeys({ system, loaded: { config } }: Parts): Promise<string
   return keys;
 }
 
-function backoffOf({ loaded: { config } }: Parts) {
-  return { longestMs: config.retryPollIntervalMs, count: config.retryPollCount };
-}
-
 async function engineOf(
   parts: Parts,
   client: DeviceClient,
   onProgress: AgentOptions["onProgress"],
 ): Promise<UpdateEngine> {
   const { system, log, store, deviceType, wraps } = parts;
-  const { config, paths } = parts.loaded;
-  const backoff = backoffOf(parts);
+  const { config } = parts.loaded;
+  const backoff = backoffShare(config);
   const open: OpenArtifact = (source, options) =>
     openArtifact(source, { ...options, decompressors: SYNCHRONOUS_DECOMPRESSORS });
   return new UpdateEngine({
     system,
     logger: log,
     store,
-    paths: {
-      datastore: paths.datastore,
-      logs: config.updateLogPath ?? paths.datastore,
-      modules: paths.modules,
-      rootfsScripts: paths.rootfsScripts,
-    },
-    settings: {
-      ...DEFAULT_UPDATE_SETTINGS,
-      verifyKeys: await verifyKeys(parts),
-      moduleTimeoutMs: config.moduleTimeoutMs,
-      scriptTimeoutMs: config.scriptTimeoutMs,
-      scriptRetryTimeoutMs: config.scriptRetryTimeoutMs,
-      scriptRetryIntervalMs: config.scriptRetryIntervalMs,
-      commitTimeoutMs: config.commitTimeoutMs,
-      commitConnectivity: config.commitConnectivity,
-      abortCheckMs: config.abortCheckMs,
-    },
+    paths: updatePaths(parts.loaded),
+    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateShare(config, await verifyKeys(parts)) },
     openArtifact: wraps.openArtifact?.(open) ?? open,
     deviceType,
     server: wraps.server?.(client) ?? client,
     retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),
     onProgress,
   });
-}
-
-function roundScripts({ system, log, loaded: { config, paths } }: Parts) {
-  return async (set: RoundScripts, signal: AbortSignal): Promise<void> => {
-    const rootfs = paths.rootfsScripts;
-    if ((await system.files.status(rootfs)) === undefined) return;
-    const scripts = new StateScripts({
-      system,
-      logger: log,
-      rootfsDirectory: rootfs,
-      artifactDirectory: rootfs,
-      timeoutMs: config.scriptTimeoutMs,
-      retryTimeoutMs: config.scriptRetryTimeoutMs,
-      retryIntervalMs: config.scriptRetryIntervalMs,
-      killGraceMs: DEFAULT_UPDATE_SETTINGS.killGraceMs,
-      signal,
-    });
-    await scripts.run(set, set.startsWith("Idle_") ? true : undefined);
-  };
 }
 
 /** The engine, that says when it is at rest. */
@@ -200,12 +163,11 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
     const { config, paths } = loaded;
     const opened = await DeviceStore.open(system.files, paths.datastore, log);
     const store = wraps.store?.(opened) ?? opened;
-    const deviceType = () => readDeviceType(system.files, config.deviceTypeFile ?? `${paths.datastore}/device_type`);
+    const deviceType = () => readDeviceType(system.files, deviceTypeFile(loaded));
     const parts: Parts = { system, log, loaded, store, deviceType, wraps };
     const client = await clientOf(parts);
     const made = await engineOf(parts, client, onProgress);
     const engine = resting(wraps.engine?.(made, store) ?? made, () => onRest(made.pending === undefined));
-    const backoff = backoffOf(parts);
     const windows = new Windows(system, config.windows, log);
     await windows.check();
     const provides = async () => toldProvides(store, await deviceType());
@@ -221,15 +183,10 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
           known: await provides(),
           log,
         }),
-      polls: {
-        intervalMs: config.windows.polls === undefined ? config.updatePollIntervalMs : Number.POSITIVE_INFINITY,
-        jitter: config.pollJitter,
-        backoff,
-      },
-      inventories: { intervalMs: config.inventoryPollIntervalMs, jitter: config.pollJitter, backoff },
+      ...tasksShare(config),
       windows,
       notifier: new Notifier(system, {}, log),
-      scripts: roundScripts(parts),
+      scripts: roundScripts({ ...loaded, system, log }, (options) => new StateScripts(options)),
       log,
     });
     await daemon.run();

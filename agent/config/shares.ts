@@ -1,0 +1,71 @@
+/**
+ * What each part of the agent gets of the configuration. The program puts itself together with it, and so does
+ * who runs the agent behind another door.
+ */
+
+import type { TaskSettings } from "../daemon/schedule.ts";
+import type { BackoffSchedule } from "../server/backoff.ts";
+import type { DownloadSettings } from "../server/download.ts";
+import type { HttpSettings } from "../server/http.ts";
+import type { UpdatePaths, UpdateSettings } from "../update/settings.ts";
+import type { LoadedConfig } from "./load.ts";
+import type { AgentConfig } from "./settings.ts";
+
+export function httpShare(config: AgentConfig): Omit<HttpSettings, "tls" | "proxies" | "version"> {
+  const { redirectHosts, connectionIdleMs, answerMsMax } = config;
+  return { redirectHosts, connectionIdleMs, answerMsMax };
+}
+
+export function downloadShare(config: AgentConfig): DownloadSettings {
+  const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond } = config;
+  return { triesMax: retryDownloadCount, pauseMsMax: retryPollIntervalMs, bytesPerSecondMax: downloadBytesPerSecond };
+}
+
+export function backoffShare({ retryPollIntervalMs, retryPollCount }: AgentConfig): BackoffSchedule {
+  return { longestMs: retryPollIntervalMs, count: retryPollCount };
+}
+
+/** When to poll and when to send the inventory. With windows for polls there are no intervals between them. */
+export function tasksShare(config: AgentConfig): Record<"polls" | "inventories", TaskSettings> {
+  const { windows, updatePollIntervalMs, inventoryPollIntervalMs, pollJitter: jitter } = config;
+  const backoff = backoffShare(config);
+  return {
+    polls: {
+      intervalMs: windows.polls === undefined ? updatePollIntervalMs : Number.POSITIVE_INFINITY,
+      jitter,
+      backoff,
+    },
+    inventories: { intervalMs: inventoryPollIntervalMs, jitter, backoff },
+  };
+}
+
+/** What the update engine is told otherwise than by default; the keys are those that the configuration names. */
+export function updateShare(config: AgentConfig, verifyKeys: readonly string[]): Partial<UpdateSettings> {
+  const { moduleTimeoutMs, scriptTimeoutMs, scriptRetryTimeoutMs, scriptRetryIntervalMs } = config;
+  const { commitTimeoutMs, commitConnectivity, abortCheckMs } = config;
+  return {
+    verifyKeys,
+    moduleTimeoutMs,
+    scriptTimeoutMs,
+    scriptRetryTimeoutMs,
+    scriptRetryIntervalMs,
+    commitTimeoutMs,
+    commitConnectivity,
+    abortCheckMs,
+  };
+}
+
+export function updatePaths({ config, paths }: Pick<LoadedConfig, "config" | "paths">): UpdatePaths {
+  const { datastore, modules, rootfsScripts } = paths;
+  return { datastore, logs: config.updateLogPath ?? datastore, modules, rootfsScripts };
+}
+
+/** The file that tells the type of the device. */
+export function deviceTypeFile({ config, paths }: Pick<LoadedConfig, "config" | "paths">): string {
+  return config.deviceTypeFile ?? `${paths.datastore}/device_type`;
+}
+
+/** The file of the device's key, unless the configuration names another one. */
+export function keyFile({ paths }: Pick<LoadedConfig, "paths">): string {
+  return `${paths.datastore}/mender-agent.pem`;
+}
