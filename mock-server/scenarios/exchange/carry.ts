@@ -27,6 +27,11 @@ export interface CarryPorts {
   /** Ask whoever really answers. */
   readonly ask: (request: CarriedRequest) => Promise<CarriedAnswer>;
   readonly timers: Timers;
+  /**
+   * Until it is aborted, a request that wanders about arrives, though whoever sent it has gone. Absent: it is gone with
+   * them.
+   */
+  readonly closing?: AbortSignal;
   /** Called with how many bytes of a body went out just now. */
   readonly sent?: (bytes: number) => void;
 }
@@ -97,9 +102,10 @@ class Carriage {
   }
 
   async carry(request: CarriedRequest): Promise<Carried> {
-    const { down, lose, lateMs, twice, answer, delayMs } = this.#effects;
+    const { down, lose, lateMs, strayMs, twice, answer, delayMs } = this.#effects;
     if (down !== undefined) return await this.#break(down);
     if (lose?.what === "request") return await this.#break(lose.by);
+    if (strayMs !== undefined) return await this.#stray(request, lateMs + strayMs);
     await this.#sleep(lateMs);
     if (answer !== undefined) {
       await this.#sleep(delayMs);
@@ -113,6 +119,15 @@ class Carriage {
     }
     await this.#sleep(delayMs);
     return await this.#pass(answered, request.method === "HEAD");
+  }
+
+  /** Over when it has arrived, and whoever waits for the answer has given up. */
+  async #stray(request: CarriedRequest, ms: number): Promise<Carried> {
+    const { ask, timers, closing } = this.#ports;
+    const arrived = timers.sleep(ms, closing ?? this.#gone).then(() => ask(request));
+    const [answered] = await Promise.allSettled([arrived, this.#break("silence")]);
+    if (answered.status === "fulfilled") answered.value.resume();
+    return BROKEN;
   }
 
   async #sleep(ms: number): Promise<void> {

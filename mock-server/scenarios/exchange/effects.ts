@@ -21,6 +21,8 @@ export interface Effects {
   readonly lose?: { readonly what: "request" | "answer"; readonly by: Loss };
   /** The request arrives so much later. */
   readonly lateMs: number;
+  /** It wanders about: so much later still it arrives, when whoever sent it has given up; its answer comes to nobody. */
+  readonly strayMs?: number;
   /** It arrives twice. */
   readonly twice: boolean;
   /** It does not arrive: this is the answer. */
@@ -73,9 +75,7 @@ function add(effects: Writable, { fault, value }: ExchangeFault, random: Random,
       return;
     }
     case "reordered":
-      effects.lateMs += random.fraction() * value;
-      // Whoever sent it has given up waiting: what comes late comes to nobody.
-      effects.lose = { what: "answer", by: "silence" };
+      effects.strayMs = (effects.strayMs ?? 0) + random.fraction() * value;
       return;
     case "duplicated":
       effects.twice = true;

@@ -39,6 +39,7 @@ export interface ProxyPort {
 export class DeviceProxy {
   readonly #port: ProxyPort;
   readonly #listening: Listening;
+  readonly #closing = new AbortController();
 
   private constructor(port: ProxyPort, listening: Listening) {
     this.#port = port;
@@ -58,6 +59,7 @@ export class DeviceProxy {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new Error("the proxy is closed"));
     await this.#listening.close(0);
   }
 
@@ -97,12 +99,14 @@ export class DeviceProxy {
         // Those two are in hand here, by the artifacts themselves.
         changed: false,
         lateMs: (effects.lateMs + slowMs) / speed,
+        ...(effects.strayMs === undefined ? {} : { strayMs: effects.strayMs / speed }),
         delayMs: effects.delayMs / speed,
         ...(effects.rate === undefined ? {} : { rate: effects.rate * speed }),
         ...(effects.artifact === undefined ? {} : { artifact: undefined as never }),
       },
       {
         timers: system.timers,
+        closing: this.#closing.signal,
         ask: (one) => {
           asked = true;
           return this.#ask(kind, one, exchange, server);
