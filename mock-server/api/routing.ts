@@ -66,6 +66,31 @@ function caller(request: ApiRequest, access: AnyRoute["access"]): Call<never, un
   return (access === "device" ? request.callingDevice : request.callingUser) as never;
 }
 
+const NONE = Object.freeze({});
+
+/** One request, checked. */
+class Called implements Call<never, unknown, unknown, unknown> {
+  readonly caller: never;
+  params: unknown = NONE;
+  query: unknown = NONE;
+  body: unknown = undefined;
+  readonly rawBody: Buffer;
+  readonly request: ApiRequest;
+  readonly #publicUrl: string | undefined;
+
+  constructor(who: never, raw: Buffer, request: ApiRequest, publicUrl: string | undefined) {
+    this.caller = who;
+    this.rawBody = raw;
+    this.request = request;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** Of most requests nobody asks where they came to. */
+  get origin(): string {
+    return this.#publicUrl ?? originOf(this.request);
+  }
+}
+
 export interface RoutingPorts {
   readonly authenticate: Authenticate;
   readonly options: ServerOptions;
@@ -119,18 +144,11 @@ export class Passage {
   ): Answer | Promise<Answer> {
     const { access, params, query, handle } = this.#spec;
     const { publicUrl } = this.#ports.options;
-    return handle({
-      caller: caller(request, access),
-      params: params === undefined ? {} : validated(params, places.params),
-      query: query === undefined ? {} : validated(query, places.query),
-      body: this.#body(raw ?? EMPTY, request.headers),
-      rawBody: raw ?? EMPTY,
-      request,
-      // Of many requests nobody asks where they came to.
-      get origin() {
-        return publicUrl ?? originOf(request);
-      },
-    });
+    const called = new Called(caller(request, access), raw ?? EMPTY, request, publicUrl);
+    if (params !== undefined) called.params = validated(params, places.params);
+    if (query !== undefined) called.query = validated(query, places.query);
+    called.body = this.#body(called.rawBody, request.headers);
+    return handle(called);
   }
 
   #body(raw: Buffer, headers: ApiRequest["headers"]): unknown {

@@ -87,10 +87,12 @@ export function isLast({ headers: { connection } }: PlainRequest): boolean {
   return connection !== undefined && connection.toLowerCase() === "close";
 }
 
-/** What a header cannot hold. */
+/** What a header can hold, and what it cannot. */
+const SENDABLE = /^[\t\x20-\x7e]*$/;
 const UNSENDABLE = /[^\t\x20-\x7e]/g;
 
-const line = (name: string, value: string): string => `${name}: ${value.replace(UNSENDABLE, "?")}\r\n`;
+const line = (name: string, value: string): string =>
+  `${name}: ${SENDABLE.test(value) ? value : value.replace(UNSENDABLE, "?")}\r\n`;
 
 let dateSecond = 0;
 let date = "";
