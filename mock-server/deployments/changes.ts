@@ -1,5 +1,6 @@
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { DeviceDeploymentRecord, Records } from "../storage/index.ts";
+import { together } from "../together.ts";
 import { dismissWaiting } from "./following.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
 import { countOutcome } from "./outcomes.ts";
@@ -15,14 +16,20 @@ export async function changeStatus(
   nowMs: number,
   substate?: string,
 ): Promise<void> {
-  await records.deviceDeployments.update(deviceDeployment, {
+  const change = {
     status: to,
     ...milestones(deviceDeployment, to, nowMs),
     ...(substate ? { substate } : {}),
-  });
-  await records.counters.move(deviceDeployment.deployment_id, deviceDeployment.status, to);
-  if (isTerminal(to)) await countOutcome(records, deviceDeployment, to, nowMs);
-  await refreshDeployment(records, deviceDeployment.deployment_id, nowMs);
+  };
+  const { deployment_id } = deviceDeployment;
+  const counts = isTerminal(to) && deviceDeployment.phase !== null;
+  await together([
+    records.deviceDeployments.update(deviceDeployment, change),
+    records.counters.move(deployment_id, deviceDeployment.status, to),
+    counts ? countOutcome(records, deviceDeployment, to, nowMs) : refreshDeployment(records, deployment_id, nowMs),
+  ]);
+  // A deployment that this end pauses is paused before it is finished.
+  if (counts) await refreshDeployment(records, deployment_id, nowMs);
 }
 
 /**
@@ -65,9 +72,11 @@ export async function refreshDeployment(
   nowMs: number,
   options: { readonly begun?: boolean } = {},
 ): Promise<void> {
-  const deployment = await records.deployments.find(deploymentId);
+  const [deployment, statistics] = await together([
+    records.deployments.find(deploymentId),
+    records.counters.of(deploymentId),
+  ]);
   if (deployment === undefined) return;
-  const statistics = await records.counters.of(deploymentId);
   const status = deploymentStatus(deployment, statistics, options.begun ?? false);
   if (status === deployment.status) return;
   await records.deployments.setStatus(deploymentId, status, status === "finished" ? nowMs : null);

@@ -3,6 +3,7 @@ import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
 import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
+import { together } from "../together.ts";
 import { changeStatus, tryAgain } from "./changes.ts";
 import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
 import type { Configuration } from "./configurations.ts";
@@ -66,11 +67,13 @@ export class DeviceSide {
    */
   report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      await settle(records, deviceId);
-      const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
       const now = this.#clock.now();
-      await records.deviceDeployments.hear(deviceId, now);
-      const deployment = await deploymentOf(records, deviceDeployment);
+      const [, deviceDeployment, deployment] = await together([
+        records.deviceDeployments.hear(deviceId, now),
+        findSettled(records, deviceId, deploymentId),
+        records.deployments.find(deploymentId),
+      ]);
+      if (deployment === undefined) throw notFound("Resource not found");
       const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
       switch (verdict.kind) {
         case "same":
@@ -127,6 +130,15 @@ export class DeviceSide {
       await records.logs.put({ deploymentId, deviceId, attempt: logged }, messages, this.#clock.now());
     });
   }
+}
+
+/** What {@link settle} makes of a device deployment; mostly nothing, and it is asked for meanwhile. */
+async function findSettled(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
+  const [settled, found] = await together([
+    settle(records, deviceId),
+    findBegun(records, deviceId, deploymentId, "Resource not found"),
+  ]);
+  return settled ? findBegun(records, deviceId, deploymentId, "Resource not found") : found;
 }
 
 async function findBegun(

@@ -42,9 +42,10 @@ async function dismiss(
   await records.deployments.countTargets(id, { targets: -open, asked: -begun });
 }
 
-/** Write down for this device what follows from the end of its deployments. */
-export async function settle(records: Records, deviceId: string): Promise<void> {
-  for (const { ending, ended_ms, ...row } of await records.deviceDeployments.ended(deviceId)) {
+/** Write down for this device what follows from the end of its deployments. @returns Whether there was anything. */
+export async function settle(records: Records, deviceId: string): Promise<boolean> {
+  const ended = await records.deviceDeployments.ended(deviceId);
+  for (const { ending, ended_ms, ...row } of ended) {
     if (ending === "dismiss") {
       if (row.admitted === 0) await leave(records, row);
     } else {
@@ -52,6 +53,7 @@ export async function settle(records: Records, deviceId: string): Promise<void> 
       await records.deviceDeployments.update(row, { status: "aborted", started_ms, finished_ms: ended_ms });
     }
   }
+  return ended.length > 0;
 }
 
 /** Writes down what follows from the end of deployments to many devices. */

@@ -1,5 +1,6 @@
 import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { ExpressionBuilder, Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
+import { connectionOf } from "./engines/dialect.ts";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Ending, Schema } from "./schema.ts";
@@ -306,12 +307,13 @@ export class DeviceDeploymentRecords {
   }
 
   async update(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Promise<void> {
-    await this.#db
+    const query = this.#db
       .updateTable("device_deployments")
       .set(change)
       .where("deployment_id", "=", key.deployment_id)
-      .where("device_id", "=", key.device_id)
-      .execute();
+      .where("device_id", "=", key.device_id);
+    // At once: statements that are begun together reach the database in the order in which they stand.
+    await connectionOf(this.#db).executeQuery(query.compile());
   }
 
   /** The device was heard of just now: note it where its silence is limited. */

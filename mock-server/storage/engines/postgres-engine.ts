@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { DatabaseError, Pool, type PoolClient, types } from "pg";
+import { together } from "../../together.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
 import type { Engine, Work } from "./engine.ts";
@@ -43,6 +44,8 @@ export async function openPostgresEngine(url: string): Promise<Engine> {
     lock_timeout: LOCK_MS_MAX,
     idle_in_transaction_session_timeout: IDLE_MS_MAX,
     types: numbers,
+    // A statement goes out when it is given, not when the one before it was answered.
+    pipeline: true,
   });
   // The pool has dropped an idle connection that broke; the next use makes another one, or tells.
   pool.on("error", () => pool.idleCount);
@@ -85,8 +88,10 @@ class PostgresEngine implements Engine {
   async read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     return await ended(client, async () => {
-      await client.query("begin isolation level repeatable read read only");
-      const result = await work(this.#connections.records(client));
+      const [, result] = await together([
+        client.query("begin isolation level repeatable read read only"),
+        work(this.#connections.records(client)),
+      ]);
       await client.query("rollback");
       return result;
     });
@@ -159,6 +164,8 @@ async function undo(client: PoolClient): Promise<void> {
 class Writer implements GroupPort {
   readonly #connections: Connections;
   #client: PoolClient | undefined;
+  /** Ends what the last write did; whatever comes next goes out behind it. */
+  #kept: Promise<unknown> = Promise.resolve();
 
   constructor(connections: Connections) {
     this.#connections = connections;
@@ -175,13 +182,17 @@ class Writer implements GroupPort {
       throw error;
     }
     this.#client = client;
+    this.#kept = Promise.resolve();
   }
 
   async attempt<T>(work: Work<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
       try {
         const result = await work(this.#connections.records(this.#mine()));
-        await this.#mine().query("release savepoint attempt; savepoint attempt");
+        const kept = this.#mine().query("release savepoint attempt; savepoint attempt");
+        // Who waits for the commit is told if it fails.
+        this.#kept = together([this.#kept, kept]);
+        this.#kept.catch(() => undefined);
         return result;
       } catch (error) {
         await this.#mine().query("rollback to savepoint attempt");
@@ -192,7 +203,8 @@ class Writer implements GroupPort {
   }
 
   async commit(): Promise<void> {
-    await this.#mine().query("commit");
+    // One that could not be kept makes the database undo all when it is told to commit, without an error.
+    await together([this.#kept, this.#mine().query("commit")]);
     this.#mine().release();
     this.#client = undefined;
   }
