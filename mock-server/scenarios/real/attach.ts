@@ -1,8 +1,9 @@
 import type { Scenario } from "../file/index.ts";
 import type { RunResult } from "../run/result.ts";
+import type { AttachOptions } from "./options.ts";
 import { notPossible } from "./possible.ts";
 import { playToItsEnd, refused } from "./run.ts";
-import { type AttachOptions, RealWorld } from "./world.ts";
+import { RealWorld } from "./world.ts";
 
 /** A device on the desk takes its time to poll. */
 const PATIENCE_MS = 3600_000;

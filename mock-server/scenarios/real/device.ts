@@ -1,26 +1,15 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import { createDirectoryDurably, readFile, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import type { StateName } from "upkeep";
 import type { RequestKind } from "../../control/requests.ts";
 import { type Child, startChild } from "../../system/children.ts";
 import type { FaultPlan, Moment, Strike } from "../faults/index.ts";
 import { AGENT_STATES } from "../file/names.ts";
 import type { Happening } from "../run/events.ts";
-import { readRootImage, rootImage } from "../simulation/index.ts";
-import { PAYLOAD_TYPE } from "../world/artifacts.ts";
-import { CURRENT, DATASTORE, STORE_FILE } from "../world/factory.ts";
-import type { DeviceIdentity } from "../world/fleet.ts";
-import { NOWHERE } from "./bad-peers.ts";
+import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
 import type { PlayedDevice } from "./played.ts";
-import { DEVICE_VARIABLE, moduleText, type ProgramSettings, rebootText, scriptText } from "./programs.ts";
+import { DEVICE_VARIABLE } from "./programs.ts";
 
-const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
-const TRUSTED = "/etc/mender/trusted.pem";
-const BYTES_MAX = 1024 ** 3;
 const STATE_LINE = /\bstate (\w+): /;
-/** Times of the agent's configuration become shorter, but not shorter than a loaded machine needs. */
-const SECONDS_MIN = 1;
-const PROGRAM_SECONDS_MIN = 10;
 /** So many failures in a row make no difference any more. */
 const FAILURES_ENOUGH = 2;
 /** A loaded machine takes its time to start an agent. */
@@ -28,23 +17,9 @@ const START_MS_MAX = 60_000;
 /** An agent that ends again and again has given up. */
 const RESTARTS_MAX = 200;
 
-export interface RealDeviceParts {
-  readonly identity: DeviceIdentity;
-  readonly system: System;
-  /** Everything of the device lies below it. */
-  readonly root: string;
+export interface RealDeviceParts extends DeviceFilesParts {
   /** The agent's file, and the program that runs it. */
   readonly agent: readonly [command: string, ...args: string[]];
-  readonly interpreter: string;
-  /** Of the device's proxy. */
-  readonly serverUrl: string;
-  /** URL where programs on the device find the runner. */
-  readonly hub: string;
-  readonly verifyKey: string;
-  /** PEM of certificates to trust. */
-  readonly trusted: string;
-  /** So many milliseconds of the scenario are one of this machine. */
-  readonly speed: number;
   readonly plan: FaultPlan;
   readonly nowMs: () => number;
   after(delayMs: number, action: () => void): void;
@@ -67,6 +42,7 @@ export class RealDevice implements PlayedDevice {
   /** The agent has said something since it was started. */
   #awake = false;
   readonly #parts: RealDeviceParts;
+  readonly #files: DeviceFiles;
   #inventory: PlayedDevice["inventory"];
   #child: Child | undefined;
   #state: StateName | undefined;
@@ -83,6 +59,7 @@ export class RealDevice implements PlayedDevice {
 
   constructor(parts: RealDeviceParts) {
     this.#parts = parts;
+    this.#files = new DeviceFiles(parts);
     this.name = parts.identity.name;
     this.#inventory = parts.identity.row.inventory;
     this.#lastMs = parts.system.clock.monotonic();
@@ -139,7 +116,7 @@ export class RealDevice implements PlayedDevice {
 
   set inventory(attributes: PlayedDevice["inventory"]) {
     this.#inventory = attributes;
-    this.#looking = this.#looking.then(() => this.#writeInventory());
+    this.#looking = this.#looking.then(() => this.#files.writeInventory(attributes));
   }
 
   get machine(): PlayedDevice["machine"] {
@@ -153,87 +130,8 @@ export class RealDevice implements PlayedDevice {
 
   /** Make it as it leaves the factory. */
   async make(): Promise<void> {
-    const { identity, verifyKey, trusted } = this.#parts;
-    const { row } = identity;
-    const provides = { artifact_name: "v1", ...row.provides };
-    await this.#put("/etc/mender/mender.conf", JSON.stringify(this.#configuration()));
-    await this.#put(VERIFY_KEY, verifyKey);
-    await this.#put(TRUSTED, trusted);
-    await this.#put(`${DATASTORE}/device_type`, `device_type=${row.type}\n`);
-    await this.#put(`${DATASTORE}/mender-agent.pem`, identity.privatePem, 0o600);
-    await this.#put(STORE_FILE, JSON.stringify({ version: 1, provides, update: null }));
-    await this.#put(CURRENT, rootImage({ software: provides.artifact_name }));
-    const lines = Object.entries(JSON.parse(identity.identity) as Record<string, string>);
-    await this.#put(
-      "/usr/share/mender/identity/mender-device-identity",
-      `#!/bin/sh\n${lines.map(([key, value]) => `echo ${key}=${value}\n`).join("")}`,
-      0o755,
-    );
-    await this.#put(
-      "/usr/share/mender/inventory/mender-inventory-scenario",
-      `#!/bin/sh\ncat '${this.#path("/inventory")}'\n`,
-      0o755,
-    );
-    await this.#writeInventory();
-    const programs = this.#programs();
-    await this.#put("/bin/reboot", rebootText(programs), 0o755);
-    if (!row.module.missing)
-      await this.#put(`/usr/share/mender/modules/v3/${PAYLOAD_TYPE}`, moduleText(programs, row.module), 0o755);
-    for (const [name, code] of Object.entries(row.scripts))
-      await this.#put(`/etc/mender/scripts/${name}`, scriptText(programs, code), 0o755);
+    await this.#files.make(this.#inventory);
     await this.look();
-  }
-
-  #programs(): ProgramSettings {
-    const { interpreter, hub } = this.#parts;
-    return { interpreter, hub, current: this.#path(CURRENT) };
-  }
-
-  #configuration(): Record<string, unknown> {
-    const { identity, serverUrl, speed, trusted } = this.#parts;
-    const { row } = identity;
-    const shorter = (seconds: number, least: number): number =>
-      Math.max(least, Math.round((seconds * 1000) / speed / 1000));
-    const times = Object.fromEntries(
-      Object.entries({ ModuleTimeoutSeconds: 4 * 3600, StateScriptTimeoutSeconds: 3600, ...row.config })
-        .filter(([key, value]) => key.endsWith("Seconds") && typeof value === "number")
-        .map(([key, value]) => [
-          key,
-          shorter(Number(value), /Timeout|Idle/.test(key) ? PROGRAM_SECONDS_MIN : SECONDS_MIN),
-        ]),
-    );
-    return {
-      PollJitterPercent: 0,
-      ConnectionIdleSeconds: 5,
-      ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
-      ...(trusted === "" ? {} : { ServerCertificate: TRUSTED }),
-      ...row.config,
-      ...times,
-      RedirectHosts: [NOWHERE],
-      ServerURL: serverUrl,
-      UpdatePollIntervalSeconds: 1,
-      InventoryPollIntervalSeconds: 5,
-      RetryPollIntervalSeconds: 1,
-    };
-  }
-
-  #path(path: string): string {
-    return `${this.#parts.root}${path}`;
-  }
-
-  async #put(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-    const { files } = this.#parts.system;
-    const full = this.#path(path);
-    await createDirectoryDurably(files, full.slice(0, full.lastIndexOf("/")));
-    await replaceFile(files, full, content, mode);
-    await files.setPermissions(full, mode);
-  }
-
-  async #writeInventory(): Promise<void> {
-    const lines = Object.entries(this.#inventory).flatMap(([key, value]) =>
-      [value].flat().map((one) => `${key}=${one}\n`),
-    );
-    await this.#put("/inventory", lines.join(""));
   }
 
   /** It gets power. */
@@ -380,15 +278,11 @@ export class RealDevice implements PlayedDevice {
 
   /** Look what is really there, and what the agent says is. */
   async look(): Promise<void> {
-    const { files } = this.#parts.system;
     await this.#looking;
-    const image = await readFile(files, this.#path(CURRENT), BYTES_MAX);
-    const there = (image === undefined ? undefined : readRootImage(image)?.software) ?? "nothing that is whole";
-    const store = await readTextFile(files, this.#path(STORE_FILE), BYTES_MAX);
-    const { provides } = JSON.parse(store ?? "{}") as { provides?: Readonly<Record<string, string>> | null };
-    this.#provides = provides ?? {};
-    const says = this.#provides.artifact_name ?? "nothing";
-    this.#software = there === says ? there : `${there}, and the agent says ${says}`;
+    const { software, provides } = await this.#files.look();
+    this.#provides = provides;
+    const says = provides.artifact_name ?? "nothing";
+    this.#software = software === says ? software : `${software}, and the agent says ${says}`;
   }
 
   /** The scenario's time has moved. */

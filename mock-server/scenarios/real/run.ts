@@ -4,8 +4,9 @@ import type { Scenario } from "../file/index.ts";
 import type { RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";
 import { isNever, judge, type RunRecord, verdictsOf } from "../run/verdict.ts";
+import type { RealOptions } from "./options.ts";
 import { notPossible } from "./possible.ts";
-import { type RealOptions, RealWorld } from "./world.ts";
+import { RealWorld } from "./world.ts";
 
 /** How often it is looked what is to be done next, in milliseconds of this machine. */
 const LOOK_MS = 25;

@@ -1,42 +1,27 @@
-import { sign } from "node:crypto";
-import {
-  DEVICE_PATHS,
-  type DeploymentStatus,
-  type DeviceDeploymentStatus,
-  type LogMessage,
-  SIGNATURE_HEADER,
-  StatusReport,
-} from "@upkeep/shared/protocol";
-import type { System, Timer } from "@upkeep/shared/system";
-import { ServerError } from "../../errors.ts";
-import type { CarriedRequest } from "../exchange/carry.ts";
+import type { Timer } from "@upkeep/shared/system";
 import { FaultPlan, plannedFaults, type Strike } from "../faults/index.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
 import type { People, Stage } from "../run/stage.ts";
 import type { Defect } from "../world/artifacts.ts";
-import { type DeviceIdentity, identitiesOf, type ReadArtifact, ReleaseArtifacts } from "../world/fleet.ts";
+import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
 import { BadPeers } from "./bad-peers.ts";
 import { RealDevice } from "./device.ts";
+import { Entrance } from "./entrance.ts";
 import { ProgramHub } from "./hub.ts";
-import { DEPLOYMENTS, RealPeople } from "./people.ts";
+import { Notices } from "./notices.ts";
+import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
+import { RealPeople } from "./people.ts";
 import type { PlayedDevice } from "./played.ts";
 import { scriptText } from "./programs.ts";
 import { DeviceProxy, type ProxyPort } from "./proxy.ts";
+import { proxyPortOf } from "./proxy-port.ts";
 import { RealServer } from "./server.ts";
 import { ScenarioTime } from "./time.ts";
 
-const ARTIFACTS = "/api/management/v1/deployments/artifacts";
-const AUTH_DEVICES = "/api/management/v2/devauth/devices?per_page=500";
-const BOUNDARY = "----upkeep-scenario";
 /** How often it is looked whether the device on the desk is there, in milliseconds. */
 const WAIT_MS = 200;
-
-interface KnownDevice {
-  readonly id: string;
-  readonly identity_data: Readonly<Record<string, unknown>>;
-}
 
 function startServer(scenario: Scenario, { system, server, directory }: StageOptions): Promise<RealServer> {
   return RealServer.start({
@@ -58,39 +43,6 @@ async function prepared(world: RealWorld, prepare: (world: RealWorld) => Promise
   }
 }
 
-export interface StageOptions {
-  readonly system: System;
-  readonly readArtifact: ReadArtifact;
-  /** The program and the file of `upkeep-server`. */
-  readonly server: readonly [command: string, ...args: string[]];
-  /** A directory that is there, for everything that devices and server have. */
-  readonly directory: string;
-}
-
-export interface AttachOptions extends StageOptions {
-  /** The device's id, a value of its identity, or `next`. */
-  readonly attach: string;
-  /** Where it finds its server. */
-  readonly address: { readonly host: string; readonly port: number };
-  /** Tells a person what to do, and what is going on. */
-  readonly say: (line: string) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface RealOptions extends StageOptions {
-  /** The program and the file of the agent. */
-  readonly agent: readonly [command: string, ...args: string[]];
-  /** Of Node, for the programs on the devices. */
-  readonly interpreter: string;
-}
-
-/** What is known of a deployment at the server. */
-interface KnownDeployment {
-  status: DeploymentStatus | undefined;
-  readonly devices: Map<string, DeviceDeploymentStatus>;
-  readonly logs: Set<string>;
-}
-
 /** A scenario's fleet and its server, as processes of this machine. */
 export class RealWorld implements Stage {
   readonly scenario: Scenario;
@@ -105,14 +57,14 @@ export class RealWorld implements Stage {
   readonly #options: StageOptions;
   readonly #server: RealServer;
   readonly #people: RealPeople;
+  readonly #entrance: Entrance;
+  readonly #notices: Notices;
   readonly #artifacts: ReleaseArtifacts;
   readonly #deviceIds = new Map<string, string>();
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
-  readonly #known = new Map<string, KnownDeployment>();
   readonly #proxies: DeviceProxy[] = [];
   readonly #bad: BadPeers;
   #hub: ProgramHub | undefined;
-  #noticing: Promise<void> = Promise.resolve();
   #broken: unknown;
 
   private constructor(scenario: Scenario, options: StageOptions, server: RealServer, interpreter?: string) {
@@ -122,6 +74,14 @@ export class RealWorld implements Stage {
     this.history = new History(() => this.#clock.nowMs);
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
     this.#people = new RealPeople(server, scenario.starts, this.#deviceIds);
+    this.#entrance = new Entrance(server, this.#people, this.#deviceIds);
+    this.#notices = new Notices(server, this.#people, this.#deviceIds, {
+      devices: this.devices,
+      history: this.history,
+      broken: (error) => {
+        this.#broken ??= error;
+      },
+    });
     this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact, (code) =>
       Buffer.from(scriptText({ interpreter: interpreter ?? "/bin/false", hub: this.#hub?.url ?? "" }, code)),
     );
@@ -187,7 +147,7 @@ export class RealWorld implements Stage {
   async #uploadAll(): Promise<void> {
     for (const [release, { artifacts }] of this.scenario.releases.entries())
       for (const artifact of artifacts.keys()) {
-        const id = await this.#upload(await this.#artifacts.get([release, artifact]));
+        const id = await this.#entrance.upload(await this.#artifacts.get([release, artifact]));
         this.#places.set(id, [release, artifact]);
       }
   }
@@ -220,27 +180,16 @@ export class RealWorld implements Stage {
       `Waiting for ${attach === "next" ? "a device" : `the device ${attach}`} of type ${row.type} at port ${proxy.port}`,
     );
     for (let known = false; !known || !polled; await system.timers.sleep(WAIT_MS, signal)) {
-      if (!known) known = await this.#letIn(name, attach, row.accept);
+      if (!known) known = await this.#entrance.letIn(name, attach, row.accept);
     }
     if (row.group !== undefined) await this.#people.moveToGroup(name, row.group);
     say(`The device is here: ${this.#deviceIds.get(name)}. The scenario begins.`);
     this.devices.set(name, device);
   }
 
-  async #letIn(name: string, wanted: string, accept: boolean): Promise<boolean> {
-    const all = (await this.#server.ask("GET", AUTH_DEVICES)) as KnownDevice[];
-    const found = all.find(
-      ({ id, identity_data }) => wanted === "next" || id === wanted || Object.values(identity_data).includes(wanted),
-    );
-    if (found === undefined) return false;
-    this.#deviceIds.set(name, found.id);
-    if (accept) await this.#people.accept(name);
-    return true;
-  }
-
   async #addDevice(identity: DeviceIdentity, hub: string, options: RealOptions): Promise<void> {
     const { name, row } = identity;
-    this.#deviceIds.set(name, await this.#admit(identity, row.accept));
+    await this.#entrance.admit(identity, row.accept);
     if (row.group !== undefined) await this.#people.moveToGroup(name, row.group);
     const proxy = await DeviceProxy.start(this.proxyPort(name));
     this.#proxies.push(proxy);
@@ -266,43 +215,6 @@ export class RealWorld implements Stage {
     await device.make();
   }
 
-  /** Make a device known, and let it in if it is to be. @returns Its id. */
-  async #admit({ identity, privatePem, publicPem }: DeviceIdentity, accept: boolean): Promise<string> {
-    const body = Buffer.from(JSON.stringify({ id_data: identity, pubkey: publicPem }));
-    const signature = sign(null, body, privatePem).toString("base64");
-    try {
-      await this.#server.answer("POST", DEVICE_PATHS.authRequests, body, {
-        "content-type": "application/json",
-        [SIGNATURE_HEADER]: signature,
-      });
-    } catch (error) {
-      // It is not accepted yet: the answer is no.
-      if (!(error instanceof ServerError)) throw error;
-    }
-    const wanted: unknown = JSON.parse(identity);
-    const all = (await this.#server.ask("GET", AUTH_DEVICES)) as KnownDevice[];
-    const found = all.find(({ identity_data }) => JSON.stringify(identity_data) === JSON.stringify(wanted));
-    if (found === undefined) throw new Error(`the device ${identity} could not be made known`);
-    const ids = new Map([["it", found.id]]);
-    if (accept) await new RealPeople(this.#server, 0, ids).accept("it");
-    return found.id;
-  }
-
-  async #upload(content: Uint8Array): Promise<string> {
-    const part = (head: string): Buffer =>
-      Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: form-data; ${head}\r\n\r\n`);
-    const body = Buffer.concat([
-      part('name="size"'),
-      Buffer.from(`${content.length}\r\n`),
-      part('name="artifact"; filename="artifact.mender"'),
-      content,
-      Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
-    ]);
-    const type = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
-    const { location } = await this.#server.answer("POST", ARTIFACTS, body, type);
-    return location.split("/").at(-1) ?? "";
-  }
-
   /** Everything begins. */
   start(): void {
     for (const [name, device] of this.devices) {
@@ -313,52 +225,21 @@ export class RealWorld implements Stage {
 
   /** What a device's proxy asks of the world. */
   proxyPort(name: string): ProxyPort {
-    const device = (): PlayedDevice => this.device(name);
-    return {
+    return proxyPortOf(name, {
       system: this.#options.system,
-      server: () => this.#server.url,
+      server: this.#server,
       speed: this.speed,
       bad: this.#bad,
-      strikes: (kind) => {
-        const moment = device().moment(kind);
-        const exchange = this.plan.strikes("exchange", moment);
-        const server = this.plan.strikes("server", moment);
-        for (const { fault } of [...exchange, ...server]) this.history.add({ kind: "fault", device: name, fault });
-        return { exchange, server };
-      },
+      plan: this.plan,
+      history: this.history,
+      device: () => this.device(name),
       artifactWith: (url, defect) => this.#artifactWith(url, defect),
       killServer: (backAfterMs) => this.#killServer(backAfterMs),
-      answered: async (kind, status, request) => {
-        device().heard();
-        if (kind === "poll") {
-          await device().rest();
-          device().polled(status);
-        }
-        const reported = kind === "status" ? reportedIn(request) : undefined;
-        this.history.add({
-          kind: "exchange",
-          device: name,
-          request: kind,
-          status,
-          ...(reported === undefined ? {} : { reported }),
-        });
-        if (status >= 400) device().failures++;
-        await this.notice();
-      },
-      failed: (kind, fault) => {
-        device().failures++;
-        this.history.add({ kind: "exchange", device: name, request: kind, fault });
-      },
-      sent: (bytes, position) => {
-        this.history.add({ kind: "bytes", device: name, bytes });
-        this.history.add({ kind: "received", device: name, receivedBytes: position });
-      },
+      notice: () => this.notice(),
       broken: (error) => {
-        device().failures++;
-        // A server that is down refuses connections: that is a part of the story.
-        if (this.#server.up && !isConnectionError(error)) this.#broken ??= error;
+        this.#broken ??= error;
       },
-    };
+    });
   }
 
   async #artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined> {
@@ -456,68 +337,13 @@ export class RealWorld implements Stage {
     await this.notice();
   }
 
-  /** Take notice of what has changed at the server. One after the other. */
+  /** Take notice of what has changed at the server. */
   notice(): Promise<void> {
-    this.#noticing = this.#noticing.then(() => this.#notice());
-    return this.#noticing;
+    return this.#notices.notice();
   }
 
-  async #notice(): Promise<void> {
-    if (!this.#server.up) return;
-    try {
-      for (const [name, id] of this.#people.deploymentIds) await this.#noticeDeployment(name, id);
-    } catch (error) {
-      if (this.#server.up && !isConnectionError(error)) this.#broken ??= error;
-    }
-  }
-
-  async #noticeDeployment(deployment: string, id: string): Promise<void> {
-    const known = this.#known.get(deployment) ?? { status: undefined, devices: new Map(), logs: new Set<string>() };
-    this.#known.set(deployment, known);
-    const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices?per_page=500`)) as {
-      id: string;
-      status: DeviceDeploymentStatus;
-      log: boolean;
-    }[];
-    const { status } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as { status: DeploymentStatus };
-    for (const one of devices) {
-      const name = [...this.#deviceIds].find(([, known]) => known === one.id)?.[0];
-      const device = name === undefined ? undefined : this.devices.get(name);
-      if (device === undefined) continue;
-      if (known.devices.get(device.name) !== one.status) {
-        known.devices.set(device.name, one.status);
-        device.status = one.status;
-        device.deployment = deployment;
-        this.history.add({ kind: "status", device: device.name, deployment, status: one.status });
-      }
-      if (one.log && !known.logs.has(one.id)) {
-        known.logs.add(one.id);
-        await this.#noticeLog(device.name, deployment, `${DEPLOYMENTS}/${id}/devices/${one.id}/log`);
-      }
-    }
-    if (known.status !== status) {
-      known.status = status;
-      this.history.add({ kind: "deployment", deployment, status });
-    }
-  }
-
-  async #noticeLog(device: string, deployment: string, path: string): Promise<void> {
-    const { text } = await this.#server.answer("GET", path);
-    const messages: LogMessage[] = text
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((message) => ({ timestamp: "", level: "", message }));
-    this.history.add({ kind: "log", device, deployment, messages });
-  }
-
-  async deployment(name: string) {
-    const id = this.#people.deploymentIds.get(name);
-    if (id === undefined) return undefined;
-    const { status } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as { status: DeploymentStatus };
-    const statistics = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/statistics`)) as Partial<
-      Record<DeviceDeploymentStatus, number>
-    >;
-    return { status, statistics };
+  deployment(name: string) {
+    return this.#notices.deployment(name);
   }
 
   /** Everything is settled: nobody does anything that time could not go on over. */
@@ -532,18 +358,4 @@ export class RealWorld implements Stage {
     await this.#bad.close();
     await this.#server.kill();
   }
-}
-
-function reportedIn({ body }: CarriedRequest): string | undefined {
-  try {
-    return StatusReport.safeParse(JSON.parse(body.toString("utf8"))).data?.status;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function isConnectionError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"].includes(code);
 }

@@ -1,0 +1,87 @@
+import { sign } from "node:crypto";
+import { DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
+import { ServerError } from "../../errors.ts";
+import type { DeviceIdentity } from "../world/fleet.ts";
+import type { RealPeople } from "./people.ts";
+import type { RealServer } from "./server.ts";
+
+const ARTIFACTS = "/api/management/v1/deployments/artifacts";
+const AUTH_DEVICES = "/api/management/v2/devauth/devices?per_page=500";
+const BOUNDARY = "----upkeep-scenario";
+
+interface KnownDevice {
+  readonly id: string;
+  readonly identity_data: Readonly<Record<string, unknown>>;
+}
+
+/** How devices and artifacts come to the server before a scenario begins. */
+export class Entrance {
+  readonly #server: RealServer;
+  readonly #people: RealPeople;
+  /** By name; those that come in are added. */
+  readonly #deviceIds: Map<string, string>;
+
+  constructor(server: RealServer, people: RealPeople, deviceIds: Map<string, string>) {
+    this.#server = server;
+    this.#people = people;
+    this.#deviceIds = deviceIds;
+  }
+
+  /**
+   * A device that asks by itself.
+   * @param wanted Its id, a value of its identity, or `next`.
+   * @returns False if it has not asked yet.
+   */
+  async letIn(name: string, wanted: string, accept: boolean): Promise<boolean> {
+    const found = await this.#find(
+      ({ id, identity_data }) => wanted === "next" || id === wanted || Object.values(identity_data).includes(wanted),
+    );
+    if (found === undefined) return false;
+    await this.#known(name, found, accept);
+    return true;
+  }
+
+  /** Make a device known, and let it in if it is to be. */
+  async admit({ name, identity, privatePem, publicPem }: DeviceIdentity, accept: boolean): Promise<void> {
+    const body = Buffer.from(JSON.stringify({ id_data: identity, pubkey: publicPem }));
+    const signature = sign(null, body, privatePem).toString("base64");
+    try {
+      await this.#server.answer("POST", DEVICE_PATHS.authRequests, body, {
+        "content-type": "application/json",
+        [SIGNATURE_HEADER]: signature,
+      });
+    } catch (error) {
+      // It is not accepted yet: the answer is no.
+      if (!(error instanceof ServerError)) throw error;
+    }
+    const wanted = JSON.stringify(JSON.parse(identity));
+    const found = await this.#find(({ identity_data }) => JSON.stringify(identity_data) === wanted);
+    if (found === undefined) throw new Error(`the device ${identity} could not be made known`);
+    await this.#known(name, found, accept);
+  }
+
+  async #find(isWanted: (device: KnownDevice) => boolean): Promise<KnownDevice | undefined> {
+    return ((await this.#server.ask("GET", AUTH_DEVICES)) as KnownDevice[]).find(isWanted);
+  }
+
+  async #known(name: string, { id }: KnownDevice, accept: boolean): Promise<void> {
+    this.#deviceIds.set(name, id);
+    if (accept) await this.#people.accept(name);
+  }
+
+  /** @returns The artifact's id. */
+  async upload(content: Uint8Array): Promise<string> {
+    const part = (head: string): Buffer =>
+      Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: form-data; ${head}\r\n\r\n`);
+    const body = Buffer.concat([
+      part('name="size"'),
+      Buffer.from(`${content.length}\r\n`),
+      part('name="artifact"; filename="artifact.mender"'),
+      content,
+      Buffer.from(`\r\n--${BOUNDARY}--\r\n`),
+    ]);
+    const type = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
+    const { location } = await this.#server.answer("POST", ARTIFACTS, body, type);
+    return location.split("/").at(-1) ?? "";
+  }
+}

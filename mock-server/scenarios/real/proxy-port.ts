@@ -1,0 +1,77 @@
+import { StatusReport } from "@upkeep/shared/protocol";
+import type { CarriedRequest } from "../exchange/carry.ts";
+import type { FaultPlan } from "../faults/index.ts";
+import type { History } from "../run/events.ts";
+import { isConnectionError } from "./connection-errors.ts";
+import type { PlayedDevice } from "./played.ts";
+import type { ProxyPort } from "./proxy.ts";
+import type { RealServer } from "./server.ts";
+
+/** The world around one device and its proxy. */
+interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "bad" | "artifactWith" | "killServer" | "broken"> {
+  readonly server: RealServer;
+  readonly plan: FaultPlan;
+  readonly history: History;
+  device(): PlayedDevice;
+  /** The server may have changed something. */
+  notice(): Promise<void>;
+}
+
+/** What a device's proxy asks of the world, and what the world writes down of it. */
+export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
+  const { system, server, speed, bad, plan, history, device } = world;
+  return {
+    system,
+    server: () => server.url,
+    speed,
+    bad,
+    strikes: (kind) => {
+      const moment = device().moment(kind);
+      const exchange = plan.strikes("exchange", moment);
+      const atServer = plan.strikes("server", moment);
+      for (const { fault } of [...exchange, ...atServer]) history.add({ kind: "fault", device: name, fault });
+      return { exchange, server: atServer };
+    },
+    artifactWith: world.artifactWith,
+    killServer: world.killServer,
+    answered: async (kind, status, request) => {
+      device().heard();
+      if (kind === "poll") {
+        await device().rest();
+        device().polled(status);
+      }
+      const reported = kind === "status" ? reportedIn(request) : undefined;
+      history.add({
+        kind: "exchange",
+        device: name,
+        request: kind,
+        status,
+        ...(reported === undefined ? {} : { reported }),
+      });
+      if (status >= 400) device().failures++;
+      await world.notice();
+    },
+    failed: (kind, fault) => {
+      device().failures++;
+      history.add({ kind: "exchange", device: name, request: kind, fault });
+    },
+    sent: (bytes, position) => {
+      history.add({ kind: "bytes", device: name, bytes });
+      history.add({ kind: "received", device: name, receivedBytes: position });
+    },
+    broken: (error) => {
+      device().failures++;
+      // A server that is down refuses connections: that is a part of the story.
+      if (server.up && !isConnectionError(error)) world.broken(error);
+    },
+  };
+}
+
+function reportedIn({ body }: CarriedRequest): string | undefined {
+  try {
+    return StatusReport.safeParse(JSON.parse(body.toString("utf8"))).data?.status;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
