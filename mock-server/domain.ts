@@ -104,7 +104,7 @@ export async function openDomain(setup: {
       }),
       devices: new Devices(storage, system),
       inventory: new Inventory(storage, system.clock),
-      groups: new Groups(storage),
+      groups: new Groups(storage, system.clock),
       filters: new SavedFilters(storage, system),
       tags: new Tags(storage, system.clock),
       users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),

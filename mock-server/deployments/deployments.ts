@@ -1,7 +1,8 @@
 import type { LogMessage } from "@upkeep/shared/protocol";
 import { countAccepted } from "../devices/filters/scan.ts";
+import { dissolveAll } from "../devices/group-ends.ts";
 import { findFilter } from "../devices/saved-filters.ts";
-import { notFound, unprocessable } from "../errors.ts";
+import { invalid, notFound, unprocessable } from "../errors.ts";
 import type {
   DeploymentFilter,
   DeploymentRecord,
@@ -50,12 +51,13 @@ export class Deployments {
   }
 
   /**
-   * Remove what is left of creations that were cut short, and write down what is left of ends that were. To be called
-   * now and then.
+   * Remove what is left of creations that were cut short, and write down what is left of ends that were, of deployments
+   * and of groups. To be called now and then.
    * @returns How many creations there were.
    */
   async removeAbandoned(): Promise<number> {
     await this.#following.followAll();
+    await dissolveAll(this.#storage, this.#system.clock);
     return await this.#preparations.removeAbandoned();
   }
 
@@ -69,11 +71,12 @@ export class Deployments {
     checkNewDeployment(request);
     const { filterId } = request;
     const filter = filterId === undefined ? undefined : await this.#resolve(filterId);
-    const created = await this.#storage.transaction(async (records) =>
-      (await this.#preparations.isFor(records, request))
+    const created = await this.#storage.transaction(async (records) => {
+      await mustBeThere(records, request);
+      return (await this.#preparations.isFor(records, request))
         ? undefined
-        : await createDeployment(records, this.#system, request, filter),
-    );
+        : await createDeployment(records, this.#system, request, filter);
+    });
     return created ?? (await this.#preparations.create(request));
   }
 
@@ -284,6 +287,11 @@ export class Deployments {
       await records.deviceDeployments.hideFinished(deviceId, this.#system.clock.now());
     });
   }
+}
+
+/** @throws ServerError (invalid) if the deployment is for a group that was deleted. */
+async function mustBeThere({ devices }: Records, { group }: NewDeployment): Promise<void> {
+  if (group !== undefined && (await devices.isEndedGroup(group))) throw invalid("No devices for the deployment");
 }
 
 async function mustExist(records: Records, id: string): Promise<void> {

@@ -1,9 +1,14 @@
-import { invalid, notFound } from "../errors.ts";
+import type { Clock } from "@upkeep/shared/system";
+import { FEW } from "../deployments/batches.ts";
+import { conflict, invalid, notFound } from "../errors.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
+import { dissolve } from "./group-ends.ts";
 
 const NAME = /^[A-Za-z0-9_-]{1,256}$/;
 /** Ids that are given at once. */
 const IDS_MAX = 10_000;
+/** So many are changed in one transaction. */
+const AT_ONCE = 250;
 
 /** What became of a list of devices. */
 export interface GroupChange {
@@ -16,9 +21,11 @@ export interface GroupChange {
 /** Static groups. A device is in one at most; a group is there while it has a member. */
 export class Groups {
   readonly #storage: Storage;
+  readonly #clock: Clock;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, clock: Clock) {
     this.#storage = storage;
+    this.#clock = clock;
   }
 
   /** Names, sorted. @param status Only of groups with such a member. */
@@ -30,36 +37,42 @@ export class Groups {
   members(name: string, paging: Paging): Promise<Page<string>> {
     return this.#storage.read(async ({ devices }) => {
       const { items, total } = await devices.page({ group: name }, paging);
-      if (total === 0) throw notFound("group not found");
+      if (total === 0 || (await devices.isEndedGroup(name))) throw notFound("group not found");
       return { items: items.map(({ id }) => id), total };
     });
   }
 
   /** The group that a device is in. @throws ServerError (not-found) if there is no such device. */
   ofDevice(deviceId: string): Promise<string | undefined> {
-    return this.#storage.read(async (records) => (await mustExist(records, deviceId)).group_name ?? undefined);
+    return this.#storage.read(async (records) => {
+      const { group_name } = await mustExist(records, deviceId);
+      return group_name === null || (await records.devices.isEndedGroup(group_name)) ? undefined : group_name;
+    });
   }
 
   /**
    * Put a device into a group, out of the one that it was in.
-   * @throws ServerError (not-found) if there is no such device; (invalid) if that is no name for a group.
+   * @throws ServerError (not-found) if there is no such device; (invalid) if that is no name for a group; (conflict)
+   *   while the members of a group of that name, which was deleted, leave it.
    */
   async assign(deviceId: string, name: string): Promise<void> {
     checkName(name);
     await this.#storage.transaction(async (records) => {
       await mustExist(records, deviceId);
+      await mustBeFree(records, name);
       await records.devices.setGroup([deviceId], name);
     });
   }
 
-  /** As {@link assign}, for many; ids of no device are passed over. @throws ServerError (invalid) */
+  /** As {@link assign}, for many; ids of no device are passed over. @throws ServerError (invalid); (conflict) */
   async assignAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkName(name);
     checkIds(deviceIds);
-    return this.#storage.transaction(async ({ devices }) => {
-      const known = await devices.groupsOf([...new Set(deviceIds)]);
+    return this.#inPortions(deviceIds, async (records, some) => {
+      await mustBeFree(records, name);
+      const known = await records.devices.groupsOf(some);
       const others = known.filter(({ group_name }) => group_name !== name).map(({ id }) => id);
-      await devices.setGroup(others, name);
+      await records.devices.setGroup(others, name);
       return { matched: known.length, updated: others.length };
     });
   }
@@ -76,21 +89,43 @@ export class Groups {
   /** As {@link remove}, for many; those that are not in the group are passed over. @throws ServerError (invalid) */
   async removeAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkIds(deviceIds);
-    return this.#storage.transaction(async ({ devices }) => {
-      const known = await devices.groupsOf([...new Set(deviceIds)]);
+    return this.#inPortions(deviceIds, async ({ devices }, some) => {
+      const known = await devices.groupsOf(some);
       const members = known.filter(({ group_name }) => group_name === name).map(({ id }) => id);
       await devices.setGroup(members, null);
       return { matched: members.length, updated: members.length };
     });
   }
 
-  /** Empty a group, which ends it. @throws ServerError (not-found) if there is no such group. */
-  delete(name: string): Promise<GroupChange> {
-    return this.#storage.transaction(async ({ devices }) => {
-      const count = await devices.clearGroup(name);
-      if (count === 0) throw notFound("group not found");
-      return { matched: count, updated: count };
+  /**
+   * Empty a group, which ends it: at once, and when this resolves, no device says any more that it is in it.
+   * @throws ServerError (not-found) if there is no such group.
+   */
+  async delete(name: string): Promise<GroupChange> {
+    const cleared = await this.#storage.transaction(async ({ devices }) => {
+      if (await devices.isEndedGroup(name)) return 0;
+      if ((await devices.nthAfter({ group: name }, "", FEW + 1)) === undefined) return devices.clearGroup(name);
+      return devices.endGroup(name);
     });
+    if (cleared === 0) throw notFound("group not found");
+    const count = cleared ?? (await dissolve(this.#storage, this.#clock, name));
+    return { matched: count, updated: count };
+  }
+
+  /** Each portion in a transaction of its own: who is cut short asks again, and what is done is passed over. */
+  async #inPortions(
+    deviceIds: readonly string[],
+    change: (records: Records, some: readonly string[]) => Promise<GroupChange>,
+  ): Promise<GroupChange> {
+    const ids = [...new Set(deviceIds)];
+    let [matched, updated] = [0, 0];
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+      const some = ids.slice(at, at + AT_ONCE);
+      const changed = await this.#storage.transaction((records) => change(records, some));
+      matched += changed.matched;
+      updated += changed.updated;
+    }
+    return { matched, updated };
   }
 }
 
@@ -98,6 +133,13 @@ async function mustExist({ devices }: Records, deviceId: string) {
   const device = await devices.find(deviceId);
   if (device === undefined) throw notFound("device not found");
   return device;
+}
+
+/** @throws ServerError (conflict) */
+async function mustBeFree({ devices }: Records, group: string): Promise<void> {
+  if (await devices.isEndedGroup(group)) {
+    throw conflict(`group ${group} is being deleted: ask again once all of its members have left it`);
+  }
 }
 
 function checkName(name: string): void {

@@ -131,7 +131,9 @@ export class DeviceRecords {
 
   /** Names of static groups, sorted. @param status Only of those with such a member. */
   async groups(status: DeviceStatus | undefined): Promise<string[]> {
+    const ended = this.#db.selectFrom("group_ends").select("name");
     let query = this.#db.selectFrom("devices").select("group_name").distinct().where("group_name", "is not", null);
+    query = query.where("group_name", "not in", ended);
     if (status !== undefined) query = query.where("status", "=", status);
     const rows = await query.orderBy("group_name").execute();
     return rows.flatMap(({ group_name }) => group_name ?? []);
@@ -154,14 +156,42 @@ export class DeviceRecords {
     }
   }
 
-  /** @returns How many were in it. */
-  async clearGroup(group: string): Promise<number> {
-    const result = await this.#db
-      .updateTable("devices")
-      .set({ group_name: null })
-      .where("group_name", "=", group)
-      .executeTakeFirst();
-    return Number(result.numUpdatedRows);
+  /**
+   * @param range After this id, and up to that one. Absent: all.
+   * @returns How many were in it.
+   */
+  async clearGroup(
+    group: string,
+    range?: { readonly after: string; readonly upTo: string | undefined },
+  ): Promise<number> {
+    let query = this.#db.updateTable("devices").set({ group_name: null }).where("group_name", "=", group);
+    if (range !== undefined) query = query.where("id", ">", range.after);
+    if (range?.upTo !== undefined) query = query.where("id", "<=", range.upTo);
+    return Number((await query.executeTakeFirst()).numUpdatedRows);
+  }
+
+  /** The group is no more, whatever its members say. */
+  async endGroup(name: string): Promise<void> {
+    await this.#db
+      .insertInto("group_ends")
+      .values({ name })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+
+  /** Groups that some devices may still say that they are in. */
+  async endedGroups(): Promise<string[]> {
+    return (await this.#db.selectFrom("group_ends").select("name").execute()).map(({ name }) => name);
+  }
+
+  async isEndedGroup(name: string): Promise<boolean> {
+    const query = this.#db.selectFrom("group_ends").select("name").where("name", "=", name);
+    return (await query.executeTakeFirst()) !== undefined;
+  }
+
+  /** Nobody says any more that it is in the group: the name is free. */
+  async forgetEndedGroup(name: string): Promise<void> {
+    await this.#db.deleteFrom("group_ends").where("name", "=", name).execute();
   }
 
   async setTagsEtag(id: string, etag: string): Promise<void> {

@@ -32,6 +32,8 @@ export interface Schema {
   release_notes: ReleaseNotesTable;
   release_tags: ReleaseTagTable;
   events: EventTable;
+  /** Groups that are no more, while some devices still say that they are in them. */
+  group_ends: { name: string };
 }
 
 /** Something that changed. */

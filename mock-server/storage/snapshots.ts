@@ -35,6 +35,7 @@ const TABLES = Object.keys({
   device_configurations: true,
   release_notes: true,
   release_tags: true,
+  group_ends: true,
 } satisfies Readonly<Record<KeptTable, true>>);
 
 /** Bound values in one statement: fewer than either engine takes. */

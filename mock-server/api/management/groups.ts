@@ -12,6 +12,7 @@ const GroupName = z.object({ name: z.string() });
 const DeviceId = z.object({ id: z.string() });
 const NO_DEVICE = { description: "There is no such device" };
 const NO_GROUP = { description: "There is no such group" };
+const BEING_DELETED = { description: "A group of that name was deleted, and its members are still leaving it" };
 const Ids = z.array(z.string());
 
 const ChangeShape = z.object({ updated_count: z.int().optional(), matched_count: z.int().optional() });
@@ -42,7 +43,7 @@ function ofDevices({ groups }: Domain): Route[] {
       access: "user",
       params: DeviceId,
       body: { schema: z.object({ group: z.string() }), tooLarge: 413 },
-      answers: { 204: { description: "It is in the group" }, 404: NO_DEVICE },
+      answers: { 204: { description: "It is in the group" }, 404: NO_DEVICE, 409: BEING_DELETED },
       handle: async ({ params, body }) => {
         await groups.assign(params.id, body.group);
         return empty(204);
@@ -105,7 +106,10 @@ function ofGroups({ groups }: Domain): Route[] {
       access: "user",
       params: GroupName,
       body: { schema: Ids, tooLarge: 413 },
-      answers: { 200: { description: "How many there are, and how many were moved", schema: ChangeShape } },
+      answers: {
+        200: { description: "How many there are, and how many were moved", schema: ChangeShape },
+        409: BEING_DELETED,
+      },
       handle: async ({ params, body }) => json(presentChange(await groups.assignAll(body, params.name))),
     }),
     route({

@@ -6,6 +6,7 @@ import { people } from "./0004-people.ts";
 import { events } from "./0005-events.ts";
 import { preparing } from "./0006-preparing.ts";
 import { ending } from "./0008-ending.ts";
+import { groupEnds } from "./0009-group-ends.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -15,6 +16,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0005-events": events,
   "0006-preparing": preparing,
   "0008-ending": ending,
+  "0009-group-ends": groupEnds,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */
