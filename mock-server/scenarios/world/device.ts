@@ -2,24 +2,18 @@ import { createLogger } from "@upkeep/shared/logging";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { RequestKind } from "../../control/requests.ts";
-import type { FaultPlan, FaultValue, Moment, Strike } from "../faults/index.ts";
+import type { FaultPlan, Moment } from "../faults/index.ts";
 import type { History } from "../run/events.ts";
 import {
   BOOT_LOADER_TOOLS,
   type BootEnd,
   type Chance,
-  EVERY_WRITE_TORN,
-  EVERY_WRITE_ZEROS,
-  EVERYTHING_KEPT,
-  EVERYTHING_LOST,
   type Programs,
   readRootImage,
   SimulatedMachine,
   type Survival,
-  survivalByChance,
   type Trace,
   type VirtualTime,
-  WRITES_LOST,
 } from "../simulation/index.ts";
 import { type AgentWraps, agentProgram } from "./agent.ts";
 import { diskError, freeBytesOf, touchesDisk } from "./disk-faults.ts";
@@ -37,14 +31,13 @@ import {
 import { moduleProgram, type ProgramFault, troubles } from "./module.ts";
 import { type UpdateMoment, UpdateMoments } from "./moments.ts";
 import { DeviceNetwork, type NetworkPort } from "./network.ts";
+import { isMomentary, type LeftBehind, survivalOf, whyOf } from "./power.ts";
 
 const BOOT_MS = 20_000;
 const SERVICE_RESTART_MS = 5000;
 const CHUNK_BYTES = 64 * 1024;
 /** Agents that are started again and again have given up. */
 const RESTARTS_MAX = 500;
-
-export type LeftBehind = NonNullable<FaultValue<"power_cut">["leaves"]>;
 
 export interface DeviceParts extends FactorySettings {
   readonly name: string;
@@ -264,20 +257,7 @@ export class SimulatedDevice {
   #survival(leaves: LeftBehind | undefined): Survival {
     const { plan, chance } = this.#parts;
     const torn = plan.strikes("power", this.#moment(), ({ fault }) => fault === "torn_write").length > 0;
-    switch (leaves ?? (torn ? "torn" : "nothing")) {
-      case "everything":
-        return EVERYTHING_KEPT;
-      case "torn":
-        return EVERY_WRITE_TORN;
-      case "zeros":
-        return EVERY_WRITE_ZEROS;
-      case "names":
-        return WRITES_LOST;
-      case "chance":
-        return survivalByChance(() => chance.fraction());
-      default:
-        return EVERYTHING_LOST;
-    }
+    return survivalOf(leaves ?? (torn ? "torn" : "nothing"), chance);
   }
 
   #powerManners() {
@@ -382,28 +362,5 @@ export class SimulatedDevice {
 
   #happened(event: Parameters<History["add"]>[0]): void {
     this.#parts.history.add(event);
-  }
-}
-
-type MomentaryStrike = Extract<Strike<"power">, { fault: "power_cut" | "watchdog_reboot" | "agent_killed" }>;
-
-function isMomentary(strike: Strike<"power">): strike is MomentaryStrike {
-  return strike.fault === "power_cut" || strike.fault === "watchdog_reboot" || strike.fault === "agent_killed";
-}
-
-function whyOf(end: BootEnd): string {
-  switch (end.kind) {
-    case "threw":
-      return `the agent ended: ${end.error instanceof Error ? end.error.message : String(end.error)}`;
-    case "killed":
-      return `the agent was ended by ${end.signal}`;
-    case "returned":
-      return "the agent ended";
-    case "rebooted":
-      return "reboot";
-    case "power-cut":
-      return "power cut";
-    case "brick":
-      return "nothing boots any more";
   }
 }

@@ -1,0 +1,58 @@
+import type { FaultValue, Strike } from "../faults/index.ts";
+import {
+  type BootEnd,
+  type Chance,
+  EVERY_WRITE_TORN,
+  EVERY_WRITE_ZEROS,
+  EVERYTHING_KEPT,
+  EVERYTHING_LOST,
+  type Survival,
+  survivalByChance,
+  WRITES_LOST,
+} from "../simulation/index.ts";
+
+export type LeftBehind = NonNullable<FaultValue<"power_cut">["leaves"]>;
+
+/** What a power cut leaves of what was not synced, by the scenario's word for it. */
+export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<Chance, "fraction">): Survival {
+  switch (leaves) {
+    case "everything":
+      return EVERYTHING_KEPT;
+    case "torn":
+      return EVERY_WRITE_TORN;
+    case "zeros":
+      return EVERY_WRITE_ZEROS;
+    case "names":
+      return WRITES_LOST;
+    case "chance":
+      return survivalByChance(() => chance.fraction());
+    default:
+      return EVERYTHING_LOST;
+  }
+}
+
+/** Happens at a moment of an update. */
+export type MomentaryStrike = Extract<Strike<"power">, { fault: "power_cut" | "watchdog_reboot" | "agent_killed" }>;
+
+/** True if it happens at a moment of an update. */
+export function isMomentary(strike: Strike<"power">): strike is MomentaryStrike {
+  return strike.fault === "power_cut" || strike.fault === "watchdog_reboot" || strike.fault === "agent_killed";
+}
+
+/** Why a device is down, for people. */
+export function whyOf(end: BootEnd): string {
+  switch (end.kind) {
+    case "threw":
+      return `the agent ended: ${end.error instanceof Error ? end.error.message : String(end.error)}`;
+    case "killed":
+      return `the agent was ended by ${end.signal}`;
+    case "returned":
+      return "the agent ended";
+    case "rebooted":
+      return "reboot";
+    case "power-cut":
+      return "power cut";
+    case "brick":
+      return "nothing boots any more";
+  }
+}
