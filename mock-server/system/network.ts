@@ -133,6 +133,11 @@ function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): P
     // Not request.setTimeout: until the connection is made, the pool's own limit for idle ones would count.
     const options = { method, agent, headers: { ...headers, ...lengthOf(request) }, timeout: idleTimeoutMs };
     const made = (url.startsWith("https:") ? https : http).request(url, options);
+    let told = false;
+    const tell = (outcome: Outcome): void => {
+      told = true;
+      resolve(outcome);
+    };
     const onAbort = (): void => {
       made.destroy();
       reject(signal?.reason);
@@ -142,15 +147,15 @@ function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): P
     made.once("close", () => {
       signal?.removeEventListener("abort", onAbort);
       onOver();
-      // Whatever else there was to tell has been told by now.
-      resolve({ fault: brokenOff(url), stale: made.reusedSocket });
+      // Whatever else there was to tell has been told by now; most requests have their answer, and need no error made.
+      if (!told) tell({ fault: brokenOff(url), stale: made.reusedSocket });
     });
     made.on("error", (error) => {
       const fault = asSystemError(error);
       const closed = fault instanceof SystemError && (fault.code === "ECONNRESET" || fault.code === "EPIPE");
-      resolve({ fault, stale: closed && made.reusedSocket });
+      tell({ fault, stale: closed && made.reusedSocket });
     });
-    made.once("response", (message) => resolve({ answer: answerOf(message, request) }));
+    made.once("response", (message) => tell({ answer: answerOf(message, request) }));
     made.end(body);
   });
 }
