@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { generate } from "selfsigned";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { type Listening, listen } from "../../../mock-server/system/listen.ts";
+import { type Listening, listen, type TlsIdentity } from "../../../mock-server/system/listen.ts";
 import type { PlainListener, PlainReply } from "../../../mock-server/system/plain-http.ts";
 
 const HOST = "127.0.0.1";
@@ -31,7 +33,7 @@ class Served {
     this.listening = listening;
   }
 
-  static async open(payload = "plain", later?: Promise<void>): Promise<Served> {
+  static async open(payload = "plain", later?: Promise<void>, tls?: TlsIdentity): Promise<Served> {
     const plainly: PlainListener = ({ url, body }) => {
       if (!url.startsWith("/plain")) return undefined;
       const name = `${url} ${body}`;
@@ -50,7 +52,7 @@ class Served {
         served.told.push(`platform ${request.url}`);
         response.end("platform");
       },
-      { host: HOST, port: 0, plainly },
+      { host: HOST, port: 0, plainly, ...(tls === undefined ? {} : { tls }) },
     );
     const served = new Served(listening);
     onTestFinished(async () => void (await listening.close(0)));
@@ -111,6 +113,21 @@ test("the platform takes over with the first request that is not plain, and noth
   await vi.waitFor(() => expect(client.bodies).toEqual(["plain", "platform", "platform"]));
   expect(served.told).toEqual(["sent /plain/1 ", "platform /other/2", "platform /plain/3"]);
   client.socket.destroy();
+});
+
+test("with TLS it is the same", async () => {
+  const { private: key, cert: certificate } = await generate([{ name: "commonName", value: "h" }], { keyType: "ec" });
+  const served = await Served.open("plain", undefined, { certificate, key });
+  const socket = connectTls({ port: served.listening.port, host: HOST, rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const client = new Client(socket);
+  for (const [index, path] of ["/plain/1", "/other/2", "/plain/3"].entries()) {
+    socket.write(ask(path, "body"));
+    await vi.waitFor(() => expect(client.bodies).toHaveLength(index + 1));
+  }
+  expect(client.bodies).toEqual(["plain", "platform", "platform"]);
+  expect(served.told).toEqual(["sent /plain/1 body", "platform /other/2", "platform /plain/3"]);
+  socket.destroy();
 });
 
 test("requests in one piece are answered in their order, each once", async () => {
