@@ -7,6 +7,7 @@ import { events } from "./0005-events.ts";
 import { preparing } from "./0006-preparing.ts";
 import { ending } from "./0008-ending.ts";
 import { groupEnds } from "./0009-group-ends.ts";
+import { groups } from "./0010-groups.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0006-preparing": preparing,
   "0008-ending": ending,
   "0009-group-ends": groupEnds,
+  "0010-groups": groups,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

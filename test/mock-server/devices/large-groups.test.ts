@@ -67,3 +67,17 @@ test("Many devices are put into a group in many transactions, each counted once"
   expect(await groups.removeAll([...ids, "nobody"], "other")).toEqual({ matched: MANY, updated: MANY });
   expect(await groups.names()).toEqual([]);
 });
+
+test("Groups are listed by name, however many members they have, and by the status of any member", async () => {
+  const one = await start();
+  const groups = new Groups(one.storage, one.system.clock);
+  await groups.assignAll(ids.slice(0, 3), "a");
+  await groups.assignAll(ids.slice(3, 5), "z");
+  await one.storage.transaction(async ({ devices }) => {
+    for (const id of ids.slice(3, 6)) await devices.setStatus(id, "rejected", 1);
+  });
+  expect(await groups.names()).toEqual(["a", GROUP, "z"]);
+  expect(await groups.names("accepted")).toEqual(["a", GROUP]);
+  expect(await groups.names("rejected")).toEqual([GROUP, "z"]);
+  expect(await groups.names("pending")).toEqual([]);
+});
