@@ -5,9 +5,9 @@ import { fleet } from "./0003-fleet.ts";
 import { people } from "./0004-people.ts";
 import { events } from "./0005-events.ts";
 import { preparing } from "./0006-preparing.ts";
-import { ending } from "./0008-ending.ts";
-import { groupEnds } from "./0009-group-ends.ts";
-import { groups } from "./0010-groups.ts";
+import { ending } from "./0007-ending.ts";
+import { groupEnds } from "./0008-group-ends.ts";
+import { groups } from "./0009-groups.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -16,9 +16,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0004-people": people,
   "0005-events": events,
   "0006-preparing": preparing,
-  "0008-ending": ending,
-  "0009-group-ends": groupEnds,
-  "0010-groups": groups,
+  "0007-ending": ending,
+  "0008-group-ends": groupEnds,
+  "0009-groups": groups,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */
