@@ -9,14 +9,12 @@ import { EventFeed } from "./api/events/feed.ts";
 import { answerFailures, refuseBadPath } from "./api/failures.ts";
 import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
 import type { ServerOptions } from "./api/options.ts";
-import { plainly } from "./api/plainly.ts";
 import type { RawReply, RawRequest, Route } from "./api/route.ts";
 import { allRoutes } from "./api/routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
 import type { Domain } from "./domain.ts";
 import type { DownloadLinks } from "./releases/links.ts";
 import type { Blobs } from "./storage/blobs/index.ts";
-import type { PlainListener } from "./system/plain-http.ts";
 
 /** What is put on top of the server: routes of its own, and something between it and whoever asks. */
 export interface ServerExtension {
@@ -42,8 +40,6 @@ declare module "fastify" {
   interface FastifyInstance {
     /** Takes the requests of a real server. */
     readonly listener: Listener;
-    /** Takes those of them that come whole; `undefined`: something stands between us and whoever asks. */
-    readonly plainly: PlainListener | undefined;
   }
 }
 
@@ -91,10 +87,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     addRoute(app, route, { authenticate, options });
   }
   const answered = (): void => feed.wake();
-  const ports = { system, authenticate, options, accessLog, metrics, logger, answered };
-  const direct = directly(routes, app.routing, ports);
+  const direct = directly(routes, app.routing, { system, authenticate, options, accessLog, metrics, logger, answered });
   app.decorate("listener", parts.extension?.around(direct) ?? direct);
-  app.decorate("plainly", parts.extension === undefined ? plainly(routes, ports) : undefined);
   await app.ready();
   return app;
 }

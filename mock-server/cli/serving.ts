@@ -177,7 +177,7 @@ async function take(
   settings: ServeSettings,
   {
     tls,
-    around,
+    around = (listener) => listener,
     ...parts
   }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & {
     tls: TlsIdentity | undefined;
@@ -195,12 +195,7 @@ async function take(
     },
   });
   try {
-    const { plainly, listener } = app;
-    return await listen(around?.(listener) ?? listener, {
-      ...settings.listen,
-      ...(tls === undefined ? {} : { tls }),
-      ...(around === undefined && plainly !== undefined ? { plainly } : {}),
-    });
+    return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     throw listenFault(error, settings);
   }

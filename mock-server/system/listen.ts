@@ -2,8 +2,6 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { throughDoor } from "./faults.ts";
-import { readPlainly } from "./plain-connection.ts";
-import type { PlainListener } from "./plain-http.ts";
 
 /** How long a connection may stay open without a request: longer than the pauses of a busy client. */
 const KEEP_ALIVE_MS = 75_000;
@@ -20,8 +18,6 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly tls?: TlsIdentity;
-  /** Is asked first, for requests that come whole and are written plainly. */
-  readonly plainly?: PlainListener;
 }
 
 /** A server that takes connections. */
@@ -39,11 +35,16 @@ export interface Listening {
  * Take connections and hand their requests to `listener`.
  * @throws SystemError: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND; ERR_… of OpenSSL for a bad certificate.
  */
-export async function listen(listener: RequestListener, options: ListenOptions): Promise<Listening> {
-  return await throughDoor(start(listener, options));
+export async function listen(listener: RequestListener, { host, port, tls }: ListenOptions): Promise<Listening> {
+  return await throughDoor(start(listener, host, port, tls));
 }
 
-async function start(listener: RequestListener, { host, port, tls, plainly }: ListenOptions): Promise<Listening> {
+async function start(
+  listener: RequestListener,
+  host: string,
+  port: number,
+  tls: TlsIdentity | undefined,
+): Promise<Listening> {
   const server =
     tls === undefined
       ? createServer()
@@ -52,7 +53,7 @@ async function start(listener: RequestListener, { host, port, tls, plainly }: Li
   server.headersTimeout = HEADERS_MS_MAX;
   // A large artifact over a slow line takes as long as it takes.
   server.requestTimeout = 0;
-  const connections = new Connections(server, listener, plainly);
+  const connections = new Connections(server, listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
@@ -74,45 +75,26 @@ class Connections {
   readonly #open = new Map<Socket, Connection>();
   #closing = false;
 
-  constructor(server: Server, listener: RequestListener, plainly: PlainListener | undefined) {
+  constructor(server: Server, listener: RequestListener) {
     this.#server = server;
-    // With TLS, requests come on a wrapper of the socket that is seen in "connection".
-    const connected = "key" in server ? "secureConnection" : "connection";
-    if (plainly !== undefined) this.#readPlainly(connected, plainly);
-    server.on(connected, (socket: Socket) => this.#track(socket));
+    server.on("connection", (socket: Socket) => {
+      // With TLS, requests come on a wrapper of this socket, which is seen in "secureConnection".
+      if (!("key" in server)) this.#track(socket);
+    });
+    server.on("secureConnection", (socket: Socket) => this.#track(socket));
     server.on("request", (request, response) => {
       const { socket } = request;
+      const connection = this.#open.get(socket);
       if (this.#closing) response.shouldKeepAlive = false;
-      if (this.#open.has(socket)) {
-        this.#busy(socket, 1);
-        response.on("close", () => this.#busy(socket, -1));
+      if (connection !== undefined) {
+        connection.requests += 1;
+        response.on("close", () => {
+          connection.requests -= 1;
+          if (this.#closing && connection.requests === 0) socket.end();
+        });
       }
       listener(request, response);
     });
-  }
-
-  /** The platform gets a connection only when there is something on it that is not plain. */
-  #readPlainly(connected: string, listener: PlainListener): void {
-    const server = this.#server;
-    const platform = server.listeners(connected);
-    server.removeAllListeners(connected);
-    const port = {
-      listener,
-      keepAliveMs: KEEP_ALIVE_MS,
-      isClosing: () => this.#closing,
-      busy: (socket: Socket, requests: 1 | -1) => this.#busy(socket, requests),
-      handOver: (socket: Socket) => {
-        for (const take of platform) take.call(server, socket);
-      },
-    };
-    server.on(connected, (socket: Socket) => readPlainly(socket, port));
-  }
-
-  #busy(socket: Socket, requests: 1 | -1): void {
-    const connection = this.#open.get(socket);
-    if (connection === undefined) return;
-    connection.requests += requests;
-    if (this.#closing && connection.requests === 0) socket.end();
   }
 
   #track(socket: Socket): void {

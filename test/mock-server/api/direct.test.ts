@@ -11,7 +11,6 @@ import { RequestMetrics } from "../../../mock-server/api/operations/metrics.ts";
 import { DEFAULT_OPTIONS } from "../../../mock-server/api/options.ts";
 import { route } from "../../../mock-server/api/route.ts";
 import { listen } from "../../../mock-server/system/listen.ts";
-import type { PlainRequest } from "../../../mock-server/system/plain-http.ts";
 import { TestSystem } from "../domain-fixture.ts";
 import { TestServer } from "./fixture.ts";
 
@@ -21,14 +20,11 @@ const PROVIDES = { device_type: "board", artifact_name: "factory" };
 const BODY_MAX = 1024 * 1024;
 const NO_LOG = createLogger({ level: "fatal", format: "json", write: () => undefined, now: () => 0 });
 
-/** Through the framework alone; without it, where that is done; and without the platform's reader too. */
-type Way = "routing" | "listener" | "plainly";
+type Way = "routing" | "listener";
 
-/** A server that is reached over a socket. A real one goes the last of these ways. */
+/** A server that is reached over a socket, through the framework alone or the way that a real server goes. */
 class Reached {
   readonly server: TestServer;
-  /** How many requests were answered without the platform's reader. */
-  plain = 0;
   readonly #port: number;
 
   private constructor(server: TestServer, port: number) {
@@ -38,19 +34,9 @@ class Reached {
 
   static async open(way: Way): Promise<Reached> {
     const server = await TestServer.open({ autoAccept: true });
-    const counted = (request: PlainRequest) => {
-      const reply = server.app.plainly?.(request);
-      if (reply !== undefined) one.plain += 1;
-      return reply;
-    };
-    const listening = await listen(server.app[way === "routing" ? "routing" : "listener"], {
-      host: HOST,
-      port: 0,
-      ...(way === "plainly" ? { plainly: counted } : {}),
-    });
+    const listening = await listen(server.app[way], { host: HOST, port: 0 });
     onTestFinished(async () => void (await listening.close(0)));
-    const one = new Reached(server, listening.port);
-    return one;
+    return new Reached(server, listening.port);
   }
 
   /** Everything that comes back on a connection of its own, until it is closed. */
@@ -108,7 +94,7 @@ const json = (value: unknown): string => JSON.stringify(value);
 /** What a way answers and logs, all in all, to requests of every kind. The same twice, as chance and time are. */
 async function transcript(
   way: Way,
-): Promise<{ answers: readonly string[]; logged: readonly string[]; metrics: string; plain: number }> {
+): Promise<{ answers: readonly string[]; logged: readonly string[]; metrics: string }> {
   const one = await Reached.open(way);
   const { server } = one;
   const idle = await server.device("02:00:00:00:00:01");
@@ -177,7 +163,7 @@ async function transcript(
     .split("\n")
     .filter((line) => /nextV?|deployments\/next|status/.test(line));
   const logged = server.logLines.map((line) => line.replaceAll(/"stack":"(?:[^"\\]|\\.)*"/g, ""));
-  return { answers, logged, metrics: metrics.join("\n"), plain: one.plain };
+  return { answers, logged, metrics: metrics.join("\n") };
 }
 
 test("A request of a device is answered, logged and counted the same, whether the framework carries it or not", async () => {
@@ -185,9 +171,6 @@ test("A request of a device is answered, logged and counted the same, whether th
   const direct = await transcript("listener");
   expect(direct.answers.map((answer) => answer.split("\r\n", 1)[0])).toContain("HTTP/1.1 200 OK");
   expect(direct).toEqual(through);
-  const { plain, ...plainly } = await transcript("plainly");
-  expect({ ...plainly, plain: 0 }).toEqual(through);
-  expect(plain).toBeGreaterThan(20);
 });
 
 test.each([
