@@ -22,7 +22,7 @@ const OUTAGES = [
   { cutsMax: 4, gaps: [100, 250] },
   { cutsMax: 16, gaps: [10, 40, 100, 250] },
   { cutsMax: 48, gaps: [10, 20, 40] },
-  { cutsMax: 200, gaps: [20, 40, 80] },
+  { cutsMax: 200, gaps: [10, 20, 40] },
 ] as const;
 
 function disturbance(chance: Chance): Disturbance | undefined {

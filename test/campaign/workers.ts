@@ -12,8 +12,8 @@ export interface Task {
   readonly workers: number;
   readonly seed: string;
   /**
-   * So long after the start the campaign ends. What the exhaustive part leaves of it goes in equal shares to
-   * cutting each recovery of each path again, and to random runs.
+   * So long after the start the campaign ends. Of what the exhaustive part leaves of it a fifth goes to cutting each
+   * recovery of each path again, the rest to random runs.
    */
   readonly durationMs: number;
   /** Random runs before the exhaustive part. */
