@@ -5,7 +5,7 @@
 
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
 export * from "./config/shares.ts";
-export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer, type RoundScripts } from "./daemon/daemon.ts";
+export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer } from "./daemon/daemon.ts";
 export { Notifier } from "./daemon/notify.ts";
 export { roundScripts } from "./daemon/round-scripts.ts";
 export type { TaskSettings } from "./daemon/schedule.ts";

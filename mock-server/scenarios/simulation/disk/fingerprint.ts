@@ -96,19 +96,22 @@ class Writer {
   }
 }
 
+function described(disk: Disk): Writer {
+  const writer = new Writer();
+  writer.node(disk.root);
+  return writer;
+}
+
 /**
  * Two disks with the same fingerprint are the same to every program that will ever run on them, with the same
  * answers of a `Survival`. For disks that a power cut left: nothing on them is unsynced.
  */
 export function fingerprint(disk: Disk): string {
-  const writer = new Writer();
-  writer.node(disk.root);
-  return sha256(writer.text);
+  return sha256(described(disk).text);
 }
 
 /** The {@link fingerprint} of a disk on which nothing is undecided; `undefined` if anything is. */
 export function decidedFingerprint(disk: Disk): string | undefined {
-  const writer = new Writer();
-  writer.node(disk.root);
-  return writer.inDoubt ? undefined : sha256(writer.text);
+  const { inDoubt, text } = described(disk);
+  return inDoubt ? undefined : sha256(text);
 }
