@@ -4,7 +4,7 @@ import type { System } from "@upkeep/shared/system";
 import Fastify, { type FastifyInstance } from "fastify";
 import { AccessLog, logRequests } from "./api/access-log.ts";
 import { authenticator } from "./api/authentication.ts";
-import { directly } from "./api/direct.ts";
+import { directly, type Gather, oneByOne } from "./api/direct.ts";
 import { EventFeed } from "./api/events/feed.ts";
 import { answerFailures, refuseBadPath } from "./api/failures.ts";
 import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
@@ -32,6 +32,8 @@ export interface ServerParts {
   /** Aborted when the server is about to end: answers that would go on for ever end then. */
   readonly ending?: AbortSignal;
   readonly extension?: ServerExtension;
+  /** How requests that come together are gathered. Default: each is answered by itself. */
+  readonly gather?: Gather;
 }
 
 type Listener = (request: RawRequest, response: RawReply) => void;
@@ -51,7 +53,7 @@ const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.artifactNameMax * 3;
  * `system/listen.ts`.
  */
 export async function buildServer(parts: ServerParts): Promise<FastifyInstance> {
-  const { system, domain, options, logger } = parts;
+  const { system, domain, options, logger, gather = oneByOne } = parts;
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -87,7 +89,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
     addRoute(app, route, { authenticate, options });
   }
   const answered = (): void => feed.wake();
-  const direct = directly(routes, app.routing, { system, authenticate, options, accessLog, metrics, logger, answered });
+  const ports = { system, authenticate, options, accessLog, metrics, logger, answered, gather };
+  const direct = directly(routes, app.routing, ports);
   app.decorate("listener", parts.extension?.around(direct) ?? direct);
   await app.ready();
   return app;

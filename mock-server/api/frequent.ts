@@ -1,24 +1,12 @@
-import type { Logger } from "@upkeep/shared/logging";
-import type { System } from "@upkeep/shared/system";
-import type { AccessLog } from "./access-log.ts";
-import type { RequestMetrics } from "./operations/metrics.ts";
 import type { Route } from "./route.ts";
 import { Passage, type RoutingPorts } from "./routing.ts";
-
-/** What those who answer without the framework need besides. */
-export interface DirectPorts extends RoutingPorts {
-  readonly system: Pick<System, "clock" | "random">;
-  readonly accessLog: AccessLog;
-  readonly metrics: RequestMetrics;
-  readonly logger: Logger;
-  /** Called when a request was answered that may have changed something. */
-  readonly answered: () => void;
-}
 
 /** Letters that a parameter in a path has. Whatever else there may be in one is the framework's. */
 const PARAMETER = "([A-Za-z0-9-]{1,64})";
 /** Bodies of other types, and of types that say more of themselves, are the framework's as well. */
 const JSON_TYPE = "application/json";
+/** And longer bodies: who sends one is to be asked for its token before it is read. */
+const BODY_BYTES_MAX = 16_384;
 
 /** A route, and how requests go through it. */
 export interface Frequent {
@@ -31,9 +19,16 @@ interface Pattern extends Frequent {
   readonly names: readonly string[];
 }
 
-export type Parameters = Readonly<Record<string, string | undefined>>;
+type Parameters = Readonly<Record<string, string | undefined>>;
 
 const NO_PARAMETERS: Parameters = {};
+
+/** Where a request goes. */
+export interface Found {
+  readonly entry: Frequent;
+  /** What stands in the path. */
+  readonly params: Parameters;
+}
 
 /** A request as far as it says where it goes. */
 interface Head {
@@ -57,8 +52,9 @@ export class FrequentRoutes {
   }
 
   /** @returns `undefined`: it is for none of them, or in any way unusual. */
-  find({ method, url = "", headers }: Head): { readonly entry: Frequent; readonly params: Parameters } | undefined {
+  find({ method, url = "", headers }: Head): Found | undefined {
     if (headers["content-type"] !== JSON_TYPE || headers.expect !== undefined) return undefined;
+    if (!(Number(headers["content-length"]) <= BODY_BYTES_MAX)) return undefined;
     const known = this.#fixed.get(`${method} ${url}`);
     if (known !== undefined) return { entry: known, params: NO_PARAMETERS };
     for (const entry of this.#variable) {

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
 import { type Answer, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
-import { checkJsonContent, isForm, parseForm, parseJson, readAtOnce, readBody } from "./bodies.ts";
+import { checkJsonContent, isForm, parseForm, parseJson, readBody } from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
 import {
@@ -127,13 +127,6 @@ export class Passage {
   async read(request: RawRequest): Promise<Buffer | undefined> {
     if (this.#json === undefined) return undefined;
     return await readBody(request, PROTOCOL_LIMITS.bodyBytesMax, this.#json.tooLarge);
-  }
-
-  /** As {@link read}, for whoever does not want to wait for what has come already. */
-  receive(request: RawRequest, whole: (body: Buffer | undefined) => void, broken: (error: unknown) => void): void {
-    const announced = Number(request.headers["content-length"]);
-    if (this.#json !== undefined && announced <= PROTOCOL_LIMITS.bodyBytesMax) readAtOnce(request, whole, broken);
-    else this.read(request).then(whole, broken);
   }
 
   /** @param places What stands in the path and in the query. */

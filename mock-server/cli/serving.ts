@@ -8,6 +8,7 @@ import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { NodeClock, NodeTimers } from "../system/time.ts";
+import { perTurn } from "../system/turns.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
 import { type BucketSettings, openBlobs, sweep } from "./blob-store.ts";
@@ -193,6 +194,7 @@ async function take(
       downloadLinkLifeMs: settings.downloadLinkLifeMs,
       insecureNoAuth: settings.insecureNoAuth,
     },
+    gather: perTurn,
   });
   try {
     return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });

@@ -5,11 +5,13 @@ import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { expect, onTestFinished, test, vi } from "vitest";
 import * as z from "zod";
 import { AccessLog } from "../../../mock-server/api/access-log.ts";
-import { empty } from "../../../mock-server/api/answers.ts";
-import { directly } from "../../../mock-server/api/direct.ts";
+import { type Answer, empty } from "../../../mock-server/api/answers.ts";
+import type { Authenticate } from "../../../mock-server/api/authentication.ts";
+import { type DirectPorts, directly, type Gather, oneByOne } from "../../../mock-server/api/direct.ts";
 import { RequestMetrics } from "../../../mock-server/api/operations/metrics.ts";
 import { DEFAULT_OPTIONS } from "../../../mock-server/api/options.ts";
-import { route } from "../../../mock-server/api/route.ts";
+import { type Route, route } from "../../../mock-server/api/route.ts";
+import { unauthorized } from "../../../mock-server/errors.ts";
 import { listen } from "../../../mock-server/system/listen.ts";
 import { TestSystem } from "../domain-fixture.ts";
 import { TestServer } from "./fixture.ts";
@@ -173,31 +175,13 @@ test("A request of a device is answered, logged and counted the same, whether th
   expect(direct).toEqual(through);
 });
 
-test.each([
-  ["as devices send it", { body: "{}" }, false],
-  ["in chunks", { body: "{}", chunked: true }, false],
-  ["with a type that says more", { body: "{}", headers: { "content-type": "application/json; charset=utf-8" } }, true],
-  ["with a query", { body: "{}", path: "/frequent?a=b" }, true],
-  ["of another method", { body: "{}", method: "PUT" }, true],
-  ["for another path", { body: "{}", path: "/seldom" }, true],
-] as const)("A frequent request %s is carried by the framework or not (%#)", async (_, asked, byFramework) => {
-  let carried = false;
+/** A server of these routes alone; what is none of theirs ends without an answer's head. */
+async function serve(routes: readonly Route[], ports: Partial<DirectPorts>, otherwise: () => void): Promise<number> {
   const system = new TestSystem();
-  const frequent = (path: string, isFrequent: boolean) =>
-    route({
-      method: "POST",
-      path,
-      summary: "",
-      access: "public",
-      frequent: isFrequent,
-      body: { schema: z.unknown(), tooLarge: 400 },
-      answers: {},
-      handle: () => empty(204),
-    });
   const listener = directly(
-    [frequent("/frequent", true), frequent("/seldom", false)],
+    routes,
     (_request, response) => {
-      carried = true;
+      otherwise();
       response.end();
     },
     {
@@ -208,12 +192,103 @@ test.each([
       metrics: new RequestMetrics(),
       logger: NO_LOG,
       answered: () => undefined,
+      gather: oneByOne,
+      ...ports,
     },
   );
   const listening = await listen(listener, { host: HOST, port: 0 });
-  const socket = connect({ host: HOST, port: listening.port });
-  socket.end(request({ path: "/frequent", ...asked })).resume();
+  onTestFinished(async () => void (await listening.close(0)));
+  return listening.port;
+}
+
+/** The status of the answer, once the connection is closed. */
+async function statusOf(port: number, asked: Asked): Promise<number> {
+  const socket = connect({ host: HOST, port });
+  let received = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    received += chunk;
+  });
+  socket.write(request(asked));
   await once(socket, "close");
-  await listening.close(0);
+  return Number(received.split(" ", 2)[1]);
+}
+
+const post = (path: string, frequent: boolean, handle: () => Answer) =>
+  route({
+    method: "POST",
+    path,
+    summary: "",
+    access: "public",
+    frequent,
+    body: { schema: z.unknown(), tooLarge: 400 },
+    answers: {},
+    handle,
+  });
+
+test.each([
+  ["as devices send it", { body: "{}" }, false],
+  ["in chunks", { body: "{}", chunked: true }, true],
+  ["longer than devices send it", { body: `"${"x".repeat(16_384)}"` }, true],
+  ["with a type that says more", { body: "{}", headers: { "content-type": "application/json; charset=utf-8" } }, true],
+  ["with a query", { body: "{}", path: "/frequent?a=b" }, true],
+  ["of another method", { body: "{}", method: "PUT" }, true],
+  ["for another path", { body: "{}", path: "/seldom" }, true],
+] as const)("A frequent request %s is carried by the framework or not (%#)", async (_, asked, byFramework) => {
+  let carried = false;
+  const routes = [post("/frequent", true, () => empty(204)), post("/seldom", false, () => empty(204))];
+  const port = await serve(routes, {}, () => {
+    carried = true;
+  });
+  await statusOf(port, { path: "/frequent", ...asked });
   expect(carried).toBe(byFramework);
+});
+
+/** Gathers until it is told to hand on. */
+class Held {
+  count = 0;
+  readonly #releases: (() => void)[] = [];
+
+  readonly gather: Gather = <T>(take: (all: readonly T[]) => void) => {
+    const held: T[] = [];
+    this.#releases.push(() => take(held.splice(0)));
+    return (one: T) => {
+      held.push(one);
+      this.count += 1;
+    };
+  };
+
+  release(): void {
+    for (const release of this.#releases) release();
+  }
+}
+
+test("Requests that came together are all let in before one is answered, and what becomes of one is nothing to another", async () => {
+  const steps: string[] = [];
+  const held = new Held();
+  const routes = ["/first", "/refused", "/failing", "/last"].map((path) =>
+    post(path, true, () => {
+      steps.push(`${path} answered`);
+      if (path === "/failing") throw new Error("a mistake of ours");
+      return empty(204);
+    }),
+  );
+  const authenticate: Authenticate = ({ url }) => {
+    steps.push(`${url} let in`);
+    if (url === "/refused") throw unauthorized();
+    return undefined;
+  };
+  const port = await serve(routes, { gather: held.gather, authenticate }, () => undefined);
+  const statuses: Promise<number>[] = [];
+  for (const { path } of routes) {
+    statuses.push(statusOf(port, { path, body: "{}" }));
+    await vi.waitFor(() => expect(held.count).toBe(statuses.length));
+  }
+  held.release();
+  expect(await Promise.all(statuses)).toEqual([204, 401, 500, 204]);
+  expect(steps).toEqual([
+    ...routes.map(({ path }) => `${path} let in`),
+    "/first answered",
+    "/failing answered",
+    "/last answered",
+  ]);
 });

@@ -18,6 +18,7 @@ import {
 } from "../../../mock-server/index.ts";
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
+import { perTurn } from "../../../mock-server/system/turns.ts";
 import { MemorySink, sourceFile } from "../../shared/artifact/support.ts";
 import { TestDevice, TestSystem } from "../domain-fixture.ts";
 
@@ -109,6 +110,7 @@ export class TestServer {
         write: (line) => logLines.push(line),
         now: system.clock.now,
       }),
+      gather: perTurn,
     });
     onTestFinished(async () => {
       await app.close();
