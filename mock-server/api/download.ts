@@ -11,7 +11,6 @@ import { type Route, route } from "./route.ts";
 import { Uuid } from "./validation.ts";
 
 const PATH = "/api/devices/v1/deployments/download/artifact";
-const STREAM_BUFFER_BYTES = 256 * 1024;
 
 /**
  * A link under which an artifact's bytes are read for `lifeMs` milliseconds: straight to the store if whoever
@@ -44,7 +43,8 @@ function fileName({ name }: Pick<ArtifactRecord, "name">): string {
 }
 
 function stream(blob: Blob, { start, end }: ByteRange): Readable {
-  const body = Readable.from(blob.read(start, end), { objectMode: false, highWaterMark: STREAM_BUFFER_BYTES });
+  // Nothing is read ahead: of each of many slow downloads there is one chunk in memory, not two.
+  const body = Readable.from(blob.read(start, end), { objectMode: false, highWaterMark: 0 });
   // Whether it was read to its end or the client went away.
   body.once("close", () => {
     blob.close().catch((error: unknown) => body.emit("error", error));

@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { rootCertificates } from "node:tls";
 import { type HttpRequest, type HttpResponse, type Network, SystemError, type TlsOptions } from "@upkeep/shared/system";
+import { Turns } from "../turns.ts";
 import { asSystemError, refused } from "./faults.ts";
 
 /** As the agent keeps them: for the next request of a round, not until the next poll. */
@@ -67,46 +68,6 @@ export class NodeNetwork implements Network {
     });
     this.#secure.set(name, agent);
     return agent;
-  }
-}
-
-/** Lets so many through at once. Whoever waits costs less than a request that waits in the platform's pool. */
-class Turns {
-  #free: number;
-  readonly #waiting = new Set<() => void>();
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  wait(signal: AbortSignal | undefined): Promise<void> | undefined {
-    signal?.throwIfAborted();
-    if (this.#free > 0) {
-      this.#free--;
-      return undefined;
-    }
-    return new Promise((resolve, reject) => {
-      const turn = (): void => {
-        signal?.removeEventListener("abort", aborted);
-        resolve();
-      };
-      const aborted = (): void => {
-        this.#waiting.delete(turn);
-        reject(signal?.reason);
-      };
-      this.#waiting.add(turn);
-      signal?.addEventListener("abort", aborted, { once: true });
-    });
-  }
-
-  leave(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#free++;
-    } else {
-      this.#waiting.delete(next);
-      next();
-    }
   }
 }
 

@@ -1,10 +1,17 @@
 import { createDirectoryDurably, type FileHandle, type Files, removeDurably, SystemError } from "@upkeep/shared/system";
+import { Turns } from "../../turns.ts";
 import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
 import { checkBlobName, isBlobName } from "./names.ts";
 
 /** What the name of a file ends in while it is being written. */
 const UNFINISHED = ".part";
-const READ_BYTES = 256 * 1024;
+/** What a download has in memory while the client takes its time. */
+const READ_BYTES = 128 * 1024;
+/**
+ * As many as the platform does at once. If all downloads read whenever they could, all of them would have bytes to
+ * send in each turn of the event loop, and whoever asks for anything else would wait for a chunk of each.
+ */
+const READS_AT_ONCE = 4;
 
 /**
  * Blobs as files of one directory, which is made if it is not there. What an earlier run began to
@@ -27,6 +34,8 @@ export async function openFileBlobs(files: Files, directory: string, unfinishedB
 class FileBlobs implements Blobs {
   readonly #files: Files;
   readonly #directory: string;
+  /** Of all that is read. */
+  readonly #turns = new Turns(READS_AT_ONCE);
 
   constructor(files: Files, directory: string) {
     this.#files = files;
@@ -50,7 +59,7 @@ class FileBlobs implements Blobs {
     const path = this.#path(name);
     if ((await this.#files.status(path)) === undefined) return undefined;
     const handle = await this.#files.open(path, "read");
-    return new FileBlob(handle, (await handle.status()).sizeBytes);
+    return new FileBlob(handle, (await handle.status()).sizeBytes, this.#turns);
   }
 
   async remove(name: string): Promise<void> {
@@ -112,20 +121,32 @@ class FileBlobWriter implements BlobWriter {
 class FileBlob implements Blob {
   readonly #handle: FileHandle;
   readonly sizeBytes: number;
+  readonly #turns: Turns;
 
-  constructor(handle: FileHandle, sizeBytes: number) {
+  constructor(handle: FileHandle, sizeBytes: number, turns: Turns) {
     this.#handle = handle;
     this.sizeBytes = sizeBytes;
+    this.#turns = turns;
   }
 
   async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
     let position = start;
     while (position < end) {
+      const chunk = await this.#chunk(position, end);
+      position += chunk.length;
+      yield chunk;
+    }
+  }
+
+  async #chunk(position: number, end: number): Promise<Uint8Array> {
+    await this.#turns.wait();
+    try {
       const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, end - position));
       const count = await this.#handle.read(buffer, position);
       if (count === 0) throw new SystemError("EIO", `the file ends at byte ${position}, before byte ${end}`);
-      position += count;
-      yield count === buffer.length ? buffer : buffer.subarray(0, count);
+      return buffer.subarray(0, count);
+    } finally {
+      this.#turns.leave();
     }
   }
 

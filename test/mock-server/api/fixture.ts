@@ -17,8 +17,8 @@ import {
   type ServerOptions,
 } from "../../../mock-server/index.ts";
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
+import { perTurn } from "../../../mock-server/system/gathering.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
-import { perTurn } from "../../../mock-server/system/turns.ts";
 import { MemorySink, sourceFile } from "../../shared/artifact/support.ts";
 import { TestDevice, TestSystem } from "../domain-fixture.ts";
 

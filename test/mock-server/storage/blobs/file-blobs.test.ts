@@ -30,6 +30,31 @@ function failing(name: "rename" | "syncDirectory", when: (...args: string[]) => 
   });
 }
 
+const reads = { now: 0, most: 0 };
+
+/** The file system; counts how many reads are under way. */
+function countedReads(): Files {
+  const counted = async (read: Promise<number>): Promise<number> => {
+    reads.now += 1;
+    reads.most = Math.max(reads.most, reads.now);
+    return await read.finally(() => {
+      reads.now -= 1;
+    });
+  };
+  return new Proxy<Files>(files, {
+    get: (target, key) => {
+      const real: unknown = Reflect.get(target, key);
+      if (key !== "open") return typeof real === "function" ? real.bind(target) : real;
+      return async (...args: Parameters<Files["open"]>) => {
+        const handle = await target.open(...args);
+        const read = handle.read.bind(handle);
+        handle.read = (...place) => counted(read(...place));
+        return handle;
+      };
+    },
+  });
+}
+
 test("a blob that is discarded leaves nothing", async () => {
   const blobs = await openFileBlobs(files, directory);
   const writer = await blobs.create(NAME);
@@ -66,4 +91,24 @@ test.each([
   await writer.write(Buffer.from("x"));
   await expect(writer.commit()).rejects.toThrow("no");
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test("However many blobs are read, four reads are under way at once, and all are read to their end", async () => {
+  const blobs = await openFileBlobs(countedReads(), directory);
+  const writer = await blobs.create(NAME);
+  const content = Buffer.alloc(300 * 1024, "x");
+  await writer.write(content);
+  await writer.commit();
+  const lengths = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const blob = await blobs.open(NAME);
+      let length = 0;
+      for await (const chunk of blob?.read(0, content.length) ?? []) length += chunk.length;
+      await blob?.close();
+      return length;
+    }),
+  );
+  expect(lengths).toEqual(Array.from({ length: 20 }, () => content.length));
+  expect(reads.most).toBe(4);
+  expect(reads.now).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { perTurn } from "../../../mock-server/system/turns.ts";
+import { perTurn } from "../../../mock-server/system/gathering.ts";
 
 test("What comes in one turn of the event loop is handed on together, in its order, and what comes later later", async () => {
   const taken: (readonly number[])[] = [];
