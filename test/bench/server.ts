@@ -1,22 +1,27 @@
 /**
  * `npm run bench:server`: what the server does in a second, beside the least that could be done, in one run on one
- * machine. Prints ratios; `-- --markdown` prints the table of the README, `-- --json` everything for programs;
- * `-- --quick` takes a smaller fleet and less time, and says less.
+ * machine. What is compared is measured in turn, round after round; printed are the medians, and from where to where
+ * the ratios went. Ends with 1 if one of the aims is missed. `-- --markdown` prints the table of the README,
+ * `-- --json` everything for programs; `-- --quick` takes a smaller fleet and less time, and says less.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { POSTGRES_MISSING, postgresPrograms, startPostgres } from "../mock-server/postgres/server.ts";
 import { ManagementClient } from "../support/management.ts";
+import { until } from "../support/waiting.ts";
 import { postgresCommits, sqliteCommits } from "./server/commits.ts";
 import { type FleetDevice, makeFleet, RELEASE } from "./server/fleet.ts";
 import { findNginx, startNginx } from "./server/peers.ts";
 import { beginDownloads, beginLoad, download, load, type Running, startBare, startUpkeep } from "./server/processes.ts";
+import { Report } from "./server/report.ts";
 import { inventory, poll } from "./server/requests.ts";
-import { measureStatuses } from "./server/statuses.ts";
+import { compare, inTurn, median, type Rounds } from "./server/rounds.ts";
+import { Reporters } from "./server/statuses.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -24,26 +29,31 @@ const { values: options } = parseArgs({
     markdown: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     devices: { type: "string" },
+    rounds: { type: "string" },
+    /** How long a round measures each thing. */
     seconds: { type: "string" },
     /** The artifact's size, in MiB. */
     size: { type: "string" },
   },
 });
 const devices = wholeNumber("devices", options.devices ?? (options.quick ? "20000" : "1000000"));
-const seconds = wholeNumber("seconds", options.seconds ?? (options.quick ? "2" : "5"));
+const rounds = wholeNumber("rounds", options.rounds ?? (options.quick ? "3" : "9"));
+const seconds = wholeNumber("seconds", options.seconds ?? (options.quick ? "1" : "2"));
 const sizeMiB = wholeNumber("size", options.size ?? (options.quick ? "64" : "256"));
 
 const SMALL_FLEET = 1000;
 const SAMPLE = 2000;
 const CONNECTIONS = 32;
 const SLOW_DOWNLOADS = 500;
+/** A server that takes less than a tenth of the time for so long has nothing to do. */
+const CALM_MS = 500;
 const AIMS = {
-  pollsBesideBare: 0.5,
-  largeBesideSmall: 0.8,
-  waitMsMax: 100,
-  downloadBesideNginx: 0.7,
-  pollsDuringDownloads: 0.8,
-};
+  pollsBesideBare: { aim: 0.5 },
+  largeBesideSmall: { aim: 0.8 },
+  waitMs: { aim: 100, isAtMost: true },
+  downloadBesideNginx: { aim: 0.7 },
+  pollsDuringDownloads: { aim: 0.8 },
+} as const;
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
 
 interface Stoppable {
@@ -52,6 +62,7 @@ interface Stoppable {
 
 const folder = mkdtempSync(join(tmpdir(), "upkeep-bench-"));
 const running = new Set<Stoppable>();
+const report = new Report(options.json ? "json" : options.markdown ? "markdown" : "text");
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
@@ -59,22 +70,8 @@ function wholeNumber(name: string, text: string): number {
   return value;
 }
 
-/** What was measured, what came of it, and how that compares. */
-function say(what: string, figure: string, beside = ""): void {
-  if (options.json) return;
-  const line = options.markdown
-    ? `| ${what} | ${figure} | ${beside} |`
-    : (what.padEnd(64) + figure.padStart(12) + beside.padStart(32)).trimEnd();
-  process.stdout.write(`${line}\n`);
-}
-
-/** What is no measure. */
-function note(text: string): void {
-  (options.json || options.markdown ? process.stderr : process.stdout).write(`${text}\n`);
-}
-
-const rate = (value: number): string => `${value.toFixed(0)}/s`;
-const beside = (ratio: number, aim: number, what: string): string => `${ratio.toFixed(2)} of ${what} (aim ${aim})`;
+const rate = (measured: Rounds): string => `${median(measured).toFixed(0)}/s`;
+const throughput = (measured: Rounds): string => `${median(measured).toFixed(0)} MiB/s`;
 const count = (value: number): string => value.toLocaleString("en");
 
 async function started<T extends Stoppable>(starting: Promise<T>): Promise<T> {
@@ -103,12 +100,19 @@ async function loggedIn({ port, administrator }: Running): Promise<ManagementCli
 
 /** Polls a second that are answered with "nothing for you". */
 async function polls(port: number, fleet: readonly FleetDevice[]): Promise<number> {
-  const order = { port, connections: CONNECTIONS, requests: fleet.map(poll) };
-  // First without counting: programs compile what they run often, and each token is read for the first time.
-  await load({ ...order, seconds: 2 });
-  const { statuses, answers, perSecond } = await load({ ...order, seconds });
+  const { statuses, answers, perSecond } = await load({
+    port,
+    connections: CONNECTIONS,
+    requests: fleet.map(poll),
+    seconds,
+  });
   if (statuses["204"] !== answers) throw new Error(`polls were answered ${JSON.stringify(statuses)}`);
   return perSecond;
+}
+
+/** Programs compile what they run often, and the server reads each token for the first time once. */
+async function warmUp(port: number, fleet: readonly FleetDevice[]): Promise<void> {
+  await load({ port, connections: CONNECTIONS, requests: fleet.map(poll), seconds: 2 });
 }
 
 async function measurePolls(): Promise<unknown> {
@@ -119,22 +123,32 @@ async function measurePolls(): Promise<unknown> {
   const bare = await started(startBare(folder));
   const smallServer = await started(startUpkeep(small));
   const largeServer = await started(startUpkeep(large));
-  const bareRate = await polls(bare.port, smallFleet.idle);
-  const smallRate = await polls(smallServer.port, smallFleet.idle);
-  const largeRate = await polls(largeServer.port, largeFleet.idle);
+  await warmUp(bare.port, smallFleet.idle);
+  await warmUp(smallServer.port, smallFleet.idle);
+  await warmUp(largeServer.port, largeFleet.idle);
+  const measured = await inTurn(rounds, {
+    bare: () => polls(bare.port, smallFleet.idle),
+    small: () => polls(smallServer.port, smallFleet.idle),
+    large: () => polls(largeServer.port, largeFleet.idle),
+  });
   await stopped(bare, smallServer);
-  const small1 = `${count(SMALL_FLEET)} devices`;
-  say("requests to a bare node:http server that answers 204", rate(bareRate));
-  say(
-    `polls of ${small1}, nothing for them`,
-    rate(smallRate),
-    beside(smallRate / bareRate, AIMS.pollsBesideBare, "it"),
+  const besideBare = compare(measured.small, measured.bare);
+  const besideSmall = compare(measured.large, measured.small);
+  const few = `${count(SMALL_FLEET)} devices`;
+  report.say("requests to a bare node:http server that answers 204", rate(measured.bare));
+  report.say(
+    `polls of ${few}, nothing for them`,
+    rate(measured.small),
+    report.beside(besideBare, "it", AIMS.pollsBesideBare),
   );
-  const large1 = `polls of ${count(devices)} devices, nothing for them`;
-  say(large1, rate(largeRate), beside(largeRate / smallRate, AIMS.largeBesideSmall, small1));
+  report.say(
+    `polls of ${count(devices)} devices, nothing for them`,
+    rate(measured.large),
+    report.beside(besideSmall, few, AIMS.largeBesideSmall),
+  );
   const creation = await measureCreation(largeServer, largeFleet.idle);
   await stopped(largeServer);
-  return { bare: bareRate, small: smallRate, large: largeRate, creation };
+  return { ...measured, besideBare, besideSmall, creation };
 }
 
 /** A deployment to all devices is created while devices poll and send inventories: how long do they wait? */
@@ -149,31 +163,45 @@ async function measureCreation(server: Running, fleet: readonly FleetDevice[]): 
   const took = (performance.now() - start) / 1000;
   const { maxMs: maxWaitMs } = await loading.stop();
   const grownMiB = (server.memory().peakKiB - before.residentKiB) / 1024;
-  say(`a deployment to ${count(devices)} devices is created`, `${took.toFixed(1)} s`, `+${grownMiB.toFixed(0)} MiB`);
-  say("the longest that anybody waited meanwhile", `${maxWaitMs.toFixed(0)} ms`, `aim ${AIMS.waitMsMax} ms`);
+  report.say(
+    `a deployment to ${count(devices)} devices is created`,
+    `${took.toFixed(1)} s`,
+    `+${grownMiB.toFixed(0)} MiB`,
+  );
+  const aim = report.aimed(maxWaitMs, AIMS.waitMs, " ms");
+  report.say("the longest that anybody waited meanwhile", `${maxWaitMs.toFixed(0)} ms`, aim);
   return { seconds: took, maxWaitMs, grownMiB };
 }
 
-async function measureCommits(artifact: string): Promise<unknown> {
-  const alone = sqliteCommits(folder);
+async function measureStatuses(artifact: string): Promise<unknown> {
   const server = await started(startUpkeep(newData(), ["--auto-accept"]));
-  const durable = await measureStatuses(server.port, await loggedIn(server), artifact);
+  const devices = await Reporters.begin(server.port, await loggedIn(server), artifact);
+  const sqlite = await inTurn(rounds, { alone: () => sqliteCommits(folder), durable: () => devices.report() });
   await stopped(server);
-  say("commits, SQLite alone", rate(alone));
-  say("durable statuses, SQLite", rate(durable), `${(durable / alone).toFixed(2)} of it`);
-  const sqlite = { alone, durable };
+  report.say("commits, SQLite alone", rate(sqlite.alone));
+  report.say(
+    "durable statuses, SQLite",
+    rate(sqlite.durable),
+    report.beside(compare(sqlite.durable, sqlite.alone), "it"),
+  );
   if (postgresPrograms() === undefined) {
-    note(`Without PostgreSQL: ${POSTGRES_MISSING}.`);
-    return { sqlite, postgres: null };
+    report.note(`Without PostgreSQL: ${POSTGRES_MISSING}.`);
+    return { sqlite };
   }
-  const postgres = await started(startPostgres({ durable: true }));
-  const aloneThere = await postgresCommits(postgres.url);
-  const onPostgres = await started(startUpkeep(newData(), ["--auto-accept", "--database", postgres.url]));
-  const durableThere = await measureStatuses(onPostgres.port, await loggedIn(onPostgres), artifact);
-  await stopped(onPostgres, postgres);
-  say("commits, PostgreSQL alone, one connection", rate(aloneThere));
-  say("durable statuses, PostgreSQL", rate(durableThere), `${(durableThere / aloneThere).toFixed(2)} of it`);
-  return { sqlite, postgres: { alone: aloneThere, durable: durableThere } };
+  const engine = await started(startPostgres({ durable: true }));
+  const onIt = await started(startUpkeep(newData(), ["--auto-accept", "--database", engine.url]));
+  const others = await Reporters.begin(onIt.port, await loggedIn(onIt), artifact);
+  const postgres = await inTurn(rounds, { alone: () => postgresCommits(engine.url), durable: () => others.report() });
+  await stopped(onIt, engine);
+  report.say("commits, PostgreSQL alone, one connection", rate(postgres.alone));
+  const part = report.beside(compare(postgres.durable, postgres.alone), "it");
+  report.say("durable statuses, PostgreSQL", rate(postgres.durable), part);
+  return { sqlite, postgres };
+}
+
+async function mibPerSecond(url: string): Promise<number> {
+  const result = await download({ url, atOnce: 4, slowly: false });
+  return result.bytes / 1024 / 1024 / result.seconds;
 }
 
 async function measureDownloads(artifact: string): Promise<unknown> {
@@ -184,33 +212,73 @@ async function measureDownloads(artifact: string): Promise<unknown> {
   const loading = await beginLoad({ port: server.port, connections: 2, requests: fleet.idle.map(poll) });
   const id = await management.upload(artifact);
   const { maxMs: uploadWaitMs } = await loading.stop();
-  say(`the longest that a poll waited during an upload of ${sizeMiB} MiB`, `${uploadWaitMs.toFixed(0)} ms`);
+  report.say(`the longest that a poll waited during an upload of ${sizeMiB} MiB`, `${uploadWaitMs.toFixed(0)} ms`);
   const { uri } = await management.json<{ uri: string }>(`/api/management/v1/deployments/artifacts/${id}/download`);
-  const throughput = async (url: string): Promise<number> => {
-    const result = await download({ url, atOnce: 4, slowly: false });
-    return result.bytes / 1024 / 1024 / result.seconds;
-  };
-  const ours = await throughput(uri);
-  const program = findNginx();
-  let nginx: number | null = null;
-  if (program === undefined) note("Without nginx: apt-get install nginx-light.");
-  else {
-    const peer = await started(startNginx(program, folder));
-    nginx = await throughput(`http://127.0.0.1:${peer.port}/artifact.mender`);
-    await stopped(peer);
-    say(`download of ${sizeMiB} MiB, 4 at once, nginx`, `${nginx.toFixed(0)} MiB/s`);
-  }
-  const ratio = nginx === null ? "" : beside(ours / nginx, AIMS.downloadBesideNginx, "nginx");
-  say(`download of ${sizeMiB} MiB, 4 at once`, `${ours.toFixed(0)} MiB/s`, ratio);
+  const downloads = await measureThroughput(uri);
 
-  const alone = await polls(server.port, fleet.idle);
-  const slow = await started(beginDownloads({ url: uri, atOnce: SLOW_DOWNLOADS, slowly: true }));
-  const meanwhile = await polls(server.port, fleet.idle);
-  await stopped(slow, server);
-  say("polls, with nothing else going on", rate(alone));
-  const part = beside(meanwhile / alone, AIMS.pollsDuringDownloads, "that");
-  say(`polls, during ${SLOW_DOWNLOADS} slow downloads`, rate(meanwhile), part);
-  return { uploadWaitMs, ours, nginx, pollsAlone: alone, pollsMeanwhile: meanwhile };
+  const slowDownloads = await measureSlowDownloads(server, uri, fleet.idle);
+  await stopped(server);
+  return { uploadWaitMs, downloads, slowDownloads };
+}
+
+/** Polls while many devices download over slow lines, which takes them hours. */
+async function measureSlowDownloads(server: Running, url: string, fleet: readonly FleetDevice[]): Promise<unknown> {
+  await warmUp(server.port, fleet);
+  const before = server.memory();
+  const waitsMs: number[] = [];
+  const measured = await inTurn(rounds, {
+    alone: () => polls(server.port, fleet),
+    meanwhile: async () => {
+      const loading = await beginLoad({ port: server.port, connections: 2, requests: fleet.map(poll) });
+      const slow = await started(beginDownloads({ url, atOnce: SLOW_DOWNLOADS, slowly: true }));
+      waitsMs.push((await loading.stop()).maxMs);
+      await calm(server);
+      const perSecond = await polls(server.port, fleet);
+      await stopped(slow);
+      return perSecond;
+    },
+  });
+  const what = `${SLOW_DOWNLOADS} slow downloads`;
+  const grownMiB = (server.memory().peakKiB - before.residentKiB) / 1024;
+  report.say("polls, with nothing else going on", rate(measured.alone));
+  const part = report.beside(compare(measured.meanwhile, measured.alone), "that", AIMS.pollsDuringDownloads);
+  report.say(`polls, during ${what}`, rate(measured.meanwhile), part);
+  report.say(`the longest that a poll waited while ${what} began`, `${median(waitsMs).toFixed(0)} ms`);
+  report.say(`memory of ${what}`, `${grownMiB.toFixed(0)} MiB`);
+  return { ...measured, waitsMs, grownMiB };
+}
+
+/** Until the buffers on the way to the clients are full, a slow download is a fast one. */
+async function calm(server: Running): Promise<void> {
+  let before = server.processorMs();
+  await until("the server has nothing to do", async () => {
+    await sleep(CALM_MS);
+    const now = server.processorMs();
+    const isCalm = now - before < CALM_MS / 10;
+    before = now;
+    return isCalm ? true : undefined;
+  });
+}
+
+async function measureThroughput(uri: string): Promise<unknown> {
+  const what = `download of ${sizeMiB} MiB, 4 at once`;
+  const program = findNginx();
+  if (program === undefined) {
+    report.note("Without nginx: apt-get install nginx-light.");
+    const { ours } = await inTurn(rounds, { ours: () => mibPerSecond(uri) });
+    report.say(what, throughput(ours));
+    return { ours };
+  }
+  const peer = await started(startNginx(program, folder));
+  const measured = await inTurn(rounds, {
+    nginx: () => mibPerSecond(`http://127.0.0.1:${peer.port}/artifact.mender`),
+    ours: () => mibPerSecond(uri),
+  });
+  await stopped(peer);
+  const beside = compare(measured.ours, measured.nginx);
+  report.say(`${what}, nginx`, throughput(measured.nginx));
+  report.say(what, throughput(measured.ours), report.beside(beside, "nginx", AIMS.downloadBesideNginx));
+  return { ...measured, beside };
 }
 
 async function writeArtifact(): Promise<string> {
@@ -228,18 +296,21 @@ async function writeArtifact(): Promise<string> {
 
 try {
   if (!existsSync(join(import.meta.dirname, "../../mock-server/dist"))) throw new Error("run npm run build first");
-  note(`Node ${process.version}. ${CONNECTIONS} connections, ${seconds} s each. The access log is on, in a file.`);
-  if (options.markdown) process.stdout.write("| What | Figure | Beside |\n| --- | ---: | --- |\n");
+  report.note(
+    `Node ${process.version}. ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s each. ` +
+      "The access log is on, in a file.",
+  );
   const artifact = await writeArtifact();
-  const report = {
+  const measured = {
     node: process.version,
     devices,
     aims: AIMS,
     polls: await measurePolls(),
-    commits: await measureCommits(artifact),
+    statuses: await measureStatuses(artifact),
     downloads: await measureDownloads(artifact),
   };
-  if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`);
+  if (report.missed > 0) process.exitCode = 1;
 } finally {
   for (const one of running) await one.stop();
   rmSync(folder, { recursive: true, force: true });

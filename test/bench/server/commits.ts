@@ -3,7 +3,7 @@ import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
 import { Client } from "pg";
 
-const SECONDS = 3;
+const SECONDS = 1;
 const ROW = "x".repeat(200);
 
 /** What the engine alone commits, durably, one small row after the other, per second. */

@@ -9,10 +9,15 @@ import type { LoadOrder, LoadResult } from "./load.ts";
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const UPKEEP_SERVER = join(REPOSITORY, "mock-server/bin/upkeep-server.mjs");
 
+/** The unit in which the kernel tells processor times, in milliseconds. */
+const TICK_MS = 10;
+
 export interface Running {
   readonly port: number;
   /** Of the process, in KiB: now, and the most that it ever was. */
   memory(): { readonly residentKiB: number; readonly peakKiB: number };
+  /** Processor time of the process so far, user and system, in milliseconds. */
+  processorMs(): number;
   readonly administrator?: { readonly email: string; readonly password: string };
   stop(): Promise<void>;
 }
@@ -41,6 +46,11 @@ async function start(
       const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
       const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
       return { residentKiB: field("VmRSS"), peakKiB: field("VmHWM") };
+    },
+    processorMs: () => {
+      const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
+      const [user = 0, system = 0] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).map(Number);
+      return (user + system) * TICK_MS;
     },
     stop: async () => {
       child.kill("SIGTERM");

@@ -5,35 +5,51 @@ import { load } from "./processes.ts";
 import { poll, report } from "./requests.ts";
 
 const DEVICES = 64;
-const ROUNDS = 60;
+/** Of each device. */
+const REPORTS = 60;
 const STATUSES = ["downloading", "installing", "rebooting"] as const;
 
-/**
- * Devices begin one deployment and then report, round after round, as many at a time as half of them are.
- * @param artifact A file with an artifact of the release `bench`.
- * @returns How many statuses a second, each durable before it was acknowledged.
- */
-export async function measureStatuses(port: number, management: ManagementClient, artifact: string): Promise<number> {
-  const url = `http://127.0.0.1:${port}`;
-  await management.upload(artifact);
-  const tokens: string[] = [];
-  for (let number = 0; number < DEVICES; number += 1) tokens.push(await authorize(url, number));
-  const created = await management.call("POST", "/api/management/v1/deployments/deployments", {
-    name: "statuses",
-    artifact_name: "bench",
-    all_devices: true,
-  });
-  const deployment = created.headers.get("location")?.split("/").at(-1) ?? "";
-  await send(
-    port,
-    tokens.map((token) => poll({ id: "", token })),
-    "200",
-  );
-  // Device after device, so that no two requests in flight are of the same device.
-  const reports = Array.from({ length: ROUNDS }, (_, round) =>
-    tokens.map((token) => report({ id: "", token }, deployment, STATUSES[round % STATUSES.length] ?? "downloading")),
-  );
-  return await send(port, reports.flat(), "204");
+/** Devices that have begun one deployment, and report how far they are. */
+export class Reporters {
+  readonly #port: number;
+  readonly #reports: readonly string[];
+
+  private constructor(port: number, reports: readonly string[]) {
+    this.#port = port;
+    this.#reports = reports;
+  }
+
+  /** @param artifact A file with an artifact of the release `bench`. */
+  static async begin(port: number, management: ManagementClient, artifact: string): Promise<Reporters> {
+    await management.upload(artifact);
+    const tokens: string[] = [];
+    for (let number = 0; number < DEVICES; number += 1)
+      tokens.push(await authorize(`http://127.0.0.1:${port}`, number));
+    const created = await management.call("POST", "/api/management/v1/deployments/deployments", {
+      name: "statuses",
+      artifact_name: "bench",
+      all_devices: true,
+    });
+    const deployment = created.headers.get("location")?.split("/").at(-1) ?? "";
+    await send(
+      port,
+      tokens.map((token) => poll({ id: "", token })),
+      "200",
+    );
+    // Device after device, so that no two requests in flight are of the same device.
+    const reports = Array.from({ length: REPORTS }, (_, number) =>
+      tokens.map((token) => report({ id: "", token }, deployment, STATUSES[number % STATUSES.length] ?? "downloading")),
+    );
+    return new Reporters(port, reports.flat());
+  }
+
+  /**
+   * Report again and again, as many at a time as half of the devices are.
+   * @returns How many statuses a second, each durable before it was acknowledged.
+   */
+  async report(): Promise<number> {
+    return await send(this.#port, this.#reports, "204");
+  }
 }
 
 /** Send each once. @returns How many were answered a second. */

@@ -1,0 +1,37 @@
+/** What was measured, round after round. */
+export type Rounds = readonly number[];
+
+export interface Comparison {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/**
+ * Measure what is to be compared in turn, once a round, and in the opposite order in every other round: a machine is
+ * faster at one time than at another, by more than what is to be found out.
+ */
+export async function inTurn<Name extends string>(
+  rounds: number,
+  measures: Readonly<Record<Name, () => Promise<number> | number>>,
+): Promise<Record<Name, Rounds>> {
+  const names = Object.keys(measures) as Name[];
+  const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) results[name].push(await measures[name]());
+  }
+  return results;
+}
+
+export function median(values: Rounds): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+/** How many times `other` each is: within each round, in which both had the same machine. */
+export function compare(one: Rounds, other: Rounds): Comparison {
+  const ratios = one.map((value, round) => value / (other[round] ?? Number.NaN));
+  return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+}
