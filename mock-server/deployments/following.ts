@@ -20,7 +20,7 @@ export async function abortDeployment(records: Records, id: string, nowMs: numbe
   await records.deployments.setStatus(id, "finished", nowMs);
   const open = await records.counters.moveAll(id, OPEN_STATUSES, "aborted");
   if (open > FEW) return records.deployments.setEnding(id, "abort");
-  for (const status of OPEN_STATUSES) await records.deviceDeployments.abortOpen(id, { status, after: "" }, nowMs);
+  for (const status of OPEN_STATUSES) await records.endings.abortOpen(id, { status, after: "" }, nowMs);
 }
 
 /** Who was not admitted when the deployment was finished is no target any more, as if it had never been one. */
@@ -37,14 +37,14 @@ async function dismiss(
   id: string,
   range: { readonly after: string; readonly upTo?: string },
 ): Promise<void> {
-  const { open, begun } = await records.deviceDeployments.removeNotAdmitted(id, range);
+  const { open, begun } = await records.endings.removeNotAdmitted(id, range);
   await records.counters.add(id, "pending", -open);
   await records.deployments.countTargets(id, { targets: -open, asked: -begun });
 }
 
 /** Write down for this device what follows from the end of its deployments. @returns Whether there was anything. */
 export async function settle(records: Records, deviceId: string): Promise<boolean> {
-  const ended = await records.deviceDeployments.ended(deviceId);
+  const ended = await records.endings.ended(deviceId);
   for (const { ending, ended_ms, ...row } of ended) {
     if (ending === "dismiss") {
       if (row.admitted === 0) await leave(records, row);
@@ -97,9 +97,9 @@ async function followSome(
   after: string,
   count: number,
 ): Promise<string | undefined> {
-  const upTo = await records.deviceDeployments.nthOfStatus(id, { status, after }, count);
+  const upTo = await records.endings.nthOfStatus(id, { status, after }, count);
   const range = { after, ...(upTo === undefined ? {} : { upTo }) };
   if (ending === "dismiss") await dismiss(records, id, range);
-  else await records.deviceDeployments.abortOpen(id, { status, ...range }, finished_ms ?? created_ms);
+  else await records.endings.abortOpen(id, { status, ...range }, finished_ms ?? created_ms);
   return upTo;
 }

@@ -1,9 +1,9 @@
-import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { ExpressionBuilder, Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
 import { connectionOf } from "./engines/dialect.ts";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
-import type { DeviceDeploymentTable, Ending, Schema } from "./schema.ts";
+import type { DeviceDeploymentTable, Schema } from "./schema.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
 
@@ -23,39 +23,6 @@ const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDep
     .selectAll()
     .where("deployment_id", "=", value("deploymentId"))
     .where("device_id", "=", value("deviceId")),
-);
-
-/** A device deployment that does not show yet that its deployment has ended. */
-export type EndedDeviceDeployment = DeviceDeploymentRecord & {
-  readonly ending: Ending;
-  /** When the deployment ended. */
-  readonly ended_ms: number;
-};
-
-/** Statuses of those that have not ended. */
-export const OPEN_STATUSES: readonly DeviceDeploymentStatus[] = DEVICE_DEPLOYMENT_STATUSES.filter(
-  (status) => !isTerminal(status),
-);
-
-/** Device deployments of one status, by device. */
-export interface StatusRange {
-  readonly status: DeviceDeploymentStatus;
-  /** After this device. */
-  readonly after: string;
-  /** Up to that one; absent: to the last. */
-  readonly upTo?: string;
-}
-
-const ENDED = new Prepared<{ deviceId: string }, EndedDeviceDeployment>((db, value) =>
-  db
-    .selectFrom("device_deployments")
-    .innerJoin("deployments", "deployments.id", "device_deployments.deployment_id")
-    .selectAll("device_deployments")
-    .select(["deployments.ending", "deployments.finished_ms as ended_ms"])
-    .where("device_deployments.device_id", "=", value("deviceId"))
-    .where("device_deployments.finished_ms", "is", null)
-    .where("deployments.ending", "is not", null)
-    .$narrowType<{ ending: Ending; ended_ms: number }>(),
 );
 
 /** The deployment, if it is not there yet. */
@@ -142,10 +109,10 @@ export class DeviceDeploymentRecords {
         .where("latest.device_id", "in", some)
         .where("latest.sequence", "=", (eb) =>
           eb
-            .selectFrom("device_deployments as any")
-            .select((one) => one.fn.max("any.sequence").as("sequence"))
-            .whereRef("any.device_id", "=", "latest.device_id")
-            .where("any.created_ms", "is not", null),
+            .selectFrom("device_deployments as asked")
+            .select((one) => one.fn.max("asked.sequence").as("sequence"))
+            .whereRef("asked.device_id", "=", "latest.device_id")
+            .where("asked.created_ms", "is not", null),
         )
         .execute();
       for (const row of rows) statuses.set(row.device_id, row.status);
@@ -234,44 +201,6 @@ export class DeviceDeploymentRecords {
       .execute();
   }
 
-  /** Whoever was not admitted, and so is pending, was never part of it. @returns How many there were. */
-  async removeNotAdmitted(
-    deploymentId: string,
-    range: Omit<StatusRange, "status"> = { after: "" },
-  ): Promise<{ readonly open: number; readonly begun: number }> {
-    const pending: StatusRange = { status: "pending", ...range };
-    const row = await this.#db
-      .selectFrom("device_deployments")
-      .select((eb) => [eb.fn.countAll<number>().as("open"), eb.fn.count<number>("created_ms").as("begun")])
-      .where((eb) => within(eb, deploymentId, pending))
-      .where("admitted", "=", 0)
-      .executeTakeFirstOrThrow();
-    await this.#db
-      .deleteFrom("device_deployments")
-      .where((eb) => within(eb, deploymentId, pending))
-      .where("admitted", "=", 0)
-      .execute();
-    return { open: Number(row.open), begun: Number(row.begun) };
-  }
-
-  /** What the device has not finished of deployments that have ended. */
-  ended(deviceId: string): Promise<EndedDeviceDeployment[]> {
-    return ENDED.all(this.#db, { deviceId });
-  }
-
-  /** The device of the so-manieth of a status. `undefined`: there are not so many. */
-  async nthOfStatus(deploymentId: string, range: StatusRange, count: number): Promise<string | undefined> {
-    const row = await this.#db
-      .selectFrom("device_deployments")
-      .select("device_id")
-      .where((eb) => within(eb, deploymentId, range))
-      .orderBy("device_id")
-      .limit(1)
-      .offset(count - 1)
-      .executeTakeFirst();
-    return row?.device_id;
-  }
-
   /**
    * Target accepted devices: all, or those of a group.
    * @param range After this id, and up to that one. Absent: all.
@@ -331,19 +260,6 @@ export class DeviceDeploymentRecords {
       .where((eb) => eb.or([eb("heard_ms", "<=", cutoffMs), eb("heard_ms", "is", null)]))
       .orderBy("device_id")
       .limit(limit)
-      .execute();
-  }
-
-  /** Abort those that have not ended. Counters are the caller's. */
-  async abortOpen(deploymentId: string, range: StatusRange, nowMs: number): Promise<void> {
-    await this.#db
-      .updateTable("device_deployments")
-      .set((eb) => ({
-        status: "aborted",
-        started_ms: eb.fn.coalesce("started_ms", eb.val(nowMs)),
-        finished_ms: nowMs,
-      }))
-      .where((eb) => within(eb, deploymentId, range))
       .execute();
   }
 
@@ -429,20 +345,6 @@ export class DeviceDeploymentRecords {
     const row = await counted.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
     return { items, total: Number(row.count) };
   }
-}
-
-/** Found by an index, however many others the deployment has. */
-function within(
-  eb: ExpressionBuilder<Schema, "device_deployments">,
-  deploymentId: string,
-  { status, after, upTo }: StatusRange,
-) {
-  return eb.and([
-    eb("deployment_id", "=", deploymentId),
-    eb("status", "=", status),
-    eb("device_id", ">", after),
-    ...(upTo === undefined ? [] : [eb("device_id", "<=", upTo)]),
-  ]);
 }
 
 /** What ties a target to its deployment. */

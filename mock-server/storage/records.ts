@@ -7,6 +7,7 @@ import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
+import { EndingRecords } from "./endings.ts";
 import { EventRecords } from "./events.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
@@ -31,6 +32,7 @@ export class Records {
   readonly deployments: DeploymentRecords;
   readonly deviceDeployments: DeviceDeploymentRecords;
   readonly devices: DeviceRecords;
+  readonly endings: EndingRecords;
   readonly events: EventRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
@@ -53,6 +55,7 @@ export class Records {
     this.deployments = new DeploymentRecords(db);
     this.deviceDeployments = new DeviceDeploymentRecords(db);
     this.devices = new DeviceRecords(db);
+    this.endings = new EndingRecords(db);
     this.events = new EventRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);

@@ -6,6 +6,8 @@ import { throughDoor } from "./faults.ts";
 /** How long a connection may stay open without a request: longer than the pauses of a busy client. */
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS_MAX = 60_000;
+/** In the middle of a request or an answer neither side may be silent for longer. */
+const SILENCE_MS_MAX = 3_600_000;
 
 export interface TlsIdentity {
   /** PEM, with the chain. */
@@ -18,6 +20,8 @@ export interface ListenOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly tls?: TlsIdentity;
+  /** A connection on which nothing moves for so long in the middle of a request is cut. Default: an hour. */
+  readonly silenceMsMax?: number;
 }
 
 /** A server that takes connections. */
@@ -35,15 +39,13 @@ export interface Listening {
  * Take connections and hand their requests to `listener`.
  * @throws SystemError: EADDRINUSE, EACCES, EADDRNOTAVAIL, ENOTFOUND; ERR_… of OpenSSL for a bad certificate.
  */
-export async function listen(listener: RequestListener, { host, port, tls }: ListenOptions): Promise<Listening> {
-  return await throughDoor(start(listener, host, port, tls));
+export async function listen(listener: RequestListener, options: ListenOptions): Promise<Listening> {
+  return await throughDoor(start(listener, options));
 }
 
 async function start(
   listener: RequestListener,
-  host: string,
-  port: number,
-  tls: TlsIdentity | undefined,
+  { host, port, tls, silenceMsMax = SILENCE_MS_MAX }: ListenOptions,
 ): Promise<Listening> {
   const server =
     tls === undefined
@@ -53,6 +55,7 @@ async function start(
   server.headersTimeout = HEADERS_MS_MAX;
   // A large artifact over a slow line takes as long as it takes.
   server.requestTimeout = 0;
+  server.timeout = silenceMsMax;
   const connections = new Connections(server, listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -6,7 +6,7 @@ import { checkBlobName, isBlobName } from "./names.ts";
 /** What the name of a file ends in while it is being written. */
 const UNFINISHED = ".part";
 /** What a download has in memory while the client takes its time. */
-const READ_BYTES = 128 * 1024;
+const READ_BYTES = 192 * 1024;
 /**
  * As many as the platform does at once. If all downloads read whenever they could, all of them would have bytes to
  * send in each turn of the event loop, and whoever asks for anything else would wait for a chunk of each.

@@ -52,6 +52,17 @@ test("TLS is of version 1.2 at least, and 1.3 where the client has it", async ()
   await server.close(LONG_MS);
 });
 
+test.each([
+  ["a client that does not send what it announced", (request: IncomingMessage) => void request.resume()],
+  ["an answer that does not come", () => undefined],
+] as const)("%s is not waited for for ever", async (_, listener) => {
+  const server = await listen(listener, { host: HOST, port: 0, silenceMsMax: 200 });
+  const socket = connect({ host: HOST, port: server.port });
+  socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345");
+  await once(socket.resume(), "close");
+  expect(await server.close(LONG_MS)).toBe(0);
+});
+
 test("closing lets an answer in flight finish, whole, and takes no new connections", async () => {
   const size = 8 * 1024 * 1024;
   let answering: (response: ServerResponse) => void = () => undefined;
