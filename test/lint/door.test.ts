@@ -19,6 +19,7 @@ const BACK_DOORS = [
   'import { spawn } from "node:child_process";\n\nexport const child = spawn("true");',
   'import axios from "axios";\n\nexport const answer = axios.get("/");',
   'process.on("SIGTERM", () => undefined);',
+  "export const both = AbortSignal.any([]);",
 ];
 const GUARDED = ["shared/artifact", "agent/daemon", "agent/update", "mock-server/deployments", "mock-server/api"];
 const WRONG_WAY = {
