@@ -40,11 +40,12 @@ export async function mayStay(records: Records, row: DeviceDeploymentRecord, dev
   return hasRoom(deployment) && matchesAll(membership.terms, await lookupOf(records, device));
 }
 
-/** The device is one more that the deployment targets. It has not asked yet. */
+/** The device is one more that the deployment targets. What it makes of it has not begun yet. */
 export async function join(
   records: Records,
-  { id, sequence }: DeploymentRecord,
+  { id, sequence, silent_after_ms }: DeploymentRecord,
   deviceId: string,
+  nowMs: number,
 ): Promise<DeviceDeploymentRecord> {
   const row: DeviceDeploymentRecord = {
     deployment_id: id,
@@ -62,7 +63,7 @@ export async function join(
     instructed_ms: null,
     admitted: 0,
     phase: null,
-    heard_ms: null,
+    heard_ms: silent_after_ms === null ? null : nowMs,
   };
   await records.deviceDeployments.insert(row);
   await records.counters.add(id, "pending", 1);

@@ -1,5 +1,5 @@
 import { conflict, invalid } from "../errors.ts";
-import type { DeviceNarrowing, Records, Storage } from "../storage/index.ts";
+import type { DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
 import { BatchSize, FEW } from "./batches.ts";
 import {
   checkRelease,
@@ -104,11 +104,7 @@ export class Preparations {
     refuseOthers(others);
   }
 
-  async #begin(
-    records: Records,
-    request: NewDeployment,
-    source: Source,
-  ): Promise<{ readonly id: string; readonly sequence: number }> {
+  async #begin(records: Records, request: NewDeployment, source: Source): Promise<TargetsOf> {
     await checkRelease(records, request);
     const digest = knownDigest(request, source);
     if (digest !== null) await checkUnlike(records, digest);
@@ -135,11 +131,7 @@ export class Preparations {
   }
 
   /** @returns What tells the request from others. */
-  async #writeTargets(
-    request: NewDeployment,
-    deployment: { readonly id: string; readonly sequence: number },
-    source: Source,
-  ): Promise<string> {
+  async #writeTargets(request: NewDeployment, deployment: TargetsOf, source: Source): Promise<string> {
     const digest = parametersDigest(request);
     const size = new BatchSize(this.#system.clock, source.kind === "listed" ? LISTED_MAX : undefined);
     let next: string | undefined = "";
@@ -156,7 +148,7 @@ export class Preparations {
 
   async #writeBatch(
     records: Records,
-    deployment: { readonly id: string; readonly sequence: number },
+    deployment: TargetsOf,
     source: Source,
     after: string,
     size: number,
@@ -245,7 +237,7 @@ interface Written extends Pick<Batch, "next" | "ids"> {
 
 async function writeAccepted(
   { devices, deviceDeployments }: Records,
-  deployment: { readonly id: string; readonly sequence: number },
+  deployment: TargetsOf,
   group: string | undefined,
   after: string,
   size: number,
@@ -260,7 +252,7 @@ async function writeAccepted(
 
 async function writeListed(
   { devices, deviceDeployments }: Records,
-  deployment: { readonly id: string; readonly sequence: number },
+  deployment: TargetsOf,
   ids: readonly string[],
   after: string,
   size: number,

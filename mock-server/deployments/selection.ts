@@ -31,7 +31,7 @@ export async function selectDeployment(
   provides: Provides,
   nowMs: number,
 ): Promise<Selection> {
-  const target = await oldestNotFinished(records, deviceId);
+  const target = await oldestNotFinished(records, deviceId, nowMs);
   if (target === undefined) return NOTHING;
 
   const pending = await createDeviceDeployment(records, target, nowMs);
@@ -68,14 +68,18 @@ export async function selectDeployment(
  * Only accepted devices take part; what is older than the last that the device finished is past. The device is
  * targeted by deployments that list it, and by those whose filter it matches now.
  */
-async function oldestNotFinished(records: Records, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
+async function oldestNotFinished(
+  records: Records,
+  deviceId: string,
+  nowMs: number,
+): Promise<DeviceDeploymentRecord | undefined> {
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return undefined;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
   for (;;) {
     const known = await records.deviceDeployments.oldestOpen(deviceId, lastFinished);
     const [matched] = await openTo(records, device, lastFinished, known?.sequence);
-    if (matched !== undefined) return join(records, matched, deviceId);
+    if (matched !== undefined) return join(records, matched, deviceId, nowMs);
     if (known === undefined || (await mayStay(records, known, device))) return known;
     await leave(records, known);
   }

@@ -63,15 +63,7 @@ const HEARD = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, va
     .set({ heard_ms: value("nowMs") })
     .where("device_id", "=", value("deviceId"))
     .where("finished_ms", "is", null)
-    .where((eb) =>
-      eb.exists(
-        eb
-          .selectFrom("deployments")
-          .select("deployments.id")
-          .whereRef("deployments.id", "=", "device_deployments.deployment_id")
-          .where("deployments.silent_after_ms", "is not", null),
-      ),
-    ),
+    .where("heard_ms", "is not", null),
 );
 
 /** What each targeted device makes of a deployment. */
@@ -169,7 +161,7 @@ export class DeviceDeploymentRecords {
   }
 
   /** Target these devices, all pending. */
-  async insertTargets(deployment: DeploymentKey, deviceIds: readonly string[]): Promise<void> {
+  async insertTargets(deployment: TargetsOf, deviceIds: readonly string[]): Promise<void> {
     for (const some of portions(deviceIds)) {
       await this.#db
         .insertInto("device_deployments")
@@ -181,6 +173,7 @@ export class DeviceDeploymentRecords {
             status: "pending" as const,
             attempt: 1,
             admitted: 0 as const,
+            heard_ms: neverHeard(deployment),
           })),
         )
         .execute();
@@ -207,13 +200,13 @@ export class DeviceDeploymentRecords {
    * @returns How many there were.
    */
   async insertAccepted(
-    deployment: DeploymentKey,
+    deployment: TargetsOf,
     group: string | undefined,
     range: { readonly after: string; readonly upTo: string | undefined } | undefined,
   ): Promise<number> {
     const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto("device_deployments")
-      .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted"])
+      .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted", "heard_ms"])
       .expression((eb) => {
         let query = eb
           .selectFrom("devices")
@@ -224,6 +217,7 @@ export class DeviceDeploymentRecords {
             device.val("pending").as("status"),
             device.val(1).as("attempt"),
             device.val<0 | 1>(0).as("admitted"),
+            device.val(neverHeard(deployment)).as("heard_ms"),
           ])
           .where("devices.status", "=", "accepted");
         if (group !== undefined) query = query.where("devices.group_name", "=", group);
@@ -250,17 +244,25 @@ export class DeviceDeploymentRecords {
     await HEARD.all(this.#db, { deviceId, nowMs });
   }
 
-  /** Open ones whose devices were not heard of since `cutoffMs`, or never; at most so many. */
+  /**
+   * Open ones of a deployment that limits silence whose devices were not heard of since `cutoffMs`, or never; at most
+   * so many, the longest silent first.
+   */
   silentSince(deploymentId: string, cutoffMs: number, limit: number): Promise<DeviceDeploymentRecord[]> {
-    return this.#db
-      .selectFrom("device_deployments")
-      .selectAll()
-      .where("deployment_id", "=", deploymentId)
-      .where("finished_ms", "is", null)
-      .where((eb) => eb.or([eb("heard_ms", "<=", cutoffMs), eb("heard_ms", "is", null)]))
-      .orderBy("device_id")
-      .limit(limit)
-      .execute();
+    return (
+      this.#db
+        .selectFrom("device_deployments")
+        .selectAll()
+        .where("deployment_id", "=", deploymentId)
+        .where("finished_ms", "is", null)
+        // As the index has it, so that the others are not looked at.
+        .where("heard_ms", "is not", null)
+        .where("heard_ms", "<=", cutoffMs)
+        .orderBy("heard_ms")
+        .orderBy("device_id")
+        .limit(limit)
+        .execute()
+    );
   }
 
   /** Ids of all targeted devices, sorted. */
@@ -348,7 +350,14 @@ export class DeviceDeploymentRecords {
 }
 
 /** What ties a target to its deployment. */
-export interface DeploymentKey {
+export interface TargetsOf {
   readonly id: string;
   readonly sequence: number;
+  /** `null`: it does not matter how long a device is silent. */
+  readonly silent_after_ms: number | null;
+}
+
+/** When a device that never asked was heard of, as a deployment needs to know it. */
+function neverHeard({ silent_after_ms }: TargetsOf): number | null {
+  return silent_after_ms === null ? null : 0;
 }

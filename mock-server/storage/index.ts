@@ -4,7 +4,7 @@ export type { AuthSetRecord, Standing, TokenClaims } from "./auth-sets.ts";
 export type { ConfigurationRecord } from "./configurations.ts";
 export type { Statistics } from "./counters.ts";
 export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
-export type { DeviceDeploymentRecord, ListedDeviceDeployment } from "./device-deployments.ts";
+export type { DeviceDeploymentRecord, ListedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export { OPEN_STATUSES } from "./endings.ts";
 export type { Assistant, Workers } from "./engines/workers.ts";

@@ -309,7 +309,7 @@ export interface DeviceDeploymentTable {
   admitted: Flag;
   /** The phase whose place it took. */
   phase: number | null;
-  /** When the device last asked or reported anything; kept only if silence is limited. */
+  /** When the device last asked or reported anything; 0: never. `null`: the deployment does not limit silence. */
   heard_ms: number | null;
 }
 

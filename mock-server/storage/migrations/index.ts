@@ -8,6 +8,7 @@ import { preparing } from "./0006-preparing.ts";
 import { ending } from "./0007-ending.ts";
 import { groupEnds } from "./0008-group-ends.ts";
 import { groups } from "./0009-groups.ts";
+import { silence } from "./0010-silence.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0007-ending": ending,
   "0008-group-ends": groupEnds,
   "0009-groups": groups,
+  "0010-silence": silence,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

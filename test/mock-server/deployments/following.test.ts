@@ -60,7 +60,7 @@ async function opened(started: Started): Promise<string> {
   await storage.transaction(async (records) => {
     const deployment = await records.deployments.find(id);
     if (deployment === undefined) throw new Error("there is no deployment");
-    for (const device of ids.slice(BEGUN.length)) await joinDeployment(records, deployment, device);
+    for (const device of ids.slice(BEGUN.length)) await joinDeployment(records, deployment, device, system.nowMs);
   });
   system.batches = 0;
   return id;

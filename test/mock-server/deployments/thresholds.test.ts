@@ -267,6 +267,19 @@ describe("A device that falls silent", () => {
     expect((await fleet.domain.deployments.get(id)).paused?.reason).toContain("1 of 2 devices failed");
   });
 
+  test("has not been silent when it joins a deployment to a filter long after that began", async () => {
+    const fleet = await Fleet.of(1);
+    const filterId = await fleet.filter("all", { scope: "identity", attribute: "mac", type: "$exists", value: true });
+    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, filterId });
+    fleet.system.nowMs += 10 * HOUR_MS;
+    expect(await fleet.poll(fleet.at(0))).toBe(id);
+    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "pending" });
+    fleet.system.nowMs += HOUR_MS - 1;
+    expect(await fleet.domain.deployments.failSilent()).toBe(0);
+    fleet.system.nowMs += 1;
+    expect(await fleet.domain.deployments.failSilent()).toBe(1);
+  });
+
   test("is shown as unreachable while it is not accepted any more, and keeps its place", async () => {
     const fleet = await Fleet.of(1);
     const id = await fleet.deploy(1);

@@ -1,4 +1,4 @@
-import { type Kysely, Migrator, sql } from "kysely";
+import { type Kysely, Migrator, type RawBuilder, sql } from "kysely";
 import { describe, expect, inject, test } from "vitest";
 import type { Engine } from "../../../../mock-server/storage/engines/engine.ts";
 import { openPostgresEngine } from "../../../../mock-server/storage/engines/postgres-engine.ts";
@@ -16,8 +16,11 @@ function openEngine(location: StorageLocation): Promise<Engine> {
   return openSqliteEngine("memory" in location ? location : { ...location, files });
 }
 
-/** Records as a server of that version left them: written with the columns that the first version had. */
-async function leaveRecords(location: StorageLocation, version: string): Promise<void> {
+/**
+ * Records as a server of that version left them: written with the columns that the first version had.
+ * @param more A statement with what later columns hold.
+ */
+async function leaveRecords(location: StorageLocation, version: string, more?: RawBuilder<unknown>): Promise<void> {
   const engine = await openEngine(location);
   const { error } = await engine.migrate((db, schema) =>
     new Migrator({
@@ -41,6 +44,7 @@ async function leaveRecords(location: StorageLocation, version: string): Promise
     await sql`insert into device_deployments (deployment_id, device_id, sequence, status, created_ms, started_ms,
         attempt, artifact_id, request_json)
       values ('p1', 'd1', 1, 'installing', 5, 6, 1, 'a1', '{"device_type":"board"}')`.execute(db);
+    await more?.execute(db);
   });
   await engine.close();
 }
@@ -88,6 +92,19 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
         await (await Storage.open(fresh.location, files)).close();
         expect(await columnsOf(location)).toEqual(await columnsOf(fresh.location));
       });
+    });
+  });
+
+  test.each([
+    ["limits silence", 60_000, ["d1"]],
+    ["does not", null, []],
+  ])("know who was never heard of in a deployment that %s", async (_, silentAfterMs, silent) => {
+    await withRecords(async ({ location }) => {
+      await leaveRecords(location, "0009-groups", sql`update deployments set silent_after_ms = ${silentAfterMs}`);
+      const storage = await Storage.open(location, files);
+      const rows = await storage.read(({ deviceDeployments }) => deviceDeployments.silentSince("p1", 100, 10));
+      expect(rows.map((row) => row.device_id)).toEqual(silent);
+      await storage.close();
     });
   });
 });
