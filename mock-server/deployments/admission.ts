@@ -1,6 +1,6 @@
 import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
 import { activePhase, hasPlace } from "./phases.ts";
-import { failSilent } from "./silence.ts";
+import { failSilent, SILENT_BATCH } from "./silence.ts";
 
 /** Where a device has its place: in a phase, or in a deployment without phases. */
 export interface Place {
@@ -22,7 +22,10 @@ export async function placeFor(
   if (deployment.paused_ms !== null) return undefined;
   // A retry takes no second place.
   if (pending.admitted === 1) return { phase: pending.phase };
-  if ((await failSilent(records, deployment, nowMs)) > 0) {
+  const silent = await failSilent(records, deployment, nowMs);
+  // There may be more of them: whether the deployment goes on is not known before all have been counted.
+  if (silent === SILENT_BATCH) return undefined;
+  if (silent > 0) {
     const after = await records.deployments.find(deployment.id);
     if (after === undefined || after.paused_ms !== null || after.status === "finished") return undefined;
   }

@@ -2,8 +2,8 @@ import type { DeploymentRecord, Records } from "../storage/index.ts";
 import { changeStatus } from "./changes.ts";
 import { leave } from "./membership.ts";
 
-/** So many devices are dealt with in one transaction. */
-export const SILENT_BATCH = 500;
+/** So many devices are dealt with in one transaction: everybody else waits for it. */
+export const SILENT_BATCH = 100;
 
 /**
  * Devices that were silent for longer than their deployment bears have failed. Silence counts from when a

@@ -23,11 +23,13 @@ type Operation =
       readonly phases: number;
       readonly retries: number;
       readonly max: number;
+      /** Devices may be silent for so many hours; 0: for ever. */
+      readonly silence: number;
     }
   | { readonly do: "poll"; readonly device: number; readonly runs: string }
   | { readonly do: "report"; readonly device: number; readonly status: number }
   | { readonly do: "tell"; readonly device: number; readonly channel: number }
-  | { readonly do: "wait" }
+  | { readonly do: "wait" | "look-for-silent" }
   | { readonly do: "abort" | "finish" | "pause" | "resume"; readonly deployment: number }
   | { readonly do: "abort-device"; readonly device: number }
   | { readonly do: "decommission"; readonly device: number };
@@ -44,6 +46,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       phases: fc.nat(PHASES_MAX),
       retries: fc.nat(2),
       max: fc.nat(3),
+      silence: fc.nat(2),
     }),
   },
   {
@@ -53,6 +56,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ do: only("report"), device, status: fc.nat(REPORTS.length - 1) }) },
   { weight: 4, arbitrary: fc.record({ do: only("tell"), device, channel: fc.nat(CHANNELS.length - 1) }) },
   { weight: 3, arbitrary: fc.record({ do: only("wait") }) },
+  { weight: 1, arbitrary: fc.record({ do: only("look-for-silent") }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom("abort", "finish", "pause", "resume", "resume"), deployment }),
@@ -135,6 +139,7 @@ class World {
           ...(filterId === undefined || operation.max === 0 ? {} : { maxDevices: operation.max }),
           phases: phasesFrom(operation.phases, this.#system.nowMs),
           retries: operation.retries,
+          ...(operation.silence === 0 ? {} : { silentAfterMs: operation.silence * HOUR_MS }),
         });
         this.#deployments.push(id);
         return;
@@ -145,6 +150,8 @@ class World {
         if (given === undefined) return;
         expect(this.#ended.has(`${given.deploymentId} ${deviceId}`), "an ended one is given again").toBe(false);
         this.#given.set(deviceId, given.deploymentId);
+        const { items } = await deployments.devices(given.deploymentId, undefined);
+        expect(items.map((one) => one.deviceId)).toContain(deviceId);
         return;
       }
       case "report":
@@ -154,6 +161,8 @@ class World {
       case "wait":
         this.#system.nowMs += HOUR_MS / 2;
         return;
+      case "look-for-silent":
+        return void (await deployments.failSilent());
       case "abort-device":
         return deployments.abortDevice(deviceId);
       case "decommission":
