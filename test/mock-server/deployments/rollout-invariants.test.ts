@@ -32,7 +32,7 @@ type Operation =
   | { readonly do: "wait" | "look-for-silent" }
   | { readonly do: "abort" | "finish" | "pause" | "resume"; readonly deployment: number }
   | { readonly do: "abort-device"; readonly device: number }
-  | { readonly do: "decommission"; readonly device: number };
+  | { readonly do: "accept" | "reject" | "decommission"; readonly device: number };
 
 const device = fc.nat(DEVICES - 1);
 const deployment = fc.nat(5);
@@ -63,6 +63,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: only("abort-device"), device }) },
   { weight: 1, arbitrary: fc.record({ do: only("decommission"), device }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("accept", "reject"), device }) },
 );
 
 /** Shares of phases, as many as are asked for. */
@@ -165,6 +166,10 @@ class World {
         return void (await deployments.failSilent());
       case "abort-device":
         return deployments.abortDevice(deviceId);
+      case "accept":
+        return this.#decide(deviceId, "accepted");
+      case "reject":
+        return this.#decide(deviceId, "rejected");
       case "decommission":
         return devices.decommission(deviceId);
       default:
@@ -172,8 +177,13 @@ class World {
     }
   }
 
+  async #decide(deviceId: string, status: "accepted" | "rejected"): Promise<void> {
+    const { authSets } = await this.#domain.devices.get(deviceId);
+    for (const { id } of authSets) await this.#domain.devices.setAuthSetStatus(deviceId, id, status);
+  }
+
   /**
-   * All devices go on until nobody gets anything any more, whatever somebody has paused is resumed, and so on. In
+   * All devices that are left go on until nobody gets anything any more, whatever somebody has paused is resumed, and so on. In
    * the end no deployment to a list waits for anything: who waits for ever would be found here.
    */
   async settle(): Promise<void> {
@@ -183,6 +193,8 @@ class World {
       return items.filter(({ status, dynamic }) => status !== "finished" && !dynamic);
     };
     this.#system.nowMs += PHASES_MAX * HOUR_MS;
+    const left = await this.#domain.devices.list({}, { page: 1, perPage: DEVICES });
+    for (const { id } of left.items) await this.#decide(id, "accepted");
     for (let turn = 0; turn < TURNS_MAX; turn += 1) {
       if (await this.#everybodyGoesOn()) continue;
       const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
