@@ -12,7 +12,7 @@ export const SILENT_BATCH = 100;
  * @returns How many there were: at most {@link SILENT_BATCH} at a time.
  */
 export async function failSilent(records: Records, deployment: DeploymentRecord, nowMs: number): Promise<number> {
-  if (deployment.silent_after_ms === null) return 0;
+  if (deployment.silent_after_ms === null || deployment.status === "finished") return 0;
   const cutoffMs = nowMs - deployment.silent_after_ms;
   const [first] = await records.phases.of(deployment.id);
   const beginMs = Math.max(deployment.created_ms, first?.start_ms ?? 0);

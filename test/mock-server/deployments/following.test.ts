@@ -125,6 +125,18 @@ describe("An abort of a deployment to many devices", () => {
     expect(await storage.read((records) => records.deployments.beingEnded())).toEqual([]);
   });
 
+  test("holds for those as well who are just being found silent", async () => {
+    const one = await start();
+    const rollout = { artifactName: "release-1", allDevices: true, silentAfterMs: 1000 };
+    const id = await one.deployments.create({ name: "silent", ...rollout });
+    one.system.nowMs += 1000;
+    const looking = one.deployments.failSilent();
+    await one.deployments.abort(id);
+    const failure = await looking;
+    const counted = { ...(failure === 0 ? {} : { failure }), aborted: MANY - failure };
+    expect(await counts(one, id)).toEqual({ status: "finished", targetCount: MANY, counted, rows: counted });
+  });
+
   test("of which few are open is one transaction", async () => {
     const one = await start();
     const id = await one.deployments.create({ name: "few", artifactName: "release-1", devices: ids.slice(0, 1000) });
