@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
 import { Fleet, HOUR_MS } from "../specification/fleet.ts";
 
 describe("The success threshold of a phase", () => {
@@ -265,6 +266,16 @@ describe("A device that falls silent", () => {
     fleet.system.nowMs += HOUR_MS;
     expect(await fleet.poll(fleet.at(2))).toBeUndefined();
     expect((await fleet.domain.deployments.get(id)).paused?.reason).toContain("1 of 2 devices failed");
+  });
+
+  test("is counted before another device is let in, however many there are", async () => {
+    const fleet = await Fleet.of(SILENT_BATCH + 2);
+    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS });
+    fleet.system.nowMs += HOUR_MS;
+    expect(await fleet.poll(fleet.at(0))).toBeUndefined();
+    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: SILENT_BATCH, pending: 2 });
+    expect(await fleet.poll(fleet.at(0))).toBe(id);
+    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: SILENT_BATCH + 1, pending: 1 });
   });
 
   test("has not been silent when it joins a deployment to a filter long after that began", async () => {
