@@ -175,8 +175,8 @@ async function measureCreation(server: Running, fleet: readonly FleetDevice[]): 
 
 async function measureStatuses(artifact: string): Promise<unknown> {
   const server = await started(startUpkeep(newData(), ["--auto-accept"]));
-  const devices = await Reporters.begin(server.port, await loggedIn(server), artifact);
-  const sqlite = await inTurn(rounds, { alone: () => sqliteCommits(folder), durable: () => devices.report() });
+  const reporters = await Reporters.begin(server.port, await loggedIn(server), artifact);
+  const sqlite = await inTurn(rounds, { alone: () => sqliteCommits(folder), durable: () => reporters.report() });
   await stopped(server);
   report.say("commits, SQLite alone", rate(sqlite.alone));
   report.say(
@@ -190,8 +190,11 @@ async function measureStatuses(artifact: string): Promise<unknown> {
   }
   const engine = await started(startPostgres({ durable: true }));
   const onIt = await started(startUpkeep(newData(), ["--auto-accept", "--database", engine.url]));
-  const others = await Reporters.begin(onIt.port, await loggedIn(onIt), artifact);
-  const postgres = await inTurn(rounds, { alone: () => postgresCommits(engine.url), durable: () => others.report() });
+  const onPostgres = await Reporters.begin(onIt.port, await loggedIn(onIt), artifact);
+  const postgres = await inTurn(rounds, {
+    alone: () => postgresCommits(engine.url),
+    durable: () => onPostgres.report(),
+  });
   await stopped(onIt, engine);
   report.say("commits, PostgreSQL alone, one connection", rate(postgres.alone));
   const part = report.beside(compare(postgres.durable, postgres.alone), "it");

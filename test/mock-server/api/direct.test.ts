@@ -175,7 +175,7 @@ test("A request of a device is answered, logged and counted the same, whether th
   expect(direct).toEqual(through);
 });
 
-/** A server of these routes alone; what is none of theirs ends without an answer's head. */
+/** A server of these routes alone; whatever is for none of them goes `otherwise`. */
 async function serve(routes: readonly Route[], ports: Partial<DirectPorts>, otherwise: () => void): Promise<number> {
   const system = new TestSystem();
   const listener = directly(

@@ -30,10 +30,9 @@ function failing(name: "rename" | "syncDirectory", when: (...args: string[]) => 
   });
 }
 
-const reads = { now: 0, most: 0 };
-
-/** The file system; counts how many reads are under way. */
-function countedReads(): Files {
+/** The file system, and how many reads are under way in it. */
+function countedReads(): { readonly files: Files; readonly reads: { now: number; most: number } } {
+  const reads = { now: 0, most: 0 };
   const counted = async (read: Promise<number>): Promise<number> => {
     reads.now += 1;
     reads.most = Math.max(reads.most, reads.now);
@@ -41,7 +40,7 @@ function countedReads(): Files {
       reads.now -= 1;
     });
   };
-  return new Proxy<Files>(files, {
+  const counting = new Proxy<Files>(files, {
     get: (target, key) => {
       const real: unknown = Reflect.get(target, key);
       if (key !== "open") return typeof real === "function" ? real.bind(target) : real;
@@ -53,6 +52,7 @@ function countedReads(): Files {
       };
     },
   });
+  return { files: counting, reads };
 }
 
 test("a blob that is discarded leaves nothing", async () => {
@@ -94,7 +94,8 @@ test.each([
 });
 
 test("However many blobs are read, four reads are under way at once, and all are read to their end", async () => {
-  const blobs = await openFileBlobs(countedReads(), directory);
+  const { files: counting, reads } = countedReads();
+  const blobs = await openFileBlobs(counting, directory);
   const writer = await blobs.create(NAME);
   const content = Buffer.alloc(300 * 1024, "x");
   await writer.write(content);
