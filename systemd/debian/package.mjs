@@ -28,7 +28,7 @@ const { values } = parseArgs({
     // For trying out an upgrade; releases have the version of agent/package.json.
     version: { type: "string", default: manifest.version },
     out: { type: "string", default: join(top, "dist") },
-    maintainer: { type: "string", default: process.env.DEBEMAIL ?? "Upkeep maintainers <upkeep@localhost>" },
+    maintainer: { type: "string", default: process.env.DEBEMAIL ?? "Upkeep maintainers <upkeep@example.com>" },
   },
 });
 const version = values.version;

@@ -13,6 +13,7 @@ const PACKAGES = {
   strace: "strace",
   "systemd-analyze": "systemd",
   shellcheck: "shellcheck",
+  lintian: "lintian",
   script: "bsdutils",
 } as const;
 
