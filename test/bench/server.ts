@@ -16,11 +16,21 @@ import { ManagementClient } from "../support/management.ts";
 import { until } from "../support/waiting.ts";
 import { postgresCommits, sqliteCommits } from "./server/commits.ts";
 import { type FleetDevice, makeFleet, RELEASE } from "./server/fleet.ts";
+import type { LoadTarget } from "./server/load.ts";
 import { findNginx, startNginx } from "./server/peers.ts";
-import { beginDownloads, beginLoad, download, load, type Running, startBare, startUpkeep } from "./server/processes.ts";
+import {
+  beginDownloads,
+  beginLoad,
+  download,
+  load,
+  loadInTurn,
+  type Running,
+  startBare,
+  startUpkeep,
+} from "./server/processes.ts";
 import { Report } from "./server/report.ts";
 import { inventory, poll } from "./server/requests.ts";
-import { compare, inTurn, median, type Rounds } from "./server/rounds.ts";
+import { compare, inRounds, inTurn, median, type Rounds } from "./server/rounds.ts";
 import { Reporters } from "./server/statuses.ts";
 
 const { values: options } = parseArgs({
@@ -44,6 +54,7 @@ const sizeMiB = wholeNumber("size", options.size ?? (options.quick ? "64" : "256
 const SMALL_FLEET = 1000;
 const SAMPLE = 2000;
 const CONNECTIONS = 32;
+const WARM_UP_S = 2;
 const SLOW_DOWNLOADS = 500;
 /** A server that takes less than a tenth of the time for so long has nothing to do. */
 const CALM_MS = 500;
@@ -98,21 +109,23 @@ async function loggedIn({ port, administrator }: Running): Promise<ManagementCli
   return await ManagementClient.logIn(`http://127.0.0.1:${port}`, administrator.email, administrator.password);
 }
 
-/** Polls a second that are answered with "nothing for you". */
-async function polls(port: number, fleet: readonly FleetDevice[]): Promise<number> {
-  const { statuses, answers, perSecond } = await load({
-    port,
-    connections: CONNECTIONS,
-    requests: fleet.map(poll),
-    seconds,
+/** Polls a second that each server answers with "nothing for you", asked in turn. */
+async function polls<Name extends string>(targets: Readonly<Record<Name, LoadTarget>>): Promise<Record<Name, number>> {
+  const names = Object.keys(targets) as Name[];
+  const asked = names.map((name) => targets[name]);
+  const results = await loadInTurn({ targets: asked, connections: CONNECTIONS, seconds });
+  const perSecond = results.map((result): number => {
+    if (result.statuses["204"] !== result.answers) throw new Error(`answered ${JSON.stringify(result.statuses)}`);
+    return result.perSecond;
   });
-  if (statuses["204"] !== answers) throw new Error(`polls were answered ${JSON.stringify(statuses)}`);
-  return perSecond;
+  return Object.fromEntries(names.map((name, index) => [name, perSecond[index]])) as Record<Name, number>;
 }
 
+const pollsOf = ({ port }: Running, fleet: readonly FleetDevice[]): LoadTarget => ({ port, requests: fleet.map(poll) });
+
 /** Programs compile what they run often, and the server reads each token for the first time once. */
-async function warmUp(port: number, fleet: readonly FleetDevice[]): Promise<void> {
-  await load({ port, connections: CONNECTIONS, requests: fleet.map(poll), seconds: 2 });
+async function warmUp(target: LoadTarget): Promise<void> {
+  await load(target, { connections: CONNECTIONS, seconds: WARM_UP_S });
 }
 
 async function measurePolls(): Promise<unknown> {
@@ -123,14 +136,13 @@ async function measurePolls(): Promise<unknown> {
   const bare = await started(startBare(folder));
   const smallServer = await started(startUpkeep(small));
   const largeServer = await started(startUpkeep(large));
-  await warmUp(bare.port, smallFleet.idle);
-  await warmUp(smallServer.port, smallFleet.idle);
-  await warmUp(largeServer.port, largeFleet.idle);
-  const measured = await inTurn(rounds, {
-    bare: () => polls(bare.port, smallFleet.idle),
-    small: () => polls(smallServer.port, smallFleet.idle),
-    large: () => polls(largeServer.port, largeFleet.idle),
-  });
+  const targets = {
+    bare: pollsOf(bare, smallFleet.idle),
+    small: pollsOf(smallServer, smallFleet.idle),
+    large: pollsOf(largeServer, largeFleet.idle),
+  };
+  for (const target of Object.values(targets)) await warmUp(target);
+  const measured = await inRounds(rounds, () => polls(targets));
   await stopped(bare, smallServer);
   const besideBare = compare(measured.small, measured.bare);
   const besideSmall = compare(measured.large, measured.small);
@@ -156,7 +168,7 @@ async function measureCreation(server: Running, fleet: readonly FleetDevice[]): 
   const management = await loggedIn(server);
   const before = server.memory();
   const requests = [...fleet.slice(0, 100).map(inventory), ...fleet.slice(100, 200).map(poll)];
-  const loading = await beginLoad({ port: server.port, connections: 2, requests });
+  const loading = await beginLoad({ port: server.port, requests }, 2);
   const start = performance.now();
   const body = { name: "all", artifact_name: RELEASE, all_devices: true };
   await management.call("POST", "/api/management/v1/deployments/deployments", body);
@@ -212,7 +224,7 @@ async function measureDownloads(artifact: string): Promise<unknown> {
   const fleet = await makeFleet(data, SMALL_FLEET, SAMPLE);
   const server = await started(startUpkeep(data));
   const management = await loggedIn(server);
-  const loading = await beginLoad({ port: server.port, connections: 2, requests: fleet.idle.map(poll) });
+  const loading = await beginLoad(pollsOf(server, fleet.idle), 2);
   const id = await management.upload(artifact);
   const { maxMs: uploadWaitMs } = await loading.stop();
   report.say(`the longest that a poll waited during an upload of ${sizeMiB} MiB`, `${uploadWaitMs.toFixed(0)} ms`);
@@ -226,17 +238,18 @@ async function measureDownloads(artifact: string): Promise<unknown> {
 
 /** Polls while many devices download over slow lines, which takes them hours. */
 async function measureSlowDownloads(server: Running, url: string, fleet: readonly FleetDevice[]): Promise<unknown> {
-  await warmUp(server.port, fleet);
+  const target = pollsOf(server, fleet);
+  await warmUp(target);
   const before = server.memory();
   const waitsMs: number[] = [];
   const measured = await inTurn(rounds, {
-    alone: () => polls(server.port, fleet),
+    alone: async () => (await polls({ target })).target,
     meanwhile: async () => {
-      const loading = await beginLoad({ port: server.port, connections: 2, requests: fleet.map(poll) });
+      const loading = await beginLoad(target, 2);
       const slow = await started(beginDownloads({ url, atOnce: SLOW_DOWNLOADS, slowly: true }));
       waitsMs.push((await loading.stop()).maxMs);
       await calm(server);
-      const perSecond = await polls(server.port, fleet);
+      const perSecond = (await polls({ target })).target;
       await stopped(slow);
       return perSecond;
     },

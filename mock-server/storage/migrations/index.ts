@@ -9,6 +9,7 @@ import { ending } from "./0007-ending.ts";
 import { groupEnds } from "./0008-group-ends.ts";
 import { groups } from "./0009-groups.ts";
 import { silence } from "./0010-silence.ts";
+import { standing } from "./0011-standing.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0008-group-ends": groupEnds,
   "0009-groups": groups,
   "0010-silence": silence,
+  "0011-standing": standing,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -7,16 +7,23 @@
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 
-export interface LoadOrder {
+export interface LoadTarget {
   readonly port: number;
-  readonly connections: number;
-  readonly seconds: number;
   /** Whole requests, sent in turn, each by one connection at a time. */
   readonly requests: readonly string[];
+}
+
+export interface LoadOrder {
+  readonly targets: readonly LoadTarget[];
+  /** To each of them. */
+  readonly connections: number;
+  /** How long each of them is asked. */
+  readonly seconds: number;
   /** Send each request once, instead of for so many seconds. */
   readonly once?: boolean;
 }
 
+/** What came of it, for one target. */
 export interface LoadResult {
   readonly perSecond: number;
   readonly answers: number;
@@ -27,8 +34,13 @@ export interface LoadResult {
   readonly maxMs: number;
 }
 
-/** A program that has just begun is slow: what it asks before that is not counted, in milliseconds. */
+/** A program that has just begun is slow: what it asks of each target before that is not counted, in milliseconds. */
 const UNCOUNTED_MS = 500;
+/**
+ * How long one of several targets is asked before it is the next one's turn, in milliseconds: the machine is faster
+ * at one second than at another, by more than what is to be found out.
+ */
+const TURN_MS = 100;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** One connection: the answers of its requests, each told by its status once it is complete. */
@@ -68,43 +80,80 @@ class Line {
   }
 }
 
-async function run(order: LoadOrder): Promise<LoadResult> {
-  const { port, connections, seconds, requests, once = false } = order;
-  const times: number[] = [];
-  const statuses: Record<string, number> = {};
-  let answers = 0;
-  let next = 0;
-  const start = performance.now() + (once ? 0 : UNCOUNTED_MS);
-  let end = start + seconds * 1000;
+/** One target: what is asked of it, and what it answered. */
+class Target {
+  readonly #requests: readonly string[];
+  readonly #lines: readonly Line[];
+  readonly #statuses: Record<string, number> = {};
+  readonly #timesMs: number[] = [];
+  #next = 0;
+  #answers = 0;
+  #tookMs = 0;
+
+  constructor({ port, requests }: LoadTarget, connections: number) {
+    this.#requests = requests;
+    this.#lines = Array.from({ length: connections }, () => new Line(port));
+  }
+
+  get hasAskedAll(): boolean {
+    return this.#next >= this.#requests.length;
+  }
+
+  /** Ask until it is over, and wait for the last answer. @param counts Whether this is measured. */
+  async ask(isOver: () => boolean, counts: boolean): Promise<void> {
+    const start = performance.now();
+    await Promise.all(
+      this.#lines.map(async (line) => {
+        while (!isOver()) {
+          const request = this.#requests[this.#next % this.#requests.length] ?? "";
+          this.#next += 1;
+          const before = performance.now();
+          const status = await line.ask(request);
+          this.#answers += 1;
+          this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
+          if (counts) this.#timesMs.push(performance.now() - before);
+        }
+      }),
+    );
+    if (counts) this.#tookMs += performance.now() - start;
+  }
+
+  /** Close the connections. */
+  end(): LoadResult {
+    for (const line of this.#lines) line.close();
+    const times = this.#timesMs.toSorted((a, b) => a - b);
+    const quantile = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
+    return {
+      perSecond: times.length / (this.#tookMs / 1000),
+      answers: this.#answers,
+      statuses: this.#statuses,
+      p50Ms: quantile(0.5),
+      p99Ms: quantile(0.99),
+      maxMs: quantile(1),
+    };
+  }
+}
+
+async function run({ targets: asked, connections, seconds, once = false }: LoadOrder): Promise<LoadResult[]> {
+  const targets = asked.map((one) => new Target(one, connections));
+  let isStopped = false;
   process.once("SIGTERM", () => {
-    end = 0;
+    isStopped = true;
   });
-  setTimeout(() => process.stdout.write("begun\n"), Math.max(0, start - performance.now()));
-  const loop = async (): Promise<void> => {
-    const line = new Line(port);
-    while (once ? next < requests.length : performance.now() < end) {
-      const request = requests[next % requests.length] ?? "";
-      next += 1;
-      const before = performance.now();
-      const status = await line.ask(request);
-      answers += 1;
-      if (before >= start) times.push(performance.now() - before);
-      statuses[status] = (statuses[status] ?? 0) + 1;
+  const askInTurn = async (forMs: number, counts: boolean): Promise<void> => {
+    const turnMs = targets.length === 1 ? forMs : TURN_MS;
+    for (let askedMs = 0; askedMs < forMs && !isStopped; askedMs += turnMs) {
+      for (const target of targets) {
+        const end = performance.now() + turnMs;
+        await target.ask(() => isStopped || performance.now() >= end, counts);
+      }
     }
-    line.close();
   };
-  await Promise.all(Array.from({ length: connections }, loop));
-  const took = (performance.now() - start) / 1000;
-  times.sort((a, b) => a - b);
-  const quantile = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
-  return {
-    perSecond: times.length / took,
-    answers,
-    statuses,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
-    maxMs: quantile(1),
-  };
+  if (!once) await askInTurn(UNCOUNTED_MS, false);
+  process.stdout.write("begun\n");
+  if (once) for (const target of targets) await target.ask(() => target.hasAskedAll, true);
+  else await askInTurn(seconds * 1000, true);
+  return targets.map((target) => target.end());
 }
 
 process.stdout.write(JSON.stringify(await run(JSON.parse(await text(process.stdin)) as LoadOrder)));

@@ -4,7 +4,7 @@ import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { DownloadOrder, DownloadResult } from "./downloads.ts";
-import type { LoadOrder, LoadResult } from "./load.ts";
+import type { LoadOrder, LoadResult, LoadTarget } from "./load.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const UPKEEP_SERVER = join(REPOSITORY, "mock-server/bin/upkeep-server.mjs");
@@ -92,13 +92,19 @@ function startWith(program: string, order: unknown) {
   return child;
 }
 
-export async function load(order: LoadOrder): Promise<LoadResult> {
-  return resultOf(await text(startWith("load.ts", order).stdout));
+/** Ask several targets in turn. @returns What came of it, in their order. */
+export async function loadInTurn(order: LoadOrder): Promise<LoadResult[]> {
+  return resultsOf(await text(startWith("load.ts", order).stdout));
+}
+
+export async function load(target: LoadTarget, options: Omit<LoadOrder, "targets">): Promise<LoadResult> {
+  return onlyOne(await loadInTurn({ targets: [target], ...options }));
 }
 
 /** Begin to send requests, until it is told to stop. */
-export async function beginLoad(order: Omit<LoadOrder, "seconds">): Promise<{ stop(): Promise<LoadResult> }> {
-  const child = startWith("load.ts", { ...order, seconds: 86_400 });
+export async function beginLoad(target: LoadTarget, connections: number): Promise<{ stop(): Promise<LoadResult> }> {
+  const order: LoadOrder = { targets: [target], connections, seconds: 86_400 };
+  const child = startWith("load.ts", order);
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
@@ -109,13 +115,18 @@ export async function beginLoad(order: Omit<LoadOrder, "seconds">): Promise<{ st
     stop: async () => {
       child.kill("SIGTERM");
       await ended;
-      return resultOf(output);
+      return onlyOne(resultsOf(output));
     },
   };
 }
 
-function resultOf(output: string): LoadResult {
-  return JSON.parse(output.replace("begun\n", "")) as LoadResult;
+function resultsOf(output: string): LoadResult[] {
+  return JSON.parse(output.replace("begun\n", "")) as LoadResult[];
+}
+
+function onlyOne([result]: readonly LoadResult[]): LoadResult {
+  if (result === undefined) throw new Error("the load had no target");
+  return result;
 }
 
 /** Download to the end. */

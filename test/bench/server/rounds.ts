@@ -7,6 +7,18 @@ export interface Comparison {
   readonly most: number;
 }
 
+/** Measure all of it once a round. */
+export async function inRounds<Name extends string>(
+  rounds: number,
+  measure: (round: number) => Promise<Readonly<Record<Name, number>>>,
+): Promise<Record<Name, Rounds>> {
+  const measured: Readonly<Record<Name, number>>[] = [];
+  for (let round = 0; round < rounds; round += 1) measured.push(await measure(round));
+  const names = Object.keys(measured[0] ?? {}) as Name[];
+  const rows = names.map((name) => [name, measured.map((all) => all[name])] as const);
+  return Object.fromEntries<Rounds>(rows) as Record<Name, Rounds>;
+}
+
 /**
  * Measure what is to be compared in turn, once a round, and in the opposite order in every other round: a machine is
  * faster at one time than at another, by more than what is to be found out.
@@ -16,11 +28,11 @@ export async function inTurn<Name extends string>(
   measures: Readonly<Record<Name, () => Promise<number> | number>>,
 ): Promise<Record<Name, Rounds>> {
   const names = Object.keys(measures) as Name[];
-  const results = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of round % 2 === 0 ? names : names.toReversed()) results[name].push(await measures[name]());
-  }
-  return results;
+  return await inRounds(rounds, async (round) => {
+    const measured: Partial<Record<Name, number>> = {};
+    for (const name of round % 2 === 0 ? names : names.toReversed()) measured[name] = await measures[name]();
+    return measured as Record<Name, number>;
+  });
 }
 
 export function median(values: Rounds): number {

@@ -54,7 +54,7 @@ export class Reporters {
 
 /** Send each once. @returns How many were answered a second. */
 async function send(port: number, requests: readonly string[], expected: string): Promise<number> {
-  const result = await load({ port, connections: DEVICES / 2, seconds: 0, requests, once: true });
+  const result = await load({ port, requests }, { connections: DEVICES / 2, seconds: 0, once: true });
   if (result.statuses[expected] !== result.answers) throw new Error(`answered ${JSON.stringify(result.statuses)}`);
   return result.perSecond;
 }
