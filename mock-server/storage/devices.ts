@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable, sql } from "kysely";
+import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceStatus, DeviceTable, Schema } from "./schema.ts";
@@ -10,6 +10,12 @@ export interface DeviceNarrowing {
   readonly ids?: readonly string[];
   readonly status?: DeviceStatus;
   readonly group?: string;
+}
+
+/** Devices of these statuses, of this group; what is absent restricts nothing. */
+interface DeviceKinds {
+  readonly statuses?: readonly DeviceStatus[] | undefined;
+  readonly group?: string | undefined;
 }
 
 const DEVICE = new Prepared<{ id: string }, DeviceRecord>((db, value) =>
@@ -72,7 +78,6 @@ export class DeviceRecords {
     let query = this.#db.selectFrom("devices");
     if (filter.statuses !== undefined) query = query.where("status", "in", filter.statuses);
     if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
-    const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
     const items = await query
       .selectAll()
       .orderBy("status")
@@ -80,7 +85,8 @@ export class DeviceRecords {
       .limit(paging.perPage)
       .offset(offsetOf(paging))
       .execute();
-    return { items, total: Number(counted.count) };
+    const total = filter.ids === undefined ? await this.#countOf(filter) : await countRows(query);
+    return { items, total };
   }
 
   /** The next so many after an id, by id. */
@@ -116,9 +122,11 @@ export class DeviceRecords {
   /** By id. */
   async page(narrowing: DeviceNarrowing, paging: Paging): Promise<Page<DeviceRecord>> {
     const query = this.#narrowed(narrowing);
-    const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
     const items = await query.selectAll().orderBy("id").limit(paging.perPage).offset(offsetOf(paging)).execute();
-    return { items, total: Number(counted.count) };
+    const { ids, status, group } = narrowing;
+    const statuses = status === undefined ? undefined : [status];
+    const total = ids === undefined ? await this.#countOf({ statuses, group }) : await countRows(query);
+    return { items, total };
   }
 
   #narrowed({ ids, status, group }: DeviceNarrowing) {
@@ -208,8 +216,14 @@ export class DeviceRecords {
   }
 
   async count(status: DeviceStatus | undefined): Promise<number> {
-    let query = this.#db.selectFrom("devices").select((eb) => eb.fn.countAll<number>().as("count"));
-    if (status !== undefined) query = query.where("status", "=", status);
+    return await this.#countOf({ statuses: status === undefined ? undefined : [status] });
+  }
+
+  /** However many there are, none of them is looked at. */
+  async #countOf({ statuses, group }: DeviceKinds): Promise<number> {
+    let query = this.#db.selectFrom("device_counts").select((eb) => eb.fn.sum<number | null>("count").as("count"));
+    if (statuses !== undefined) query = query.where("status", "in", statuses);
+    if (group !== undefined) query = query.where("group_name", "=", group);
     return Number((await query.executeTakeFirstOrThrow()).count);
   }
 
@@ -256,4 +270,9 @@ export class DeviceRecords {
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom("devices").where("id", "=", id).execute();
   }
+}
+
+async function countRows(query: SelectQueryBuilder<Schema, "devices", unknown>): Promise<number> {
+  const row = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
+  return Number(row.count);
 }

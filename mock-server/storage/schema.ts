@@ -11,6 +11,7 @@ export interface Schema {
   /** Keys that were made at the first start. */
   secrets: { name: string; value: string };
   devices: DeviceTable;
+  device_counts: DeviceCountTable;
   auth_sets: AuthSetTable;
   inventory_attributes: InventoryAttributeTable;
   users: UserTable;
@@ -72,6 +73,14 @@ export interface DeviceTable {
   group_name: string | null;
   /** Changes with its tags; `null` while it never had any. */
   tags_etag: string | null;
+}
+
+/** How many devices there are of a kind, kept by the database itself. */
+export interface DeviceCountTable {
+  status: DeviceStatus;
+  /** Empty: in no group. */
+  group_name: string;
+  count: number;
 }
 
 export interface SavedFilterTable {

@@ -8,9 +8,10 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
  * What a snapshot holds: every table but the server's secrets, which the running program has in its memory,
- * and the events, which go on: that the records were put back is one of the things that happened.
+ * the events, which go on: that the records were put back is one of the things that happened; and the counts of
+ * devices, which the database counts again as they come and go.
  */
-type KeptTable = Exclude<keyof Schema, "secrets" | "events">;
+type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts">;
 
 /** In an order in which a row comes after those that it refers to. */
 const TABLES = Object.keys({

@@ -1,4 +1,5 @@
-import { type Kysely, type Migration, PostgresAdapter, sql } from "kysely";
+import { type Kysely, type Migration, sql } from "kysely";
+import { createRowTrigger, isPostgres } from "./triggers.ts";
 
 /** Rows of a table whose changes are events. `row` stands for the row as it is, or was before it was deleted. */
 interface Watched {
@@ -67,20 +68,21 @@ const WATCHED: readonly Watched[] = [
 /** Everything that changes, in the order in which it was committed: written by the change itself. */
 export const events: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
-    const postgres = db.getExecutor().adapter instanceof PostgresAdapter;
-    await createTable(db, postgres);
+    await createTable(db);
     for (const watched of WATCHED) {
-      await createTrigger(db, postgres, watched, "insert", "created");
-      if (watched.changes !== undefined) await createTrigger(db, postgres, watched, "update", "changed");
-      await createTrigger(db, postgres, watched, "delete", "deleted");
+      await createTrigger(db, watched, "insert", "created");
+      if (watched.changes !== undefined) await createTrigger(db, watched, "update", "changed");
+      await createTrigger(db, watched, "delete", "deleted");
     }
-    await createTrimming(db, postgres);
+    await createTrimming(db);
   },
 };
 
 /** Numbers that were used are never used again, not even when the last event is trimmed. */
-async function createTable(db: Kysely<unknown>, postgres: boolean): Promise<void> {
-  const number = postgres ? "bigint generated always as identity primary key" : "integer primary key autoincrement";
+async function createTable(db: Kysely<unknown>): Promise<void> {
+  const number = isPostgres(db)
+    ? "bigint generated always as identity primary key"
+    : "integer primary key autoincrement";
   await sql
     .raw(
       `create table events (
@@ -92,7 +94,6 @@ async function createTable(db: Kysely<unknown>, postgres: boolean): Promise<void
 
 async function createTrigger(
   db: Kysely<unknown>,
-  postgres: boolean,
   { table, kind, subject, related, status, changes = [], when }: Watched,
   operation: "insert" | "update" | "delete",
   action: string,
@@ -103,43 +104,19 @@ async function createTrigger(
     ...(when === undefined ? [] : [when.replaceAll("row.", `${row}.`)]),
     ...(operation === "update" ? [changes.map((name) => `old.${name} is distinct from new.${name}`).join(" or ")] : []),
   ];
-  const condition = conditions.length === 0 ? "" : `when (${conditions.map((one) => `(${one})`).join(" and ")})`;
-  const statement = `insert into events (kind, action, subject, related, status)
+  const condition = conditions.length === 0 ? undefined : conditions.map((one) => `(${one})`).join(" and ");
+  const statements = `insert into events (kind, action, subject, related, status)
     values ('${kind}', '${action}', ${[subject, related, status].map(column).join(", ")});`;
   const of = operation === "update" ? `update of ${changes.join(", ")}` : operation;
-  await createRowTrigger(db, postgres, { name: `event_of_${table}_${operation}`, of, table, condition, statement });
+  await createRowTrigger(db, { name: `event_of_${table}_${operation}`, of, table, condition, statements });
 }
 
-async function createTrimming(db: Kysely<unknown>, postgres: boolean): Promise<void> {
-  await createRowTrigger(db, postgres, {
+async function createTrimming(db: Kysely<unknown>): Promise<void> {
+  await createRowTrigger(db, {
     name: "events_trim",
     of: "insert",
     table: "events",
-    condition: `when (new.number % ${TRIMMED_EVERY} = 0)`,
-    statement: `delete from events where number <= new.number - ${KEPT};`,
+    condition: `new.number % ${TRIMMED_EVERY} = 0`,
+    statements: `delete from events where number <= new.number - ${KEPT};`,
   });
-}
-
-interface RowTrigger {
-  readonly name: string;
-  readonly of: string;
-  readonly table: string;
-  readonly condition: string;
-  readonly statement: string;
-}
-
-async function createRowTrigger(
-  db: Kysely<unknown>,
-  postgres: boolean,
-  { name, of, table, condition, statement }: RowTrigger,
-): Promise<void> {
-  const head = `create trigger ${name} after ${of} on ${table} for each row ${condition}`;
-  if (!postgres) {
-    await sql.raw(`${head} begin ${statement} end`).execute(db);
-    return;
-  }
-  await sql
-    .raw(`create function ${name}() returns trigger language plpgsql as $$ begin ${statement} return null; end; $$`)
-    .execute(db);
-  await sql.raw(`${head} execute function ${name}()`).execute(db);
 }

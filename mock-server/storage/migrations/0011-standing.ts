@@ -1,4 +1,5 @@
-import { type Kysely, type Migration, PostgresAdapter, sql } from "kysely";
+import { type Kysely, type Migration, sql } from "kysely";
+import { isPostgres } from "./triggers.ts";
 
 /**
  * Whether a device has nothing to do is found in as little as can be, however large the fleet: what is read for one
@@ -11,7 +12,7 @@ export const standing: Migration = {
     await sql`
       create index device_deployments_open on device_deployments (device_id, sequence)
       where finished_ms is null`.execute(db);
-    if (db.getExecutor().adapter instanceof PostgresAdapter) return;
+    if (isPostgres(db)) return;
     // Tells of a token all that is to be known, without its key. Unique, or the one of the ids would be preferred.
     await sql`
       create unique index auth_sets_standing on auth_sets (id, token_generation, status)`.execute(db);

@@ -10,6 +10,7 @@ import { groupEnds } from "./0008-group-ends.ts";
 import { groups } from "./0009-groups.ts";
 import { silence } from "./0010-silence.ts";
 import { standing } from "./0011-standing.ts";
+import { deviceCounts } from "./0012-device-counts.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0009-groups": groups,
   "0010-silence": silence,
   "0011-standing": standing,
+  "0012-device-counts": deviceCounts,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -80,6 +80,7 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
       const storage = await Storage.open(location, files);
       await storage.read(async ({ devices, artifacts, deployments, deviceDeployments, counters }) => {
         expect(await devices.find("d1")).toMatchObject({ status: "accepted", created_ms: 1, updated_ms: 2 });
+        expect(await devices.count("accepted")).toBe(1);
         expect(await artifacts.find("a1")).toMatchObject({ sizeBytes: 5_000_000_000, deviceTypes: ["board"] });
         expect(await deployments.find("p1")).toMatchObject({ status: "inprogress", total_size_bytes: 5_000_000_000 });
         expect(await deviceDeployments.find("p1", "d1")).toMatchObject({ status: "installing", artifact_id: "a1" });
