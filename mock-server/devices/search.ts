@@ -1,7 +1,7 @@
-import { DEVICE_STATUSES, type Page, type Paging, type Storage } from "../storage/index.ts";
+import { DEVICE_STATUSES, offsetOf, type Page, type Paging, type Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices, lookupIn } from "./attributes.ts";
 import { narrow, scan } from "./filters/scan.ts";
-import { type AttributeSort, compareKeys, type SortKey, sortKeyOf } from "./filters/sorting.ts";
+import { type AttributeSort, FirstInOrder, sortKeyOf } from "./filters/sorting.ts";
 import type { AttributeScope, FilterTerm } from "./filters/terms.ts";
 
 /** Which devices are looked for, and what of them is to be seen. */
@@ -55,18 +55,20 @@ function plainPage(
 
 async function sorted(storage: Storage, search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
   const { terms = [], sort = [], ids, text } = search;
-  const keys: SortKey[] = [];
+  const start = offsetOf(paging);
+  const first = new FirstInOrder(sort, start + paging.perPage);
   const wanted = { terms, ...(ids === undefined ? {} : { ids }), ...(text ? { text } : {}) };
-  for await (const device of scan(storage, wanted)) keys.push(sortKeyOf(device.id, sort, lookupIn(device)));
-  if (sort.length > 0) keys.sort(compareKeys(sort));
-  const start = (paging.page - 1) * paging.perPage;
-  const shown = keys.slice(start, start + paging.perPage).map(({ id }) => id);
+  for await (const device of scan(storage, wanted)) first.add(sortKeyOf(device.id, sort, lookupIn(device)));
+  const shown = first
+    .keys()
+    .slice(start)
+    .map(({ id }) => id);
   const found = await storage.read(async (records) => {
     const devices = await records.devices.after({ ids: shown }, "", shown.length);
     return new Map((await describeDevices(records, devices)).map((device) => [device.id, device]));
   });
   const items = shown.flatMap((id) => found.get(id) ?? []);
-  return { items, total: keys.length };
+  return { items, total: first.total };
 }
 
 function project(device: DeviceInventory, select: DeviceSearch["select"] = []): DeviceInventory {

@@ -30,6 +30,37 @@ export function compareKeys(sort: readonly AttributeSort[]): (a: SortKey, b: Sor
   };
 }
 
+/** Keys are put in order by so many more than are wanted: seldom, and never by the million. */
+const SPARE_KEYS = 1000;
+
+/** Of all devices that come, the first so many in order; the others are counted. */
+export class FirstInOrder {
+  readonly #count: number;
+  readonly #compare: (a: SortKey, b: SortKey) => number;
+  #keys: SortKey[] = [];
+  #total = 0;
+
+  constructor(sort: readonly AttributeSort[], count: number) {
+    this.#count = count;
+    this.#compare = compareKeys(sort);
+  }
+
+  /** How many have come. */
+  get total(): number {
+    return this.#total;
+  }
+
+  add(key: SortKey): void {
+    this.#total += 1;
+    this.#keys.push(key);
+    if (this.#keys.length >= 2 * this.#count + SPARE_KEYS) this.#keys = this.keys();
+  }
+
+  keys(): SortKey[] {
+    return this.#keys.toSorted(this.#compare).slice(0, this.#count);
+  }
+}
+
 type Scalar = string | number | boolean;
 
 /** Of a list its least element counts, or its greatest when the greatest come first. */
