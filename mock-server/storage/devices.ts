@@ -18,6 +18,8 @@ interface DeviceKinds {
   readonly group?: string | undefined;
 }
 
+type DeviceQuery = SelectQueryBuilder<Schema, "devices", unknown>;
+
 const DEVICE = new Prepared<{ id: string }, DeviceRecord>((db, value) =>
   db.selectFrom("devices").selectAll().where("id", "=", value("id")),
 );
@@ -85,8 +87,7 @@ export class DeviceRecords {
       .limit(paging.perPage)
       .offset(offsetOf(paging))
       .execute();
-    const total = filter.ids === undefined ? await this.#countOf(filter) : await countRows(query);
-    return { items, total };
+    return { items, total: await this.#total(query, filter) };
   }
 
   /** The next so many after an id, by id. */
@@ -124,9 +125,7 @@ export class DeviceRecords {
     const query = this.#narrowed(narrowing);
     const items = await query.selectAll().orderBy("id").limit(paging.perPage).offset(offsetOf(paging)).execute();
     const { ids, status, group } = narrowing;
-    const statuses = status === undefined ? undefined : [status];
-    const total = ids === undefined ? await this.#countOf({ statuses, group }) : await countRows(query);
-    return { items, total };
+    return { items, total: await this.#total(query, { ids, statuses: status && [status], group }) };
   }
 
   #narrowed({ ids, status, group }: DeviceNarrowing) {
@@ -216,7 +215,14 @@ export class DeviceRecords {
   }
 
   async count(status: DeviceStatus | undefined): Promise<number> {
-    return await this.#countOf({ statuses: status === undefined ? undefined : [status] });
+    return await this.#countOf({ statuses: status && [status] });
+  }
+
+  /** How many a query finds: that is known, unless some are named. */
+  async #total(query: DeviceQuery, { ids, ...kinds }: DeviceKinds & { ids?: readonly string[] | undefined }) {
+    if (ids === undefined) return await this.#countOf(kinds);
+    const row = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
+    return Number(row.count);
   }
 
   /** However many there are, none of them is looked at. */
@@ -270,9 +276,4 @@ export class DeviceRecords {
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom("devices").where("id", "=", id).execute();
   }
-}
-
-async function countRows(query: SelectQueryBuilder<Schema, "devices", unknown>): Promise<number> {
-  const row = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
-  return Number(row.count);
 }
