@@ -14,7 +14,7 @@ export async function* interruptible<T>(source: AsyncIterable<T>, signal: AbortS
       yield result.value;
     }
   } finally {
-    // Not awaited: a source that is waiting for data answers only when whoever opened it closes it.
+    // Not awaited: a source that waits for data settles only when its opener closes it.
     if (!ended) iterator.return?.().then(undefined, () => undefined);
   }
 }

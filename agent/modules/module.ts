@@ -177,7 +177,7 @@ export class UpdateModule {
 
   #demandSuccess(name: ModuleCall | ModuleQuery | AugmentQuery, end: ProgramEnd): void {
     if (end.kind === "exited" && end.code === 0) return;
-    // Whoever stopped it gave a reason.
+    // The signal carries the reason for the stop.
     if (end.kind === "stopped") this.#options.signal.throwIfAborted();
     const { payloadType, timeoutMs } = this.#options;
     throw new AgentError(

@@ -12,7 +12,7 @@ export interface ProgramSpec {
   readonly killGraceMs: number;
   /** Each line of its standard error, and of its standard output unless that is kept. */
   readonly onLine: (line: string) => void;
-  /** Keep the start of standard output, up to so many bytes, as the program's answer. */
+  /** Keep at most this many bytes of standard output as the program's answer. */
   readonly answerBytesMax?: number;
   /** Ends the program when aborted. */
   readonly signal?: AbortSignal;

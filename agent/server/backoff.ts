@@ -4,7 +4,7 @@ const SMALLEST_MS = 60_000;
 const USES_OF_EACH = 3;
 /** Of a pause, at most so much is taken away at random, so that a fleet does not come back as one. */
 const JITTER = 0.2;
-/** Nobody is told to stay away for longer; a slip of the server must not silence a device for years. */
+/** Upper bound of Retry-After: a wrong value must not keep a device away for years. */
 const RETRY_AFTER_MS_MAX = 24 * 3600_000;
 const RETRY_AFTER_MS_MIN = 1000;
 /** A server that names a moment names it to the whole fleet: up to so much is added at random. */

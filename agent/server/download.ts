@@ -13,13 +13,13 @@ export interface DownloadSettings {
   readonly triesMax: number;
   /** The longest pause between two tries, in milliseconds. */
   readonly pauseMsMax: number;
-  /** So many bytes are taken in a second; all that come if it is 0. */
+  /** Rate limit in bytes per second; 0 means none. */
   readonly bytesPerSecondMax: number;
   /** Not more bytes than these are rather read than left out by another request: `LEAP_BYTES_MIN` if absent. */
   readonly leapBytesMin?: number;
 }
 
-/** What is on its way on most connections before anybody could stop it. */
+/** Bytes that are typically in flight on a connection and cannot be stopped. */
 const LEAP_BYTES_MIN = 32 * 1024;
 
 export interface Link {
@@ -38,7 +38,7 @@ const LINK_REFUSED = new Set([400, 401, 403, 404, 410]);
 /** Of the bandwidth that was not used, so much may be made up for. */
 const SAVED_MS_MAX = 1000;
 
-/** An answer whose body goes on at the byte that is missing, after `surplusBytes` that nobody wants. */
+/** An answer whose body goes on at the byte that is missing, after `surplusBytes` that are skipped. */
 interface Connection {
   readonly answer: HttpResponse;
   surplusBytes: number;
@@ -231,7 +231,7 @@ class Download implements ArtifactSource {
       what: WHAT,
       method: "GET",
       url,
-      // The link itself is the permission: the token is not for whoever serves it.
+      // The signed link is the permission: the token must not reach the host that serves it.
       headers: {
         accept: "*/*",
         ...(object === undefined && end === undefined ? {} : resumeHeaders(object ?? UNKNOWN, this.#offset, end)),
@@ -259,7 +259,7 @@ class Download implements ArtifactSource {
 
   /** Where the piece ends that is to be asked for next; `undefined` if all of the rest is. */
   #nextPiece(): number | undefined {
-    // Of an object whose size nobody tells, a piece could be taken for all of it.
+    // Without a total size, a part of the object could be taken for the whole.
     if (this.#offset >= this.#reachedBytes || this.#sizeUntold) return undefined;
     const end = Math.min(this.#offset + this.#pieceBytes, this.#reachedBytes);
     this.#pieceBytes *= 2;

@@ -2,7 +2,7 @@ import type { Clock } from "@upkeep/shared/system";
 
 /**
  * The configured servers, and which of them to try first. One that failed goes behind the others for a while;
- * then it has its place back. Decides; asks nobody.
+ * then it has its place back. Decides only; sends no requests.
  */
 export class Servers {
   readonly #urls: readonly string[];

@@ -149,7 +149,7 @@ export class HttpClient {
 }
 
 /**
- * A good answer that is a page for people comes from somebody in between, such as a portal that wants a log in first;
+ * A good answer that is an HTML page comes from an intermediary, such as a captive portal that wants a login first;
  * whatever was asked or told has not reached the server.
  */
 function demandNoPage(answer: HttpResponse, { what, url }: Question): void {

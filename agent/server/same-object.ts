@@ -37,7 +37,7 @@ export function resumeHeaders(
 
 /** How to take an answer to a request for the bytes from `offset` on. */
 export type Continuation =
-  /** Its body begins so many bytes before the first one that is missing. */
+  /** How many bytes before the first missing one its body begins. */
   | { readonly kind: "goes-on"; readonly surplusBytes: number; readonly facts: ObjectFacts }
   | { readonly kind: "changed"; readonly difference: string };
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@upkeep/shared/system";
 
-/** So many at once, in one transaction, keep nobody waiting for long. */
+/** Rows per transaction: small enough that other writers wait only briefly. */
 export const FEW = 1000;
 /**
  * How long a batch may take, in milliseconds. Whoever asks for something in the middle of it waits for the rest of

@@ -17,7 +17,7 @@ export type Targeting =
   | { readonly kind: "all"; readonly count: number }
   | { readonly kind: "filter"; readonly filter: Membership; readonly matching: number };
 
-/** So many of the devices that cannot take part are named. */
+/** At most this many unsuitable devices are named in the error. */
 const NAMED_MAX = 10;
 
 /**

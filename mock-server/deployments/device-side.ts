@@ -22,7 +22,7 @@ export interface Instructions {
   readonly updateControlMap?: HandedControlMap;
 }
 
-/** What devices do with deployments. Whoever calls has made sure that the device is who it says it is. */
+/** The device's operations on deployments. The caller has authenticated the device. */
 export class DeviceSide {
   readonly #storage: Storage;
   readonly #clock: Clock;

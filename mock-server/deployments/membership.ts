@@ -10,7 +10,7 @@ export interface Membership {
   readonly terms: readonly FilterTerm[];
 }
 
-/** Open to no list of devices but to whoever matches its filter. */
+/** It targets the devices that match its filter, not a list. */
 export function membershipOf({ filter_json }: DeploymentRecord): Membership | undefined {
   return filter_json === null ? undefined : (JSON.parse(filter_json) as Membership);
 }

@@ -3,7 +3,7 @@ import { invalid } from "../errors.ts";
 import type { NewPhase } from "./phases.ts";
 import { checkControlMap, type UpdateControlMap } from "./update-control.ts";
 
-/** How a deployment is rolled out, whoever gets it. */
+/** How a deployment is rolled out, independent of its targets. */
 export interface Rollout {
   readonly phases?: readonly NewPhase[];
   /** How many more attempts a device has after one that failed. Default: 0. */
@@ -23,9 +23,9 @@ export interface NewDeployment extends Rollout {
   readonly allDevices?: boolean;
   /** A static group: its accepted members of now. */
   readonly group?: string;
-  /** Id of a saved filter: whoever matches it, as long as the deployment is open. */
+  /** Id of a saved filter: the devices that match it while the deployment is open. */
   readonly filterId?: string;
-  /** It finishes when so many devices have. Only with a filter. Default: any number. */
+  /** The deployment finishes when this many devices have finished. Only with a filter. Default: no limit. */
   readonly maxDevices?: number;
   /** Install also where the artifact is installed already. */
   readonly forceInstallation?: boolean;

@@ -9,10 +9,10 @@ export interface NewPhase {
   readonly startMs?: number;
   /**
    * Percent of its places that must have succeeded before the next phase opens. When that has become impossible,
-   * the deployment is paused: nobody waits for what cannot come.
+   * the deployment is paused: the threshold can no longer be reached.
    */
   readonly successThreshold?: number;
-  /** When so many percent of its places have failed, the deployment is paused. */
+  /** The percentage of failed places at which the deployment is paused. */
   readonly errorThreshold?: number;
 }
 
@@ -37,7 +37,7 @@ export interface PlannedPhase {
 const PHASES_MAX = 100;
 
 /**
- * The sizes of phases, computed once. Rounding loses nobody: the last takes all that remain.
+ * The sizes of phases, computed once. Rounding loses no device: the last phase takes all that remain.
  * @param deviceCount How many devices there are now.
  * @param openEnded More may come later: then the only phase may be empty now.
  * @throws ServerError (invalid)
@@ -117,7 +117,7 @@ export function activePhase(phases: readonly PhaseRecord[], nowMs: number): Phas
 /**
  * True if one more device may be admitted while `active` is the active phase. Places are cumulative: what
  * an earlier phase left unused is still there.
- * @param openEnded The last phase has a place for whoever comes.
+ * @param openEnded The last phase has no limit of places.
  */
 export function hasPlace(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
   if (openEnded && active.number === phases.length - 1) return true;
@@ -126,7 +126,7 @@ export function hasPlace(phases: readonly PhaseRecord[], active: PhaseRecord, op
   return taken < places;
 }
 
-/** True if enough devices have succeeded in it, those apart whose failure somebody already knows of. */
+/** True if enough of its devices have succeeded; failures acknowledged by a resume do not count. */
 export function opensNext(phase: PhaseRecord): boolean {
   const counted = judged(phase) - phase.tolerated;
   return phase.success_percent === null || phase.succeeded * 100 >= phase.success_percent * counted;
@@ -142,7 +142,7 @@ export function neverOpensNext(phases: readonly PhaseRecord[], phase: PhaseRecor
   return successesAtBest * 100 < phase.success_percent * counted;
 }
 
-/** True if too many devices have failed in it, those apart that somebody already knows of. */
+/** True if too many of its devices have failed; failures acknowledged by a resume do not count. */
 export function failsTooOften(phase: PhaseRecord): boolean {
   const failed = phase.failed - phase.tolerated;
   return phase.error_percent !== null && failed > 0 && failed * 100 >= phase.error_percent * judged(phase);

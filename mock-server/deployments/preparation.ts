@@ -14,7 +14,7 @@ import {
 import type { NewDeployment } from "./new-deployment.ts";
 import { planPhases } from "./phases.ts";
 
-/** So many ids are written into one statement. */
+/** Ids per statement. */
 const LISTED_MAX = 500;
 /** A process that has not gone on for so long is dead. */
 const LEASE_MS = 30_000;
@@ -42,7 +42,7 @@ interface Batch {
  * INVARIANTS
  * - One at a time is prepared in all processes. Its place in the order of deployments was reserved: whatever is
  *   created meanwhile is there before it, and older.
- * - Whoever prepares says so again with each batch. What nobody says anything of any more is removed.
+ * - Each batch renews the lease of the preparation. A preparation whose lease has expired is deleted.
  */
 export class Preparations {
   readonly #storage: Storage;
@@ -177,14 +177,14 @@ export class Preparations {
     });
   }
 
-  /** Nobody prepares anything: the only process that there is has just begun. */
+  /** End all leases: the only process has just started, so no preparation is running. */
   async abandonAll(): Promise<void> {
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
     if (known.length === 0) return;
     await this.#storage.transaction(({ deployments }) => giveUp(deployments, Number.POSITIVE_INFINITY));
   }
 
-  /** Remove what nobody prepares any more. @returns How many deployments that were. */
+  /** Delete preparations whose lease has expired. @returns How many deployments. */
   async removeAbandoned(): Promise<number> {
     const nowMs = this.#system.clock.now();
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
@@ -204,7 +204,7 @@ export class Preparations {
   }
 }
 
-/** Give up what nobody has prolonged. @returns The ids. */
+/** Claim the preparations whose lease has expired. @returns Their ids. */
 async function giveUp(deployments: Records["deployments"], nowMs: number): Promise<string[]> {
   const known = await deployments.beingPrepared();
   const abandoned = known.filter(({ preparing_until_ms }) => (preparing_until_ms ?? 0) <= nowMs);

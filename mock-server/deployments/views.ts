@@ -18,11 +18,11 @@ export interface Deployment {
   readonly allDevices: boolean;
   /** The static group that it was asked for. */
   readonly group?: string;
-  /** It is for whoever matches {@link Deployment.filter}, as long as it is open. */
+  /** It targets the devices that match {@link Deployment.filter} while it is open. */
   readonly dynamic: boolean;
   /** As it was when the deployment was created. */
   readonly filter?: Membership;
-  /** Of a dynamic one: it finishes when so many devices have. */
+  /** Of a dynamic one: it finishes when this many devices have finished. */
   readonly maxDevices?: number;
   readonly status: DeploymentStatus;
   /** No other device begins, until it is resumed. */

@@ -8,7 +8,7 @@ export interface RecordedArtifact {
   readonly sha256: string;
 }
 
-/** More pages than a database has: a copy that is made in steps begins anew whenever somebody writes. */
+/** More pages than a database has: a copy that is made in steps begins anew at each write. */
 const ALL_PAGES = 0x7fffffff;
 
 /**

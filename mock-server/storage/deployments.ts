@@ -22,7 +22,7 @@ export interface DeploymentFilter {
 
 /** Name of the sequence that orders deployments. */
 const SEQUENCE = "deployment";
-/** So many deployments may be created while one is prepared. */
+/** How many deployments may be created while one is prepared. */
 const RESERVED = 1_000_000;
 
 const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
@@ -269,7 +269,7 @@ export class DeploymentRecords {
   }
 
   /**
-   * So many more targets of one that is being prepared are written down, and whoever does it is alive until then.
+   * Count more prepared targets and renew the lease of the preparation.
    * @throws Error if it was given up meanwhile.
    */
   async prolongPreparation(id: string, moreTargets: number, untilMs: number): Promise<void> {
@@ -304,7 +304,7 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** Nobody goes on with it: it may be asked for again. */
+  /** Release the lease: the creation may be requested again. */
   async giveUpPreparation(id: string): Promise<void> {
     await this.#db
       .updateTable("deployments")

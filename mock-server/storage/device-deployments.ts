@@ -143,7 +143,7 @@ export class DeviceDeploymentRecords {
     }
   }
 
-  /** Remove so many targets of a deployment that is not to be. @returns How many there were. */
+  /** Remove at most `limit` targets of an abandoned deployment. @returns How many were removed. */
   async removeSome(deploymentId: string, limit: number): Promise<number> {
     const { numDeletedRows } = await this.#db
       .deleteFrom("device_deployments")

@@ -90,7 +90,7 @@ export class DeviceRecords {
     return { items, total: await this.#total(query, filter) };
   }
 
-  /** The next so many after an id, by id. */
+  /** The next `limit` devices after an id, in the order of ids. */
   async after(narrowing: DeviceNarrowing, id: string, limit: number): Promise<DeviceRecord[]> {
     const found: DeviceRecord[] = [];
     const wanted = narrowing.ids === undefined ? [undefined] : portions([...new Set(narrowing.ids)].sort());
@@ -108,7 +108,7 @@ export class DeviceRecords {
     return found;
   }
 
-  /** The id of the so-manieth after an id, by id. `undefined`: there are not so many. */
+  /** The `count`-th id after an id, in the order of ids; `undefined` beyond the end. */
   async nthAfter(narrowing: DeviceNarrowing, id: string, count: number): Promise<string | undefined> {
     const row = await this.#narrowed(narrowing)
       .select("id")
@@ -205,7 +205,7 @@ export class DeviceRecords {
     return (await query.executeTakeFirst()) !== undefined;
   }
 
-  /** Nobody says any more that it is in the group: the name is free. */
+  /** No device names the group any more: its name is free. */
   async forgetEndedGroup(name: string): Promise<void> {
     await this.#db.deleteFrom("group_ends").where("name", "=", name).execute();
   }

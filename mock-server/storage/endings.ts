@@ -58,7 +58,7 @@ export class EndingRecords {
       .execute();
   }
 
-  /** Whoever was not admitted, and so is pending, was never part of it. @returns How many there were. */
+  /** Remove the rows of devices that were never admitted. @returns How many. */
   async removeNotAdmitted(
     deploymentId: string,
     range: Omit<StatusRange, "status"> = { after: "" },
@@ -83,7 +83,7 @@ export class EndingRecords {
     return ENDED.all(this.#db, { deviceId });
   }
 
-  /** The device of the so-manieth of a status. `undefined`: there are not so many. */
+  /** The `count`-th device of a status within a range; `undefined` beyond the end. */
   async nthOfStatus(deploymentId: string, range: StatusRange, count: number): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom("device_deployments")

@@ -11,7 +11,7 @@ export class EventRecords {
     this.#db = db;
   }
 
-  /** The first so many behind `number`, in their order. */
+  /** The first `limit` events after `number`, in order. */
   after(number: number, limit: number): Promise<EventRecord[]> {
     return this.#db
       .selectFrom("events")

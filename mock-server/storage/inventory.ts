@@ -22,7 +22,7 @@ const CLEAR = new Prepared<{ deviceId: string; scope: Scope }, unknown>((db, val
 type Values = Record<string, AttributeRecord[keyof AttributeRecord]>;
 
 const COLUMNS = ["device_id", "scope", "name", "value_json", "description", "updated_ms"] as const;
-/** So many at once are put by a statement that is kept: what devices tell is of the same length again and again. */
+/** Row counts up to this one have a prepared statement each: inventories keep their length. */
 const KEPT_MAX = 20;
 const puts = new Map<number, Prepared<Values, unknown>>();
 
@@ -90,7 +90,7 @@ export class InventoryRecords {
       .execute();
   }
 
-  /** How many of the first so many devices have each attribute, the most frequent first. */
+  /** How many of a sample of devices have each attribute, the most frequent first. */
   async names(
     deviceLimit: number,
     limit: number,

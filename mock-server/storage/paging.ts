@@ -17,7 +17,7 @@ export function offsetOf({ page, perPage }: Paging): number {
   return (page - 1) * perPage;
 }
 
-/** Values by the portion: a statement takes only so many parameters. */
+/** Values in portions: a statement takes a limited number of parameters. */
 export function* portions<T>(values: readonly T[], size = 500): Generator<readonly T[]> {
   for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);
 }

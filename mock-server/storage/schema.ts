@@ -226,9 +226,9 @@ export interface DeploymentTable {
   /** Why it was paused, for people. */
   pause_reason: string | null;
   kind: DeploymentKind;
-  /** 1: it targets whoever matches its filter, as long as it is open. */
+  /** 1: it targets the devices that match its filter while it is open. */
   dynamic: Flag;
-  /** So many devices are admitted at most; `null`: any number. Of dynamic ones. */
+  /** The most devices that are admitted; `null`: no limit. Of dynamic ones. */
   max_devices: number | null;
   /** How many devices it targeted when it was created. */
   initial_device_count: number;
@@ -255,7 +255,7 @@ export type Ending = "abort" | "dismiss";
 
 export type DeploymentKind = "software" | "configuration";
 
-/** A part of a roll-out: so many places from such a time on. */
+/** A part of a roll-out: a number of places, open from a time on. */
 export interface DeploymentPhaseTable {
   deployment_id: string;
   /** From 0. */
@@ -277,7 +277,7 @@ export interface DeploymentPhaseTable {
   failed: number;
   /** Ended, but say nothing about the release: noartifact, aborted, decommissioned. */
   excluded: number;
-  /** Failures that somebody knew of when they resumed the deployment. */
+  /** Failures that were acknowledged when the deployment was resumed. */
   tolerated: number;
 }
 

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import type { Schema } from "./schema.ts";
 import type { Storage } from "./storage.ts";
 
-/** Rows of a table whose columns nobody need know. */
+/** Rows of any table, as opaque columns. */
 type Row = Readonly<Record<string, string | number | null>>;
 type AnyTables = Record<string, Record<string, string | number | null>>;
 
@@ -93,7 +93,7 @@ export class Snapshots {
     return { tables, artifactIds: artifacts.map(({ id }) => String(id)) };
   }
 
-  /** All or nothing. Whoever follows the events is told of everything that went and came. */
+  /** All or nothing. Followers of the events are told of every row that was removed or added. */
   restore({ tables }: Snapshot): Promise<void> {
     return this.#storage.transaction((records) => records.tables.replace(tables));
   }

@@ -15,7 +15,7 @@ export interface OfferedFile {
   readonly sizeBytes?: number;
 }
 
-/** All that the other end writes until it closes the FIFO. Waits until somebody opens it for writing. */
+/** All that the other end writes until it closes the FIFO. Waits for a writer. */
 async function readLine(files: Files, path: string): Promise<string> {
   const handle = await files.open(path, "read");
   try {

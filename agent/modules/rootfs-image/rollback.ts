@@ -5,7 +5,7 @@ import { partToGoBackTo, rollback } from "./rules.ts";
 import type { BootVariables } from "./variables.ts";
 import { upgradeAvailable } from "./variables.ts";
 
-/** @returns `undefined` if there is nothing to go back from, or nobody but the boot loader knows how. */
+/** @returns `undefined` if nothing has to be undone, or only the boot loader can undo it. */
 async function target(context: ModuleContext, variables: BootVariables): Promise<number | undefined> {
   const remembered = await rememberedPart(context.system.files, context.workTree);
   if (remembered !== undefined) return remembered;

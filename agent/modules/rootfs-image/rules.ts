@@ -99,7 +99,7 @@ export function partToGoBackTo(situation: Pick<Situation, "partitions" | "variab
 
 /**
  * ArtifactRollback, before the reboot, after it, and after the commit. Neither canary nor mounted root are
- * demanded: going back must also work from where nobody meant to be.
+ * demanded: a rollback must also work from an unexpected partition.
  */
 export function rollback(variables: BootVariables, target: number): BootVariables {
   const wanted = { ...bootFrom(target), [BOOT.upgradeAvailable]: "0" };

@@ -10,7 +10,7 @@ export const SYNC_EVERY_BYTES = 16 * BLOCK_BYTES;
 
 export interface Image {
   readonly sizeBytes: number;
-  /** Nobody told its size: it may be shorter. */
+  /** The size is unknown: the image may be shorter. */
   readonly orLess?: boolean;
   /** Chunks of any length. */
   readonly content: AsyncIterable<Uint8Array>;

@@ -31,7 +31,7 @@ export interface FleetParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly http: HttpClient;
-  /** Nobody listens to it. */
+  /** No listener. */
   readonly notifier: Notifier;
   readonly figures: FleetFigures;
   readonly log: Logger;

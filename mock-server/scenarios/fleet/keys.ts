@@ -5,7 +5,7 @@ import type { DeviceKey } from "upkeep";
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
 /**
- * A device's key that `seed` decides: the same fleet comes back with the same keys. Whoever knows the seed can make
+ * A device's key that `seed` decides: the same fleet comes back with the same keys. Anyone who knows the seed can make
  * it as well, so it is good for virtual devices alone. Between two log ins only the public half is kept: a handle
  * of OpenSSL takes some kilobytes, and ten thousand devices log in one after the other.
  */

@@ -1,7 +1,7 @@
 import type { LogFields, Logger } from "@upkeep/shared/logging";
 import type { FleetFigures } from "./figures.ts";
 
-/** What devices would write into their logs, counted: nobody reads the logs of ten thousand of them. */
+/** Counts the devices' log lines by text: ten thousand separate logs would not be read. */
 export function troublesLog(figures: FleetFigures): Logger {
   const silent = (): void => undefined;
   const counted = (message: string, fields: LogFields = {}): void => {

@@ -43,7 +43,7 @@ export interface DeviceSideOptions {
   /** Without a slash at the end. */
   readonly server: string;
   readonly tls: TlsOptions;
-  /** Nobody: what the server's own people do must fit. */
+  /** Absent: the operators of the server must do the same by themselves. */
   readonly operators: Operators | undefined;
   /** How long something that is not (yet) as it was is tried again. */
   readonly patienceMs: number;

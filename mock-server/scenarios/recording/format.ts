@@ -1,7 +1,7 @@
 import { readTextFile, type System } from "@upkeep/shared/system";
 import * as z from "zod";
 
-/** Larger ones are no recordings of a session that anybody could look through. */
+/** Larger files are refused: they are no recording of a session that a person can read. */
 const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
 const Headers = z.record(z.string(), z.string());

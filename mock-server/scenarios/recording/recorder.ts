@@ -222,7 +222,7 @@ export class Recorder {
     return device;
   }
 
-  /** The link in instructions is a permission: whoever has it may read. */
+  /** The link in instructions is a permission to read: it is a secret. */
   #learnLink(text: string, device: string): void {
     const parsed = DeploymentInstructions.safeParse(jsonIn(text));
     if (!parsed.success) return;

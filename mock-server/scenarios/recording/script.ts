@@ -11,7 +11,7 @@ export interface ScriptRequest {
   readonly json: unknown;
 }
 
-/** How a request is answered: as in this line of the recording; or nobody knows (`undefined`). */
+/** How a request is answered: as in this line of the recording; `undefined`: the recording has no answer to it. */
 export type ScriptAnswer =
   | { readonly kind: "as"; readonly line: RecordedLine | undefined }
   | { readonly kind: "differs"; readonly difference: Difference };
@@ -55,7 +55,7 @@ function stepsOf(lines: readonly RecordedLine[]): Step[] {
   });
 }
 
-/** What one device of a recording is expected to say, in order, and what it is to be told. Decides; answers nobody. */
+/** What one device of a recording is expected to say, in order, and what it is to be told. Decides only; sends no answers. */
 export class DeviceScript {
   readonly #steps: readonly Step[];
   readonly identity: string | undefined;

@@ -150,7 +150,7 @@ export class ServerSide {
     this.#answer(line, response);
   }
 
-  /** The device of this identity, or else the first one that nobody plays yet. */
+  /** The device of this identity, or else the first one that is not played yet. */
   #scriptOf(identity: string | undefined): DeviceScript | undefined {
     const script =
       this.#scripts.find((one) => one.identity !== undefined && one.identity === identity) ??

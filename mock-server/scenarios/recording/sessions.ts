@@ -20,7 +20,7 @@ export interface DeviceUpdate {
   readonly cuts: readonly number[];
 }
 
-/** What the server, or somebody in its place, answered that was no answer to the question. */
+/** An answer by the server, or by an intermediary, that does not belong to the question. */
 export interface Refusal {
   readonly kind: ExchangeKind;
   readonly status: number;

@@ -23,7 +23,7 @@ function headersOf(given: unknown): Record<string, unknown> {
 }
 
 /**
- * Listen in on an exchange without taking part: whoever answers reads and writes as ever. What the platform hands
+ * Listen in on an exchange without taking part: the handler reads and writes as before. What the platform hands
  * over is changed in place, as there is no place between it and the one who answers where all bytes come by.
  */
 export function tap(request: RawRequest, response: RawReply, to: ExchangeTap): void {

@@ -56,7 +56,7 @@ export function storyLine(event: RunEvent): StoryLine | undefined {
   }
 }
 
-/** The same again and again, such as a poll that nobody answers for days, is told once with how often. */
+/** The same again and again, such as a poll without an answer for days, is told once with its count. */
 export function storyOf(events: readonly RunEvent[]): StoryLine[] {
   const lines: { line: StoryLine; times: number }[] = [];
   const last = new Map<string, { line: StoryLine; times: number }>();

@@ -3,7 +3,7 @@ import { ServerError } from "../../errors.ts";
 import type { Action } from "../file/index.ts";
 import type { People, Stage } from "./stage.ts";
 
-/** What somebody does, in words. */
+/** An action of the timeline in words. */
 export function actionText({ action, value }: Action): string {
   const told = typeof value === "string" ? value : JSON.stringify(value);
   return `${action.replaceAll("_", " ")} ${told}`;

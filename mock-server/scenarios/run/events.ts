@@ -35,7 +35,7 @@ export type Happening =
     }
   /** So much of an artifact has been taken in by the agent. */
   | { readonly kind: "received"; readonly device: string; readonly receivedBytes: number }
-  /** So many bytes of an artifact came over the network just now. */
+  /** Bytes of an artifact that arrived just now. */
   | { readonly kind: "bytes"; readonly device: string; readonly bytes: number }
   /** What is installed for good, and really there. */
   | { readonly kind: "runs"; readonly device: string; readonly software: string }
@@ -52,7 +52,7 @@ export type Happening =
 /** A happening with its moment, in milliseconds after the start. */
 export type RunEvent = Happening & { readonly atMs: number };
 
-/** All that happened so far, and whoever wants to know of what happens next. */
+/** The events so far, and the subscribers to the next ones. */
 export class History {
   readonly #now: () => number;
   readonly #events: RunEvent[] = [];

@@ -8,7 +8,7 @@ type Cut = (document: Document) => boolean;
 
 /** Lists of which entries may be left out. What is expected stays: it is what fails. */
 const LISTS = ["faults", "timeline", "deployments", "fleet"] as const;
-/** So many runs at most. */
+/** The most runs of one search. */
 const TRIES_MAX = 500;
 
 export interface Shrunk {

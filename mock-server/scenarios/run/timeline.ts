@@ -58,7 +58,7 @@ export class Timeline {
     else this.#at(when, run);
   }
 
-  /** Never from within what happens: whoever makes it happen is still at it. */
+  /** Never called from within an event: its sender has not finished yet. */
   #at(trigger: Trigger, run: () => void): void {
     const matcher = new EventMatcher(trigger);
     let seen = 0;

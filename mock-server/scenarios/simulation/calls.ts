@@ -13,7 +13,7 @@ export interface DoorCall {
 
 /**
  * Watches the calls on a machine's door, and interferes. Power may be cut from within `before` (the call
- * has no effect) and `after` (it has, and nobody learns of it).
+ * has no effect) and `after` (it has effect, but the caller never gets the answer).
  */
 export interface CallObserver {
   before?(call: DoorCall): void;

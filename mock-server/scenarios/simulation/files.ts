@@ -171,7 +171,7 @@ class SimulatedFifoHandle implements FileHandle {
   }
 }
 
-/** Open a FIFO for reading; resolves when somebody has it open for writing, as on Linux. */
+/** Open a FIFO for reading; resolves when a writer has it open, as on Linux. */
 export function openFifoReader(process: SimulatedProcess, disk: Disk, path: string): Promise<FifoReader> {
   return process.callThatWaits("fifo.open", path, (done, failed) => {
     let node: FifoNode;

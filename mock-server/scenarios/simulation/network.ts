@@ -10,7 +10,7 @@ export interface SimulatedAnswer {
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
 }
 
-/** Everything that can be reached over the network. An `undefined` answer: nobody listens there. */
+/** Everything that can be reached over the network. An `undefined` answer: the connection is refused. */
 export type Peer = (request: HttpRequest) => SimulatedAnswer | undefined | Promise<SimulatedAnswer | undefined>;
 
 /** How something gets lost: the other end says so (`ECONNRESET`), or nothing is heard any more (`ETIMEDOUT`). */
@@ -31,7 +31,7 @@ export interface Disturbance {
   /** The server gets the request, the device not the answer. */
   readonly loseAnswer?: Loss;
   readonly answerDelayMs?: number;
-  /** The connection ends after so many bytes of the body. */
+  /** The connection ends after this many bytes of the body. */
   readonly cutBodyAt?: number;
   /** How it ends; `reset` if absent. */
   readonly cutBodyBy?: Loss;
@@ -121,7 +121,7 @@ class Exchange {
     const { url } = this.#request;
     if (refused !== undefined) throw new SystemError(refused, `${refused}: ${url}`);
     await this.#wait(requestDelayMs);
-    // What delays a request is that it has to be sent again, and nobody is left to do that.
+    // A request is delayed by having to be sent again, and its sender is gone.
     if (!this.#process.alive) throw lost("reset", url);
     if (loseRequest !== undefined) throw await this.#lose(loseRequest);
     if (strayMs !== undefined) {

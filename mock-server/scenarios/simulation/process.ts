@@ -2,7 +2,7 @@ import { type ProcessExit, type SignalName, sleepWith, type Timer } from "@upkee
 import type { CallObserver, DoorCall } from "./calls.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What processes share: the time, and whoever watches their calls. */
+/** What processes share: the time, and the observer of their calls. */
 export interface CallDesk {
   readonly time: VirtualTime;
   readonly observer: CallObserver;
@@ -46,7 +46,7 @@ export class SimulatedProcess {
     for (const action of this.#endings) action();
   }
 
-  /** Its power went: nobody is told, nothing is closed. */
+  /** Power cut: no handler runs, nothing is closed. */
   freeze(): void {
     this.#alive = false;
   }
@@ -72,7 +72,7 @@ export class SimulatedProcess {
     else for (const action of [...actions]) action();
   }
 
-  /** A call that takes effect now and is answered as soon as whoever called waits for it. */
+  /** A call that takes effect now and is answered as soon as the caller awaits it. */
   call<T>(name: string, subject: string, effect: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const call = this.#begin(name, subject);
@@ -95,7 +95,7 @@ export class SimulatedProcess {
 
   /**
    * A call that is answered later: `effect` is made now, and calls `done` or `failed` once, whenever.
-   * An answer that comes after the process has ended reaches nobody.
+   * An answer that comes after the process has ended is dropped.
    */
   callThatWaits<T>(
     name: string,
@@ -118,7 +118,7 @@ export class SimulatedProcess {
     });
   }
 
-  /** Of so many bytes of room at `path`, how many the program is told of. */
+  /** How much of the free space at `path`, in bytes, the program is told of. */
   toldFree(path: string, bytes: number): number {
     return this.#desk.observer.freeBytes?.(path, bytes) ?? bytes;
   }

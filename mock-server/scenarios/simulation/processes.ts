@@ -130,7 +130,7 @@ export class ProcessTable {
         this.#run(child, another, args, directory, environment, outputs);
       },
     };
-    // A new process does not run before whoever started it has been told so.
+    // A new process does not run before its parent has been told of it.
     Promise.resolve()
       .then(() => (process.alive ? program(context) : 0))
       .then(

@@ -11,7 +11,7 @@ export interface ProgramContext {
   readonly system: System;
   stdout(data: string | Uint8Array): void;
   stderr(data: string | Uint8Array): void;
-  /** Open a FIFO for reading; resolves when somebody has it open for writing. */
+  /** Open a FIFO for reading; resolves when a writer has it open. */
   openFifo(path: string): Promise<FifoReader>;
   /** Start another program in this one's process group, and leave it running when this one ends. */
   leaveBehind(program: SimulatedProgram): void;

@@ -125,7 +125,7 @@ export class VirtualTime {
 
   /**
    * Let time pass until `work` has settled.
-   * @throws NothingWillHappen if `work` waits for something that nobody will do.
+   * @throws NothingWillHappen if `work` waits and no timer or call is pending.
    */
   async until<T>(work: Promise<T>): Promise<T> {
     let settled = false;

@@ -13,7 +13,7 @@ const UNKNOWN_TYPE = "unheard-of";
 
 export type Defect = (typeof BAD_ARTIFACTS)[number];
 
-/** Key pairs of a scenario: the one that devices trust, and one that nobody does. */
+/** Key pairs of a scenario: the one that devices trust, and one that no device trusts. */
 export function signingKeys(seed: string) {
   return { trusted: seededKeyPair(`${seed}/signing`), foreign: seededKeyPair(`${seed}/foreign`) };
 }

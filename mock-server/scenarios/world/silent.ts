@@ -2,7 +2,7 @@ import type { Logger } from "@upkeep/shared/logging";
 
 const silent = (): void => undefined;
 
-/** A log that nobody reads. */
+/** A log that discards every line. */
 export const SILENT: Logger = {
   fatal: silent,
   error: silent,

@@ -19,7 +19,7 @@ export interface Language {
   readonly plugins?: readonly KyselyPlugin[];
 }
 
-/** A connection that needs nobody to wait. */
+/** A connection whose statements complete synchronously. */
 export interface ImmediateConnection extends DatabaseConnection {
   /** What a statement tells first: a column of a row. `undefined`: there is no row. */
   cell(sql: string, parameters: readonly unknown[]): unknown;
@@ -38,7 +38,7 @@ export function connectionOf(db: Kysely<Schema>): DatabaseConnection {
   return connection;
 }
 
-/** The records over one connection. Whoever uses it sees to it that nobody else does at the same time. */
+/** The records over one connection. The caller ensures exclusive use. */
 export function recordsOver(connection: DatabaseConnection, language: Language): Kysely<Schema> {
   const dialect: Dialect = {
     createAdapter: language.createAdapter,

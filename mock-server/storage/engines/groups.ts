@@ -78,7 +78,7 @@ export class GroupedWrites {
   }
 
   async #drain(): Promise<void> {
-    // Whoever asks in the same turn of the event loop is in the first group.
+    // Requests of the same turn of the event loop form the first group.
     await Promise.resolve();
     while (this.#waiting.length > 0) await this.#group();
     this.#running = undefined;

@@ -15,7 +15,7 @@ const LOCK_MS_MAX = 30_000;
 const IDLE_MS_MAX = 15_000;
 
 /**
- * Writes of all processes go one after the other: whoever has this lock, until its transaction ends. It
+ * Serialises the writes of all processes: held until the transaction ends. It
  * belongs to the tables, so that several servers may share a database in schemas of their own.
  */
 const WRITE_LOCK = "select pg_advisory_xact_lock(1431325509, hashtext(current_schema()))";

@@ -2,15 +2,15 @@ import * as modules from "node:module";
 import type { Database } from "better-sqlite3";
 import type { Assistant, Workers } from "./workers.ts";
 
-/** A checkpoint for so many changed rows; a transaction counts as some by itself. */
+/** Changed rows per checkpoint; a transaction itself counts as some. */
 const EVERY_ROWS = 2000;
 const ROWS_PER_TRANSACTION = 10;
 /** What the log holds, in pages, when nothing more is committed before it has begun anew. */
 const PAGES_MAX = 16_384;
-/** What SQLite does by itself where nobody else does it, in pages. */
+/** SQLite's own automatic checkpoint, in pages: the fallback. */
 const OWN_CHECKPOINT_PAGES = 1000;
 
-/** Passive: it waits for nobody, and nobody waits for it. */
+/** Passive: it neither waits for readers and writers nor blocks them. */
 const PROGRAM = `
 module.exports = ({ library, path }) => {
   const Database = require(library);
@@ -50,7 +50,7 @@ export class Checkpoints {
     this.#start = () => workers.start(PROGRAM, { library, path });
   }
 
-  /** A transaction changed so many rows. */
+  /** Count the rows that a transaction changed. */
   committed(rows: number): void {
     this.#rows += rows + ROWS_PER_TRANSACTION;
     this.#beginIfDue();
@@ -64,7 +64,7 @@ export class Checkpoints {
   async room(): Promise<void> {
     if (this.#left < PAGES_MAX || this.#failed) return;
     await this.#running;
-    // What came while the last one was under way. Somebody who reads an old state may keep it from the rest.
+    // What came while the last one was under way. A reader of an older snapshot may keep it from the rest.
     this.#begin();
     await this.#running;
   }
@@ -84,7 +84,7 @@ export class Checkpoints {
       const { log, checkpointed } = (await this.#assistant.ask("checkpoint")) as Result;
       this.#left = log === checkpointed ? 0 : log;
     } catch {
-      // SQLite does it as it always has, and tells whoever commits what is wrong with the disk.
+      // SQLite's automatic checkpoint takes over, and reports a bad disk to the next commit.
       this.#failed = true;
       this.#left = 0;
       this.#sqlite.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`);

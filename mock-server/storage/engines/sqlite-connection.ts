@@ -57,9 +57,9 @@ export class SqliteConnection implements ImmediateConnection {
     return statement.get(...parameters);
   }
 
-  // biome-ignore lint/correctness/useYield: there is nothing to yield where nobody streams
+  // biome-ignore lint/correctness/useYield: streaming is not supported
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
-    throw new Error("nobody streams rows");
+    throw new Error("rows are not streamed");
   }
 
   #prepare(sql: string): Statement<unknown[]> {

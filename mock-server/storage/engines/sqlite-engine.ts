@@ -154,7 +154,7 @@ class FileEngine implements Engine {
   async read<T>(work: Work<T>): Promise<T> {
     const pace = this.#pace;
     if (pace === undefined) return await this.#inTurn(() => this.#look(work));
-    // A read waits for nothing outside: whoever reads again and again would let nobody else do anything.
+    // Reads complete synchronously: without this, a caller in a loop would starve the event loop.
     if (this.#stretchMs >= AT_A_STRETCH_MS) {
       this.#stretchMs = 0;
       await pace.timers.sleep(0);

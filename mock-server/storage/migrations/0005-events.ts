@@ -8,7 +8,7 @@ interface Watched {
   readonly subject: string;
   readonly related?: string;
   readonly status?: string;
-  /** Columns whose change is an event; absent: a row is never changed, or nobody need know. */
+  /** Columns whose change is an event; absent: a row never changes, or its changes are no events. */
   readonly changes?: readonly string[];
   /** Condition on `row`. */
   readonly when?: string;
@@ -16,7 +16,7 @@ interface Watched {
 
 /** How many events are kept. */
 const KEPT = 100_000;
-/** They are trimmed once for so many. */
+/** The table is trimmed once per this many events. */
 const TRIMMED_EVERY = 1000;
 
 const WATCHED: readonly Watched[] = [
@@ -45,7 +45,7 @@ const WATCHED: readonly Watched[] = [
     related: "device_id",
     status: "status",
     changes: ["status", "substate", "attempt", "created_ms", "instructed_ms", "hidden_ms"],
-    // Those that nobody has asked for are told of by their deployment: there may be a million.
+    // Rows of devices that have not asked yet make no events: there may be a million, and the deployment has its own.
     when: "row.created_ms is not null",
   },
   {

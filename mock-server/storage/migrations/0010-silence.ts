@@ -1,6 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
 
-/** Who is silent is found without looking at whoever is not: each device that asks wants to know it. */
+/** Finds silent devices without reading the others: every poll asks. */
 export const silence: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await sql`

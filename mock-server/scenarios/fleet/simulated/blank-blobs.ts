@@ -3,7 +3,7 @@ import type { Blob, Blobs, BlobWriter } from "../../../storage/blobs/index.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Artifacts of so many zeros: a hundred thousand downloads of them need no memory but this one chunk. */
+/** Artifacts of zeros: all downloads share this one chunk. */
 export class BlankBlobs implements Blobs {
   readonly #sizeBytes: number;
   readonly #chunk: Buffer;

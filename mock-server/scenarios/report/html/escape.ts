@@ -16,7 +16,7 @@ export function escaped(text: string): string {
   );
 }
 
-/** At most so many characters, escaped. */
+/** At most `length` characters, escaped. */
 export function shortened(text: string, most: number): string {
   const characters = [...text];
   return escaped(characters.length <= most ? text : `${characters.slice(0, Math.max(most - 1, 1)).join("")}…`);

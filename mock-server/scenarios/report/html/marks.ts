@@ -4,7 +4,7 @@ export const MARKS = {
   power: "power cut, reboot or end of the agent",
   boot: "boots",
   runs: "new software runs",
-  action: "somebody does something",
+  action: "an action of the timeline",
   failure: "not as expected",
 } as const;
 

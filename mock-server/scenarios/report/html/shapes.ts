@@ -9,7 +9,7 @@ const MARKS = 16;
 const NOTE = 15;
 /** Points of failure that are written out in a lane. */
 const NOTES_MAX = 4;
-/** Narrower bars, and marks that are closer to each other, are not drawn one by one: nobody could tell them apart. */
+/** Narrower bars, and marks that are closer to each other, are not drawn one by one: they could not be told apart. */
 const BAR_WIDTH_MIN = 0.5;
 const MARK_WIDTH = 9;
 const MARK_BESIDE = 10;

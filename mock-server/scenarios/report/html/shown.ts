@@ -1,9 +1,9 @@
 import type { RunEvent } from "../../run/events.ts";
 import type { RunResult } from "../../run/result.ts";
 
-/** Lanes that a picture has for devices, whoever failed. */
+/** Lanes for devices, failed or not. */
 const LANES_MAX = 50;
-/** And so many more of devices that failed. */
+/** Further lanes for devices that failed. */
 const FAILED_MAX = 50;
 
 /** Which devices are drawn, in the order of the fleet, and how many are not. */
