@@ -2,8 +2,8 @@ import type { System } from "@upkeep/shared/system";
 import { Artifacts, Configurations, Deployments, DeviceSide, Releases } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
-import { keptSecret } from "./secrets.ts";
 import { Snapshots, Storage, type StorageLocation } from "./storage/index.ts";
+import { keptSecret } from "./storage/kept-secret.ts";
 import { Users } from "./users/index.ts";
 
 export * from "./deployments/index.ts";

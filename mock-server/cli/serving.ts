@@ -4,8 +4,8 @@ import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
+import { batchPerTick } from "../system/batch-per-tick.ts";
 import { absolutePath } from "../system/environment.ts";
-import { perTurn } from "../system/gathering.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { NodeClock, NodeTimers } from "../system/time.ts";
@@ -194,7 +194,7 @@ async function take(
       downloadLinkLifeMs: settings.downloadLinkLifeMs,
       insecureNoAuth: settings.insecureNoAuth,
     },
-    gather: perTurn,
+    gather: batchPerTick,
   });
   try {
     return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });

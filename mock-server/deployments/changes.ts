@@ -1,6 +1,6 @@
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { DeviceDeploymentRecord, Records } from "../storage/index.ts";
-import { together } from "../together.ts";
+import { pipelined } from "../storage/pipelined.ts";
 import { dismissWaiting } from "./following.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
 import { countOutcome } from "./outcomes.ts";
@@ -23,7 +23,7 @@ export async function changeStatus(
   };
   const { deployment_id } = deviceDeployment;
   const counts = isTerminal(to) && deviceDeployment.phase !== null;
-  await together([
+  await pipelined([
     records.deviceDeployments.update(deviceDeployment, change),
     records.counters.move(deployment_id, deviceDeployment.status, to),
     counts ? countOutcome(records, deviceDeployment, to, nowMs) : refreshDeployment(records, deployment_id, nowMs),
@@ -72,7 +72,7 @@ export async function refreshDeployment(
   nowMs: number,
   options: { readonly begun?: boolean } = {},
 ): Promise<void> {
-  const [deployment, statistics] = await together([
+  const [deployment, statistics] = await pipelined([
     records.deployments.find(deploymentId),
     records.counters.of(deploymentId),
   ]);

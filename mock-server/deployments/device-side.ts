@@ -3,7 +3,7 @@ import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
 import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
-import { together } from "../together.ts";
+import { pipelined } from "../storage/pipelined.ts";
 import { changeStatus, tryAgain } from "./changes.ts";
 import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
 import type { Configuration } from "./configurations.ts";
@@ -68,7 +68,7 @@ export class DeviceSide {
   report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
-      const [, deviceDeployment, deployment] = await together([
+      const [, deviceDeployment, deployment] = await pipelined([
         records.deviceDeployments.hear(deviceId, now),
         findSettled(records, deviceId, deploymentId),
         records.deployments.find(deploymentId),
@@ -134,7 +134,7 @@ export class DeviceSide {
 
 /** What {@link settle} makes of a device deployment; mostly nothing, and it is asked for meanwhile. */
 async function findSettled(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
-  const [settled, found] = await together([
+  const [settled, found] = await pipelined([
     settle(records, deviceId),
     findBegun(records, deviceId, deploymentId, "Resource not found"),
   ]);

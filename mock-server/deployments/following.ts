@@ -1,7 +1,7 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
+import { BatchSize, FEW } from "../storage/batches.ts";
 import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../storage/index.ts";
-import { BatchSize, FEW } from "./batches.ts";
 import { leave } from "./membership.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { conflict, invalid } from "../errors.ts";
+import { BatchSize, FEW } from "../storage/batches.ts";
 import type { DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
-import { BatchSize, FEW } from "./batches.ts";
 import {
   checkRelease,
   checkUnlike,

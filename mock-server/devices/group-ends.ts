@@ -1,5 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
-import { BatchSize } from "../deployments/batches.ts";
+import { BatchSize } from "../storage/batches.ts";
 import type { Storage } from "../storage/index.ts";
 
 /**

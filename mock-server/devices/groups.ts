@@ -1,6 +1,6 @@
 import type { Clock } from "@upkeep/shared/system";
-import { FEW } from "../deployments/batches.ts";
 import { conflict, invalid, notFound } from "../errors.ts";
+import { FEW } from "../storage/batches.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { dissolve } from "./group-ends.ts";
 

@@ -2,8 +2,8 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { rootCertificates } from "node:tls";
 import { type HttpRequest, type HttpResponse, type Network, SystemError, type TlsOptions } from "@upkeep/shared/system";
-import { Turns } from "../turns.ts";
 import { asSystemError, refused } from "./faults.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /** As the agent keeps them: for the next request of a round, not until the next poll. */
 const KEPT_MS = 4000;
@@ -27,10 +27,10 @@ export class NodeNetwork implements Network {
   readonly #plain: http.Agent;
   /** One for each way of trusting. */
   readonly #secure = new Map<string, https.Agent>();
-  readonly #turns: Turns;
+  readonly #permits: Semaphore;
 
   constructor({ connectionsMax = 64, keepAlive = true }: NetworkOptions = {}) {
-    this.#turns = new Turns(connectionsMax);
+    this.#permits = new Semaphore(connectionsMax);
     this.#pool = { keepAlive, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEPT_MS };
     this.#plain = new http.Agent(this.#pool);
   }
@@ -40,8 +40,8 @@ export class NodeNetwork implements Network {
     if (request.tls?.keyInEngine !== undefined) throw refused("uses no keys in hardware");
     const agent = request.url.startsWith("https:") ? this.#tlsAgent(request.tls) : this.#plain;
     for (;;) {
-      await this.#turns.wait(request.signal);
-      const outcome = await attempt(request, agent, () => this.#turns.leave());
+      await this.#permits.acquire(request.signal);
+      const outcome = await attempt(request, agent, () => this.#permits.release());
       if ("answer" in outcome) return outcome.answer;
       // A kept connection that the peer had closed meanwhile tells nothing about the peer.
       if (!outcome.stale || !IDEMPOTENT.has(request.method)) throw outcome.fault;

@@ -1,5 +1,5 @@
 import { createDirectoryDurably, type FileHandle, type Files, removeDurably, SystemError } from "@upkeep/shared/system";
-import { Turns } from "../../turns.ts";
+import { Semaphore } from "../../system/semaphore.ts";
 import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
 import { checkBlobName, isBlobName } from "./names.ts";
 
@@ -35,7 +35,7 @@ class FileBlobs implements Blobs {
   readonly #files: Files;
   readonly #directory: string;
   /** Of all that is read. */
-  readonly #turns = new Turns(READS_AT_ONCE);
+  readonly #readPermits = new Semaphore(READS_AT_ONCE);
 
   constructor(files: Files, directory: string) {
     this.#files = files;
@@ -59,7 +59,7 @@ class FileBlobs implements Blobs {
     const path = this.#path(name);
     if ((await this.#files.status(path)) === undefined) return undefined;
     const handle = await this.#files.open(path, "read");
-    return new FileBlob(handle, (await handle.status()).sizeBytes, this.#turns);
+    return new FileBlob(handle, (await handle.status()).sizeBytes, this.#readPermits);
   }
 
   async remove(name: string): Promise<void> {
@@ -121,12 +121,12 @@ class FileBlobWriter implements BlobWriter {
 class FileBlob implements Blob {
   readonly #handle: FileHandle;
   readonly sizeBytes: number;
-  readonly #turns: Turns;
+  readonly #readPermits: Semaphore;
 
-  constructor(handle: FileHandle, sizeBytes: number, turns: Turns) {
+  constructor(handle: FileHandle, sizeBytes: number, readPermits: Semaphore) {
     this.#handle = handle;
     this.sizeBytes = sizeBytes;
-    this.#turns = turns;
+    this.#readPermits = readPermits;
   }
 
   async *read(start: number, end: number): AsyncGenerator<Uint8Array> {
@@ -139,14 +139,14 @@ class FileBlob implements Blob {
   }
 
   async #chunk(position: number, end: number): Promise<Uint8Array> {
-    await this.#turns.wait();
+    await this.#readPermits.acquire();
     try {
       const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, end - position));
       const count = await this.#handle.read(buffer, position);
       if (count === 0) throw new SystemError("EIO", `the file ends at byte ${position}, before byte ${end}`);
       return buffer.subarray(0, count);
     } finally {
-      this.#turns.leave();
+      this.#readPermits.release();
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import { DatabaseError, Pool, type PoolClient, types } from "pg";
-import { together } from "../../together.ts";
+import { pipelined } from "../pipelined.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
 import type { Engine, Work } from "./engine.ts";
@@ -88,7 +88,7 @@ class PostgresEngine implements Engine {
   async read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     return await ended(client, async () => {
-      const [, result] = await together([
+      const [, result] = await pipelined([
         client.query("begin isolation level repeatable read read only"),
         work(this.#connections.records(client)),
       ]);
@@ -191,7 +191,7 @@ class Writer implements GroupPort {
         const result = await work(this.#connections.records(this.#mine()));
         const kept = this.#mine().query("release savepoint attempt; savepoint attempt");
         // Who waits for the commit is told if it fails.
-        this.#kept = together([this.#kept, kept]);
+        this.#kept = pipelined([this.#kept, kept]);
         this.#kept.catch(() => undefined);
         return result;
       } catch (error) {
@@ -204,7 +204,7 @@ class Writer implements GroupPort {
 
   async commit(): Promise<void> {
     // One that could not be kept makes the database undo all when it is told to commit, without an error.
-    await together([this.#kept, this.#mine().query("commit")]);
+    await pipelined([this.#kept, this.#mine().query("commit")]);
     this.#mine().release();
     this.#client = undefined;
   }

@@ -17,7 +17,7 @@ import {
   type ServerOptions,
 } from "../../../mock-server/index.ts";
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
-import { perTurn } from "../../../mock-server/system/gathering.ts";
+import { batchPerTick } from "../../../mock-server/system/batch-per-tick.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { MemorySink, sourceFile } from "../../shared/artifact/support.ts";
 import { TestDevice, TestSystem } from "../domain-fixture.ts";
@@ -110,7 +110,7 @@ export class TestServer {
         write: (line) => logLines.push(line),
         now: system.clock.now,
       }),
-      gather: perTurn,
+      gather: batchPerTick,
     });
     onTestFinished(async () => {
       await app.close();

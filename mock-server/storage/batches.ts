@@ -3,15 +3,15 @@ import type { Clock } from "@upkeep/shared/system";
 /** Rows per transaction: small enough that other writers wait only briefly. */
 export const FEW = 1000;
 /**
- * How long a batch may take, in milliseconds. Whoever asks for something in the middle of it waits for the rest of
- * this one, for the one that has begun when the disk has it, and for the disk each time.
+ * How long a batch may take, in milliseconds. A request that arrives in the middle of one waits for its rest, for the
+ * next one, and for a sync of each.
  */
 const BATCH_MS = 5;
 const FIRST = 500;
 const MIN = 50;
 const MAX = 5000;
 
-/** Of how many the next batch is, so that it takes about as long as it may. */
+/** Adapts the size of batches so that each takes about {@link BATCH_MS}. */
 export class BatchSize {
   readonly #clock: Clock;
   readonly #max: number;

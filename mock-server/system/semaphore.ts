@@ -1,5 +1,5 @@
-/** Lets so many through at once, in the order in which they come. Whoever waits costs a callback. */
-export class Turns {
+/** Semaphore with `count` permits, first come, first served. */
+export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
 
@@ -8,31 +8,31 @@ export class Turns {
   }
 
   /**
-   * Wait for one's turn; {@link leave} ends it.
-   * @returns `undefined`: there is nothing to wait for.
+   * Take a permit; {@link release} gives it back.
+   * @returns `undefined` if a permit is free now: the caller need not await.
    * @throws The signal's reason, once it is aborted.
    */
-  wait(signal?: AbortSignal): Promise<void> | undefined {
+  acquire(signal?: AbortSignal): Promise<void> | undefined {
     signal?.throwIfAborted();
     if (this.#free > 0) {
       this.#free--;
       return undefined;
     }
     return new Promise((resolve, reject) => {
-      const turn = (): void => {
+      const granted = (): void => {
         signal?.removeEventListener("abort", aborted);
         resolve();
       };
       const aborted = (): void => {
-        this.#waiting.delete(turn);
+        this.#waiting.delete(granted);
         reject(signal?.reason);
       };
-      this.#waiting.add(turn);
+      this.#waiting.add(granted);
       signal?.addEventListener("abort", aborted, { once: true });
     });
   }
 
-  leave(): void {
+  release(): void {
     const [next] = this.#waiting;
     if (next === undefined) {
       this.#free++;

@@ -1,5 +1,5 @@
 import type { Random } from "@upkeep/shared/system";
-import type { Storage } from "./storage/index.ts";
+import type { Storage } from "./storage.ts";
 
 /** A secret of 32 random bytes that is made when it is first asked for, and kept. */
 export async function keptSecret(storage: Storage, random: Random, name: string): Promise<Uint8Array> {
