@@ -1,5 +1,6 @@
 import { SystemError } from "@upkeep/shared/system";
 import { invalid, tooLarge } from "../errors.ts";
+import { deviceText, keepable, loneSurrogateIn } from "../texts.ts";
 import { HttpError } from "./errors.ts";
 import type { RawRequest } from "./route.ts";
 
@@ -119,26 +120,43 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 /** NUL, written as an escape: no text that we keep may have it, and one of the databases cannot. */
 const ESCAPED_NUL = /(?<!\\)(?:\\\\)*\\u0000/;
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 
-/** @throws ServerError naming the position at which it stops being JSON. */
+/** A user's body. @throws ServerError naming the position at which it stops being JSON, or what cannot be kept. */
 export function parseJson(body: Uint8Array): unknown {
-  const value = parse(body);
+  const { value, text } = parse(body, (bytes) => UTF8.decode(bytes));
+  if (ESCAPED_NUL.test(text)) throw invalid("the request's body has a NUL character (\\u0000)");
+  const half = ESCAPED_SURROGATE.test(text) ? loneSurrogateIn(value) : undefined;
+  if (half !== undefined) throw invalid(`the request's body has half of a surrogate pair (${half})`);
+  return value;
+}
+
+/**
+ * A device's body: what cannot be kept of a text is replaced, for a device that is refused would send the same again
+ * for ever.
+ * @throws ServerError naming the position at which it stops being JSON.
+ */
+export function parseDeviceJson(body: Uint8Array): unknown {
+  const { value, text } = parse(body, deviceText);
+  return ESCAPED_NUL.test(text) || ESCAPED_SURROGATE.test(text) ? keepable(value) : value;
+}
+
+function parse(body: Uint8Array, decode: (bytes: Uint8Array) => string): { value: unknown; text: string } {
+  const parsed = read(body, decode);
   // A short text cannot nest deeply.
   if (body.length > JSON_DEPTH_MAX && depthOf(body) > JSON_DEPTH_MAX) {
     throw invalid(`the request's body is nested deeper than ${JSON_DEPTH_MAX} levels`);
   }
-  return value;
+  return parsed;
 }
 
-function parse(body: Uint8Array): unknown {
+function read(body: Uint8Array, decode: (bytes: Uint8Array) => string): { value: unknown; text: string } {
   try {
-    const text = UTF8.decode(body);
-    const value: unknown = JSON.parse(text);
-    if (!ESCAPED_NUL.test(text)) return value;
+    const text = decode(body);
+    return { value: JSON.parse(text), text };
   } catch (error) {
     throw invalid(`the request's body is not JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }
-  throw invalid("the request's body has a NUL character (\\u0000)");
 }

@@ -1,3 +1,4 @@
+import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { Domain } from "../domain.ts";
 import { ServerError } from "../errors.ts";
@@ -8,6 +9,7 @@ import { authorizeRoutes } from "./devices/authorize.ts";
 import { deviceConfigurationRoutes } from "./devices/configuration.ts";
 import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
 import { deviceInventoryRoutes } from "./devices/inventory.ts";
+import { LeftOutLog } from "./devices/left-out-log.ts";
 import { downloadRoutes } from "./download.ts";
 import type { EventFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
@@ -42,6 +44,7 @@ export interface RoutePorts {
   readonly options: ServerOptions;
   readonly metrics: RequestMetrics;
   readonly feed: EventFeed;
+  readonly logger: Logger;
   /** Aborted when the server is about to end. */
   readonly ending?: AbortSignal;
 }
@@ -53,7 +56,7 @@ export function allRoutes(ports: RoutePorts, others: readonly Route[] = []): Rou
 }
 
 /** What the peers' programs ask. */
-function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePorts): Route[] {
+function protocolRoutes({ system, domain, blobs, links, options, feed, logger }: RoutePorts): Route[] {
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);
@@ -65,7 +68,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed }: RoutePo
   return [
     ...authorizeRoutes(domain),
     ...reportingRoutes({ domain, links, blobs, linkLifeMs: options.downloadLinkLifeMs }),
-    ...deviceInventoryRoutes(domain),
+    ...deviceInventoryRoutes(domain, new LeftOutLog({ logger, clock: system.clock })),
     ...deviceConfigurationRoutes(domain),
     ...downloadRoutes({ links, blobs, artifact }),
     ...configurationDownloadRoutes(links, domain.deviceSide),

@@ -4,10 +4,11 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
 import { type Answer, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
-import { checkJsonContent, isForm, parseForm, parseJson, readBody } from "./bodies.ts";
+import { checkJsonContent, isForm, parseDeviceJson, parseForm, parseJson, readBody } from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
 import {
+  type Access,
   type ApiRequest,
   type BodySpec,
   type Call,
@@ -22,9 +23,14 @@ const EMPTY = Buffer.alloc(0);
 
 type AnyRoute = RouteSpec<"public" | "device" | "user", unknown, unknown, unknown>;
 
-function bodyOf(spec: BodySpec<unknown>, raw: Buffer, headers: ApiRequest["headers"]): unknown {
+function bodyOf(
+  spec: BodySpec<unknown>,
+  raw: Buffer,
+  { headers, access }: { headers: ApiRequest["headers"]; access: Access },
+): unknown {
   if (raw.length > 0) {
-    return validated(spec.schema, spec.form === true && isForm(headers) ? parseForm(raw) : parseJson(raw));
+    if (spec.form === true && isForm(headers)) return validated(spec.schema, parseForm(raw));
+    return validated(spec.schema, access === "device" ? parseDeviceJson(raw) : parseJson(raw));
   }
   if (spec.absent === undefined) throw invalid("the request has no body");
   return spec.absent;
@@ -148,8 +154,9 @@ export class Passage {
     const json = this.#json;
     if (json === undefined || json.unchecked === true) return undefined;
     // The same bytes mean the same only where there is one form of them.
-    if (this.#known === undefined || json.form !== undefined) return bodyOf(json, raw, headers);
-    return this.#known.of(raw, () => bodyOf(json, raw, headers));
+    const how = { headers, access: this.#spec.access };
+    if (this.#known === undefined || json.form !== undefined) return bodyOf(json, raw, how);
+    return this.#known.of(raw, () => bodyOf(json, raw, how));
   }
 }
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
 import type { AuthSetRecord, DeviceRecord, Records, Standing, Storage, TokenClaims } from "../storage/index.ts";
+import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
@@ -166,7 +167,8 @@ function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity
 function decode(body: Uint8Array): AuthRequest {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    // The signature is that of the bytes. Identities that differ in bytes which are no text are the same one.
+    json = JSON.parse(deviceText(body));
   } catch (error) {
     throw invalid(`failed to decode auth request: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -1,10 +1,10 @@
-import { type InventoryAttribute, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { invalid, notFound, unauthorized } from "../errors.ts";
-import type { Page, Paging, Records, Storage } from "../storage/index.ts";
+import { notFound, unauthorized } from "../errors.ts";
+import type { AttributeRecord, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices } from "./attributes.ts";
 import type { AttributeScope } from "./filters/terms.ts";
 import { type DeviceSearch, searchDevices } from "./search.ts";
+import { bounded, sift, type Told } from "./told.ts";
 
 /** How many devices have an attribute. */
 export interface AttributeCount {
@@ -17,6 +17,10 @@ export interface AttributeCount {
 const SAMPLED_DEVICES = 5000;
 const NAMES_MAX = 500;
 
+/** The attribute of the scope system that tells what was left out of a device's inventory; and of how much it tells. */
+const LEFT_OUT = "inventory_left_out";
+const NOTED_MAX = 20;
+
 /** What devices tell of themselves, with what the server knows of them. */
 export class Inventory {
   readonly #storage: Storage;
@@ -28,45 +32,52 @@ export class Inventory {
   }
 
   /**
-   * Put these in place of all that the device told before.
-   * @throws ServerError (invalid) if there are too many; (unauthorized) if the device is gone.
+   * Put these in place of all that the device told before. What cannot be kept is left out.
+   * @returns What was left out, and why.
+   * @throws ServerError (unauthorized) if the device is gone.
    */
-  replace(deviceId: string, attributes: readonly InventoryAttribute[]): Promise<void> {
+  replace(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
+    const told = bounded(sift(attributes), new Set());
     return this.#storage.transaction(async (records) => {
+      await mustBeThere(records, deviceId);
       await records.inventory.clear(deviceId, "inventory");
-      await this.#put(records, deviceId, attributes);
+      if (told.leftOut.length === 0) await records.inventory.clear(deviceId, "system");
+      await this.#put(records, deviceId, told);
+      return told.leftOut;
     });
   }
 
   /**
-   * Add these to what the device told before, in place of those of the same name.
-   * @throws ServerError (invalid) if that makes too many; (unauthorized) if the device is gone.
+   * Add these to what the device told before, in place of those of the same name. What cannot be kept is left out.
+   * @returns What was left out, and why.
+   * @throws ServerError (unauthorized) if the device is gone.
    */
-  merge(deviceId: string, attributes: readonly InventoryAttribute[]): Promise<void> {
-    return this.#storage.transaction((records) => this.#put(records, deviceId, attributes));
+  merge(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
+    const sifted = sift(attributes);
+    return this.#storage.transaction(async (records) => {
+      await mustBeThere(records, deviceId);
+      const told = bounded(sifted, new Set(await records.inventory.namesOf(deviceId, "inventory")));
+      await this.#put(records, deviceId, told);
+      return told.leftOut;
+    });
   }
 
-  async #put(records: Records, deviceId: string, attributes: readonly InventoryAttribute[]): Promise<void> {
-    if ((await records.devices.find(deviceId)) === undefined) throw unauthorized();
+  async #put(records: Records, deviceId: string, { kept, leftOut }: Told): Promise<void> {
     const now = this.#clock.now();
-    // Of a name that comes twice the last counts.
-    const byName = new Map(attributes.map((attribute) => [attribute.name, attribute]));
-    await records.inventory.put(
-      [...byName.values()].map(({ name, value, description }) => ({
-        device_id: deviceId,
-        scope: "inventory",
-        name,
-        value_json: JSON.stringify(value),
-        description: description ?? null,
-        updated_ms: now,
-      })),
-    );
-    const count = await records.inventory.count(deviceId, "inventory");
-    if (count > PROTOCOL_LIMITS.inventoryAttributesMax) {
-      throw invalid(
-        `the number of attributes in the scope is above the limit: ${count}, at most ${PROTOCOL_LIMITS.inventoryAttributesMax}`,
-      );
-    }
+    const record = (scope: AttributeRecord["scope"], name: string, value: unknown): AttributeRecord => ({
+      device_id: deviceId,
+      scope,
+      name,
+      value_json: JSON.stringify(value),
+      description: null,
+      updated_ms: now,
+    });
+    const attributes = [...kept.values()].map(({ name, value, description }) => ({
+      ...record("inventory", name, value),
+      description: description ?? null,
+    }));
+    const note = leftOut.length === 0 ? [] : [record("system", LEFT_OUT, leftOut.slice(0, NOTED_MAX))];
+    await records.inventory.put([...attributes, ...note]);
   }
 
   /** @throws ServerError (not-found) */
@@ -97,6 +108,7 @@ export class Inventory {
     return this.#storage.transaction(async ({ devices, inventory }) => {
       if ((await devices.find(deviceId)) === undefined) throw notFound("device not found");
       await inventory.clear(deviceId, "inventory");
+      await inventory.clear(deviceId, "system");
     });
   }
 
@@ -114,4 +126,9 @@ export class Inventory {
       return [...everywhere, ...stored].sort((a, b) => b.count - a.count).slice(0, NAMES_MAX);
     });
   }
+}
+
+/** @throws ServerError (unauthorized) */
+async function mustBeThere({ devices }: Records, deviceId: string): Promise<void> {
+  if ((await devices.find(deviceId)) === undefined) throw unauthorized();
 }

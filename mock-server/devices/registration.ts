@@ -1,7 +1,9 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { sha256 } from "../digest.ts";
 import type { AttributeRecord, AuthSetRecord, AuthStatus, DeviceRecord, Records } from "../storage/index.ts";
+import { keepable, keepableText } from "../texts.ts";
 import type { Identity, JsonValue } from "./identity.ts";
+import { nameFault } from "./told.ts";
 
 interface Sources {
   readonly clock: Clock;
@@ -23,22 +25,26 @@ export async function registerDevice(records: Records, system: Sources, identity
     tags_etag: null,
   };
   await records.devices.insert(device);
-  await records.inventory.put(
-    identity.attributes
-      // `status` of the scope identity is the server's own word.
-      .filter(([name]) => name !== "status")
-      .map(
-        ([name, value]): AttributeRecord => ({
-          device_id: device.id,
-          scope: "identity",
-          name,
-          value_json: JSON.stringify(attributeValue(value)),
-          description: null,
-          updated_ms: now,
-        }),
-      ),
-  );
+  await records.inventory.put(identityAttributesOf(device, identity));
   return device;
+}
+
+/** What of its identity devices can be found by; all of it stands in the device's record. */
+function identityAttributesOf({ id, created_ms }: DeviceRecord, { attributes }: Identity): AttributeRecord[] {
+  const byName = new Map(
+    attributes
+      .map(([name, value]) => [keepableText(name), keepable(attributeValue(value))] as const)
+      // `status` of the scope identity is the server's own word.
+      .filter(([name]) => name !== "status" && nameFault(name) === undefined),
+  );
+  return [...byName].map(([name, value]) => ({
+    device_id: id,
+    scope: "identity",
+    name,
+    value_json: JSON.stringify(value),
+    description: null,
+    updated_ms: created_ms,
+  }));
 }
 
 /** Write down a key of a device. The caller brings the device's status up to date. */

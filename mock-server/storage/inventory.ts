@@ -7,10 +7,10 @@ export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
 
 type Scope = AttributeRecord["scope"];
 
-const COUNT = new Prepared<{ deviceId: string; scope: Scope }, { readonly count: number }>((db, value) =>
+const NAMES = new Prepared<{ deviceId: string; scope: Scope }, { readonly name: string }>((db, value) =>
   db
     .selectFrom("inventory_attributes")
-    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .select("name")
     .where("device_id", "=", value("deviceId"))
     .where("scope", "=", value("scope")),
 );
@@ -112,8 +112,8 @@ export class InventoryRecords {
     return rows.map(({ scope, name, count }) => ({ scope, name, count: Number(count) }));
   }
 
-  async count(deviceId: string, scope: Scope): Promise<number> {
-    return Number((await COUNT.first(this.#db, { deviceId, scope }))?.count ?? 0);
+  async namesOf(deviceId: string, scope: Scope): Promise<string[]> {
+    return (await NAMES.all(this.#db, { deviceId, scope })).map(({ name }) => name);
   }
 
   /** Add these, in place of those of the same name. */

@@ -127,7 +127,8 @@ export interface AuthSetTable {
 
 export interface InventoryAttributeTable {
   device_id: string;
-  scope: "identity" | "inventory" | "tags" | "monitor";
+  /** `system`: only what the server cannot tell from other records. */
+  scope: "identity" | "inventory" | "tags" | "monitor" | "system";
   name: string;
   value_json: string;
   description: string | null;

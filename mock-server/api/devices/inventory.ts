@@ -1,14 +1,22 @@
-import { DEVICE_PATHS, InventoryAttributes } from "@upkeep/shared/protocol";
+import { DEVICE_PATHS, InventoryAttribute } from "@upkeep/shared/protocol";
+import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty } from "../answers.ts";
+import { jsonSchema } from "../openapi/schemas.ts";
 import { type Route, route } from "../route.ts";
+import type { LeftOutLog } from "./left-out-log.ts";
+
+/** Attributes as the protocol has them. What is none is left out, and does not keep the others away. */
+const Attributes = z.array(z.unknown().meta(jsonSchema(InventoryAttribute, "input")));
 
 /** What devices tell of themselves. The real clients take 200 alone for a success. */
-export function deviceInventoryRoutes({ inventory }: Domain): Route[] {
-  const body = { schema: InventoryAttributes, tooLarge: 400 } as const;
+export function deviceInventoryRoutes({ inventory }: Domain, log?: LeftOutLog): Route[] {
+  const body = { schema: Attributes, tooLarge: 400 } as const;
   const answers = {
-    200: { description: "Known, for good" },
-    400: { description: "An attribute is malformed, or there are too many" },
+    200: {
+      description: "Known, for good, but for attributes that cannot be kept: system/inventory_left_out names them",
+    },
+    400: { description: "It is no list" },
   };
   return [
     route({
@@ -18,8 +26,9 @@ export function deviceInventoryRoutes({ inventory }: Domain): Route[] {
       access: "device",
       body,
       answers,
-      handle: async (call) => {
-        await inventory.replace(call.caller.deviceId, call.body);
+      handle: async ({ caller, body }) => {
+        const leftOut = await inventory.replace(caller.deviceId, body);
+        log?.tell(caller.deviceId, leftOut);
         return empty(200);
       },
     }),
@@ -30,8 +39,9 @@ export function deviceInventoryRoutes({ inventory }: Domain): Route[] {
       access: "device",
       body,
       answers,
-      handle: async (call) => {
-        await inventory.merge(call.caller.deviceId, call.body);
+      handle: async ({ caller, body }) => {
+        const leftOut = await inventory.merge(caller.deviceId, body);
+        log?.tell(caller.deviceId, leftOut);
         return empty(200);
       },
     }),

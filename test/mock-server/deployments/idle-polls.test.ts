@@ -149,7 +149,8 @@ class World {
         one.given = (await deviceSide.next(one.id, PROVIDES))?.deploymentId ?? one.given;
         return;
       case "tell":
-        return inventory.replace(one.id, [{ name: "channel", value: String(second) }]);
+        await inventory.replace(one.id, [{ name: "channel", value: String(second) }]);
+        return;
       case "abort-device":
         return deployments.abortDevice(one.id);
       case "decommission":

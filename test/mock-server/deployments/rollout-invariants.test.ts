@@ -158,7 +158,8 @@ class World {
       case "report":
         return deviceSide.report(deviceId, this.#given.get(deviceId) ?? "none", REPORTS[operation.status] ?? "success");
       case "tell":
-        return inventory.replace(deviceId, [{ name: "channel", value: CHANNELS[operation.channel] ?? "" }]);
+        await inventory.replace(deviceId, [{ name: "channel", value: CHANNELS[operation.channel] ?? "" }]);
+        return;
       case "wait":
         this.#system.nowMs += HOUR_MS / 2;
         return;

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { identityOf, parseIdentity } from "../../../mock-server/devices/identity.ts";
+import { openTestDomain, TestDevice } from "../domain-fixture.ts";
 
 describe("An identity", () => {
   test("is the same whatever the order of its keys and the white space", () => {
@@ -23,5 +24,22 @@ describe("An identity", () => {
 
   test("of an announced device is the one that the device sends", () => {
     expect(identityOf({ sn: 1, mac: "a" }).json).toBe(parseIdentity('{"mac":"a","sn":1}').json);
+  });
+});
+
+describe("Texts of an identity that a database cannot keep", () => {
+  test.each([
+    ['{"mac":"1","a\\u0000b":"c\\u0000d","a\\ufffdb":"e"}', { mac: "1", "a\ufffdb": "e" }],
+    ['{"mac":"1","\\ud800":["\\udfff"]}', { mac: "1", "\ufffd": ["\ufffd"] }],
+    [JSON.stringify({ mac: "1", ["\u4e00\u5000".repeat(1000)]: "no index is so wide" }), { mac: "1" }],
+  ])("keep no device out: %.60s", async (idData, attributes) => {
+    const { domain } = await openTestDomain({ autoAccept: true });
+    onTestFinished(() => domain.close());
+    const token = await domain.authentication.authorize(new TestDevice(idData).request());
+    const { deviceId } = await domain.authentication.verify(token);
+    const shown = (await domain.inventory.get(deviceId)).attributes;
+    const own = shown.filter(({ scope, name }) => scope === "identity" && name !== "status");
+    expect(Object.fromEntries(own.map(({ name, value }) => [name, value]))).toEqual(attributes);
+    expect((await domain.devices.get(deviceId)).identityData).toEqual(JSON.parse(idData));
   });
 });

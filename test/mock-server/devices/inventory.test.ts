@@ -44,19 +44,57 @@ describe("What a device tells of itself", () => {
     expect(await told()).toEqual({ a: "2" });
   });
 
-  test("is at most a hundred attributes; more are refused and change nothing", async () => {
+  test("is at most a hundred attributes; those that are too many are left out, and told of", async () => {
     const { inventory } = opened.domain;
     const many = Array.from({ length: 101 }, (_, index) => ({ name: `n${index}`, value: index }));
-    await inventory.replace(device, many.slice(0, 100));
-    const limit = {
-      status: 400,
-      message: expect.stringContaining("the number of attributes in the scope is above the limit"),
-    };
-    await expect(inventory.replace(device, many)).rejects.toMatchObject(limit);
-    await expect(inventory.merge(device, [{ name: "one more", value: 1 }])).rejects.toMatchObject(limit);
-    await inventory.merge(device, [{ name: "n1", value: -1 }]);
+    expect(await inventory.replace(device, many.slice(0, 100))).toEqual([]);
+    expect(await inventory.replace(device, many)).toEqual(['"n100": a device has at most 100 attributes']);
     expect(Object.keys(await told())).toHaveLength(100);
+    const more = [
+      { name: "one more", value: 1 },
+      { name: "n1", value: -1 },
+    ];
+    expect(await inventory.merge(device, more)).toEqual(['"one more": a device has at most 100 attributes']);
     expect(await told()).toMatchObject({ n0: 0, n1: -1 });
+    expect(await told()).not.toHaveProperty("one more");
+  });
+
+  test("is kept by every engine, whatever its letters are and however many bytes they take", async () => {
+    const { inventory } = opened.domain;
+    const wide = Array.from({ length: 600 }, (_, index) => String.fromCharCode(0x4e00 + index * 7)).join("");
+    const leftOut = await inventory.replace(device, [
+      { name: "a\0b", value: "c\0d", description: "e\0f" },
+      { name: "g\ud800", value: ["\udfff"] },
+      { name: wide, value: wide },
+      { name: wide + wide.slice(0, 424), value: "too wide for an index" },
+      { name: "a\ufffdb", value: "of two names that become the same the last counts" },
+    ]);
+    expect(leftOut).toEqual([expect.stringContaining("must have at most 2048 bytes")]);
+    expect(await told()).toEqual({
+      "a\ufffdb": "of two names that become the same the last counts",
+      "g\ufffd": ["\ufffd"],
+      [wide]: wide,
+    });
+  });
+
+  test("is told of once by the device, as long as something is left out", async () => {
+    const { inventory } = opened.domain;
+    const note = async () =>
+      (await inventory.get(device)).attributes.find(({ name }) => name === "inventory_left_out")?.value;
+    await inventory.replace(device, [{ name: "", value: "1" }]);
+    expect(await note()).toEqual(['no. 1: the name "" must have 1 to 1024 characters']);
+    await inventory.merge(device, [{ name: "a", value: "1" }]);
+    expect(await note()).toHaveLength(1);
+    await inventory.replace(
+      device,
+      Array.from({ length: 60 }, () => ({ name: "", value: "1" })),
+    );
+    expect(await note()).toHaveLength(20);
+    await inventory.replace(device, [{ name: "a", value: "1" }]);
+    expect(await note()).toBeUndefined();
+    await inventory.replace(device, [null]);
+    await inventory.clear(device);
+    expect(await note()).toBeUndefined();
   });
 
   test("is refused for a device that is gone", async () => {

@@ -66,8 +66,8 @@ export class Fleet {
   }
 
   /** The device tells these attributes, and no others. */
-  tell(device: string, attributes: Readonly<Record<string, string | number>>): Promise<void> {
-    return this.domain.inventory.replace(
+  async tell(device: string, attributes: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.domain.inventory.replace(
       device,
       Object.entries(attributes).map(([name, value]) => ({ name, value })),
     );

@@ -137,7 +137,7 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
     server: {
       domain: (domain) => ({
         ...domain,
-        inventory: withParts(domain.inventory, { replace: async () => undefined }),
+        inventory: withParts(domain.inventory, { replace: async () => [] }),
       }),
     },
   },

@@ -120,6 +120,7 @@ function answerSchemas(server: TestServer): Map<string, Route["answers"]> {
     options: DEFAULT_OPTIONS,
     metrics: nothing,
     feed: nothing,
+    logger: nothing,
   });
   return new Map(
     routes.map(({ method, path, answers }) => [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, answers]),
