@@ -1,18 +1,16 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import { sha256 } from "../digest.ts";
 import type { Domain } from "../domain.ts";
 import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
 import type { S3Location } from "../storage/blobs/s3/index.ts";
 import { s3Credentials } from "../system/environment.ts";
-import { ARTIFACT_DIRECTORY } from "./copying.ts";
+import { ARTIFACT_DIRECTORY, TRASH_DIRECTORY } from "./copying.ts";
+import { identityOfRecords } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
+import { ABANDONED_MS, sweepAtStart } from "./sweeping.ts";
 
 /** A bucket, as the command line names it. */
 export type BucketSettings = Omit<S3Location, "credentials">;
-
-/** What another server has not finished after so long it will not finish. */
-const ABANDONED_MS = 24 * 60 * 60 * 1000;
 
 const DEFAULT_REGION = "us-east-1";
 
@@ -106,20 +104,27 @@ export async function openBlobs(
   const abandonedBeforeMs = shared ? system.clock.now() - ABANDONED_MS : Number.POSITIVE_INFINITY;
   const blobs =
     bucket === undefined
-      ? await openFileBlobs(system.files, `${directory}/${ARTIFACT_DIRECTORY}`, abandonedBeforeMs)
+      ? await openFiles(system, directory, abandonedBeforeMs)
       : await openBucket(system, bucket, domain, abandonedBeforeMs);
-  const kept = await removeUnknown(blobs, domain, abandonedBeforeMs, logger);
-  const { items } = await domain.artifacts.list({}, { by: "name", order: "asc" });
-  for (const { id, name } of items) {
-    if (!kept.has(id)) logger.error("an artifact's bytes are missing", { artifact: id, name });
-  }
+  await sweepAtStart(abandonedBeforeMs, system, blobs, domain, logger);
   return blobs;
 }
 
-async function openBucket(
+/** Artifacts in a data directory. */
+export function openFiles(
+  { files, clock }: Pick<System, "files" | "clock">,
+  directory: string,
+  unfinishedBeforeMs: number,
+): Promise<Blobs> {
+  const trash = { directory: `${directory}/${TRASH_DIRECTORY}`, clock };
+  return openFileBlobs(files, `${directory}/${ARTIFACT_DIRECTORY}`, { unfinishedBeforeMs, trash });
+}
+
+/** Artifacts in a bucket, claimed for these records. @throws CommandError */
+export async function openBucket(
   { clock }: Pick<System, "clock">,
   bucket: BucketSettings,
-  domain: Domain,
+  domain: Pick<Domain, "linkSecret">,
   unfinishedBeforeMs: number,
 ): Promise<Blobs> {
   const where = `--blobs s3://${bucket.bucket}/${bucket.prefix}`;
@@ -130,45 +135,11 @@ async function openBucket(
   // Most servers have their artifacts in files, and start without the S3 client.
   const { openS3Blobs } = await import("../storage/blobs/s3/index.ts");
   try {
-    const owner = sha256(`blobs ${Buffer.from(domain.linkSecret).toString("hex")}`);
+    const owner = identityOfRecords(domain);
     return await openS3Blobs({ location: { ...bucket, credentials }, clock, owner, unfinishedBeforeMs });
   } catch (error) {
     if (isSystemError(error, "EBUSY")) throw new CommandError(`${where}: ${error.message}: choose another prefix`);
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new CommandError(`${where}: cannot be used: ${reason}`);
   }
-}
-
-/** Remove what was uploaded and never completed, a day after it came. */
-export async function sweep(
-  { clock }: Pick<System, "clock">,
-  blobs: Blobs,
-  domain: Pick<Domain, "artifacts">,
-  logger: Logger,
-): Promise<void> {
-  await removeUnknown(blobs, domain, clock.now() - ABANDONED_MS, logger);
-}
-
-/**
- * Remove bytes that no record tells of: they are left from an upload or a deletion that was cut short.
- * @param beforeMs What was written since then may be part of something that is going on.
- * @returns What there is.
- */
-async function removeUnknown(
-  blobs: Blobs,
-  { artifacts }: Pick<Domain, "artifacts">,
-  beforeMs: number,
-  logger: Logger,
-): Promise<ReadonlySet<string>> {
-  const kept = new Set(await blobs.names());
-  const { items } = await artifacts.list({}, { by: "name", order: "asc" });
-  const known = new Set(items.map(({ id }) => id));
-  for (const name of kept) {
-    if (known.has(name)) continue;
-    const writtenMs = await blobs.writtenMs(name);
-    if (writtenMs === undefined || writtenMs >= beforeMs) continue;
-    logger.warning("removing bytes that belong to no artifact", { artifact: name });
-    await blobs.remove(name);
-  }
-  return kept;
 }

@@ -7,6 +7,8 @@ const UNFINISHED = ".part";
 /** What is copied of a data directory beside the records and the artifacts: the certificate that devices trust. */
 export const IDENTITY_DIRECTORY = "tls";
 export const ARTIFACT_DIRECTORY = "artifacts";
+/** What was swept from the artifacts, for a while. */
+export const TRASH_DIRECTORY = "trash";
 /** Written last: a backup without it is not complete. */
 export const MANIFEST_FILE = "backup.json";
 /** Raised when a backup of an older server could not be restored by a newer one. */

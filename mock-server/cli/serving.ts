@@ -7,15 +7,16 @@ import type { Blobs } from "../storage/blobs/index.ts";
 import { batchPerTick } from "../system/batch-per-tick.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
-import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { NodeClock, NodeTimers } from "../system/time.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
-import { type BucketSettings, openBlobs, sweep } from "./blob-store.ts";
+import { type BucketSettings, openBlobs } from "./blob-store.ts";
+import { DataDirectory } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
 import { beginRecording, type RecordSettings } from "./recording.ts";
+import { sweep } from "./sweeping.ts";
 
 /** The address of the administrator whom the first start makes. */
 const ADMINISTRATOR = "admin@example.com";
@@ -61,7 +62,8 @@ export async function startServing(door: System, settings: ServeSettings, logger
   const control = settings.testControls === undefined ? undefined : await loadControl(door);
   const system = control?.system ?? door;
   const directory = absolutePath(settings.dataDirectory);
-  const lock = await openDirectory(system, directory, settings.database);
+  const engine = settings.database === undefined ? "sqlite" : "postgres";
+  const held = await DataDirectory.open(system.files, directory, engine);
   let domain: Domain | undefined;
   let recorder: Awaited<ReturnType<typeof beginRecording>>;
   const ending = new AbortController();
@@ -69,6 +71,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
     const tls = await identityOf(system, settings, directory);
     domain = await openRecords(system, settings, directory);
     const records = domain;
+    await held.claim(records);
     const administrator = await records.users.ensureAdministrator(ADMINISTRATOR);
     const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
     const controls =
@@ -85,12 +88,12 @@ export async function startServing(door: System, settings: ServeSettings, logger
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, recorder, domain, lock, ending, housekeepingOf(system, records, controls.blobs, logger)),
+      stop: stopper(listening, recorder, domain, held, ending, housekeepingOf(system, records, controls.blobs, logger)),
     };
   } catch (error) {
     await recorder?.end();
     await domain?.close();
-    lock.release();
+    held.release();
     throw error;
   }
 }
@@ -109,7 +112,7 @@ function stopper(
   listening: Listening,
   recorder: Awaited<ReturnType<typeof beginRecording>>,
   domain: Domain,
-  lock: DirectoryLock,
+  held: DataDirectory,
   ending: AbortController,
   housekeeping: Housekeeping,
 ): Serving["stop"] {
@@ -119,26 +122,9 @@ function stopper(
     await recorder?.end();
     await housekeeping.stop();
     await domain.close();
-    lock.release();
+    held.release();
     return cut;
   };
-}
-
-/** Servers whose records are elsewhere may share the directory: nothing in it changes once it is there. */
-async function openDirectory(
-  { files }: System,
-  directory: string,
-  database: string | undefined,
-): Promise<DirectoryLock> {
-  try {
-    await files.makeDirectory(directory, 0o700);
-    return database === undefined ? lockDirectory(directory) : { release: () => undefined };
-  } catch (error) {
-    if (isSystemError(error, "EBUSY"))
-      throw new CommandError(`another server is using the data directory ${directory}`);
-    if (!isSystemError(error)) throw error;
-    throw new CommandError(`the data directory ${directory} cannot be used: ${error.message}`);
-  }
 }
 
 async function openRecords(

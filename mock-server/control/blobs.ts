@@ -1,20 +1,22 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { Blob, Blobs, BlobWriter, DirectBlobs } from "../storage/blobs/index.ts";
+import type { Blob, Blobs, BlobTrash, BlobWriter, DirectBlobs } from "../storage/blobs/index.ts";
 
 /**
  * Blobs of which those that a snapshot needs are only hidden when they are removed. What is hidden when the
- * program ends is removed at the next start, as everything is that belongs to no artifact.
+ * program ends is put into the trash at the next start, as everything is that belongs to no artifact.
  */
 export class RetainedBlobs implements Blobs {
   readonly #blobs: Blobs;
   readonly #isNeeded: (name: string) => boolean;
   readonly #hidden = new Set<string>();
   readonly direct?: DirectBlobs;
+  readonly trash?: BlobTrash;
 
   constructor(blobs: Blobs, isNeeded: (name: string) => boolean) {
     this.#blobs = blobs;
     this.#isNeeded = isNeeded;
     if (blobs.direct !== undefined) this.direct = blobs.direct;
+    if (blobs.trash !== undefined) this.trash = blobs.trash;
   }
 
   async create(name: string): Promise<BlobWriter> {

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { SystemError } from "@upkeep/shared/system";
 import SqliteDatabase from "better-sqlite3";
@@ -6,21 +7,31 @@ import { asSystemError } from "./faults.ts";
 /** Name of the file inside the data directory. It is never removed. */
 const LOCK_FILE = "lock";
 
-/** A directory that only this process uses. */
+/** `exclusive`: one process has the directory for itself; `shared`: several processes have it together. */
+export type LockMode = "exclusive" | "shared";
+
+/** A directory that is locked by this process. */
 export interface DirectoryLock {
   release(): void;
 }
 
 /**
- * Lock a directory against other server processes, for as long as this process lives. The kernel lets go
- * of the lock however the process ends. (Node has no file locks; SQLite does.)
- * @throws SystemError with code EBUSY if another process has it.
+ * Lock a directory against other server processes, for as long as this process lives. The kernel releases
+ * the lock however the process ends. (Node has no file locks; SQLite does.)
+ * @param waitMs How long to wait for another process, which blocks the program.
+ * @throws SystemError with code EBUSY if another process has a lock that excludes this one.
  */
-export function lockDirectory(directory: string): DirectoryLock {
-  const lock = openLockFile(join(directory, LOCK_FILE));
+export function lockDirectory(directory: string, mode: LockMode = "exclusive", waitMs = 0): DirectoryLock {
+  const lock = openLockFile(join(directory, LOCK_FILE), waitMs);
   try {
-    lock.pragma("locking_mode = EXCLUSIVE");
-    lock.exec("BEGIN EXCLUSIVE");
+    if (mode === "exclusive") {
+      lock.pragma("locking_mode = EXCLUSIVE");
+      lock.exec("BEGIN EXCLUSIVE");
+    } else {
+      // A read transaction keeps SQLite's shared lock until it ends.
+      lock.exec("BEGIN");
+      lock.prepare("select count(*) from sqlite_schema").get();
+    }
   } catch (error) {
     lock.close();
     if (error instanceof SqliteDatabase.SqliteError && error.code.startsWith("SQLITE_BUSY")) {
@@ -31,10 +42,21 @@ export function lockDirectory(directory: string): DirectoryLock {
   return { release: () => lock.close() };
 }
 
-function openLockFile(path: string): SqliteDatabase.Database {
+function openLockFile(path: string, timeout: number): SqliteDatabase.Database {
   try {
-    return new SqliteDatabase(path, { timeout: 0 });
+    makePrivate(path);
+    return new SqliteDatabase(path, { timeout });
   } catch (error) {
     throw asSystemError(error);
+  }
+}
+
+/** A file that is there is never opened here: closing it would release this process's locks on it. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "ax", 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    chmodSync(path, 0o600);
   }
 }

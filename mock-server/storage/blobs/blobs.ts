@@ -31,6 +31,21 @@ export interface DirectBlobs {
   uploadLink(name: string, lifeMs: number): Promise<BlobLink>;
 }
 
+/**
+ * Blobs that belong to no artifact, for a while: the records that know them may come back. A blob in the trash of a
+ * bucket stays where it is, with a mark beside it, and is still listed among the blobs; a file is moved out of the way.
+ */
+export interface BlobTrash {
+  /** The names in it, with the time since when, in milliseconds since the Unix epoch. */
+  list(): Promise<ReadonlyMap<string, number>>;
+  /** No error if there is no such blob. */
+  put(name: string): Promise<void>;
+  /** Take a blob out of the trash, to be used again. No error if it is not in it. */
+  restore(name: string): Promise<void>;
+  /** Remove a blob that is in the trash for good. No error if it is not in it. */
+  purge(name: string): Promise<void>;
+}
+
 /** Large, immutable, named pieces of bytes: the artifacts. Names are UUIDs. */
 export interface Blobs {
   /** Rejects with EEXIST if there is a blob of that name, or one is just being written. */
@@ -45,4 +60,6 @@ export interface Blobs {
   writtenMs(name: string): Promise<number | undefined>;
   /** Absent: nobody but we reach the store. */
   readonly direct?: DirectBlobs;
+  /** Absent: blobs that belong to no artifact stay. */
+  readonly trash?: BlobTrash;
 }

@@ -1,6 +1,7 @@
 import { createDirectoryDurably, type FileHandle, type Files, removeDurably, SystemError } from "@upkeep/shared/system";
 import { Semaphore } from "../../system/semaphore.ts";
-import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
+import type { Blob, Blobs, BlobTrash, BlobWriter } from "./blobs.ts";
+import { FileTrash, type TrashPlace } from "./file-trash.ts";
 import { checkBlobName, isBlobName } from "./names.ts";
 
 /** What the name of a file ends in while it is being written. */
@@ -16,10 +17,16 @@ const READS_AT_ONCE = 4;
 /**
  * Blobs as files of one directory, which is made if it is not there. What an earlier run began to
  * write and did not finish is removed.
- * @param unfinishedBeforeMs Where other processes use the directory too: what was written to since then
+ * @param options.unfinishedBeforeMs Where other processes use the directory too: what was written to since then
  *   may be theirs, and stays. Milliseconds since the Unix epoch.
+ * @param options.trash Absent: there is none.
  */
-export async function openFileBlobs(files: Files, directory: string, unfinishedBeforeMs = Infinity): Promise<Blobs> {
+export async function openFileBlobs(
+  files: Files,
+  directory: string,
+  options: { readonly unfinishedBeforeMs?: number; readonly trash?: TrashPlace } = {},
+): Promise<Blobs> {
+  const { unfinishedBeforeMs = Infinity, trash } = options;
   await createDirectoryDurably(files, directory, 0o700);
   for (const { name } of await files.list(directory)) {
     if (!name.endsWith(UNFINISHED)) continue;
@@ -28,7 +35,7 @@ export async function openFileBlobs(files: Files, directory: string, unfinishedB
     if (status !== undefined && status.modifiedMs < unfinishedBeforeMs) await files.remove(path);
   }
   await files.syncDirectory(directory);
-  return new FileBlobs(files, directory);
+  return new FileBlobs(files, directory, trash);
 }
 
 class FileBlobs implements Blobs {
@@ -36,10 +43,12 @@ class FileBlobs implements Blobs {
   readonly #directory: string;
   /** Of all that is read. */
   readonly #readPermits = new Semaphore(READS_AT_ONCE);
+  readonly trash?: BlobTrash;
 
-  constructor(files: Files, directory: string) {
+  constructor(files: Files, directory: string, trash: TrashPlace | undefined) {
     this.#files = files;
     this.#directory = directory;
+    if (trash !== undefined) this.trash = new FileTrash(files, directory, trash);
   }
 
   #path(name: string): string {

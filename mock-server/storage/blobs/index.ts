@@ -1,2 +1,3 @@
-export type { Blob, BlobLink, Blobs, BlobWriter, DirectBlobs } from "./blobs.ts";
+export type { Blob, BlobLink, Blobs, BlobTrash, BlobWriter, DirectBlobs } from "./blobs.ts";
 export { openFileBlobs } from "./file-blobs.ts";
+export { isBlobName } from "./names.ts";

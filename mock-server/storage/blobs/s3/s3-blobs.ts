@@ -9,18 +9,19 @@ import {
   ListObjectsV2Command,
 } from "@aws-sdk/client-s3";
 import { type Clock, SystemError } from "@upkeep/shared/system";
-import type { Blob, Blobs, BlobWriter, DirectBlobs } from "../blobs.ts";
+import type { Blob, Blobs, BlobTrash, BlobWriter, DirectBlobs } from "../blobs.ts";
 import { checkBlobName, isBlobName } from "../names.ts";
 import { claim } from "./claim.ts";
 import { S3Links } from "./links.ts";
 import { connect, hasStatus, type S3Location, type S3Store } from "./store.ts";
+import { S3Trash } from "./trash.ts";
 import { S3BlobWriter } from "./writer.ts";
 
 /**
  * Blobs as objects of a bucket, which must be there. What an earlier run began to write and did not finish is
  * removed.
  * @param setup.owner Names the records that the blobs belong to. A prefix that other records use is refused:
- *   blobs that no record tells of are removed at the start.
+ *   blobs that no record tells of do not stay for ever.
  * @param setup.unfinishedBeforeMs What was begun since then may be written by another process, and stays.
  *   Milliseconds since the Unix epoch.
  * @throws SystemError (EBUSY) if the prefix belongs to others; what the store answers if it cannot be used.
@@ -56,10 +57,12 @@ class S3Blobs implements Blobs {
   readonly #store: S3Store;
   readonly #written = new Set<string>();
   readonly direct: DirectBlobs;
+  readonly trash: BlobTrash;
 
   constructor(store: S3Store) {
     this.#store = store;
     this.direct = new S3Links(store, (name) => this.#target(name));
+    this.trash = new S3Trash(store);
   }
 
   #target(name: string): { readonly Bucket: string; readonly Key: string } {

@@ -11,6 +11,7 @@ import { openTestBucket } from "./bucket.ts";
 
 const NAME = "0082f4c4-77de-48ec-be72-af837efdca6e";
 const OTHER = "1182f4c4-77de-48ec-be72-af837efdca6e";
+const clock = { now: () => Date.now() };
 const taken = (error: unknown): boolean => isSystemError(error, "EEXIST");
 
 let s3: RunningS3;
@@ -30,7 +31,13 @@ afterEach(() => {
 });
 
 const STORES: readonly (readonly [name: string, open: () => Promise<Blobs>])[] = [
-  ["files", () => openFileBlobs(new NodeFiles(), join(directory, "blobs"))],
+  [
+    "files",
+    () =>
+      openFileBlobs(new NodeFiles(), join(directory, "blobs"), {
+        trash: { directory: join(directory, "trash"), clock },
+      }),
+  ],
   ["a bucket", () => openTestBucket(s3, { prefix: `test-${made}/` })],
 ];
 
@@ -139,5 +146,30 @@ describe.each(STORES)("blobs in %s", (_, open) => {
   test("are there after the store was opened again", async () => {
     await keep(await open(), NAME, Buffer.from("x"));
     expect((await contentOf(await open(), NAME))?.toString()).toBe("x");
+  });
+
+  test("in the trash are known with the time, come back whole, or are removed for good", async () => {
+    const blobs = await open();
+    const { trash } = blobs;
+    if (trash === undefined) throw new Error("there is no trash");
+    await keep(blobs, NAME, Buffer.from("x"));
+    await keep(blobs, OTHER, Buffer.from("y"));
+    expect([...(await trash.list())]).toEqual([]);
+    await trash.put(NAME);
+    await trash.put(OTHER);
+    await trash.put(OTHER);
+    const listed = await trash.list();
+    expect([...listed.keys()].sort()).toEqual([NAME, OTHER]);
+    expect(Math.abs((listed.get(NAME) ?? 0) - Date.now())).toBeLessThan(3_600_000);
+    await trash.restore(NAME);
+    await trash.restore(NAME);
+    expect([...(await trash.list()).keys()]).toEqual([OTHER]);
+    expect((await contentOf(blobs, NAME))?.toString()).toBe("x");
+    await trash.purge(OTHER);
+    await trash.purge(OTHER);
+    expect([...(await trash.list())]).toEqual([]);
+    expect(await blobs.names()).toEqual([NAME]);
+    expect(await blobs.open(OTHER)).toBeUndefined();
+    await expect(trash.put("../x")).rejects.toThrow("is no name of a blob");
   });
 });

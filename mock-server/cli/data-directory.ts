@@ -1,0 +1,165 @@
+import { type Files, isSystemError } from "@upkeep/shared/system";
+import { sha256 } from "../digest.ts";
+import type { Domain } from "../domain.ts";
+import { isBlobName } from "../storage/blobs/index.ts";
+import { DATABASE_FILE } from "../storage/index.ts";
+import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
+import { type Claim, type Engine, readClaim, writeClaim } from "./claim.ts";
+import { ARTIFACT_DIRECTORY } from "./copying.ts";
+import { CommandError } from "./failure.ts";
+
+/** How long a server waits while another one of the same records claims the directory, in milliseconds. */
+const CLAIMING_MS_MAX = 10_000;
+
+/** Names a set of records, also after a backup was restored or the records were moved; tells nothing of their keys. */
+export function identityOfRecords({ linkSecret }: Pick<Domain, "linkSecret">): string {
+  return sha256(`blobs ${Buffer.from(linkSecret).toString("hex")}`);
+}
+
+/**
+ * A data directory that this process has locked. It belongs to one set of records: its claim says to which.
+ * Servers that share records in PostgreSQL may share the directory.
+ */
+export class DataDirectory {
+  readonly path: string;
+  readonly #files: Files;
+  readonly #engine: Engine;
+  #lock: DirectoryLock;
+  #claim: Claim | undefined;
+
+  private constructor(files: Files, path: string, engine: Engine, lock: DirectoryLock, claim: Claim | undefined) {
+    this.#files = files;
+    this.path = path;
+    this.#engine = engine;
+    this.#lock = lock;
+    this.#claim = claim;
+  }
+
+  /**
+   * Make the directory if it is not there, and lock it.
+   * @param engine What keeps the records.
+   * @throws CommandError if it cannot be used, or not with such records.
+   */
+  static async open(files: Files, path: string, engine: Engine): Promise<DataDirectory> {
+    try {
+      await files.makeDirectory(path, 0o700);
+      const known = await readClaim(files, path);
+      mustFit(known, engine, path);
+      const lock = engine === "postgres" && known !== undefined ? lockShared(path) : lockFirst(path, engine);
+      const directory = new DataDirectory(files, path, engine, lock, await readClaim(files, path));
+      try {
+        mustFit(directory.#claim, engine, path);
+        if (engine === "sqlite") await directory.#mustNotStartAnew();
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+      return directory;
+    } catch (error) {
+      throw directoryFault(error, path);
+    }
+  }
+
+  /** New records know nothing of artifacts that are there. */
+  async #mustNotStartAnew(): Promise<void> {
+    if (this.#claim !== undefined || (await this.#hasOwnRecords())) return;
+    const stored = await this.#storedArtifacts();
+    if (stored.length > 0) throw this.#unknownArtifacts(stored.length, "new records");
+  }
+
+  /**
+   * Claim the directory for these records, unless it is theirs already. A directory of a version without claims is
+   * theirs if it has at least one artifact that they know, or none at all.
+   * @throws CommandError if it belongs to other records.
+   */
+  async claim(domain: Pick<Domain, "linkSecret" | "artifacts">): Promise<void> {
+    try {
+      const records = identityOfRecords(domain);
+      if (this.#claim === undefined) {
+        await this.#mustMatch(domain);
+        await writeClaim(this.#files, this.path, { records, engine: this.#engine });
+      }
+      if (this.#engine === "postgres") this.#share();
+      this.#claim = await readClaim(this.#files, this.path);
+      mustFit(this.#claim, this.#engine, this.path);
+      if (this.#claim?.records !== records) {
+        throw new CommandError(
+          `the data directory ${this.path} belongs to other records: start the server with the --database that it had, or choose another --data`,
+        );
+      }
+    } catch (error) {
+      throw directoryFault(error, this.path);
+    }
+  }
+
+  /** Let servers with the same records in. */
+  #share(): void {
+    this.#lock.release();
+    this.#lock = lockShared(this.path);
+  }
+
+  async #mustMatch({ artifacts }: Pick<Domain, "artifacts">): Promise<void> {
+    const { items } = await artifacts.list({}, { by: "name", order: "asc" });
+    const known = new Set(items.map(({ id }) => id));
+    const stored = await this.#storedArtifacts();
+    if (stored.some((name) => known.has(name))) return;
+    if (stored.length > 0) throw this.#unknownArtifacts(stored.length, "these records");
+    if (this.#engine === "postgres" && (await this.#hasOwnRecords())) {
+      throw new CommandError(
+        `the data directory ${this.path} has records of its own in ${DATABASE_FILE}: start the server without --database, or move them with \`upkeep-server move\`, or choose another --data`,
+      );
+    }
+  }
+
+  #unknownArtifacts(count: number, records: string): CommandError {
+    const artifacts = count === 1 ? "1 artifact" : `${count} artifacts`;
+    const hint = this.#engine === "postgres" ? "is --database another one" : "is --database missing";
+    return new CommandError(
+      `the data directory ${this.path} holds ${artifacts} that ${records} do not know, and does not say whose they are: ${hint}? If nothing needs them, move ${this.path}/${ARTIFACT_DIRECTORY} away`,
+    );
+  }
+
+  async #storedArtifacts(): Promise<string[]> {
+    const directory = `${this.path}/${ARTIFACT_DIRECTORY}`;
+    if ((await this.#files.status(directory)) === undefined) return [];
+    return (await this.#files.list(directory)).map(({ name }) => name).filter(isBlobName);
+  }
+
+  async #hasOwnRecords(): Promise<boolean> {
+    return (await this.#files.status(`${this.path}/${DATABASE_FILE}`)) !== undefined;
+  }
+
+  release(): void {
+    this.#lock.release();
+  }
+}
+
+function lockShared(path: string): DirectoryLock {
+  return lockDirectory(path, "shared", CLAIMING_MS_MAX);
+}
+
+/** The first server that uses a directory has it for itself until it has claimed it. */
+function lockFirst(path: string, engine: Engine): DirectoryLock {
+  try {
+    return lockDirectory(path);
+  } catch (error) {
+    if (engine === "sqlite" || !isSystemError(error, "EBUSY")) throw error;
+    return lockShared(path);
+  }
+}
+
+function mustFit(claim: Claim | undefined, engine: Engine, path: string): void {
+  if (claim === undefined || claim.engine === engine) return;
+  throw new CommandError(
+    claim.engine === "postgres"
+      ? `the data directory ${path} belongs to records in PostgreSQL: give --database, as the server had it before, or choose another --data`
+      : `the data directory ${path} belongs to the records in its own ${DATABASE_FILE}: leave --database out, or move them there with \`upkeep-server move\`, or choose another --data`,
+  );
+}
+
+/** What a person is told of a directory that cannot be used. */
+function directoryFault(error: unknown, path: string): unknown {
+  if (isSystemError(error, "EBUSY")) return new CommandError(`another server is using the data directory ${path}`);
+  if (!isSystemError(error)) return error;
+  return new CommandError(`the data directory ${path} cannot be used: ${error.message}`);
+}
