@@ -15,15 +15,20 @@ export class RecordingProxy {
   #losing: ((exchange: Exchange) => boolean) | undefined;
   /** Told of each request before the server gets it. */
   onRequest: ((exchange: Exchange) => void) | undefined;
+  /** Told of each answer before the device gets it. */
+  onAnswer: ((exchange: Exchange) => void) | undefined;
+  /** The server's URL; without one, connections are cut. */
+  target: string | undefined;
   readonly #server: Server;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: string | undefined) {
     this.#server = server;
+    this.target = target;
   }
 
-  static async start(target: string): Promise<RecordingProxy> {
+  static async start(target: string | undefined): Promise<RecordingProxy> {
     const server = createServer();
-    const proxy = new RecordingProxy(server);
+    const proxy = new RecordingProxy(server, target);
     server.on("request", async (incoming, outgoing) => {
       const body = await readAll(incoming);
       const exchange: Exchange = {
@@ -34,14 +39,22 @@ export class RecordingProxy {
       };
       proxy.exchanges.push(exchange);
       proxy.onRequest?.(exchange);
+      if (proxy.target === undefined) {
+        outgoing.destroy();
+        return;
+      }
       const forwarded = request(
-        new URL(exchange.path, target),
+        new URL(exchange.path, proxy.target),
         { method: exchange.method, headers: { ...incoming.headers, "x-forwarded-host": incoming.headers.host ?? "" } },
         (answer) => {
           exchange.status = answer.statusCode;
+          proxy.onAnswer?.(exchange);
           if (proxy.#losing?.(exchange)) return;
           outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
           answer.pipe(outgoing);
+          answer.on("close", () => {
+            if (!answer.complete) outgoing.destroy();
+          });
         },
       );
       forwarded.on("error", () => outgoing.destroy());
