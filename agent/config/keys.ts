@@ -61,8 +61,8 @@ export const KEYS = {
   RedirectHosts: {
     type: hosts,
     meaning:
-      "Hosts that a server may send on to, besides itself; `.example.com` is all hosts below that domain. " +
-      "Tokens are not sent there.",
+      "Hosts that a server may send downloads on to, besides itself; `.example.com` is all hosts below that domain. " +
+      "Tokens, and what the device tells, go to no other scheme, host or port than those of ServerURL and Servers.",
     own: true,
   },
   TenantToken: { type: text, default: "", meaning: "Sent with the authorisation request if it is not empty." },

@@ -12,8 +12,8 @@ import type { LoadedConfig } from "./load.ts";
 import type { AgentConfig } from "./settings.ts";
 
 export function httpShare(config: AgentConfig): Omit<HttpSettings, "tls" | "proxies" | "version"> {
-  const { redirectHosts, connectionIdleMs, answerMsMax } = config;
-  return { redirectHosts, connectionIdleMs, answerMsMax };
+  const { redirectHosts, servers, connectionIdleMs, answerMsMax } = config;
+  return { redirectHosts, servers, connectionIdleMs, answerMsMax };
 }
 
 export function downloadShare(config: AgentConfig): DownloadSettings {

@@ -12,7 +12,7 @@ import { AgentError } from "../errors.ts";
 import { header } from "./answers.ts";
 import { connectionFault } from "./faults.ts";
 import { type Proxies, proxyFor } from "./proxies.ts";
-import { isRedirect, redirectTarget } from "./redirects.ts";
+import { isRedirect, keepsSecrets, redirectTarget } from "./redirects.ts";
 
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
@@ -24,6 +24,8 @@ export interface HttpSettings {
   readonly proxies: Proxies;
   /** Hosts that a server may send on to, besides itself. */
   readonly redirectHosts: readonly string[];
+  /** URLs of the configured servers: one of them may send on to another one with token and body. */
+  readonly servers: readonly string[];
   readonly connectionIdleMs: number;
   /** How long an exchange may take in all, however it moves; of a download, until its content begins. */
   readonly answerMsMax: number;
@@ -111,7 +113,7 @@ export class HttpClient {
 
   async #follow(question: Question, signal: AbortSignal): Promise<HttpResponse> {
     const { what, method, body } = question;
-    const { tls, proxies, connectionIdleMs, redirectHosts, version } = this.#settings;
+    const { tls, proxies, connectionIdleMs, redirectHosts, servers, version } = this.#settings;
     let headers: Readonly<Record<string, string>> = { "user-agent": `Upkeep/${version}`, ...question.headers };
     for (let url = question.url, made = 0; ; made++) {
       const proxy = proxyFor(proxies, url);
@@ -129,8 +131,8 @@ export class HttpClient {
       );
       if (!isRedirect(answer)) return answer;
       answer.cancel();
-      const next = redirectTarget(answer, { url, method, what }, made, redirectHosts);
-      if (new URL(next).hostname !== new URL(url).hostname) {
+      const next = redirectTarget(answer, { url, method, what }, made, redirectHosts, servers);
+      if (!keepsSecrets(url, next, servers)) {
         headers = Object.fromEntries(
           Object.entries(headers).filter(([name]) => !FOR_ONE_SERVER.has(name.toLowerCase())),
         );

@@ -21,10 +21,17 @@ export function isAllowed(host: string, allowed: readonly string[]): boolean {
     .some((entry) => (entry.startsWith(".") ? bare.endsWith(entry) : entry === name || entry === bare));
 }
 
+/** True if secrets for the server at `from` may go to `to`: the same scheme, host and port, or a configured server. */
+export function keepsSecrets(from: string, to: string, servers: readonly string[]): boolean {
+  const { origin } = new URL(to);
+  return origin === new URL(from).origin || servers.some((server) => new URL(server).origin === origin);
+}
+
 /**
  * Where a redirect leads.
  * @param made Redirects that were followed already.
  * @param allowed Hosts other than the one asked that may be sent to.
+ * @param servers The configured servers.
  * @throws AgentError `redirect-refused`, saying why.
  */
 export function redirectTarget(
@@ -32,6 +39,7 @@ export function redirectTarget(
   asked: { readonly url: string; readonly method: string; readonly what: string },
   made: number,
   allowed: readonly string[],
+  servers: readonly string[] = [],
 ): string {
   const refuse = (why: string): AgentError =>
     new AgentError("redirect-refused", `${asked.what}: the server answered ${answer.status}: ${why}`);
@@ -48,7 +56,13 @@ export function redirectTarget(
   if (asked.method !== "GET" && !KEEPING.has(answer.status)) {
     throw refuse(`only 307 and 308 may send on what is no GET, and this leads to ${to.host}`);
   }
-  if (to.hostname !== from.hostname && !isAllowed(to.host, allowed)) {
+  const trusted = keepsSecrets(from.href, to.href, servers);
+  if (asked.method !== "GET" && !trusted) {
+    throw refuse(
+      `it sends on to ${to.origin}, and what the device says to ${from.origin} goes to no other server but those that ServerURL or Servers names`,
+    );
+  }
+  if (!trusted && to.hostname !== from.hostname && !isAllowed(to.host, allowed)) {
     throw refuse(`it sends on to ${to.host}, which is neither the same host nor one of RedirectHosts`);
   }
   return to.href;

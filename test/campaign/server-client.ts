@@ -21,6 +21,7 @@ export function deviceClient(system: System, logger: Logger): DeviceClient {
     tls: {},
     proxies: NO_PROXIES,
     redirectHosts: [],
+    servers: [],
     connectionIdleMs: 300_000,
     answerMsMax: 600_000,
     version: "0",

@@ -25,6 +25,7 @@ export class Fleet {
         tls: plan.tls,
         proxies: { http: undefined, https: undefined, exceptions: [] },
         redirectHosts: [],
+        servers: [],
         connectionIdleMs: CONNECTION_IDLE_MS,
         answerMsMax: ANSWER_MS_MAX,
         version: "0.1.0 (virtual)",

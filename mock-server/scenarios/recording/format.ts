@@ -13,6 +13,11 @@ export type RecordedBytes = z.infer<typeof Bytes>;
 /** At most one of `json`, `text` and `bytes`; none: there was no body. */
 const body = { json: z.unknown().optional(), text: z.string().optional(), bytes: Bytes.optional() };
 
+/** A path, or the name of a secret link. Anything else could name another server, which would get the token. */
+const RecordedPath = z
+  .string()
+  .regex(/^(\/.*|<[\w ]+>)$/s, { error: "must be a path that begins with /, or a link such as <link 1>" });
+
 /** One exchange, as a line of a recording. What was secret is replaced by `<what it was>`. */
 export const RecordedExchange = z.strictObject({
   /** The order in which the requests came, from 1. */
@@ -22,7 +27,7 @@ export const RecordedExchange = z.strictObject({
   took_ms: z.number().min(0),
   /** d1, d2 …, in the order in which they were first heard of. */
   device: z.string().min(1),
-  request: z.strictObject({ method: z.string(), path: z.string(), headers: Headers, ...body }),
+  request: z.strictObject({ method: z.string(), path: RecordedPath, headers: Headers, ...body }),
   answer: z.strictObject({
     status: z.int(),
     headers: Headers,

@@ -232,6 +232,39 @@ describe("a redirect", () => {
     expect(second.seen("/c")[0]?.headers).not.toHaveProperty("authorization");
   });
 
+  it("to another port of the same host is followed by a download, without the token", async () => {
+    first.on("/a", status(302, "", { location: `${second.url}/c` }));
+    second.on("/c", status(200, "here"));
+    (await get(settings(), `${first.url}/a`, { authorization: "Bearer x", "x-men-signature": "y" })).cancel();
+    expect(second.seen("/c")).toHaveLength(1);
+    expect(second.seen("/c")[0]?.headers).not.toHaveProperty("authorization");
+    expect(second.seen("/c")[0]?.headers).not.toHaveProperty("x-men-signature");
+  });
+
+  it.each([
+    ["another port of the same host", () => second.url],
+    ["a host of RedirectHosts", () => second.url.replace("127.0.0.1", "localhost")],
+  ])("to %s gets nothing of what the device tells", async (_name, elsewhere) => {
+    first.on("/a", status(307, "", { location: `${elsewhere()}/c` }));
+    const http = settings(["localhost", "127.0.0.1"]);
+    const body = '{"tenant_token":"secret"}';
+    const post = http.ask({ what: "asking", method: "POST", url: `${first.url}/a`, body });
+    await expect(post).rejects.toMatchObject({
+      code: "redirect-refused",
+      message: expect.stringContaining(`it sends on to ${elsewhere()}, and what the device says to ${first.url}`),
+    });
+    expect(second.requests).toEqual([]);
+  });
+
+  it("to another configured server is followed with token and body", async () => {
+    first.on("/a", status(308, "", { location: `${second.url}/c` }));
+    second.on("/c", status(204));
+    const http = new HttpClient(system, httpSettings({ servers: [first.url, second.url] }));
+    const headers = { authorization: "Bearer x" };
+    (await http.ask({ what: "asking", method: "PUT", url: `${first.url}/a`, body: "{}", headers })).cancel();
+    expect(second.seen("/c")[0]).toMatchObject({ method: "PUT", body: "{}", headers });
+  });
+
   it.each([
     ["another host", 302, "http://other.example/", /sends on to other\.example, which is neither the same host/],
     ["nowhere", 302, undefined, /does not say where to go/],

@@ -6,6 +6,7 @@ export function httpSettings(settings: Partial<HttpSettings> = {}): HttpSettings
     tls: {},
     proxies: { http: undefined, https: undefined, exceptions: [] },
     redirectHosts: [],
+    servers: [],
     connectionIdleMs: 5000,
     answerMsMax: 60_000,
     version: "1",

@@ -45,6 +45,16 @@ describe("a recording's file", () => {
     expect(() => parseRecording(text, "r")).toThrow(message);
   });
 
+  test.each(["http://other.example/x", "@other.example/x", "<@other.example/x", "x"])(
+    "does not name another server, which would get the token: %s",
+    (path) => {
+      const line = JSON.stringify({ ...exchange("POST", path, 200), line: undefined });
+      expect(() => parseRecording([HEAD, line].join("\n"), "r")).toThrow(
+        "r:2: request.path: must be a path that begins with /, or a link such as <link 1>",
+      );
+    },
+  );
+
   test("is put into the order in which the requests came", () => {
     const line = (n: number) => JSON.stringify({ ...exchange("POST", "/x", 200), n, line: undefined });
     expect(
