@@ -67,6 +67,15 @@ async function start(
   return { port: (server.address() as AddressInfo).port, close: (graceMs) => connections.close(graceMs) };
 }
 
+/**
+ * Keeps a TLS connection whose request arrives in two records while an answer is still on its way. Node (20, 22 and 24)
+ * then pauses its parser between the two, but feeds it the second record all the same: the parser fails (HPE_PAUSED) and
+ * the connection is cut. A listener for "data" makes Node read through the stream, which keeps what arrives meanwhile.
+ */
+function readThroughStream(socket: Socket): void {
+  socket.on("data", () => undefined);
+}
+
 interface Connection {
   /** How many are not answered yet. */
   requests: number;
@@ -84,7 +93,10 @@ class Connections {
       // With TLS, requests come on a wrapper of this socket, which is seen in "secureConnection".
       if (!("key" in server)) this.#track(socket);
     });
-    server.on("secureConnection", (socket: Socket) => this.#track(socket));
+    server.on("secureConnection", (socket: Socket) => {
+      readThroughStream(socket);
+      this.#track(socket);
+    });
     server.on("request", (request, response) => {
       const { socket } = request;
       const connection = this.#open.get(socket);
