@@ -29,8 +29,13 @@ export function bearerToken(request: Pick<ApiRequest, "headers">): string | unde
   return /^bearer +(\S+)\s*$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
-function cookieToken(request: ApiRequest): string | undefined {
-  return /(?:^|;)\s*JWT=([^;\s]+)/.exec(request.headers.cookie ?? "")?.[1];
+/**
+ * A browser sends the cookie along with requests of other sites' pages as well, so it only lets a user read: such a page
+ * cannot see the answer. Whatever changes something needs the token in a header, which no other site's page can send.
+ */
+function cookieToken({ method, headers }: ApiRequest): string | undefined {
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  return /(?:^|;)\s*JWT=([^;\s]+)/.exec(headers.cookie ?? "")?.[1];
 }
 
 /**

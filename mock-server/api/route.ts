@@ -107,6 +107,8 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly query?: z.core.$ZodType<Q>;
   readonly body?: BodySpec<B> | StreamSpec | BytesSpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
+  /** Throws if a request is to be refused before its body is read. */
+  readonly guard?: (request: ApiRequest) => void;
   readonly handle: (call: Call<A, P, Q, B>) => Answer | Promise<Answer>;
 }
 

@@ -125,6 +125,7 @@ export class Passage {
   }
 
   #check(request: ApiRequest): void {
+    this.#spec.guard?.(request);
     if (request.url.includes("%00")) throw invalid("the request's path has a NUL character (%00)");
     if (this.#json !== undefined) checkJsonContent(request.headers, this.#json.form);
   }

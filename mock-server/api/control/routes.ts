@@ -26,13 +26,7 @@ export function controlRoutes(controls: TestControls, hosts: "this-machine" | "a
     ...deviceRoutes(controls),
     ...snapshotRoutes(controls),
     ...requestRoutes(controls),
-  ].map((one) => ({
-    ...one,
-    handle: (call: never) => {
-      refuseForeignPages((call as { readonly request: Parameters<typeof refuseForeignPages>[0] }).request, hosts);
-      return one.handle(call);
-    },
-  }));
+  ].map((one) => ({ ...one, guard: (request) => refuseForeignPages(request, hosts) }));
 }
 
 function faultRoutes({ faults }: TestControls): Route[] {
