@@ -88,6 +88,6 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
     ...deploymentRoutes(domain),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),
-    ...eventRoutes(feed),
+    ...eventRoutes(feed, domain),
   ];
 }

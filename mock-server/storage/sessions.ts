@@ -5,7 +5,7 @@ export type SessionRecord = Readonly<Selectable<SessionTable>>;
 
 /** Whose session it is. */
 export type SessionStanding = Pick<UserTable, "id" | "email" | "role"> &
-  Pick<SessionTable, "token_name" | "last_used_ms">;
+  Pick<SessionTable, "token_name" | "last_used_ms" | "expires_ms">;
 
 /** Logins and personal access tokens that are still good. */
 export class SessionRecords {
@@ -20,7 +20,8 @@ export class SessionRecords {
     return this.#db
       .selectFrom("sessions")
       .innerJoin("users", "users.id", "sessions.user_id")
-      .select(["users.id", "users.email", "users.role", "sessions.token_name", "sessions.last_used_ms"])
+      .select(["users.id", "users.email", "users.role"])
+      .select(["sessions.token_name", "sessions.last_used_ms", "sessions.expires_ms"])
       .where("sessions.id", "=", id)
       .where("sessions.user_id", "=", userId)
       .executeTakeFirst();

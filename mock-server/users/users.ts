@@ -146,6 +146,16 @@ export class Users {
     return { userId: id, email, role, sessionId: claims.jti };
   }
 
+  /**
+   * True as long as a request that was let in as `principal` would be let in again: the session has neither ended nor
+   * expired, and the user has the same role.
+   */
+  async isCurrent({ sessionId, userId, role }: UserPrincipal): Promise<boolean> {
+    const session = await this.#storage.read(({ sessions }) => sessions.find(sessionId, userId));
+    if (session === undefined || session.role !== role) return false;
+    return session.expires_ms === null || this.#system.clock.now() < session.expires_ms;
+  }
+
   /** End a session: its token is worthless from now on. */
   logout({ sessionId }: UserPrincipal): Promise<void> {
     return this.#storage.transaction(({ sessions }) => sessions.delete(sessionId));

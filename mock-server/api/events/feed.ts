@@ -27,6 +27,13 @@ class Watch {
   }
 }
 
+export interface Listener {
+  /** True once the connection is closed; then call {@link EventFeed.wake}. */
+  readonly gone: boolean;
+  /** False once the listener may not read events any more: the stream ends. */
+  isEntitled(): Promise<boolean>;
+}
+
 /** The text of an event stream, from where a listener left off. */
 export class EventFeed {
   readonly #events: Events;
@@ -53,9 +60,8 @@ export class EventFeed {
 
   /**
    * @param lastSeen The number of the last event that the listener has; absent: it wants what happens from now on.
-   * @param listener `gone` once nobody listens any more; then call {@link wake}.
    */
-  async *listen(lastSeen: number | undefined, listener: { readonly gone: boolean }): AsyncGenerator<string> {
+  async *listen(lastSeen: number | undefined, listener: Listener): AsyncGenerator<string> {
     let position = lastSeen ?? (await this.#events.last());
     yield ": connected\n\n";
     if (!(await this.#events.reaches(position))) {
@@ -70,6 +76,9 @@ export class EventFeed {
       this.#watches.add(watch);
       try {
         const events = await this.#events.after(position, BATCH);
+        // Asked after the events are read, so that none is told that happened after the session had ended. Other
+        // servers end sessions too: they are noticed within LOOK_EVERY_MS.
+        if (!(await listener.isEntitled())) return;
         if (events.length > 0) {
           position = events.at(-1)?.number ?? position;
           silentMs = 0;

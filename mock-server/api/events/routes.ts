@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import * as z from "zod";
+import type { Domain } from "../../domain.ts";
 import { type Route, route } from "../route.ts";
 import { one } from "../validation.ts";
 import type { EventFeed } from "./feed.ts";
@@ -13,7 +14,7 @@ const Position = one(
 );
 
 /** Everything that changes, as it changes. */
-export function eventRoutes(feed: EventFeed): Route[] {
+export function eventRoutes(feed: EventFeed, { users }: Pick<Domain, "users">): Route[] {
   return [
     route({
       method: "GET",
@@ -24,16 +25,20 @@ export function eventRoutes(feed: EventFeed): Route[] {
       answers: {
         200: {
           description:
-            "Events: device, auth_set, inventory, artifact, release, deployment, device_deployment, deployment_log, " +
+            "Events, until the session of the token ends or its user's role changes: device, auth_set, inventory, artifact, release, deployment, device_deployment, deployment_log, " +
             "filter, configuration, user; data: {action, subject, related, status}. Event reset: events were missed " +
             "that are not kept any more; look at everything again",
           mediaType: "text/event-stream",
         },
       },
-      handle: ({ query, request }) => {
+      handle: ({ query, request, caller }) => {
         const header = request.headers["last-event-id"];
         const lastSeen = typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : query.last_event_id;
-        const listener = { gone: false };
+        const listener = {
+          gone: false,
+          // Without logins there is no session that could end.
+          isEntitled: async () => caller.sessionId === "" || (await users.isCurrent(caller)),
+        };
         const leave = (): void => {
           listener.gone = true;
           feed.wake();
@@ -44,7 +49,6 @@ export function eventRoutes(feed: EventFeed): Route[] {
           status: 200,
           headers: {
             "content-type": "text/event-stream",
-            "cache-control": "no-store",
             // A proxy in between must not hold events back.
             "x-accel-buffering": "no",
           },

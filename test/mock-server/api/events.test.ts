@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { DEVICE_API, TestServer } from "./fixture.ts";
+import { DEVICE_API, PASSWORD, TestServer } from "./fixture.ts";
 
 const EVENTS = "/api/management/v1/events";
 
@@ -15,13 +15,13 @@ function parse(block: string): Told {
 }
 
 /** A listener. */
-async function listen(server: TestServer, lastEventId?: string) {
+async function listen(server: TestServer, lastEventId?: string, token = server.userToken) {
   const answer = await server.app.inject({
     method: "GET",
     url: EVENTS,
     payloadAsStream: true,
     headers: {
-      authorization: `Bearer ${server.userToken}`,
+      authorization: `Bearer ${token}`,
       ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
     },
   });
@@ -51,6 +51,11 @@ async function listen(server: TestServer, lastEventId?: string) {
         const last = told.at(-1);
         if (last !== undefined && meant(last)) return told;
       }
+    },
+    /** Resolves when the server has ended the stream, with what it sent until then. */
+    async end(): Promise<string> {
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) text += String(next.value);
+      return text;
     },
   };
 }
@@ -113,5 +118,49 @@ describe("the event stream", () => {
     await server.uploaded({ name: "release-2" });
     const told = await listener.until(({ data }) => data.related === "release-2");
     expect(told).toHaveLength(1);
+  });
+});
+
+/** Each without a request to the server whose stream it is, as when another server of the same records does it. */
+const ENDINGS: Readonly<
+  Record<string, (server: TestServer, user: { readonly id: string; readonly token: string }) => Promise<void>>
+> = {
+  "the user logs out": async ({ domain }, { token }) => await domain.users.logout(await domain.users.verify(token)),
+  "the user is deleted": async ({ domain }, { id }) => await domain.users.accounts.delete(id),
+  "the user gets another role": async ({ domain, userToken }, { id }) =>
+    await domain.users.accounts.update(await domain.users.verify(userToken), id, { role: "ci-upload" }),
+  "the user changes the password elsewhere": async ({ domain }, { id, token }) => {
+    const other = { ...(await domain.users.verify(token)), sessionId: "another" };
+    await domain.users.accounts.update(other, id, { password: "a new password", currentPassword: PASSWORD });
+  },
+  "the token expires": async ({ system }) => {
+    system.nowMs += 8 * 24 * 3_600_000;
+  },
+};
+
+describe("the event stream ends within seconds when", () => {
+  test.each(Object.keys(ENDINGS))("%s", async (name) => {
+    const server = await TestServer.open();
+    const { users } = server.domain;
+    const id = await users.accounts.create({ email: "b@example.com", password: PASSWORD, role: "read-only" });
+    const token = await users.login("b@example.com", PASSWORD);
+    const listener = await listen(server, undefined, token);
+    await server.uploaded();
+    await listener.until(({ kind }) => kind === "artifact");
+    await ENDINGS[name]?.(server, { id, token });
+    // It happens after the session has ended, so it is not told.
+    await server.uploaded({ name: "release-2" }).catch(() => undefined);
+    expect(await listener.end()).not.toContain("release-2");
+  });
+
+  test("a personal access token is revoked", async () => {
+    const server = await TestServer.open();
+    const { users } = server.domain;
+    const { userId } = await users.verify(server.userToken);
+    const token = await users.tokens.create(userId, "pipeline", 0);
+    const listener = await listen(server, undefined, token);
+    const [{ id = "" } = {}] = await users.tokens.list(userId);
+    await users.tokens.delete(userId, id);
+    expect(await listener.end()).not.toContain("event:");
   });
 });
