@@ -3,6 +3,7 @@ import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import Fastify, { type FastifyInstance } from "fastify";
 import { AccessLog, logRequests } from "./api/access-log.ts";
+import { NO_STORE } from "./api/answers.ts";
 import { authenticator } from "./api/authentication.ts";
 import { directly, type Gather, oneByOne } from "./api/direct.ts";
 import { EventFeed } from "./api/events/feed.ts";
@@ -45,6 +46,8 @@ declare module "fastify" {
   }
 }
 
+const MANAGEMENT = "/api/management/";
+
 /** The longest identifier in a path: a release's name, every character encoded. */
 const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.artifactNameMax * 3;
 
@@ -72,6 +75,8 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   );
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-men-requestid", request.id);
+    // Some of these answers have tokens and signed links, all of them are for one user only.
+    if (request.url.startsWith(MANAGEMENT)) reply.headers(NO_STORE);
   });
   const accessLog = new AccessLog(logger, system.clock);
   logRequests(app, accessLog, system.clock);

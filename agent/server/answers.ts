@@ -1,6 +1,7 @@
 import { ErrorBody } from "@upkeep/shared/protocol";
 import { collectText, type HttpHeaders, type HttpResponse, isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import { masked } from "./masking.ts";
 
 /** Of the text of an error's answer, so much is read, and so much shown. */
 const ERROR_BYTES_MAX = 64 * 1024;
@@ -27,7 +28,7 @@ export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | unde
 
 /** An answer's text in one short line: an error page of a proxy does not belong into a log as a whole. */
 export function shortened(text: string): string {
-  const line = text
+  const line = masked(text)
     .replace(/<(style|script|title)[\s\S]*?<\/\1>|<[^>]*>/gi, " ")
     .replace(/\s+/g, " ")
     .trim();

@@ -6,6 +6,7 @@ import type { ArtifactSource } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { HttpClient, Question } from "./http.ts";
+import { masked } from "./masking.ts";
 import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
 
 export interface DownloadSettings {
@@ -223,7 +224,10 @@ class Download implements ArtifactSource {
   async #ask(): Promise<Connection> {
     const { url } = this.#link;
     if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-      throw new AgentError("download-link-invalid", `${WHAT}: the server's link '${url}' is no http or https URL`);
+      throw new AgentError(
+        "download-link-invalid",
+        `${WHAT}: the server's link '${masked(url)}' is no http or https URL`,
+      );
     }
     const object = this.#object;
     const end = this.#nextPiece();

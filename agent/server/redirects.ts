@@ -1,6 +1,7 @@
 import type { HttpResponse } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { header } from "./answers.ts";
+import { masked } from "./masking.ts";
 
 export const REDIRECTS_MAX = 5;
 
@@ -46,7 +47,7 @@ export function redirectTarget(
   const from = new URL(asked.url);
   const location = header(answer.headers, "location");
   if (location === undefined) throw refuse("it does not say where to go");
-  if (!URL.canParse(location, from.href)) throw refuse(`'${location}' is no URL`);
+  if (!URL.canParse(location, from.href)) throw refuse(`'${masked(location)}' is no URL`);
   const to = new URL(location, from.href);
   if (made >= REDIRECTS_MAX) throw refuse(`it sends on to ${to.host}, after ${made} others had done so`);
   if (!/^https?:$/.test(to.protocol)) throw refuse(`it sends on to a ${to.protocol} URL`);

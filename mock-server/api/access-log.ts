@@ -2,17 +2,38 @@ import type { LogFields, Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
-import { LINK_PARAMETERS } from "../releases/links.ts";
 import type { UserPrincipal } from "../users/index.ts";
 import type { ApiRequest } from "./route.ts";
 
-/** Most paths have no query, and so nothing to hide. */
-const QUERY = "?";
-const SECRET_PARAMETERS = new RegExp(`([?&](?:${LINK_PARAMETERS.join("|")}))=[^&]*`, "gi");
+/** Query parameters whose values help a reader of the log, and are never secrets. */
+const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
+  "artifact_name",
+  "device_type",
+  "group",
+  "last_event_id",
+  "page",
+  "per_page",
+  "sort",
+  "status",
+]);
+const NAME = /^[\w.-]{1,40}$/;
 
-/** The path and query of a request without what would let a reader of the log act as somebody else. */
+/**
+ * The path and query of a request as the log has it. Signatures, and tokens that a client puts into a query by mistake,
+ * would let a reader of the log act as somebody else: of all other parameters only the name is shown.
+ */
 export function loggedPath(url: string): string {
-  return url.includes(QUERY) ? url.replace(SECRET_PARAMETERS, "$1=…") : url;
+  const query = url.indexOf("?");
+  if (query < 0) return url;
+  const parameters = url.slice(query + 1).split("&");
+  return `${url.slice(0, query)}?${parameters.map(loggedParameter).join("&")}`;
+}
+
+function loggedParameter(parameter: string): string {
+  const equals = parameter.indexOf("=");
+  const name = parameter.slice(0, equals);
+  if (equals < 0 || !NAME.test(name)) return "…";
+  return SHOWN_PARAMETERS.has(name) ? parameter : `${name}=…`;
 }
 
 declare module "fastify" {

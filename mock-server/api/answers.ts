@@ -16,12 +16,15 @@ export interface Answer {
     | { readonly stream: Readable };
 }
 
+/** For answers with tokens, or with links that let in whoever has them: no cache keeps them. */
+export const NO_STORE = { "cache-control": "no-store" } as const;
+
 export function json(value: unknown, headers: HeaderFields = {}): Answer {
   return { status: 200, headers, body: { json: value } };
 }
 
-export function text(value: string, mediaType: string): Answer {
-  return { status: 200, headers: { "content-type": mediaType }, body: { text: value } };
+export function text(value: string, mediaType: string, headers: HeaderFields = NO_HEADERS): Answer {
+  return { status: 200, headers: { ...headers, "content-type": mediaType }, body: { text: value } };
 }
 
 export function empty(status: number, headers: HeaderFields = NO_HEADERS): Answer {

@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
-import type { AccessLog } from "./access-log.ts";
+import { type AccessLog, loggedPath } from "./access-log.ts";
 import { type Answer, framed } from "./answers.ts";
 import { readAtOnce } from "./bodies.ts";
 import { answerFailure } from "./failures.ts";
@@ -146,7 +146,8 @@ class Exchange implements ApiRequest {
       response.writeHead(status, { "x-men-requestid": this.id, ...headers }).end();
       return;
     }
-    if (typeof payload !== "string" && !Buffer.isBuffer(payload)) throw new Error(`${this.url}: answers no stream`);
+    if (typeof payload !== "string" && !Buffer.isBuffer(payload))
+      throw new Error(`${loggedPath(this.url)}: answers no stream`);
     const length = { "content-length": Buffer.byteLength(payload) };
     response.writeHead(status, { "x-men-requestid": this.id, ...headers, ...length }).end(payload);
   }

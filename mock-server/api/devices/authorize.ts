@@ -1,6 +1,6 @@
 import { AuthRequest, DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import type { Domain } from "../../domain.ts";
-import { text } from "../answers.ts";
+import { NO_STORE, text } from "../answers.ts";
 import { type Route, route } from "../route.ts";
 
 /** Devices ask to be let in. What they send as `Authorization` here is no token, and is not looked at. */
@@ -20,7 +20,7 @@ export function authorizeRoutes({ authentication }: Domain): Route[] {
       handle: async ({ rawBody, request }) => {
         const signature = request.headers[SIGNATURE_HEADER];
         const attempt = { body: rawBody, signature: typeof signature === "string" ? signature : undefined };
-        return text(await authentication.authorize(attempt), "application/jwt");
+        return text(await authentication.authorize(attempt), "application/jwt", NO_STORE);
       },
     }),
   ];

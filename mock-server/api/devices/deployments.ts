@@ -10,7 +10,7 @@ import * as z from "zod";
 import type { DevicePrincipal, Domain } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
-import { type Answer, empty, json } from "../answers.ts";
+import { type Answer, empty, json, NO_STORE } from "../answers.ts";
 import { configurationLink } from "../configuration-download.ts";
 import { artifactLink } from "../download.ts";
 import { HandedControlMap } from "../management/control-map.ts";
@@ -61,7 +61,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       kind === "software"
         ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin)
         : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, origin);
-    return json({
+    const body = {
       id: deploymentId,
       artifact: {
         id: artifact.id,
@@ -70,7 +70,8 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
         device_types_compatible: artifact.deviceTypes,
       },
       ...(updateControlMap === undefined ? {} : { update_control_map: updateControlMap }),
-    });
+    };
+    return json(body, NO_STORE);
   };
   const name = one(z.string().min(1).max(4096));
   return [

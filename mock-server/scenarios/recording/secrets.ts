@@ -10,7 +10,7 @@ const SECRET_CHARACTERS_MIN = 16;
 const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g, "<token>"],
   [
-    /([?&](?:x-men-signature|x-amz-signature|x-amz-credential|x-amz-security-token|signature|token)=)[^&\s"\\]+/gi,
+    /([?&](?:x-men-signature|x-amz-signature|x-amz-credential|x-amz-security-token|signature|token|access_token|jwt|password|secret|key)=)[^&\s"\\]+/gi,
     "$1<secret>",
   ],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g, "<private key>"],
