@@ -49,7 +49,7 @@ declare module "fastify" {
 const MANAGEMENT = "/api/management/";
 
 /** The longest identifier in a path: a release's name, every character encoded. */
-const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.artifactNameMax * 3;
+const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.textMax * 3;
 
 /**
  * The server's application. It does not listen: call it with `inject`, or hand its `listener` to

@@ -1,5 +1,5 @@
 import { applyProvides, type Provides } from "@upkeep/shared/compatibility";
-import type { DeviceProvides } from "@upkeep/shared/protocol";
+import { type DeviceProvides, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { ArtifactRecord } from "../update/journal.ts";
 import type { DeviceStore } from "./store.ts";
 
@@ -45,7 +45,8 @@ export function committedProvides(before: Provides, artifact: ArtifactRecord): P
  * @param looped The update was given up as a loop: everything else is taken from the artifact too.
  */
 export function inconsistentProvides(before: Provides, artifact: ArtifactRecord, looped: boolean): Provides {
-  const name = artifact.name + INCONSISTENT_SUFFIX;
+  // Cut, where it would be longer than servers take.
+  const name = artifact.name.slice(0, PROTOCOL_LIMITS.textMax - INCONSISTENT_SUFFIX.length) + INCONSISTENT_SUFFIX;
   if (looped) return { ...committedProvides(before, artifact), artifact_name: name };
   return { ...before, ...(artifact.group ? { artifact_group: artifact.group } : {}), artifact_name: name };
 }

@@ -6,8 +6,10 @@ import type {
   PayloadHeader,
 } from "@upkeep/shared/artifact";
 import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/compatibility";
+import { providesSizeFault } from "@upkeep/shared/protocol";
 import { LinkedController } from "@upkeep/shared/system";
-import { deviceProvides } from "../device/provides.ts";
+import { committedProvides, deviceProvides, installedProvides } from "../device/provides.ts";
+import type { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, interruptible } from "../modules/index.ts";
 import { augmentedRefused, type EffectiveHeader, effectiveType, withAugmented } from "./augmented.ts";
@@ -58,6 +60,7 @@ export async function openFitting(opening: Opening, source: ArtifactSource): Pro
     const payload = onlyPayload(header);
     const effective = await effectiveHeader(opening, header, payload);
     demandFit(effective.header, effective.payload, deviceProvides(options.store, await options.deviceType()));
+    demandTellable(options.store, recordOf({ effective }));
     const { type } = effective.payload.typeInfo;
     if (type !== null) await findModule(options.system.files, options.paths.modules, type);
     const files = filesOf(reading);
@@ -90,7 +93,7 @@ async function effectiveHeader(
 }
 
 /** What the journal keeps of an artifact. */
-export function recordOf({ effective: { header, payload } }: OpenedArtifact): ArtifactRecord {
+export function recordOf({ effective: { header, payload } }: Pick<OpenedArtifact, "effective">): ArtifactRecord {
   return {
     name: header.artifactName,
     group: header.artifactGroup ?? null,
@@ -170,6 +173,19 @@ export function demandFit(header: ArtifactHeader, payload: PayloadHeader, provid
   throw new AgentError(
     "depends-mismatch",
     `artifact ${JSON.stringify(header.artifactName)} does not fit what is installed: ${unmet.map(describeMismatch).join("; ")}`,
+  );
+}
+
+/**
+ * Every poll tells all that the device provides: what came to more than a poll carries would end the polls for good.
+ * @throws AgentError `provides-too-large`
+ */
+function demandTellable(store: Pick<DeviceStore, "provides">, artifact: ArtifactRecord): void {
+  const fault = providesSizeFault(committedProvides(installedProvides(store), artifact));
+  if (fault === undefined) return;
+  throw new AgentError(
+    "provides-too-large",
+    `artifact ${JSON.stringify(artifact.name)} cannot be installed: what the device would provide then ${fault}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { SystemError } from "@upkeep/shared/system";
+import { jsonShape } from "@upkeep/shared/text";
 import { invalid, tooLarge } from "../errors.ts";
 import { deviceText, keepable, loneSurrogateIn } from "../texts.ts";
 import { HttpError } from "./errors.ts";
@@ -98,24 +99,6 @@ export function checkJsonContent(headers: Headers, orForm = false): void {
 
 /** Deeper than any request of the protocol; what works on a value may do so by recursion. */
 const JSON_DEPTH_MAX = 64;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** How deeply arrays and objects are nested in a text that is JSON. */
-function depthOf(json: Uint8Array): number {
-  let depth = 0;
-  let deepest = 0;
-  let quoted = false;
-  for (let at = 0; at < json.length; at++) {
-    const byte = json[at];
-    if (byte === QUOTE) quoted = !quoted;
-    else if (quoted && byte === BACKSLASH) at += 1;
-    else if (!quoted && (byte === 0x5b || byte === 0x7b)) deepest = Math.max(deepest, ++depth);
-    else if (!quoted && (byte === 0x5d || byte === 0x7d)) depth -= 1;
-  }
-  return deepest;
-}
-
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 /** NUL, written as an escape: no text that we keep may have it, and one of the databases cannot. */
@@ -144,7 +127,7 @@ export function parseDeviceJson(body: Uint8Array): unknown {
 function parse(body: Uint8Array, decode: (bytes: Uint8Array) => string): { value: unknown; text: string } {
   const parsed = read(body, decode);
   // A short text cannot nest deeply.
-  if (body.length > JSON_DEPTH_MAX && depthOf(body) > JSON_DEPTH_MAX) {
+  if (body.length > JSON_DEPTH_MAX && jsonShape(body).depth > JSON_DEPTH_MAX) {
     throw invalid(`the request's body is nested deeper than ${JSON_DEPTH_MAX} levels`);
   }
   return parsed;

@@ -1,6 +1,7 @@
-import { writeArtifact } from "@upkeep/shared/artifact/write";
+import { type ArtifactPlan, PlanError, writeArtifact } from "@upkeep/shared/artifact/write";
 import * as z from "zod";
 import type { DeviceSide } from "../domain.ts";
+import { unprocessable } from "../errors.ts";
 import type { DownloadLinks } from "../releases/links.ts";
 import { MemorySink } from "../releases/memory-sink.ts";
 import type { BlobLink } from "../storage/blobs/index.ts";
@@ -29,6 +30,18 @@ export function configurationLink(
   return { uri: origin + link.path, expiresMs: link.expiresMs };
 }
 
+/** @throws ServerError (unprocessable) if the device is of a type that no artifact may name. */
+async function written(plan: ArtifactPlan): Promise<Buffer> {
+  const sink = new MemorySink();
+  try {
+    await writeArtifact(plan, sink);
+  } catch (error) {
+    if (error instanceof PlanError) throw unprocessable(error.message);
+    throw error;
+  }
+  return sink.content;
+}
+
 /** Artifacts of configurations, written when they are asked for. */
 export function configurationDownloadRoutes(links: DownloadLinks, deviceSide: DeviceSide): Route[] {
   return [
@@ -43,12 +56,12 @@ export function configurationDownloadRoutes(links: DownloadLinks, deviceSide: De
         200: { description: "The artifact", mediaType: "application/vnd.mender-artifact" },
         403: { description: "The link is forged or has expired" },
         404: { description: "There is no such deployment any more" },
+        422: { description: "The device is of a type that no artifact may name" },
       },
       handle: async ({ params, query, request }) => {
         checkLink(links, request.url, query);
-        const sink = new MemorySink();
-        await writeArtifact(await deviceSide.configurationPlan(params.device, params.deployment, params.type), sink);
-        const { content } = sink;
+        const plan = await deviceSide.configurationPlan(params.device, params.deployment, params.type);
+        const content = await written(plan);
         return {
           status: 200,
           headers: {

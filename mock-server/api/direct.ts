@@ -136,7 +136,7 @@ class Exchange implements ApiRequest {
   }
 
   #fail(error: unknown): void {
-    this.#write(answerFailure(error, this, this.#found.entry.route.access, this.#ports.logger));
+    this.#write(answerFailure(error, this, this.#found.entry.route, this.#ports.logger));
   }
 
   #write(answer: Answer): void {

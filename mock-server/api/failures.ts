@@ -1,9 +1,10 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ServerError } from "../errors.ts";
 import { loggedPath } from "./access-log.ts";
 import { type Answer, empty, send } from "./answers.ts";
-import { type Refusal, refusalOf } from "./errors.ts";
-import type { Access, ApiRequest } from "./route.ts";
+import { HttpError, type Refusal, refusalOf } from "./errors.ts";
+import type { Access, ApiRequest, Route } from "./route.ts";
 import type { Paths } from "./routing.ts";
 
 /** Where tests reach into a server that was started for them. */
@@ -20,19 +21,32 @@ function refused({ id }: Pick<ApiRequest, "id">, access: Access | undefined, ref
   return { status, headers: { ...headers, ...challenge }, body: { json: body } };
 }
 
+/** What the client must send otherwise, as opposed to what was too early, forbidden or in conflict. */
+const MALFORMED: ReadonlySet<number> = new Set([400, 413, 415]);
+
 /** How an error is answered: `{error, request_id}`; the causes of a 500 stand in the log alone. */
-export function answerFailure(error: unknown, request: ApiRequest, access: Access | undefined, logger: Logger): Answer {
+export function answerFailure(
+  error: unknown,
+  request: ApiRequest,
+  route: Pick<Route, "access" | "refused"> | undefined,
+  logger: Logger,
+): Answer {
   const refusal = refusalOf(error);
   if (refusal === undefined || refusal.status >= 500) {
     logger.error(`${request.method} ${loggedPath(request.url)} failed`, { error, request_id: request.id });
   }
-  return refused(request, access, refusal ?? { status: 500, message: "internal error" });
+  // A body that broke off was not refused.
+  const whole = error instanceof ServerError || error instanceof HttpError;
+  if (whole && MALFORMED.has(error.status) && request.callingDevice !== undefined) {
+    route?.refused?.(request.callingDevice.deviceId, error.message);
+  }
+  return refused(request, route?.access, refusal ?? { status: 500, message: "internal error" });
 }
 
 /** Answer everything that goes wrong where the framework carries requests. */
 export function answerFailures(app: FastifyInstance, paths: Paths, logger: Logger): void {
   app.setErrorHandler((error, request, reply) =>
-    send(reply, answerFailure(error, request, request.routeOptions.config.route?.access, logger)),
+    send(reply, answerFailure(error, request, request.routeOptions.config.route, logger)),
   );
   app.setNotFoundHandler((request, reply) => {
     const methods = paths.methods(request.url.split("?", 1)[0] ?? "");

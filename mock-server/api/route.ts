@@ -103,6 +103,8 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly head?: boolean;
   /** Devices ask it all the time: it is answered without the framework. Its answers are no streams. */
   readonly frequent?: boolean;
+  /** Called when a request of a known device is refused because it is malformed or too large. */
+  readonly refused?: (deviceId: string, message: string) => void;
   readonly params?: z.core.$ZodType<P>;
   readonly query?: z.core.$ZodType<Q>;
   readonly body?: BodySpec<B> | StreamSpec | BytesSpec;

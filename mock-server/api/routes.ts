@@ -10,6 +10,7 @@ import { deviceConfigurationRoutes } from "./devices/configuration.ts";
 import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
 import { deviceInventoryRoutes } from "./devices/inventory.ts";
 import { LeftOutLog } from "./devices/left-out-log.ts";
+import { PollRefusals } from "./devices/poll-refusals.ts";
 import { downloadRoutes } from "./download.ts";
 import type { EventFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
@@ -67,7 +68,13 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
   };
   return [
     ...authorizeRoutes(domain),
-    ...reportingRoutes({ domain, links, blobs, linkLifeMs: options.downloadLinkLifeMs }),
+    ...reportingRoutes({
+      domain,
+      links,
+      blobs,
+      linkLifeMs: options.downloadLinkLifeMs,
+      refusals: new PollRefusals(domain.inventory, system.clock, logger),
+    }),
     ...deviceInventoryRoutes(domain, new LeftOutLog({ logger, clock: system.clock })),
     ...deviceConfigurationRoutes(domain),
     ...downloadRoutes({ links, blobs, artifact }),

@@ -31,7 +31,7 @@ export function validated<T>(schema: z.core.$ZodType<unknown, T> | z.core.$ZodTy
 }
 
 /** A query parameter of which only the first value counts. */
-export function one<S extends z.ZodType>(schema: S) {
+export function one<S extends z.core.$ZodType>(schema: S) {
   return z.preprocess((value) => (Array.isArray(value) ? value[0] : value), schema);
 }
 

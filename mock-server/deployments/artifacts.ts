@@ -1,4 +1,4 @@
-import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
+import { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
 import type {
@@ -15,8 +15,8 @@ import type {
 import { combinationsOf } from "./combinations.ts";
 import { presentReleases, type Release } from "./release-views.ts";
 
-const DEVICE_TYPES_MAX = 200;
-const TEXT_MAX = 4096;
+const TEXT_MAX = PROTOCOL_LIMITS.textMax;
+const { deviceTypesMax: DEVICE_TYPES_MAX } = PROVIDES_LIMITS;
 
 /**
  * What is known of artifacts. An artifact that is added belongs to the unfinished deployments of its
@@ -112,8 +112,8 @@ async function find({ artifacts }: Records, id: string): Promise<ArtifactRecord>
 }
 
 function checkMetadata({ name, deviceTypes, description }: ArtifactRecord): void {
-  if (name === "" || name.length > PROTOCOL_LIMITS.artifactNameMax) {
-    throw invalid(`Metadata invalid: the artifact name must have 1 to ${PROTOCOL_LIMITS.artifactNameMax} characters`);
+  if (name === "" || name.length > TEXT_MAX) {
+    throw invalid(`Metadata invalid: the artifact name must have 1 to ${TEXT_MAX} characters`);
   }
   if (deviceTypes.length === 0 || deviceTypes.length > DEVICE_TYPES_MAX) {
     throw invalid(

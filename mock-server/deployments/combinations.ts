@@ -1,9 +1,7 @@
+import { combinationsFault } from "@upkeep/shared/protocol";
 import { sha256 } from "../digest.ts";
 import { invalid } from "../errors.ts";
 import type { ArtifactRecord } from "../storage/index.ts";
-
-/** More combinations than this are a mistake, not a release. */
-const COMBINATIONS_MAX = 10_000;
 
 /** One way to meet all that an artifact needs: a value for each key. */
 export type Combination = Readonly<Record<string, string>>;
@@ -13,17 +11,14 @@ export type Combination = Readonly<Record<string, string>>;
  * @throws ServerError (invalid) if there are absurdly many, or none.
  */
 export function combinationsOf({ depends, deviceTypes }: ArtifactRecord): Map<string, Combination> {
+  const fault = combinationsFault({ ...depends, device_type: deviceTypes });
+  if (fault !== undefined) throw invalid(`Metadata invalid: depends: ${fault}`);
   const needs = Object.entries<string | readonly string[]>({ ...depends, device_type: deviceTypes })
     .map(([key, value]): [string, readonly string[]] => [
       key,
       typeof value === "string" ? [value] : [...new Set(value)],
     ])
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  const count = needs.reduce((product, [, values]) => product * values.length, 1);
-  if (count === 0) throw invalid("Metadata invalid: an artifact that depends on a key needs a value for it");
-  if (count > COMBINATIONS_MAX) {
-    throw invalid(`Metadata invalid: depends has ${count} combinations of values, at most ${COMBINATIONS_MAX}`);
-  }
   let combinations: Combination[] = [{}];
   for (const [key, values] of needs) {
     combinations = combinations.flatMap((combination) => values.map((value) => ({ ...combination, [key]: value })));

@@ -1,3 +1,4 @@
+import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import { invalid, notFound, unprocessable } from "../errors.ts";
 import type { ConfigurationRecord, Records, Storage } from "../storage/index.ts";
 import { insertDeployment, type Sources } from "./creation.ts";
@@ -18,7 +19,7 @@ export interface DeviceConfiguration {
 }
 
 const KEYS_MAX = 100;
-const TEXT_MAX = 4096;
+const TEXT_MAX = PROTOCOL_LIMITS.textMax;
 
 /** Configurations of devices, and the deployments that deliver them. */
 export class Configurations {

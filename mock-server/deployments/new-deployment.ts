@@ -39,7 +39,7 @@ export function checkNewDeployment(request: NewDeployment): void {
   const listed = devices !== undefined && devices.length > 0;
   const faults = [
     lengthFault("name", name, PROTOCOL_LIMITS.deploymentNameMax),
-    lengthFault("artifact_name", artifactName, PROTOCOL_LIMITS.artifactNameMax),
+    lengthFault("artifact_name", artifactName, PROTOCOL_LIMITS.textMax),
     devices?.includes("") ? "devices: a device id cannot be blank" : undefined,
     !allDevices && devices === undefined && group === undefined && filterId === undefined
       ? "provide list of devices or set all_devices flag"

@@ -41,7 +41,7 @@ export class Inventory {
     return this.#storage.transaction(async (records) => {
       await mustBeThere(records, deviceId);
       await records.inventory.clear(deviceId, "inventory");
-      if (told.leftOut.length === 0) await records.inventory.clear(deviceId, "system");
+      if (told.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
       await this.#put(records, deviceId, told);
       return told.leftOut;
     });
@@ -101,6 +101,15 @@ export class Inventory {
   /** Devices of any status that meet all conditions. */
   search(search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
     return searchDevices(this.#storage, search, paging);
+  }
+
+  /** Note something of a device in the scope `system`, in place of what was noted under that name. */
+  note(deviceId: string, name: string, value: string): Promise<void> {
+    return this.#storage.transaction(async ({ devices, inventory }) => {
+      if ((await devices.find(deviceId)) === undefined) return;
+      const attribute = { device_id: deviceId, scope: "system", name, value_json: JSON.stringify(value) } as const;
+      await inventory.put([{ ...attribute, description: null, updated_ms: this.#clock.now() }]);
+    });
   }
 
   /** Forget what a device told. @throws ServerError (not-found) */

@@ -1,4 +1,4 @@
-import type { ArtifactHeader, PayloadHeader } from "@upkeep/shared/artifact";
+import { type ArtifactHeader, type PayloadHeader, termsOf } from "@upkeep/shared/artifact";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
 
 /** What an artifact's own headers say for its record. */
@@ -9,22 +9,17 @@ export type Described = Pick<
 
 /** The record's fields that stand in the artifact's header. */
 export function describeArtifact(header: ArtifactHeader): Described {
+  const { depends: needed, provides } = termsOf(header);
+  // The device types have a place of their own.
+  const { device_type: _, ...depends } = needed;
   const types = header.payloads.map(({ typeInfo }) => typeInfo);
   return {
     name: header.artifactName,
     formatVersion: header.version,
     signed: header.signature.state !== "unsigned",
     deviceTypes: header.deviceTypes,
-    depends: {
-      ...(header.dependsArtifactNames === undefined ? {} : { artifact_name: header.dependsArtifactNames }),
-      ...(header.dependsArtifactGroups === undefined ? {} : { artifact_group: header.dependsArtifactGroups }),
-      ...Object.assign({}, ...types.map(({ depends }) => depends)),
-    },
-    provides: {
-      artifact_name: header.artifactName,
-      ...(header.artifactGroup === undefined ? {} : { artifact_group: header.artifactGroup }),
-      ...Object.assign({}, ...types.map(({ provides }) => provides)),
-    },
+    depends,
+    provides,
     clearsProvides: [...new Set(types.flatMap(({ clearsProvides }) => clearsProvides ?? []))],
   };
 }

@@ -19,6 +19,14 @@ const CLEAR = new Prepared<{ deviceId: string; scope: Scope }, unknown>((db, val
   db.deleteFrom("inventory_attributes").where("device_id", "=", value("deviceId")).where("scope", "=", value("scope")),
 );
 
+const REMOVE = new Prepared<{ deviceId: string; scope: Scope; name: string }, unknown>((db, value) =>
+  db
+    .deleteFrom("inventory_attributes")
+    .where("device_id", "=", value("deviceId"))
+    .where("scope", "=", value("scope"))
+    .where("name", "=", value("name")),
+);
+
 type Values = Record<string, AttributeRecord[keyof AttributeRecord]>;
 
 const COLUMNS = ["device_id", "scope", "name", "value_json", "description", "updated_ms"] as const;
@@ -124,6 +132,10 @@ export class InventoryRecords {
     }
     for (const deviceId of new Set(attributes.map(({ device_id }) => device_id)))
       await CHANGED.all(this.#db, { deviceId });
+  }
+
+  async remove(deviceId: string, scope: Scope, name: string): Promise<void> {
+    await REMOVE.all(this.#db, { deviceId, scope, name });
   }
 
   async clear(deviceId: string, scope: Scope): Promise<void> {

@@ -1,9 +1,9 @@
 import { ArtifactError } from "./errors.ts";
 import { type HeaderContent, misplaced, readHeaderInfo, withHeaderTar } from "./header.ts";
-import { parseJson } from "./json.ts";
+import { metaDataText, parseJson } from "./json.ts";
 import { ARTIFACT_LIMITS } from "./limits.ts";
 import { quoted } from "./names.ts";
-import { AugmentedHeaderInfo, MetaData, TypeInfoFile } from "./schemas.ts";
+import { AugmentedHeaderInfo, TypeInfoFile } from "./schemas.ts";
 import { readSmall, type TarEntry, type TarReader } from "./tar/reader.ts";
 import type { AugmentedHeader, AugmentedPayloadHeader, Compression, PayloadHeader, ReadOptions } from "./types.ts";
 
@@ -88,8 +88,7 @@ async function parsePayload(
   if (entry?.name === `${directory}/meta-data`) {
     const bytes = await readSmall(entry, ARTIFACT_LIMITS.metaDataBytesMax, name);
     if (bytes.length > 0) {
-      const { text } = parseJson(bytes, MetaData, `${name}: ${entry.name}`, "meta-data-invalid");
-      header = { ...header, metaDataJson: text };
+      header = { ...header, metaDataJson: metaDataText(bytes, `${name}: ${entry.name}`) };
     }
     entry = await tar.next();
   }

@@ -1,3 +1,5 @@
+import { printable } from "../text/index.ts";
+
 /** What can be wrong with an artifact. Stable: programs branch on these names. */
 export type ArtifactFault =
   // The file as a whole, and its order.
@@ -48,7 +50,8 @@ export class ArtifactError extends Error {
   readonly code: ArtifactFault;
 
   constructor(code: ArtifactFault, message: string, options?: ErrorOptions) {
-    super(message, options);
+    // Parts of the artifact stand in it.
+    super(printable(message), options);
     this.code = code;
   }
 }

@@ -1,9 +1,9 @@
 import { decompress } from "./compression/index.ts";
 import { ArtifactError } from "./errors.ts";
-import { parseJson } from "./json.ts";
+import { metaDataText, parseJson } from "./json.ts";
 import { ARTIFACT_LIMITS } from "./limits.ts";
 import { checkFileName, quoted } from "./names.ts";
-import { HeaderInfo, MetaData, TypeInfoFile } from "./schemas.ts";
+import { HeaderInfo, TypeInfoFile } from "./schemas.ts";
 import { readSmall, type TarEntry, TarReader } from "./tar/reader.ts";
 import type { ArtifactHeader, Compression, PayloadHeader, ReadOptions, StateScript, TypeInfo } from "./types.ts";
 
@@ -106,7 +106,7 @@ async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent
     let metaDataJson: string | undefined;
     if (entry?.name === `${directory}/meta-data`) {
       const bytes = await readSmall(entry, ARTIFACT_LIMITS.metaDataBytesMax, name);
-      if (bytes.length > 0) metaDataJson = parseJson(bytes, MetaData, entry.name, "meta-data-invalid").text;
+      if (bytes.length > 0) metaDataJson = metaDataText(bytes, entry.name);
       entry = await tar.next();
     }
     payloads.push({ index, ...typeInfo, ...(metaDataJson === undefined ? {} : { metaDataJson }) });

@@ -1,8 +1,26 @@
 import type * as z from "zod/mini";
+import { jsonShape } from "../text/index.ts";
 import { ArtifactError, type ArtifactFault } from "./errors.ts";
+import { ARTIFACT_LIMITS } from "./limits.ts";
 import { quoted } from "./names.ts";
+import { MetaData } from "./schemas.ts";
+
+/** More than a person reads of what is wrong with one text. */
+const FAULTS_MAX = 5;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Looked at before the text is parsed: what it says of itself must cost no more than its bytes. */
+function checkShape(bytes: Uint8Array, what: string, valuesMax: number): void {
+  const { depth, separators } = jsonShape(bytes);
+  const { jsonDepthMax } = ARTIFACT_LIMITS;
+  if (depth > jsonDepthMax) {
+    throw new ArtifactError("too-large", `${what}: it is nested ${depth} levels deep, the limit is ${jsonDepthMax}`);
+  }
+  if (separators >= valuesMax) {
+    throw new ArtifactError("too-large", `${what}: it has more than ${valuesMax} values`);
+  }
+}
 
 function parse(bytes: Uint8Array, what: string, code: ArtifactFault): { text: string; value: unknown } {
   try {
@@ -13,6 +31,11 @@ function parse(bytes: Uint8Array, what: string, code: ArtifactFault): { text: st
     const detail = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ");
     throw new ArtifactError(code, `${what} is not JSON: ${detail}`, { cause });
   }
+}
+
+/** The text of a payload's meta-data. @throws ArtifactError unless it is a JSON object. */
+export function metaDataText(bytes: Uint8Array, what: string): string {
+  return parseJson(bytes, MetaData, what, "meta-data-invalid", ARTIFACT_LIMITS.metaDataValuesMax).text;
 }
 
 /** The value at a path, as it may stand in a message. */
@@ -32,13 +55,17 @@ export function parseJson<T>(
   schema: z.ZodMiniType<T>,
   what: string,
   code: ArtifactFault,
+  valuesMax: number = ARTIFACT_LIMITS.jsonValuesMax,
 ): { text: string; value: T } {
+  checkShape(bytes, what, valuesMax);
   const { text, value } = parse(bytes, what, code);
   const result = schema.safeParse(value);
   if (result.success) return { text, value: result.data };
-  const faults = result.error.issues.map((issue) => {
+  const { issues } = result.error;
+  const faults = issues.slice(0, FAULTS_MAX).map((issue) => {
     const path = issue.path.map(String).join(".");
     return `${path === "" ? "" : `${path} `}${issue.message}, but is ${found(value, issue.path)}`;
   });
-  throw new ArtifactError(code, `${what}: ${faults.join("; ")}`);
+  const more = issues.length > FAULTS_MAX ? `; and ${issues.length - FAULTS_MAX} more faults` : "";
+  throw new ArtifactError(code, `${what}: ${faults.join("; ")}${more}`);
 }

@@ -11,6 +11,10 @@ export const ARTIFACT_LIMITS = {
   headerInfoBytesMax: 1024 * 1024,
   typeInfoBytesMax: 1024 * 1024,
   metaDataBytesMax: 4 * 1024 * 1024,
+  /** Of each of these: what works on a value may do so by recursion, and each value costs memory. */
+  jsonDepthMax: 64,
+  jsonValuesMax: 20_000,
+  metaDataValuesMax: 100_000,
   scriptBytesMax: 8 * 1024 * 1024,
   scriptsMax: 1024,
   /** data/NNNN: four digits. */

@@ -1,21 +1,22 @@
+import { harmfulCharacter, printable } from "../text/index.ts";
 import { ArtifactError } from "./errors.ts";
 import { ARTIFACT_LIMITS } from "./limits.ts";
 
 /** A name as it may stand in a message: quoted, with control characters made visible, and not endless. */
 export function quoted(name: string): string {
-  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
+  return printable(JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name));
 }
 
 /**
  * Refuse names that lead elsewhere than below the directory they are put in, and names that no one would
- * give a file: control characters, empty parts, parts longer than Linux takes.
+ * give a file: control characters, direction overrides, empty parts, parts longer than Linux takes.
  */
 export function checkPath(path: string, where: string): void {
   const bytes = Buffer.byteLength(path);
   if (bytes > ARTIFACT_LIMITS.entryNameBytesMax) {
     throw new ArtifactError("name-too-long", `${where}: the name ${quoted(path)} is ${bytes} bytes long`);
   }
-  if (path === "" || /[\p{Cc}\ufffd]/u.test(path)) {
+  if (path === "" || path.includes("\ufffd") || harmfulCharacter(path) !== undefined) {
     throw new ArtifactError("name-unsafe", `${where}: ${quoted(path)} is no name for a file`);
   }
   const parts = path.split("/");

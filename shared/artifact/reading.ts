@@ -13,6 +13,7 @@ import { Latch, StreamedPayload } from "./payload.ts";
 import { VersionFile } from "./schemas.ts";
 import { decodeSignature, findSigner, loadVerifyKeys } from "./signature.ts";
 import { contentOf, readSmall, type TarEntry } from "./tar/reader.ts";
+import { checkTerms } from "./terms.ts";
 import type {
   ArtifactContent,
   ArtifactHeader,
@@ -87,6 +88,7 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
   const compression = entry === undefined ? undefined : compressionOf(entry.name, "header.tar");
   if (entry === undefined || compression === undefined) throw outer.misplaced(entry, "header.tar");
   const parsed = await parseHeader(await readListed(entry, manifest), entry.name, compression, options);
+  checkTerms(parsed);
   checkListedPayloads(manifest, parsed.payloads);
   // What stands behind the header is looked at now: faults of order are told before a payload is used.
   let next = await outer.next();

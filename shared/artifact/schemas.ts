@@ -1,14 +1,31 @@
 import * as z from "zod/mini";
+import type { Depends } from "../compatibility/index.ts";
+import { dependsFault, PROVIDES_LIMITS, providesFault, textFault } from "../protocol/index.ts";
 
 const mustBeText = "must be a non-empty text";
-const text = z.string(mustBeText).check(z.minLength(1, mustBeText));
-const texts = z.array(text, "must be a list of texts");
 const object = "must be an object";
 
+/** A check that tells what `faultOf` finds wrong. */
+function without<T>(faultOf: (value: T) => string | undefined) {
+  return z.refine<T>((value) => faultOf(value) === undefined, {
+    error: ({ input }) => faultOf(input as T) ?? "",
+  });
+}
+
+const text = z.string("must be a text").check(without((value: string) => textFault(value)));
+const name = z.string(mustBeText).check(
+  z.minLength(1, mustBeText),
+  without((value: string) => textFault(value)),
+);
+const names = z.array(name, "must be a list of texts");
+const { deviceTypesMax, clearsMax } = PROVIDES_LIMITS;
+const deviceTypes = names.check(z.maxLength(deviceTypesMax, `must have at most ${deviceTypesMax} entries`));
+
 /** A payload type names a program in the directory of update modules, and must not lead out of it. */
-const payloadType = z
-  .string("must be a non-empty text or null")
-  .check(z.regex(/^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u, "must be the name of an update module, without directories"));
+const payloadType = z.string("must be a non-empty text or null").check(
+  z.regex(/^(?!\.{1,2}$)[^/]{1,255}$/, "must be the name of an update module, without directories"),
+  without((value: string) => textFault(value)),
+);
 
 /** The file `version`. */
 export const VersionFile = z.object(
@@ -22,15 +39,12 @@ export const HeaderInfo = z.object(
     payloads: z
       .array(z.object({ type: z.nullable(payloadType) }, object), "must be a list of payloads")
       .check(z.minLength(1, "must have at least one payload")),
-    artifact_provides: z.object(
-      { artifact_name: text, artifact_group: z.optional(z.string("must be a text")) },
-      object,
-    ),
+    artifact_provides: z.object({ artifact_name: name, artifact_group: z.optional(text) }, object),
     artifact_depends: z.object(
       {
-        device_type: texts.check(z.minLength(1, "must name at least one device type")),
-        artifact_name: z.optional(texts),
-        artifact_group: z.optional(texts),
+        device_type: deviceTypes.check(z.minLength(1, "must name at least one device type")),
+        artifact_name: z.optional(names),
+        artifact_group: z.optional(names),
       },
       object,
     ),
@@ -42,15 +56,23 @@ export const HeaderInfo = z.object(
 export const TypeInfoFile = z.object(
   {
     type: z.nullable(z.string("must be a text or null")),
-    artifact_provides: z.optional(z.record(z.string(), z.string("must be a text"), "must be an object of texts")),
-    artifact_depends: z.optional(
-      z.record(
-        z.string(),
-        z.union([z.string(), z.array(z.string())], "must be a text or a list of texts"),
-        "must be an object of texts or lists of texts",
-      ),
+    artifact_provides: z.optional(
+      z
+        .record(z.string(), z.string("must be a text"), "must be an object of texts")
+        .check(without((provides: Readonly<Record<string, string>>) => providesFault(provides))),
     ),
-    clears_artifact_provides: z.optional(z.array(z.string("must be a text"), "must be a list of texts")),
+    artifact_depends: z.optional(
+      z
+        .record(
+          z.string(),
+          z.union([z.string(), z.array(z.string())], "must be a text or a list of texts"),
+          "must be an object of texts or lists of texts",
+        )
+        .check(without((depends: Depends) => dependsFault(depends))),
+    ),
+    clears_artifact_provides: z.optional(
+      z.array(text, "must be a list of texts").check(z.maxLength(clearsMax, `must have at most ${clearsMax} entries`)),
+    ),
   },
   object,
 );
@@ -60,11 +82,11 @@ export const AugmentedHeaderInfo = z.object(
   {
     payloads: z.array(z.object({ type: z.union([z.literal(""), payloadType]) }, object), "must be a list of payloads"),
     artifact_provides: z.optional(
-      z.object({ artifact_name: z.optional(text), artifact_group: z.optional(z.string("must be a text")) }, object),
+      z.object({ artifact_name: z.optional(name), artifact_group: z.optional(text) }, object),
     ),
     artifact_depends: z.optional(
       z.object(
-        { device_type: z.optional(texts), artifact_name: z.optional(texts), artifact_group: z.optional(texts) },
+        { device_type: z.optional(deviceTypes), artifact_name: z.optional(names), artifact_group: z.optional(names) },
         object,
       ),
     ),

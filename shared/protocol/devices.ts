@@ -1,4 +1,6 @@
 import * as z from "zod/mini";
+import { wellFormed } from "../text/index.ts";
+import { PROTOCOL_LIMITS } from "./limits.ts";
 import { REPORTED_STATUSES } from "./statuses.ts";
 
 /** Paths of the device API, relative to the server's URL. */
@@ -25,13 +27,20 @@ export const AuthRequest = z.object({
 });
 export type AuthRequest = z.infer<typeof AuthRequest>;
 
-/** What a device says it has: `device_type` and `artifact_name` always, and every other provide. */
+/** Half a character of a surrogate pair cannot be kept or put into a link: it counts as U+FFFD. */
+const told = z.string().check(z.overwrite(wellFormed));
+
+/**
+ * What a device says it has: `device_type` and `artifact_name` always, and every other provide. Whatever can be kept
+ * and compared is taken, also beyond what an artifact may say ({@link PROVIDES_LIMITS}): a device that carries more
+ * must be able to ask for the artifact that mends it.
+ */
 export const DeviceProvides = z.catchall(
   z.object({
-    device_type: z.string().check(z.minLength(1), z.maxLength(4096)),
-    artifact_name: z.string().check(z.minLength(1), z.maxLength(4096)),
+    device_type: told.check(z.minLength(1), z.maxLength(PROTOCOL_LIMITS.textMax)),
+    artifact_name: told.check(z.minLength(1)),
   }),
-  z.string().check(z.minLength(1), z.maxLength(4096)),
+  told,
 );
 export type DeviceProvides = z.infer<typeof DeviceProvides>;
 

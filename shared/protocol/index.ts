@@ -1,4 +1,5 @@
 export * from "./devices.ts";
 export { describeFaults } from "./faults.ts";
-export { PROTOCOL_LIMITS } from "./limits.ts";
+export { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "./limits.ts";
+export { combinationsFault, dependsFault, keyFault, providesFault, providesSizeFault, textFault } from "./provides.ts";
 export * from "./statuses.ts";

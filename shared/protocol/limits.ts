@@ -7,5 +7,22 @@ export const PROTOCOL_LIMITS = {
   inventoryAttributesMax: 100,
   pageSizeMax: 500,
   deploymentNameMax: 256,
-  artifactNameMax: 4096,
+  /** Characters of an artifact's name, a group, a device type, the value of a provide or of a depend. */
+  textMax: 4096,
+} as const;
+
+/**
+ * What an artifact may provide, depend on and clear. The writer, every reader (agent, upload, validate) and the
+ * agent's sum over all installed artifacts keep these bounds, so that what a device provides always fits in a poll.
+ */
+export const PROVIDES_LIMITS = {
+  keyMax: 1024,
+  entriesMax: 1000,
+  /** All provides as JSON: well below {@link PROTOCOL_LIMITS.bodyBytesMax}, of which a poll has other uses too. */
+  bytesMax: 256 * 1024,
+  /** Patterns of provides that an artifact clears. */
+  clearsMax: 1000,
+  deviceTypesMax: 200,
+  /** Ways to meet all that an artifact depends on: one value for each key. */
+  combinationsMax: 10_000,
 } as const;

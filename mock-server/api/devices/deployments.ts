@@ -16,6 +16,7 @@ import { artifactLink } from "../download.ts";
 import { HandedControlMap } from "../management/control-map.ts";
 import { type Route, route } from "../route.ts";
 import { one } from "../validation.ts";
+import type { PollRefusals } from "./poll-refusals.ts";
 
 export interface DeviceDeploymentPorts {
   readonly domain: Domain;
@@ -23,6 +24,8 @@ export interface DeviceDeploymentPorts {
   readonly blobs: Blobs;
   /** How long a link that is handed out works, in milliseconds. */
   readonly linkLifeMs: number;
+  /** Told of polls that are refused. */
+  readonly refusals?: PollRefusals;
 }
 
 const NEXT_ANSWERS = {
@@ -39,7 +42,7 @@ const NEXT_ANSWERS = {
 const DeploymentId = z.object({ id: z.string() });
 
 /** Ask for instructions: all three forms that clients use. */
-function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts): Route[] {
+function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploymentPorts): Route[] {
   const nothing = empty(204);
   const answer = (
     call: { readonly caller: DevicePrincipal; readonly origin: string },
@@ -73,7 +76,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
     };
     return json(body, NO_STORE);
   };
-  const name = one(z.string().min(1).max(4096));
+  const refused = (deviceId: string, message: string): void => refusals?.tell(deviceId, message);
   return [
     route({
       method: "POST",
@@ -83,6 +86,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       frequent: true,
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
+      refused,
       handle: (call) => answer(call, call.body.device_provides, call.body.update_control_map),
     }),
     route({
@@ -93,6 +97,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       frequent: true,
       body: { schema: DeviceProvides, tooLarge: 400 },
       answers: NEXT_ANSWERS,
+      refused,
       handle: (call) => answer(call, call.body),
     }),
     route({
@@ -101,8 +106,12 @@ function nextRoutes({ domain, links, blobs, linkLifeMs }: DeviceDeploymentPorts)
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (query)",
       access: "device",
-      query: z.object({ artifact_name: name, device_type: name }),
+      query: z.object({
+        artifact_name: one(DeviceProvides.shape.artifact_name),
+        device_type: one(DeviceProvides.shape.device_type),
+      }),
       answers: NEXT_ANSWERS,
+      refused,
       handle: (call) => answer(call, call.query),
     }),
   ];

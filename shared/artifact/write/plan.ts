@@ -1,7 +1,8 @@
+import { combinationsFault, dependsFault, PROVIDES_LIMITS, providesFault, textFault } from "../../protocol/index.ts";
+import { printable } from "../../text/index.ts";
 import { ArtifactError } from "../errors.ts";
-import { parseJson } from "../json.ts";
+import { metaDataText } from "../json.ts";
 import { quoted } from "../names.ts";
-import { MetaData } from "../schemas.ts";
 import type { Compression, StateScript } from "../types.ts";
 
 /** A file to be put in a payload. It is read twice: for its checksum, and for its content. */
@@ -82,7 +83,7 @@ export class PlanError extends Error {
   readonly field: string;
 
   constructor(field: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.field = field;
   }
 }
@@ -91,7 +92,7 @@ const DEFAULT_FILESYSTEM = "rootfs-image";
 const SCRIPT_NAME =
   /^Artifact(Install|Reboot|Rollback|RollbackReboot|Commit|Failure)_(Enter|Leave|Error)_\d\d([-_.]\S*)?$/;
 const FILE_NAME = /^[A-Za-z0-9.,_-]+$/;
-const PAYLOAD_TYPE = /^(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u;
+const PAYLOAD_TYPE = /^(?!\.{1,2}$)[^/]{1,255}$/;
 
 /** What a payload provides and clears by default, as mender-artifact chooses it. */
 function software(
@@ -116,6 +117,12 @@ function software(
  */
 export function resolvePlan(plan: ArtifactPlan): ResolvedPlan {
   checkCommon(plan);
+  const resolved = withDefaults(plan);
+  checkTexts(resolved);
+  return resolved;
+}
+
+function withDefaults(plan: ArtifactPlan): ResolvedPlan {
   const common = { ...plan, compression: plan.compression ?? "gzip", depends: plan.depends ?? {} };
   if (plan.kind === "bootstrap") {
     return {
@@ -144,11 +151,40 @@ export function resolvePlan(plan: ArtifactPlan): ResolvedPlan {
     const checksumKey = plan.checksumProvide ?? "rootfs-image.checksum";
     return { ...resolved, type: "rootfs-image", ...(checksumKey === "none" ? {} : { checksumKey }) };
   }
-  if (!PAYLOAD_TYPE.test(plan.type)) {
+  if (!PAYLOAD_TYPE.test(plan.type) || textFault(plan.type) !== undefined) {
     throw new PlanError("type", `the payload type ${quoted(plan.type)} is no name of an update module`);
   }
   if (plan.metaDataJson !== undefined) checkMetaData(plan.metaDataJson);
   return { ...resolved, type: plan.type };
+}
+
+/** @throws PlanError if a device could not tell of it in a poll, or a reader would refuse it. */
+function checkTexts(plan: ResolvedPlan): void {
+  const refuse = (field: string, fault: string | undefined): void => {
+    if (fault !== undefined) throw new PlanError(field, `${field}: ${fault}`);
+  };
+  const { artifactName, artifactGroup, deviceTypes, dependsArtifactNames = [], dependsArtifactGroups = [] } = plan;
+  refuse("artifactName", textFault(artifactName));
+  refuse("artifactGroup", textFault(artifactGroup ?? ""));
+  for (const field of ["deviceTypes", "dependsArtifactNames", "dependsArtifactGroups", "clearsProvides"] as const) {
+    for (const value of plan[field] ?? []) refuse(field, textFault(value));
+  }
+  const { deviceTypesMax, clearsMax } = PROVIDES_LIMITS;
+  if (deviceTypes.length > deviceTypesMax) {
+    refuse("deviceTypes", `there must be at most ${deviceTypesMax}, not ${deviceTypes.length}`);
+  }
+  if (plan.clearsProvides.length > clearsMax) {
+    refuse("clearsProvides", `there must be at most ${clearsMax}, not ${plan.clearsProvides.length}`);
+  }
+  const own = { artifact_name: artifactName, ...(artifactGroup ? { artifact_group: artifactGroup } : {}) };
+  const measured = plan.checksumKey === undefined ? {} : { [plan.checksumKey]: "0".repeat(64) };
+  refuse("provides", providesFault({ ...own, ...plan.provides, ...measured }));
+  refuse("depends", dependsFault(plan.depends));
+  const lists = {
+    ...(dependsArtifactNames.length === 0 ? {} : { artifact_name: dependsArtifactNames }),
+    ...(dependsArtifactGroups.length === 0 ? {} : { artifact_group: dependsArtifactGroups }),
+  };
+  refuse("depends", combinationsFault({ ...lists, ...plan.depends, device_type: deviceTypes }));
 }
 
 function checkCommon(plan: ArtifactPlan): void {
@@ -188,7 +224,7 @@ function checkScripts(scripts: readonly StateScript[]): void {
 
 function checkMetaData(json: string): void {
   try {
-    parseJson(new TextEncoder().encode(json), MetaData, "meta-data", "meta-data-invalid");
+    metaDataText(new TextEncoder().encode(json), "meta-data");
   } catch (cause) {
     if (!(cause instanceof ArtifactError)) throw cause;
     throw new PlanError("metaDataJson", cause.message, { cause });

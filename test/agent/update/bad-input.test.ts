@@ -1,6 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
+import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
 import { describe, expect, it } from "vitest";
-import { artifactBytes, sourceFile } from "../support/artifacts.ts";
+import { artifactOf } from "../../shared/artifact/support.ts";
+import { artifactBytes, sourceFile, sourceOf } from "../support/artifacts.ts";
 import { MODULES, PLAN, World, type WorldOptions } from "../support/world.ts";
 
 function keyPair() {
@@ -23,6 +25,16 @@ interface Case extends WorldOptions {
 
 const signedBy = async ({ privateKey }: typeof OURS) => await artifactBytes(PLAN, { signingKey: privateKey });
 const SIGNED_BY_THEM = await signedBy(THEIRS);
+// Uncompressed: what native decompressors do takes real time, in which virtual time goes by.
+const PLAIN = { headerName: "header.tar", payloadName: "data/0000.tar" };
+const FORGING = await artifactOf((parts) => {
+  Object.assign(parts, PLAIN);
+  parts.typeInfo = JSON.stringify({ type: "single-file", artifact_provides: { app: "1\nartifact_name=forged" } });
+});
+const ESCAPING = await artifactOf((parts) => {
+  Object.assign(parts, PLAIN);
+  parts.headerInfo = parts.headerInfo.replace("release-1", "\\u001b[2Jnew");
+});
 const DOWNLOAD = ["ProvidePayloadFileSizes", "Download", "Cleanup"];
 
 const CASES: readonly Case[] = [
@@ -61,6 +73,18 @@ const CASES: readonly Case[] = [
     name: "an update module that is not executable",
     prepare: (world) => world.files.put(`${MODULES}/recorder`, "#!", 0o644),
     says: `the update module ${MODULES}/recorder is not executable`,
+    calls: [],
+  },
+  {
+    name: "provides of several lines, which would forge others",
+    bytes: () => FORGING,
+    says: /type-info: artifact_provides the value of "app" must have no control characters, line breaks.*U\+000A/,
+    calls: [],
+  },
+  {
+    name: "a name with an escape sequence",
+    bytes: () => ESCAPING,
+    says: /^header-info: artifact_provides\.artifact_name must have no control characters.*U\+001B/,
     calls: [],
   },
   {
@@ -127,6 +151,29 @@ describe("what a device refuses", () => {
       expect(world.files.below("/data").filter((path) => path.includes("tree"))).toEqual([]);
     });
   }
+
+  it("includes provides that add up to more than a poll carries", async () => {
+    const keys = (prefix: string, count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}${index}`, "1"]));
+    const many = (name: string, prefix: string) => ({
+      artifactName: name,
+      provides: keys(prefix, 600),
+      clearsProvides: [`${prefix}*`],
+      noDefaultSoftwareVersion: true,
+    });
+    const world = new World({ plan: many("new", "a.") });
+    expect(await world.deploy()).toMatchObject({ status: "success" });
+    const next = await artifactBytes({ ...PLAN, ...many("newer", "b.") } as ArtifactPlan);
+    const result = await (await world.start()).install(sourceOf(next));
+    expect(result).toMatchObject({
+      kind: "failed",
+      failure: {
+        code: "provides-too-large",
+        message: expect.stringMatching(/"newer" cannot be installed.*at most 1000 keys, not 1201/),
+      },
+    });
+    expect(world.provides.artifact_name).toBe("new");
+  });
 
   it("does not include what one of the configured keys has signed", async () => {
     const bytes = await signedBy(OURS);

@@ -41,3 +41,23 @@ test("a device's configuration is delivered as an artifact of its own, by a link
   server.system.nowMs += 15 * 60_000;
   expect((await server.call(link.pathname + link.search)).statusCode).toBe(403);
 });
+
+test.each([
+  ["half a character", "\ud800", 200],
+  ["a character that no artifact may have", "board\u001b", 422],
+])("a device type with %s is no fault of the server", async (_, deviceType, status) => {
+  const server = await TestServer.open({ autoAccept: true });
+  const device = await server.device("1");
+  const path = `/api/management/v1/deviceconfig/configurations/device/${device.id}`;
+  await server.manage(path, { method: "PUT", body: { timezone: "Europe/Oslo" } });
+  await server.manage(`${path}/deploy`, { method: "POST", body: {} });
+  const body = { device_provides: { device_type: deviceType, artifact_name: "factory" } };
+  const next = await server.call("/api/devices/v2/deployments/device/deployments/next", {
+    ...{ method: "POST", body, token: device.token },
+  });
+  expect(next.statusCode).toBe(200);
+  const link = new URL(next.json().artifact.source.uri);
+  const download = await server.call(link.pathname + link.search);
+  expect(download.statusCode).toBe(status);
+  if (status !== 200) expect(download.json().error).toMatch(/deviceTypes: must have no control characters.*U\+001B/);
+});

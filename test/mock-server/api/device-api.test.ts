@@ -178,7 +178,8 @@ describe("asking what to install", () => {
     [{ device_type: "board" }, "artifact_name"],
     [{ artifact_name: "", device_type: "board" }, "artifact_name"],
     [{ artifact_name: "a", device_type: 5 }, "device_type"],
-    [{ artifact_name: "a", device_type: "b", other: "x".repeat(4097) }, "other"],
+    [{ artifact_name: "a", device_type: "b".repeat(4097) }, "device_type"],
+    [{ artifact_name: "a", device_type: "b", other: ["x"] }, "other"],
   ])("with %o is 400 and names the field %s", async (provides, field) => {
     const server = await TestServer.open({ autoAccept: true });
     const device = await server.device("1");

@@ -164,7 +164,11 @@ async function transcript(
   const metrics = (await server.manage("/metrics")).body
     .split("\n")
     .filter((line) => /nextV?|deployments\/next|status/.test(line));
-  const logged = server.logLines.map((line) => line.replaceAll(/"stack":"(?:[^"\\]|\\.)*"/g, ""));
+  const isWarning = (line: string): boolean => line.startsWith('{"level":"warning"');
+  // What stands before a request's own line is in another order where requests go side by side.
+  const logged = server.logLines
+    .map((line) => line.replaceAll(/"stack":"(?:[^"\\]|\\.)*"/g, ""))
+    .sort((a, b) => Number(isWarning(a)) - Number(isWarning(b)));
   return { answers, logged, metrics: metrics.join("\n") };
 }
 

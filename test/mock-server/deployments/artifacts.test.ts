@@ -32,11 +32,11 @@ describe("An artifact", () => {
     ["many device types", { deviceTypes: Array.from({ length: 201 }, (_, index) => `t${index}`) }, "this one for 201"],
     ["an empty device type", { deviceTypes: ["x", ""] }, "a device type must have 1 to 4096 characters"],
     ["a long description", { description: "d".repeat(4097) }, "description: must have at most 4096 characters"],
-    ["a key without values", { depends: { a: [] } }, "an artifact that depends on a key needs a value for it"],
+    ["a key without values", { depends: { a: [] } }, 'depends: "a" must have a value'],
     [
       "many combinations",
       { depends: Object.fromEntries("abcde".split("").map((key) => [key, "0123456789".split("")])) },
-      "depends has 100000 combinations of values, at most 10000",
+      "depends: must have at most 10000 combinations of values, not 100000",
     ],
   ])("is refused with %s", async (_, change, message) => {
     await expect(opened.domain.artifacts.insert(artifact({ id: "a1", ...change }))).rejects.toMatchObject({

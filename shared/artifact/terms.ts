@@ -1,0 +1,41 @@
+import { combinationsFault, providesFault } from "../protocol/index.ts";
+import { ArtifactError } from "./errors.ts";
+import type { ArtifactHeader } from "./types.ts";
+
+/** What an artifact needs and gives, all of its parts taken together. */
+export interface Terms {
+  readonly depends: Readonly<Record<string, string | readonly string[]>>;
+  readonly provides: Readonly<Record<string, string>>;
+}
+
+type Told = Pick<
+  ArtifactHeader,
+  "artifactName" | "artifactGroup" | "deviceTypes" | "dependsArtifactNames" | "dependsArtifactGroups" | "payloads"
+>;
+
+/** The terms of an artifact; `device_type` is among the depends. */
+export function termsOf(header: Told): Terms {
+  const types = header.payloads.map(({ typeInfo }) => typeInfo);
+  return {
+    depends: {
+      ...(header.dependsArtifactNames === undefined ? {} : { artifact_name: header.dependsArtifactNames }),
+      ...(header.dependsArtifactGroups === undefined ? {} : { artifact_group: header.dependsArtifactGroups }),
+      ...Object.assign({}, ...types.map(({ depends }) => depends)),
+      device_type: header.deviceTypes,
+    },
+    provides: {
+      artifact_name: header.artifactName,
+      ...(header.artifactGroup === undefined ? {} : { artifact_group: header.artifactGroup }),
+      ...Object.assign({}, ...types.map(({ provides }) => provides)),
+    },
+  };
+}
+
+/** @throws ArtifactError if no server could keep the artifact's terms, or no device tell of them in a poll. */
+export function checkTerms(header: Told): void {
+  const { depends, provides } = termsOf(header);
+  const depend = combinationsFault(depends);
+  if (depend !== undefined) throw new ArtifactError("header-info-invalid", `the artifact depends: ${depend}`);
+  const provide = providesFault(provides);
+  if (provide !== undefined) throw new ArtifactError("header-info-invalid", `the artifact provides: ${provide}`);
+}
