@@ -78,6 +78,11 @@ function serverLine({ daemon, servers }: DeviceStatus, nowMs: number): string {
   return last.fault === null ? `${names}: answered ${ago}` : `${names}: could not be asked ${ago}: ${last.fault}`;
 }
 
+/** One line for each thing that the server does not take, with the server's reason. */
+function refusedLines({ daemon }: DeviceStatus, nowMs: number): [string, string][] {
+  return (daemon?.refused ?? []).map(({ atMs, reason }) => ["Refused", `${span(nowMs - atMs)} ago: ${reason}`]);
+}
+
 /** The status for a person: one fact a line, what is not known left out. */
 export function describeStatus(found: DeviceStatus, nowMs: number): string {
   const next = found.daemon?.nextPollMs ?? undefined;
@@ -90,6 +95,7 @@ export function describeStatus(found: DeviceStatus, nowMs: number): string {
     ["Update", updateLine(found, nowMs)],
     ["Last update", lastLine(found, nowMs)],
     ["Server", serverLine(found, nowMs)],
+    ...refusedLines(found, nowMs),
     ["Next poll", next === undefined ? undefined : `in ${span(next - nowMs)}, at ${at(next)}`],
   ];
   return lines.map(([name, value]) => (value === undefined ? "" : `${name.padEnd(COLUMN)}${value}\n`)).join("");

@@ -11,6 +11,10 @@ const PROGRESS_PAUSE_MS = 1000;
 const Moment = z.number();
 const orNull = <T extends z.core.$ZodType>(schema: T) => z.union([schema, z.null()]);
 
+/** What of the device's own words a server may refuse. */
+const TOLD = ["inventory", "log", "poll", "report"] as const;
+export type Told = (typeof TOLD)[number];
+
 const ACTIVITIES = ["starting", "waiting", "polling", "sending the inventory", "updating", "stopping"] as const;
 
 /** What a daemon is doing. Moments are milliseconds since the Unix epoch. */
@@ -35,6 +39,8 @@ const DaemonStatus = z.object({
   ),
   /** How the last question to the server went; `fault` is `null` if it answered. */
   server: orNull(z.object({ atMs: Moment, fault: orNull(z.string()) })),
+  /** What the server refused the last time it was told, and why, by its words. */
+  refused: z.array(z.object({ what: z.enum(TOLD), atMs: Moment, reason: z.string() })),
   nextPollMs: orNull(Moment),
 });
 export type DaemonStatus = z.infer<typeof DaemonStatus>;
@@ -76,6 +82,7 @@ export class StatusBoard {
       activity: "starting",
       update: null,
       server: null,
+      refused: [],
       nextPollMs: null,
     };
   }
@@ -93,6 +100,14 @@ export class StatusBoard {
   /** A question to the server was answered, or not. */
   server(fault: string | null): void {
     this.#set({ server: { atMs: this.#system.clock.now(), fault } });
+  }
+
+  /** The server has answered, and taken what it was told, or refused it. */
+  told(what: Told, refusal: string | null): void {
+    const atMs = this.#system.clock.now();
+    const others = this.#record.refused.filter((one) => one.what !== what);
+    const refused = refusal === null ? others : [...others, { what, atMs, reason: refusal }];
+    this.#set({ server: { atMs, fault: null }, refused: refused.sort((a, b) => (a.what < b.what ? -1 : 1)) });
   }
 
   updating(deployment: string | null, artifactName: string | null): void {

@@ -1,5 +1,5 @@
 import { AgentError } from "../errors.ts";
-import { outputOf, type ProgramSystem, parseLines } from "./programs.ts";
+import { outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
 
 /**
  * Who the device is: what its identity program says, as the JSON text that an authorisation request
@@ -7,9 +7,13 @@ import { outputOf, type ProgramSystem, parseLines } from "./programs.ts";
  * @throws AgentError `program-failed` or `identity-malformed`.
  */
 export async function readIdentity(system: ProgramSystem, program: string): Promise<string> {
-  const { lines, fault } = parseLines(await outputOf(system, program));
+  const { lines, fault, inexact } = parseLines(await outputOf(system, program));
   if (fault !== undefined) {
-    throw new AgentError("identity-malformed", `${program} wrote '${fault.slice(0, 100)}', which is not key=value`);
+    throw new AgentError("identity-malformed", `${program} wrote ${shown(fault)}, which is not key=value`);
+  }
+  // Changed, it could be another device's.
+  if (inexact[0] !== undefined) {
+    throw new AgentError("identity-malformed", `${program} wrote ${inexact[0]}: an identity must be sent as it is`);
   }
   if (lines.size === 0)
     throw new AgentError("identity-malformed", `${program} wrote nothing that identifies the device`);

@@ -2,7 +2,8 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { InventoryAttribute } from "@upkeep/shared/protocol";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { outputOf, type ParsedLines, parseLines } from "./programs.ts";
+import { boundInventory, type FoundAttribute } from "./inventory-bounds.ts";
+import { outputOf, type ParsedLines, parseLines, shown } from "./programs.ts";
 
 const PREFIX = "mender-inventory-";
 const VERSION = "mender_client_version";
@@ -47,7 +48,7 @@ async function linesOf(system: InventorySystem, program: string, log: Logger): P
 /**
  * The device's inventory, sorted by name: what the inventory programs say, run one after the other, laid
  * over what the agent knows itself. A program that fails is skipped; of one that writes a bad line, the lines
- * before it count.
+ * before it count. What no server takes is left out, so that the rest arrives.
  * @throws AgentError `inventory-empty` if there are programs and every one failed.
  */
 export async function collectInventory(
@@ -55,7 +56,7 @@ export async function collectInventory(
   options: InventoryOptions,
 ): Promise<InventoryAttribute[]> {
   const { directory, version, known, log } = options;
-  const found = new Map<string, string[]>();
+  const found = new Map<string, FoundAttribute>();
   const programs = await programsIn(system, directory);
   let failed = 0;
   for (const program of programs) {
@@ -64,25 +65,21 @@ export async function collectInventory(
       failed++;
       continue;
     }
+    for (const line of parsed.inexact) log.warning(`${program} wrote ${line}; U+FFFD is sent in its place`);
     if (parsed.fault !== undefined) {
-      log.warning(
-        `${program} wrote '${parsed.fault.slice(0, 100)}', which is not key=value; its later lines are ignored`,
-      );
+      log.warning(`${program} wrote ${shown(parsed.fault)}, which is not key=value; its later lines are ignored`);
     }
-    for (const [key, value] of parsed.lines) found.set(key, [...(found.get(key) ?? []), ...[value].flat()]);
+    for (const [name, value] of parsed.lines) {
+      found.set(name, { name, values: [...(found.get(name)?.values ?? []), ...[value].flat()], source: program });
+    }
   }
   if (programs.length > 0 && failed === programs.length) {
     throw new AgentError("inventory-empty", `every inventory program in ${directory} failed`, { retryable: true });
   }
-  const provider = found.has(VERSION) ? "external" : "internal";
-  const attributes = new Map<string, string | string[]>([
-    ...Object.entries(known),
-    [VERSION, version],
-    [`${VERSION}_provider`, provider],
-    ...[...found].map(([key, values]): [string, string | string[]] => [
-      key,
-      values.length === 1 ? (values[0] ?? "") : values,
-    ]),
+  const own = { ...known, [VERSION]: version, [`${VERSION}_provider`]: found.has(VERSION) ? "external" : "internal" };
+  const attributes = new Map<string, FoundAttribute>([
+    ...Object.entries(own).map(([name, value]) => [name, { name, values: [value], source: "the agent" }] as const),
+    ...found,
   ]);
-  return [...attributes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value }));
+  return boundInventory([...attributes.values()], (message) => log.warning(message));
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { RunningProcess, System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 
@@ -24,11 +25,11 @@ async function end(running: RunningProcess, timers: ProgramSystem["timers"]): Pr
 
 /**
  * Runs a short program of the device without arguments.
- * @returns What it wrote to its standard output.
+ * @returns What it wrote to its standard output, byte by byte.
  * @throws AgentError `program-failed` if it cannot be started, fails, takes longer than ten seconds or
  * writes more than a mebibyte.
  */
-export async function outputOf(system: ProgramSystem, command: string): Promise<string> {
+export async function outputOf(system: ProgramSystem, command: string): Promise<Buffer> {
   const failed = (what: string, cause?: unknown): AgentError =>
     new AgentError("program-failed", `${command} ${what}`, { retryable: true, cause });
   const output: Uint8Array[] = [];
@@ -65,7 +66,7 @@ export async function outputOf(system: ProgramSystem, command: string): Promise<
   if ("signal" in exit) throw failed(`was ended by ${exit.signal}${because}`);
   if (exit.code !== 0) throw failed(`exited with code ${exit.code}${because}`);
   if (bytes > OUTPUT_BYTES_MAX) throw failed(`wrote more than ${OUTPUT_BYTES_MAX} bytes`);
-  return text(output);
+  return Buffer.concat(output);
 }
 
 /** `key=value` lines by key, in the order in which the keys came; a key that came again has several values. */
@@ -75,15 +76,36 @@ export interface ParsedLines {
   readonly lines: KeyedLines;
   /** The first line that is not `key=value`; those before it are in `lines`. */
   readonly fault: string | undefined;
+  /** Lines that hold what no server can keep, and what that is. In `lines`, U+FFFD stands for it. */
+  readonly inexact: readonly string[];
+}
+
+const REPLACEMENT = "\ufffd";
+const SHOWN_CHARACTERS = 100;
+
+/** For a message: the start of what a program wrote. */
+export function shown(text: string): string {
+  return `'${text.slice(0, SHOWN_CHARACTERS)}'`;
+}
+
+function inexactness(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return "bytes that are not UTF-8";
+  return bytes.includes(0) ? "a NUL character" : undefined;
 }
 
 /** Split at the first `=`, nothing trimmed, empty lines skipped. */
-export function parseLines(output: string): ParsedLines {
+export function parseLines(output: Buffer): ParsedLines {
   const lines = new Map<string, string | string[]>();
-  for (const line of output.split("\n")) {
-    if (line === "") continue;
+  const inexact: string[] = [];
+  // A line break is one byte in UTF-8, and part of no other character.
+  for (const raw of output.toString("latin1").split("\n")) {
+    if (raw === "") continue;
+    const bytes = Buffer.from(raw, "latin1");
+    const line = bytes.toString("utf8").replaceAll("\0", REPLACEMENT);
     const equals = line.indexOf("=");
-    if (equals <= 0) return { lines, fault: line };
+    if (equals <= 0) return { lines, fault: line, inexact };
+    const what = inexactness(bytes);
+    if (what !== undefined) inexact.push(`${shown(line)} with ${what}`);
     const key = line.slice(0, equals);
     const value = line.slice(equals + 1);
     const before = lines.get(key);
@@ -91,5 +113,5 @@ export function parseLines(output: string): ParsedLines {
     else if (typeof before === "string") lines.set(key, [before, value]);
     else before.push(value);
   }
-  return { lines, fault: undefined };
+  return { lines, fault: undefined, inexact };
 }

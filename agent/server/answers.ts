@@ -6,6 +6,8 @@ import { masked } from "./masking.ts";
 /** Of the text of an error's answer, so much is read, and so much shown. */
 const ERROR_BYTES_MAX = 64 * 1024;
 const SHOWN_CHARACTERS = 200;
+/** A server's own words may name a long key before they say what is wrong with it. */
+const REASON_CHARACTERS = 500;
 
 /** A header's value; the first if it came several times. */
 export function header(headers: HttpHeaders, name: string): string | undefined {
@@ -27,18 +29,18 @@ export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | unde
 }
 
 /** An answer's text in one short line: an error page of a proxy does not belong into a log as a whole. */
-export function shortened(text: string): string {
+export function shortened(text: string, charactersMax = SHOWN_CHARACTERS): string {
   const line = masked(text)
     .replace(/<(style|script|title)[\s\S]*?<\/\1>|<[^>]*>/gi, " ")
-    .replace(/\s+/g, " ")
+    .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();
-  return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS)}…` : line;
+  return line.length > charactersMax ? `${line.slice(0, charactersMax)}…` : line;
 }
 
 function messageIn(text: string): string {
   try {
     const parsed = ErrorBody.safeParse(JSON.parse(text));
-    if (parsed.success) return shortened(parsed.data.error);
+    if (parsed.success) return shortened(parsed.data.error, REASON_CHARACTERS);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

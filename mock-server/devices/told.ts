@@ -15,9 +15,7 @@ export interface Told {
   readonly leftOut: readonly string[];
 }
 
-const NAME_CHARACTERS_MAX = 1024;
-/** A name is part of a key, and PostgreSQL takes no key above 2704 bytes. */
-const NAME_BYTES_MAX = 2048;
+const { inventoryNameMax: NAME_CHARACTERS_MAX, inventoryNameBytesMax: NAME_BYTES_MAX } = PROTOCOL_LIMITS;
 const SHOWN_CHARACTERS_MAX = 60;
 const VALUE = "the value must be a text, a number, or a list of texts or of numbers";
 

@@ -88,7 +88,7 @@ export const DeploymentLog = z.object({ messages: z.array(LogMessage).check(z.mi
 export type DeploymentLog = z.infer<typeof DeploymentLog>;
 
 export const InventoryAttribute = z.object({
-  name: z.string().check(z.minLength(1), z.maxLength(1024)),
+  name: z.string().check(z.minLength(1), z.maxLength(PROTOCOL_LIMITS.inventoryNameMax)),
   value: z.union([z.string(), z.number(), z.array(z.string()), z.array(z.number())]),
   description: z.optional(z.string()),
 });

@@ -5,6 +5,9 @@ export const PROTOCOL_LIMITS = {
   /** A deployment log as the agent sends it: below the server's limit with room for the frame. */
   logBytesMax: 999_744,
   inventoryAttributesMax: 100,
+  /** Characters and bytes of an attribute's name; PostgreSQL takes no key above 2704 bytes. */
+  inventoryNameMax: 1024,
+  inventoryNameBytesMax: 2048,
   pageSizeMax: 500,
   deploymentNameMax: 256,
   /** Characters of an artifact's name, a group, a device type, the value of a provide or of a depend. */

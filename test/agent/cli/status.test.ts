@@ -95,6 +95,52 @@ describe("upkeep status", () => {
     expect(await run("status")).toContain("could not be asked");
   });
 
+  it("tells what the server refuses, by its words, until it takes it", async () => {
+    createDevice(root, server.url, { RetryPollIntervalSeconds: 1, InventoryPollIntervalSeconds: 1 });
+    const refusal = (error: string) => status(400, JSON.stringify({ error }), { "content-type": "application/json" });
+    let polls = refusal("device_provides.big: at most 4096 characters");
+    server.on(DEVICE_PATHS.nextV2, (...asked) => polls(...asked));
+    server.on(DEVICE_PATHS.inventory, refusal("attribute 3: the name must have 1 to 1024 characters"));
+    start();
+    const found = await statusThat("both are refused", ({ daemon }) => daemon?.refused.length === 2);
+    expect(found.daemon?.server).toMatchObject({ fault: null });
+    expect(found.daemon?.refused).toEqual([
+      {
+        what: "inventory",
+        atMs: expect.any(Number),
+        reason: "sending the inventory: the server answered 400: attribute 3: the name must have 1 to 1024 characters",
+      },
+      {
+        what: "poll",
+        atMs: expect.any(Number),
+        reason: "asking for a deployment: the server answered 400: device_provides.big: at most 4096 characters",
+      },
+    ]);
+    expect(await run("status")).toMatch(
+      /^Refused {7}\d+ s ago: sending the inventory: .*\nRefused {7}\d+ s ago: asking for a deployment: the server answered 400: device_provides\.big: at most 4096 characters$/m,
+    );
+    expect(programs[0]?.output()).toContain("the server answered 400: device_provides.big: at most 4096 characters");
+    polls = status(204);
+    await run("check-update");
+    const after = await statusThat("polls are taken", ({ daemon }) => daemon?.refused.length === 1);
+    expect(after.daemon?.refused[0]?.what).toBe("inventory");
+  });
+
+  it("tells that the server refuses what is reported of a deployment", async () => {
+    createDevice(root, server.url, { RetryPollIntervalSeconds: 1 });
+    const instructions = { id: "d1", artifact: { source: { uri: `${server.url}/r2.mender` } } };
+    server.on(DEVICE_PATHS.nextV2, inTurn(json(instructions), status(204)));
+    server.on(DEVICE_PATHS.status("d1"), status(422, '{"error":"no such\\u001b[31m status"}'));
+    start();
+    const found = await statusThat("a report is refused", ({ daemon }) => daemon?.refused.length === 1);
+    expect(found.daemon?.refused[0]).toMatchObject({
+      what: "report",
+      reason: expect.stringMatching(
+        /^reporting (downloading|failure) for deployment d1: the server answered 422: no such \[31m status$/,
+      ),
+    });
+  });
+
   it("tells how far a download is, and afterwards which deployment was the last", async () => {
     const bytes = await copyArtifact("r2", "x".repeat(3_000_000), "board");
     const instructions = { id: "d1", artifact: { artifact_name: "r2", source: { uri: `${server.url}/r2.mender` } } };

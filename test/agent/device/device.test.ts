@@ -38,6 +38,18 @@ describe("the identity", () => {
     await expect(readIdentity(system, identity)).rejects.toMatchObject({ code, message: `${identity} ${message}` });
   });
 
+  it.each([
+    ["printf 'sn=caf\\351\\n'", "'sn=caf\ufffd' with bytes that are not UTF-8"],
+    ["printf 'mac=1\\ns\\351n=2\\n'", "'s\ufffdn=2' with bytes that are not UTF-8"],
+    ["printf 'mac=1\\nmac=\\0002\\n'", "'mac=\ufffd2' with a NUL character"],
+  ])("is refused, not changed, when it cannot be sent exactly: %s", async (script, what) => {
+    const identity = program("inexact-identity", script);
+    await expect(readIdentity(system, identity)).rejects.toMatchObject({
+      code: "identity-malformed",
+      message: `${identity} wrote ${what}: an identity must be sent as it is`,
+    });
+  });
+
   it("is refused when there is no program", async () => {
     await expect(readIdentity(system, join(directory, "none"))).rejects.toThrow("none cannot be started");
   });
@@ -171,6 +183,56 @@ describe("the inventory", () => {
       expect.stringContaining("mender-inventory-bad wrote 'nonsense', which is not key=value"),
       expect.stringContaining("mender-inventory-fails exited with code 1"),
     ]);
+  });
+
+  it("keeps nothing away for an attribute that cannot be sent as it is, or not at all", async () => {
+    const long = "n".repeat(1025);
+    const wide = "é".repeat(1025);
+    program("odd/mender-inventory-latin1", "printf 'ssid=caf\\351\\nz=\\0001\\nplain=1\\n'");
+    program("odd/mender-inventory-long", `echo ${long}=1; echo ${wide}=2; echo after=1`);
+    program("odd/mender-inventory-nameless", "echo before=1; echo =2");
+    const log = new KeptLog();
+    const options = { directory: join(directory, "odd"), version: "9.9", known: {}, log };
+    const attributes = await collectInventory(system, options);
+    expect(attributes.filter(({ name }) => !name.startsWith("mender_client"))).toEqual([
+      { name: "after", value: "1" },
+      { name: "before", value: "1" },
+      { name: "plain", value: "1" },
+      { name: "ssid", value: "caf\ufffd" },
+      { name: "z", value: "\ufffd1" },
+    ]);
+    const at = (name: string) => join(directory, "odd", `mender-inventory-${name}`);
+    expect(log.lines).toEqual([
+      expect.stringContaining(`${at("latin1")} wrote 'ssid=caf\ufffd' with bytes that are not UTF-8`),
+      expect.stringContaining(`${at("latin1")} wrote 'z=\ufffd1' with a NUL character`),
+      expect.stringContaining(`${at("nameless")} wrote '=2', which is not key=value`),
+      expect.stringMatching(`${at("long")}: the attribute 'n{60}…' is left out: its name has 1025 characters, .* 1024`),
+      expect.stringMatching(`${at("long")}: the attribute 'é{60}…' is left out: its name has 1025 characters, .* 1024`),
+    ]);
+  });
+
+  it("leaves out what is more than a server takes, by program and name", async () => {
+    program("many/mender-inventory-many", "i=100; while [ $i -lt 205 ]; do echo a$i=1; i=$((i + 1)); done");
+    program(
+      "large/mender-inventory-large",
+      "printf 'large='; head -c 600000 /dev/zero | tr '\\0' '\"'; echo; echo small=1",
+    );
+    const log = new KeptLog();
+    const collect = (name: string, known: Record<string, string> = {}) =>
+      collectInventory(system, { directory: join(directory, name), version: "9.9", known, log });
+    const many = await collect("many", { artifact_name: "r1" });
+    expect(many).toHaveLength(100);
+    expect(many[0]).toEqual({ name: "a100", value: "1" });
+    expect(many.at(-4)).toEqual({ name: "a196", value: "1" });
+    expect(many.at(-3)).toEqual({ name: "artifact_name", value: "r1" });
+    expect(log.lines).toHaveLength(8);
+    expect(log.lines[0]).toContain(
+      "many/mender-inventory-many: the attribute 'a197' is left out: a device may have 100",
+    );
+    expect(await collect("large")).toContainEqual({ name: "small", value: "1" });
+    expect(log.lines.at(-1)).toMatch(
+      /mender-inventory-large: the attribute 'large' is left out: .* over 1048576 bytes/,
+    );
   });
 
   it("is what the agent knows where there are no programs, and fails where all of them fail", async () => {
