@@ -124,10 +124,11 @@ export function openFiles(
 export async function openBucket(
   { clock }: Pick<System, "clock">,
   bucket: BucketSettings,
-  domain: Pick<Domain, "linkSecret">,
+  records: { readonly linkSecret: Uint8Array },
   unfinishedBeforeMs: number,
+  option = "--blobs",
 ): Promise<Blobs> {
-  const where = `--blobs s3://${bucket.bucket}/${bucket.prefix}`;
+  const where = `${option} s3://${bucket.bucket}/${bucket.prefix}`;
   const credentials = s3Credentials();
   if (credentials === undefined) {
     throw new CommandError(`${where}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment`);
@@ -135,7 +136,7 @@ export async function openBucket(
   // Most servers have their artifacts in files, and start without the S3 client.
   const { openS3Blobs } = await import("../storage/blobs/s3/index.ts");
   try {
-    const owner = identityOfRecords(domain);
+    const owner = identityOfRecords(records);
     return await openS3Blobs({ location: { ...bucket, credentials }, clock, owner, unfinishedBeforeMs });
   } catch (error) {
     if (isSystemError(error, "EBUSY")) throw new CommandError(`${where}: ${error.message}: choose another prefix`);

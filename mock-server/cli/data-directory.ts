@@ -12,7 +12,7 @@ import { CommandError } from "./failure.ts";
 const CLAIMING_MS_MAX = 10_000;
 
 /** Names a set of records, also after a backup was restored or the records were moved; tells nothing of their keys. */
-export function identityOfRecords({ linkSecret }: Pick<Domain, "linkSecret">): string {
+export function identityOfRecords({ linkSecret }: { readonly linkSecret: Uint8Array }): string {
   return sha256(`blobs ${Buffer.from(linkSecret).toString("hex")}`);
 }
 
@@ -148,7 +148,8 @@ function lockFirst(path: string, engine: Engine): DirectoryLock {
   }
 }
 
-function mustFit(claim: Claim | undefined, engine: Engine, path: string): void {
+/** @throws CommandError if the directory belongs to records that are elsewhere. */
+export function mustFit(claim: Claim | undefined, engine: Engine, path: string): void {
   if (claim === undefined || claim.engine === engine) return;
   throw new CommandError(
     claim.engine === "postgres"
@@ -158,7 +159,7 @@ function mustFit(claim: Claim | undefined, engine: Engine, path: string): void {
 }
 
 /** What a person is told of a directory that cannot be used. */
-function directoryFault(error: unknown, path: string): unknown {
+export function directoryFault(error: unknown, path: string): unknown {
   if (isSystemError(error, "EBUSY")) return new CommandError(`another server is using the data directory ${path}`);
   if (!isSystemError(error)) return error;
   return new CommandError(`the data directory ${path} cannot be used: ${error.message}`);

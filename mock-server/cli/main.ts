@@ -7,6 +7,7 @@ import { backupCommand } from "./backup.ts";
 import { controlCommand } from "./control.ts";
 import { CommandError } from "./failure.ts";
 import { fleetCommand } from "./fleet.ts";
+import { moveCommand } from "./move.ts";
 import { restoreCommand } from "./restore.ts";
 import { scenarioCommand } from "./scenario.ts";
 import { serveCommand } from "./serve.ts";
@@ -21,6 +22,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(controlCommand(system))
     .command(backupCommand(system))
     .command(restoreCommand(system))
+    .command(moveCommand(system))
     .command(artifactCommand(system))
     .command(scenarioCommand(system))
     .command(fleetCommand(system))

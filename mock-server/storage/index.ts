@@ -10,6 +10,7 @@ export { OPEN_STATUSES } from "./endings.ts";
 export type { Assistant, Workers } from "./engines/workers.ts";
 export type { EventRecord } from "./events.ts";
 export type { AttributeRecord } from "./inventory.ts";
+export { copyAllRecords, MovingError, type TableSummary } from "./moving.ts";
 export { offsetOf, type Page, type Paging, type SortOrder } from "./paging.ts";
 export type { PhaseRecord } from "./phases.ts";
 export type { Records } from "./records.ts";

@@ -11,6 +11,7 @@ import { EndingRecords } from "./endings.ts";
 import { EventRecords } from "./events.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
+import { MovingRecords } from "./moving.ts";
 import { PhaseRecords } from "./phases.ts";
 import { ReleaseWordRecords } from "./release-words.ts";
 import { ReleaseRecords } from "./releases.ts";
@@ -36,6 +37,7 @@ export class Records {
   readonly events: EventRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
+  readonly moving: MovingRecords;
   readonly phases: PhaseRecords;
   readonly releaseWords: ReleaseWordRecords;
   readonly releases: ReleaseRecords;
@@ -59,6 +61,7 @@ export class Records {
     this.events = new EventRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
+    this.moving = new MovingRecords(db);
     this.phases = new PhaseRecords(db);
     this.releaseWords = new ReleaseWordRecords(db);
     this.releases = new ReleaseRecords(db);

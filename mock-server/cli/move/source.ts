@@ -1,0 +1,34 @@
+import type { Files } from "@upkeep/shared/system";
+import type { RecordedArtifact } from "../../storage/backup.ts";
+import { DATABASE_FILE, Storage, type StorageLocation } from "../../storage/index.ts";
+import { CommandError } from "../failure.ts";
+
+/** @throws CommandError that names the option, and not the URL, which may hold a password. */
+export async function openRecordsAt(files: Files, location: StorageLocation, option: string): Promise<Storage> {
+  try {
+    return await Storage.open(location, files);
+  } catch (error) {
+    throw new CommandError(`${option}: cannot be used: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** The records of a data directory, where its server has them. @throws CommandError */
+export async function openSource(files: Files, directory: string, url: string | undefined): Promise<Storage> {
+  if (url !== undefined) return await openRecordsAt(files, { url }, "--database");
+  if ((await files.status(`${directory}/${DATABASE_FILE}`)) === undefined) {
+    throw new CommandError(`--data ${directory}: there is no ${DATABASE_FILE}, so this is no server's data directory`);
+  }
+  return await openRecordsAt(files, { directory }, `--data ${directory}`);
+}
+
+/** The key that names the records. @throws CommandError if no server has ever used them. */
+export async function secretOf(storage: Storage): Promise<Uint8Array> {
+  const secret = await storage.read(({ secrets }) => secrets.find("download-links"));
+  if (secret === undefined) throw new CommandError("the records are empty: no server has used them yet");
+  return Buffer.from(secret, "base64");
+}
+
+export async function artifactsOf(storage: Storage): Promise<readonly RecordedArtifact[]> {
+  const { items } = await storage.read(({ artifacts }) => artifacts.list({}, { by: "name", order: "asc" }));
+  return items.map(({ id, sizeBytes, sha256 }) => ({ id, sizeBytes, sha256 }));
+}
