@@ -43,8 +43,11 @@ async function deviceKey(agent: Agent, passphrase: string | undefined): Promise<
   const { staticKey } = config;
   if (staticKey !== undefined && "uri" in staticKey) return await loadEngineKey(system, staticKey, paths.datastore);
   const location = keyLocation(agent);
-  return await loadDeviceKey(system.files, passphrase === undefined ? location : { ...location, passphrase }, () =>
-    log.info(`a new key was made, ${location.path}: to the server this is a new device`),
+  return await loadDeviceKey(
+    system.files,
+    passphrase === undefined ? location : { ...location, passphrase },
+    () => log.info(`a new key was made, ${location.path}: to the server this is a new device`),
+    (message) => log.warning(message),
   );
 }
 

@@ -66,15 +66,36 @@ async function generatePem(kind: "ed25519" | "rsa3072"): Promise<string> {
   return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
+/** Only the owner can read a key that was made here, also after a copy or a restore of the directory. */
+async function makePrivate(files: Files, path: string, onExposed: (message: string) => void): Promise<void> {
+  const { mode = 0 } = (await files.status(path)) ?? {};
+  if ((mode & 0o077) === 0) return;
+  const exposed = `others could read the device's key ${path} (mode ${(mode & 0o777).toString(8)})`;
+  try {
+    await files.setPermissions(path, mode & ~0o077);
+    onExposed(`${exposed}; now only its owner can`);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    onExposed(`${exposed}, and still can: ${error.message}`);
+  }
+}
+
 /**
  * The device's key; made, durably and readable for its owner alone, if there is none yet.
  * @param onGenerated Called when a new key was made: to the server this is a new device.
+ * @param onExposed Called with a warning if others than its owner could read the key.
  * @throws AgentError `key-unreadable` or `key-unusable`.
  */
-export async function loadDeviceKey(files: Files, location: KeyLocation, onGenerated: () => void): Promise<DeviceKey> {
+export async function loadDeviceKey(
+  files: Files,
+  location: KeyLocation,
+  onGenerated: () => void,
+  onExposed: (message: string) => void = () => undefined,
+): Promise<DeviceKey> {
   const { path } = location;
   try {
     const pem = await readTextFile(files, path, KEY_BYTES_MAX);
+    if (pem !== undefined && location.generate !== undefined) await makePrivate(files, path, onExposed);
     if (pem !== undefined) return deviceKey(pem, location);
     if (location.generate === undefined) throw new AgentError("key-unreadable", `the key ${path} does not exist`);
     const made = await makeDeviceKey(files, path, location.generate);

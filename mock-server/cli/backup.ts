@@ -1,7 +1,7 @@
 import { createDirectoryDurably, type Files, isSystemError, replaceFile, type System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { artifactsInCopy, copyRecords, type RecordedArtifact } from "../storage/backup.ts";
-import { DATABASE_FILE } from "../storage/index.ts";
+import { createPrivateFile, DATABASE_FILE } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import {
   ARTIFACT_DIRECTORY,
@@ -91,6 +91,7 @@ async function prepare(files: Files, from: string, target: string): Promise<void
 async function copyOnlyRecords(files: Files, from: string, target: string): Promise<0> {
   await copyDirectory(files, `${from}/${IDENTITY_DIRECTORY}`, `${target}/${IDENTITY_DIRECTORY}`);
   const records = `${target}/${DATABASE_FILE}`;
+  await createPrivateFile(files, records);
   await copyRecords(from, records);
   // Read whole, to find what is damaged.
   artifactsInCopy(records);
@@ -103,7 +104,6 @@ async function keepRecords(files: Files, target: string): Promise<void> {
   const handle = await files.open(records, "update");
   await handle.sync();
   await handle.close();
-  await files.setPermissions(records, 0o600);
   await files.syncDirectory(target);
 }
 
@@ -114,6 +114,7 @@ async function copyAll(files: Files, from: string, target: string): Promise<numb
   const records = `${target}/${DATABASE_FILE}`;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     await files.remove(records);
+    await createPrivateFile(files, records);
     await copyRecords(from, records);
     const artifacts = artifactsInCopy(records);
     if (!(await copyArtifacts(files, from, target, artifacts))) continue;

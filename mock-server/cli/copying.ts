@@ -6,6 +6,9 @@ const UNFINISHED = ".part";
 
 /** What is copied of a data directory beside the records and the artifacts: the certificate that devices trust. */
 export const IDENTITY_DIRECTORY = "tls";
+/** What devices trust is no secret. */
+export const CERTIFICATE_FILE = "certificate.pem";
+export const KEY_FILE = "key.pem";
 export const ARTIFACT_DIRECTORY = "artifacts";
 /** What was swept from the artifacts, for a while. */
 export const TRASH_DIRECTORY = "trash";
@@ -14,10 +17,13 @@ export const MANIFEST_FILE = "backup.json";
 /** Raised when a backup of an older server could not be restored by a newer one. */
 export const MANIFEST_VERSION = 1;
 
-/** Copy a file, durable under its new name when it resolves, once its directory is synced. */
+/**
+ * Copy a file, durable under its new name when it resolves, once its directory is synced. Only its owner can read the
+ * copy, whoever can read the file.
+ */
 export async function copyFile(files: Files, from: string, to: string): Promise<void> {
-  const { mode } = (await files.status(from)) ?? { mode: 0o600 };
-  const handle = await files.open(to + UNFINISHED, "write", mode);
+  await files.remove(to + UNFINISHED);
+  const handle = await files.open(to + UNFINISHED, "exclusive", from.endsWith(CERTIFICATE_FILE) ? 0o644 : 0o600);
   try {
     for await (const chunk of contentOf(files, from)) await handle.write(chunk);
     await handle.sync();

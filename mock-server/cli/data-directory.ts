@@ -1,15 +1,50 @@
+import type { Logger } from "@upkeep/shared/logging";
 import { type Files, isSystemError } from "@upkeep/shared/system";
 import { sha256 } from "../digest.ts";
 import type { Domain } from "../domain.ts";
 import { isBlobName } from "../storage/blobs/index.ts";
-import { DATABASE_FILE } from "../storage/index.ts";
+import { DATABASE_FILE, makePrivate } from "../storage/index.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
-import { type Claim, type Engine, readClaim, writeClaim } from "./claim.ts";
-import { ARTIFACT_DIRECTORY } from "./copying.ts";
+import { CLAIM_FILE, type Claim, type Engine, readClaim, writeClaim } from "./claim.ts";
+import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE } from "./copying.ts";
 import { CommandError } from "./failure.ts";
 
 /** How long a server waits while another one of the same records claims the directory, in milliseconds. */
 const CLAIMING_MS_MAX = 10_000;
+
+/** Files in a data directory that hold secrets, or what others need not know. */
+const PRIVATE_FILES = [
+  ...["", "-wal", "-shm", ".moved"].map((suffix) => DATABASE_FILE + suffix),
+  CLAIM_FILE,
+  `${IDENTITY_DIRECTORY}/${KEY_FILE}`,
+];
+
+/**
+ * Take files with secrets from everybody but their owner, and report those that others could read. Also report a
+ * directory that others can read: artifacts and names of files are in it.
+ */
+export async function checkPermissions(files: Files, directory: string, logger: Logger): Promise<void> {
+  for (const name of PRIVATE_FILES) {
+    const path = `${directory}/${name}`;
+    const exposed = await makePrivate(files, path);
+    if (exposed === undefined) continue;
+    const { before, fault } = exposed;
+    if (fault !== undefined) {
+      logger.warning(`others can read ${path} (mode ${octal(before)}), which may hold secrets: ${fault}`);
+      continue;
+    }
+    logger.warning(`others could read ${path} (mode ${octal(before)}), which may hold secrets; now only its owner can`);
+  }
+  const { mode = 0 } = (await files.status(directory)) ?? {};
+  if ((mode & 0o077) === 0) return;
+  logger.warning(
+    `others can read the data directory ${directory} (mode ${octal(mode)}): run \`chmod 700 ${directory}\``,
+  );
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8);
+}
 
 /** Names a set of records, also after a backup was restored or the records were moved; tells nothing of their keys. */
 export function identityOfRecords({ linkSecret }: { readonly linkSecret: Uint8Array }): string {

@@ -3,6 +3,7 @@ import { createDirectoryDurably, readTextFile, replaceFile, type System } from "
 import { generate } from "selfsigned";
 import { machineName } from "../system/environment.ts";
 import type { TlsIdentity } from "../system/listen.ts";
+import { CERTIFICATE_FILE, KEY_FILE } from "./copying.ts";
 import { CommandError } from "./failure.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;
@@ -41,8 +42,8 @@ export async function selfSignedIdentity(
   directory: string,
   host: string,
 ): Promise<SelfSigned> {
-  const certificatePath = `${directory}/certificate.pem`;
-  const keyPath = `${directory}/key.pem`;
+  const certificatePath = `${directory}/${CERTIFICATE_FILE}`;
+  const keyPath = `${directory}/${KEY_FILE}`;
   const certificate = await readTextFile(files, certificatePath, PEM_BYTES_MAX);
   const key = await readTextFile(files, keyPath, PEM_BYTES_MAX);
   if (

@@ -1,6 +1,7 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { Recorder } from "../scenarios/recording/recorder.ts";
+import { makePrivate } from "../storage/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { CommandError } from "./failure.ts";
 
@@ -23,6 +24,7 @@ export async function beginRecording(
     logger.error("the recording cannot go on", { error, path });
   };
   try {
+    await makePrivate(files, absolutePath(path));
     return await recording.begin({ clock, files }, absolutePath(path), { artifacts, onFailure });
   } catch (error) {
     if (!isSystemError(error)) throw error;

@@ -11,7 +11,7 @@ import { NodeClock, NodeTimers } from "../system/time.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
 import { type BucketSettings, openBlobs } from "./blob-store.ts";
-import { DataDirectory } from "./data-directory.ts";
+import { checkPermissions, DataDirectory } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
@@ -68,6 +68,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
   let recorder: Awaited<ReturnType<typeof beginRecording>>;
   const ending = new AbortController();
   try {
+    await checkPermissions(system.files, directory, logger);
     const tls = await identityOf(system, settings, directory);
     domain = await openRecords(system, settings, directory);
     const records = domain;

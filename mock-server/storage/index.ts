@@ -13,6 +13,7 @@ export type { AttributeRecord } from "./inventory.ts";
 export { copyAllRecords, MovingError, type TableSummary } from "./moving.ts";
 export { offsetOf, type Page, type Paging, type SortOrder } from "./paging.ts";
 export type { PhaseRecord } from "./phases.ts";
+export { createPrivateFile, makePrivate } from "./private-files.ts";
 export type { Records } from "./records.ts";
 export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";
 export type { SavedFilterRecord } from "./saved-filters.ts";

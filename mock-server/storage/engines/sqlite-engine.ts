@@ -1,6 +1,7 @@
 import type { FileHandle, Files } from "@upkeep/shared/system";
 import type { Database } from "better-sqlite3";
 import type { Kysely } from "kysely";
+import { createPrivateFile, makePrivate } from "../private-files.ts";
 import type { Schema } from "../schema.ts";
 import { databasePath, openSqlite, openSqliteReader } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
@@ -24,6 +25,9 @@ export async function openSqliteEngine(
 ): Promise<Engine> {
   if ("memory" in location) return new MemoryEngine();
   const path = databasePath(location.directory);
+  // The write-ahead log and its index take over the permissions of the database.
+  await createPrivateFile(location.files, path);
+  for (const suffix of ["-wal", "-shm"]) await makePrivate(location.files, path + suffix);
   const sqlite = openSqlite(path);
   let log: FileHandle | undefined;
   try {

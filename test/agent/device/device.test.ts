@@ -105,6 +105,21 @@ describe("the device's key", () => {
     expect(verify(null, data, made.publicPem, Buffer.from(await made.sign(data), "base64"))).toBe(true);
   });
 
+  it("that others can read after a copy is its owner's alone again, and the warning names it", async () => {
+    const path = join(directory, "mender-agent.pem");
+    const location = { path, generate: "ed25519" } as const;
+    await loadDeviceKey(system.files, location, () => undefined);
+    chmodSync(path, 0o644);
+    const warnings: string[] = [];
+    await loadDeviceKey(system.files, location, expect.unreachable, (message) => warnings.push(message));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(warnings).toEqual([`others could read the device's key ${path} (mode 644); now only its owner can`]);
+    // One that a person configured is that person's.
+    chmodSync(path, 0o640);
+    await loadDeviceKey(system.files, { path }, expect.unreachable, expect.unreachable);
+    expect(statSync(path).mode & 0o777).toBe(0o640);
+  });
+
   it.each([
     [
       "RSA in PKCS#1",
