@@ -42,7 +42,11 @@ function lastOfEach(options: Record<string, unknown>): void {
 
 /** Each command is loaded only when it is called for: starting must be cheap on a device. */
 function commandLine(words: readonly string[]) {
-  return yargs(words)
+  const parser = yargs(words);
+  // Within a command it would end well with nothing done.
+  if (words.every((word) => word.startsWith("-"))) parser.version(VERSION).alias("version", "v");
+  else parser.version(false);
+  return parser
     .scriptName("upkeep")
     .middleware(lastOfEach, true)
     .usage("$0 <command>\n\nKeeps this device's software up to date.")
@@ -209,8 +213,7 @@ function commandLine(words: readonly string[]) {
     .demandCommand(1, 1, "Which command?")
     .recommendCommands()
     .strict()
-    .version(VERSION)
-    .alias({ help: "h", version: "v" })
+    .alias("help", "h")
     .detectLocale(false)
     .exitProcess(false)
     .fail((message, error) => {

@@ -12,6 +12,8 @@ export function artifactCommand(system: System, context: ArtifactContext = proce
     command: "artifact",
     describe: "Write, read, validate, sign and dump artifacts",
     builder: (argv) => {
+      // --version is the format's here, not the program's.
+      argv.version(false);
       // -t A -t B are two device types, -f A B is a file and something else, --no-default-… is a flag of its own.
       argv.parserConfiguration({
         "duplicate-arguments-array": true,

@@ -15,7 +15,11 @@ import { serveCommand } from "./serve.ts";
 const system = openSystem();
 
 async function main(args: readonly string[]): Promise<void> {
-  await yargs([...args])
+  const parser = yargs([...args]);
+  // Within a command it would end well with nothing done, and `artifact write` has a flag of that name.
+  if (args.every((word) => word.startsWith("-"))) parser.version(manifest.version);
+  else parser.version(false);
+  await parser
     .scriptName("upkeep-server")
     .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
     .command(serveCommand(system))
@@ -30,7 +34,6 @@ async function main(args: readonly string[]): Promise<void> {
     .strict()
     .parserConfiguration({ "duplicate-arguments-array": false })
     .alias("help", "h")
-    .version(manifest.version)
     .locale("en")
     .exitProcess(false)
     .fail((message, error, parser) => {

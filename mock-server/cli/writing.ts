@@ -8,6 +8,7 @@ import { CommandError } from "./failure.ts";
  * @throws CommandError that names the option and the path if it cannot be written.
  */
 export async function writeText(files: System["files"], option: string, path: string, text: string): Promise<void> {
+  if (path === "-") throw new CommandError(`--${option} -: give the path of a file; ./- is one of that name`);
   try {
     const handle = await files.open(absolutePath(path), "write", 0o644);
     try {

@@ -1,4 +1,4 @@
-import { type ArtifactPlan, writeArtifact } from "@upkeep/shared/artifact/write";
+import { type ArtifactPlan, type WriteOptions, writeArtifact } from "@upkeep/shared/artifact/write";
 
 /** Pieces that a reader has not taken yet, at most. */
 const WAITING_MAX = 8;
@@ -67,23 +67,31 @@ function patched(data: Uint8Array, start: number, patches: readonly Patch[]): Bu
  * An artifact as a stream that only grows. A writer of artifacts goes back to put in lengths that it learns
  * late: so it is written twice, first only to learn them; the same plan gives the same bytes.
  */
-export async function* artifactStream(plan: ArtifactPlan): AsyncGenerator<Buffer> {
+export async function* artifactStream(plan: ArtifactPlan, options: WriteOptions = {}): AsyncGenerator<Buffer> {
   const patches: Patch[] = [];
-  await writeArtifact(plan, {
-    write: async (data, position) => {
-      if (position !== undefined) patches.push({ position, data: Buffer.from(data) });
+  await writeArtifact(
+    plan,
+    {
+      write: async (data, position) => {
+        if (position !== undefined) patches.push({ position, data: Buffer.from(data) });
+      },
     },
-  });
+    options,
+  );
   const pieces = new Pieces();
   let written = 0;
-  const writing = writeArtifact(plan, {
-    write: async (data, position) => {
-      if (position !== undefined) return;
-      const start = written;
-      written += data.length;
-      await pieces.put(patched(data, start, patches));
+  const writing = writeArtifact(
+    plan,
+    {
+      write: async (data, position) => {
+        if (position !== undefined) return;
+        const start = written;
+        written += data.length;
+        await pieces.put(patched(data, start, patches));
+      },
     },
-  }).then(
+    options,
+  ).then(
     () => pieces.end({}),
     (error: unknown) => pieces.end({ error }),
   );

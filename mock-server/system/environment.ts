@@ -37,6 +37,12 @@ export interface Output {
   write(text: string): void;
 }
 
+/** An output that takes bytes too. */
+export interface BinaryOutput extends Output {
+  /** Resolves when they have been taken. */
+  writeBytes(data: Uint8Array): Promise<void>;
+}
+
 /** The program goes on when whoever read its output has gone. */
 function outliveReader(stream: NodeJS.WriteStream): void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -47,11 +53,15 @@ function outliveReader(stream: NodeJS.WriteStream): void {
 outliveReader(process.stdout);
 outliveReader(process.stderr);
 
-export const standardOutput: Output = {
+export const standardOutput: BinaryOutput = {
   isTerminal: process.stdout.isTTY === true,
   write: (text) => {
     process.stdout.write(text);
   },
+  writeBytes: (data) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+    }),
 };
 
 /** Gathers what is written in one turn of the event loop: a busy server writes many lines with one call. */

@@ -1,13 +1,19 @@
 import { ArtifactError } from "@upkeep/shared/artifact";
 import { AlreadySignedError, PlanError } from "@upkeep/shared/artifact/write";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import { type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
+import {
+  type BinaryOutput,
+  type Output,
+  setExitStatus,
+  standardError,
+  standardOutput,
+} from "../../system/environment.ts";
 import { CommandError } from "../failure.ts";
 
 /** What the artifact commands have of the world. */
 export interface ArtifactContext {
   readonly system: Pick<System, "files" | "processes" | "random">;
-  readonly out: Output;
+  readonly out: BinaryOutput;
   readonly error: Output;
   readonly setExitStatus: (status: number) => void;
 }

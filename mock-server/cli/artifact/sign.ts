@@ -1,8 +1,9 @@
-import { loadSigningKey, signArtifact } from "@upkeep/shared/artifact/write";
+import { type ArtifactSink, loadSigningKey, signArtifact } from "@upkeep/shared/artifact/write";
 import type { Argv } from "yargs";
 import { smallFile, withArtifact, writeOutput } from "./files.ts";
 import { startProgress } from "./progress.ts";
-import { type ArtifactContext, printJson, run } from "./run.ts";
+import { type ArtifactContext, run } from "./run.ts";
+import { isStandardOutput, standardOutputSink, tellWritten } from "./standard-output.ts";
 
 export function addSignCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv<T> {
   return argv.command(
@@ -22,7 +23,7 @@ export function addSignCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
           alias: "o",
           type: "string",
           requiresArg: true,
-          describe: "File to write; the artifact itself is replaced if not given",
+          describe: "File to write, - for standard output; the artifact itself is replaced if not given",
         })
         .option("force", { alias: "f", type: "boolean", default: false, describe: "Replace a signature that is there" })
         .option("json", { type: "boolean", default: false, describe: "Print JSON, for programs" }),
@@ -32,15 +33,15 @@ export function addSignCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
         const size = await withArtifact(context, path, async ({ sizeBytes, content }) => {
           const progress = await startProgress(context, "Signing", sizeBytes);
           try {
-            return await writeOutput(context, outputPath, (sink) =>
-              signArtifact(progress.counting(content), sink, signingKey, { force }),
-            );
+            const signed = (sink: ArtifactSink) =>
+              signArtifact(progress.counting(content), sink, signingKey, { force });
+            if (isStandardOutput(outputPath)) return await signed(standardOutputSink(context));
+            return await writeOutput(context, outputPath, signed);
           } finally {
             progress.stop();
           }
         });
-        if (json) printJson(context, { path: outputPath, size, signed: true });
-        else context.out.write(`${outputPath}: signed, ${size} bytes\n`);
+        tellWritten(context, json, { path: outputPath, size, signed: true }, `signed, ${size} bytes`);
       }),
   );
 }

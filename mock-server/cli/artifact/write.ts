@@ -9,10 +9,12 @@ import {
   writeArtifact,
 } from "@upkeep/shared/artifact/write";
 import type { Argv } from "yargs";
+import { artifactStream } from "../../releases/appended.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
 import { smallFile, sourceFile, writeOutput } from "./files.ts";
 import { startProgress } from "./progress.ts";
-import { ArtifactCommandError, type ArtifactContext, printJson, run } from "./run.ts";
+import { ArtifactCommandError, type ArtifactContext, run } from "./run.ts";
+import { isStandardOutput, tellWritten, writeToStandardOutput } from "./standard-output.ts";
 
 /** Names of compressions as mender-artifact has them, and as we have them. */
 const COMPRESSION_NAMES: Readonly<Record<string, Compression>> = {
@@ -35,7 +37,19 @@ const commonFlags = <T>(argv: Argv<T>) =>
       demandOption: true,
       describe: "Device type that it fits; repeatable",
     })
-    .option("output-path", { ...one, alias: "o", default: "artifact.mender", describe: "File to write" })
+    .option("output-path", {
+      ...one,
+      alias: "o",
+      default: "artifact.mender",
+      describe: "File to write; - for standard output",
+    })
+    .option("version", {
+      ...one,
+      alias: "v",
+      choices: ["3"] as const,
+      default: "3",
+      describe: "Version of the format",
+    })
     .option("compression", {
       ...one,
       choices: Object.keys(COMPRESSION_NAMES),
@@ -146,19 +160,21 @@ async function write(
   const progress = await startProgress(context, "Writing", totalBytes);
   let sizeBytes: number;
   try {
-    sizeBytes = await writeOutput(context, flags.outputPath, (sink) =>
-      writeArtifact(plan, sink, {
-        compressors: COMPRESSORS,
-        onProgress: progress.update,
-        ...(signingKey === undefined ? {} : { signingKey }),
-      }),
-    );
+    const options = {
+      compressors: COMPRESSORS,
+      onProgress: progress.update,
+      ...(signingKey === undefined ? {} : { signingKey }),
+    };
+    sizeBytes = isStandardOutput(flags.outputPath)
+      ? await writeToStandardOutput(context, artifactStream(plan, options))
+      : await writeOutput(context, flags.outputPath, (sink) => writeArtifact(plan, sink, options));
   } finally {
     progress.stop();
   }
   const signed = signingKey !== undefined;
-  if (flags.json) printJson(context, { path: flags.outputPath, name: flags.artifactName, size: sizeBytes, signed });
-  else context.out.write(`${flags.outputPath}: ${flags.artifactName}, ${sizeBytes} bytes${signed ? ", signed" : ""}\n`);
+  const { outputPath: path, artifactName: name } = flags;
+  const told = { path, name, size: sizeBytes, signed };
+  tellWritten(context, flags.json, told, `${name}, ${sizeBytes} bytes${signed ? ", signed" : ""}`);
 }
 
 export function addWriteCommands<T>(argv: Argv<T>, context: ArtifactContext): Argv<T> {

@@ -44,6 +44,7 @@ async function artifact(...args: string[]): Promise<Ended> {
       write: (text) => {
         ended.out += text;
       },
+      writeBytes: () => Promise.reject(new Error("nothing is written to standard output here")),
     },
     error: {
       isTerminal: false,
