@@ -1,5 +1,5 @@
 import type { System } from "@upkeep/shared/system";
-import { Artifacts, Configurations, Deployments, DeviceSide, Releases } from "./deployments/index.ts";
+import { Artifacts, Configurations, Deployments, DeviceSide, Hearing, Releases } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation } from "./storage/index.ts";
@@ -52,6 +52,11 @@ export interface DomainOptions {
   readonly deviceTokenLifeMs?: number;
   /** How long a user's token is good. Default: seven days. */
   readonly userTokenLifeMs?: number;
+  /**
+   * How long a device may download without this server seeing anything of it: the bytes come straight from the store.
+   * It is silent only after that. Default: 0.
+   */
+  readonly unseenDownloadMs?: number;
 }
 
 /**
@@ -94,7 +99,9 @@ export async function openDomain(setup: {
   const { system, options = {} } = setup;
   const storage = await Storage.open(setup.storage, system.files);
   try {
-    const deployments = new Deployments(storage, system);
+    const hearing = new Hearing(system);
+    const unseenDownloadMs = options.unseenDownloadMs ?? 0;
+    const deployments = new Deployments(storage, system, hearing, unseenDownloadMs);
     if (!("url" in setup.storage)) await deployments.abandonAll();
     const secret = (name: string) => keptSecret(storage, system.random, name);
     return {
@@ -114,7 +121,7 @@ export async function openDomain(setup: {
       configurations: new Configurations(storage, system),
       events: new Events(storage),
       snapshots: new Snapshots(storage),
-      deviceSide: new DeviceSide(storage, system.clock),
+      deviceSide: new DeviceSide(storage, system.clock, hearing, unseenDownloadMs),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),
     };

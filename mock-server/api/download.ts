@@ -1,13 +1,14 @@
 import { Readable } from "node:stream";
 import * as z from "zod";
 import { notFound } from "../errors.ts";
-import type { DownloadLinks } from "../releases/links.ts";
+import { type DownloadLinks, linkedDevice } from "../releases/links.ts";
 import type { Blob, BlobLink, Blobs } from "../storage/blobs/index.ts";
 import type { ArtifactRecord } from "../storage/index.ts";
 import { type Answer, empty, type HeaderFields } from "./answers.ts";
 import { checkLink } from "./links.ts";
 import { type ByteRange, type ConditionalHeaders, decideRange } from "./ranges.ts";
 import { type Route, route } from "./route.ts";
+import { type SignPorts, SignsOfLife, telling } from "./signs-of-life.ts";
 import { Uuid } from "./validation.ts";
 
 const PATH = "/api/devices/v1/deployments/download/artifact";
@@ -16,17 +17,19 @@ const PATH = "/api/devices/v1/deployments/download/artifact";
  * A link under which an artifact's bytes are read for `lifeMs` milliseconds: straight to the store if whoever
  * asks reaches it, else to us.
  * @param origin Under which whoever asks reaches us.
+ * @param heardDevice The device that asks, if bytes that it takes are to be noted as a sign of life.
  */
 export async function artifactLink(
   { links, blobs }: Pick<DownloadPorts, "links" | "blobs">,
   artifact: Pick<ArtifactRecord, "id" | "name">,
   lifeMs: number,
   origin: string,
+  heardDevice?: string,
 ): Promise<BlobLink> {
   if (blobs.direct !== undefined) {
     return await blobs.direct.downloadLink(artifact.id, { lifeMs, fileName: fileName(artifact) });
   }
-  const { path, expiresMs } = links.sign(`${PATH}/${artifact.id}`, lifeMs);
+  const { path, expiresMs } = links.sign(`${PATH}/${artifact.id}`, lifeMs, "GET", heardDevice);
   return { uri: origin + path, expiresMs };
 }
 
@@ -35,6 +38,7 @@ export interface DownloadPorts {
   readonly blobs: Blobs;
   /** The artifact, if there is one of this id. */
   readonly artifact: (id: string) => Promise<ArtifactRecord | undefined>;
+  readonly signs: SignPorts;
 }
 
 /** A file name that no header and no shell stumbles over. */
@@ -42,9 +46,13 @@ function fileName({ name }: Pick<ArtifactRecord, "name">): string {
   return `${name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100)}.mender`;
 }
 
-function stream(blob: Blob, { start, end }: ByteRange): Readable {
+function stream(blob: Blob, { start, end }: ByteRange, signs: SignsOfLife | undefined): Readable {
+  const content = blob.read(start, end);
   // Nothing is read ahead: of each of many slow downloads there is one chunk in memory, not two.
-  const body = Readable.from(blob.read(start, end), { objectMode: false, highWaterMark: 0 });
+  const body = Readable.from(signs === undefined ? content : telling(content, signs), {
+    objectMode: false,
+    highWaterMark: 0,
+  });
   // Whether it was read to its end or the client went away.
   body.once("close", () => {
     blob.close().catch((error: unknown) => body.emit("error", error));
@@ -53,7 +61,7 @@ function stream(blob: Blob, { start, end }: ByteRange): Readable {
 }
 
 /** Artifacts, to whoever has a valid link: whole or in part, so that a broken download goes on where it broke. */
-export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route[] {
+export function downloadRoutes({ links, blobs, artifact, signs }: DownloadPorts): Route[] {
   return [
     route({
       method: "GET",
@@ -77,7 +85,9 @@ export function downloadRoutes({ links, blobs, artifact }: DownloadPorts): Route
         const record = await artifact(params.id);
         const blob = record === undefined ? undefined : await blobs.open(params.id);
         if (record === undefined || blob === undefined) throw notFound();
-        const answer = await answerWith(record, blob, request.headers, request.method === "HEAD");
+        const device = linkedDevice(query);
+        const ofDevice = device === undefined ? undefined : new SignsOfLife(signs, device);
+        const answer = await answerWith(record, blob, request.headers, request.method === "HEAD", ofDevice);
         if (answer.body === undefined) await blob.close();
         return answer;
       },
@@ -90,6 +100,7 @@ async function answerWith(
   blob: Blob,
   headers: ConditionalHeaders,
   headOnly: boolean,
+  signs: SignsOfLife | undefined,
 ): Promise<Answer> {
   const { sizeBytes } = blob;
   const etag = `"${record.sha256}"`;
@@ -114,5 +125,5 @@ async function answerWith(
     ...(decision.status === 206 ? { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` } : {}),
   };
   if (headOnly) return empty(decision.status, fields);
-  return { status: decision.status, headers: fields, body: { stream: stream(blob, decision.range) } };
+  return { status: decision.status, headers: fields, body: { stream: stream(blob, decision.range, signs) } };
 }

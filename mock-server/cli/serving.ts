@@ -13,6 +13,7 @@ import { type ListenAddress, urlOf } from "./addresses.ts";
 import { type BucketSettings, openBlobs } from "./blob-store.ts";
 import { checkPermissions, DataDirectory } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
+import { HearingWatch } from "./hearing-watch.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
 import { beginRecording, type RecordSettings } from "./recording.ts";
@@ -89,7 +90,10 @@ export async function startServing(door: System, settings: ServeSettings, logger
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
       ...(administrator === undefined ? {} : { administrator }),
-      stop: stopper(listening, recorder, domain, held, ending, housekeepingOf(system, records, controls.blobs, logger)),
+      stop: stopper(listening, recorder, domain, held, ending, [
+        housekeepingOf(system, records, controls.blobs, logger),
+        new HearingWatch(records.deployments, door),
+      ]),
     };
   } catch (error) {
     await recorder?.end();
@@ -115,13 +119,13 @@ function stopper(
   domain: Domain,
   held: DataDirectory,
   ending: AbortController,
-  housekeeping: Housekeeping,
+  kept: readonly (Housekeeping | HearingWatch)[],
 ): Serving["stop"] {
   return async (graceMs) => {
     ending.abort();
     const cut = await listening.close(graceMs);
     await recorder?.end();
-    await housekeeping.stop();
+    for (const one of kept) await one.stop();
     await domain.close();
     held.release();
     return cut;
@@ -130,10 +134,11 @@ function stopper(
 
 async function openRecords(
   system: System,
-  { database, autoAccept, deviceTokenLifeMs }: ServeSettings,
+  { database, bucket, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs }: ServeSettings,
   directory: string,
 ): Promise<Domain> {
-  const options = { autoAccept, deviceTokenLifeMs };
+  const unseenDownloadMs = bucket === undefined ? 0 : downloadLinkLifeMs;
+  const options = { autoAccept, deviceTokenLifeMs, unseenDownloadMs };
   if (database === undefined) {
     // Whatever time it is for the server: these are the machine's own.
     const pace = { clock: new NodeClock(), timers: new NodeTimers() };

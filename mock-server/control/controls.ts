@@ -128,6 +128,8 @@ export class TestControls {
     const snapshot = this.#snapshot(name);
     await this.#domain.snapshots.restore(snapshot);
     await this.#retained.restore(snapshot.artifactIds);
+    // What was heard before then is not known any more.
+    this.#domain.deployments.hearFromNow();
   }
 
   /** @throws ServerError (not-found); (conflict) if it is the one that {@link reset} needs. */

@@ -1,6 +1,6 @@
 import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
 import { activePhase, hasPlace } from "./phases.ts";
-import { failSilent, SILENT_BATCH } from "./silence.ts";
+import { failSilent, SILENT_BATCH, type SilenceRules } from "./silence.ts";
 
 /** Where a device has its place: in a phase, or in a deployment without phases. */
 export interface Place {
@@ -16,13 +16,14 @@ export async function placeFor(
   deployment: DeploymentRecord,
   pending: DeviceDeploymentRecord,
   nowMs: number,
+  silence: SilenceRules,
 ): Promise<Place | undefined> {
   // Who is in the middle of it goes on.
   if (pending.request_json !== null) return { phase: pending.phase };
   if (deployment.paused_ms !== null) return undefined;
   // A retry takes no second place.
   if (pending.admitted === 1) return { phase: pending.phase };
-  const silent = await failSilent(records, deployment, nowMs);
+  const silent = await failSilent(records, deployment, nowMs, silence);
   // There may be more of them: whether the deployment goes on is not known before all have been counted.
   if (silent === SILENT_BATCH) return undefined;
   if (silent > 0) {

@@ -17,10 +17,11 @@ import { createDeployment, type Sources } from "./creation.ts";
 import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
 import { abortDevice } from "./ending.ts";
 import { abortDeployment, dismissWaiting, Following, settle } from "./following.ts";
+import type { Hearing } from "./hearing.ts";
 import type { Membership } from "./membership.ts";
 import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
 import { Preparations } from "./preparation.ts";
-import { failSilent, SILENT_BATCH } from "./silence.ts";
+import { endFutureSigns, failSilent, SILENT_BATCH } from "./silence.ts";
 import { type DeviceDeploymentFilter, statusesOf } from "./status-filter.ts";
 import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
 import { type Deployment, presentDeployments } from "./views.ts";
@@ -37,8 +38,13 @@ export class Deployments {
   readonly #system: Sources;
   readonly #preparations: Preparations;
   readonly #following: Following;
+  readonly #hearing: Hearing;
+  readonly #unseenDownloadMs: number;
 
-  constructor(storage: Storage, system: Sources) {
+  /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
+  constructor(storage: Storage, system: Sources, hearing: Hearing, unseenDownloadMs = 0) {
+    this.#hearing = hearing;
+    this.#unseenDownloadMs = unseenDownloadMs;
     this.#storage = storage;
     this.#system = system;
     this.#preparations = new Preparations(storage, system);
@@ -210,6 +216,7 @@ export class Deployments {
       if (paused_ms === null) return;
       await records.phases.tolerateFailures(id);
       await records.deployments.setPause(id, null);
+      await records.deviceDeployments.hearWaiting(id, this.#system.clock.now());
     });
   }
 
@@ -245,21 +252,35 @@ export class Deployments {
     return this.#storage.transaction((records) => abortDevice(records, deviceId, this.#system.clock.now()));
   }
 
+  /** Devices could not be heard before this moment: each has its full time again. */
+  hearFromNow(): void {
+    this.#hearing.beginAgain();
+  }
+
   /**
    * Fail the devices that were silent for longer than their deployment bears. To be called now and then.
    * @returns How many there were.
    */
   async failSilent(): Promise<number> {
+    const limiting = await this.#storage.read(({ deployments }) => deployments.limitingSilence());
+    if (limiting.length === 0) return 0;
+    await this.#hearing.note(this.#storage);
     let total = 0;
-    for (const { id } of await this.#storage.read(({ deployments }) => deployments.limitingSilence())) {
+    for (const { id } of limiting) {
       for (let failed = SILENT_BATCH; failed === SILENT_BATCH; total += failed) {
-        failed = await this.#storage.transaction(async (records) => {
-          const deployment = await records.deployments.find(id);
-          return deployment === undefined ? 0 : failSilent(records, deployment, this.#system.clock.now());
-        });
+        failed = await this.#storage.transaction((records) => this.#failSome(records, id));
       }
     }
     return total;
+  }
+
+  async #failSome(records: Records, id: string): Promise<number> {
+    const deployment = await records.deployments.find(id);
+    if (deployment === undefined) return 0;
+    const sinceMs = this.#hearing.sinceMs();
+    const nowMs = this.#system.clock.now();
+    await endFutureSigns(records, deployment, nowMs);
+    return await failSilent(records, deployment, nowMs, { sinceMs, unseenDownloadMs: this.#unseenDownloadMs });
   }
 
   /** What a device has done, newest first; what was deleted from its history is marked. */

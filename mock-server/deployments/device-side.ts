@@ -8,6 +8,7 @@ import { changeStatus, tryAgain } from "./changes.ts";
 import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
 import type { Configuration } from "./configurations.ts";
 import { settle } from "./following.ts";
+import type { Hearing } from "./hearing.ts";
 import { verdictOnAttempt } from "./lifecycle.ts";
 import { deploymentOf, isTargeted, selectDeployment } from "./selection.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
@@ -18,6 +19,8 @@ export interface Instructions {
   readonly artifact: InstructedArtifact;
   /** Software has a stored artifact; one of a configuration is written by {@link DeviceSide.configurationPlan}. */
   readonly kind: DeploymentKind;
+  /** The deployment fails devices that are silent: bytes of the download that the device takes are a sign of life. */
+  readonly limitsSilence: boolean;
   /** Where the device pauses, if it asked for it and it pauses anywhere. */
   readonly updateControlMap?: HandedControlMap;
 }
@@ -26,10 +29,15 @@ export interface Instructions {
 export class DeviceSide {
   readonly #storage: Storage;
   readonly #clock: Clock;
+  readonly #hearing: Hearing;
+  readonly #unseenDownloadMs: number;
 
-  constructor(storage: Storage, clock: Clock) {
+  /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
+  constructor(storage: Storage, clock: Clock, hearing: Hearing, unseenDownloadMs = 0) {
     this.#storage = storage;
     this.#clock = clock;
+    this.#hearing = hearing;
+    this.#unseenDownloadMs = unseenDownloadMs;
   }
 
   /**
@@ -48,7 +56,8 @@ export class DeviceSide {
       const now = this.#clock.now();
       await settle(records, deviceId);
       await records.deviceDeployments.hear(deviceId, now);
-      return selectDeployment(records, deviceId, provides, now);
+      const silence = { sinceMs: this.#hearing.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
+      return selectDeployment(records, deviceId, provides, now, silence);
     });
     switch (selection.kind) {
       case "nothing":
@@ -65,8 +74,8 @@ export class DeviceSide {
    * @param substate Kept until another one comes, unless it is empty.
    * @throws ServerError (not-found) if the device has no such device deployment; (conflict) if it ended otherwise.
    */
-  report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
-    return this.#storage.transaction(async (records) => {
+  async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
+    const refusal = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       const [, deviceDeployment, deployment] = await pipelined([
         records.deviceDeployments.hear(deviceId, now),
@@ -77,31 +86,43 @@ export class DeviceSide {
       const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
       switch (verdict.kind) {
         case "same":
-          return;
+          return undefined;
         case "refuse":
-          throw conflict(verdict.message);
+          // Thrown later: that the device was heard of is kept.
+          return verdict.message;
         case "change":
-          return changeStatus(records, deviceDeployment, status, now, substate);
+          await changeStatus(records, deviceDeployment, status, now, substate);
+          return undefined;
         case "try-again":
-          return tryAgain(records, deviceDeployment, now, substate);
+          await tryAgain(records, deviceDeployment, now, substate);
+          return undefined;
       }
     });
+    if (refusal !== undefined) throw conflict(refusal);
+  }
+
+  /** A sign of life that is neither a question nor a report, such as bytes of its download that it takes. */
+  heard(deviceId: string): Promise<void> {
+    return this.#storage.transaction((records) => records.deviceDeployments.hear(deviceId, this.#clock.now()));
   }
 
   /**
    * Where the device pauses in a deployment that it is in the middle of; `undefined`: nowhere.
    * @throws ServerError (not-found) if the device has no such device deployment; (conflict) if it ended.
    */
-  controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
-    return this.#storage.read(async (records) => {
+  async controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
+    const { map, counted } = await this.#storage.read(async (records) => {
       const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
       const deployment = await deploymentOf(records, deviceDeployment);
       const isOpen = deviceDeployment.finished_ms === null;
       if (deviceDeployment.status === "aborted" || (isOpen && deployment.ending === "abort")) {
         throw conflict("Deployment aborted");
       }
-      return controlMapOf(deployment);
+      return { map: controlMapOf(deployment), counted: isOpen && deviceDeployment.heard_ms !== null };
     });
+    // A device that pauses says nothing else: it asks here again and again.
+    if (counted) await this.heard(deviceId);
+    return map;
   }
 
   /**
@@ -124,6 +145,7 @@ export class DeviceSide {
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
+      await records.deviceDeployments.hear(deviceId, this.#clock.now());
       const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
       // A device sends its log after its failure, when the next attempt is already waiting to begin.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
@@ -158,6 +180,7 @@ function instructions(deployment: DeploymentRecord, artifact: InstructedArtifact
     deploymentId: deployment.id,
     artifact,
     kind: deployment.kind,
+    limitsSilence: deployment.silent_after_ms !== null,
     ...(updateControlMap === undefined ? {} : { updateControlMap }),
   };
 }

@@ -19,7 +19,7 @@ export async function abortDevice(records: Records, deviceId: string, nowMs: num
   await settle(records, deviceId);
   const device = await records.devices.find(deviceId);
   const rows = await records.deviceDeployments.allOpen(deviceId);
-  if (device?.status === "accepted") rows.push(...(await joinAll(records, device, nowMs)));
+  if (device?.status === "accepted") rows.push(...(await joinAll(records, device)));
   for (const row of rows) {
     // What it may not get any more counts among those that had it.
     const ended = (await isGuest(records, row)) ? await admit(records, row, { phase: null }) : row;
@@ -27,11 +27,11 @@ export async function abortDevice(records: Records, deviceId: string, nowMs: num
   }
 }
 
-async function joinAll(records: Records, device: DeviceRecord, nowMs: number): Promise<DeviceDeploymentRecord[]> {
+async function joinAll(records: Records, device: DeviceRecord): Promise<DeviceDeploymentRecord[]> {
   const rows: DeviceDeploymentRecord[] = [];
   const lastFinished = await records.deviceDeployments.lastFinished(device.id);
   for (const deployment of await openTo(records, device, lastFinished)) {
-    rows.push(await join(records, deployment, device.id, nowMs));
+    rows.push(await join(records, deployment, device.id));
   }
   return rows;
 }

@@ -4,11 +4,13 @@ export { type Configuration, Configurations, type DeviceConfiguration } from "./
 export { Deployments, type HistoryEntry } from "./deployments.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-views.ts";
+export { Hearing } from "./hearing.ts";
 export type { Membership } from "./membership.ts";
 export type { NewDeployment, Rollout } from "./new-deployment.ts";
 export type { NewPhase, PhaseState } from "./phases.ts";
 export type { Release } from "./release-views.ts";
 export { Releases } from "./releases.ts";
+export { silenceWarning } from "./silence.ts";
 export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./status-filter.ts";
 export {
   CONTROL_ACTIONS,

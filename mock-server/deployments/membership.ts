@@ -43,9 +43,8 @@ export async function mayStay(records: Records, row: DeviceDeploymentRecord, dev
 /** The device is one more that the deployment targets. What it makes of it has not begun yet. */
 export async function join(
   records: Records,
-  { id, sequence, silent_after_ms }: DeploymentRecord,
+  { id, sequence }: DeploymentRecord,
   deviceId: string,
-  nowMs: number,
 ): Promise<DeviceDeploymentRecord> {
   const row: DeviceDeploymentRecord = {
     deployment_id: id,
@@ -63,7 +62,7 @@ export async function join(
     instructed_ms: null,
     admitted: 0,
     phase: null,
-    heard_ms: silent_after_ms === null ? null : nowMs,
+    heard_ms: null,
   };
   await records.deviceDeployments.insert(row);
   await records.counters.add(id, "pending", 1);

@@ -1,6 +1,7 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import { invalid } from "../errors.ts";
 import type { NewPhase } from "./phases.ts";
+import { SILENT_AFTER_MIN_MS } from "./silence.ts";
 import { checkControlMap, type UpdateControlMap } from "./update-control.ts";
 
 /** How a deployment is rolled out, independent of its targets. */
@@ -73,8 +74,13 @@ export function checkRollout(rollout: Rollout): void {
 function rolloutFaults({ retries, silentAfterMs }: Rollout): readonly (string | undefined)[] {
   return [
     countFault("retries", retries, 0, RETRIES_MAX),
-    countFault("silent_after", silentAfterMs, 1, Number.MAX_SAFE_INTEGER),
+    countFault("silent_after", silentAfterMs, 1, Number.MAX_SAFE_INTEGER) ?? silenceFault(silentAfterMs),
   ];
+}
+
+function silenceFault(silentAfterMs: number | undefined): string | undefined {
+  if (silentAfterMs === undefined || silentAfterMs >= SILENT_AFTER_MIN_MS) return undefined;
+  return `silent_after: must be at least ${SILENT_AFTER_MIN_MS / 1000} s, not ${silentAfterMs / 1000} s: a client whose request failed may wait so long before it asks again (RetryPollIntervalSeconds)`;
 }
 
 function lengthFault(field: string, value: string, max: number): string | undefined {

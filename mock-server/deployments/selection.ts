@@ -5,6 +5,7 @@ import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
 import { changeStatus } from "./changes.ts";
 import { configurationArtifact, type InstructedArtifact } from "./configuration-artifact.ts";
 import { join, leave, mayStay, openTo } from "./membership.ts";
+import type { SilenceRules } from "./silence.ts";
 
 /** What a device that asks is told. */
 export type Selection =
@@ -30,8 +31,9 @@ export async function selectDeployment(
   deviceId: string,
   provides: Provides,
   nowMs: number,
+  silence: SilenceRules,
 ): Promise<Selection> {
-  const target = await oldestNotFinished(records, deviceId, nowMs);
+  const target = await oldestNotFinished(records, deviceId);
   if (target === undefined) return NOTHING;
 
   const pending = await createDeviceDeployment(records, target, nowMs);
@@ -41,11 +43,11 @@ export async function selectDeployment(
   }
 
   const deployment = await deploymentOf(records, pending);
-  const place = await placeFor(records, deployment, pending, nowMs);
+  const place = await placeFor(records, deployment, pending, nowMs, silence);
   if (place === undefined) return NOTHING;
 
   if (deployment.kind === "configuration") {
-    await handOut(records, await admit(records, pending, place), undefined, provides, nowMs);
+    await handOut(records, deployment, await admit(records, pending, place), undefined, provides, nowMs);
     const artifact = configurationArtifact(deployment, deviceId, provides.device_type ?? "");
     return { kind: "instructions", deployment, artifact };
   }
@@ -60,7 +62,7 @@ export async function selectDeployment(
     await changeStatus(records, admitted, "already-installed", nowMs);
     return NOTHING;
   }
-  await handOut(records, admitted, artifact, provides, nowMs);
+  await handOut(records, deployment, admitted, artifact, provides, nowMs);
   return { kind: "instructions", deployment, artifact };
 }
 
@@ -68,18 +70,14 @@ export async function selectDeployment(
  * Only accepted devices take part; what is older than the last that the device finished is past. The device is
  * targeted by deployments that list it, and by those whose filter it matches now.
  */
-async function oldestNotFinished(
-  records: Records,
-  deviceId: string,
-  nowMs: number,
-): Promise<DeviceDeploymentRecord | undefined> {
+async function oldestNotFinished(records: Records, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return undefined;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
   for (;;) {
     const known = await records.deviceDeployments.oldestOpen(deviceId, lastFinished);
     const [matched] = await openTo(records, device, lastFinished, known?.sequence);
-    if (matched !== undefined) return join(records, matched, deviceId, nowMs);
+    if (matched !== undefined) return join(records, matched, deviceId);
     if (known === undefined || (await mayStay(records, known, device))) return known;
     await leave(records, known);
   }
@@ -137,6 +135,7 @@ async function assignArtifact(
 /** From now on the device gets this artifact for this deployment, and must go on saying the same of itself. */
 async function handOut(
   records: Records,
+  deployment: DeploymentRecord,
   pending: DeviceDeploymentRecord,
   artifact: ArtifactRecord | undefined,
   provides: Provides,
@@ -147,6 +146,7 @@ async function handOut(
     artifact_id: artifact?.id ?? null,
     request_json: JSON.stringify(provides),
     instructed_ms: nowMs,
+    ...(deployment.silent_after_ms === null ? {} : { heard_ms: nowMs }),
   });
   if (pending.artifact_id === null && artifact !== undefined)
     await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 
 const EXPIRE = "x-men-expire";
 const SIGNATURE = "x-men-signature";
+const DEVICE = "x-men-device";
 
 /** The names of the query parameters that make a link valid; never to be logged. */
 export const LINK_PARAMETERS: readonly string[] = [EXPIRE, SIGNATURE];
@@ -32,16 +33,19 @@ export class DownloadLinks {
     this.#now = now;
   }
 
-  #signature(method: LinkMethod, path: string, expire: string): Buffer {
-    return createHmac("sha256", this.#key).update(`${method}\n${path}\n${expire}\n`).digest();
+  #signature(method: LinkMethod, path: string, expire: string, deviceId: string | undefined): Buffer {
+    const device = deviceId === undefined ? "" : `${deviceId}\n`;
+    return createHmac("sha256", this.#key).update(`${method}\n${path}\n${expire}\n${device}`).digest();
   }
 
-  sign(path: string, lifeMs: number, method: LinkMethod = "GET"): SignedLink {
+  /** @param deviceId Named in the link: whoever uses it tells that this device is alive. */
+  sign(path: string, lifeMs: number, method: LinkMethod = "GET", deviceId?: string): SignedLink {
     const expiresMs = this.#now() + lifeMs;
     const expire = new Date(expiresMs).toISOString();
     const query = new URLSearchParams({
       [EXPIRE]: expire,
-      [SIGNATURE]: this.#signature(method, path, expire).toString("base64url"),
+      ...(deviceId === undefined ? {} : { [DEVICE]: deviceId }),
+      [SIGNATURE]: this.#signature(method, path, expire, deviceId).toString("base64url"),
     });
     return { path: `${path}?${query}`, expiresMs };
   }
@@ -51,9 +55,16 @@ export class DownloadLinks {
     const expire = query[EXPIRE];
     const signature = query[SIGNATURE];
     if (typeof expire !== "string" || typeof signature !== "string") return "missing";
-    const expected = this.#signature(method, path, expire);
+    const device = linkedDevice(query);
+    const expected = this.#signature(method, path, expire, device);
     const given = Buffer.from(signature, "base64url");
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "forged";
     return this.#now() < Date.parse(expire) ? undefined : "expired";
   }
+}
+
+/** The device that a link names; only of a link that has no fault. */
+export function linkedDevice(query: Readonly<Record<string, unknown>>): string | undefined {
+  const device = query[DEVICE];
+  return typeof device === "string" ? device : undefined;
 }

@@ -173,7 +173,6 @@ export class DeviceDeploymentRecords {
             status: "pending" as const,
             attempt: 1,
             admitted: 0 as const,
-            heard_ms: neverHeard(deployment),
           })),
         )
         .execute();
@@ -206,7 +205,7 @@ export class DeviceDeploymentRecords {
   ): Promise<number> {
     const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto("device_deployments")
-      .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted", "heard_ms"])
+      .columns(["deployment_id", "device_id", "sequence", "status", "attempt", "admitted"])
       .expression((eb) => {
         let query = eb
           .selectFrom("devices")
@@ -217,7 +216,6 @@ export class DeviceDeploymentRecords {
             device.val("pending").as("status"),
             device.val(1).as("attempt"),
             device.val<0 | 1>(0).as("admitted"),
-            device.val(neverHeard(deployment)).as("heard_ms"),
           ])
           .where("devices.status", "=", "accepted");
         if (group !== undefined) query = query.where("devices.group_name", "=", group);
@@ -239,30 +237,63 @@ export class DeviceDeploymentRecords {
     await connectionOf(this.#db).executeQuery(query.compile());
   }
 
-  /** The device was heard of just now: note it where its silence is limited. */
+  /** A sign of life of the device: noted where its silence counts. */
   async hear(deviceId: string, nowMs: number): Promise<void> {
     await HEARD.all(this.#db, { deviceId, nowMs });
   }
 
   /**
-   * Open ones of a deployment that limits silence whose devices were not heard of since `cutoffMs`, or never; at most
-   * so many, the longest silent first.
+   * Open ones of a deployment that limits silence whose devices have their instructions and were not heard of since
+   * `cutoffMs`; at most `limit`, the longest silent first.
+   * @param options.downloadingCutoffMs The same for devices that have not reported more than `downloading`.
+   * @param options.paused Devices that wait for their next attempt are left out.
    */
-  silentSince(deploymentId: string, cutoffMs: number, limit: number): Promise<DeviceDeploymentRecord[]> {
-    return (
-      this.#db
-        .selectFrom("device_deployments")
-        .selectAll()
-        .where("deployment_id", "=", deploymentId)
-        .where("finished_ms", "is", null)
-        // As the index has it, so that the others are not looked at.
-        .where("heard_ms", "is not", null)
-        .where("heard_ms", "<=", cutoffMs)
-        .orderBy("heard_ms")
-        .orderBy("device_id")
-        .limit(limit)
-        .execute()
-    );
+  silentSince(
+    deploymentId: string,
+    cutoffMs: number,
+    limit: number,
+    options: { readonly downloadingCutoffMs?: number; readonly paused?: boolean } = {},
+  ): Promise<DeviceDeploymentRecord[]> {
+    const { downloadingCutoffMs = cutoffMs, paused = false } = options;
+    let query = this.#db
+      .selectFrom("device_deployments")
+      .selectAll()
+      .where("deployment_id", "=", deploymentId)
+      .where("finished_ms", "is", null)
+      // As the index has it, so that the others are not looked at.
+      .where("heard_ms", "is not", null)
+      .where("heard_ms", "<=", cutoffMs);
+    if (paused) query = query.where("request_json", "is not", null);
+    if (downloadingCutoffMs < cutoffMs) {
+      query = query.where((eb) =>
+        eb.or([eb("heard_ms", "<=", downloadingCutoffMs), eb("status", "not in", ["pending", "downloading"])]),
+      );
+    }
+    return query.orderBy("heard_ms").orderBy("device_id").limit(limit).execute();
+  }
+
+  /** Signs of life that seem to come later than `latestMs`, because the clock was set back, count from `nowMs`. */
+  async hearNoLater(deploymentId: string, latestMs: number, nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set({ heard_ms: nowMs })
+      .where("deployment_id", "=", deploymentId)
+      .where("finished_ms", "is", null)
+      .where("heard_ms", "is not", null)
+      .where("heard_ms", ">", latestMs)
+      .execute();
+  }
+
+  /** Devices that waited for their next attempt while the deployment was paused were not silent. */
+  async hearWaiting(deploymentId: string, nowMs: number): Promise<void> {
+    await this.#db
+      .updateTable("device_deployments")
+      .set({ heard_ms: nowMs })
+      .where("deployment_id", "=", deploymentId)
+      .where("finished_ms", "is", null)
+      .where("heard_ms", "is not", null)
+      .where("request_json", "is", null)
+      .execute();
   }
 
   /** Ids of all targeted devices, sorted. */
@@ -353,11 +384,4 @@ export class DeviceDeploymentRecords {
 export interface TargetsOf {
   readonly id: string;
   readonly sequence: number;
-  /** `null`: it does not matter how long a device is silent. */
-  readonly silent_after_ms: number | null;
-}
-
-/** When a device that never asked was heard of, as a deployment needs to know it. */
-function neverHeard({ silent_after_ms }: TargetsOf): number | null {
-  return silent_after_ms === null ? null : 0;
 }

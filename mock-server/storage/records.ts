@@ -9,6 +9,7 @@ import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
 import { EndingRecords } from "./endings.ts";
 import { EventRecords } from "./events.ts";
+import { HearingRecords } from "./hearing.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
 import { MovingRecords } from "./moving.ts";
@@ -35,6 +36,7 @@ export class Records {
   readonly devices: DeviceRecords;
   readonly endings: EndingRecords;
   readonly events: EventRecords;
+  readonly hearing: HearingRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
   readonly moving: MovingRecords;
@@ -59,6 +61,7 @@ export class Records {
     this.devices = new DeviceRecords(db);
     this.endings = new EndingRecords(db);
     this.events = new EventRecords(db);
+    this.hearing = new HearingRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
     this.moving = new MovingRecords(db);

@@ -28,6 +28,7 @@ export interface Schema {
   device_deployments: DeviceDeploymentTable;
   device_deployment_attempts: DeviceDeploymentAttemptTable;
   deployment_logs: DeploymentLogTable;
+  hearing: HearingTable;
   saved_filters: SavedFilterTable;
   device_configurations: DeviceConfigurationTable;
   release_notes: ReleaseNotesTable;
@@ -319,7 +320,10 @@ export interface DeviceDeploymentTable {
   admitted: Flag;
   /** The phase whose place it took. */
   phase: number | null;
-  /** When the device last asked or reported anything; 0: never. `null`: the deployment does not limit silence. */
+  /**
+   * The last sign of life of the device, from when it got its instructions. `null`: it has not got any, or the
+   * deployment does not limit silence.
+   */
   heard_ms: number | null;
 }
 
@@ -331,6 +335,15 @@ export interface DeviceDeploymentAttemptTable {
   substate: string | null;
   started_ms: number | null;
   finished_ms: number;
+}
+
+/** When a server could hear devices, without a break; written only while a deployment limits silence. */
+export interface HearingTable {
+  /** Drawn by each process for itself. */
+  server: string;
+  since_ms: number;
+  /** When it last said so. */
+  last_ms: number;
 }
 
 export interface DeploymentLogTable {

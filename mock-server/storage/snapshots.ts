@@ -8,10 +8,10 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
  * What a snapshot holds: every table but the server's secrets, which the running program has in its memory,
- * the events, which go on: that the records were put back is one of the things that happened; and the counts of
- * devices, which the database counts again as they come and go.
+ * the events, which go on: that the records were put back is one of the things that happened; the counts of
+ * devices, which the database counts again as they come and go; and when the running servers could hear devices.
  */
-type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts">;
+type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts" | "hearing">;
 
 /** In an order in which a row comes after those that it refers to. */
 const TABLES = Object.keys({

@@ -12,11 +12,18 @@ import { makeRecords, RECORDS_KIND } from "./records-fixture.ts";
 /** A clock that stands still until it is told to go on, and chance from a counter. */
 export class TestSystem {
   nowMs = Date.UTC(2027, 0, 1);
+  #jumpedMs = 0;
   #drawn = 0;
 
   readonly files = new NodeFiles();
 
-  readonly clock = { now: () => this.nowMs, monotonic: () => this.nowMs };
+  readonly clock = { now: () => this.nowMs, monotonic: () => this.nowMs - this.#jumpedMs };
+
+  /** The wall clock is set: no time passes. */
+  jump(ms: number): void {
+    this.nowMs += ms;
+    this.#jumpedMs += ms;
+  }
 
   readonly random = {
     bytes: (count: number): Uint8Array => {

@@ -59,10 +59,10 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
   ): Promise<Answer> => {
     const instructions = await domain.deviceSide.next(deviceId, provides, { controlMap });
     if (instructions === undefined) return empty(204);
-    const { deploymentId, artifact, kind, updateControlMap } = instructions;
+    const { deploymentId, artifact, kind, limitsSilence, updateControlMap } = instructions;
     const link =
       kind === "software"
-        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin)
+        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin, limitsSilence ? deviceId : undefined)
         : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, origin);
     const body = {
       id: deploymentId,

@@ -1,6 +1,13 @@
+import type { Logger } from "@upkeep/shared/logging";
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { CONTROLLED_STATES, type DeploymentFilter, type Domain } from "../../domain.ts";
+import {
+  CONTROLLED_STATES,
+  type DeploymentFilter,
+  type Domain,
+  type NewDeployment,
+  silenceWarning,
+} from "../../domain.ts";
 import { notFound } from "../../errors.ts";
 import { type Answer, created, empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
@@ -158,14 +165,25 @@ function reading(domain: Domain): Route[] {
   ];
 }
 
+/** Tells what was taken and may have other effects than are wanted. */
+const WARNING = "x-upkeep-warning";
+
 const CREATED = {
-  201: { description: "Created; Location names it" },
+  201: { description: "Created; Location names it. X-Upkeep-Warning names a value that may fail healthy devices" },
   400: { description: "The request is malformed, or names devices that are not accepted" },
   409: { description: "The same is under way" },
   422: { description: "There is no such release" },
 } as const;
 
-function creating({ deployments }: Domain): Route[] {
+function creating({ deployments }: Domain, logger: Logger): Route[] {
+  const create = async (base: string, request: NewDeployment): Promise<Answer> => {
+    const id = await deployments.create(request);
+    const answer = created(`${base}/${id}`);
+    const warning = silenceWarning(request.silentAfterMs);
+    if (warning === undefined) return answer;
+    logger.warning(warning, { deployment: id });
+    return { ...answer, headers: { ...answer.headers, [WARNING]: warning } };
+  };
   return [
     route({
       method: "POST",
@@ -174,7 +192,7 @@ function creating({ deployments }: Domain): Route[] {
       access: "user",
       body: { schema: StaticBody, tooLarge: 413 },
       answers: CREATED,
-      handle: async ({ body }) => created(`${BASE}/${await deployments.create(newDeploymentOf(body))}`),
+      handle: ({ body }) => create(BASE, newDeploymentOf(body)),
     }),
     route({
       method: "POST",
@@ -184,10 +202,7 @@ function creating({ deployments }: Domain): Route[] {
       params: z.object({ name: z.string() }),
       body: { schema: StaticBody, tooLarge: 413 },
       answers: CREATED,
-      handle: async ({ params, body }) => {
-        const id = await deployments.create({ ...newDeploymentOf(body), group: params.name });
-        return created(`${BASE}/${id}`);
-      },
+      handle: ({ params, body }) => create(BASE, { ...newDeploymentOf(body), group: params.name }),
     }),
     route({
       method: "POST",
@@ -196,7 +211,7 @@ function creating({ deployments }: Domain): Route[] {
       access: "user",
       body: { schema: DynamicBody, tooLarge: 413 },
       answers: { ...CREATED, 404: { description: "There is no such filter" } },
-      handle: async ({ body }) => created(`${V2}/${await deployments.create(newDeploymentOf(body))}`),
+      handle: ({ body }) => create(V2, newDeploymentOf(body)),
     }),
   ];
 }
@@ -260,6 +275,6 @@ function changing({ deployments }: Domain): Route[] {
 }
 
 /** Deployments as a whole. */
-export function deploymentRoutes(domain: Domain): Route[] {
-  return [...reading(domain), ...creating(domain), ...changing(domain)];
+export function deploymentRoutes(domain: Domain, logger: Logger): Route[] {
+  return [...reading(domain), ...creating(domain, logger), ...changing(domain)];
 }

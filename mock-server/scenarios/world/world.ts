@@ -1,4 +1,5 @@
 import type { HttpRequest } from "@upkeep/shared/system";
+import { HearingWatch } from "../../cli/hearing-watch.ts";
 import { Housekeeping } from "../../cli/housekeeping.ts";
 import type { RequestKind } from "../../control/requests.ts";
 import type { ChangeEvent } from "../../domain.ts";
@@ -39,7 +40,7 @@ export class World {
   /** Which artifact of the scenario has this id at the server. */
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
   readonly #openDeployments = new Set<string>();
-  #housekeeping: Housekeeping | undefined;
+  #housekeeping: readonly (Housekeeping | HearingWatch)[] = [];
   #lastEvent = 0;
 
   private constructor(scenario: Scenario, options: WorldOptions, time: VirtualTime, server: SimulatedServer) {
@@ -87,7 +88,7 @@ export class World {
 
   async close(): Promise<void> {
     for (const { machine } of this.#devices.values()) machine.powerOff();
-    await this.#housekeeping?.stop();
+    await this.#stopHousekeeping();
     await this.#server.close();
   }
 
@@ -95,7 +96,7 @@ export class World {
   killServer(backAfterMs: number): void {
     if (!this.#server.up) return;
     this.#server.kill();
-    void this.#housekeeping?.stop();
+    void this.#stopHousekeeping();
     this.history.add({ kind: "action", what: "the server is killed" });
     this.time.after(backAfterMs, () => {
       void this.time.hold(this.#server.start()).then(() => {
@@ -178,8 +179,8 @@ export class World {
   }
 
   /** Looks for silent devices, where a deployment has a limit for that: it would look very often, for nothing. */
-  #keepHouse(): Housekeeping | undefined {
-    if (this.scenario.deployments.every(({ silent_after }) => silent_after === undefined)) return undefined;
+  #keepHouse(): readonly (Housekeeping | HearingWatch)[] {
+    if (this.scenario.deployments.every(({ silent_after }) => silent_after === undefined)) return [];
     const { domain } = this.#server;
     const timers = {
       after: (delayMs: number, action: () => void) => this.time.after(delayMs, action),
@@ -193,7 +194,12 @@ export class World {
       },
       removeAbandoned: () => this.time.hold(domain.deployments.removeAbandoned()),
     };
-    return new Housekeeping(deployments, timers, SILENT);
+    const machine = { clock: { now: () => this.time.nowMs, monotonic: () => this.time.nowMs }, timers };
+    return [new Housekeeping(deployments, timers, SILENT), new HearingWatch(domain.deployments, machine)];
+  }
+
+  async #stopHousekeeping(): Promise<void> {
+    for (const one of this.#housekeeping) await one.stop();
   }
 
   async #artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined> {

@@ -11,6 +11,7 @@ import { groups } from "./0009-groups.ts";
 import { silence } from "./0010-silence.ts";
 import { standing } from "./0011-standing.ts";
 import { deviceCounts } from "./0012-device-counts.ts";
+import { hearing } from "./0013-hearing.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0010-silence": silence,
   "0011-standing": standing,
   "0012-device-counts": deviceCounts,
+  "0013-hearing": hearing,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
@@ -123,6 +123,11 @@ export class TestServer {
   /** Names of everything in the blob store, finished or not. */
   blobFiles(): string[] {
     return readdirSync(this.#blobDirectory);
+  }
+
+  /** Every object in the blob store is so large from now on, and holds zeros at its end. */
+  resizeBlobs(bytes: number): void {
+    for (const name of this.blobFiles()) truncateSync(join(this.#blobDirectory, name), bytes);
   }
 
   async call(url: string, { method = "GET", body, headers, token }: Call = {}): Promise<LightMyRequestResponse> {

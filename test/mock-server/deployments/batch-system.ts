@@ -6,6 +6,8 @@ export class BatchSystem extends TestSystem {
   /** How long a batch takes, however small. */
   batchMs = 0;
   atBatch: (batch: number) => void = () => undefined;
+  /** For who looks at the clock and writes no batches. */
+  readonly unwatched = { clock: { now: () => this.nowMs, monotonic: () => this.nowMs }, random: this.random };
   override readonly clock = {
     now: () => this.nowMs,
     monotonic: () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { abortDevice, decommissionDevice } from "../../../mock-server/deployments/ending.ts";
 import { join as joinDeployment } from "../../../mock-server/deployments/membership.ts";
+import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
 import { startProgram } from "../../support/program.ts";
 import { PROVIDES } from "../domain-fixture.ts";
 import { buildProgram } from "../storage/reporting.ts";
@@ -60,7 +61,7 @@ async function opened(started: Started): Promise<string> {
   await storage.transaction(async (records) => {
     const deployment = await records.deployments.find(id);
     if (deployment === undefined) throw new Error("there is no deployment");
-    for (const device of ids.slice(BEGUN.length)) await joinDeployment(records, deployment, device, system.nowMs);
+    for (const device of ids.slice(BEGUN.length)) await joinDeployment(records, deployment, device);
   });
   system.batches = 0;
   return id;
@@ -109,7 +110,7 @@ describe("An abort of a deployment to many devices", () => {
     expect(left).toMatchObject(ABORTED);
     expect(left.rows.aborted).toBe(500);
     expect(left.rows.pending).toBeGreaterThan(500);
-    // Downloading and installing come after pending: these are not written down yet.
+    // Downloading and installing come after pending: these are not written down yet. The report writes it down.
     await expect(deviceSide.report(SECOND, id, "success")).rejects.toMatchObject({ message: "Deployment aborted" });
     await expect(deviceSide.controlMap(FIRST, id)).rejects.toMatchObject({ status: 409 });
     const [one = "", two = "", three = ""] = ids.slice(-3);
@@ -118,7 +119,7 @@ describe("An abort of a deployment to many devices", () => {
     await storage.transaction((records) => abortDevice(records, three, system.nowMs));
     expect(await counts(next, id)).toMatchObject({
       ...ABORTED,
-      rows: { aborted: (left.rows.aborted ?? 0) + 3, pending: (left.rows.pending ?? 0) - 3 },
+      rows: { aborted: (left.rows.aborted ?? 0) + 4, pending: (left.rows.pending ?? 0) - 4 },
     });
     await deployments.removeAbandoned();
     expect(await counts(next, id)).toEqual({ ...ABORTED, rows: ABORTED.counted });
@@ -127,9 +128,10 @@ describe("An abort of a deployment to many devices", () => {
 
   test("holds for those as well who are just being found silent", async () => {
     const one = await start();
-    const rollout = { artifactName: "release-1", allDevices: true, silentAfterMs: 1000 };
+    const rollout = { artifactName: "release-1", allDevices: true, silentAfterMs: 300_000 };
     const id = await one.deployments.create({ name: "silent", ...rollout });
-    one.system.nowMs += 1000;
+    for (const device of ids.slice(0, SILENT_BATCH + 50)) await one.deviceSide.next(device, PROVIDES);
+    one.system.nowMs += 300_000;
     const looking = one.deployments.failSilent();
     await one.deployments.abort(id);
     const failure = await looking;

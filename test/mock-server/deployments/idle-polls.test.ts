@@ -200,7 +200,7 @@ class World {
     expect(principal).toMatchObject({ deviceId: one.id, authSetId: one.authSetId });
     if ((principal as { readonly idle: boolean }).idle === false) return;
     const found = await this.#storage.transaction((records) =>
-      selectDeployment(records, one.id, PROVIDES, this.#system.nowMs),
+      selectDeployment(records, one.id, PROVIDES, this.#system.nowMs, { sinceMs: 0, unseenDownloadMs: 0 }),
     );
     expect(found).toEqual({ kind: "nothing" });
     this.idle += 1;

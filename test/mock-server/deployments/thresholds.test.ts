@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
 import { Fleet, HOUR_MS } from "../specification/fleet.ts";
 
 describe("The success threshold of a phase", () => {
@@ -218,86 +217,5 @@ describe("The error threshold of a phase", () => {
     expect(await fleet.poll(fleet.at(0))).toBeUndefined();
     await fleet.domain.deployments.resume(id);
     await fleet.go(fleet.at(0), id, "success");
-  });
-});
-
-describe("A device that falls silent", () => {
-  test("has failed once it was silent for too long, whether it ever asked or not", async () => {
-    const fleet = await Fleet.of(3);
-    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS });
-    await fleet.poll(fleet.at(0));
-    fleet.system.nowMs += HOUR_MS - 1;
-    await fleet.poll(fleet.at(1));
-    expect(await fleet.domain.deployments.failSilent()).toBe(0);
-    fleet.system.nowMs += 1;
-    expect(await fleet.domain.deployments.failSilent()).toBe(2);
-    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: 2, pending: 1 });
-    expect(await fleet.of(id, fleet.at(0))).toMatchObject({
-      status: "failure",
-      substate: "the device has fallen silent",
-    });
-    await fleet.report(fleet.at(1), id, "success");
-    expect(await fleet.status(id)).toBe("finished");
-  });
-
-  test("counts from when the deployment is to begin, and from whatever it asks or reports", async () => {
-    const fleet = await Fleet.of(1);
-    const startMs = fleet.system.nowMs + 10 * HOUR_MS;
-    const other = await fleet.deploy(2);
-    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, phases: [{ startMs }] });
-    fleet.system.nowMs = startMs + HOUR_MS / 2;
-    await fleet.poll(fleet.at(0));
-    fleet.system.nowMs += HOUR_MS - 1;
-    expect(await fleet.domain.deployments.failSilent()).toBe(0);
-    await fleet.report(fleet.at(0), other, "installing");
-    fleet.system.nowMs += HOUR_MS - 1;
-    expect(await fleet.domain.deployments.failSilent()).toBe(0);
-    await fleet.report(fleet.at(0), other, "success");
-    await fleet.go(fleet.at(0), id);
-  });
-
-  test("counts as failed for the error threshold", async () => {
-    const fleet = await Fleet.of(4);
-    const phases = [{ batchSize: 50, errorThreshold: 50 }, { startMs: fleet.system.nowMs + HOUR_MS }];
-    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, phases });
-    await fleet.poll(fleet.at(0));
-    await fleet.poll(fleet.at(1));
-    await fleet.report(fleet.at(1), id, "success");
-    fleet.system.nowMs += HOUR_MS;
-    expect(await fleet.poll(fleet.at(2))).toBeUndefined();
-    expect((await fleet.domain.deployments.get(id)).paused?.reason).toContain("1 of 2 devices failed");
-  });
-
-  test("is counted before another device is let in, however many there are", async () => {
-    const fleet = await Fleet.of(SILENT_BATCH + 2);
-    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS });
-    fleet.system.nowMs += HOUR_MS;
-    expect(await fleet.poll(fleet.at(0))).toBeUndefined();
-    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: SILENT_BATCH, pending: 2 });
-    expect(await fleet.poll(fleet.at(0))).toBe(id);
-    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: SILENT_BATCH + 1, pending: 1 });
-  });
-
-  test("has not been silent when it joins a deployment to a filter long after that began", async () => {
-    const fleet = await Fleet.of(1);
-    const filterId = await fleet.filter("all", { scope: "identity", attribute: "mac", type: "$exists", value: true });
-    const id = await fleet.deploy(1, { silentAfterMs: HOUR_MS, filterId });
-    fleet.system.nowMs += 10 * HOUR_MS;
-    expect(await fleet.poll(fleet.at(0))).toBe(id);
-    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "pending" });
-    fleet.system.nowMs += HOUR_MS - 1;
-    expect(await fleet.domain.deployments.failSilent()).toBe(0);
-    fleet.system.nowMs += 1;
-    expect(await fleet.domain.deployments.failSilent()).toBe(1);
-  });
-
-  test("is shown as unreachable while it is not accepted any more, and keeps its place", async () => {
-    const fleet = await Fleet.of(1);
-    const id = await fleet.deploy(1);
-    await fleet.poll(fleet.at(0));
-    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ unreachable: false });
-    const [authSet] = (await fleet.domain.devices.get(fleet.at(0))).authSets;
-    await fleet.domain.devices.setAuthSetStatus(fleet.at(0), authSet?.id ?? "", "rejected");
-    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "pending", unreachable: true });
   });
 });

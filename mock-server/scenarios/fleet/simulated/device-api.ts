@@ -12,6 +12,7 @@ import { notFound, ServerError } from "../../../errors.ts";
 import { DownloadLinks } from "../../../releases/links.ts";
 import type { Blobs } from "../../../storage/blobs/index.ts";
 import type { VirtualTime } from "../../simulation/virtual-time.ts";
+import { SILENT } from "../../world/silent.ts";
 
 const ORIGIN = "http://server.example.com";
 const LINK_LIFE_MS = 86_400_000;
@@ -52,7 +53,12 @@ export class DeviceApi implements Network {
       ...authorizeRoutes(domain),
       ...deviceDeploymentRoutes({ domain, links, blobs, linkLifeMs: LINK_LIFE_MS }),
       ...deviceInventoryRoutes(domain),
-      ...downloadRoutes({ links, blobs, artifact: (id) => domain.artifacts.get(id) }),
+      ...downloadRoutes({
+        links,
+        blobs,
+        artifact: (id) => domain.artifacts.get(id),
+        signs: { clock: { now, monotonic: now }, logger: SILENT, heard: (id) => domain.deviceSide.heard(id) },
+      }),
     ];
     for (const route of routes) {
       const pattern = patternOf(route.path);

@@ -18,9 +18,13 @@ function openEngine(location: StorageLocation): Promise<Engine> {
 
 /**
  * Records as a server of that version left them: written with the columns that the first version had.
- * @param more A statement with what later columns hold.
+ * @param more Statements with what later columns hold.
  */
-async function leaveRecords(location: StorageLocation, version: string, more?: RawBuilder<unknown>): Promise<void> {
+async function leaveRecords(
+  location: StorageLocation,
+  version: string,
+  ...more: readonly RawBuilder<unknown>[]
+): Promise<void> {
   const engine = await openEngine(location);
   const { error } = await engine.migrate((db, schema) =>
     new Migrator({
@@ -44,7 +48,7 @@ async function leaveRecords(location: StorageLocation, version: string, more?: R
     await sql`insert into device_deployments (deployment_id, device_id, sequence, status, created_ms, started_ms,
         attempt, artifact_id, request_json)
       values ('p1', 'd1', 1, 'installing', 5, 6, 1, 'a1', '{"device_type":"board"}')`.execute(db);
-    await more?.execute(db);
+    for (const statement of more) await statement.execute(db);
   });
   await engine.close();
 }
@@ -97,11 +101,13 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
   });
 
   test.each([
-    ["limits silence", 60_000, ["d1"]],
-    ["does not", null, []],
-  ])("know who was never heard of in a deployment that %s", async (_, silentAfterMs, silent) => {
+    ["limits silence, and has its instructions", 60_000, 1, ["d1"]],
+    ["limits silence, and waits", 60_000, 0, []],
+    ["does not limit silence", null, 1, []],
+  ])("know who was never heard of in a deployment that %s", async (_, silentAfterMs, admitted, silent) => {
     await withRecords(async ({ location }) => {
-      await leaveRecords(location, "0009-groups", sql`update deployments set silent_after_ms = ${silentAfterMs}`);
+      const limit = sql`update deployments set silent_after_ms = ${silentAfterMs}`;
+      await leaveRecords(location, "0009-groups", limit, sql`update device_deployments set admitted = ${admitted}`);
       const storage = await Storage.open(location, files);
       const rows = await storage.read(({ deviceDeployments }) => deviceDeployments.silentSince("p1", 100, 10));
       expect(rows.map((row) => row.device_id)).toEqual(silent);
