@@ -1,12 +1,12 @@
-import yargs from "yargs";
+import yargs, { type Argv } from "yargs";
 import { KEYS } from "../config/keys.ts";
 import { AgentError } from "../errors.ts";
-import { writeError } from "../system/terminal.ts";
+import { outputFailed, writeError } from "../system/terminal.ts";
 import { explain } from "./explain.ts";
 import { EXIT, type ExitCode, tellModules } from "./globals.ts";
 import { VERSION } from "./version.ts";
 
-/** What came of the command; a command that was not run at all has failed. */
+/** What came of the command. */
 let exitCode: ExitCode = EXIT.ok;
 
 const REBOOT_EXIT_CODE = {
@@ -40,6 +40,11 @@ function lastOfEach(options: Record<string, unknown>): void {
   }
 }
 
+/** `--version` asks for nothing else: beside a command, it would keep that from being carried out, without a word. */
+function withoutVersion<T>(command: Argv<T>): Argv<T> {
+  return command.version(false);
+}
+
 /** Each command is loaded only when it is called for: starting must be cheap on a device. */
 function commandLine(words: readonly string[]) {
   const parser = yargs(words);
@@ -66,7 +71,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "daemon",
       "Update this device whenever its server has something for it",
-      (command) => command.options(PASSPHRASE_FILE),
+      (command) => withoutVersion(command).options(PASSPHRASE_FILE),
       async (options) => {
         exitCode = await (await import("./daemon.ts")).runDaemon(options);
       },
@@ -75,7 +80,7 @@ function commandLine(words: readonly string[]) {
       "install <artifact>",
       "Install an artifact from a file or a URL",
       (command) =>
-        command
+        withoutVersion(command)
           .positional("artifact", { type: "string", demandOption: true, describe: "File, or http(s) URL" })
           .options({ ...REBOOT_EXIT_CODE, ...STOP_BEFORE }),
       async (options) => {
@@ -85,7 +90,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "resume",
       "Go on with an installation that was stopped or interrupted",
-      (command) => command.options({ ...REBOOT_EXIT_CODE, ...STOP_BEFORE }),
+      (command) => withoutVersion(command).options({ ...REBOOT_EXIT_CODE, ...STOP_BEFORE }),
       async (options) => {
         exitCode = await (await import("./resume.ts")).resume(options);
       },
@@ -93,7 +98,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "commit",
       "Keep what was installed",
-      (command) => command.options(STOP_BEFORE),
+      (command) => withoutVersion(command).options(STOP_BEFORE),
       async (options) => {
         exitCode = await (await import("./commit.ts")).commit(options);
       },
@@ -101,7 +106,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "rollback",
       "Go back to what ran before the installation",
-      (command) => command.options(STOP_BEFORE),
+      (command) => withoutVersion(command).options(STOP_BEFORE),
       async (options) => {
         exitCode = await (await import("./rollback.ts")).rollback(options);
       },
@@ -109,7 +114,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "show-artifact",
       "Print the name of the installed artifact",
-      (command) => command,
+      (command) => withoutVersion(command),
       async (options) => {
         exitCode = await (await import("./show-artifact.ts")).showArtifact(options);
       },
@@ -117,7 +122,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "show-provides",
       "Print all that the installed software provides",
-      (command) => command,
+      (command) => withoutVersion(command),
       async (options) => {
         exitCode = await (await import("./show-provides.ts")).showProvides(options);
       },
@@ -125,7 +130,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "status",
       "Tell what the device is doing, and why",
-      (command) => command.option("json", { type: "boolean", describe: "For programs" }),
+      (command) => withoutVersion(command).option("json", { type: "boolean", describe: "For programs" }),
       async (options) => {
         exitCode = await (await import("./status.ts")).status(options);
       },
@@ -134,7 +139,7 @@ function commandLine(words: readonly string[]) {
       "bootstrap",
       "Make the device's key if there is none, and log in once",
       (command) =>
-        command.options({
+        withoutVersion(command).options({
           force: {
             alias: ["F", "forcebootstrap"],
             type: "boolean",
@@ -150,7 +155,7 @@ function commandLine(words: readonly string[]) {
       "setup",
       "Write the configuration: asks on a terminal, or takes flags",
       (command) =>
-        command.options({
+        withoutVersion(command).options({
           "device-type": { type: "string", requiresArg: true, describe: "What artifacts must be made for" },
           "server-url": { alias: "url", type: "string", requiresArg: true, describe: "The server" },
           "server-cert": {
@@ -173,7 +178,7 @@ function commandLine(words: readonly string[]) {
       "adopt",
       "Take over from an installed Mender client: its key, configuration and provides",
       (command) =>
-        command.options({
+        withoutVersion(command).options({
           from: { type: "string", requiresArg: true, describe: "Its data directory, if not /var/lib/mender" },
           force: { type: "boolean", describe: "Replace the key and provides that upkeep has already" },
           ...PASSPHRASE_FILE,
@@ -185,7 +190,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "check-update",
       "Let the running daemon ask for an update now",
-      (command) => command,
+      (command) => withoutVersion(command),
       async (options) => {
         exitCode = await (await import("./check-update.ts")).checkUpdate(options);
       },
@@ -193,7 +198,7 @@ function commandLine(words: readonly string[]) {
     .command(
       "send-inventory",
       "Let the running daemon send the inventory now",
-      (command) => command,
+      (command) => withoutVersion(command),
       async (options) => {
         exitCode = await (await import("./send-inventory.ts")).sendInventory(options);
       },
@@ -202,7 +207,7 @@ function commandLine(words: readonly string[]) {
       "module <name> <call> <work-tree>",
       "Run an update module that is part of this program",
       (command) =>
-        command
+        withoutVersion(command)
           .positional("name", { choices: ["rootfs-image"] as const, demandOption: true, describe: "Payload type" })
           .positional("call", { type: "string", demandOption: true, describe: "Call of the protocol, or state" })
           .positional("work-tree", { type: "string", demandOption: true, describe: "Directory of the payload" }),
@@ -222,13 +227,15 @@ function commandLine(words: readonly string[]) {
 }
 
 async function main(): Promise<void> {
+  // Until it is known: a program whose last promise never settles just ends.
+  process.exitCode = EXIT.failure;
   try {
     await commandLine(process.argv.slice(2)).parseAsync();
   } catch (error) {
     writeError(`upkeep: ${explain(error)}\n`);
     exitCode = EXIT.failure;
   }
-  process.exitCode = exitCode;
+  process.exitCode = outputFailed() ? EXIT.failure : exitCode;
 }
 
 void main();

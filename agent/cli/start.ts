@@ -1,4 +1,4 @@
-import { writeError, writeOutput } from "../system/terminal.ts";
+import { outputFailed, writeError, writeOutput } from "../system/terminal.ts";
 import { explain } from "./explain.ts";
 import { EXIT, tellModules } from "./globals.ts";
 import { quickCommand } from "./quick.ts";
@@ -16,9 +16,12 @@ async function start(): Promise<void> {
     await import("./main.ts");
     return;
   }
+  // Until it is known: a program whose last promise never settles just ends.
+  process.exitCode = EXIT.failure;
   try {
     tellModules(command.options);
-    process.exitCode = await (await command.load())(command.options);
+    const code = await (await command.load())(command.options);
+    process.exitCode = outputFailed() ? EXIT.failure : code;
   } catch (error) {
     writeError(`upkeep: ${explain(error)}\n`);
     process.exitCode = EXIT.failure;

@@ -1,5 +1,6 @@
 import { ErrorBody } from "@upkeep/shared/protocol";
 import { collectText, type HttpHeaders, type HttpResponse, isSystemError } from "@upkeep/shared/system";
+import { printable } from "@upkeep/shared/text";
 import { AgentError } from "../errors.ts";
 import { masked } from "./masking.ts";
 
@@ -30,10 +31,11 @@ export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | unde
 
 /** An answer's text in one short line: an error page of a proxy does not belong into a log as a whole. */
 export function shortened(text: string, charactersMax = SHOWN_CHARACTERS): string {
-  const line = masked(text)
+  const plain = masked(text)
     .replace(/<(style|script|title)[\s\S]*?<\/\1>|<[^>]*>/gi, " ")
     .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();
+  const line = printable(plain);
   return line.length > charactersMax ? `${line.slice(0, charactersMax)}…` : line;
 }
 

@@ -24,6 +24,26 @@ export function writeError(text: string): void {
   process.stderr.write(text);
 }
 
+let watched = false;
+let failed = false;
+
+/**
+ * Write to standard output. If that fails, it is told once, and the program ends with 1; what it does goes on: an
+ * installation must not stop in the middle because nobody reads what it says.
+ */
 export function writeOutput(text: string): void {
-  process.stdout.write(text);
+  if (!watched) {
+    process.stdout.on("error", ({ message }) => {
+      // The code of a program that has said what it ends with already, too.
+      process.exitCode = 1;
+      if (!failed) writeError(`upkeep: standard output cannot be written: ${message}\n`);
+      failed = true;
+    });
+  }
+  watched = true;
+  if (!failed) process.stdout.write(text);
+}
+
+export function outputFailed(): boolean {
+  return failed;
 }

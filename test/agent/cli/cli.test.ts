@@ -32,6 +32,44 @@ describe("upkeep", () => {
     expect([...KEYS.DaemonLogLevel.type.choices].sort()).toEqual([...LOG_LEVELS].sort());
   });
 
+  it.each([
+    ["commit", "--version"],
+    ["install", "x.mender", "-v"],
+    ["show-artifact", "--version"],
+  ])("does not take '%s %s' for a question about the version", (...args) => {
+    const { code, stdout, stderr } = upkeep(root, ...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^upkeep: Unknown arguments?: .*\(see 'upkeep --help'\)\n$/);
+  });
+
+  it.each(["show-artifact", "status", "show-provides"])(
+    "fails, in a sentence, if what %s says cannot be written",
+    (command) => {
+      const full = openSync("/dev/full", "w");
+      const { status, stderr } = spawnSync(process.execPath, [UPKEEP, "--root", root, command], {
+        encoding: "utf8",
+        stdio: ["ignore", full, "pipe"],
+      });
+      closeSync(full);
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: "upkeep: standard output cannot be written: ENOSPC: no space left on device, write\n",
+      });
+    },
+  );
+
+  it("goes on with an installation whose output has no reader any more", async () => {
+    const path = await artifactFile("r3", "three");
+    const line = '"$0" "$1" --root "$2" install "$3" | true; exit $PIPESTATUS';
+    const { status, stderr } = spawnSync("bash", ["-c", line, process.execPath, UPKEEP, root, path], {
+      encoding: "utf8",
+    });
+    expect(stderr).toMatch(/^upkeep: standard output cannot be written: .*EPIPE.*\n$/);
+    expect(status).toBe(1);
+    expect(softwareOf(root)).toBe("three");
+    expect(upkeep(root, "commit").code).toBe(0);
+  });
+
   it("loads no network to show what is installed", () => {
     const preload = join(directory, "preload.cjs");
     writeFileSync(preload, 'process.on("exit", () => console.log(process.moduleLoadList.join("\\n")));');
