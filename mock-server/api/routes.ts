@@ -84,7 +84,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
       signs: { ...system, logger, heard: (id) => domain.deviceSide.heard(id) },
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
-    ...sessionRoutes(domain, new LoginLimit(system.clock)),
+    ...sessionRoutes(domain, new LoginLimit(system)),
     ...userRoutes(domain),
     ...settingsRoutes(domain),
     ...planRoutes(),

@@ -6,6 +6,7 @@ import { TokenKey } from "../tokens.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { emailFault, passwordFault } from "./checks.ts";
+import { KnownClients } from "./known-clients.ts";
 import { PasswordChecks } from "./password-checks.ts";
 import { hashPassword, makePassword } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
@@ -48,6 +49,8 @@ export class Users {
   /** Personal access tokens. */
   readonly tokens: AccessTokens;
   readonly settings: Settings;
+  /** Clients that have logged in before. */
+  readonly knownClients: KnownClients;
 
   constructor(
     storage: Storage,
@@ -62,6 +65,7 @@ export class Users {
     this.accounts = new Accounts(storage, system, this.#passwords);
     this.tokens = new AccessTokens(storage, system, (id, userId, expiresMs) => this.#issue(id, userId, expiresMs));
     this.settings = new Settings(storage);
+    this.knownClients = new KnownClients(system, tokenSeed);
     this.#tokens = new TokenKey(tokenSeed, { kid: "upkeep-users" }, (payload) => UserClaims.safeParse(payload).data);
   }
 

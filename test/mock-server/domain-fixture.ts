@@ -13,7 +13,12 @@ import { makeRecords, RECORDS_KIND } from "./records-fixture.ts";
 export class TestSystem {
   nowMs = Date.UTC(2027, 0, 1);
   #jumpedMs = 0;
-  #drawn = 0;
+  #drawn: number;
+
+  /** @param drawn What chance begins with: another number than that of a system whose records this one goes on with. */
+  constructor(drawn = 0) {
+    this.#drawn = drawn;
+  }
 
   readonly files = new NodeFiles();
 

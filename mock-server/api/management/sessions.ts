@@ -1,17 +1,34 @@
 import * as z from "zod";
 import type { AccessToken, Domain } from "../../domain.ts";
 import { invalid, unauthorized } from "../../errors.ts";
+import type { Users } from "../../users/index.ts";
 import { empty, json, text } from "../answers.ts";
 import type { LoginLimit } from "../login-limit.ts";
-import { type Route, route } from "../route.ts";
+import { type ApiRequest, type Route, route } from "../route.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v1/useradm";
+const LOGIN = `${BASE}/auth/login`;
 const TOKEN = "application/jwt";
 
 interface Credentials {
   readonly email: string;
   readonly password: string;
+}
+
+/** Where a browser or `curl --cookie-jar` keeps the proof that it has logged in before. */
+const KNOWN_CLIENT = "upkeep-known-client";
+
+/** @returns The client, if it proves that it has logged in to this account before. */
+function knownClient({ knownClients }: Users, { headers }: ApiRequest, email: string): string | undefined {
+  const proof = new RegExp(`(?:^|;)\\s*${KNOWN_CLIENT}=([^;\\s]+)`).exec(headers.cookie ?? "")?.[1];
+  return proof === undefined ? undefined : knownClients.find(proof, email);
+}
+
+function knownClientCookie({ knownClients }: Users, email: string, client: string | undefined, origin: string): string {
+  const attributes = ["HttpOnly", "SameSite=Strict", `Path=${LOGIN}`, `Max-Age=${knownClients.lifeS}`];
+  if (origin.startsWith("https:")) attributes.push("Secure");
+  return `${KNOWN_CLIENT}=${knownClients.issue(email, client)}; ${attributes.join("; ")}`;
 }
 
 /** HTTP Basic. @throws ServerError (unauthorized) */
@@ -27,21 +44,31 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
   return [
     route({
       method: "POST",
-      path: `${BASE}/auth/login`,
+      path: LOGIN,
       summary: "Log in with e-mail and password (HTTP Basic)",
       access: "public",
       body: { schema: z.object({ no_expiry: z.boolean().optional() }), tooLarge: 413, absent: {} },
       answers: {
-        200: { description: "A token", mediaType: TOKEN },
+        200: {
+          description:
+            "A token. The cookie that is set proves at the next login that this client has logged in before: guessers " +
+            "cannot keep it waiting",
+          mediaType: TOKEN,
+        },
         401: { description: "Address or password is wrong" },
         429: { description: "Too many tries with this address or from this place; Retry-After says how long to wait" },
       },
-      handle: async ({ request, body }) => {
+      handle: async ({ request, body, origin }) => {
         const { email, password } = credentialsOf(request.headers.authorization);
-        const attempt = limit.begin(email, request.ip);
-        const token = await users.login(email, password, { noExpiry: body.no_expiry ?? false });
-        attempt.succeeded();
-        return text(token, TOKEN);
+        const client = knownClient(users, request, email);
+        const attempt = limit.begin({ account: email, address: request.ip, client });
+        try {
+          const token = await users.login(email, password, { noExpiry: body.no_expiry ?? false });
+          attempt.succeeded();
+          return text(token, TOKEN, { "set-cookie": knownClientCookie(users, email, client, origin) });
+        } finally {
+          attempt.ended();
+        }
       },
     }),
     route({

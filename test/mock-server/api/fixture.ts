@@ -93,7 +93,7 @@ export class TestServer {
     firstStart ??= makeFirstStart();
     const { database, userToken } = await firstStart;
     writeFileSync(join(folder, DATABASE_FILE), database);
-    const virtual = new TestSystem();
+    const virtual = new TestSystem(1_000_000);
     const system = change({ ...openSystem(), clock: virtual.clock, random: virtual.random });
     const domain = await openDomain({ system, storage: { directory: folder }, options });
     const blobDirectory = join(folder, "artifacts");
