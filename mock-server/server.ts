@@ -16,6 +16,7 @@ import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
 import type { Domain } from "./domain.ts";
 import type { DownloadLinks } from "./releases/links.ts";
 import type { Blobs } from "./storage/blobs/index.ts";
+import type { ConnectionCounts } from "./system/connection-counts.ts";
 
 /** What is put on top of the server: routes of its own, and something between it and whoever asks. */
 export interface ServerExtension {
@@ -33,6 +34,8 @@ export interface ServerParts {
   /** Aborted when the server is about to end: answers that would go on for ever end then. */
   readonly ending?: AbortSignal;
   readonly extension?: ServerExtension;
+  /** What becomes of the connections, for the metrics. */
+  readonly connections?: ConnectionCounts;
   /** How requests that come together are gathered. Default: each is answered by itself. */
   readonly gather?: Gather;
 }

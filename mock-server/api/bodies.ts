@@ -11,6 +11,37 @@ import type { RawRequest } from "./route.ts";
  */
 const DRAINED_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What an unknown client may send: a login, or the request of a device to be let in, is a few kilobytes. */
+export const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
+/** Bodies that are short enough to be read without a place in {@link HeldBodies}. */
+const SHORT_BYTES = 16 * 1024;
+/** What all longer bodies that are being read may take of the memory. */
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
+const HELD_RETRY_S = 10;
+
+/** Bounds the memory of bodies that have not come whole yet, however many clients send however slowly. */
+export class HeldBodies {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax = HELD_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** @throws HttpError (503, with Retry-After) */
+  hold(bytes: number): void {
+    if (this.#bytes + bytes > this.#bytesMax) {
+      const headers = { "retry-after": String(HELD_RETRY_S) };
+      throw new HttpError(503, "too many long requests at once; try again later", headers);
+    }
+    this.#bytes += bytes;
+  }
+
+  letGo(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
 /** Which status tells a device or a user that the body is too large. */
 export type TooLargeStatus = 400 | 413;
 
@@ -22,17 +53,29 @@ export async function readBody(
   request: RawRequest,
   limitBytes: number,
   tooLargeStatus: TooLargeStatus,
+  held: HeldBodies = new HeldBodies(),
 ): Promise<Buffer> {
   const announced = Number(request.headers["content-length"]);
-  if (announced <= limitBytes) return await readAnnounced(request);
+  if (announced <= Math.min(limitBytes, SHORT_BYTES)) return await readAnnounced(request);
   const chunks: Buffer[] = [];
   let total = 0;
-  // Not destroyed when we stop: the answer goes back over the same connection.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    total += (chunk as Buffer).length;
-    if (total > DRAINED_BYTES_MAX) break;
-    if (total > limitBytes) chunks.length = 0;
-    else chunks.push(chunk as Buffer);
+  let holding = 0;
+  try {
+    // Not destroyed when we stop: the answer goes back over the same connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      const { length } = chunk as Buffer;
+      total += length;
+      if (total > DRAINED_BYTES_MAX) break;
+      if (total > limitBytes) {
+        chunks.length = 0;
+        continue;
+      }
+      held.hold(length);
+      holding += length;
+      chunks.push(chunk as Buffer);
+    }
+  } finally {
+    held.letGo(holding);
   }
   if (total <= limitBytes) return Buffer.concat(chunks);
   const message = `the request's body is larger than ${limitBytes} bytes`;

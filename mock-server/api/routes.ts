@@ -4,6 +4,7 @@ import type { Domain } from "../domain.ts";
 import { ServerError } from "../errors.ts";
 import type { DownloadLinks } from "../releases/links.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
+import type { ConnectionCounts } from "../system/connection-counts.ts";
 import { configurationDownloadRoutes } from "./configuration-download.ts";
 import { authorizeRoutes } from "./devices/authorize.ts";
 import { deviceConfigurationRoutes } from "./devices/configuration.ts";
@@ -45,6 +46,8 @@ export interface RoutePorts {
   readonly options: ServerOptions;
   readonly metrics: RequestMetrics;
   readonly feed: EventFeed;
+  /** Of the door through which the requests come; absent: they come through none. */
+  readonly connections?: ConnectionCounts;
   readonly logger: Logger;
   /** Aborted when the server is about to end. */
   readonly ending?: AbortSignal;

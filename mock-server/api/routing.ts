@@ -4,7 +4,16 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
 import { type Answer, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
-import { checkJsonContent, isForm, parseDeviceJson, parseForm, parseJson, readBody } from "./bodies.ts";
+import {
+  checkJsonContent,
+  HeldBodies,
+  isForm,
+  PUBLIC_BODY_BYTES_MAX,
+  parseDeviceJson,
+  parseForm,
+  parseJson,
+  readBody,
+} from "./bodies.ts";
 import type { ServerOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
 import {
@@ -131,9 +140,10 @@ export class Passage {
   }
 
   /** The body that the route takes; `undefined`: it takes none, or reads it itself. */
-  async read(request: RawRequest): Promise<Buffer | undefined> {
+  async read(request: RawRequest, held: HeldBodies): Promise<Buffer | undefined> {
     if (this.#json === undefined) return undefined;
-    return await readBody(request, PROTOCOL_LIMITS.bodyBytesMax, this.#json.tooLarge);
+    const bytesMax = this.#spec.access === "public" ? PUBLIC_BODY_BYTES_MAX : PROTOCOL_LIMITS.bodyBytesMax;
+    return await readBody(request, bytesMax, this.#json.tooLarge, held);
   }
 
   /** @param places What stands in the path and in the query. */
@@ -185,9 +195,10 @@ declare module "fastify" {
 
 /** Read bodies ourselves: whole, with their exact bytes, and only where a route takes one. */
 export function readBodies(app: FastifyInstance): void {
+  const held = new HeldBodies();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", async (request: FastifyRequest) => {
-    return await request.routeOptions.config.passage?.read(request.raw);
+    return await request.routeOptions.config.passage?.read(request.raw, held);
   });
 }
 

@@ -72,6 +72,18 @@ const OPTIONS = {
     default: "24h",
     requiresArg: true,
   },
+  "max-connections": {
+    type: "number",
+    describe: "Connections that are open at once; for one more, the one that is idle for longest is closed",
+    default: 10_000,
+    requiresArg: true,
+  },
+  "max-connections-per-address": {
+    type: "number",
+    describe: "The same for one address; 0 for no limit, as behind a proxy on another machine; loopback has none",
+    default: 1000,
+    requiresArg: true,
+  },
   record: {
     type: "string",
     describe: "File to write every exchange with devices to, without secrets, for `scenario replay`",
@@ -102,10 +114,18 @@ The password for --database may stand in the environment as PGPASSWORD. Servers 
 the data directory as well, where the artifacts are, or the bucket of --blobs.
 The keys for --blobs stand in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,
 AWS_SESSION_TOKEN.
+The body of a request must make 250 bytes a second after 30 seconds, an artifact 1,000 after five minutes; bodies
+above 16 KiB take 64 MiB of memory in all, and more of them are answered with 503 and Retry-After.
 SIGTERM and SIGINT let requests in flight finish; a second one ends the server at once.`;
 
 function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+function countOf(args: Readonly<Record<string, unknown>>, option: string, least: number): number {
+  const count = args[option];
+  if (typeof count === "number" && Number.isSafeInteger(count) && count >= least) return count;
+  throw new CommandError(`--${option} ${JSON.stringify(count)}: must be a whole number of at least ${least}`);
 }
 
 function recordOf(args: Readonly<Record<string, unknown>>): Pick<ServeSettings, "record"> {
@@ -153,6 +173,8 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...(testControls === undefined ? {} : { testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
     downloadLinkLifeMs,
+    connectionsMax: countOf(args, "max-connections", 1),
+    connectionsPerAddressMax: countOf(args, "max-connections-per-address", 0),
     ...recordOf(args),
   };
 }

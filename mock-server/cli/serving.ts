@@ -5,12 +5,14 @@ import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import { batchPerTick } from "../system/batch-per-tick.ts";
+import { ConnectionCounts } from "../system/connection-counts.ts";
 import { absolutePath } from "../system/environment.ts";
 import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { NodeClock, NodeTimers } from "../system/time.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
 import { type BucketSettings, openBlobs } from "./blob-store.ts";
+import { logConnectionEnds } from "./connection-log.ts";
 import { checkPermissions, DataDirectory } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
 import { HearingWatch } from "./hearing-watch.ts";
@@ -40,6 +42,10 @@ export interface ServeSettings {
   readonly downloadLinkLifeMs: number;
   /** The file that what devices and the server say is written to. */
   readonly record?: RecordSettings;
+  /** Open at once. Absent: no limit. */
+  readonly connectionsMax?: number;
+  /** From one address other than this machine's own; 0 or absent: no limit. */
+  readonly connectionsPerAddressMax?: number;
 }
 
 /** A server that takes requests. */
@@ -177,9 +183,12 @@ async function take(
     around?: ServerExtension["around"];
   },
 ): Promise<Listening> {
+  const connections = new ConnectionCounts();
+  logConnectionEnds(connections, parts.logger, system.clock);
   const app = await buildServer({
     system,
     ...parts,
+    connections,
     links: new DownloadLinks(parts.domain.linkSecret, () => system.clock.now()),
     options: {
       ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
@@ -189,7 +198,14 @@ async function take(
     gather: batchPerTick,
   });
   try {
-    return await listen(around(app.listener), { ...settings.listen, ...(tls === undefined ? {} : { tls }) });
+    const { connectionsMax, connectionsPerAddressMax } = settings;
+    return await listen(around(app.listener), {
+      ...settings.listen,
+      ...(tls === undefined ? {} : { tls }),
+      ...(connectionsMax === undefined ? {} : { connectionsMax }),
+      ...(connectionsPerAddressMax === undefined ? {} : { connectionsPerAddressMax }),
+      counts: connections,
+    });
   } catch (error) {
     throw listenFault(error, settings);
   }

@@ -5,6 +5,7 @@ import { ServerError } from "../../errors.ts";
 import { type CompletePorts, completeUpload, keepUpload, waitingName } from "../../releases/direct-upload.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
+import { expectUpload } from "../../system/body-pace.ts";
 import { empty, json } from "../answers.ts";
 import { checkLink } from "../links.ts";
 import { type Route, route } from "../route.ts";
@@ -87,6 +88,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       handle: async ({ params, query, request }) => {
         try {
           checkLink(links, request.url, query, "PUT");
+          expectUpload(request.raw);
           await keepUpload(params.id, request.raw.iterator({ destroyOnReturn: false }), { blobs });
         } finally {
           // Some clients read no answer before they have sent everything.

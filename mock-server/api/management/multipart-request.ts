@@ -1,5 +1,6 @@
 import { invalid } from "../../errors.ts";
 import { boundaryOf, type Part, readParts, readTextPart } from "../../releases/multipart.ts";
+import { expectUpload } from "../../system/body-pace.ts";
 import { HttpError } from "../errors.ts";
 import type { ApiRequest } from "../route.ts";
 
@@ -31,6 +32,7 @@ export async function withParts<T>(request: ApiRequest, spec: PartsSpec<T>): Pro
   if (boundary === undefined) {
     throw new HttpError(415, "Bad Content-Type, expected 'multipart/form-data' or 'multipart/mixed'");
   }
+  expectUpload(request.raw);
   try {
     return await readUpTo(request, boundary, spec);
   } finally {

@@ -1,9 +1,10 @@
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { DEVICE_STATUSES, type Domain } from "../../domain.ts";
+import type { ConnectionCounts } from "../../system/connection-counts.ts";
 import { json, text } from "../answers.ts";
 import { type Route, route } from "../route.ts";
-import { gauge, type Labels } from "./exposition.ts";
+import { Counter, gauge, type Labels } from "./exposition.ts";
 import type { RequestMetrics } from "./metrics.ts";
 import { mustBeReady, type ReadinessPorts } from "./readiness.ts";
 
@@ -34,9 +35,21 @@ async function fleetLines({ devices, deployments }: Domain): Promise<string[]> {
   ];
 }
 
+function connectionLines(connections: ConnectionCounts | undefined): string[] {
+  if (connections === undefined) return [];
+  const ended = new Counter(
+    "upkeep_connections_ended_total",
+    "Connections that the server refused or closed, by the reason.",
+  );
+  for (const [reason, count] of connections.ends()) ended.add({ reason }, count);
+  return [...gauge("upkeep_connections", "Open connections.", [[{}, connections.open]]), ...ended.lines()];
+}
+
 /** What those who run the server ask: is it well, and how much does it do. */
-export function operationRoutes(ports: ReadinessPorts & { domain: Domain; metrics: RequestMetrics }): Route[] {
-  const { domain, metrics } = ports;
+export function operationRoutes(
+  ports: ReadinessPorts & { domain: Domain; metrics: RequestMetrics; connections?: ConnectionCounts },
+): Route[] {
+  const { domain, metrics, connections } = ports;
   return [
     route({
       method: "GET",
@@ -65,7 +78,11 @@ export function operationRoutes(ports: ReadinessPorts & { domain: Domain; metric
       summary: "Counts for Prometheus",
       access: "user",
       answers: { 200: { description: "Metrics", mediaType: "text/plain" } },
-      handle: async () => text(`${[...metrics.lines(), ...(await fleetLines(domain))].join("\n")}\n`, EXPOSITION),
+      handle: async () =>
+        text(
+          `${[...metrics.lines(), ...connectionLines(connections), ...(await fleetLines(domain))].join("\n")}\n`,
+          EXPOSITION,
+        ),
     }),
   ];
 }

@@ -3,7 +3,14 @@ import { isLoopback, parseListenAddress, parsePublicUrl, urlOf } from "../../../
 import { parseDuration } from "../../../mock-server/cli/durations.ts";
 import { settingsOf } from "../../../mock-server/cli/serve.ts";
 
-const DEFAULTS = { listen: "127.0.0.1:8080", "device-token-life": "7d", "download-link-life": "24h", data: "/d" };
+const DEFAULTS = {
+  listen: "127.0.0.1:8080",
+  "device-token-life": "7d",
+  "download-link-life": "24h",
+  "max-connections": 10_000,
+  "max-connections-per-address": 1000,
+  data: "/d",
+};
 
 describe("the settings of serve", () => {
   test("are complete without any option", () => {
@@ -14,6 +21,8 @@ describe("the settings of serve", () => {
       insecureNoAuth: false,
       deviceTokenLifeMs: 7 * 86_400_000,
       downloadLinkLifeMs: 86_400_000,
+      connectionsMax: 10_000,
+      connectionsPerAddressMax: 1000,
     });
   });
 
@@ -39,6 +48,8 @@ describe("the settings of serve", () => {
       "--download-link-life: links to a bucket are good for seven",
     ],
     [{ "device-token-life": "0s" }, '--device-token-life "0s": must be a time'],
+    [{ "max-connections": 0 }, "--max-connections 0: must be a whole number of at least 1"],
+    [{ "max-connections-per-address": 1.5 }, "--max-connections-per-address 1.5: must be a whole number"],
     [{ "download-link-life": "forever" }, '--download-link-life "forever": must be a time'],
   ])("%o cannot be", (args, message) => {
     expect(() => settingsOf({ ...DEFAULTS, ...args })).toThrow(message);
