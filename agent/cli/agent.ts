@@ -1,8 +1,8 @@
 import { createLogger, type Logger } from "@upkeep/shared/logging";
-import { isSystemError, readTextFile, type System, type TlsOptions } from "@upkeep/shared/system";
+import { isSystemError, readTextFile, type System, type SystemError, type TlsOptions } from "@upkeep/shared/system";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
 import { deviceTypeFile } from "../config/shares.ts";
-import { holdDatastore } from "../daemon/lock.ts";
+import { type Holder, holdDatastore } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
 import { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
@@ -43,28 +43,50 @@ export async function loadBase(globals: Globals, { quiet }: { readonly quiet: bo
   return { ...loaded, system, log };
 }
 
-async function usable<T>(datastore: string, call: () => Promise<T>): Promise<T> {
+function unusable(datastore: string, error: SystemError): AgentError {
+  return new AgentError("datastore-unusable", `cannot use the data directory ${datastore}: ${error.message}`, {
+    cause: error,
+  });
+}
+
+/** How a command deals with a data directory that cannot be used now. */
+interface Patience {
+  /** It may be mended later: the command goes on without it until then. */
+  readonly patient?: boolean;
+}
+
+/** Without a lock there is nothing to be protected: its directory cannot be written either. */
+async function holdIfPossible(
+  { system, log, paths }: Base,
+  self: Holder,
+  patient: boolean,
+): Promise<() => Promise<void>> {
   try {
-    return await call();
+    return await holdDatastore(system.files, paths, self);
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new AgentError("datastore-unusable", `cannot use the data directory ${datastore}: ${error.message}`, {
-      cause: error,
-    });
+    if (!patient || !(error instanceof AgentError) || error.code !== "datastore-unlockable") throw error;
+    log.error(error.message, { code: error.code });
+    return async () => undefined;
   }
 }
 
 /**
  * Do something with the device while nobody else may change it.
  * @param command Its name, for others who want to.
- * @throws AgentError `datastore-held` or `datastore-unusable`; whatever `action` throws.
+ * @throws AgentError `datastore-held`, `datastore-unlockable` or `datastore-unusable`; whatever `action` throws.
  */
-export async function withAgent<T>(base: Base, command: string, action: (agent: Agent) => Promise<T>): Promise<T> {
+export async function withAgent<T>(
+  base: Base,
+  command: string,
+  action: (agent: Agent) => Promise<T>,
+  { patient = false }: Patience = {},
+): Promise<T> {
   const { system, log } = base;
   const { datastore } = base.paths;
-  const release = await holdDatastore(system.files, datastore, { pid: process.pid, command });
+  const release = await holdIfPossible(base, { pid: process.pid, command }, patient);
   try {
-    const store = await usable(datastore, () => DeviceStore.open(system.files, datastore, log));
+    const store = await DeviceStore.open(system.files, datastore, log);
+    if (store.unreadable !== undefined && !patient) throw unusable(datastore, store.unreadable);
     return await action({ ...base, store, deviceType: () => readDeviceType(system.files, deviceTypeFile(base)) });
   } finally {
     await release();
@@ -72,8 +94,17 @@ export async function withAgent<T>(base: Base, command: string, action: (agent: 
 }
 
 /** What is known of the device; whoever works with it at the same time is not disturbed. */
-export function lookAtStore({ system, paths, log }: Pick<Base, "system" | "paths" | "log">): Promise<DeviceStore> {
-  return usable(paths.datastore, () => DeviceStore.look(system.files, paths.datastore, log));
+export async function lookAtStore({
+  system,
+  paths,
+  log,
+}: Pick<Base, "system" | "paths" | "log">): Promise<DeviceStore> {
+  try {
+    return await DeviceStore.look(system.files, paths.datastore, log);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw unusable(paths.datastore, error);
+  }
 }
 
 /** @throws AgentError `config-unreadable`, naming the key whose file it is. */

@@ -1,5 +1,5 @@
 import { openArtifact } from "@upkeep/shared/artifact";
-import { removeDurably } from "@upkeep/shared/system";
+import { isSystemError, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { OpenArtifact } from "../update/index.ts";
 import { type Agent, type Base, withAgent } from "./agent.ts";
@@ -10,6 +10,9 @@ import { createEngine } from "./engine.ts";
 function pathOf({ paths }: Pick<Base, "paths">): string {
   return `${paths.datastore}/bootstrap.mender`;
 }
+
+/** Codes of what fails for the disk's sake. */
+const DISK_FAULTS: ReadonlySet<string> = new Set(["journal-failed", "ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES"]);
 
 /** Only says what the device comes with: it brings nothing to install, so that nobody needs to have signed it. */
 const openEmpty: OpenArtifact = async (source) => {
@@ -31,7 +34,8 @@ const openEmpty: OpenArtifact = async (source) => {
 export async function installBootstrapArtifact(agent: Agent): Promise<void> {
   const path = pathOf(agent);
   const { system, store, log } = agent;
-  if ((await system.files.status(path)) === undefined) return;
+  if ((await system.files.status(path)) === undefined || store.unreadable !== undefined) return;
+  let keep = false;
   try {
     if (store.provides !== undefined || store.update !== undefined) {
       log.warning(`${path} is removed without effect: what is installed on this device is known already`);
@@ -42,11 +46,26 @@ export async function installBootstrapArtifact(agent: Agent): Promise<void> {
     if (result.kind === "committed") {
       log.info(`the bootstrap artifact says that ${result.artifactName} is installed`);
     } else {
-      const why = result.kind === "failed" ? result.failure.message : `it ended as ${result.kind}`;
+      const failure = "failure" in result && typeof result.failure === "object" ? result.failure : undefined;
+      const why = failure?.message ?? `it ended as ${result.kind}`;
+      // A disk that cannot be written says nothing about the artifact.
+      keep = failure !== undefined && DISK_FAULTS.has(failure.code);
+      if (keep) {
+        throw new AgentError("bootstrap-waits", `the bootstrap artifact ${path} cannot be taken over yet: ${why}`);
+      }
       throw new AgentError("bootstrap-refused", `the bootstrap artifact ${path} was refused and removed: ${why}`);
     }
   } finally {
+    if (!keep) await removeIfPossible(agent, path);
+  }
+}
+
+async function removeIfPossible({ system, log }: Agent, path: string): Promise<void> {
+  try {
     await removeDurably(system.files, path);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    log.warning(`${path} cannot be removed: ${error.message}`);
   }
 }
 

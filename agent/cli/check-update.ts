@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, type Globals, isOwnDevice, pathOptions } from "./g
 /** `upkeep check-update`: let the running daemon ask its server for a deployment now. */
 export async function checkUpdate(globals: Globals): Promise<ExitCode> {
   const paths = systemPaths(pathOptions(globals));
-  const pid = await signalDaemon(linuxSystem(), paths.datastore, "USR1", isOwnDevice(globals));
+  const pid = await signalDaemon(linuxSystem(), paths, "USR1", isOwnDevice(globals));
   writeOutput(`The daemon (process ${pid}) asks for an update now.\n`);
   return EXIT.ok;
 }

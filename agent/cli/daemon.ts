@@ -1,3 +1,4 @@
+import { isSystemError } from "@upkeep/shared/system";
 import { tasksShare } from "../config/shares.ts";
 import { firstPollDelay } from "../daemon/boot.ts";
 import { Daemon } from "../daemon/daemon.ts";
@@ -18,11 +19,11 @@ import { VERSION } from "./version.ts";
 
 /** A device that cannot take over what its bootstrap artifact says can still be updated. */
 async function takeOverBootstrapArtifact(agent: Agent): Promise<void> {
-  if ((await agent.system.files.status(`${agent.paths.datastore}/bootstrap.mender`)) === undefined) return;
   try {
+    if ((await agent.system.files.status(`${agent.paths.datastore}/bootstrap.mender`)) === undefined) return;
     await (await import("./bootstrap-artifact.ts")).installBootstrapArtifact(agent);
   } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
+    if (!(error instanceof AgentError) && !isSystemError(error)) throw error;
     agent.log.error(error.message, { code: error.code });
   }
 }
@@ -73,5 +74,5 @@ export interface DaemonOptions extends Globals {
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const base = await loadBase(options, { quiet: false });
   const passphrase = await readPassphrase(base.system, options.passphraseFile);
-  return await withAgent(base, "daemon", (agent) => runWith(agent, passphrase));
+  return await withAgent(base, "daemon", (agent) => runWith(agent, passphrase), { patient: true });
 }

@@ -24,7 +24,9 @@ export function lazyEngine(
       return update && { deployment: update.deployment ?? undefined, artifactName: update.artifact?.name };
     },
     runDeployment: async (instructions, signal) => (await load()).runDeployment(instructions, signal),
-    resume: async (signal) =>
-      loaded === undefined && store.update === undefined ? undefined : (await load()).resume(signal),
+    resume: async (signal) => {
+      if (loaded === undefined) await store.recover();
+      return loaded === undefined && store.update === undefined ? undefined : (await load()).resume(signal);
+    },
   };
 }

@@ -1,7 +1,9 @@
+import { isSystemError } from "@upkeep/shared/system";
 import { downloadShare, httpShare, keyFile } from "../config/shares.ts";
 import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
 import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
+import { AgentError } from "../errors.ts";
 import { DeviceClient } from "../server/client.ts";
 import { Downloads } from "../server/download.ts";
 import { Servers } from "../server/failover.ts";
@@ -37,11 +39,23 @@ export function keyLocation({ config, paths }: Pick<Base, "config" | "paths">): 
   return { path: "path" in staticKey ? staticKey.path : (/^[^?;]*/.exec(staticKey.uri)?.[0] ?? "pkcs11:") };
 }
 
+/** Where what is to be signed is put for openssl: in memory if that is possible, as the disk may be full. */
+async function scratch({ system, paths }: Agent): Promise<string> {
+  try {
+    await system.files.makeDirectory(paths.run, 0o755);
+    return paths.run;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return paths.datastore;
+  }
+}
+
 /** The key that identifies the device; made if there is none and it may be. */
 async function deviceKey(agent: Agent, passphrase: string | undefined): Promise<DeviceKey> {
-  const { config, paths, system, log } = agent;
+  const { config, system, log } = agent;
   const { staticKey } = config;
-  if (staticKey !== undefined && "uri" in staticKey) return await loadEngineKey(system, staticKey, paths.datastore);
+  if (staticKey !== undefined && "uri" in staticKey)
+    return await loadEngineKey(system, staticKey, await scratch(agent));
   const location = keyLocation(agent);
   return await loadDeviceKey(
     system.files,
@@ -52,12 +66,33 @@ async function deviceKey(agent: Agent, passphrase: string | undefined): Promise<
 }
 
 /**
+ * The device's key, or, while a disk that cannot be used stands in its way, what tries again to load it. It is not made
+ * anew for that: only where there is none.
+ */
+async function keyWhenPossible(
+  agent: Agent,
+  passphrase: string | undefined,
+): Promise<DeviceKey | (() => Promise<DeviceKey>)> {
+  try {
+    return await deviceKey(agent, passphrase);
+  } catch (error) {
+    if (!(error instanceof AgentError) || !isSystemError(error.cause)) throw error;
+    agent.log.error(`${error.message}; the device cannot log in until it can`, { code: error.code });
+    let loaded: DeviceKey | undefined;
+    return async () => {
+      loaded ??= await deviceKey(agent, passphrase);
+      return loaded;
+    };
+  }
+}
+
+/**
  * The client of the configured servers. Makes the device's key if there is none.
  * @param passphrase Of the device's key, if it is encrypted.
  */
 export async function createDeviceClient(agent: Agent, passphrase?: string): Promise<DeviceClient> {
   const { config, paths, system } = agent;
-  const key = await deviceKey(agent, passphrase);
+  const key = await keyWhenPossible(agent, passphrase);
   const http = await httpClient(agent);
   const login = new Login(http, {
     tenantToken: config.tenantToken,

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, type Globals, isOwnDevice, pathOptions } from "./g
 /** `upkeep send-inventory`: let the running daemon send the inventory now. */
 export async function sendInventory(globals: Globals): Promise<ExitCode> {
   const paths = systemPaths(pathOptions(globals));
-  const pid = await signalDaemon(linuxSystem(), paths.datastore, "USR2", isOwnDevice(globals));
+  const pid = await signalDaemon(linuxSystem(), paths, "USR2", isOwnDevice(globals));
   writeOutput(`The daemon (process ${pid}) sends the inventory now.\n`);
   return EXIT.ok;
 }

@@ -190,7 +190,7 @@ export async function setup(options: SetupOptions): Promise<ExitCode> {
   const current = await currentDeviceType(base);
   const asks = isInteractive() && !options.demo;
   await write(base, asks ? await asked(options, base, current) : fromFlags(options, base, current));
-  const holder = await holderOf(base.system.files, base.paths.datastore);
+  const holder = await holderOf(base.system.files, base.paths);
   writeOutput(
     holder?.command === "daemon"
       ? "The daemon that runs now goes by it after 'systemctl restart upkeep'.\n"

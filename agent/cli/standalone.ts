@@ -70,6 +70,11 @@ function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
     case "failed":
       writeError(`upkeep: ${result.failure.message}\n${DEVICE[result.device]}\n`);
       return EXIT.failure;
+    case "unfinished":
+      writeError(
+        `upkeep: ${result.failure.message}\n${DEVICE[result.device]}\nThe data directory cannot be written: make room there, then use 'upkeep resume'.\n`,
+      );
+      return EXIT.failure;
     case "rollback-unsupported":
       writeError(
         `upkeep: the update module of ${result.artifactName} cannot roll back; use 'upkeep commit' to keep the update\n`,

@@ -28,7 +28,7 @@ async function deviceType(base: Base): Promise<string | null> {
 async function gather(base: Base) {
   const { config, paths, system } = base;
   const store = await lookAtStore(base);
-  const holder = await holderOf(system.files, paths.datastore);
+  const holder = await holderOf(system.files, paths);
   const said = await readDaemonStatus(system, paths.run, paths.datastore);
   const { update, last } = store;
   return {

@@ -312,10 +312,17 @@ export class Daemon {
       if (this.#stop.signal.aborted) return;
       throw new AgentError("update-interrupted", `the update rests in the state ${result.state}`, { retryable: true });
     }
-    const { deployment, status, failure, reported } = result;
+    const { deployment, status, failure, reported, unwritten } = result;
     if (status === "success") log.info(`deployment ${deployment} succeeded`);
     else log.error(`deployment ${deployment} failed: ${failure ?? "for a reason that is not known any more"}`);
     this.#inventory.request();
+    if (unwritten !== undefined) {
+      throw new AgentError(
+        "outcome-unwritten",
+        `that deployment ${deployment} ended cannot be written down: ${unwritten}; the server is told once it can`,
+        { retryable: true },
+      );
+    }
     if (reported === "pending") {
       throw new AgentError("report-pending", `the server could not be told that deployment ${deployment} ended`, {
         retryable: true,

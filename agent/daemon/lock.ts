@@ -3,7 +3,7 @@ import { AgentError } from "../errors.ts";
 import { type ProgramSystem, startProgram } from "../modules/program.ts";
 
 const LOCK_BYTES_MAX = 1024;
-const COMMAND_LINE_BYTES_MAX = 64 * 1024;
+const STAT_BYTES_MAX = 4096;
 /** Others that give up their lock in the same moment. */
 const TRIES_MAX = 5;
 const SYSTEMCTL_MS_MAX = 30_000;
@@ -16,70 +16,141 @@ export interface Holder {
   readonly command: string;
 }
 
-function pathIn(datastore: string): string {
-  return `${datastore}/upkeep.lock`;
+/** Where a lock may be. */
+export interface LockPlaces {
+  /** Kept in memory: a lock there needs no room on the disk that it is about, and a reboot removes it. */
+  readonly run: string;
+  readonly datastore: string;
 }
 
-/** A program that was killed leaves its lock behind, and its number may be another program's by now. */
-async function isAtWork(files: Files, { pid, command }: Holder): Promise<boolean> {
-  const commandLine = await readTextFile(files, `/proc/${pid}/cmdline`, COMMAND_LINE_BYTES_MAX);
-  const words = commandLine?.split("\0") ?? [];
-  return words.some((word) => word.includes("upkeep")) && words.includes(command);
-}
+/** A lock as it is written: the process, its command, and what tells it from a later process of the same number. */
+const LOCK = /^(\d+) (\S+) (\d+) (\S+)\n$/;
+/** Of /proc/PID/stat, counted behind the program's name: when the process was started, in clock ticks since the boot. */
+const STARTED_FIELD = 19;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** States of processes that have ended and that their parent has not looked at yet. */
+const ENDED_STATES = ["Z", "X"];
 
-/** Who holds `datastore` now; `undefined` if nobody does. */
-export async function holderOf(files: Files, datastore: string): Promise<Holder | undefined> {
-  const text = await readTextFile(files, pathIn(datastore), LOCK_BYTES_MAX);
-  const [, pid, command] = /^(\d+) (\S+)\n$/.exec(text ?? "") ?? [];
-  if (pid === undefined || command === undefined) return undefined;
-  const holder = { pid: Number(pid), command };
-  return (await isAtWork(files, holder)) ? holder : undefined;
-}
-
-async function writeLock(files: Files, datastore: string, { pid, command }: Holder): Promise<boolean> {
+/** The lock's paths, the one to be used first. */
+async function pathsIn(files: Files, { run, datastore }: LockPlaces): Promise<readonly [string, string]> {
+  let path = datastore;
   try {
-    const handle = await files.open(pathIn(datastore), "exclusive", 0o644);
-    try {
-      await handle.write(Buffer.from(`${pid} ${command}\n`));
-    } finally {
-      await handle.close();
-    }
-    return true;
+    path = await files.realPath(datastore);
   } catch (error) {
-    if (isSystemError(error, "EEXIST")) return false;
-    throw error;
+    // Made later, or never: nobody can know it under another name.
+    if (!isSystemError(error)) throw error;
   }
+  return [`${run}/${encodeURIComponent(path)}.lock`, `${path}/upkeep.lock`];
+}
+
+/** When process `pid` was started; `undefined` if there is none that runs. */
+async function startOf(files: Files, pid: number): Promise<string | undefined> {
+  const text = await readTextFile(files, `/proc/${pid}/stat`, STAT_BYTES_MAX);
+  // The program's name is in parentheses, and may contain some.
+  const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ") ?? [];
+  return ENDED_STATES.includes(fields[0] ?? "") ? undefined : fields[STARTED_FIELD];
+}
+
+async function bootId(files: Files): Promise<string> {
+  return (await readTextFile(files, BOOT_ID, LOCK_BYTES_MAX))?.trim() ?? "-";
 }
 
 /**
- * Hold `datastore`: two programs that change it at the same time would undo each other's changes.
- * @returns To be called when it is no longer needed.
- * @throws AgentError `datastore-held`, saying by whom; `datastore-unusable`.
+ * Who wrote the lock, if that process still runs. A program that was killed leaves its lock behind, and its number may
+ * be another program's by now.
  */
-export async function holdDatastore(files: Files, datastore: string, self: Holder): Promise<() => Promise<void>> {
-  const path = pathIn(datastore);
+async function holderIn(files: Files, text: string | undefined): Promise<Holder | undefined> {
+  const [, pid, command, started, boot] = LOCK.exec(text ?? "") ?? [];
+  if (pid === undefined || command === undefined) return undefined;
+  if (boot !== (await bootId(files)) || started !== (await startOf(files, Number(pid)))) return undefined;
+  return { pid: Number(pid), command };
+}
+
+/** Who holds the datastore now; `undefined` if nobody does. */
+export async function holderOf(files: Files, places: LockPlaces): Promise<Holder | undefined> {
+  for (const path of await pathsIn(files, places)) {
+    const holder = await holderIn(files, await readTextFile(files, path, LOCK_BYTES_MAX));
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
+}
+
+/** @returns False if there is a lock already. */
+async function writeLock(files: Files, path: string, text: string): Promise<boolean> {
   try {
-    await createDirectoryDurably(files, datastore, 0o700);
-    for (let count = 0; count < TRIES_MAX; count++) {
-      if (await writeLock(files, datastore, self)) return () => files.remove(path);
-      const holder = await holderOf(files, datastore);
-      if (holder !== undefined && holder.pid !== self.pid) {
-        const { pid, command } = holder;
-        const hint = command === "daemon" ? "; stop it first, for example with 'systemctl stop upkeep'" : "";
-        throw new AgentError(
-          "datastore-held",
-          `upkeep ${command} (process ${pid}) is at work with ${datastore}${hint}`,
-        );
-      }
-      await files.remove(path);
+    const handle = await files.open(path, "exclusive", 0o644);
+    try {
+      await handle.write(Buffer.from(text));
+    } finally {
+      await handle.close();
     }
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new AgentError("datastore-unusable", `cannot use the data directory ${datastore}: ${error.message}`, {
-      cause: error,
-    });
+    if (isSystemError(error, "EEXIST")) return false;
+    await files.remove(path);
+    throw error;
+  }
+  // Somebody may have taken it for an old one that was never finished.
+  return (await readTextFile(files, path, LOCK_BYTES_MAX)) === text;
+}
+
+/** Remove the lock of a program that has ended, unless it has become another program's lock meanwhile. */
+async function removeStale(files: Files, path: string, self: Holder): Promise<void> {
+  const aside = `${path}.${self.pid}`;
+  try {
+    await files.rename(path, aside);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return;
+    throw error;
+  }
+  if ((await holderIn(files, await readTextFile(files, aside, LOCK_BYTES_MAX))) !== undefined) {
+    await files.rename(aside, path);
+  } else await files.remove(aside);
+}
+
+function held({ pid, command }: Holder, datastore: string): AgentError {
+  const hint = command === "daemon" ? "; stop it first, for example with 'systemctl stop upkeep'" : "";
+  return new AgentError("datastore-held", `upkeep ${command} (process ${pid}) is at work with ${datastore}${hint}`);
+}
+
+/** @throws SystemError if no lock can be written there. */
+async function holdAt(files: Files, path: string, places: LockPlaces, self: Holder): Promise<() => Promise<void>> {
+  const text = `${self.pid} ${self.command} ${await startOf(files, self.pid)} ${await bootId(files)}\n`;
+  for (let count = 0; count < TRIES_MAX; count++) {
+    if (await writeLock(files, path, text)) return () => files.remove(path);
+    const holder = await holderIn(files, await readTextFile(files, path, LOCK_BYTES_MAX));
+    if (holder !== undefined && holder.pid !== self.pid) throw held(holder, places.datastore);
+    await removeStale(files, path, self);
   }
   throw new AgentError("datastore-held", `others keep taking ${path}`);
+}
+
+/**
+ * Hold a datastore: two programs that change it at the same time would undo each other's changes. The lock lies in
+ * memory, and in the datastore only where nothing can be written there.
+ * @returns To be called when it is no longer needed.
+ * @throws AgentError `datastore-held`, saying by whom; `datastore-unlockable` if it can be written nowhere.
+ */
+export async function holdDatastore(files: Files, places: LockPlaces, self: Holder): Promise<() => Promise<void>> {
+  const holder = await holderOf(files, places);
+  if (holder !== undefined && holder.pid !== self.pid) throw held(holder, places.datastore);
+  const [inMemory, onDisk] = await pathsIn(files, places);
+  try {
+    await files.makeDirectory(places.run, 0o755);
+    return await holdAt(files, inMemory, places, self);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
+  try {
+    await createDirectoryDurably(files, places.datastore, 0o700);
+    return await holdAt(files, onDisk, places, self);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new AgentError(
+      "datastore-unlockable",
+      `cannot keep others from the data directory ${places.datastore}: ${error.message}`,
+      { cause: error },
+    );
+  }
 }
 
 async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined> {
@@ -114,13 +185,13 @@ async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined>
  */
 export async function signalDaemon(
   system: Pick<System, "files"> & ProgramSystem,
-  datastore: string,
+  places: LockPlaces,
   signal: "USR1" | "USR2",
   unit: boolean,
 ): Promise<number> {
-  const holder = await holderOf(system.files, datastore);
+  const holder = await holderOf(system.files, places);
   const pid = holder?.command === "daemon" ? holder.pid : unit ? await mainPidOfUnit(system) : undefined;
-  if (pid === undefined) throw new AgentError("daemon-not-running", `no upkeep daemon runs with ${datastore}`);
+  if (pid === undefined) throw new AgentError("daemon-not-running", `no upkeep daemon runs with ${places.datastore}`);
   const kill = await system.processes.start({ command: "sh", args: ["-c", `kill -s ${signal} ${pid}`] });
   const exit = await kill.exit;
   if ("code" in exit && exit.code === 0) return pid;

@@ -178,8 +178,8 @@ export class StatusBoard {
     }
   }
 
+  /** What is to be said next is tried again. */
   #giveUp(error: unknown): void {
-    this.#closed = true;
     this.#log.debug(`'upkeep status' learns nothing from this daemon: ${String(error)}`);
   }
 }

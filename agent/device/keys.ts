@@ -103,7 +103,10 @@ export async function loadDeviceKey(
     return deviceKey(made, location);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new AgentError("key-unreadable", `cannot read or make the key ${path}: ${error.message}`, { cause: error });
+    throw new AgentError("key-unreadable", `cannot read or make the key ${path}: ${error.message}`, {
+      retryable: true,
+      cause: error,
+    });
   }
 }
 

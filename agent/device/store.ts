@@ -7,10 +7,11 @@ import {
   isSystemError,
   readTextFile,
   removeDurably,
-  replaceFile,
+  type SystemError,
 } from "@upkeep/shared/system";
 import * as z from "zod/mini";
 import { JournalRecord } from "../update/journal.ts";
+import { SparedFile } from "./spare.ts";
 
 const STORE_NAME = "upkeep-store.json";
 const STORE_VERSION = 1;
@@ -49,55 +50,75 @@ export interface StoreChange {
   readonly last?: LastUpdate;
 }
 
+/** What a store begins with. `fault`: why it could not be read. */
+interface Reading {
+  readonly content: StoreContent;
+  readonly fault?: SystemError;
+  /** The file cannot be understood, and has not been put aside yet. */
+  readonly broken?: string;
+}
+
 /**
  * What the agent remembers: one file, replaced as a whole, so that everything in one save becomes durable
- * at once or not at all.
+ * at once or not at all. Room for the next save is set aside: it succeeds on a full disk too (`SparedFile`).
  */
 export class DeviceStore {
   readonly #files: Files;
+  readonly #directory: string;
   readonly #path: string;
+  readonly #logger: Logger;
+  readonly #file: SparedFile;
   #content: StoreContent;
+  #unread: SystemError | undefined;
+  #broken: string | undefined;
+  /** The directory is there, and holds nothing that an interrupted save left. */
+  #prepared = false;
+  /** What could not be saved and must be part of the next save. */
+  #owed: StoreChange = {};
 
-  private constructor(files: Files, path: string, content: StoreContent) {
+  private constructor(files: Files, datastore: string, logger: Logger, { content, fault, broken }: Reading) {
     this.#files = files;
-    this.#path = path;
+    this.#directory = datastore;
+    this.#path = pathIn(datastore);
+    this.#logger = logger;
+    this.#file = new SparedFile(files, this.#path);
     this.#content = content;
+    this.#unread = fault;
+    this.#broken = broken;
   }
 
   /**
    * Open the store of a datastore directory, which is made if need be. A store that cannot be understood is
-   * put aside as `…-broken`, and the device starts with an unknown artifact.
-   * @throws SystemError if the file cannot be read at all.
+   * put aside as `…-broken`, and the device starts with an unknown artifact. A disk that cannot be written or read
+   * keeps nobody from opening it: see {@link recover} and {@link unreadable}.
    */
   static async open(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
-    await createDirectoryDurably(files, datastore, 0o700);
-    const path = `${datastore}/${STORE_NAME}`;
-    await removeDurably(files, `${path}.new`);
-    const content = await readContent(files, path);
-    if (typeof content !== "string") return new DeviceStore(files, path, content);
-    await files.rename(path, `${path}-broken`);
-    await files.syncDirectory(datastore);
-    logger.error(
-      `the device's store ${path} cannot be used (${content}); it is kept as ${path}-broken, and the installed artifact is unknown until the next update`,
-    );
-    return new DeviceStore(files, path, EMPTY);
+    const store = new DeviceStore(files, datastore, logger, await reading(files, pathIn(datastore)));
+    await store.#tryToPrepare();
+    return store;
   }
 
   /**
    * The store as it is now, for showing it: nothing is made, removed or put aside, so that whoever works with
    * the datastore at the same time is not disturbed. Not to be saved.
+   * @throws SystemError if the file cannot be read at all.
    */
   static async look(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
-    const path = `${datastore}/${STORE_NAME}`;
-    const content = await readContent(files, path);
-    if (typeof content !== "string") return new DeviceStore(files, path, content);
-    logger.error(`the device's store ${path} cannot be used: ${content}`);
-    return new DeviceStore(files, path, EMPTY);
+    const path = pathIn(datastore);
+    const found = await reading(files, path);
+    if (found.fault !== undefined) throw found.fault;
+    if (found.broken !== undefined) logger.error(`the device's store ${path} cannot be used: ${found.broken}`);
+    return new DeviceStore(files, datastore, logger, found);
+  }
+
+  /** Why the store could not be read: then nothing is known of the device, and nothing can be saved. */
+  get unreadable(): SystemError | undefined {
+    return this.#unread;
   }
 
   /** What is installed, `artifact_name` included; `undefined` on a device that never installed an artifact. */
   get provides(): Provides | undefined {
-    return this.#content.provides ?? undefined;
+    return this.#owed.provides ?? this.#content.provides ?? undefined;
   }
 
   /** The update under way. */
@@ -110,33 +131,92 @@ export class DeviceStore {
     return this.#content.last;
   }
 
-  /** Make a change durable as one transaction. When it rejects, {@link provides} and {@link update} are as before. */
+  /**
+   * Make a change durable as one transaction. When it rejects, {@link provides} and {@link update} are as before.
+   * @throws SystemError if the disk cannot be written, or the store could not be read.
+   */
   async save(change: StoreChange): Promise<void> {
-    const text = JSON.stringify({ ...this.#content, ...change }, undefined, 1);
-    await replaceFile(this.#files, this.#path, `${text}\n`, 0o600);
+    // What was not read must not be written over.
+    if (this.#unread !== undefined) throw this.#unread;
+    await this.#prepare();
+    const text = JSON.stringify({ ...this.#content, ...this.#owed, ...change }, undefined, 1);
+    await this.#file.replace(text);
     // A copy, as the journal's record goes on changing; and just what a restart would find.
     this.#content = JSON.parse(text) as StoreContent;
+    this.#owed = {};
   }
+
+  /** Count on what the device provides from now on, though it could not be saved: the next save includes it. */
+  owe(provides: Provides): void {
+    this.#owed = { provides };
+  }
+
+  /** Try again what failed for a fault of the disk: reading the store, and setting room aside. */
+  async recover(): Promise<void> {
+    if (this.#unread !== undefined) {
+      const { content, fault, broken } = await reading(this.#files, this.#path);
+      this.#content = content;
+      this.#unread = fault;
+      this.#broken = broken;
+    }
+    await this.#tryToPrepare();
+  }
+
+  async #tryToPrepare(): Promise<void> {
+    try {
+      await this.#prepare();
+      const fault = this.#unread ?? (await this.#file.tryToProvide(JSON.stringify(this.#content)));
+      if (fault !== undefined) throw fault;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#logger.error(
+        `the data directory ${this.#directory} cannot be ${this.#unread === undefined ? "written" : "read"}: ${error.message}; until it can, updates may fail`,
+      );
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#prepared) return;
+    const files = this.#files;
+    await createDirectoryDurably(files, this.#directory, 0o700);
+    await removeDurably(files, `${this.#path}.new`);
+    if (this.#broken !== undefined) {
+      await files.rename(this.#path, `${this.#path}-broken`);
+      await files.syncDirectory(this.#directory);
+      this.#logger.error(
+        `the device's store ${this.#path} cannot be used (${this.#broken}); it is kept as ${this.#path}-broken, and the installed artifact is unknown until the next update`,
+      );
+      this.#broken = undefined;
+    }
+    this.#prepared = true;
+  }
+}
+
+function pathIn(datastore: string): string {
+  return `${datastore}/${STORE_NAME}`;
 }
 
 const EMPTY: StoreContent = { version: STORE_VERSION, provides: null, update: null };
 
-/** @returns The content, or what is wrong with it. */
-async function readContent(files: Files, path: string): Promise<StoreContent | string> {
+async function reading(files: Files, path: string): Promise<Reading> {
   let text: string | undefined;
   try {
     text = await readTextFile(files, path, STORE_BYTES_MAX);
   } catch (error) {
-    if (isSystemError(error, "EFBIG")) return error.message;
-    throw error;
+    if (!isSystemError(error)) throw error;
+    return error.code === "EFBIG" ? { content: EMPTY, broken: error.message } : { content: EMPTY, fault: error };
   }
-  if (text === undefined) return EMPTY;
+  return text === undefined ? { content: EMPTY } : parsed(text);
+}
+
+function parsed(text: string): Reading {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `it is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    const why = error instanceof Error ? error.message : String(error);
+    return { content: EMPTY, broken: `it is not JSON: ${why}` };
   }
   const content = z.safeParse(StoreContent, value);
-  return content.success ? content.data : describeFaults(content.error);
+  return content.success ? { content: content.data } : { content: EMPTY, broken: describeFaults(content.error) };
 }

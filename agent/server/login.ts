@@ -7,7 +7,8 @@ import type { HttpClient, Question } from "./http.ts";
 export interface Credentials {
   readonly tenantToken: string;
   readonly tier: string;
-  readonly key: DeviceKey;
+  /** The key, or what loads it: called for each log in. */
+  readonly key: DeviceKey | (() => Promise<DeviceKey>);
   /** The device's identity, as the JSON text that goes into the request. */
   readIdentity(): Promise<string>;
 }
@@ -76,7 +77,8 @@ export class Login {
   }
 
   async #sign(): Promise<SignedRequest> {
-    const { tenantToken, tier, key } = this.#credentials;
+    const { tenantToken, tier } = this.#credentials;
+    const key = typeof this.#credentials.key === "function" ? await this.#credentials.key() : this.#credentials.key;
     const wanted: AuthRequest = {
       id_data: await this.#credentials.readIdentity(),
       pubkey: key.publicPem,

@@ -11,6 +11,9 @@ const LOG_NAME = /^deployments\.(\d{4})\.(.+)\.log$/;
 /** Too fine for a log that travels to the server. */
 const LEFT_OUT: readonly LogLevel[] = ["debug", "trace"];
 
+/** Of what cannot be written, so much is kept in memory: the end of it. */
+const UNWRITTEN_CHARACTERS_MAX = 128 * 1024;
+
 const FRAME_BYTES = '{"messages":[]}'.length;
 
 interface DeploymentLogOptions {
@@ -24,13 +27,16 @@ interface DeploymentLogOptions {
 
 /**
  * The log of one deployment, for the server and for whoever looks at the device later: JSON lines in
- * `deployments.0000.<id>.log`, older ones numbered upwards. A log that cannot be written never stops an update.
+ * `deployments.0000.<id>.log`, older ones numbered upwards. A log that cannot be written never stops an update: what
+ * is logged meanwhile stays in memory, goes to the server all the same, and to the disk once that can be written.
  */
 export class DeploymentLog {
   readonly #options: DeploymentLogOptions;
   readonly #path: string;
   #handle: FileHandle | undefined;
   #pending = "";
+  /** What could not be written yet. */
+  #unwritten = "";
   #writing: Promise<void> = Promise.resolve();
   #broken = false;
 
@@ -42,15 +48,16 @@ export class DeploymentLog {
   /** The log of a deployment that begins or goes on. It becomes number 0000; the others move up. */
   static async open(options: DeploymentLogOptions): Promise<DeploymentLog> {
     const log = new DeploymentLog(options);
-    try {
-      await options.files.makeDirectory(options.directory, 0o700);
-      await makeRoom(options.files, options.directory, options.deployment);
-      log.#handle = await options.files.open(log.#path, "append", 0o600);
-      await options.files.syncDirectory(options.directory);
-    } catch (error) {
-      log.#giveUp(error);
-    }
+    await log.#try(() => log.#open());
     return log;
+  }
+
+  async #open(): Promise<void> {
+    const { files, directory, deployment } = this.#options;
+    await files.makeDirectory(directory, 0o700);
+    await makeRoom(files, directory, deployment);
+    this.#handle = await files.open(this.#path, "append", 0o600);
+    await files.syncDirectory(directory);
   }
 
   /** A logger that writes both here and where the agent logs. */
@@ -61,11 +68,10 @@ export class DeploymentLog {
   /** Make durable what was logged so far. */
   async flush(): Promise<void> {
     await this.#writing;
-    try {
+    await this.#try(async () => {
+      if (this.#broken) await this.#catchUp();
       await this.#handle?.sync();
-    } catch (error) {
-      this.#giveUp(error);
-    }
+    });
   }
 
   async close(): Promise<void> {
@@ -75,15 +81,26 @@ export class DeploymentLog {
     await handle?.close();
   }
 
+  /** Write what could not be written before. */
+  async #catchUp(): Promise<void> {
+    if (this.#handle === undefined) await this.#open();
+    const text = this.#unwritten;
+    // The line before it may have been written in part.
+    await this.#handle?.write(new TextEncoder().encode(`\n${text}`));
+    this.#unwritten = this.#unwritten.slice(text.length);
+    this.#broken = false;
+  }
+
   /** The log as the server gets it: within its size limit, the end kept, broken lines replaced. Never empty. */
   async messages(): Promise<LogMessage[]> {
     await this.flush();
     const note = (message: string): LogMessage => ({ timestamp: this.#now(), level: "error", message });
     try {
       const { text, cut } = await this.#tail();
-      return selectMessages(text, cut, note);
+      return selectMessages(`${text}\n${this.#unwritten}`, cut, note);
     } catch (error) {
-      return [note(`the deployment log cannot be read: ${error instanceof Error ? error.message : String(error)}`)];
+      const why = error instanceof Error ? error.message : String(error);
+      return [note(`the deployment log cannot be read: ${why}`), ...selectMessages(this.#unwritten, false, note)];
     }
   }
 
@@ -92,7 +109,7 @@ export class DeploymentLog {
   }
 
   #append(level: LogLevel, message: string): void {
-    if (this.#broken || LEFT_OUT.includes(level)) return;
+    if (LEFT_OUT.includes(level)) return;
     const idle = this.#pending === "";
     this.#pending += `${JSON.stringify({ timestamp: this.#now(), level, message: message || "(empty)" })}\n`;
     if (idle) this.#writing = this.#writing.then(() => this.#write());
@@ -101,18 +118,33 @@ export class DeploymentLog {
   async #write(): Promise<void> {
     const text = this.#pending;
     this.#pending = "";
-    try {
-      await this.#handle?.write(new TextEncoder().encode(text));
-    } catch (error) {
-      this.#giveUp(error);
-    }
+    if (this.#broken) return this.#keep(text);
+    await this.#try(async () => {
+      try {
+        await this.#handle?.write(new TextEncoder().encode(text));
+      } catch (error) {
+        this.#keep(text);
+        throw error;
+      }
+    });
   }
 
-  #giveUp(error: unknown): void {
-    if (this.#broken) return;
-    this.#broken = true;
-    const why = error instanceof Error ? error.message : String(error);
-    this.#options.outer.warning(`the deployment log ${this.#path} cannot be written: ${why}`);
+  #keep(text: string): void {
+    const kept = this.#unwritten + text;
+    const over = kept.length - UNWRITTEN_CHARACTERS_MAX;
+    this.#unwritten = over <= 0 ? kept : kept.slice(kept.indexOf("\n", over) + 1);
+  }
+
+  /** Whatever fails is told once, until it works again. */
+  async #try(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (this.#broken) return;
+      this.#broken = true;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#options.outer.warning(`the deployment log ${this.#path} cannot be written: ${why}`);
+    }
   }
 
   /** The last bytes of the file: as much as may be sent. */

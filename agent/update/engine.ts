@@ -40,7 +40,7 @@ export class UpdateEngine {
   readonly #options: EngineOptions;
   #busy = false;
   /** The journal's record of an update that is over, which could not be written down: it stands for nothing any more. */
-  #over: JournalRecord | undefined;
+  #over: { readonly record: JournalRecord | undefined; readonly last: LastUpdate } | undefined;
   /** A deployment that waits for its server, or for a store that can be written. */
   #waiting: { readonly run: Run; readonly start: WalkStart } | undefined;
 
@@ -64,7 +64,7 @@ export class UpdateEngine {
   /** The update that the journal holds, unless it is over. */
   get #journalled(): JournalRecord | undefined {
     const record = this.#options.store.update;
-    return record === this.#over ? undefined : record;
+    return record === this.#over?.record ? undefined : record;
   }
 
   /**
@@ -97,6 +97,7 @@ export class UpdateEngine {
         const run = await this.#deploymentRun(waiting.run.record, signal);
         return await this.#walkDeployment(run, waiting.start);
       }
+      await this.#options.store.recover();
       if (this.#over !== undefined) await this.#forgetAtLast();
       const record = this.#journalled;
       if (record === undefined || record.mode !== "deployment") return undefined;
@@ -237,6 +238,7 @@ export class UpdateEngine {
       artifactName: record.artifact?.name,
       failure: record.failure ?? undefined,
       reported: end === "Waiting" ? "pending" : record.aborted ? "aborted" : "accepted",
+      ...(record.outcome === null && { unwritten: run.journalFault ?? "the journal cannot be written" }),
     };
   }
 
@@ -246,20 +248,22 @@ export class UpdateEngine {
    */
   async #forget(run: Run): Promise<void> {
     const { store, system } = this.#options;
+    const last = lastOf(run.record, system.clock.now());
     try {
-      await store.save({ update: null, last: lastOf(run.record, system.clock.now()) });
+      await store.save({ update: null, last });
       this.#over = undefined;
     } catch (error) {
-      this.#over = store.update;
+      this.#over = { record: store.update, last };
       run.logger.error(`cannot write down that the update is over: ${asAgentError(error).message}`);
     }
   }
 
   async #forgetAtLast(): Promise<void> {
-    const { store, logger, system } = this.#options;
-    if (store.update !== undefined && store.update === this.#over) {
+    const { store, logger } = this.#options;
+    const over = this.#over;
+    if (over !== undefined && store.update === over.record) {
       try {
-        await store.save({ update: null, last: lastOf(store.update, system.clock.now()) });
+        await store.save({ update: null, last: over.last });
       } catch (error) {
         logger.error(`still cannot write down that the last update is over: ${asAgentError(error).message}`);
         return;

@@ -166,7 +166,7 @@ async function journal(
   if (state.device !== undefined) setDevice(run, state.device);
   // An update that was given up may come to its report before its outcome could be written down.
   if (state.journal === "settle" || (name === "Report" && record.outcome === null)) {
-    if (await settled(run, name)) return undefined;
+    if (await settledAtLast(run, name)) return undefined;
     // It is entered again until there is room for it: that is no loop.
     record.visits -= 1;
     return { to: "Waiting" };
@@ -186,6 +186,7 @@ async function journal(
 function notWritten(run: Run, name: StateName, error: unknown): string {
   run.signal.throwIfAborted();
   const { message } = asAgentError(error);
+  run.journalFault = message;
   run.logger.error(`cannot write down state ${name}: ${message}`);
   return message;
 }
@@ -201,13 +202,28 @@ async function giveUp(run: Run, name: StateName): Promise<{ readonly to: StateNa
     record.failureCode ??= "state-loop";
   }
   record.state = "Report";
-  return { to: (await settled(run, "Report")) ? "Report" : "Waiting" };
+  return { to: (await settledAtLast(run, "Report")) ? "Report" : "Waiting" };
+}
+
+/**
+ * Fix the outcome, if need be after the state has acted: a state that cleans up needs no room and gives some back.
+ * @returns False if it could not be written down, and has to wait until it can.
+ */
+async function settledAtLast(run: Run, name: StateName): Promise<boolean> {
+  if (await settled(run, name)) return true;
+  try {
+    await ACTIONS[name](run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.logger.error(`${name}, before its outcome is written down: ${asAgentError(error).message}`);
+  }
+  return (await settled(run, name)) || settledWithoutJournal(run);
 }
 
 /**
  * Fix the outcome, once, and what the device provides with it, in one transaction. The outcome is in the
  * record only once it is in the store: until then it is settled anew at the next try.
- * @returns False if that could not be written down, and has to wait until it can.
+ * @returns False if that could not be written down.
  */
 async function settled(run: Run, name: StateName): Promise<boolean> {
   const { record } = run;
@@ -220,10 +236,32 @@ async function settled(run: Run, name: StateName): Promise<boolean> {
   } catch (error) {
     notWritten(run, name, error);
     // What is told must be what the journal leads to. Where nothing was ever written, it leads nowhere else.
-    if (store.update !== undefined) return false;
+    if (store.update !== undefined && store.update.outcome !== outcome) return false;
   }
   record.outcome = outcome;
   if (provides !== undefined && record.device !== "new") explainInconsistency(run, provides);
+  return true;
+}
+
+/** States in the journal from which a restart may still lead to success. */
+const MAY_SUCCEED: ReadonlySet<StateName> = new Set<StateName>(["AwaitCommit", "AfterArtifactCommit"]);
+
+/**
+ * Fix an outcome that cannot be written down. A failure is told all the same, so that the server need not wait for a
+ * disk that may never be mended: a restart from what the journal holds leads to a failure too, or asks the server, which
+ * does not offer again what has failed.
+ * @returns False for an outcome that a restart might contradict.
+ */
+function settledWithoutJournal(run: Run): boolean {
+  const { record } = run;
+  const { store } = run.options;
+  if (outcomeOf(record) === "success") return false;
+  if (store.update !== undefined && MAY_SUCCEED.has(store.update.state)) return false;
+  const provides = newProvides(run);
+  record.outcome = "failure";
+  if (provides === undefined) return true;
+  store.owe(provides);
+  explainInconsistency(run, provides);
   return true;
 }
 

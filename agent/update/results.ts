@@ -23,6 +23,8 @@ export interface DeploymentFinished {
    * one again. No other deployment is run before that.
    */
   readonly reported: "accepted" | "aborted" | "pending";
+  /** Why the outcome could not be written down, if that is what it is pending for. */
+  readonly unwritten?: string | undefined;
 }
 
 export type DeploymentResult = DeploymentFinished | Interrupted;
@@ -76,6 +78,13 @@ export type StandaloneResult =
     }
   /** The update module cannot roll back: nothing was changed, the update still waits for `commit`. */
   | { readonly kind: "rollback-unsupported"; readonly artifactName: string }
+  /** It came to its end, which could not be written down: `resume` does that. `failure` says why. */
+  | {
+      readonly kind: "unfinished";
+      readonly artifactName: string | undefined;
+      readonly device: DeviceSoftware;
+      readonly failure: AgentError;
+    }
   /** There is no standalone update to commit or roll back. */
   | { readonly kind: "none-in-progress" }
   | Interrupted;

@@ -45,6 +45,8 @@ export interface Run {
   readonly opened: OpenedArtifact | undefined;
   /** States before which an update by hand is to stop. */
   readonly stops?: ReadonlySet<StateName>;
+  /** Why the journal could not be written the last time that it could not. */
+  journalFault?: string;
 }
 
 /** The update module of the run's artifact. */

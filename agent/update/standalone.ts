@@ -184,7 +184,10 @@ function resultOf(record: JournalRecord, end: WalkEnd): StandaloneResult {
     const artifactName = nameIn(record);
     return { kind: "stopped", artifactName, where: whereabouts(record), rebootNeeded, failure: failureIn(record) };
   }
-  if (record.outcome === null) return { kind: "awaiting-commit", artifactName: nameIn(record), rebootNeeded };
+  if (record.outcome === null && record.state === "AwaitCommit") {
+    return { kind: "awaiting-commit", artifactName: nameIn(record), rebootNeeded };
+  }
+  if (record.outcome === null) return unfinished(record);
   if (record.outcome === "success") return { kind: "committed", artifactName: nameIn(record), rebootNeeded };
   return {
     kind: "failed",
@@ -192,6 +195,13 @@ function resultOf(record: JournalRecord, end: WalkEnd): StandaloneResult {
     device: record.device,
     failure: failureIn(record) ?? new AgentError("rolled-back", "it was rolled back"),
   };
+}
+
+/** All was done, and the outcome waits until it can be written down. */
+function unfinished(record: JournalRecord): StandaloneResult {
+  const failure =
+    failureIn(record) ?? new AgentError("journal-failed", "the outcome of the update cannot be written down");
+  return { kind: "unfinished", artifactName: record.artifact?.name, device: record.device, failure };
 }
 
 function failureIn({ failure, failureCode }: JournalRecord): AgentError | undefined {

@@ -1,3 +1,4 @@
+import { isSystemError } from "./errors.ts";
 import type { Files } from "./files.ts";
 
 /** What the name of a file that is being replaced ends in until it is complete. */
@@ -21,13 +22,28 @@ export async function replaceFile(
   const unfinished = path + UNFINISHED;
   const handle = await files.open(unfinished, "write", permissions);
   try {
-    await handle.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    try {
+      await handle.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await files.rename(unfinished, path);
+  } catch (error) {
+    await removeUnfinished(files, unfinished);
+    throw error;
   }
-  await files.rename(unfinished, path);
   await files.syncDirectory(directoryOf(path));
+}
+
+/** On a full disk, half a file would keep the room that its other half, or the next try, needs. */
+async function removeUnfinished(files: Files, path: string): Promise<void> {
+  try {
+    await files.remove(path);
+  } catch (error) {
+    // The next try truncates it; what is thrown is why it is unfinished.
+    if (!isSystemError(error)) throw error;
+  }
 }
 
 /** Remove a file or tree, durably. No error if it is not there. */

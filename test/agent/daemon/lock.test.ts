@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { holdDatastore, holderOf, signalDaemon } from "../../../agent/daemon/lock.ts";
+import { holdDatastore, holderOf, type LockPlaces, signalDaemon } from "../../../agent/daemon/lock.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
+import { until } from "../../support/waiting.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 
 const directory = temporaryDirectory();
@@ -25,68 +26,148 @@ async function lookalike(): Promise<ChildProcess> {
   return child;
 }
 
-function datastore(name: string): string {
-  mkdirSync(join(directory, name));
-  return join(directory, name);
+function placesOf(name: string): LockPlaces {
+  const places = { run: join(directory, name, "run"), datastore: join(directory, name, "data") };
+  mkdirSync(places.datastore, { recursive: true });
+  return places;
+}
+
+const lockIn = (places: LockPlaces): string => join(places.run, `${encodeURIComponent(places.datastore)}.lock`);
+const self = (command: string) => ({ pid: process.pid, command });
+
+/** When `pid` was started, as /proc tells it: the 22nd field, counted behind the program's name. */
+function startOf(pid: number | undefined): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+const boot = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+function writeLock(places: LockPlaces, { pid }: ChildProcess, changes: { start?: string; boot?: string } = {}): void {
+  mkdirSync(places.run, { recursive: true });
+  writeFileSync(lockIn(places), `${pid} daemon ${changes.start ?? startOf(pid)} ${changes.boot ?? boot()}\n`);
 }
 
 describe("the lock of a datastore", () => {
   it("names who holds it", async () => {
-    const store = datastore("held");
-    const { pid = 0 } = await lookalike();
-    writeFileSync(join(store, "upkeep.lock"), `${pid} daemon\n`);
-    expect(await holderOf(system.files, store)).toEqual({ pid, command: "daemon" });
-    await expect(holdDatastore(system.files, store, { pid: process.pid, command: "install" })).rejects.toMatchObject({
+    const places = placesOf("held");
+    const child = await lookalike();
+    writeLock(places, child);
+    expect(await holderOf(system.files, places)).toEqual({ pid: child.pid, command: "daemon" });
+    await expect(holdDatastore(system.files, places, self("install"))).rejects.toMatchObject({
       code: "datastore-held",
-      message: `upkeep daemon (process ${pid}) is at work with ${store}; stop it first, for example with 'systemctl stop upkeep'`,
+      message: `upkeep daemon (process ${child.pid}) is at work with ${places.datastore}; stop it first, for example with 'systemctl stop upkeep'`,
     });
   });
 
+  it("is held under every name of the datastore", async () => {
+    const places = placesOf("linked");
+    writeLock(places, await lookalike());
+    symlinkSync(places.datastore, join(directory, "link"));
+    const linked = { ...places, datastore: join(directory, "link") };
+    expect(await holderOf(system.files, linked)).toMatchObject({ command: "daemon" });
+  });
+
   it("is free again after its holder has let it go", async () => {
-    const store = join(directory, "new/deep");
-    const release = await holdDatastore(system.files, store, { pid: process.pid, command: "install" });
-    expect(readFileSync(join(store, "upkeep.lock"), "utf8")).toBe(`${process.pid} install\n`);
+    const places = placesOf("new");
+    const release = await holdDatastore(system.files, places, self("install"));
+    expect(readFileSync(lockIn(places), "utf8")).toBe(`${process.pid} install ${startOf(process.pid)} ${boot()}\n`);
+    expect(await holderOf(system.files, places)).toEqual(self("install"));
     await release();
-    expect(existsSync(join(store, "upkeep.lock"))).toBe(false);
+    expect(readdirSync(places.run)).toEqual([]);
+    expect(readdirSync(places.datastore)).toEqual([]);
+  });
+
+  it("of a killed daemon is taken over, though another process with its number looks just like it", async () => {
+    const places = placesOf("reused");
+    const child = await lookalike();
+    writeLock(places, child, { start: String(Number(startOf(child.pid)) - 1) });
+    expect(await holderOf(system.files, places)).toBeUndefined();
+    const release = await holdDatastore(system.files, places, self("install"));
+    expect(await holderOf(system.files, places)).toEqual(self("install"));
+    await release();
+    writeLock(places, child, { boot: "9d2ff5d1-0000-4000-8000-000000000000" });
+    expect(await holderOf(system.files, places)).toBeUndefined();
+  });
+
+  it("of a process that has ended, and that its parent has not looked at, is taken over", async () => {
+    const places = placesOf("zombie");
+    const parent = spawn("sh", ["-c", "sleep 1000 & echo $!; exec sleep 1000"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    started.push(parent);
+    const [said] = await once(parent.stdout as NodeJS.EventEmitter, "data");
+    const child = { pid: Number(said) } as ChildProcess;
+    writeLock(places, child);
+    expect(await holderOf(system.files, places)).toMatchObject({ command: "daemon" });
+    process.kill(Number(said), "SIGKILL");
+    await until("the zombie", () => / Z /.test(readFileSync(`/proc/${child.pid}/stat`, "utf8")) || undefined);
+    expect(await holderOf(system.files, places)).toBeUndefined();
   });
 
   it.each([
-    ["of a program that is no more", "999999999 daemon\n"],
-    ["whose number is another program's by now", `${process.pid} daemon\n`],
+    ["of a program that is no more", "999999999 daemon 1 x\n"],
+    ["in the manner of an older version", `${process.pid} daemon\n`],
     ["that was never finished", ""],
   ])("is taken over when it is one %s", async (name, content) => {
-    const store = datastore(name);
-    writeFileSync(join(store, "upkeep.lock"), content);
-    await holdDatastore(system.files, store, { pid: process.pid, command: "commit" });
-    expect(readFileSync(join(store, "upkeep.lock"), "utf8")).toBe(`${process.pid} commit\n`);
+    const places = placesOf(name);
+    mkdirSync(places.run);
+    writeFileSync(lockIn(places), content);
+    await holdDatastore(system.files, places, self("commit"));
+    expect(await holderOf(system.files, places)).toEqual(self("commit"));
+    expect(readdirSync(places.run)).toHaveLength(1);
+  });
+
+  it("lies in the datastore where nothing can be written in memory", async () => {
+    const places = placesOf("elsewhere");
+    writeFileSync(places.run, "no directory");
+    const release = await holdDatastore(system.files, places, self("daemon"));
+    expect(readdirSync(places.datastore)).toEqual(["upkeep.lock"]);
+    expect(await holderOf(system.files, places)).toEqual(self("daemon"));
+    await release();
+    expect(readdirSync(places.datastore)).toEqual([]);
+  });
+
+  it("is had by one of many that ask for it at the same time, a stale one being there", async () => {
+    const places = placesOf("many");
+    mkdirSync(places.run);
+    writeFileSync(lockIn(places), "999999999 daemon 1 x\n");
+    const children: ChildProcess[] = [];
+    while (children.length < 8) children.push(await lookalike());
+    const tries = children.map(({ pid = 0 }) => holdDatastore(system.files, places, { pid, command: "daemon" }));
+    const ends = await Promise.allSettled(tries);
+    expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   it("names a data directory that cannot be used", async () => {
     writeFileSync(join(directory, "file"), "");
-    await expect(
-      holdDatastore(system.files, join(directory, "file/below"), { pid: 1, command: "daemon" }),
-    ).rejects.toMatchObject({ code: "datastore-unusable" });
+    const places = { run: join(directory, "file/run"), datastore: join(directory, "file/below") };
+    await expect(holdDatastore(system.files, places, self("daemon"))).rejects.toMatchObject({
+      code: "datastore-unlockable",
+      message: expect.stringContaining(places.datastore),
+    });
   });
 });
 
 describe("signals to the daemon", () => {
   it("reach it", async () => {
-    const store = datastore("signals");
+    const places = placesOf("signals");
     const child = await lookalike();
-    writeFileSync(join(store, "upkeep.lock"), `${child.pid} daemon\n`);
+    writeLock(places, child);
     for (const [signal, word] of [
       ["USR1", "polled"],
       ["USR2", "sent"],
     ] as const) {
       const heard = once(child.stdout as NodeJS.EventEmitter, "data");
-      expect(await signalDaemon(system, store, signal, false)).toBe(child.pid);
+      expect(await signalDaemon(system, places, signal, false)).toBe(child.pid);
       child.stdin?.write("\n");
       expect(String((await heard)[0])).toBe(`${word}\n`);
     }
   });
 
   it("fail where none runs", async () => {
-    const store = datastore("quiet");
-    await expect(signalDaemon(system, store, "USR1", true)).rejects.toMatchObject({ code: "daemon-not-running" });
+    await expect(signalDaemon(system, placesOf("quiet"), "USR1", true)).rejects.toMatchObject({
+      code: "daemon-not-running",
+    });
   });
 });

@@ -41,7 +41,7 @@ describe("the device's store", () => {
     await expect(store.save({ update })).rejects.toThrow("no space left on device");
     expect(store.update?.visits).toBe(0);
     expect((await DeviceStore.open(files, DATASTORE, SILENT)).update?.visits).toBe(0);
-    expect(files.below(DATASTORE)).toEqual([STORE]);
+    expect(files.below(DATASTORE)).toEqual([STORE, `${STORE}.spare`]);
   });
 
   const broken = {

@@ -94,7 +94,7 @@ export class MemoryFiles implements Files {
 
   async open(path: string, mode: OpenMode, permissions = 0o666): Promise<FileHandle> {
     const there = this.#nodes.get(path);
-    if (mode === "read" && there === undefined) throw missing(path);
+    if ((mode === "read" || mode === "update") && there === undefined) throw missing(path);
     if (mode === "exclusive" && there !== undefined) throw new SystemError("EEXIST", `${path} exists`);
     if (!this.#nodes.has(parentOf(path))) throw missing(path);
     const node = there ?? { kind: "file" as const, mode: permissions, data: Buffer.alloc(0) };
