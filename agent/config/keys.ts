@@ -246,6 +246,14 @@ export const KEYS = {
     meaning: "How often the server is asked, during a download or an install, whether it was aborted; 0 for never.",
     own: true,
   },
+  NoexecPrograms: {
+    type: { kind: "choice", choices: ["fail", "interpreter"] },
+    default: "fail",
+    meaning:
+      "What becomes of a state script of an artifact, or a payload of the type script, if the data directory's file " +
+      "system is mounted noexec: its state fails, or it is given to the interpreter that its first line names.",
+    own: true,
+  },
   ArtifactVerifyKey: {
     type: path,
     meaning: "PEM public key that artifacts must be signed with. Not together with ArtifactVerifyKeys.",

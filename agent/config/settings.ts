@@ -1,5 +1,6 @@
 import type { LogLevel } from "@upkeep/shared/logging";
 import { AgentError } from "../errors.ts";
+import type { NoexecPrograms } from "../modules/executable.ts";
 import type { ConfigValues } from "./file.ts";
 import type { KeyType as TypeOfKey } from "./keys.ts";
 import { KEYS } from "./keys.ts";
@@ -55,6 +56,7 @@ export interface AgentConfig {
   readonly commitConnectivity: "server" | "local";
   /** 0: never. */
   readonly abortCheckMs: number;
+  readonly noexecPrograms: NoexecPrograms;
   readonly artifactVerifyKeys: readonly string[];
   readonly deviceTypeFile: string | undefined;
   readonly updateLogPath: string | undefined;
@@ -158,6 +160,7 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     commitTimeoutMs: ms("CommitTimeoutSeconds"),
     commitConnectivity: held(values, "CommitConnectivity") as AgentConfig["commitConnectivity"],
     abortCheckMs: ms("AbortCheckIntervalSeconds"),
+    noexecPrograms: held(values, "NoexecPrograms") as NoexecPrograms,
     artifactVerifyKeys: [...new Set(keys)].map(place),
     deviceTypeFile: placed(values.DeviceTypeFile),
     updateLogPath: placed(values.UpdateLogPath),

@@ -42,7 +42,7 @@ export function tasksShare(config: AgentConfig): Record<"polls" | "inventories",
 /** What the update engine is told otherwise than by default; the keys are those that the configuration names. */
 export function updateShare(config: AgentConfig, verifyKeys: readonly string[]): Partial<UpdateSettings> {
   const { moduleTimeoutMs, scriptTimeoutMs, scriptRetryTimeoutMs, scriptRetryIntervalMs } = config;
-  const { commitTimeoutMs, commitConnectivity, abortCheckMs } = config;
+  const { commitTimeoutMs, commitConnectivity, abortCheckMs, noexecPrograms } = config;
   return {
     verifyKeys,
     moduleTimeoutMs,
@@ -52,6 +52,7 @@ export function updateShare(config: AgentConfig, verifyKeys: readonly string[]):
     commitTimeoutMs,
     commitConnectivity,
     abortCheckMs,
+    noexecPrograms,
   };
 }
 

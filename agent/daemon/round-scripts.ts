@@ -32,6 +32,7 @@ export function roundScripts(
       retryTimeoutMs: config.scriptRetryTimeoutMs,
       retryIntervalMs: config.scriptRetryIntervalMs,
       killGraceMs: DEFAULT_UPDATE_SETTINGS.killGraceMs,
+      noexec: config.noexecPrograms,
       signal,
     });
     await scripts.run(set, set.startsWith("Idle_") ? true : undefined);

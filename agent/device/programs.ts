@@ -48,7 +48,7 @@ export async function outputOf(system: ProgramSystem, command: string): Promise<
       onStderr: keep(complaint),
     });
   } catch (error) {
-    throw failed("cannot be started", error);
+    throw failed(`cannot be started: ${error instanceof Error ? error.message : String(error)}`, error);
   }
   const limit = new AbortController();
   const timer = system.timers.after(PROGRAM_LIMIT_MS, () => limit.abort());

@@ -1,4 +1,5 @@
 export { type Augmentable, type Permissions, unpermitted } from "./augmentation.ts";
+export { type NoexecPrograms, startExecutable } from "./executable.ts";
 export { findModule } from "./find.ts";
 export { interruptible } from "./flow.ts";
 export type { RebootAnswer } from "./module.ts";

@@ -3,7 +3,8 @@ import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { ACCEPTS_AUGMENTED, type Permissions, parsePermissions } from "./augmentation.ts";
-import { describeEnd, type Program, type ProgramEnd, startProgram } from "./program.ts";
+import { type NoexecPrograms, startExecutable } from "./executable.ts";
+import { describeEnd, type Program, type ProgramEnd } from "./program.ts";
 import { removeStored, type StoringOptions, storeFiles } from "./stored-files.ts";
 import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
 
@@ -39,6 +40,9 @@ const AUGMENT_QUERIES = [
 ] as const;
 type AugmentQuery = (typeof AUGMENT_QUERIES)[number];
 
+/** Tells a module what becomes of the programs in its payload where they cannot be run. */
+const NOEXEC_VARIABLE = "UPKEEP_NOEXEC_PROGRAMS";
+
 /** An answer is a word; what is longer is not looked at. */
 const ANSWER_BYTES_MAX = 4096;
 const AUGMENT_ANSWER_BYTES_MAX = 64 * 1024;
@@ -53,6 +57,8 @@ export interface ModuleOptions {
   readonly tree: string;
   readonly timeoutMs: number;
   readonly killGraceMs: number;
+  /** What becomes of programs in the payload if the work tree's file system is mounted noexec. */
+  readonly noexec: NoexecPrograms;
   /** Ends whatever call is under way. */
   readonly signal: AbortSignal;
 }
@@ -155,18 +161,20 @@ export class UpdateModule {
   }
 
   async #start(name: ModuleCall | ModuleQuery | AugmentQuery, answerBytesMax?: number): Promise<Program> {
-    const { system, executable, payloadType, tree, timeoutMs, killGraceMs, signal, logger } = this.#options;
+    const { system, executable, payloadType, tree, timeoutMs, killGraceMs, noexec, signal, logger } = this.#options;
     logger.debug(`update module ${payloadType}: ${name}`);
     try {
-      return await startProgram(system, {
+      const spec = {
         command: executable,
         ...(isAugmentQuery(name) ? { args: [name] } : { args: [name, tree], directory: tree }),
+        environment: { [NOEXEC_VARIABLE]: noexec },
         timeoutMs,
         killGraceMs,
         signal,
         ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
-        onLine: (line) => logger.info(`update module ${payloadType} ${name}: ${line}`),
-      });
+        onLine: (line: string) => logger.info(`update module ${payloadType} ${name}: ${line}`),
+      };
+      return await startExecutable(system, spec, noexec);
     } catch (error) {
       if (!isSystemError(error)) throw error;
       throw new AgentError("module-not-started", `update module ${executable} cannot be started: ${error.message}`, {

@@ -2,7 +2,7 @@ import type { StateScript } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { describeEnd, type ProgramEnd, startProgram } from "../modules/index.ts";
+import { describeEnd, type NoexecPrograms, type ProgramEnd, startExecutable } from "../modules/index.ts";
 
 /** A script that ends so asks to be run again later. */
 const RETRY_LATER = 21;
@@ -21,6 +21,8 @@ export interface StateScriptsOptions {
   readonly retryTimeoutMs: number;
   readonly retryIntervalMs: number;
   readonly killGraceMs: number;
+  /** What becomes of scripts on a file system that is mounted noexec. */
+  readonly noexec: NoexecPrograms;
   readonly signal: AbortSignal;
 }
 
@@ -94,17 +96,12 @@ export class StateScripts {
   }
 
   async #runOnce(path: string, name: string, timeoutMs: number): Promise<ProgramEnd> {
-    const { system, logger, killGraceMs, signal } = this.#options;
+    const { system, logger, killGraceMs, noexec, signal } = this.#options;
     logger.debug(`state script ${name}`);
+    const onLine = (line: string): void => logger.info(`state script ${name}: ${line}`);
     try {
-      const program = await startProgram(system, {
-        command: path,
-        args: [],
-        timeoutMs,
-        killGraceMs,
-        signal,
-        onLine: (line) => logger.info(`state script ${name}: ${line}`),
-      });
+      const spec = { command: path, args: [], timeoutMs, killGraceMs, signal, onLine };
+      const program = await startExecutable(system, spec, noexec);
       return await program.ended;
     } catch (error) {
       if (!isSystemError(error)) throw error;

@@ -19,7 +19,6 @@ import { makeFifo, openFifo } from "./fifos.ts";
  * targets, line readers and web streams, which is two thirds of a megabyte for a daemon that waits.
  */
 const call = {
-  access: promisify(fs.access),
   chmod: promisify(fs.chmod),
   close: promisify(fs.close),
   fstat: promisify<number, Stats>(fs.fstat),
@@ -47,6 +46,8 @@ const call = {
       });
     }),
 };
+
+const EXECUTE_BITS = 0o111;
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "w", exclusive: "wx", append: "a", update: "r+" };
 
@@ -121,11 +122,8 @@ async function list(directory: string): Promise<DirectoryEntry[]> {
 }
 
 async function isExecutable(path: string): Promise<boolean> {
-  if ((await status(path))?.kind !== "file") return false;
-  return await call.access(path, fs.constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  const facts = await status(path);
+  return facts?.kind === "file" && (facts.mode & EXECUTE_BITS) !== 0;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

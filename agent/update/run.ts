@@ -72,6 +72,7 @@ export async function moduleFor(
     tree: workTreePath(paths.datastore),
     timeoutMs: settings.moduleTimeoutMs,
     killGraceMs: settings.killGraceMs,
+    noexec: settings.noexecPrograms,
     signal,
   });
 }
@@ -92,6 +93,7 @@ export function scriptsOf(run: Run): StateScripts {
     retryTimeoutMs: settings.scriptRetryTimeoutMs,
     retryIntervalMs: settings.scriptRetryIntervalMs,
     killGraceMs: settings.killGraceMs,
+    noexec: settings.noexecPrograms,
     signal: run.signal,
   });
 }

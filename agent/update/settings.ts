@@ -1,4 +1,4 @@
-import type { StoringPace } from "../modules/index.ts";
+import type { NoexecPrograms, StoringPace } from "../modules/index.ts";
 
 /** Where the update engine finds and keeps things. Absolute paths. */
 export interface UpdatePaths {
@@ -40,6 +40,8 @@ export interface UpdateSettings {
   readonly abortCheckMs: number;
   /** How much of a download that is stored a restart may cost, in bytes and in time. */
   readonly storingPace: StoringPace;
+  /** What becomes of programs in the datastore if its file system is mounted noexec. */
+  readonly noexecPrograms: NoexecPrograms;
   /** How many states one update may enter, restarts included, before it is given up as a loop. */
   readonly stateVisitsMax: number;
 }
@@ -59,5 +61,6 @@ export const DEFAULT_UPDATE_SETTINGS: UpdateSettings = {
   commitConnectivity: "server",
   abortCheckMs: 60_000,
   storingPace: { bytes: 4 * 1024 * 1024, ms: 30_000 },
+  noexecPrograms: "fail",
   stateVisitsMax: 28,
 };

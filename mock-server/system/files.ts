@@ -26,6 +26,8 @@ function statusOf(stats: Stats): FileStatus {
   return { kind: kindOf(stats), sizeBytes: stats.size, mode: stats.mode & 0o7777, modifiedMs: stats.mtimeMs };
 }
 
+const EXECUTE_BITS = 0o111;
+
 class NodeFileHandle implements FileHandle {
   readonly #handle: fs.FileHandle;
 
@@ -100,13 +102,8 @@ export class NodeFiles implements Files {
   }
 
   async isExecutable(path: string): Promise<boolean> {
-    try {
-      await throughDoor(fs.access(path, constants.X_OK));
-      return true;
-    } catch (error) {
-      if (isSystemError(error, "ENOENT", "ENOTDIR", "EACCES")) return false;
-      throw error;
-    }
+    const status = await this.status(path);
+    return status?.kind === "file" && (status.mode & EXECUTE_BITS) !== 0;
   }
 
   async realPath(path: string): Promise<string> {

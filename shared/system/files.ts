@@ -61,7 +61,10 @@ export interface Files {
   /** Remove a file or a whole tree. No error if it is not there. */
   remove(path: string): Promise<void>;
   setPermissions(path: string, permissions: number): Promise<void>;
-  /** True if this process may execute the file. */
+  /**
+   * True if it is a file whose mode says that it is a program. Whether it can be run shows when it is: on a file system
+   * that is mounted noexec it cannot, and that is no reason to leave it out.
+   */
   isExecutable(path: string): Promise<boolean>;
   /** The target of a symbolic link with every link resolved. */
   realPath(path: string): Promise<string>;

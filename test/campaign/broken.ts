@@ -19,7 +19,8 @@ export function journalAfterTheAct(store: DeviceStore): DeviceStore {
       if (key === "save") return save;
       if (key === "update" && late?.update !== undefined) return late.update ?? undefined;
       if (key === "provides" && late?.provides !== undefined) return late.provides;
-      return Reflect.get(target, key, target);
+      const part: unknown = Reflect.get(target, key, target);
+      return typeof part === "function" ? part.bind(target) : part;
     },
   });
 }

@@ -44,8 +44,8 @@ function mayBeInconsistent({ module: { rollback, fails }, scripts, loops }: Camp
   );
 }
 
-/** What stays, work or no work: the store, the log, and the place of the work tree. */
-const STAYS = /^(upkeep-store\.json|deployments\.\d{4}\.deployment-\d\.log|modules)$/;
+/** What stays, work or no work: the store with the room set aside for it, the log, and the place of the work tree. */
+const STAYS = /^(upkeep-store\.json(\.spare)?|deployments\.\d{4}\.deployment-\d\.log|modules)$/;
 
 /** True if `node` is a file, or the work tree itself, or there is one below it. */
 function hasFiles(node: DiskNode | undefined): boolean {

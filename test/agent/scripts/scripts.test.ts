@@ -16,6 +16,7 @@ function scriptsOf(device: TestDevice, { timeoutMs = LONG_MS, retryTimeoutMs = L
     retryTimeoutMs,
     retryIntervalMs: 20,
     killGraceMs: 100,
+    noexec: "fail",
     signal: new AbortController().signal,
   });
 }
