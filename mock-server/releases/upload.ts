@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { ArtifactError, type ArtifactReading, openArtifact } from "@upkeep/shared/artifact";
+import { ArtifactError, type ArtifactReading, openArtifact, type ReadOptions } from "@upkeep/shared/artifact";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { conflict, invalid, ServerError, tooLarge } from "../errors.ts";
 import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
-import { DECOMPRESSORS } from "./decompression.ts";
 import { type Described, describeArtifact, describePayload } from "./metadata.ts";
 
 /** The largest artifact that is taken: 10 GiB. */
@@ -25,6 +24,8 @@ export interface UploadPorts {
   readonly blobs: Blobs;
   /** Record the artifact. Rejects if it cannot be, for example beside one with the same name and depends. */
   readonly record: (artifact: ArtifactRecord) => Promise<void>;
+  /** Instead of the reader's own. */
+  readonly decompressors?: ReadOptions["decompressors"];
 }
 
 /**
@@ -38,7 +39,7 @@ export async function takeArtifact(upload: Upload, ports: UploadPorts): Promise<
   if (upload.sizeBytes !== undefined && upload.sizeBytes > ARTIFACT_BYTES_MAX) throw artifactTooLarge();
   const writer = await begin(ports.blobs, id);
   try {
-    const artifact = await store(upload, id, writer, ports.system.clock.now());
+    const artifact = await store(upload, id, writer, ports);
     await writer.commit();
     await recordOrRemove(artifact, ports);
     return id;
@@ -69,9 +70,10 @@ async function recordOrRemove(artifact: ArtifactRecord, { blobs, record }: Uploa
   }
 }
 
-async function store(upload: Upload, id: string, writer: BlobWriter, modifiedMs: number): Promise<ArtifactRecord> {
+async function store(upload: Upload, id: string, writer: BlobWriter, ports: UploadPorts): Promise<ArtifactRecord> {
+  const modifiedMs = ports.system.clock.now();
   const copied = { sizeBytes: 0, sha256: createHash("sha256") };
-  const reading = await openArtifact(copying(upload, writer, copied), { decompressors: DECOMPRESSORS });
+  const reading = await openArtifact(copying(upload, writer, copied), readOptions(ports));
   try {
     const described = describeArtifact(reading.header);
     const payloads = await readPayloads(reading);
@@ -88,6 +90,10 @@ async function store(upload: Upload, id: string, writer: BlobWriter, modifiedMs:
   } finally {
     await reading.close();
   }
+}
+
+function readOptions({ decompressors }: UploadPorts): ReadOptions {
+  return decompressors === undefined ? {} : { decompressors };
 }
 
 function recordOf(

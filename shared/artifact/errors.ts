@@ -26,6 +26,7 @@ export type ArtifactFault =
   | "entry-type-unknown"
   // Compression.
   | "compression-damaged"
+  | "compression-unsupported"
   | "compression-window-too-large"
   // Manifest and signature.
   | "manifest-malformed"

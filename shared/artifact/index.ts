@@ -3,6 +3,7 @@
  * carry it.
  */
 
+export { UNINTERRUPTED_DECOMPRESSORS } from "./compression/uninterrupted.ts";
 export { ArtifactError, type ArtifactFault } from "./errors.ts";
 export { ARTIFACT_LIMITS } from "./limits.ts";
 export { manifestName } from "./manifest.ts";

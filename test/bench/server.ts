@@ -65,6 +65,7 @@ const AIMS = {
   downloadBesideNginx: { aim: 0.7 },
   pollsDuringDownloads: { aim: 0.8 },
 } as const;
+const COMPRESSIONS = ["none", "gzip", "xz", "zstd"] as const;
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
 
 interface Stoppable {
@@ -239,6 +240,34 @@ async function measureDownloads(artifact: string): Promise<unknown> {
   return { uploadWaitMs, downloads, slowDownloads };
 }
 
+/** Polls while an image of nothing but zeros, which are most of a sparse one, comes in with each compression. */
+async function measureSparseUploads(): Promise<unknown> {
+  const measured: Record<string, unknown> = {};
+  for (const compression of COMPRESSIONS) {
+    const artifact = await writeArtifact(`sparse-${compression}`, 0, compression);
+    const data = newData();
+    const fleet = await makeFleet(data, SMALL_FLEET, SAMPLE);
+    const server = await started(startUpkeep(data));
+    const management = await loggedIn(server);
+    const target = pollsOf(server, fleet.idle);
+    await warmUp(target);
+    const before = server.memory();
+    // As many as often ask: with more, what is measured is the queue that they make for each other.
+    const loading = await beginLoad(target, 2);
+    const start = performance.now();
+    await management.upload(artifact);
+    const tookS = (performance.now() - start) / 1000;
+    const { maxMs: waitMs } = await loading.stop();
+    const grownMiB = (server.memory().peakKiB - before.residentKiB) / 1024;
+    await stopped(server);
+    const aim = report.aimed(waitMs, AIMS.waitMs, " ms");
+    const what = `the longest that a poll waited: ${sizeMiB} MiB of zeros, ${compression}`;
+    report.say(what, `${waitMs.toFixed(0)} ms`, `${aim}; ${tookS.toFixed(1)} s, +${grownMiB.toFixed(0)} MiB`);
+    measured[compression] = { waitMs, tookS, grownMiB };
+  }
+  return measured;
+}
+
 /** Polls while many devices download over slow lines, which takes them hours. */
 async function measureSlowDownloads(server: Running, url: string, fleet: readonly FleetDevice[]): Promise<unknown> {
   const target = pollsOf(server, fleet);
@@ -303,11 +332,11 @@ async function measureThroughput(uri: string): Promise<unknown> {
   return { ...measured, beside };
 }
 
-async function writeArtifact(): Promise<string> {
+async function writeArtifact(name: string, byte: number, compression: (typeof COMPRESSIONS)[number]): Promise<string> {
   const image = join(folder, "image");
-  const artifact = join(folder, "artifact.mender");
-  writeFileSync(image, Buffer.alloc(sizeMiB * 1024 * 1024, 0xa5));
-  const flags = ["-T", "bench", "-n", "bench", "-t", "bench", "-f", image, "-o", artifact, "--compression", "none"];
+  const artifact = join(folder, `${name}.mender`);
+  writeFileSync(image, Buffer.alloc(sizeMiB * 1024 * 1024, byte));
+  const flags = ["-T", "bench", "-n", "bench", "-t", "bench", "-f", image, "-o", artifact, "--compression", compression];
   const child = spawn(process.execPath, [UPKEEP_SERVER, "artifact", "write", "module-image", ...flags], {
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -322,13 +351,14 @@ try {
     `Node ${process.version}. ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s each. ` +
       "The access log is on, in a file.",
   );
-  const artifact = await writeArtifact();
+  const artifact = await writeArtifact("artifact", 0xa5, "none");
   const measured = {
     node: process.version,
     devices,
     aims: AIMS,
     polls: await measurePolls(),
     statuses: await measureStatuses(artifact),
+    sparseUploads: await measureSparseUploads(),
     downloads: await measureDownloads(artifact),
   };
   if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`);

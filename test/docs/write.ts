@@ -1,11 +1,14 @@
-// npm run docs: write the generated parts of README.md, the handbook of scenarios and their JSON Schema afresh.
+// npm run docs: write the generated parts of README.md, the handbook of scenarios, their JSON Schema and the
+// WebAssembly decoders afresh.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scenarioJsonSchemaText } from "../../mock-server/scenarios/file/index.ts";
 import { regenerated } from "./generated.ts";
 import { handbookText, SCENARIOS } from "./handbook.ts";
+import { WASM, wasmPath, wasmText } from "./wasm.ts";
 
 const readme = join(import.meta.dirname, "../../README.md");
 writeFileSync(readme, regenerated(readFileSync(readme, "utf8")));
 writeFileSync(join(SCENARIOS, "scenario.schema.json"), scenarioJsonSchemaText());
 writeFileSync(join(SCENARIOS, "README.md"), handbookText());
+for (const source of WASM) writeFileSync(wasmPath(source), wasmText(source));

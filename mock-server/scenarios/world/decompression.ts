@@ -1,9 +1,14 @@
 import { gunzipSync } from "node:zlib";
-import { ArtifactError, type Compression, type Decompressor } from "@upkeep/shared/artifact";
+import {
+  ArtifactError,
+  type Compression,
+  type Decompressor,
+  UNINTERRUPTED_DECOMPRESSORS,
+} from "@upkeep/shared/artifact";
 
 /**
  * All at once, at the end: what is decompressed in a thread comes back when it comes back, and two runs would not
- * be the same. xz and zstd are decompressed by the program itself, without threads.
+ * be the same.
  */
 const gunzip: Decompressor = async function* (source, where) {
   const chunks: Uint8Array[] = [];
@@ -18,4 +23,7 @@ const gunzip: Decompressor = async function* (source, where) {
   }
 };
 
-export const SYNCHRONOUS_DECOMPRESSORS: Readonly<Partial<Record<Compression, Decompressor>>> = { gzip: gunzip };
+export const SYNCHRONOUS_DECOMPRESSORS: Readonly<Partial<Record<Compression, Decompressor>>> = {
+  ...UNINTERRUPTED_DECOMPRESSORS,
+  gzip: gunzip,
+};

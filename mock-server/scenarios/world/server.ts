@@ -8,6 +8,7 @@ import { takeArtifact } from "../../releases/upload.ts";
 import { buildServer } from "../../server.ts";
 import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
 import { MemoryBlobs } from "./blobs.ts";
+import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { SERVER_URL } from "./factory.ts";
 import { SILENT } from "./silent.ts";
 
@@ -100,7 +101,12 @@ export class SimulatedServer {
     })();
     return await takeArtifact(
       { content: source, description: "", sizeBytes: content.length },
-      { system: this.#system, blobs: this.#blobs, record: (artifact) => this.domain.artifacts.insert(artifact) },
+      {
+        system: this.#system,
+        blobs: this.#blobs,
+        record: (artifact) => this.domain.artifacts.insert(artifact),
+        decompressors: SYNCHRONOUS_DECOMPRESSORS,
+      },
     );
   }
 

@@ -3,12 +3,6 @@ import { ArtifactError } from "../errors.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
 import { damaged } from "./engine.ts";
 
-/** A piece of a zstd stream: a frame's header, a block with its header, or what stands behind the last block. */
-export interface ZstdPiece {
-  readonly kind: "header" | "block" | "end";
-  readonly bytes: Uint8Array;
-}
-
 const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const BLOCK_BYTES_MAX = 128 * 1024;
@@ -17,10 +11,10 @@ const RLE = 1;
 const RESERVED = 3;
 
 /**
- * Take a zstd stream (RFC 8878) apart without decompressing it, so that no decoder sees a frame that asks
+ * Take a zstd stream (RFC 8878) apart without decompressing it: into frame headers, blocks and checksums, so that no decoder sees a frame that asks
  * for too much memory, and so that an early end or bytes behind the end are noticed whatever the decoder.
  */
-export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<ZstdPiece> {
+export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source);
   const take = async (count: number): Promise<Uint8Array> => {
     const bytes = await reader.upTo(count);
@@ -43,7 +37,7 @@ export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: stri
         throw damaged(where, "it does not start like zstd");
       }
       const { bytes, checksum } = await frameHeader(start, take, where);
-      yield { kind: "header", bytes };
+      yield bytes;
       for (let last = false; !last; ) {
         const block = await take(3);
         const value = littleEndian(block);
@@ -52,9 +46,9 @@ export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: stri
         const size = value >>> 3;
         if (type === RESERVED || size > BLOCK_BYTES_MAX) throw damaged(where, "a zstd block is malformed");
         const content = await take(type === RLE ? 1 : size);
-        if (type !== RAW || size > 0 || last) yield { kind: "block", bytes: Buffer.concat([block, content]) };
+        if (type !== RAW || size > 0 || last) yield Buffer.concat([block, content]);
       }
-      yield { kind: "end", bytes: await take(checksum ? 4 : 0) };
+      if (checksum) yield await take(4);
       frames += 1;
     }
   } finally {

@@ -1,0 +1,48 @@
+/** Waits until everything else in the program that is ready has had its turn. */
+export type Turn = () => Promise<void>;
+
+/** Bytes that are looked at without a turn of the event loop in between: milliseconds of work at worst. */
+export const TURN_BYTES = 16 * 1024;
+
+let last = Promise.resolve();
+
+/** A turn of the event loop. All streams share them: with several at work, one of them takes a step per turn. */
+export const nextTurn: Turn = () => {
+  last = last.then(
+    () =>
+      new Promise((resolve) => {
+        // biome-ignore lint/style/noRestrictedGlobals: no time passes; a simulation gives a turn of its own
+        setImmediate(resolve);
+      }),
+  );
+  return last;
+};
+
+/** The source in pieces of at most {@link TURN_BYTES}, with a turn between two that came as one. */
+export async function* inTurns(source: AsyncIterable<Uint8Array>, turn: Turn): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    for (let offset = 0; offset < chunk.length; offset += TURN_BYTES) {
+      if (offset > 0) await turn();
+      yield chunk.subarray(offset, offset + TURN_BYTES);
+    }
+  }
+}
+
+/** The source in pieces of exactly {@link TURN_BYTES}, all but the last. */
+export async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let buffer = new Uint8Array(TURN_BYTES);
+  let filled = 0;
+  for await (const piece of source) {
+    for (let offset = 0; offset < piece.length; ) {
+      const taken = piece.subarray(offset, offset + buffer.length - filled);
+      buffer.set(taken, filled);
+      filled += taken.length;
+      offset += taken.length;
+      if (filled < buffer.length) continue;
+      yield buffer;
+      buffer = new Uint8Array(TURN_BYTES);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield buffer.subarray(0, filled);
+}
