@@ -336,7 +336,20 @@ async function writeArtifact(name: string, byte: number, compression: (typeof CO
   const image = join(folder, "image");
   const artifact = join(folder, `${name}.mender`);
   writeFileSync(image, Buffer.alloc(sizeMiB * 1024 * 1024, byte));
-  const flags = ["-T", "bench", "-n", "bench", "-t", "bench", "-f", image, "-o", artifact, "--compression", compression];
+  const flags = [
+    "-T",
+    "bench",
+    "-n",
+    "bench",
+    "-t",
+    "bench",
+    "-f",
+    image,
+    "-o",
+    artifact,
+    "--compression",
+    compression,
+  ];
   const child = spawn(process.execPath, [UPKEEP_SERVER, "artifact", "write", "module-image", ...flags], {
     stdio: ["ignore", "ignore", "inherit"],
   });
