@@ -34,13 +34,22 @@ export type {
   AccessToken,
   Account,
   AccountChange,
+  AccountFilter,
   KeptSettings,
   NewAdministrator,
   Permission,
   UserPrincipal,
   UserRole,
 } from "./users/index.ts";
-export { mayDo, mustBeAllowed, USER_ROLES } from "./users/index.ts";
+export {
+  DEFAULT_ROLE,
+  mayDo,
+  mustBeAllowed,
+  ROLE_NAMES,
+  referenceNameOf,
+  roleNamed,
+  USER_ROLES,
+} from "./users/index.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const TOKEN_LIFE_MS = 7 * DAY_MS;

@@ -31,9 +31,15 @@ export function empty(status: number, headers: HeaderFields = NO_HEADERS): Answe
   return { status, headers };
 }
 
+/** What an answer warns of: of something that was taken, and has less effect than may be thought. */
+export function warning(...texts: readonly (string | undefined)[]): HeaderFields {
+  const told = texts.filter((text) => text !== undefined);
+  return told.length === 0 ? NO_HEADERS : { "x-upkeep-warning": told.join("; ") };
+}
+
 /** 201 with the path of what was made; clients take its last segment as the id. */
-export function created(location: string): Answer {
-  return empty(201, { location });
+export function created(location: string, ...warnings: readonly (string | undefined)[]): Answer {
+  return empty(201, { location, ...warning(...warnings) });
 }
 
 /** An answer as it goes over the line. */

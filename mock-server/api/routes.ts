@@ -26,6 +26,7 @@ import { groupRoutes } from "./management/groups.ts";
 import { inventoryRoutes } from "./management/inventory.ts";
 import { planRoutes } from "./management/plans.ts";
 import { releaseRoutes } from "./management/releases.ts";
+import { roleRoutes } from "./management/roles.ts";
 import { savedFilterRoutes } from "./management/saved-filters.ts";
 import { sessionRoutes } from "./management/sessions.ts";
 import { settingsRoutes } from "./management/settings.ts";
@@ -88,7 +89,8 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
     ...sessionRoutes(domain, new LoginLimit(system)),
-    ...userRoutes(domain),
+    ...userRoutes(domain, logger),
+    ...roleRoutes(),
     ...settingsRoutes(domain),
     ...planRoutes(),
     ...deviceRoutes(domain),

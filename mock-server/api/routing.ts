@@ -26,7 +26,7 @@ import {
   type Route,
   type RouteSpec,
 } from "./route.ts";
-import { validated } from "./validation.ts";
+import { checkParameterNames, parameterNames, validated } from "./validation.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -111,16 +111,24 @@ export interface RoutingPorts {
   readonly options: ServerOptions;
 }
 
+/** True if people and their programs ask it. What devices of other versions send along, is no matter. */
+function isForUsers({ access, path }: Route): boolean {
+  return access === "user" || path.startsWith("/api/management/") || path.startsWith("/api/test/");
+}
+
 /** A route as requests go through it, whatever carries them. */
 export class Passage {
   readonly #spec: AnyRoute;
   readonly #json: BodySpec<unknown> | undefined;
   readonly #known: KnownBodies | undefined;
+  /** Of the query; `undefined`: any. */
+  readonly #parameters: readonly string[] | undefined;
   readonly #ports: RoutingPorts;
 
   constructor(route: Route, ports: RoutingPorts) {
     this.#spec = route as AnyRoute;
     this.#json = jsonBody(route);
+    this.#parameters = isForUsers(route) ? parameterNames(route.query) : undefined;
     this.#known = route.frequent === true ? new KnownBodies() : undefined;
     this.#ports = ports;
   }
@@ -155,6 +163,7 @@ export class Passage {
     const { access, params, query, handle } = this.#spec;
     const { publicUrl } = this.#ports.options;
     const called = new Called(caller(request, access), raw ?? EMPTY, request, publicUrl);
+    if (this.#parameters !== undefined) checkParameterNames(places.query, this.#parameters);
     if (params !== undefined) called.params = validated(params, places.params);
     if (query !== undefined) called.query = validated(query, places.query);
     called.body = this.#body(called.rawBody, request.headers);

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { timeMs } from "@upkeep/shared/protocol";
 
 const EXPIRE = "x-men-expire";
 const SIGNATURE = "x-men-signature";
@@ -59,7 +60,7 @@ export class DownloadLinks {
     const expected = this.#signature(method, path, expire, device);
     const given = Buffer.from(signature, "base64url");
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "forged";
-    return this.#now() < Date.parse(expire) ? undefined : "expired";
+    return this.#now() < (timeMs(expire) ?? 0) ? undefined : "expired";
   }
 }
 

@@ -70,6 +70,11 @@ export class SessionRecords {
       .execute();
   }
 
+  /** End all personal access tokens of a user. */
+  async endTokens(userId: string): Promise<void> {
+    await this.#db.deleteFrom("sessions").where("user_id", "=", userId).where("token_name", "is not", null).execute();
+  }
+
   async use(id: string, nowMs: number): Promise<void> {
     await this.#db.updateTable("sessions").set({ last_used_ms: nowMs }).where("id", "=", id).execute();
   }

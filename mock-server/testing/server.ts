@@ -1,3 +1,4 @@
+import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { SystemError } from "@upkeep/shared/system";
 import type { TestControls } from "../control/index.ts";
 import type { Domain } from "../domain.ts";
@@ -146,9 +147,9 @@ function milliseconds(duration: number | string): number {
 }
 
 function instant(value: number | Date | string): number {
-  const ms = typeof value === "string" ? Date.parse(value) : Number(value);
-  if (Number.isFinite(ms)) return ms;
-  throw invalid(`${JSON.stringify(value)} is no instant`);
+  const ms = typeof value === "string" ? timeMs(value) : Number(value);
+  if (ms !== undefined && Number.isFinite(ms)) return ms;
+  throw invalid(`${JSON.stringify(value)}: ${TIME_HINT}`);
 }
 
 function clockOf(controls: TestControls): face.TestClock {

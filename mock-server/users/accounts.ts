@@ -5,7 +5,7 @@ import { checkEmail, checkPassword } from "./checks.ts";
 import type { PasswordChecks } from "./password-checks.ts";
 import { hashPassword } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
-import type { UserRole } from "./roles.ts";
+import { DEFAULT_ROLE, type UserRole } from "./roles.ts";
 
 /** A user as others see it. */
 export interface Account {
@@ -22,6 +22,20 @@ export interface AccountChange {
   /** Whoever changes the own password tells the old one. */
   readonly currentPassword?: string;
   readonly role?: UserRole;
+  /** End all personal access tokens of the user. */
+  readonly revokeTokens?: boolean;
+}
+
+/** Which accounts are meant: those that meet all of it. */
+export interface AccountFilter {
+  readonly ids?: readonly string[];
+  /** In any case. */
+  readonly emails?: readonly string[];
+  /** Later than this, in milliseconds, as the others. */
+  readonly createdAfterMs?: number;
+  readonly createdBeforeMs?: number;
+  readonly updatedAfterMs?: number;
+  readonly updatedBeforeMs?: number;
 }
 
 /** Making, changing and removing users. There is always an admin. */
@@ -37,8 +51,11 @@ export class Accounts {
   }
 
   /** In the order in which they were made. */
-  list(): Promise<readonly Account[]> {
-    return this.#storage.read(async ({ users }) => (await users.all()).map(present));
+  list(filter: AccountFilter = {}): Promise<readonly Account[]> {
+    return this.#storage.read(async ({ users }) => {
+      const accounts = (await users.all()).map(present);
+      return accounts.filter((account) => isMeant(account, filter));
+    });
   }
 
   /** @throws ServerError (not-found) */
@@ -47,7 +64,7 @@ export class Accounts {
   }
 
   /**
-   * @param user.role Default: admin.
+   * @param user.role Default: read-only; of the first user: admin.
    * @returns The id of the new user.
    * @throws ServerError (unprocessable) if the address is taken or malformed, or the password is too weak.
    */
@@ -60,22 +77,25 @@ export class Accounts {
       await mustBeFree(records, email);
       const now = this.#system.clock.now();
       const id = this.#system.random.uuid();
-      const role = user.role ?? "admin";
+      const role = user.role ?? ((await records.users.count()) === 0 ? "admin" : DEFAULT_ROLE);
       await records.users.insert({ id, email, role, password_hash: hash, created_ms: now, updated_ms: now });
       return id;
     });
   }
 
   /**
-   * A password is changed by its owner only, who tells the old one; every other session of theirs ends.
+   * A password is changed by its owner, who tells the old one, or set by somebody else who may write; every other
+   * login of the user ends. Personal access tokens go on, unless they are to end.
+   * @returns How many personal access tokens of the user are good.
    * @throws ServerError (not-found); (unprocessable)
    */
-  async update(caller: UserPrincipal, id: string, change: AccountChange): Promise<void> {
+  async update(caller: UserPrincipal, id: string, change: AccountChange): Promise<number> {
     const email = change.email?.toLowerCase();
     if (email !== undefined) checkEmail(email);
     const user = await this.#storage.read((records) => find(records, id));
     const hash = change.password === undefined ? undefined : await this.#newPassword(caller, user, change);
-    await this.#storage.transaction(async (records) => {
+    return this.#storage.transaction(async (records) => {
+      const now = this.#system.clock.now();
       const current = await find(records, id);
       if (email !== undefined && email !== current.email) await mustBeFree(records, email);
       if (change.role !== undefined && change.role !== "admin") await mustLeaveAdmin(records, current);
@@ -83,18 +103,21 @@ export class Accounts {
         ...(email === undefined ? {} : { email }),
         ...(change.role === undefined ? {} : { role: change.role }),
         ...(hash === undefined ? {} : { password_hash: hash }),
-        updated_ms: this.#system.clock.now(),
+        updated_ms: now,
       });
+      if (change.revokeTokens === true) await records.sessions.endTokens(id);
       if (hash !== undefined) await records.sessions.endLogins(id, caller.sessionId);
+      const tokens = await records.sessions.tokensOf(id);
+      return tokens.filter(({ expires_ms }) => expires_ms === null || expires_ms > now).length;
     });
   }
 
   async #newPassword(caller: UserPrincipal, user: UserRecord, change: AccountChange): Promise<string> {
     const { password = "", currentPassword, email = user.email } = change;
     checkPassword(password, email.toLowerCase());
-    if (caller.userId !== user.id) throw unprocessable("password: only its owner can change it");
-    if (currentPassword === undefined || !(await this.#passwords.check(currentPassword, user.password_hash))) {
-      throw unprocessable("current_password: is wrong or missing");
+    if (caller.userId === user.id) {
+      const right = currentPassword !== undefined && (await this.#passwords.check(currentPassword, user.password_hash));
+      if (!right) throw unprocessable("current_password: is wrong or missing");
     }
     return hashPassword(this.#system.random, password);
   }
@@ -109,6 +132,18 @@ export class Accounts {
       await records.settings.delete(id);
     });
   }
+}
+
+function isMeant(account: Account, filter: AccountFilter): boolean {
+  const { ids, emails, createdAfterMs, createdBeforeMs, updatedAfterMs, updatedBeforeMs } = filter;
+  const between = (ms: number, after = Number.NEGATIVE_INFINITY, before = Number.POSITIVE_INFINITY): boolean =>
+    ms > after && ms < before;
+  return (
+    (ids === undefined || ids.includes(account.id)) &&
+    (emails === undefined || emails.some((email) => email.toLowerCase() === account.email)) &&
+    between(account.createdMs, createdAfterMs, createdBeforeMs) &&
+    between(account.updatedMs, updatedAfterMs, updatedBeforeMs)
+  );
 }
 
 async function find({ users }: Records, id: string): Promise<UserRecord> {

@@ -1,6 +1,16 @@
 export type { AccessToken, AccessTokens } from "./access-tokens.ts";
-export type { Account, AccountChange, Accounts } from "./accounts.ts";
+export type { Account, AccountChange, AccountFilter, Accounts } from "./accounts.ts";
 export type { UserPrincipal } from "./principal.ts";
-export { mayDo, mustBeAllowed, type Permission, USER_ROLES, type UserRole } from "./roles.ts";
+export {
+  DEFAULT_ROLE,
+  mayDo,
+  mustBeAllowed,
+  type Permission,
+  ROLE_NAMES,
+  referenceNameOf,
+  roleNamed,
+  USER_ROLES,
+  type UserRole,
+} from "./roles.ts";
 export type { KeptSettings, Settings } from "./settings.ts";
 export { type NewAdministrator, Users } from "./users.ts";

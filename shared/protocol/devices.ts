@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { wellFormed } from "../text/index.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { REPORTED_STATUSES } from "./statuses.ts";
+import { TIME_HINT, timeMs } from "./times.ts";
 
 /** Paths of the device API, relative to the server's URL. */
 export const DEVICE_PATHS = {
@@ -15,6 +16,12 @@ export const DEVICE_PATHS = {
 
 /** Header that carries the base64 signature over the exact bytes of an authorisation request. */
 export const SIGNATURE_HEADER = "x-men-signature";
+
+/** A text that is a time as RFC 3339 has it. */
+const Time = z.string().check(
+  z.regex(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, { error: TIME_HINT, abort: true }),
+  z.refine((text) => timeMs(text) !== undefined, TIME_HINT),
+);
 
 /** `POST auth_requests`: who asks to be let in. The answer is a token as plain text. */
 export const AuthRequest = z.object({
@@ -60,8 +67,8 @@ export const DeploymentInstructions = z.object({
     artifact_name: z.optional(z.string()),
     source: z.object({
       uri: z.string().check(z.minLength(1)),
-      /** RFC 3339: when the link stops working. */
-      expire: z.optional(z.string()),
+      /** When the link stops working. */
+      expire: z.optional(Time),
     }),
     device_types_compatible: z.optional(z.array(z.string())),
   }),
@@ -76,8 +83,7 @@ export const StatusReport = z.object({
 export type StatusReport = z.infer<typeof StatusReport>;
 
 export const LogMessage = z.object({
-  /** RFC 3339. */
-  timestamp: z.string().check(z.regex(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/)),
+  timestamp: Time,
   level: z.string().check(z.minLength(1)),
   message: z.string().check(z.minLength(1)),
 });

@@ -3,3 +3,4 @@ export { describeFaults } from "./faults.ts";
 export { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "./limits.ts";
 export { combinationsFault, dependsFault, keyFault, providesFault, providesSizeFault, textFault } from "./provides.ts";
 export * from "./statuses.ts";
+export { TIME_HINT, timeMs } from "./times.ts";

@@ -6,8 +6,8 @@ import { type Answer, created, empty, json } from "../answers.ts";
 import { refuseForeignPages } from "../authentication.ts";
 import { timestamp } from "../management/times.ts";
 import { type Route, route } from "../route.ts";
-import { one } from "../validation.ts";
-import { ClockShape, Instant, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
+import { fields, one, Time } from "../validation.ts";
+import { ClockShape, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 
 /** Where tests of any language reach into a server that was started with `--test-controls`. */
 export const CONTROL_API = "/api/test/v1";
@@ -110,7 +110,7 @@ function clockRoutes(controls: TestControls): Route[] {
       path: `${CONTROL_API}/clock/advance`,
       summary: "Let time pass at once: what is due meanwhile happens",
       access: "public",
-      body: { schema: z.object({ by: Duration }), tooLarge: 400 },
+      body: { schema: fields({ by: Duration }), tooLarge: 400 },
       answers: CLOCK,
       handle: async ({ body }) => {
         await controls.advance(body.by);
@@ -122,7 +122,7 @@ function clockRoutes(controls: TestControls): Route[] {
       path: `${CONTROL_API}/clock`,
       summary: "Set the server's clock, as somebody does who corrects it: no time passes",
       access: "public",
-      body: { schema: z.object({ now: Instant }), tooLarge: 400 },
+      body: { schema: fields({ now: Time }), tooLarge: 400 },
       answers: CLOCK,
       handle: ({ body }) => {
         time.set(body.now);
@@ -139,7 +139,7 @@ function deviceRoutes(controls: TestControls): Route[] {
       path: `${CONTROL_API}/tokens/expire`,
       summary: "Let the tokens of one device (its id, or the value of an identity attribute) or of all end",
       access: "public",
-      body: { schema: z.object({ device: z.string().optional() }), tooLarge: 400, absent: {} },
+      body: { schema: fields({ device: z.string().optional() }), tooLarge: 400, absent: {} },
       answers: {
         200: { description: "Of how many devices", schema: z.object({ devices: z.int() }) },
         404: { description: "There is no such device" },

@@ -2,11 +2,6 @@ import * as z from "zod";
 import { REQUEST_KINDS, type SeenRequest } from "../../control/requests.ts";
 import { timestamp } from "../management/times.ts";
 
-/** An instant as RFC 3339, read as milliseconds since the Unix epoch. */
-export const Instant = z.iso
-  .datetime({ offset: true, error: "must be an instant such as 2026-03-01T11:00:00Z" })
-  .transform((text) => Date.parse(text));
-
 export const SnapshotName = z.object({ name: z.string() });
 
 export const ClockShape = z.object({ now: z.string(), frozen: z.boolean() });

@@ -7,7 +7,7 @@ import { artifactLink } from "../download.ts";
 import { USER_LINK_LIFE_MS } from "../options.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { many, Uuid } from "../validation.ts";
+import { fields, many, Uuid } from "../validation.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { contains, exactOrPrefix, given, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
@@ -127,7 +127,7 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
       summary: "Change an artifact's description",
       access: "user",
       params: ArtifactId,
-      body: { schema: z.object({ description: z.string() }), tooLarge: 413 },
+      body: { schema: fields({ description: z.string() }), tooLarge: 413 },
       answers: {
         204: { description: "Changed" },
         404: NOT_FOUND,

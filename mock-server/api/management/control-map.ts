@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { CONTROL_ACTIONS, CONTROLLED_STATES } from "../../domain.ts";
+import { CONTROL_ACTIONS, CONTROLLED_STATES, type UpdateControlMap } from "../../domain.ts";
+import { fields } from "../validation.ts";
 
 const FOLLOW_UPS = [
   "continue",
@@ -8,12 +9,12 @@ const FOLLOW_UPS = [
 ] as const satisfies readonly (typeof CONTROL_ACTIONS)[number][];
 
 /** Where the devices of a deployment pause, as users write it and as it is shown. */
-export const ControlMap = z.object({
+export const ControlMap = fields({
   priority: z.exactOptional(z.int()),
   states: z.exactOptional(
     z.partialRecord(
       z.enum(CONTROLLED_STATES),
-      z.object({
+      fields({
         action: z.exactOptional(z.enum(CONTROL_ACTIONS)),
         on_map_expire: z.exactOptional(z.enum(FOLLOW_UPS)),
         on_action_executed: z.exactOptional(z.enum(CONTROL_ACTIONS)),
@@ -24,3 +25,10 @@ export const ControlMap = z.object({
 
 /** As a device gets it: with the deployment's id. */
 export const HandedControlMap = ControlMap.extend({ id: z.string() });
+
+/** What is to be said of a map that was taken; `undefined`: nothing, it has no effect on any device. */
+export function controlMapWarning(map: UpdateControlMap | null | undefined): string | undefined {
+  return Object.keys(map?.states ?? {}).length === 0
+    ? undefined
+    : "update_control_map: only devices whose client asks for it (as those of the 3.x line do) pause; all others go on";
+}

@@ -8,26 +8,19 @@ import {
   type NewDeployment,
   silenceWarning,
 } from "../../domain.ts";
-import { notFound } from "../../errors.ts";
-import { type Answer, created, empty, json } from "../answers.ts";
+import { invalid, notFound } from "../../errors.ts";
+import { type Answer, created, empty, json, warning } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { many, one, Uuid } from "../validation.ts";
-import { ControlMap } from "./control-map.ts";
+import { fields, many, one, Uuid } from "../validation.ts";
+import { ControlMap, controlMapWarning } from "./control-map.ts";
 import { DeploymentShape, presentDeployment, StatisticsShape } from "./deployment-shapes.ts";
 import { given } from "./filters.ts";
-import { DynamicBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
+import { DynamicBody, GroupBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
+import { seconds } from "./times.ts";
 
 const BASE = "/api/management/v1/deployments/deployments";
 const V2 = "/api/management/v2/deployments/deployments";
-
-const seconds = one(
-  z
-    .string()
-    .regex(/^\d{1,12}$/, "must be seconds since 1970-01-01")
-    .transform((text) => Number(text) * 1000)
-    .optional(),
-);
 
 /** What both versions of the list can be asked for. */
 const listQuery = {
@@ -146,7 +139,7 @@ function reading(domain: Domain): Route[] {
       summary: "Count the devices of several deployments by status",
       access: "user",
       permission: "read",
-      body: { schema: z.object({ deployment_ids: z.array(Uuid).max(100).default([]) }), tooLarge: 413 },
+      body: { schema: fields({ deployment_ids: z.array(Uuid).max(100).default([]) }), tooLarge: 413 },
       answers: {
         200: {
           description: "How many have each status",
@@ -165,11 +158,17 @@ function reading(domain: Domain): Route[] {
   ];
 }
 
-/** Tells what was taken and may have other effects than are wanted. */
-const WARNING = "x-upkeep-warning";
+/** What is said of an update control map. */
+const MAP_WARNING = "X-Upkeep-Warning tells that an update control map is for clients that ask for it";
+
+/** The reference's web interface repeats the group of the path. @throws ServerError (invalid) for another. */
+function checkGroup(group: string | undefined, name: string): void {
+  if (group === undefined || group === name) return;
+  throw invalid(`group: must be ${JSON.stringify(name)}, as in the path, not ${JSON.stringify(group.slice(0, 80))}`);
+}
 
 const CREATED = {
-  201: { description: "Created; Location names it. X-Upkeep-Warning names a value that may fail healthy devices" },
+  201: { description: `Created; Location names it. ${MAP_WARNING}, and names a value that may fail healthy devices` },
   400: { description: "The request is malformed, or names devices that are not accepted" },
   409: { description: "The same is under way" },
   422: { description: "There is no such release" },
@@ -178,11 +177,9 @@ const CREATED = {
 function creating({ deployments }: Domain, logger: Logger): Route[] {
   const create = async (base: string, request: NewDeployment): Promise<Answer> => {
     const id = await deployments.create(request);
-    const answer = created(`${base}/${id}`);
-    const warning = silenceWarning(request.silentAfterMs);
-    if (warning === undefined) return answer;
-    logger.warning(warning, { deployment: id });
-    return { ...answer, headers: { ...answer.headers, [WARNING]: warning } };
+    const silence = silenceWarning(request.silentAfterMs);
+    if (silence !== undefined) logger.warning(silence, { deployment: id });
+    return created(`${base}/${id}`, silence, controlMapWarning(request.updateControlMap));
   };
   return [
     route({
@@ -200,9 +197,12 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
       summary: "Deploy a release to the accepted devices that are in a static group now",
       access: "user",
       params: z.object({ name: z.string() }),
-      body: { schema: StaticBody, tooLarge: 413 },
+      body: { schema: GroupBody, tooLarge: 413 },
       answers: CREATED,
-      handle: ({ params, body }) => create(BASE, { ...newDeploymentOf(body), group: params.name }),
+      handle: ({ params, body }) => {
+        checkGroup(body.group, params.name);
+        return create(BASE, { ...newDeploymentOf(body), group: params.name });
+      },
     }),
     route({
       method: "POST",
@@ -234,7 +234,7 @@ function changing({ deployments }: Domain): Route[] {
       summary: "Abort a deployment, finish one to a filter, pause one or let it go on",
       access: "user",
       params: DeploymentId,
-      body: { schema: z.object({ status: z.enum(WANTED, { error: "Unexpected deployment status" }) }), tooLarge: 413 },
+      body: { schema: fields({ status: z.enum(WANTED, { error: "Unexpected deployment status" }) }), tooLarge: 413 },
       answers: { 204: { description: "Done" }, 400: { description: "There is no such status" }, ...finished },
       handle: async ({ params, body }) => {
         await change[body.status](params.id);
@@ -247,11 +247,11 @@ function changing({ deployments }: Domain): Route[] {
       summary: "Change where the devices of a deployment pause",
       access: "user",
       params: DeploymentId,
-      body: { schema: z.object({ update_control_map: ControlMap.nullable() }), tooLarge: 413 },
-      answers: { 204: { description: "Changed" }, ...finished },
+      body: { schema: fields({ update_control_map: ControlMap.nullable() }), tooLarge: 413 },
+      answers: { 204: { description: `Changed. ${MAP_WARNING}` }, ...finished },
       handle: async ({ params, body }) => {
         await deployments.setControlMap(params.id, body.update_control_map);
-        return empty(204);
+        return empty(204, warning(controlMapWarning(body.update_control_map)));
       },
     }),
     route({
@@ -261,7 +261,7 @@ function changing({ deployments }: Domain): Route[] {
       access: "user",
       params: DeploymentId,
       body: {
-        schema: z.object({ states: z.exactOptional(z.array(z.enum(CONTROLLED_STATES))) }),
+        schema: fields({ states: z.exactOptional(z.array(z.enum(CONTROLLED_STATES))) }),
         tooLarge: 413,
         absent: {},
       },

@@ -1,9 +1,10 @@
+import { timeMs } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { DEVICE_DEPLOYMENT_FILTERS, type Domain } from "../../domain.ts";
 import { empty, json, text } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { one, Uuid } from "../validation.ts";
+import { ignored, one, Uuid } from "../validation.ts";
 import {
   DeploymentShape,
   DeviceDeploymentShape,
@@ -45,7 +46,11 @@ function ofDeployment({ deployments }: Domain): Route[] {
       summary: "List what each device has made of a deployment, by the page",
       access: "user",
       params: DeploymentId,
-      query: z.object({ ...pagingQuery(), status: StatusFilter }),
+      query: z.object({
+        ...pagingQuery(),
+        status: StatusFilter,
+        deployment_id: ignored("the path names the deployment"),
+      }),
       answers: LIST,
       handle: async ({ params, query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
@@ -93,8 +98,8 @@ function ofDeployment({ deployments }: Domain): Route[] {
 
 /** A device's own notation of the time, in UTC; as it stands if it is no time after all. */
 function inUtc(timestamp: string): string {
-  const ms = Date.parse(timestamp);
-  return Number.isNaN(ms) ? timestamp : new Date(ms).toISOString();
+  const ms = timeMs(timestamp);
+  return ms === undefined ? timestamp : new Date(ms).toISOString();
 }
 
 function ofDevice({ deployments }: Domain): Route[] {

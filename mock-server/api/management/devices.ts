@@ -4,7 +4,7 @@ import { ServerError } from "../../errors.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { many, one } from "../validation.ts";
+import { fields, many, one } from "../validation.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v2/devauth";
@@ -95,7 +95,7 @@ function reading({ devices }: Domain): Route[] {
       permission: "read",
       query: z.object(pagingQuery()),
       body: {
-        schema: z.object({ id: oneOrMany(z.string()), status: oneOrMany(z.string()) }),
+        schema: fields({ id: oneOrMany(z.string()), status: oneOrMany(z.string()) }),
         form: true,
         tooLarge: 413,
         absent: { id: [], status: [] },
@@ -150,7 +150,7 @@ function reading({ devices }: Domain): Route[] {
       summary: "Show how many devices may be accepted: max_devices",
       access: "user",
       params: LimitName,
-      answers: { 200: { description: "-1: as many as there are", schema: z.object({ limit: z.int() }) } },
+      answers: { 200: { description: "-1: as many as there are", schema: fields({ limit: z.int() }) } },
       handle: async () => json({ limit: (await devices.limit()) ?? UNLIMITED }),
     }),
   ];
@@ -164,7 +164,12 @@ function changing({ devices }: Domain): Route[] {
       summary: "Announce a device and its key, accepted when it first asks",
       access: "user",
       body: {
-        schema: z.object({ identity_data: z.unknown(), pubkey: z.string(), force: z.exactOptional(z.boolean()) }),
+        schema: fields({
+          identity_data: z.unknown(),
+          pubkey: z.string(),
+          force: z.exactOptional(z.boolean()),
+          tier: z.literal("standard", { error: "must be standard: this server has no other tier" }).optional(),
+        }),
         tooLarge: 413,
       },
       answers: {
@@ -188,7 +193,7 @@ function changing({ devices }: Domain): Route[] {
       summary: "Limit how many devices may be accepted: max_devices",
       access: "user",
       params: LimitName,
-      body: { schema: z.object({ limit: z.int().min(UNLIMITED) }), tooLarge: 413 },
+      body: { schema: fields({ limit: z.int().min(UNLIMITED) }), tooLarge: 413 },
       answers: { 204: { description: "Limited; devices that are accepted stay so" } },
       handle: async ({ body }) => {
         await devices.setLimit(body.limit === UNLIMITED ? undefined : body.limit);
@@ -213,7 +218,7 @@ function changing({ devices }: Domain): Route[] {
       summary: "Accept, reject or dismiss a device's key",
       access: "user",
       params: AuthSetId,
-      body: { schema: z.object({ status: z.enum(SETTABLE_STATUSES) }), tooLarge: 413 },
+      body: { schema: fields({ status: z.enum(SETTABLE_STATUSES) }), tooLarge: 413 },
       answers: {
         204: { description: "Done" },
         400: { description: "There is no way from its status to this one" },

@@ -9,7 +9,7 @@ import { expectUpload } from "../../system/body-pace.ts";
 import { empty, json } from "../answers.ts";
 import { checkLink } from "../links.ts";
 import { type Route, route } from "../route.ts";
-import { Uuid } from "../validation.ts";
+import { fields, ignored, Uuid } from "../validation.ts";
 import { timestamp } from "./times.ts";
 
 const PATH = "/api/management/v1/deployments/artifacts/directupload";
@@ -34,7 +34,10 @@ const UploadLink = z.object({
 });
 
 /** What clients tell of the artifact beside its size, we read from the artifact itself. */
-const Complete = z.looseObject({ size: z.int().nonnegative().optional() });
+const Complete = fields({
+  size: z.int().nonnegative().optional(),
+  updates: ignored("the artifact itself says what is in it"),
+});
 
 /** Artifacts that go straight to the store, which may be elsewhere, and are checked when they are there. */
 export function directUploadRoutes({ system, domain, blobs, links }: DirectUploadPorts): Route[] {

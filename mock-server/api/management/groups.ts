@@ -3,7 +3,7 @@ import { DEVICE_STATUSES, type Domain, type GroupChange } from "../../domain.ts"
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { one } from "../validation.ts";
+import { fields, one } from "../validation.ts";
 
 const BASE = "/api/management/v1/inventory";
 
@@ -42,7 +42,7 @@ function ofDevices({ groups }: Domain): Route[] {
       summary: "Put a device into a static group, out of the one that it is in",
       access: "user",
       params: DeviceId,
-      body: { schema: z.object({ group: z.string() }), tooLarge: 413 },
+      body: { schema: fields({ group: z.string() }), tooLarge: 413 },
       answers: { 204: { description: "It is in the group" }, 404: NO_DEVICE, 409: BEING_DELETED },
       handle: async ({ params, body }) => {
         await groups.assign(params.id, body.group);

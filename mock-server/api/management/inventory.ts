@@ -3,6 +3,7 @@ import { ATTRIBUTE_SCOPES, checkTerms, DEVICE_STATUSES, type Domain } from "../.
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
+import { fields } from "../validation.ts";
 import { searchOf } from "./inventory-query.ts";
 import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
@@ -13,7 +14,7 @@ const PER_PAGE_MAX = 500;
 const DeviceId = z.object({ id: z.string() });
 const NOT_FOUND = { description: "There is no such device" };
 
-const SearchBody = z.object({
+const SearchBody = fields({
   // Less than one counts as not given, as the reference has it.
   page: z
     .int()
@@ -26,18 +27,25 @@ const SearchBody = z.object({
     .transform((value) => (value < 1 ? 20 : value))
     .default(20),
   filters: z
-    .array(z.object({ scope: z.unknown(), attribute: z.unknown(), type: z.unknown(), value: z.unknown() }).partial())
+    .array(
+      fields({
+        scope: z.unknown().optional(),
+        attribute: z.unknown().optional(),
+        type: z.unknown().optional(),
+        value: z.unknown().optional(),
+      }),
+    )
     .nullish(),
   sort: z
     .array(
-      z.object({
+      fields({
         scope: z.enum(ATTRIBUTE_SCOPES),
         attribute: z.string().min(1),
         order: z.enum(["asc", "desc"]),
       }),
     )
     .nullish(),
-  attributes: z.array(z.object({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
+  attributes: z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
   device_ids: z.array(z.string()).nullish(),
   text: z.string().nullish(),
 });

@@ -1,19 +1,22 @@
 import * as z from "zod";
 import type { NewDeployment, Rollout } from "../../domain.ts";
+import { fields, ignored, onlyFalse, Time } from "../validation.ts";
 import { ControlMap } from "./control-map.ts";
 import { given } from "./filters.ts";
 
-/** A time as programs send it. */
-const instant = z
-  .string()
-  .refine((text) => /^\d{4}-\d\d-\d\d[Tt]/.test(text) && !Number.isNaN(Date.parse(text)), "must be a time (RFC 3339)")
-  .transform((text) => Date.parse(text));
+/** What the reference's web interface sends of a phase and of a deployment, and what asks for nothing. */
+const PHASE_TOLERATED = {
+  delay: ignored("start_ts of the next phase says when it begins"),
+  delayUnit: ignored("start_ts of the next phase says when it begins"),
+};
+const TOLERATED = { autogenerate_delta: onlyFalse("deltas are not made here") };
 
-const NewPhase = z.object({
+const NewPhase = fields({
   batch_size: z.number().optional(),
-  start_ts: instant.optional(),
+  start_ts: Time.optional(),
   success_threshold: z.number().optional(),
   error_threshold: z.number().optional(),
+  ...PHASE_TOLERATED,
 });
 
 /** How a deployment is rolled out, whoever gets it. */
@@ -31,24 +34,28 @@ const common = {
   artifact_name: z.string().default(""),
   force_installation: z.boolean().optional(),
   ...rollout,
+  ...TOLERATED,
 };
 
+const listed = { ...common, devices: z.array(z.string()).nullish(), all_devices: z.boolean().optional() };
+
 /** To a list of devices, or to all. */
-export const StaticBody = z.object({
-  ...common,
-  devices: z.array(z.string()).nullish(),
-  all_devices: z.boolean().optional(),
-});
+export const StaticBody = fields(listed);
+
+/** To a group that the path names. */
+export const GroupBody = fields({ ...listed, group: z.string().optional() });
 
 /** To whoever matches a filter. */
-export const DynamicBody = z.object({
+export const DynamicBody = fields({
   ...common,
+  group: ignored("it is the name of the filter, for people"),
+  all_devices: onlyFalse("the filter says which devices"),
   filter_id: z.string().min(1, "cannot be blank"),
   max_devices: z.number().nullish(),
 });
 
 /** Of a configuration. */
-export const ConfigurationBody = z.object({
+export const ConfigurationBody = fields({
   retries: rollout.retries,
   update_control_map: rollout.update_control_map,
 });
@@ -70,7 +77,9 @@ export function rolloutOf({ phases, retries, silent_after, update_control_map }:
 }
 
 /** What a body asks for, however it says whom it is for. */
-export function newDeploymentOf(body: z.infer<typeof StaticBody> | z.infer<typeof DynamicBody>): NewDeployment {
+export function newDeploymentOf(
+  body: z.infer<typeof StaticBody> | z.infer<typeof GroupBody> | z.infer<typeof DynamicBody>,
+): NewDeployment {
   const whom =
     "filter_id" in body
       ? { filterId: body.filter_id, maxDevices: body.max_devices ?? undefined }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { json } from "../answers.ts";
+import { pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 
 const BASE = "/api/management/v1/useradm";
@@ -34,8 +35,9 @@ export function planRoutes(): Route[] {
       path: `${BASE}/plans`,
       summary: "List the plans: there is one, with everything that this server does",
       access: "user",
+      query: z.object(pagingQuery()),
       answers: { 200: { description: "Plans", schema: z.array(PlanShape) } },
-      handle: () => json([PLAN]),
+      handle: ({ query: { page } }) => json(page === 1 ? [PLAN] : []),
     }),
     route({
       method: "GET",

@@ -5,7 +5,7 @@ import type { Blobs } from "../../storage/blobs/index.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
-import { many } from "../validation.ts";
+import { fields, many } from "../validation.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { contains, exactly, given, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
@@ -127,7 +127,7 @@ function single({ releases }: Domain): Route[] {
       summary: "Write the notes of a release",
       access: "user",
       params,
-      body: { schema: z.object({ notes: z.string() }), tooLarge: 413 },
+      body: { schema: fields({ notes: z.string() }), tooLarge: 413 },
       answers: { 204: { description: "Written" }, 404: notFound },
       handle: async ({ params: { name }, body }) => {
         await releases.setNotes(name, body.notes);

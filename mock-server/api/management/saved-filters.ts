@@ -3,6 +3,7 @@ import type { Domain, SavedFilter } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
+import { fields } from "../validation.ts";
 import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
 const BASE = "/api/management/v2/inventory/filters";
@@ -24,7 +25,10 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       path: BASE,
       summary: "Save a filter: a dynamic group of all devices that meet its conditions",
       access: "user",
-      body: { schema: z.object({ name: z.string(), terms: z.array(Term.partial()).default([]) }), tooLarge: 413 },
+      body: {
+        schema: fields({ name: z.string(), terms: z.array(fields(Term.shape).partial()).default([]) }),
+        tooLarge: 413,
+      },
       answers: {
         201: { description: "Saved; Location names it" },
         400: { description: "A condition is malformed, or there is none" },

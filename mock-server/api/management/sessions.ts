@@ -5,6 +5,7 @@ import type { Users } from "../../users/index.ts";
 import { empty, json, text } from "../answers.ts";
 import type { LoginLimit } from "../login-limit.ts";
 import { type ApiRequest, type Route, route } from "../route.ts";
+import { fields, ignored } from "../validation.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v1/useradm";
@@ -47,7 +48,11 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
       path: LOGIN,
       summary: "Log in with e-mail and password (HTTP Basic)",
       access: "public",
-      body: { schema: z.object({ no_expiry: z.boolean().optional() }), tooLarge: 413, absent: {} },
+      body: {
+        schema: fields({ no_expiry: z.boolean().optional(), token2fa: ignored("no user has a second factor") }),
+        tooLarge: 413,
+        absent: {},
+      },
       answers: {
         200: {
           description:
@@ -122,7 +127,7 @@ function accessTokens({ users: { tokens } }: Domain): Route[] {
       summary: "Make a personal access token",
       access: "user",
       permission: "self",
-      body: { schema: z.object({ name: z.string(), expires_in: z.number().default(0) }), tooLarge: 413 },
+      body: { schema: fields({ name: z.string(), expires_in: z.number().default(0) }), tooLarge: 413 },
       answers: {
         200: { description: "The token, which is told only now", mediaType: TOKEN },
         409: { description: "There is one of that name" },

@@ -2,8 +2,16 @@ import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty } from "../answers.ts";
 import { type ApiRequest, type Route, route } from "../route.ts";
+import { fields, ignored } from "../validation.ts";
 
-const Tags = z.array(z.object({ name: z.string(), value: z.string(), description: z.exactOptional(z.string()) }));
+const Tags = z.array(
+  fields({
+    name: z.string(),
+    value: z.string(),
+    description: z.exactOptional(z.string()),
+    timestamp: ignored("the server notes when the tag changes"),
+  }),
+);
 
 /** The ETag that a change is bound to, without its quotation marks; `undefined`: none, or any. */
 export function ifMatch({ headers }: ApiRequest): string | undefined {

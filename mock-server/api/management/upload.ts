@@ -9,7 +9,7 @@ import type { Blobs } from "../../storage/blobs/index.ts";
 import { created } from "../answers.ts";
 import { parseJson } from "../bodies.ts";
 import { type Route, route } from "../route.ts";
-import { Uuid, validated } from "../validation.ts";
+import { fields, Uuid, validated } from "../validation.ts";
 import { parseSize, withParts } from "./multipart-request.ts";
 
 const PATH = "/api/management/v1/deployments/artifacts";
@@ -36,7 +36,7 @@ function sizeOf(texts: Texts): { readonly sizeBytes?: number } {
 }
 
 /** Where the file of a single-file artifact goes on the device. */
-const Destination = z.object({
+const Destination = fields({
   filename: z.string().min(1),
   dest_dir: z.string().regex(/^\/[^\p{Cc}]*$/u, "must be an absolute path"),
 });

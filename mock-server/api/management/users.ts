@@ -1,9 +1,19 @@
+import type { Logger } from "@upkeep/shared/logging";
 import * as z from "zod";
-import { type Account, type Domain, mustBeAllowed, USER_ROLES, type UserPrincipal } from "../../domain.ts";
-import { created, empty, json } from "../answers.ts";
+import {
+  type Account,
+  type Domain,
+  mustBeAllowed,
+  referenceNameOf,
+  USER_ROLES,
+  type UserPrincipal,
+} from "../../domain.ts";
+import { created, empty, json, warning } from "../answers.ts";
 import { type Route, route } from "../route.ts";
+import { fields, ignored, many, onlyFalse } from "../validation.ts";
 import { given } from "./filters.ts";
-import { timestamp } from "./times.ts";
+import { NO_ROLE_NAMED, namedRole } from "./roles.ts";
+import { seconds, timestamp } from "./times.ts";
 
 const USERS = "/api/management/v1/useradm/users";
 
@@ -15,12 +25,15 @@ const UserShape = z.object({
   id: z.string(),
   email: z.string(),
   role: Role,
+  /** The reference's name of it. */
+  roles: z.array(z.string()),
   created_ts: z.string(),
   updated_ts: z.string(),
 });
 
 function present({ id, email, role, createdMs, updatedMs }: Account): z.infer<typeof UserShape> {
-  return { id, email, role, created_ts: timestamp(createdMs), updated_ts: timestamp(updatedMs) };
+  const roles = [referenceNameOf(role)];
+  return { id, email, role, roles, created_ts: timestamp(createdMs), updated_ts: timestamp(updatedMs) };
 }
 
 /** `me` is whoever asks. */
@@ -33,16 +46,59 @@ function checkOthers(caller: UserPrincipal, id: string, permission: "read" | "wr
   if (id !== caller.userId) mustBeAllowed(caller.role, permission);
 }
 
-/** People who manage devices. */
-export function userRoutes({ users: { accounts } }: Domain): Route[] {
+const SHOWN = "it is sent back as it was shown";
+const rolesField = z.array(z.string()).nullish().meta({ description: "One role, by our name or the reference's" });
+
+const NewUser = fields({
+  email: z.string(),
+  password: z.string(),
+  role: z.exactOptional(Role),
+  roles: rolesField,
+  send_reset_password: onlyFalse("this server sends no mail"),
+});
+
+const UserChange = fields({
+  email: z.string().optional(),
+  password: z.string().optional(),
+  current_password: z.string().optional(),
+  role: Role.optional(),
+  roles: rolesField,
+  revoke_tokens: z.boolean().optional().meta({ description: "End all personal access tokens of the user" }),
+  password_confirmation: ignored("the web interface compares it itself"),
+  id: ignored(SHOWN),
+  created_ts: ignored(SHOWN),
+  updated_ts: ignored(SHOWN),
+  login_ts: ignored(SHOWN),
+});
+
+/** Lists, shows and makes users. */
+function listing({ users: { accounts } }: Domain): Route[] {
   return [
     route({
       method: "GET",
       path: USERS,
-      summary: "List users",
+      summary: "List users, of all or of those that meet every condition",
       access: "user",
+      query: z.object({
+        id: many(z.string()),
+        email: many(z.string()),
+        created_after: seconds,
+        created_before: seconds,
+        updated_after: seconds,
+        updated_before: seconds,
+      }),
       answers: { 200: { description: "Users", schema: z.array(UserShape) } },
-      handle: async () => json((await accounts.list()).map(present)),
+      handle: async ({ query: { id, email, created_after, created_before, updated_after, updated_before } }) => {
+        const filter = given({
+          ids: id.length === 0 ? undefined : id,
+          emails: email.length === 0 ? undefined : email,
+          createdAfterMs: created_after,
+          createdBeforeMs: created_before,
+          updatedAfterMs: updated_after,
+          updatedBeforeMs: updated_before,
+        });
+        return json((await accounts.list(filter)).map(present));
+      },
     }),
     route({
       method: "GET",
@@ -61,46 +117,68 @@ export function userRoutes({ users: { accounts } }: Domain): Route[] {
     route({
       method: "POST",
       path: USERS,
-      summary: "Make a user",
+      summary: "Make a user; without a role it is read-only",
       access: "user",
-      body: {
-        schema: z.object({ email: z.string(), password: z.string(), role: z.exactOptional(Role) }),
-        tooLarge: 413,
-      },
+      body: { schema: NewUser, tooLarge: 413 },
       answers: {
-        201: { description: "Made; Location names it" },
+        201: { description: "Made; Location names it. X-Upkeep-Warning tells that no role was named" },
+        400: { description: "There is no such role, or nothing to be done with a field" },
         422: { description: "The address is taken or malformed, or the password is too weak" },
       },
-      handle: async ({ body }) => created(`${USERS}/${await accounts.create(body)}`),
+      handle: async ({ body: { email, password, ...named } }) => {
+        const role = namedRole(named);
+        const id = await accounts.create({ email, password, ...given({ role }) });
+        return created(`${USERS}/${id}`, role === undefined ? NO_ROLE_NAMED : undefined);
+      },
     }),
+  ];
+}
+
+function tokensLeft(count: number): string | undefined {
+  if (count === 0) return undefined;
+  return `${count} personal access tokens of the user go on working; revoke_tokens: true ends them`;
+}
+
+/** Changes and removes users; the log tells who did. */
+function changing({ users: { accounts } }: Domain, logger: Logger): Route[] {
+  return [
     route({
       method: "PUT",
       path: `${USERS}/:id`,
-      summary: "Change a user; me: oneself. The password: only oneself, telling the old one",
+      summary: "Change a user; me: oneself. The own password by telling the old one; an admin sets that of others",
       access: "user",
       permission: "self",
       params: UserId,
-      body: {
-        schema: z.object({
-          email: z.string().optional(),
-          password: z.string().optional(),
-          current_password: z.string().optional(),
-          role: Role.optional(),
-        }),
-        tooLarge: 413,
-      },
+      body: { schema: UserChange, tooLarge: 413 },
       answers: {
-        204: { description: "Changed" },
+        204: {
+          description:
+            "Changed. A new password ends the user's other logins; X-Upkeep-Warning tells how many personal access tokens go on",
+        },
+        400: { description: "There is no such role, or nothing to be done with a field" },
         404: NOT_FOUND,
         422: { description: "The address is taken or malformed, or a password is wrong or too weak" },
       },
       handle: async ({ caller, params, body }) => {
-        const { email, password, current_password, role } = body;
+        const { email, password, current_password, revoke_tokens, role, roles } = body;
         const id = idOf(caller, params.id);
         checkOthers(caller, id, "write");
-        if (role !== undefined) mustBeAllowed(caller.role, "write");
-        await accounts.update(caller, id, given({ email, password, currentPassword: current_password, role }));
-        return empty(204);
+        if (role !== undefined || (roles ?? []).length > 0) mustBeAllowed(caller.role, "write");
+        const named = namedRole({ role, roles }, (await accounts.get(id)).role);
+        const change = given({
+          email,
+          password,
+          currentPassword: current_password,
+          role: named,
+          revokeTokens: revoke_tokens,
+        });
+        const tokens = await accounts.update(caller, id, change);
+        const what = Object.keys(change).filter((name) => name !== "currentPassword");
+        logger.info(`user ${id} was changed by user ${caller.userId}: ${what.join(", ")}`, {
+          user: id,
+          by: caller.userId,
+        });
+        return empty(204, warning(password === undefined ? undefined : tokensLeft(tokens)));
       },
     }),
     route({
@@ -110,10 +188,16 @@ export function userRoutes({ users: { accounts } }: Domain): Route[] {
       access: "user",
       params: UserId,
       answers: { 204: { description: "There is no such user any more" }, 422: { description: "It is the last admin" } },
-      handle: async ({ params }) => {
+      handle: async ({ caller, params }) => {
         await accounts.delete(params.id);
+        logger.info(`user ${params.id} was removed by user ${caller.userId}`, { user: params.id, by: caller.userId });
         return empty(204);
       },
     }),
   ];
+}
+
+/** People who manage devices. */
+export function userRoutes(domain: Domain, logger: Logger): Route[] {
+  return [...listing(domain), ...changing(domain, logger)];
 }

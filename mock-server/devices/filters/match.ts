@@ -1,3 +1,4 @@
+import { timeMs } from "@upkeep/shared/protocol";
 import { patternOf } from "./pattern.ts";
 import type { AttributeScope, FilterScalar, FilterTerm, FilterValue } from "./terms.ts";
 
@@ -79,7 +80,7 @@ function compares(actual: AttributeValue | undefined, value: FilterValue, holds:
 /** Less than, equal to or greater than 0; `undefined`: of different types, so neither. */
 function order(a: FilterScalar, b: FilterScalar): number | undefined {
   if (typeof a === "string" && typeof b === "string") {
-    const [instantA, instantB] = [instant(a), instant(b)];
+    const [instantA, instantB] = [timeMs(a), timeMs(b)];
     if (instantA !== undefined && instantB !== undefined) return instantA - instantB;
     return compareTexts(a, b);
   }
@@ -100,13 +101,4 @@ function compareLists(a: readonly FilterScalar[], b: readonly FilterScalar[]): n
 export function compareTexts(a: string, b: string): number {
   if (a === b) return 0;
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
-}
-
-const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-
-/** Milliseconds since the Unix epoch of an RFC 3339 timestamp. */
-function instant(text: string): number | undefined {
-  if (!TIMESTAMP.test(text)) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? undefined : ms;
 }

@@ -1,3 +1,4 @@
+import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { invalid } from "../../errors.ts";
 import { checkPattern } from "./pattern.ts";
 
@@ -61,11 +62,24 @@ function checkTerm({ scope, attribute, type, value }: UncheckedTerm, path: strin
   if (attribute.length > ATTRIBUTE_LENGTH_MAX) {
     throw invalid(`${path}.attribute: must have at most ${ATTRIBUTE_LENGTH_MAX} characters`);
   }
-  return {
+  const term = {
     scope: oneOf(ATTRIBUTE_SCOPES, scope, `${path}.scope`),
     attribute,
     ...checkValue(oneOf(FILTER_OPERATORS, type, `${path}.type`), value, `${path}.value`),
   };
+  checkTimes(term, `${path}.value`);
+  return term;
+}
+
+/** Attributes of the scope system that the server knows as times. */
+const TIMES = ["created_ts", "updated_ts", "check_in_time"];
+
+/** @throws ServerError (invalid) if a time is compared with what is none: the comparison would be one of letters. */
+function checkTimes({ scope, attribute, type, value }: FilterTerm, path: string): void {
+  if (scope !== "system" || !TIMES.includes(attribute) || type === "$exists" || type === "$regex") return;
+  for (const one of [value].flat()) {
+    if (typeof one !== "string" || timeMs(one) === undefined) throw invalid(`${path}: ${TIME_HINT}, not ${shown(one)}`);
+  }
 }
 
 function checkValue(type: FilterOperator, value: unknown, path: string): Pick<FilterTerm, "type" | "value"> {

@@ -1,3 +1,4 @@
+import { timeMs } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { Duration } from "./quantities.ts";
 
@@ -26,8 +27,8 @@ function parseInstant(text: string): Instant | undefined {
     };
   }
   if (DATE.test(text)) {
-    const atMs = Date.parse(text);
-    return Number.isNaN(atMs) ? undefined : { kind: "date", atMs };
+    const atMs = timeMs(text);
+    return atMs === undefined ? undefined : { kind: "date", atMs };
   }
   const after = Duration.safeParse(text);
   return after.success ? { kind: "after", ms: after.data } : undefined;
@@ -50,8 +51,8 @@ export const WallDate = z
   .string({ error: DATE_HINT })
   .regex(DATE, { error: DATE_HINT })
   .transform((text, context) => {
-    const atMs = Date.parse(text);
-    if (!Number.isNaN(atMs)) return atMs;
+    const atMs = timeMs(text);
+    if (atMs !== undefined) return atMs;
     context.addIssue({ code: "custom", message: DATE_HINT, input: text, params: { expected: true } });
     return z.NEVER;
   })

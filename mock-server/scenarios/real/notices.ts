@@ -53,7 +53,7 @@ export class Notices {
   async #noticeDeployment(deployment: string, id: string): Promise<void> {
     const known = this.#known.get(deployment) ?? { status: undefined, devices: new Map(), logs: new Set<string>() };
     this.#known.set(deployment, known);
-    const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices?per_page=500`)) as {
+    const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices`)) as {
       id: string;
       status: DeviceDeploymentStatus;
       log: boolean;

@@ -1,3 +1,4 @@
+import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { readTextFile, type System } from "@upkeep/shared/system";
 import * as z from "zod";
 
@@ -41,8 +42,8 @@ export type RecordedExchange = z.infer<typeof RecordedExchange>;
 export const RecordingHead = z.strictObject({
   format: z.literal("upkeep-recording"),
   version: z.literal(1),
-  /** RFC 3339: when the recording began. */
-  begun: z.string(),
+  /** When the recording began. */
+  begun: z.string().refine((text) => timeMs(text) !== undefined, TIME_HINT),
 });
 export type RecordingHead = z.infer<typeof RecordingHead>;
 

@@ -127,8 +127,9 @@ const ENDINGS: Readonly<
 > = {
   "the user logs out": async ({ domain }, { token }) => await domain.users.logout(await domain.users.verify(token)),
   "the user is deleted": async ({ domain }, { id }) => await domain.users.accounts.delete(id),
-  "the user gets another role": async ({ domain, userToken }, { id }) =>
-    await domain.users.accounts.update(await domain.users.verify(userToken), id, { role: "ci-upload" }),
+  "the user gets another role": async ({ domain, userToken }, { id }) => {
+    await domain.users.accounts.update(await domain.users.verify(userToken), id, { role: "ci-upload" });
+  },
   "the user changes the password elsewhere": async ({ domain }, { id, token }) => {
     const other = { ...(await domain.users.verify(token)), sessionId: "another" };
     await domain.users.accounts.update(other, id, { password: "a new password", currentPassword: PASSWORD });

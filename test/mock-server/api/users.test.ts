@@ -48,6 +48,56 @@ describe("passwords", () => {
   });
 });
 
+describe("a password that an administrator sets for somebody else", () => {
+  test("needs no old one, ends the user's logins, and the log tells who set it", async () => {
+    const { server, email, token, id } = await withUser("read-only");
+    const set = await server.manage(`${BASE}/users/${id}`, { method: "PUT", body: { password: OTHER_PASSWORD } });
+    expect([set.statusCode, set.headers["x-upkeep-warning"]]).toEqual([204, undefined]);
+    expect((await server.call(`${BASE}/users/me`, { token })).statusCode).toBe(401);
+    expect((await logIn(server, email, PASSWORD)).statusCode).toBe(401);
+    expect((await logIn(server, email, OTHER_PASSWORD)).statusCode).toBe(200);
+    const { id: admin } = (await server.manage(`${BASE}/users/me`)).json();
+    const told = server.logLines.map((line) => JSON.parse(line)).find(({ message }) => message.includes("was changed"));
+    expect(told).toMatchObject({ message: `user ${id} was changed by user ${admin}: password`, user: id, by: admin });
+    expect(JSON.stringify(server.logLines)).not.toContain(OTHER_PASSWORD);
+  });
+
+  test("is not set by others, nor by an administrator for the own account without the old one", async () => {
+    const { server, token } = await withUser("read-only");
+    const { id: admin } = (await server.manage(`${BASE}/users/me`)).json();
+    const body = { password: OTHER_PASSWORD };
+    expect((await server.call(`${BASE}/users/${admin}`, { method: "PUT", body, token })).statusCode).toBe(403);
+    expect((await server.manage(`${BASE}/users/${admin}`, { method: "PUT", body })).statusCode).toBe(422);
+    expect((await server.manage(`${BASE}/users/me`, { method: "PUT", body })).statusCode).toBe(422);
+  });
+});
+
+describe("personal access tokens", () => {
+  test("that outlive a change of the password are counted in the answer, and end when that is asked for", async () => {
+    const { server, token, id } = await withUser("read-only");
+    const make = async (name: string) =>
+      (await server.call(`${BASE}/settings/tokens`, { method: "POST", token, body: { name, expires_in: 0 } })).body;
+    const made = [await make("one"), await make("two")];
+    const works = async () =>
+      Promise.all(made.map(async (one) => (await server.call(`${BASE}/users/me`, { token: one })).statusCode));
+    const change = { password: OTHER_PASSWORD, current_password: PASSWORD };
+    const kept = await server.call(`${BASE}/users/me`, { method: "PUT", token, body: change });
+    expect([kept.statusCode, kept.headers["x-upkeep-warning"]]).toEqual([
+      204,
+      "2 personal access tokens of the user go on working; revoke_tokens: true ends them",
+    ]);
+    expect(await works()).toEqual([200, 200]);
+    const body = { revoke_tokens: true };
+    expect((await server.manage(`${BASE}/users/${id}`, { method: "PUT", body })).statusCode).toBe(204);
+    expect(await works()).toEqual([401, 401]);
+    made.push(await make("three"));
+    const both = { password: PASSWORD, current_password: OTHER_PASSWORD, revoke_tokens: true };
+    const ended = await server.call(`${BASE}/users/me`, { method: "PUT", token, body: both });
+    expect([ended.statusCode, ended.headers["x-upkeep-warning"]]).toEqual([204, undefined]);
+    expect(await works()).toEqual([401, 401, 401]);
+  });
+});
+
 describe("roles", () => {
   test("read-only looks at everything and changes nothing but what is its own", async () => {
     const { server, token, id } = await withUser("read-only");

@@ -163,6 +163,9 @@ describe("the clock", () => {
   test("stands still, is moved and set, and goes on; tokens and links expire by it", async () => {
     await upload("v2");
     await deploy("v2");
+    for (const now of ["2031-05-01T12:00", "2031-05-01T12:00Z", "2031-02-30T12:00:00Z"]) {
+      await expect(server.control("PUT", "/clock", { now })).rejects.toThrow("RFC 3339");
+    }
     await server.control("PUT", "/clock", { now: "2031-05-01T12:00:00Z" });
     const frozen = (await server.control("POST", "/clock/freeze")) as { now: string; frozen: boolean };
     expect([frozen.now.slice(0, 10), frozen.frozen]).toEqual(["2031-05-01", true]);
@@ -245,6 +248,9 @@ describe("snapshots", () => {
     await upload("v1");
     await deploy("v1");
     await server.control("POST", "/faults", { answer: { status: 500 }, to: "poll" });
+    for (const now of ["2031-05-01T12:00", "2031-05-01T12:00Z", "2031-02-30T12:00:00Z"]) {
+      await expect(server.control("PUT", "/clock", { now })).rejects.toThrow("RFC 3339");
+    }
     await server.control("PUT", "/clock", { now: "2031-05-01T12:00:00Z" });
     expect((await device.poll()).status).toBe(500);
     await server.control("POST", "/reset");

@@ -50,6 +50,9 @@ describe("A condition", () => {
     const devices = { a: "2027-01-01T00:00:00Z", b: "2027-01-01T02:00:00+02:00", c: "2027-01-01T00:00:00.5Z" };
     expect(matching("$eq", "2027-01-01T00:00:00.000Z", devices)).toEqual(["a", "b"]);
     expect(matching("$gt", "2027-01-01T00:00:00Z", devices)).toEqual(["c"]);
+    // A day that does not exist is no timestamp, so it is a text.
+    const days = { a: "2027-02-30T00:00:00Z", b: "2027-03-02T00:00:00Z" };
+    expect(matching("$eq", "2027-03-02T00:00:00Z", days)).toEqual(["b"]);
   });
 
   test("of existence is met by an attribute of any value, or by none", () => {

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { UserPrincipal } from "../../../mock-server/domain.ts";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import type { AccountFilter, UserPrincipal } from "../../../mock-server/domain.ts";
 import { mayDo } from "../../../mock-server/domain.ts";
 import { openTestDomain, type TestDomain } from "../domain-fixture.ts";
 
@@ -61,20 +61,51 @@ describe("A user", () => {
     await users.login("admin@example.com", "battery staple");
   });
 
-  test("does not change another's password", async () => {
+  test("gets a password of somebody who may write, which ends the logins and, if that is wanted, the tokens", async () => {
     const { users } = opened.domain;
     const id = await users.accounts.create({ email: "other@example.com", password: "battery staple" });
-    const change = { password: "something else", currentPassword: "battery staple" };
-    await expect(users.accounts.update(admin, id, change)).rejects.toMatchObject({ status: 422 });
-    await users.accounts.update(admin, id, { email: "renamed@example.com", role: "read-only" });
-    expect(await users.accounts.get(id)).toMatchObject({ email: "renamed@example.com", role: "read-only" });
+    const login = await users.login("other@example.com", "battery staple");
+    const pat = await users.tokens.create(id, "ci", 0);
+    await users.tokens.create(id, "short", 1);
+    opened.system.nowMs += 1000;
+    expect(await users.accounts.update(admin, id, { password: "something else" })).toBe(1);
+    await expect(users.verify(login)).rejects.toMatchObject({ status: 401 });
+    await users.verify(pat);
+    await users.verify(await users.login("other@example.com", "something else"));
+    expect(await users.accounts.update(admin, id, { revokeTokens: true })).toBe(0);
+    await expect(users.verify(pat)).rejects.toMatchObject({ status: 401 });
+    await users.accounts.update(admin, id, { email: "renamed@example.com", role: "ci-upload" });
+    expect(await users.accounts.get(id)).toMatchObject({ email: "renamed@example.com", role: "ci-upload" });
+  });
+
+  test("without a role is an admin if it is the first, and read-only otherwise", async () => {
+    const { accounts } = opened.domain.users;
+    const id = await accounts.create({ email: "other@example.com", password: "battery staple" });
+    expect(await accounts.get(id)).toMatchObject({ role: "read-only" });
+    const empty = await openTestDomain();
+    onTestFinished(() => empty.domain.close());
+    const first = await empty.domain.users.accounts.create({ email: "a@example.com", password: "battery staple" });
+    expect(await empty.domain.users.accounts.get(first)).toMatchObject({ role: "admin" });
+  });
+
+  test("is found by what a filter says", async () => {
+    const { accounts } = opened.domain.users;
+    const startMs = opened.system.nowMs;
+    opened.system.nowMs += 1000;
+    const id = await accounts.create({ email: "other@example.com", password: "battery staple" });
+    const found = async (filter: AccountFilter) => (await accounts.list(filter)).map(({ email }) => email);
+    expect(await found({ emails: ["nobody@example.com"] })).toEqual([]);
+    expect(await found({ emails: ["Other@example.com"], ids: [id] })).toEqual(["other@example.com"]);
+    expect(await found({ ids: [admin.userId], createdAfterMs: startMs })).toEqual([]);
+    expect(await found({ createdAfterMs: startMs, updatedBeforeMs: startMs + 1001 })).toEqual(["other@example.com"]);
+    expect(await found({ createdBeforeMs: startMs + 1000 })).toEqual(["admin@example.com"]);
   });
 
   test("who is the last admin stays one", async () => {
     const { accounts } = opened.domain.users;
     await expect(accounts.delete(admin.userId)).rejects.toMatchObject({ status: 422 });
     await expect(accounts.update(admin, admin.userId, { role: "read-only" })).rejects.toMatchObject({ status: 422 });
-    const id = await accounts.create({ email: "other@example.com", password: "battery staple" });
+    const id = await accounts.create({ email: "other@example.com", password: "battery staple", role: "admin" });
     await accounts.delete(admin.userId);
     await expect(accounts.delete(id)).rejects.toMatchObject({ status: 422 });
   });

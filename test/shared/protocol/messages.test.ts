@@ -54,11 +54,22 @@ test("a deployment's id can be a part of a path and of a file's name, and nothin
   }
 });
 
+test("a link's end is a time, if it is told", () => {
+  const instructions = (expire: string) => ({ id: "a", artifact: { source: { uri: "http://x/", expire } } });
+  expect(DeploymentInstructions.safeParse(instructions("2030-01-01T00:00:00.123456789+01:00")).success).toBe(true);
+  for (const expire of ["2030-01-01T00:00:00", "2030-02-30T00:00:00Z", "soon"]) {
+    expect(DeploymentInstructions.safeParse(instructions(expire)).success, expire).toBe(false);
+  }
+});
+
 test("log messages need a time, a level and a text", () => {
   const message = { timestamp: "2026-11-23T12:00:00.123456789Z", level: "info", message: "x" };
   expect(DeploymentLog.safeParse({ messages: [message] }).success).toBe(true);
   expect(DeploymentLog.safeParse({ messages: [] }).success).toBe(false);
   expect(DeploymentLog.safeParse({ messages: [{ ...message, timestamp: "yesterday" }] }).success).toBe(false);
+  expect(DeploymentLog.safeParse({ messages: [{ ...message, timestamp: "2026-02-30T12:00:00Z" }] }).success).toBe(
+    false,
+  );
   expect(DeploymentLog.safeParse({ messages: [{ ...message, level: "" }] }).success).toBe(false);
 });
 

@@ -191,12 +191,14 @@ function url(path: string, parameters: readonly OperationParameter[], known: rea
     Object.fromEntries(parameters.map((parameter) => [parameter.name, parameterText(parameter, known)])),
     { requiredKeys: parameters.filter(({ required }) => required).map(({ name }) => name) },
   );
-  return values.map((chosen) => {
+  const unknown = fc.constantFrom(...Array.from({ length: 9 }, () => []), ["unknown_parameter=1"]);
+  return fc.tuple(values, unknown).map(([chosen, more]) => {
     const given: Readonly<Record<string, string | undefined>> = chosen;
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encoded(given[name] || "x"));
     const query = parameters
       .filter((parameter) => parameter.in === "query" && given[parameter.name] !== undefined)
-      .map(({ name }) => `${name}=${encoded(given[name] ?? "")}`);
+      .map(({ name }) => `${name}=${encoded(given[name] ?? "")}`)
+      .concat(more);
     return query.length === 0 ? filled : `${filled}?${query.join("&")}`;
   });
 }
@@ -223,6 +225,10 @@ function multipartBody(schema: Schema, known: readonly string[]): fc.Arbitrary<s
     );
 }
 
+function withUnknownField(value: unknown): unknown {
+  return isSchema(value) ? { ...value, unknown_field: true } : value;
+}
+
 const NO_BODY = fc.constant({ body: undefined, type: undefined });
 
 function body(
@@ -236,6 +242,7 @@ function body(
     const sent = fc.oneof(
       { weight: 3, arbitrary: valid(json.schema, known).map((value) => JSON.stringify(value)) },
       { weight: 3, arbitrary: spoilt(json.schema, known).map((value) => JSON.stringify(value) ?? "") },
+      { weight: 1, arbitrary: valid(json.schema, known).map((value) => JSON.stringify(withUnknownField(value))) },
       { weight: 1, arbitrary: fc.oneof(hostileText, fc.constant("[".repeat(20_000)), fc.constant('{"a":')) },
     );
     return fc.oneof({ weight: 9, arbitrary: sent.map((text) => ({ body: text, type: "application/json" })) }, NO_BODY);

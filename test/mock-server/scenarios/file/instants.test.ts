@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Instant, instantMs } from "../../../../mock-server/scenarios/file/instants.ts";
+import { Instant, instantMs, WallDate } from "../../../../mock-server/scenarios/file/instants.ts";
 
 const START = Date.UTC(2026, 2, 1, 11);
 const HOUR_MS = 3_600_000;
@@ -17,6 +17,13 @@ test.each([
   expect(instantMs(Instant.parse(text), START)).toBe(ms);
 });
 
-test.each(["25:00", "noon", "90", "day 0 12:00", "2026-13-01T00:00:00Z"])("%s is no instant", (text) => {
-  expect(Instant.safeParse(text).success).toBe(false);
+test.each(["25:00", "noon", "90", "day 0 12:00", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-03-02T11:00Z"])(
+  "%s is no instant",
+  (text) => {
+    expect(Instant.safeParse(text).success).toBe(false);
+  },
+);
+
+test.each(["2026-02-30T00:00:00Z", "2026-03-01T11:00:00", "2026-03-01T11:00Z"])("%s is no date to start at", (text) => {
+  expect(WallDate.safeParse(text).success).toBe(false);
 });

@@ -39,6 +39,7 @@ describe("a recording's file", () => {
   test.each([
     ["", "r:1: not a line of JSON"],
     ['{"format":"other","version":1,"begun":""}', "r:1: format"],
+    ['{"format":"upkeep-recording","version":1,"begun":"2026-02-30T00:00:00Z"}', "r:1: begun"],
     [`${HEAD}\n{"n":0}`, "r:2: n: "],
     [`${HEAD}\n\nnonsense`, "r:3: not a line of JSON: nonsense"],
   ])("%j is refused, naming the line", (text, message) => {
