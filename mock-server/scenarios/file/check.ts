@@ -1,5 +1,8 @@
+import { eachNames } from "./each.ts";
+import { DEVICE_FACTS } from "./expectations.ts";
 import { deviceNames } from "./fleet.ts";
 import { instantMs } from "./instants.ts";
+import { presentKeys } from "./one-of.ts";
 import type { Path } from "./positions.ts";
 import type { Scenario } from "./scenario.ts";
 import { suggestion } from "./similar.ts";
@@ -14,6 +17,15 @@ export interface ReferenceFault {
 
 /** Any device, where an event may be about each of them. */
 export const ANY_DEVICE = "any";
+
+/** What runs on a device, and what its agent says of it, where the two differ. */
+const AGENT_SAYS = ", and the agent says ";
+const NOTHING_WHOLE = "nothing that is whole";
+
+/** What is installed at the start. */
+function installedOn({ provides }: Scenario["fleet"][number]): string {
+  return provides.artifact_name ?? "v1";
+}
 
 /** Names that are used and mean nothing, names that mean two things, times that are out of the run. */
 export function checkReferences(scenario: Scenario): ReferenceFault[] {
@@ -60,6 +72,37 @@ class References {
 
   #device(name: string | undefined, path: Path): void {
     if (name !== ANY_DEVICE) this.#known("device", this.#devices, name, path);
+  }
+
+  /** A device of an expectation: what is expected of several has its own word. */
+  #expectedDevice(name: string | undefined, path: Path): void {
+    if (name === undefined || name === ANY_DEVICE || this.#devices.includes(name)) return;
+    const meant = eachNames(this.#scenario).includes(name)
+      ? `each: ${name}`
+      : name === "none"
+        ? `never: { device: ${ANY_DEVICE}, … }`
+        : undefined;
+    if (meant === undefined) this.#known("device", this.#devices, name, path);
+    else
+      this.faults.push({
+        path,
+        message: `expected the name of a device, got ${JSON.stringify(name)} (did you mean ${meant}?)`,
+      });
+  }
+
+  #each(name: string | undefined, path: Path): void {
+    if (name === undefined) return;
+    this.#known("row of the fleet or group", eachNames(this.#scenario), name, path);
+  }
+
+  /** What no device ever runs cannot be waited for, and is never seen. */
+  #software(name: string | undefined, path: Path): void {
+    const { fleet, releases } = this.#scenario;
+    // What the file of an artifact calls it is not known here.
+    if (releases.some(({ artifacts }) => artifacts.some(({ file }) => file !== undefined))) return;
+    const known = [...new Set([...this.#releases, ...fleet.map(installedOn)])];
+    for (const part of name?.split(AGENT_SAYS) ?? [])
+      if (part !== NOTHING_WHOLE) this.#known("release", known, part, path);
   }
 
   #checkNames(): void {
@@ -114,6 +157,9 @@ class References {
   #event(event: EventParts, path: Path): void {
     this.#device(event.device, [...path, "device"]);
     this.#known("deployment", this.#deployments, event.deployment, [...path, "deployment"]);
+    this.#software(event.runs, [...path, "runs"]);
+    if (event.state !== undefined && event.device !== undefined)
+      this.faults.push({ path: [...path, "device"], message: "expected no device: state is about a deployment" });
     if (event.state !== undefined && event.deployment === undefined)
       this.faults.push({ path, message: "expected deployment, which state is about" });
     if (event.state === undefined && event.device === undefined)
@@ -164,17 +210,47 @@ class References {
 
   #checkExpectations(): void {
     this.#scenario.expect.forEach((expectation, index) => {
-      const path: Path = ["expect", index];
-      if (expectation.never === undefined) {
-        this.#device(expectation.device, [...path, "device"]);
+      const { never } = expectation;
+      const path: Path = never === undefined ? ["expect", index] : ["expect", index, "never"];
+      this.#checkExpected(never ?? expectation, path);
+      if (never === undefined) {
+        this.#expectedDevice(expectation.device, [...path, "device"]);
+        this.#checkAny(expectation, path);
         this.#known("deployment", this.#deployments, expectation.deployment, [...path, "deployment"]);
-      } else this.#event(expectation.never, [...path, "never"]);
-      for (const when of ["after", "before"] as const)
-        this.#instant(expectation[when] ?? expectation.never?.[when], [
-          ...path,
-          ...(expectation.never ? ["never"] : []),
-          when,
-        ]);
+        this.#software(expectation.runs, [...path, "runs"]);
+      } else if (never.each === undefined) this.#event(never, path);
+      else this.#event({ ...never, device: ANY_DEVICE }, path);
+    });
+  }
+
+  #checkExpected(
+    { each, after, before }: Pick<Scenario["expect"][number], "each" | "after" | "before">,
+    path: Path,
+  ): void {
+    this.#each(each, [...path, "each"]);
+    this.#instant(after, [...path, "after"]);
+    this.#instant(before, [...path, "before"]);
+    if (after === undefined || before === undefined) return;
+    const { starts } = this.#scenario;
+    if (instantMs(before, starts) <= instantMs(after, starts))
+      this.faults.push({
+        path: [...path, "before"],
+        message: "expected an instant later than after: nothing is between",
+      });
+  }
+
+  /** Something may happen to any device; what is so at the end is so of one, or of each. */
+  #checkAny(expectation: Scenario["expect"][number], path: Path): void {
+    if (expectation.device !== ANY_DEVICE) return;
+    const timed = presentKeys(expectation, ["within", "after", "before"]).length > 0;
+    const facts = presentKeys(expectation as Readonly<Record<string, unknown>>, [
+      ...DEVICE_FACTS,
+      ...(timed ? [] : ["runs"]),
+    ]);
+    if (facts.length === 0) return;
+    this.faults.push({
+      path: [...path, "device"],
+      message: `expected the name of a device, or each: with the name of a row, for ${facts.join(", ")}; ${ANY_DEVICE} is for what happens to one of them`,
     });
   }
 }

@@ -19,16 +19,25 @@ export const COUNTED = [
 ] as const;
 export type Counted = (typeof COUNTED)[number];
 
+const SOME_BOUND = { error: "at least one of at_least, at_most, and at_least more than 0" };
+
+/** False if every count is within these bounds. */
+function bounds({ at_least = 0, at_most }: { at_least?: number | undefined; at_most?: number | undefined }): boolean {
+  return at_least > 0 || at_most !== undefined;
+}
+
 const Bounds = z
   .union([
     CountFromZero.transform((count) => ({ at_least: count, at_most: count })),
-    z.strictObject({ at_least: CountFromZero.optional(), at_most: CountFromZero.optional() }),
+    z
+      .strictObject({ at_least: CountFromZero.optional(), at_most: CountFromZero.optional() })
+      .refine(bounds, SOME_BOUND),
   ])
   .meta({ description: "A number, or { at_least: …, at_most: … }" });
 
 const SizeBounds = z.union([
   Size.transform((size) => ({ at_least: size, at_most: size })),
-  z.strictObject({ at_least: Size.optional(), at_most: Size.optional() }),
+  z.strictObject({ at_least: Size.optional(), at_most: Size.optional() }).refine(bounds, SOME_BOUND),
 ]);
 
 /** Things that can be said of a device at the end; more than one may be. */
@@ -40,12 +49,14 @@ const deviceFacts = {
   status: DeviceStatus.optional().meta({ description: "The status that its deployment has at the end" }),
   provides: z
     .record(z.string(), z.union([z.string(), z.null()]))
+    .refine((value) => Object.keys(value).length > 0, { error: "what it provides, by name" })
     .optional()
     .meta({
       description: "What it provides at the end; null: does not provide",
     }),
   counts: z
     .partialRecord(z.enum(COUNTED, { error: `one of ${COUNTED.join(", ")}` }), Bounds)
+    .refine((value) => Object.keys(value).length > 0, { error: `what is counted: one of ${COUNTED.join(", ")}` })
     .optional()
     .meta({
       description: "How often it did something",
@@ -73,10 +84,16 @@ const window = {
   before: Instant.optional(),
 };
 
+const each = z.string().min(1).optional().meta({
+  description: "In place of device: each device of this row of the fleet, or of this group; all: every device",
+});
+
 /** Something that must never happen, or not in this time. */
-const Never = z.strictObject({ ...eventShape, ...window }).superRefine(exactlyOne(EVENT_NAMES));
+const Never = z.strictObject({ ...eventShape, each, ...window }).superRefine(exactlyOne(EVENT_NAMES));
 export type Never = z.output<typeof Never>;
 
+/** What is said of a device at the end, not at a moment. */
+export const DEVICE_FACTS: readonly string[] = Object.keys(deviceFacts);
 const FACTS = [...Object.keys(deviceFacts), ...Object.keys(deploymentFacts)];
 const EVENTS = EVENT_NAMES.filter((name) => name !== "state");
 
@@ -91,6 +108,7 @@ export const Expectation = z
   .strictObject({
     never: Never.optional().meta({ description: "This must not happen" }),
     ...eventShape,
+    each,
     ...deviceFacts,
     ...deploymentFacts,
     within: Duration.optional().meta({ description: "So long after the start" }),
@@ -107,12 +125,18 @@ export const Expectation = z
     }
     const said = presentKeys(value, [...FACTS, ...EVENTS]);
     if (said.length === 0) issue(`what is expected: one of never, ${[...new Set([...EVENTS, ...FACTS])].join(", ")}`);
-    if (value.device === undefined && value.deployment === undefined) issue("whom it is about: device or deployment");
+    const about = presentKeys(value, ["device", "each"]);
+    if (about.length === 2) issue("only one of device, each at a time");
+    if (about.length === 0 && value.deployment === undefined) issue("whom it is about: device, each or deployment");
     const ofDevice = presentKeys(value, [...Object.keys(deviceFacts), ...EVENTS]);
-    if (value.device === undefined && ofDevice.length > 0) issue(`device, which ${ofDevice.join(", ")} is about`);
+    if (about.length === 0 && ofDevice.length > 0) issue(`device or each, which ${ofDevice.join(", ")} is about`);
+    if (about.length === 1 && ofDevice.length === 0 && said.length > 0)
+      issue(`no ${about[0]}, which ${said.join(", ")} is not about`);
     const ofDeployment = presentKeys(value, Object.keys(deploymentFacts));
     if (value.deployment === undefined && ofDeployment.length > 0)
       issue(`deployment, which ${ofDeployment.join(", ")} is about`);
+    if (value.each !== undefined && ofDeployment.length > 0)
+      issue(`${ofDeployment.join(", ")} in an expectation of its own, without each`);
     const timed = presentKeys(value, ["within", "after", "before"]);
     if (timed.length > 0 && timedEvents(value).length !== 1)
       issue(`one event (${EVENT_NAMES.join(", ")}), for ${timed.join(" and ")} to be about`);

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { checkReferences } from "./check.ts";
+import { expectationsOfEach } from "./each.ts";
 import { type FileFault, ScenarioFileError } from "./errors.ts";
 import { type Path, PlacedYaml, pathText } from "./positions.ts";
 import { Scenario } from "./scenario.ts";
@@ -152,5 +153,5 @@ export function parseScenario(text: string, file: string): Scenario {
     message,
   }));
   if (faults.length > 0) throw new ScenarioFileError(file, inOrder(faults));
-  return parsed.data;
+  return { ...parsed.data, expect: expectationsOfEach(parsed.data) };
 }

@@ -26,7 +26,7 @@ const deviceEvents = Object.fromEntries(
 
 /** An event as the file names it: of a device, or of a deployment. */
 export const eventShape = {
-  device: z.string().min(1).optional().meta({ description: "A device's name, or any" }),
+  device: z.string().min(1).optional().meta({ description: "A device's name, or any: one of them, whichever it is" }),
   deployment: z.string().min(1).optional(),
   state: DeploymentState.optional().meta({ description: "The deployment gets this status" }),
   ...deviceEvents,

@@ -258,7 +258,7 @@ function judgeDeployment(deployment: string, expectation: Expectation, record: R
     const wanted = nonZero(statistics);
     verdicts.push({
       expected: `${deployment}: ${wanted === "" ? "nobody" : wanted}`,
-      met: counted === wanted,
+      met: now !== undefined && counted === wanted,
       got: now === undefined ? "it was not created" : counted === "" ? "nobody" : counted,
       atMs,
     });
@@ -267,8 +267,8 @@ function judgeDeployment(deployment: string, expectation: Expectation, record: R
     const count = Object.values(now?.statistics ?? {}).reduce((sum, one) => sum + one, 0);
     verdicts.push({
       expected: `${deployment}: ${devices} devices`,
-      met: count === devices,
-      got: `${count} devices`,
+      met: now !== undefined && count === devices,
+      got: now === undefined ? "it was not created" : `${count} devices`,
       atMs,
     });
   }

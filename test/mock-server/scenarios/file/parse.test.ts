@@ -119,7 +119,7 @@ test.each([
   [
     "an expectation about nobody",
     withLine("  - deployment:", "  - state: finished"),
-    /^s\.yaml:14:5: expect\[0\]: expected whom it is about: device or deployment/,
+    /^s\.yaml:14:5: expect\[0\]: expected whom it is about: device, each or deployment/,
   ],
 ])("%s is told with line, column, what was expected and what is there", (_, text, told) => {
   expect(faultsOf(text)[0]).toMatch(told);

@@ -64,7 +64,7 @@ test.each([
 });
 
 test("what only the device knows cannot be expected of one on the desk, nor can there be two", () => {
-  const runs = scenario("", "  - { device: d, runs: v2 }");
+  const runs = scenario("", "  - { device: d, runs: v1 }");
   expect(notPossible(runs, "attached")).toEqual(["expecting what runs on the device: the device does not tell"]);
   const two = "scenario: A\nwhy: B\nfleet: [{ name: d, count: 2 }]\nexpect: [{ device: d1, status: success }]\n";
   expect(notPossible(parseScenario(two, "a.yaml"), "attached")).toEqual(["a fleet of 2: one device is attached"]);
