@@ -79,6 +79,8 @@ class Tries {
 export interface Attempt {
   /** The e-mail address. */
   readonly account: string;
+  /** Another one for each password of the account: what was guessed of an old one does not count for a new one. */
+  readonly passwordVersion?: string;
   /** The IP address that the connection comes from. */
   readonly address: string;
   /** The client that has proved that it logged in to this account before. */
@@ -104,7 +106,8 @@ export interface LoginTry {
  * - A network that the owner has logged in from since the start of this process: the owner gets in at once, unless the
  *   guesser has the same address.
  * - All others share {@link STRANGERS}. A guesser with one address leaves a third of it: the owner gets in within six
- *   minutes. A guesser with many addresses can use it up; then there is the way on the server's own machine.
+ *   minutes. A guesser with many addresses can use it up; then there is the way on the server's own machine: a new
+ *   password, for which the counts of the account begin anew.
  *
  * A guesser gets at most 50 tries an hour for one account; 25 more where the address is also one of the owner's.
  * Each process counts by itself: several servers allow as many times more.
@@ -130,11 +133,11 @@ export class LoginLimit {
    * Counts a try as wrong until it is said to have succeeded, so that tries at the same time are not free.
    * @throws HttpError (429, with Retry-After)
    */
-  begin({ account, address, client }: Attempt): LoginTry {
+  begin({ account, passwordVersion = "", address, client }: Attempt): LoginTry {
     const owner = account.toLowerCase();
     const network = networkOf(address);
     const known = client !== undefined || this.#networks.get(owner)?.includes(network) === true;
-    const counts = this.#countsOf(owner, network, client);
+    const counts = this.#countsOf(owner, passwordVersion, network, client);
     const now = this.#clock.monotonic();
     const waitMs = Math.max(...counts.map(({ tries, slot }) => tries.waitMs(slot, now)));
     if (waitMs > 0) throw tooMany(Math.ceil(waitMs / 1000));
@@ -152,12 +155,16 @@ export class LoginLimit {
     };
   }
 
-  #countsOf(owner: string, network: string, client: string | undefined) {
-    if (client !== undefined) return [{ tries: this.#knownClients, slot: this.#slotOf("client", owner, client) }];
-    const ofBoth = this.#slotOf("network of account", owner, network);
+  #countsOf(owner: string, version: string, network: string, client: string | undefined) {
+    const ofClient = (one: string) => ({
+      tries: this.#knownClients,
+      slot: this.#slotOf("client", owner, version, one),
+    });
+    if (client !== undefined) return [ofClient(client)];
+    const ofBoth = this.#slotOf("network of account", owner, version, network);
     if (this.#networks.get(owner)?.includes(network)) return [{ tries: this.#knownNetworks, slot: ofBoth }];
     return [
-      { tries: this.#strangers, slot: this.#slotOf("account", owner) },
+      { tries: this.#strangers, slot: this.#slotOf("account", owner, version) },
       { tries: this.#oneNetwork, slot: ofBoth },
       { tries: this.#allAccounts, slot: this.#slotOf("network", network) },
     ];

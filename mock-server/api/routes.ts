@@ -70,6 +70,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
       throw error;
     }
   };
+  const loginLimit = new LoginLimit(system);
   return [
     ...authorizeRoutes(domain),
     ...reportingRoutes({
@@ -88,8 +89,8 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
       signs: { ...system, logger, heard: (id) => domain.deviceSide.heard(id) },
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
-    ...sessionRoutes(domain, new LoginLimit(system)),
-    ...userRoutes(domain, logger),
+    ...sessionRoutes(domain, loginLimit),
+    ...userRoutes(domain, logger, loginLimit),
     ...roleRoutes(),
     ...settingsRoutes(domain),
     ...planRoutes(),

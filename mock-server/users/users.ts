@@ -117,6 +117,12 @@ export class Users {
     return this.#issue(id, user.id, expiresMs);
   }
 
+  /** Another text for each password of an account; "" for an account that is not there. Not to be shown. */
+  async passwordVersion(email: string): Promise<string> {
+    const user = await this.#storage.read(({ users }) => users.findByEmail(email.toLowerCase()));
+    return user?.password_hash ?? "";
+  }
+
   #issue(sessionId: string, userId: string, expiresMs: number | null): string {
     const now = this.#system.clock.now();
     return this.#tokens.issue({

@@ -66,7 +66,8 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
       handle: async ({ request, body, origin }) => {
         const { email, password } = credentialsOf(request.headers.authorization);
         const client = knownClient(users, request, email);
-        const attempt = limit.begin({ account: email, address: request.ip, client });
+        const passwordVersion = await users.passwordVersion(email);
+        const attempt = limit.begin({ account: email, passwordVersion, address: request.ip, client });
         try {
           const token = await users.login(email, password, { noExpiry: body.no_expiry ?? false });
           attempt.succeeded();

@@ -9,6 +9,7 @@ import {
   type UserPrincipal,
 } from "../../domain.ts";
 import { created, empty, json, warning } from "../answers.ts";
+import type { LoginLimit } from "../login-limit.ts";
 import { type Route, route } from "../route.ts";
 import { fields, ignored, many, onlyFalse } from "../validation.ts";
 import { given } from "./filters.ts";
@@ -139,8 +140,25 @@ function tokensLeft(count: number): string | undefined {
   return `${count} personal access tokens of the user go on working; revoke_tokens: true ends them`;
 }
 
+/** Somebody with a stolen token must not guess the password with it; nor keep its owner from logging in. */
+async function limitedBySession<T>(
+  limit: LoginLimit,
+  { email, sessionId }: UserPrincipal,
+  address: string,
+  update: () => Promise<T>,
+): Promise<T> {
+  const attempt = limit.begin({ account: email, address, client: sessionId });
+  try {
+    const result = await update();
+    attempt.succeeded();
+    return result;
+  } finally {
+    attempt.ended();
+  }
+}
+
 /** Changes and removes users; the log tells who did. */
-function changing({ users: { accounts } }: Domain, logger: Logger): Route[] {
+function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginLimit): Route[] {
   return [
     route({
       method: "PUT",
@@ -158,8 +176,9 @@ function changing({ users: { accounts } }: Domain, logger: Logger): Route[] {
         400: { description: "There is no such role, or nothing to be done with a field" },
         404: NOT_FOUND,
         422: { description: "The address is taken or malformed, or a password is wrong or too weak" },
+        429: { description: "Too many wrong passwords in this session; Retry-After says how long to wait" },
       },
-      handle: async ({ caller, params, body }) => {
+      handle: async ({ caller, params, body, request }) => {
         const { email, password, current_password, revoke_tokens, role, roles } = body;
         const id = idOf(caller, params.id);
         checkOthers(caller, id, "write");
@@ -172,7 +191,9 @@ function changing({ users: { accounts } }: Domain, logger: Logger): Route[] {
           role: named,
           revokeTokens: revoke_tokens,
         });
-        const tokens = await accounts.update(caller, id, change);
+        const update = () => accounts.update(caller, id, change);
+        const tokens =
+          current_password === undefined ? await update() : await limitedBySession(limit, caller, request.ip, update);
         const what = Object.keys(change).filter((name) => name !== "currentPassword");
         logger.info(`user ${id} was changed by user ${caller.userId}: ${what.join(", ")}`, {
           user: id,
@@ -198,6 +219,6 @@ function changing({ users: { accounts } }: Domain, logger: Logger): Route[] {
 }
 
 /** People who manage devices. */
-export function userRoutes(domain: Domain, logger: Logger): Route[] {
-  return [...listing(domain), ...changing(domain, logger)];
+export function userRoutes(domain: Domain, logger: Logger, limit: LoginLimit): Route[] {
+  return [...listing(domain), ...changing(domain, logger, limit)];
 }

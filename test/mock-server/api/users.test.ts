@@ -198,6 +198,29 @@ describe("guessing passwords", () => {
     expect((await logIn(server, LOGIN, "wrong", cookie)).statusCode).toBe(429);
   });
 
+  test("of an old password keeps nobody with a new one waiting", async () => {
+    const server = await TestServer.open();
+    for (let guess = 0; guess < 6; guess++) await logIn(server, LOGIN, "wrong");
+    expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(429);
+    const { users } = server.domain;
+    const admin = await users.verify(server.userToken);
+    const change = { password: OTHER_PASSWORD, currentPassword: PASSWORD };
+    await users.accounts.update(admin, admin.userId, change);
+    expect((await logIn(server, LOGIN, OTHER_PASSWORD)).statusCode).toBe(200);
+  });
+
+  test("is slowed down with a token as well, where the old password is told for a new one", async () => {
+    const server = await TestServer.open();
+    const change = (guess: string) =>
+      server.manage(`${BASE}/users/me`, {
+        method: "PUT",
+        body: { password: OTHER_PASSWORD, current_password: guess },
+      });
+    for (let guess = 0; guess < 5; guess++) expect((await change(`guess ${guess}`)).statusCode).toBe(422);
+    expect((await change(PASSWORD)).statusCode).toBe(429);
+    expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(200);
+  });
+
   test("is slowed down for the address, whatever accounts it tries", async () => {
     const server = await TestServer.open();
     const tries = Array.from({ length: 21 }, (_, n) => logIn(server, `nobody-${n}@example.com`, "wrong"));

@@ -109,3 +109,36 @@ describe("A login", () => {
     for (const token of others) await users.verify(token);
   });
 });
+
+describe("A session", () => {
+  test("is current until it ends, its time is over, or the role of its user changes", async () => {
+    const { users } = opened.domain;
+    const password = await administrator();
+    const session = async () => await users.verify(await users.login(EMAIL, password));
+    const [admin, other, late] = [await session(), await session(), await session()];
+    for (const one of [admin, other, late]) expect(await users.isCurrent(one)).toBe(true);
+    await users.logout(other);
+    expect([await users.isCurrent(admin), await users.isCurrent(other)]).toEqual([true, false]);
+    expect(await users.isCurrent({ ...admin, role: "read-only" })).toBe(false);
+    opened.system.nowMs += 60_000;
+    expect(await users.isCurrent(late)).toBe(false);
+  });
+});
+
+describe("The proof that a client has logged in before", () => {
+  test("is good for its account, for half a year, and lets nobody in", async () => {
+    const { users } = opened.domain;
+    const { knownClients } = users;
+    const proof = knownClients.issue("Admin@Example.com");
+    const client = knownClients.find(proof, EMAIL);
+    expect(client).toMatch(/^[0-9a-f-]{36}$/);
+    expect(knownClients.find(knownClients.issue(EMAIL, client), EMAIL)).toBe(client);
+    expect(knownClients.find(proof, "other@example.com")).toBeUndefined();
+    expect(knownClients.find(`${proof.slice(0, -2)}AA`, EMAIL)).toBeUndefined();
+    await expect(users.verify(proof)).rejects.toMatchObject({ status: 401 });
+    const token = await users.login(EMAIL, await administrator());
+    expect(knownClients.find(token, EMAIL)).toBeUndefined();
+    opened.system.nowMs += knownClients.lifeS * 1000;
+    expect(knownClients.find(proof, EMAIL)).toBeUndefined();
+  });
+});
