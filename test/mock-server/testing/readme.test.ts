@@ -100,10 +100,10 @@ test("its types are complete, and those of the README's tests are right", () => 
 test("the README's commands of a running server do what they say", async () => {
   const server = await startServer(join(folder, "data"), ["--test-controls"]);
   try {
-    const [text = ""] = blocks("Control at run time", "sh");
+    const [, text = ""] = blocks("Control at run time", "sh");
     const lines = text.trim().split("\n");
-    expect(lines[0]).toBe("npx upkeep-server serve --data ./upkeep-data --test-controls &");
-    for (const line of lines.slice(1)) {
+    expect(lines.length).toBeGreaterThan(5);
+    for (const line of lines) {
       const program = `"${process.execPath}" "${join(ROOT, "mock-server/bin/upkeep-server.mjs")}" control --server ${server.url}`;
       const command = line
         .replace("npx upkeep-server control", program)
