@@ -110,6 +110,7 @@ export function draftedDeployment(
     finished_ms: null,
     retries,
     silent_after_ms: silentAfterMs ?? null,
+    open_to_all_ms: null,
     paused_ms: null,
     pause_reason: null,
     dynamic: targeting.kind === "filter" ? 1 : 0,

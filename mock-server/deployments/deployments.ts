@@ -13,6 +13,7 @@ import type {
   Statistics,
   Storage,
 } from "../storage/index.ts";
+import { Absence, type AbsenceTimes, failAbsent, openToAllSince } from "./absence.ts";
 import { createDeployment, type Sources } from "./creation.ts";
 import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
 import { abortDevice } from "./ending.ts";
@@ -39,6 +40,7 @@ export class Deployments {
   readonly #preparations: Preparations;
   readonly #following: Following;
   readonly #hearing: Hearing;
+  readonly #absence = new Absence();
   readonly #unseenDownloadMs: number;
 
   /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
@@ -270,6 +272,32 @@ export class Deployments {
       for (let failed = SILENT_BATCH; failed === SILENT_BATCH; total += failed) {
         failed = await this.#storage.transaction((records) => this.#failSome(records, id));
       }
+      total += await this.#failAbsent(id);
+    }
+    this.#absence.keepOnly(new Set(limiting.map(({ id }) => id)));
+    return total;
+  }
+
+  /** Fail the targets of a deployment that never ask. @returns How many there were. */
+  async #failAbsent(id: string): Promise<number> {
+    const times = (): AbsenceTimes => ({
+      nowMs: this.#system.clock.now(),
+      sinceMs: this.#hearing.sinceMs(),
+      monotonicMs: this.#system.clock.monotonic(),
+    });
+    const isDue = await this.#storage.transaction(async (records) => {
+      const deployment = await records.deployments.find(id);
+      if (deployment === undefined) return false;
+      const openMs = await openToAllSince(records, deployment, this.#system.clock.now());
+      if (openMs !== deployment.open_to_all_ms) await records.deployments.setOpenToAll(id, openMs);
+      return this.#absence.isDue({ ...deployment, open_to_all_ms: openMs }, times());
+    });
+    let total = 0;
+    for (let after: string | undefined = isDue ? "" : undefined; after !== undefined; ) {
+      const from: string = after;
+      const part = await this.#storage.transaction((records) => failAbsent(records, id, from, times()));
+      total += part.failed;
+      after = part.after;
     }
     return total;
   }

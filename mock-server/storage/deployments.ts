@@ -214,6 +214,10 @@ export class DeploymentRecords {
       .execute();
   }
 
+  async setOpenToAll(id: string, sinceMs: number | null): Promise<void> {
+    await this.#db.updateTable("deployments").set({ open_to_all_ms: sinceMs }).where("id", "=", id).execute();
+  }
+
   /** Those whose devices may not be silent for long, oldest first. Silence ends with the deployment. */
   limitingSilence(): Promise<DeploymentRecord[]> {
     return this.#db

@@ -66,6 +66,9 @@ const HEARD = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, va
     .where("heard_ms", "is not", null),
 );
 
+/** Targets that one search for absent devices looks at in a statement. */
+const ABSENT_WINDOW = 1000;
+
 /** What each targeted device makes of a deployment. */
 export class DeviceDeploymentRecords {
   readonly #db: Kysely<Schema>;
@@ -270,6 +273,63 @@ export class DeviceDeploymentRecords {
       );
     }
     return query.orderBy("heard_ms").orderBy("device_id").limit(limit).execute();
+  }
+
+  /**
+   * Open ones whose devices never got their instructions, have no older deployment to finish, and finished none after
+   * `cutoffMs`. One window of the targets is looked at, so that nothing waits for long.
+   * @returns At most `limit`, in the order of their ids; and the id after which the next window begins, `undefined` at
+   *   the end.
+   */
+  async absentAfter(
+    deploymentId: string,
+    after: string,
+    cutoffMs: number,
+    limit: number,
+  ): Promise<{ readonly rows: DeviceDeploymentRecord[]; readonly last: string | undefined }> {
+    const end = await this.#db
+      .selectFrom("device_deployments")
+      .select("device_id")
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", ">", after)
+      .orderBy("device_id")
+      .offset(ABSENT_WINDOW - 1)
+      .limit(1)
+      .executeTakeFirst();
+    let query = this.#db
+      .selectFrom("device_deployments as absent")
+      .selectAll("absent")
+      .where("absent.deployment_id", "=", deploymentId)
+      .where("absent.device_id", ">", after)
+      .where("absent.finished_ms", "is", null)
+      .where("absent.request_json", "is", null)
+      .where("absent.heard_ms", "is", null)
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom("device_deployments as older")
+              .select("older.device_id")
+              .whereRef("older.device_id", "=", "absent.device_id")
+              .whereRef("older.sequence", "<", "absent.sequence")
+              .where("older.finished_ms", "is", null),
+          ),
+        ),
+      )
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom("device_deployments as ended")
+              .select("ended.device_id")
+              .whereRef("ended.device_id", "=", "absent.device_id")
+              .where("ended.finished_ms", ">", cutoffMs),
+          ),
+        ),
+      );
+    if (end !== undefined) query = query.where("absent.device_id", "<=", end.device_id);
+    const rows = await query.orderBy("absent.device_id").limit(limit).execute();
+    return { rows, last: rows.length === limit ? rows.at(-1)?.device_id : end?.device_id };
   }
 
   /** Signs of life that seem to come later than `latestMs`, because the clock was set back, count from `nowMs`. */

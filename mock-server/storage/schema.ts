@@ -223,6 +223,8 @@ export interface DeploymentTable {
   admitted_count: number;
   /** A device that is not heard of for so long has failed; `null`: never. */
   silent_after_ms: number | null;
+  /** Since when each target could have its instructions, as last seen; `null`: some have to wait. */
+  open_to_all_ms: number | null;
   /** Since when no other device begins; `null`: it is not paused. */
   paused_ms: number | null;
   /** Why it was paused, for people. */

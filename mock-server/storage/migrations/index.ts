@@ -12,6 +12,7 @@ import { silence } from "./0010-silence.ts";
 import { standing } from "./0011-standing.ts";
 import { deviceCounts } from "./0012-device-counts.ts";
 import { hearing } from "./0013-hearing.ts";
+import { absence } from "./0014-absence.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -27,6 +28,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0011-standing": standing,
   "0012-device-counts": deviceCounts,
   "0013-hearing": hearing,
+  "0014-absence": absence,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -1,4 +1,5 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { ABSENT_BATCH } from "../../../mock-server/deployments/absence.ts";
 import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
 import { openDomain } from "../../../mock-server/domain.ts";
 import { acceptedDevices, artifact, TestSystem } from "../domain-fixture.ts";
@@ -112,6 +113,94 @@ describe("A device that waits is not silent", () => {
     expect(await fleet.domain.deployments.failSilent()).toBe(0);
     fleet.system.nowMs += 1;
     expect(await fleet.domain.deployments.failSilent()).toBe(1);
+  });
+});
+
+describe("A device that never asks", () => {
+  /** Rounds of the housekeeping for this long. @returns How many devices failed. */
+  async function watch(fleet: Fleet, ms: number): Promise<number> {
+    let failed = 0;
+    for (const end = fleet.system.nowMs + ms; fleet.system.nowMs < end; fleet.system.nowMs += HOUR_MS / 10) {
+      failed += await fleet.domain.deployments.failSilent();
+    }
+    return failed + (await fleet.domain.deployments.failSilent());
+  }
+  const LITTLE_MORE_MS = HOUR_MS / 5;
+
+  test("has failed once it could have had its instructions for the full time", async () => {
+    const fleet = await Fleet.of(3);
+    const id = await fleet.deploy(1, LIMIT);
+    await fleet.go(fleet.at(1), id);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    expect(await watch(fleet, 2 * LITTLE_MORE_MS)).toBe(2);
+    expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ failure: 2, success: 1, pending: 0 });
+    expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "failure", substate: "the device has not asked" });
+    expect(await fleet.status(id)).toBe("finished");
+  });
+
+  test("has failed although it is rejected and cannot ask", async () => {
+    const fleet = await Fleet.of(1);
+    const id = await fleet.deploy(1, LIMIT);
+    const [authSet] = (await fleet.domain.devices.get(fleet.at(0))).authSets;
+    await fleet.domain.devices.setAuthSetStatus(fleet.at(0), authSet?.id ?? "", "rejected");
+    expect(await watch(fleet, HOUR_MS + LITTLE_MORE_MS)).toBe(1);
+    expect(await fleet.status(id)).toBe("finished");
+  });
+
+  test("has the full time from when the last phase began, by its time and by the successes before it", async () => {
+    const fleet = await Fleet.of(4);
+    const startMs = fleet.system.nowMs + 10 * HOUR_MS;
+    const id = await fleet.deploy(1, { ...LIMIT, phases: [{ batchSize: 25, successThreshold: 100 }, { startMs }] });
+    expect(await watch(fleet, 20 * HOUR_MS)).toBe(0);
+    await fleet.go(fleet.at(0), id);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    expect(await watch(fleet, 2 * LITTLE_MORE_MS)).toBe(3);
+  });
+
+  test("has the full time again after a pause", async () => {
+    const fleet = await Fleet.of(1);
+    const id = await fleet.deploy(1, LIMIT);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    await fleet.domain.deployments.pause(id);
+    expect(await watch(fleet, 5 * HOUR_MS)).toBe(0);
+    await fleet.domain.deployments.resume(id);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    expect(await watch(fleet, 2 * LITTLE_MORE_MS)).toBe(1);
+  });
+
+  test("waits behind an older deployment, and has the full time after that", async () => {
+    const fleet = await Fleet.of(1);
+    const older = await fleet.deploy(1);
+    await fleet.deploy(2, LIMIT);
+    await fleet.poll(fleet.at(0));
+    expect(await watch(fleet, 5 * HOUR_MS)).toBe(0);
+    await fleet.report(fleet.at(0), older, "success");
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    expect(await watch(fleet, 2 * LITTLE_MORE_MS)).toBe(1);
+  });
+
+  test("has the full time again after a start and a jump of the clock", async () => {
+    const fleet = await Fleet.of(1);
+    await fleet.deploy(1, LIMIT);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    fleet.system.jump(YEARS_MS);
+    expect(await watch(fleet, HOUR_MS - LITTLE_MORE_MS)).toBe(0);
+    expect(await watch(fleet, 2 * LITTLE_MORE_MS)).toBe(1);
+  });
+
+  test("is no target if it only matches a filter", async () => {
+    const fleet = await Fleet.of(1);
+    const filterId = await fleet.filter("all", { scope: "identity", attribute: "mac", type: "$exists", value: true });
+    await fleet.deploy(1, { ...LIMIT, filterId });
+    expect(await watch(fleet, 5 * HOUR_MS)).toBe(0);
+  });
+
+  test("is found among more targets than one statement looks at", async () => {
+    const fleet = await Fleet.of(2 * ABSENT_BATCH + 1);
+    const id = await fleet.deploy(1, LIMIT);
+    await fleet.go(fleet.at(7), id);
+    expect(await watch(fleet, HOUR_MS + LITTLE_MORE_MS)).toBe(2 * ABSENT_BATCH);
+    expect(await fleet.status(id)).toBe("finished");
   });
 });
 
