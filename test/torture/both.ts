@@ -10,7 +10,10 @@ import { type Result, type RunOptions, torture } from "./run.ts";
 export type Engine = RunOptions["engine"];
 export const isEngine = (text: string): text is Engine => text === "sqlite" || text === "postgres";
 
-export type TortureOptions = Pick<RunOptions, "seed" | "durationMs" | "deploymentsMax" | "plant" | "only"> & {
+export type TortureOptions = Pick<
+  RunOptions,
+  "seed" | "durationMs" | "deploymentsMax" | "plant" | "only" | "withoutFaults"
+> & {
   readonly engines: readonly Engine[];
   /** Of logs and data; a new one, removed if nothing was violated, when absent. */
   readonly directory?: string | undefined;

@@ -17,6 +17,7 @@ import { createAgentRoot, startAgent } from "../support/agent.ts";
 import type { Program } from "../support/program.ts";
 import { SmallDisk } from "./disk.ts";
 import { type ModuleName, moduleScripts, shippedSingleFile } from "./modules.ts";
+import type { Plant } from "./plants.ts";
 
 /** As systemd waits before it starts a program again, only shorter. */
 const RESTART_PAUSE_MS = 300;
@@ -35,8 +36,7 @@ export interface Call {
 export interface DeviceOptions {
   readonly directory: string;
   readonly serverUrl: string;
-  /** The update modules do nothing in Cleanup. */
-  readonly withoutCleanup: boolean;
+  readonly plant: Plant | undefined;
 }
 
 /**
@@ -59,7 +59,7 @@ export class TorturedDevice {
   starts = 0;
   reboots = 0;
 
-  constructor({ directory, serverUrl, withoutCleanup }: DeviceOptions) {
+  constructor({ directory, serverUrl, plant }: DeviceOptions) {
     this.#root = join(directory, "root");
     this.#software = join(directory, "software");
     this.#log = join(directory, "agent.log");
@@ -70,7 +70,7 @@ export class TorturedDevice {
       serverUrl,
       deviceType: "board",
       identity: { serial: "tortured" },
-      modules: moduleScripts(withoutCleanup),
+      modules: moduleScripts(plant),
       config: { PollJitterPercent: 0, AbortCheckIntervalSeconds: 0, RetryDownloadCount: 10, CommitTimeoutSeconds: 5 },
     });
     mkdirSync(join(this.#root, "bin"));

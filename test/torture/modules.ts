@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Plant } from "./plants.ts";
 
 const SHIPPED_SINGLE_FILE = join(import.meta.dirname, "../../agent/modules/shipped/single-file");
 
@@ -86,12 +87,14 @@ const SINGLE_FILE = `
 sh "$DEVICE/single-file-module" "$call" "$tree"
 `;
 
-/** A mistake: the Cleanup of an update is not carried out. */
-const NO_CLEANUP = `[ "$1" = Cleanup ] && exit 0\n`;
+/** Mistakes: a call that is not carried out. */
+const LEFT_OUT: Partial<Record<Plant, string>> = { "no cleanup": "Cleanup", "idle module": "ArtifactInstall" };
 
-export function moduleScripts(withoutCleanup: boolean): Record<ModuleName, string> {
+export function moduleScripts(plant: Plant | undefined): Record<ModuleName, string> {
+  const leftOut = plant === undefined ? undefined : LEFT_OUT[plant];
   const [first = "", ...rest] = BEGIN.split("\n");
-  const begin = `${first}\n${withoutCleanup ? NO_CLEANUP : ""}${rest.join("\n")}`;
+  const mistake = leftOut === undefined ? "" : `[ "$1" = ${leftOut} ] && exit 0\n`;
+  const begin = `${first}\n${mistake}${rest.join("\n")}`;
   return {
     slots: begin + SLOTS + END,
     keeper: begin + KEEPER + END,

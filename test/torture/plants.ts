@@ -2,16 +2,8 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from "node:net";
 
 /** Mistakes that can be planted, to see that they are found. */
-export const PLANTS = ["forgetful server", "lying agent", "no cleanup"] as const;
+export const PLANTS = ["forgetful server", "idle module", "no cleanup"] as const;
 export type Plant = (typeof PLANTS)[number];
-
-/** What a report of a device becomes: another body, or `undefined` for one that is acknowledged and forgotten. */
-type Change = (body: string) => string | undefined;
-
-const CHANGES: Partial<Record<Plant, Change>> = {
-  "forgetful server": (body) => (/"(success|failure)"/.test(body) ? undefined : body),
-  "lying agent": (body) => body.replace('"failure"', '"success"'),
-};
 
 async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -19,20 +11,10 @@ async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Stands before a server, and makes one mistake with the statuses that devices report. */
-export class MistakenServer {
-  readonly #change: Change;
+/** Stands before a server: final statuses are acknowledged, and forgotten. */
+export class ForgetfulServer {
   #target = "";
   readonly #server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing));
-
-  constructor(change: Change) {
-    this.#change = change;
-  }
-
-  static for(plant: Plant | undefined): MistakenServer | undefined {
-    const change = plant === undefined ? undefined : CHANGES[plant];
-    return change === undefined ? undefined : new MistakenServer(change);
-  }
 
   /** @returns Where it listens. */
   async before(target: string): Promise<string> {
@@ -42,12 +24,9 @@ export class MistakenServer {
   }
 
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    let body: Buffer | undefined = await bodyOf(incoming);
-    if (incoming.method === "PUT" && incoming.url?.endsWith("/status")) {
-      const changed = this.#change(body.toString());
-      body = changed === undefined ? undefined : Buffer.from(changed);
-    }
-    if (body === undefined) {
+    const body = await bodyOf(incoming);
+    const reports = incoming.method === "PUT" && incoming.url?.endsWith("/status");
+    if (reports && /"(success|failure)"/.test(body.toString())) {
       outgoing.writeHead(204).end();
       return;
     }

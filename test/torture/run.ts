@@ -9,7 +9,7 @@ import { type Ended, expectedProvides, isInconsistent, violationsOf } from "./ch
 import { TorturedDevice } from "./device.ts";
 import { describeFault, drawFaults, FAULTS, type FaultKind, type PlannedFault, Tormentor } from "./faults.ts";
 import { artifactOf, describePlan, drawPlan, type Plan } from "./plans.ts";
-import { MistakenServer, type Plant } from "./plants.ts";
+import { ForgetfulServer, type Plant } from "./plants.ts";
 import { TorturedServer } from "./server.ts";
 
 /** Faults go on for so long, unless the deployment ends before. */
@@ -26,8 +26,10 @@ export interface RunOptions {
   /** It ends after so many, too. */
   readonly deploymentsMax?: number | undefined;
   readonly plant?: Plant | undefined;
-  /** The deployments, instead of those that the seed draws. */
+  /** Of the deployments that the seed draws, those that are wanted. */
   readonly only?: ((plan: Plan) => boolean) | undefined;
+  /** Nothing is killed or filled. */
+  readonly withoutFaults?: boolean | undefined;
 }
 
 export interface Result {
@@ -77,16 +79,19 @@ class TortureRun {
     appendFileSync(join(this.#options.directory, "torture.log"), `${new Date().toISOString()} ${line}\n`);
   }
 
-  #violated(what: string): void {
+  violated(what: string): void {
     this.#say(`VIOLATION: ${what}`);
     this.#result.violations.push(what);
   }
 
   #answered({ method, path, body, status = 0 }: Exchange): void {
-    if (status >= 500) this.#violated(`the server answered ${method} ${path} with ${status}`);
+    if (status >= 500) this.violated(`the server answered ${method} ${path} with ${status}`);
     const deployment = /deployments\/([^/]+)\/status$/.exec(path)?.[1];
     if (deployment === undefined || status !== 204) return;
     const reported = (JSON.parse(body) as { status: string }).status;
+    const final = this.#acknowledged.get(deployment);
+    if (final !== undefined && final !== reported)
+      this.violated(`${reported} is taken after ${final} of ${deployment}`);
     this.#say(`${reported} is acknowledged`);
     if (reported === "success" || reported === "failure") this.#acknowledged.set(deployment, reported);
   }
@@ -102,11 +107,17 @@ class TortureRun {
 
   async #patiently<T>(what: string, question: () => T | undefined): Promise<T> {
     try {
-      return await until(what, question, { limitMs: LIVENESS_MS });
+      return await until(what, () => this.#unlessViolated(question), { limitMs: LIVENESS_MS });
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("waited")) throw error;
-      throw new Violation(`not within ${LIVENESS_MS / 1000} s: ${what}; the store: ${this.#device.store()}`);
+      this.#say(`the device's store: ${this.#device.store()}`);
+      throw new Violation(`not within ${LIVENESS_MS / 1000} s: ${what}`);
     }
+  }
+
+  #unlessViolated<T>(question: () => T): T {
+    if (this.#result.violations.length > 0) throw new Violation();
+    return question();
   }
 
   async begin(): Promise<void> {
@@ -121,7 +132,7 @@ class TortureRun {
       const chance = this.#chance.fork(String(++this.#number));
       const plan = drawPlan(chance, `v${this.#number}`);
       if (this.#options.only?.(plan) === false) continue;
-      return { plan, faults: drawFaults(chance) };
+      return { plan, faults: this.#options.withoutFaults ? [] : drawFaults(chance) };
     }
   }
 
@@ -148,6 +159,7 @@ class TortureRun {
     this.#say("faults are over");
 
     const status = await this.#patiently("the server has a final status", () => this.#acknowledged.get(id));
+    await this.#checkServer();
     const from = proxy.exchanges.length;
     const provides = await this.#patiently("the device asks again", () => this.#idlePoll(from));
     const { happened } = tormentor;
@@ -163,8 +175,8 @@ class TortureRun {
       faults: happened.length,
     };
     this.#count(ended);
-    for (const what of violationsOf(ended)) this.#violated(`${plan.artifactName}: ${what}`);
-    if (this.#device.keyHash() !== this.#keyHash) this.#violated("the device's key has changed");
+    for (const what of violationsOf(ended)) this.violated(`${plan.artifactName}: ${what}`);
+    if (this.#device.keyHash() !== this.#keyHash) this.violated("the device's key has changed");
     await this.#checkServer();
     this.#provides = expectedProvides(ended);
   }
@@ -189,14 +201,14 @@ class TortureRun {
     for (const [deployment, acknowledged] of lastOnes) await this.#checkStatus(deployment, acknowledged);
     const devices = await management.devices();
     if (devices.length !== 1 || devices[0]?.status !== "accepted") {
-      this.#violated(`the server has the devices ${JSON.stringify(devices)}`);
+      this.violated(`the server has the devices ${JSON.stringify(devices)}`);
     }
   }
 
   async #checkStatus(deployment: string, acknowledged: string): Promise<void> {
     const [device] = await this.#server.management.deviceDeployments(deployment);
     if (device?.status !== acknowledged) {
-      this.#violated(`deployment ${deployment}: ${acknowledged} was acknowledged, and is ${device?.status} now`);
+      this.violated(`deployment ${deployment}: ${acknowledged} was acknowledged, and is ${device?.status} now`);
     }
   }
 
@@ -210,7 +222,7 @@ class TortureRun {
       const found = createHash("sha256")
         .update(Buffer.from(await answer.arrayBuffer()))
         .digest("hex");
-      if (found !== sha256) this.#violated(`artifact ${artifact} has another content (status ${answer.status})`);
+      if (found !== sha256) this.violated(`artifact ${artifact} has another content (status ${answer.status})`);
     }
   }
 }
@@ -224,9 +236,13 @@ export async function torture(options: RunOptions): Promise<Result> {
     ...{ engine, seed, directory, deployments: 0, success: 0, failure: 0, inconsistent: 0, reboots: 0, agentStarts: 0 },
     ...{ faults, violations: [] },
   };
-  const server = await TorturedServer.create({ directory, database, mistake: MistakenServer.for(plant) });
+  const server = await TorturedServer.create({
+    directory,
+    database,
+    mistake: plant === "forgetful server" ? new ForgetfulServer() : undefined,
+  });
   const serverUrl = server.proxy.url;
-  const device = new TorturedDevice({ directory, serverUrl, withoutCleanup: plant === "no cleanup" });
+  const device = new TorturedDevice({ directory, serverUrl, plant });
   const run = new TortureRun(options, server, device, result);
   const endMs = performance.now() + durationMs;
   try {
@@ -237,7 +253,7 @@ export async function torture(options: RunOptions): Promise<Result> {
     await run.end();
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
-    result.violations.push(error.message);
+    if (error.message !== "") run.violated(error.message);
   } finally {
     result.reboots = device.reboots;
     result.agentStarts = device.starts;

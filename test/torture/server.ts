@@ -4,7 +4,7 @@ import { ManagementClient } from "../support/management.ts";
 import { type Program, startProgram } from "../support/program.ts";
 import { RecordingProxy } from "../support/recording-proxy.ts";
 import { until } from "../support/waiting.ts";
-import type { MistakenServer } from "./plants.ts";
+import type { ForgetfulServer } from "./plants.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
 
@@ -13,7 +13,7 @@ export interface ServerOptions {
   /** Of PostgreSQL; SQLite in the directory if absent. */
   readonly database: string | undefined;
   /** Stands between the server and its devices. */
-  readonly mistake: MistakenServer | undefined;
+  readonly mistake: ForgetfulServer | undefined;
 }
 
 /** A real server process that can be killed and started again, behind an address that stays. */

@@ -1,5 +1,5 @@
 // npm run torture [-- --minutes N] [--seed SEED] [--engine sqlite|postgres|both] [--directory DIRECTORY]
-//   [--deployments N] [--plant MISTAKE]
+//   [--deployments N] [--plant MISTAKE] [--without-faults]
 // Built agent on a small disk, real server: both are killed, the disk is filled, made read-only and loses its power.
 import { parseArgs } from "node:util";
 import { isEngine, report, tortureBoth } from "./both.ts";
@@ -13,6 +13,7 @@ const { values: flags } = parseArgs({
     directory: { type: "string" },
     deployments: { type: "string" },
     plant: { type: "string" },
+    "without-faults": { type: "boolean", default: false },
   },
 });
 
@@ -37,6 +38,7 @@ const results = await tortureBoth({
   engines: engine === "both" ? ["sqlite", "postgres"] : [engine],
   durationMs: positive("minutes", flags.minutes) * 60_000,
   deploymentsMax: deployments === undefined ? undefined : positive("deployments", deployments),
+  withoutFaults: flags["without-faults"],
   ...{ seed, directory, plant },
 });
 process.stdout.write(report(results));
