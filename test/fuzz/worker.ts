@@ -1,0 +1,98 @@
+// A process that takes inputs by their seeds, tries each on all ways and tells what became of it.
+import { type Input, inputOf, keptInputs } from "./inputs.ts";
+import { CPU_MS_MAX, memoryBytesMax } from "./limits.ts";
+import { declaredWindow, watchMemory } from "./memory.ts";
+import { PLANTED } from "./planted.ts";
+import { type Outcome, openWays, WAYS, type WayName } from "./ways.ts";
+
+/** What the process is told to do next. */
+export interface Order {
+  readonly seed: string;
+  readonly ways: readonly WayName[];
+}
+
+/** How one way did. */
+export interface Measured {
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+}
+
+/** What became of one input. */
+export interface Report {
+  readonly seed: string;
+  readonly what: string;
+  readonly accepted: boolean;
+  readonly measured: Readonly<Partial<Record<WayName, Measured>>>;
+  readonly violations: readonly string[];
+}
+
+const MIB = 1024 * 1024;
+const collectGarbage = (globalThis as { gc?: () => void }).gc ?? (() => undefined);
+
+async function find(seed: string): Promise<Input> {
+  return keptInputs().find((input) => input.seed === seed) ?? (await inputOf(seed));
+}
+
+function describe(outcome: Outcome): string {
+  return "accepted" in outcome ? "accepts it" : `refuses it (${outcome.refused.slice(0, 200)})`;
+}
+
+function violationsOf(outcomes: ReadonlyMap<WayName, Outcome>): string[] {
+  const [first, ...others] = [...outcomes];
+  if (first === undefined) return [];
+  return others
+    .filter(([, outcome]) => "accepted" in outcome !== "accepted" in first[1])
+    .map(([name, outcome]) => `${first[0]} ${describe(first[1])}, ${name} ${describe(outcome)}`);
+}
+
+async function start(planted: string): Promise<void> {
+  const { ways, close } = await openWays(PLANTED[planted] ?? {});
+
+  const run = async ({ seed, ways: wanted }: Order): Promise<Report> => {
+    const input = await find(seed);
+    const outcomes = new Map<WayName, Outcome>();
+    const measured: Partial<Record<WayName, Measured>> = {};
+    const violations: string[] = [];
+    const memoryMax = memoryBytesMax(declaredWindow(input.bytes), input.bytes.length);
+    for (const name of wanted) {
+      collectGarbage();
+      const peak = watchMemory();
+      const cpu = process.cpuUsage();
+      try {
+        outcomes.set(name, await ways[name](input));
+      } catch (error) {
+        violations.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      const { user, system } = process.cpuUsage(cpu);
+      const cpuMs = (user + system) / 1000;
+      const memoryBytes = peak();
+      measured[name] = { cpuMs, memoryBytes };
+      if (cpuMs > CPU_MS_MAX) violations.push(`${name}: it took ${Math.round(cpuMs)} ms of processor time`);
+      if (memoryBytes > memoryMax) {
+        const figures = `${Math.round(memoryBytes / MIB)} MiB, the bound is ${Math.round(memoryMax / MIB)} MiB`;
+        violations.push(`${name}: it took ${figures}`);
+      }
+    }
+    violations.push(...violationsOf(outcomes));
+    const accepted = [...outcomes.values()].some((outcome) => "accepted" in outcome);
+    return { seed, what: input.what, accepted, measured, violations };
+  };
+
+  process.on("message", (order: Order) => {
+    run(order).then(
+      (report) => process.send?.(report),
+      (error: unknown) => {
+        process.stderr.write(`fuzz worker: ${error instanceof Error ? error.stack : String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  });
+  process.on("disconnect", () => void close().finally(() => process.exit(0)));
+  // What is done for the first time costs more than ever after, and stays in memory.
+  for (const seed of ["warm-1", "warm-2", "warm-3", "warm-4", "warm-5", "warm-6", "warm-7", "warm-8"]) {
+    await run({ seed, ways: WAYS });
+  }
+  process.send?.("ready");
+}
+
+await start(process.argv[2] ?? "none");
