@@ -7,7 +7,7 @@ import { readDeviceType } from "../device/device-type.ts";
 import { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
-import { type Audience, audienceOfErrors, writeError } from "../system/terminal.ts";
+import { type Audience, audienceOfErrors, writeRawError } from "../system/terminal.ts";
 import { type Globals, pathOptions } from "./globals.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;
@@ -36,7 +36,7 @@ export async function loadBase(globals: Globals, { quiet }: { readonly quiet: bo
   const log = createLogger({
     level: globals.logLevel ?? (quiet ? "warning" : loaded.config.logLevel),
     format: globals.logFormat ?? FORMATS[audienceOfErrors()],
-    write: writeError,
+    write: writeRawError,
     now: () => system.clock.now(),
   });
   for (const warning of loaded.warnings) log.warning(warning);

@@ -1,4 +1,4 @@
-import { audienceOfErrors, writeError } from "../system/terminal.ts";
+import { audienceOfErrors, writeRawError } from "../system/terminal.ts";
 import type { ProgressEvent } from "../update/index.ts";
 
 const WIDTH = 40;
@@ -20,7 +20,7 @@ export function progressBar(): ((event: ProgressEvent) => void) | undefined {
   return (event) => {
     if (event.kind === "state") {
       if (drawn !== "" && event.state !== "Download") {
-        writeError("\n");
+        writeRawError("\n");
         drawn = "";
       }
       return;
@@ -29,6 +29,6 @@ export function progressBar(): ((event: ProgressEvent) => void) | undefined {
     // Tenths of a mebibyte would be drawn thousands of times on a fast disk.
     if (line.slice(0, WIDTH + 7) === drawn.slice(0, WIDTH + 7) && event.totalBytes !== undefined) return;
     drawn = line;
-    writeError(`\r${line}`);
+    writeRawError(`\r${line}`);
   };
 }

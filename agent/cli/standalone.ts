@@ -1,3 +1,4 @@
+import { printable } from "@upkeep/shared/text";
 import { writeError, writeOutput } from "../system/terminal.ts";
 import { type StandaloneResult, type StateName, stopsOf } from "../update/index.ts";
 import { type Agent, loadBase, withAgent } from "./agent.ts";
@@ -45,44 +46,46 @@ const DEVICE = {
 function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
   switch (result.kind) {
     case "awaiting-commit":
-      writeOutput(`Installed ${result.artifactName}, but not committed.\n`);
+      writeOutput(`Installed ${printable(result.artifactName)}, but not committed.\n`);
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       writeOutput("Use 'upkeep commit' to keep it, or 'upkeep rollback' to go back.\n");
       return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
     case "committed":
-      writeOutput(`Committed ${result.artifactName}.\n`);
+      writeOutput(`Committed ${printable(result.artifactName)}.\n`);
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
     case "stopped":
-      if (result.failure !== undefined) writeError(`upkeep: ${result.failure.message}\n`);
-      writeOutput(`The update to ${result.artifactName} is ${result.where}.\n`);
+      if (result.failure !== undefined) writeError(`upkeep: ${printable(result.failure.message)}\n`);
+      writeOutput(`The update to ${printable(result.artifactName)} is ${result.where}.\n`);
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       writeOutput("Use 'upkeep resume' to go on.\n");
       if (result.failure !== undefined) return EXIT.failure;
       return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
     case "tidied":
-      writeOutput(`Tidied up after the update to ${result.artifactName} that failed: ${result.failure}\n`);
+      writeOutput(
+        `Tidied up after the update to ${printable(result.artifactName)} that failed: ${printable(result.failure)}\n`,
+      );
       writeOutput(`${DEVICE[result.device]}\n`);
       return EXIT.ok;
     case "rolled-back":
-      writeOutput(`Rolled back ${result.artifactName}.\n`);
+      writeOutput(`Rolled back ${printable(result.artifactName)}.\n`);
       return EXIT.ok;
     case "failed":
-      writeError(`upkeep: ${result.failure.message}\n${DEVICE[result.device]}\n`);
+      writeError(`upkeep: ${printable(result.failure.message)}\n${DEVICE[result.device]}\n`);
       return EXIT.failure;
     case "unfinished":
       writeError(
-        `upkeep: ${result.failure.message}\n${DEVICE[result.device]}\nThe data directory cannot be written: make room there, then use 'upkeep resume'.\n`,
+        `upkeep: ${printable(result.failure.message)}\n${DEVICE[result.device]}\nThe data directory cannot be written: make room there, then use 'upkeep resume'.\n`,
       );
       return EXIT.failure;
     case "rollback-unsupported":
       writeError(
-        `upkeep: the update module of ${result.artifactName} cannot roll back; use 'upkeep commit' to keep the update\n`,
+        `upkeep: the update module of ${printable(result.artifactName)} cannot roll back; use 'upkeep commit' to keep the update\n`,
       );
       return EXIT.failure;
     case "wrong-state":
       writeError(
-        `upkeep: cannot ${result.wish} the update to ${result.artifactName}, which is ${result.where}; 'upkeep resume' goes on with it\n`,
+        `upkeep: cannot ${result.wish} the update to ${printable(result.artifactName)}, which is ${result.where}; 'upkeep resume' goes on with it\n`,
       );
       return EXIT.failure;
     case "none-in-progress":

@@ -1,3 +1,4 @@
+import { printable } from "@upkeep/shared/text";
 import type { DeviceStatus } from "./status.ts";
 
 const MIB = 1024 * 1024;
@@ -98,5 +99,7 @@ export function describeStatus(found: DeviceStatus, nowMs: number): string {
     ...refusedLines(found, nowMs),
     ["Next poll", next === undefined ? undefined : `in ${span(next - nowMs)}, at ${at(next)}`],
   ];
-  return lines.map(([name, value]) => (value === undefined ? "" : `${name.padEnd(COLUMN)}${value}\n`)).join("");
+  return lines
+    .map(([name, value]) => (value === undefined ? "" : `${name.padEnd(COLUMN)}${printable(value)}\n`))
+    .join("");
 }

@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { printableLines } from "@upkeep/shared/text";
 
 /** What reads standard error: a person, systemd's journal, or something else. */
 export type Audience = "terminal" | "journal" | "other";
@@ -18,10 +19,15 @@ let bearing = false;
  * Write to standard error; at once, so that nothing is lost when the program ends. Whoever read it may be gone,
  * such as a journal that is restarted: that is no reason for a daemon to end, and there is nobody to tell.
  */
-export function writeError(text: string): void {
+export function writeRawError(text: string): void {
   if (!bearing) process.stderr.on("error", () => undefined);
   bearing = true;
   process.stderr.write(text);
+}
+
+/** {@link writeRawError}, for lines with text from outside: control characters other than line feeds are escaped. */
+export function writeError(text: string): void {
+  writeRawError(printableLines(text));
 }
 
 let watched = false;
@@ -29,7 +35,8 @@ let failed = false;
 
 /**
  * Write to standard output. If that fails, it is told once, and the program ends with 1; what it does goes on: an
- * installation must not stop in the middle because nobody reads what it says.
+ * installation must not stop in the middle because nobody reads what it says. Control characters other than line
+ * feeds are escaped, as JSON escapes them: JSON stays the same JSON.
  */
 export function writeOutput(text: string): void {
   if (!watched) {
@@ -41,7 +48,7 @@ export function writeOutput(text: string): void {
     });
   }
   watched = true;
-  if (!failed) process.stdout.write(text);
+  if (!failed) process.stdout.write(printableLines(text));
 }
 
 export function outputFailed(): boolean {

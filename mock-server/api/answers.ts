@@ -49,8 +49,12 @@ export interface Framed {
   readonly payload?: string | Buffer | Readable;
 }
 
+/** A browser takes an answer for what its media type says, whatever it looks like. */
+const NO_SNIFFING: HeaderFields = { "x-content-type-options": "nosniff" };
+
 /** What the headers say of the body, added. The length of a body that there is, is the carrier's. */
-export function framed({ status, headers = NO_HEADERS, body }: Answer): Framed {
+export function framed({ status, headers: own = NO_HEADERS, body }: Answer): Framed {
+  const headers: HeaderFields = own === NO_HEADERS ? NO_SNIFFING : { ...own, ...NO_SNIFFING };
   if (body === undefined) {
     // 204 and 304 have no body by themselves; the others must say so.
     const silent = status === 204 || status === 304 || headers["content-length"] !== undefined;

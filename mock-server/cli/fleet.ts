@@ -1,4 +1,5 @@
 import type { System } from "@upkeep/shared/system";
+import { printable } from "@upkeep/shared/text";
 import type { CommandModule } from "yargs";
 import { setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { boundHeapGrowth } from "../system/usage.ts";
@@ -53,7 +54,7 @@ export function fleetCommand(system: System): CommandModule {
         const own = `${processorSeconds} s of processor time, ${memoryMegabytes} MB of memory`;
         standardOutput.write(`${[...describeFleet(snapshot, seconds), `this program used ${own}`].join("\n")}\n`);
       }
-      for (const failure of failures) standardError.write(`upkeep-server: ${failure}\n`);
+      for (const failure of failures) standardError.write(`upkeep-server: ${printable(failure)}\n`);
       setExitStatus(failures.length === 0 ? 0 : 1);
     },
   };

@@ -1,3 +1,4 @@
+import { printableLines } from "@upkeep/shared/text";
 import yargs from "yargs";
 import manifest from "../package.json" with { type: "json" };
 import { setExitStatus, standardError } from "../system/environment.ts";
@@ -45,7 +46,12 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const told = error instanceof CommandError ? error.message : error instanceof Error ? error.stack : String(error);
-  standardError.write(`upkeep-server: ${told}\n`);
+  const told =
+    error instanceof CommandError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+  standardError.write(`upkeep-server: ${printableLines(told)}\n`);
   setExitStatus(1);
 });

@@ -1,4 +1,5 @@
 import pino from "pino";
+import { printable } from "../text/index.ts";
 import type { LogFields, Logger, LogLevel } from "./index.ts";
 import { isoTimes } from "./iso-time.ts";
 
@@ -41,7 +42,7 @@ function fieldsAsText(fields: LogFields): string {
     .join("");
 }
 
-/** How each format lays out one event. Line feeds in a message are escaped: one event, one line. */
+/** How each format lays out one event. Control characters are escaped: one event, one line. */
 const LAYOUTS: Record<Exclude<LogFormat, "json">, (time: string, level: LogLevel, text: string) => string> = {
   human: (time, level, text) =>
     `\x1b[90m${time.slice(11, 23)}${RESET} ${LEVELS[level].colour}${level.padEnd(7)}${RESET} ${text}\n`,
@@ -52,7 +53,7 @@ const LAYOUTS: Record<Exclude<LogFormat, "json">, (time: string, level: LogLevel
 /** Turns pino's JSON lines into lines for a person. */
 function layOut(format: Exclude<LogFormat, "json">, line: string): string {
   const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const text = String(message).replaceAll("\r", "\\r").replaceAll("\n", "\\n") + fieldsAsText(fields);
+  const text = printable(String(message) + fieldsAsText(fields));
   return LAYOUTS[format](String(time), level as LogLevel, text);
 }
 

@@ -20,6 +20,8 @@ export interface CampaignOptions {
   readonly save?: string;
   /** A fault to be found: see planted.ts. */
   readonly planted?: string;
+  /** Default: {@link HANGS_AFTER_MS}. */
+  readonly hangsAfterMs?: number;
   readonly onReport?: (done: number) => void;
 }
 
@@ -65,10 +67,12 @@ function* seedsOf({ seed, only }: CampaignOptions): Generator<string> {
 /** A worker process; it is replaced when it had to be killed. */
 class Worker {
   readonly #planted: string;
+  readonly #hangsAfterMs: number;
   #child: ChildProcess | undefined;
 
-  constructor(planted: string) {
+  constructor({ planted = "none", hangsAfterMs = HANGS_AFTER_MS }: CampaignOptions) {
     this.#planted = planted;
+    this.#hangsAfterMs = hangsAfterMs;
   }
 
   /** @returns What became of it; a violation if the process hung or died. */
@@ -76,7 +80,10 @@ class Worker {
     this.#child ??= await this.#start();
     const child = this.#child;
     const answer = await new Promise<Report | string>((resolve) => {
-      const hung = setTimeout(() => resolve(`it hangs: no end after ${HANGS_AFTER_MS / 1000} s`), HANGS_AFTER_MS);
+      const hung = setTimeout(
+        () => resolve(`it hangs: no end after ${this.#hangsAfterMs / 1000} s`),
+        this.#hangsAfterMs,
+      );
       const done = (value: Report | string): void => {
         clearTimeout(hung);
         child.off("message", onMessage).off("exit", onExit);
@@ -146,7 +153,7 @@ export async function fuzz(options: CampaignOptions): Promise<CampaignResult> {
   };
 
   const work = async (): Promise<void> => {
-    const worker = new Worker(options.planted ?? "none");
+    const worker = new Worker(options);
     try {
       for (;;) {
         if (isOver()) return;

@@ -251,9 +251,13 @@ const MUTATIONS: readonly (readonly [number, Mutation])[] = [
 
 const TOTAL_WEIGHT = MUTATIONS.reduce((total, [weight]) => total + weight, 0);
 
+/** What seeds of artifacts in order begin with. */
+export const PLAIN = "plain:";
+
 /** The input of a seed. */
 export async function inputOf(seed: string): Promise<Input> {
   const chance = new Chance(seed);
+  if (seed.startsWith(PLAIN)) return { seed, bytes: await putTogether(partsFrom(chance)), what: "in order" };
   let at = (chance.bits() / 2 ** 32) * TOTAL_WEIGHT;
   const mutation = MUTATIONS.find(([weight]) => {
     at -= weight;

@@ -1,5 +1,5 @@
 // A process that takes inputs by their seeds, tries each on all ways and tells what became of it.
-import { type Input, inputOf, keptInputs } from "./inputs.ts";
+import { type Input, inputOf, keptInputs, PLAIN } from "./inputs.ts";
 import { CPU_MS_MAX, memoryBytesMax } from "./limits.ts";
 import { declaredWindow, watchMemory } from "./memory.ts";
 import { PLANTED } from "./planted.ts";
@@ -89,9 +89,7 @@ async function start(planted: string): Promise<void> {
   });
   process.on("disconnect", () => void close().finally(() => process.exit(0)));
   // What is done for the first time costs more than ever after, and stays in memory.
-  for (const seed of ["warm-1", "warm-2", "warm-3", "warm-4", "warm-5", "warm-6", "warm-7", "warm-8"]) {
-    await run({ seed, ways: WAYS });
-  }
+  for (let index = 0; index < 8; index++) await run({ seed: `${PLAIN}${index}`, ways: WAYS });
   process.send?.("ready");
 }
 

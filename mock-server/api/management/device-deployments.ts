@@ -1,4 +1,5 @@
 import { timeMs } from "@upkeep/shared/protocol";
+import { printable } from "@upkeep/shared/text";
 import * as z from "zod";
 import { DEVICE_DEPLOYMENT_FILTERS, type Domain } from "../../domain.ts";
 import { empty, json, text } from "../answers.ts";
@@ -89,8 +90,10 @@ function ofDeployment({ deployments }: Domain): Route[] {
       },
       handle: async ({ params, query }) => {
         const messages = await deployments.log(params.id, params.device, query.attempt);
-        const lines = messages.map(({ timestamp, level, message }) => `${inUtc(timestamp)} ${level}: ${message}\n`);
-        return text(lines.join(""), "text/plain; charset=utf-8");
+        const lines = messages.map(({ timestamp, level, message }) =>
+          printable(`${inUtc(timestamp)} ${level}: ${message}`),
+        );
+        return text(lines.map((line) => `${line}\n`).join(""), "text/plain; charset=utf-8");
       },
     }),
   ];

@@ -28,7 +28,6 @@ function page(): Answer {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": POLICY,
-      "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
     },
     body: { text: PAGE },

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type ArtifactHeader, openArtifact, type Payload } from "@upkeep/shared/artifact";
+import { harmfulCharacter, printable } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
 import { absolutePath } from "../../system/environment.ts";
 import { withArtifact, writeOutput } from "./files.ts";
@@ -115,7 +116,10 @@ function commandLine(header: ArtifactHeader, dumped: Dumped): string[] {
 }
 
 function quotedForShell(word: string): string {
-  return /^[A-Za-z0-9_.,:/=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  if (/^[A-Za-z0-9_.,:/=@%+-]+$/.test(word)) return word;
+  // Of what the artifact says nothing has such characters: only a path may.
+  if (harmfulCharacter(word) !== undefined) return `$'${printable(word.replace(/[\\']/g, "\\$&"))}'`;
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 const directory = { type: "string", requiresArg: true } as const;

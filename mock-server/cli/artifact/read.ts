@@ -1,4 +1,5 @@
 import type { ReadOptions } from "@upkeep/shared/artifact";
+import { printable } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
 import { smallFile, withArtifact } from "./files.ts";
 import { type Inspection, inspect, inspectionJson, inspectionLines } from "./inspection.ts";
@@ -44,7 +45,7 @@ export function addReadCommands<T>(argv: Argv<T>, context: ArtifactContext): Arg
       run(context, json, async () => {
         const { inspection, sizeBytes } = await inspectFile(context, path, key);
         if (json) printJson(context, inspectionJson(inspection, sizeBytes));
-        else context.out.write([...inspectionLines(inspection), ""].join("\n"));
+        else context.out.write([...inspectionLines(inspection)].map((line) => `${printable(line)}\n`).join(""));
       }),
     )
     .command(
@@ -56,7 +57,7 @@ export function addReadCommands<T>(argv: Argv<T>, context: ArtifactContext): Arg
           const { inspection } = await inspectFile(context, path, key);
           const { artifactName, signature } = inspection.header;
           if (json) printJson(context, { valid: true, name: artifactName, signature: signature.state });
-          else context.out.write(`${path} is a valid artifact (${artifactName})\n`);
+          else context.out.write(`${printable(`${path} is a valid artifact (${artifactName})`)}\n`);
         }),
     );
 }

@@ -1,6 +1,7 @@
 import { ArtifactError } from "@upkeep/shared/artifact";
 import { AlreadySignedError, PlanError } from "@upkeep/shared/artifact/write";
 import { isSystemError, type System } from "@upkeep/shared/system";
+import { printable } from "@upkeep/shared/text";
 import {
   type BinaryOutput,
   type Output,
@@ -70,7 +71,7 @@ export async function run(context: ArtifactContext, json: boolean, action: () =>
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    context.error.write(`upkeep-server: ${failure.message}\n`);
+    context.error.write(`upkeep-server: ${printable(failure.message)}\n`);
     if (json) printJson(context, { error: { code: failure.code, message: failure.message } });
     context.setExitStatus(failure.status);
   }

@@ -1,3 +1,5 @@
+import { printable } from "@upkeep/shared/text";
+
 /** What the server answered, for a person: a line for each of several things. */
 export function linesOf(answer: unknown): string {
   if (answer === undefined) return "";
@@ -5,8 +7,8 @@ export function linesOf(answer: unknown): string {
 }
 
 function lineOf(value: unknown): string {
-  if (typeof value !== "object" || value === null) return String(value);
+  if (typeof value !== "object" || value === null) return printable(String(value));
   return Object.entries(value)
-    .map(([name, one]) => `${name}=${typeof one === "object" ? JSON.stringify(one) : String(one)}`)
+    .map(([name, one]) => printable(`${name}=${typeof one === "object" ? JSON.stringify(one) : String(one)}`))
     .join(" ");
 }

@@ -1,4 +1,5 @@
 import { isSystemError, type System } from "@upkeep/shared/system";
+import { printableLines } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
 import { absolutePath, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
 import { listen } from "../../system/listen.ts";
@@ -134,6 +135,7 @@ async function tell({ exchanges, devices, difference }: Outcome, path: string, j
   if (json) standardOutput.write(`${JSON.stringify({ exchanges, devices, difference: difference ?? null })}\n`);
   else if (difference === undefined)
     standardOutput.write(`no difference: ${exchanges} exchanges of ${devices} device(s)\n`);
-  if (difference !== undefined && !json) standardError.write(`${describeDifference(difference, path)}\n`);
+  if (difference !== undefined && !json)
+    standardError.write(`${printableLines(describeDifference(difference, path))}\n`);
   setExitStatus(difference === undefined ? 0 : 1);
 }

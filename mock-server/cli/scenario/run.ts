@@ -1,4 +1,5 @@
 import type { System } from "@upkeep/shared/system";
+import { printableLines } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
 import type { RunResult, Scenario } from "../../scenarios/index.ts";
 import { type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
@@ -72,7 +73,7 @@ function checked(flags: RunFlags): RunFlags {
 
 async function run(system: System, flags: RunFlags): Promise<void> {
   const { htmlText, jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
-  const say = (line: string): void => standardError.write(`${line}\n`);
+  const say = (line: string): void => standardError.write(`${printableLines(line)}\n`);
   const playReally = realRunner(system, flags, say);
   const all = await loadScenarios(system.files, flags.file);
   const loaded = playReally === undefined ? all : knownToRun(all, flags.real ? "real" : "attached", say);
@@ -163,7 +164,7 @@ class Progress {
   }
 
   begins(file: string): void {
-    this.#output?.write(`\r\x1b[K[${++this.#done}/${this.#count}] ${file}`);
+    this.#output?.write(`\r\x1b[K[${++this.#done}/${this.#count}] ${printableLines(file)}`);
   }
 
   clear(): void {

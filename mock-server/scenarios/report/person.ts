@@ -1,3 +1,4 @@
+import { printable } from "@upkeep/shared/text";
 import type { RunResult } from "../run/result.ts";
 import type { Verdict } from "../run/verdict.ts";
 import { durationText, momentText } from "../run/wording.ts";
@@ -31,7 +32,7 @@ export function personText(result: RunResult, options: PersonOptions): string {
     `${durationText(simulatedMs)} in ${Math.round(tookMs)} ms`,
     ...(traceHash === undefined ? [] : [`trace ${traceHash.slice(0, 16)}`]),
   ].join(", ");
-  const lines = [`${sign} ${scenario.scenario} ${paint("faint", `(${facts})`)}`];
+  const lines = [`${sign} ${printable(scenario.scenario)} ${paint("faint", `(${facts})`)}`];
   for (const verdict of result.verdicts) if (!verdict.met) lines.push(...failureText(verdict, scenario.starts, paint));
   for (const note of result.notes ?? []) lines.push(`    ${paint("fault", note)}`);
   if (!passed || options.timeline) lines.push(...timelineText(result, paint));
@@ -41,7 +42,10 @@ export function personText(result: RunResult, options: PersonOptions): string {
 type Paint = (tone: Tone, text: string) => string;
 
 function painter(colours: boolean): Paint {
-  return (tone, text) => (colours && COLOURS[tone] !== "" ? `${COLOURS[tone]}${text}${RESET}` : text);
+  return (tone, text) => {
+    const shown = printable(text);
+    return colours && COLOURS[tone] !== "" ? `${COLOURS[tone]}${shown}${RESET}` : shown;
+  };
 }
 
 function failureText({ expected, got, atMs, device }: Verdict, startMs: number, paint: Paint): string[] {
@@ -49,9 +53,9 @@ function failureText({ expected, got, atMs, device }: Verdict, startMs: number, 
     (part) => part !== undefined,
   );
   return [
-    `    ${paint("bad", "expected")} ${expected}`,
-    `    ${paint("bad", "got     ")} ${got}`,
-    ...(where.length === 0 ? [] : [`    ${paint("faint", "at      ")} ${where.join(", ")}`]),
+    `    ${paint("bad", "expected")} ${printable(expected)}`,
+    `    ${paint("bad", "got     ")} ${printable(got)}`,
+    ...(where.length === 0 ? [] : [`    ${paint("faint", "at      ")} ${printable(where.join(", "))}`]),
   ];
 }
 
