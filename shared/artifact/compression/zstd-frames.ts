@@ -9,10 +9,12 @@ const BLOCK_BYTES_MAX = 128 * 1024;
 const RAW = 0;
 const RLE = 1;
 const RESERVED = 3;
+const END_OF_FRAME = new Uint8Array(0);
 
 /**
- * Take a zstd stream (RFC 8878) apart without decompressing it: into frame headers, blocks and checksums, so that no decoder sees a frame that asks
- * for too much memory, and so that an early end or bytes behind the end are noticed whatever the decoder.
+ * Take a zstd stream (RFC 8878) apart without decompressing it: into frame headers, blocks and checksums, with an
+ * empty piece behind each frame. So no decoder sees a frame that asks for too much memory, and an early end or bytes
+ * behind the end are noticed whatever the decoder.
  */
 export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source);
@@ -49,6 +51,7 @@ export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: stri
         if (type !== RAW || size > 0 || last) yield Buffer.concat([block, content]);
       }
       if (checksum) yield await take(4);
+      yield END_OF_FRAME;
       frames += 1;
     }
   } finally {

@@ -15,8 +15,14 @@ function zstdOfNode(): ZstdOfNode | undefined {
   return "createZstdDecompress" in zlib ? (zlib as unknown as ZstdOfNode) : undefined;
 }
 
-async function* bytesOf(source: AsyncIterable<Uint8Array>, where: string, turn: Turn): AsyncGenerator<Uint8Array> {
-  for await (const piece of zstdPieces(inTurns(source, turn), where)) if (piece.length > 0) yield piece;
+/** What is left of an iteration, up to where `isEnd` holds; the iteration stays open. */
+async function* rest(
+  pieces: AsyncIterator<Uint8Array>,
+  isEnd: (piece: Uint8Array) => boolean = () => false,
+): AsyncGenerator<Uint8Array> {
+  for (let next = await pieces.next(); next.done !== true && !isEnd(next.value); next = await pieces.next()) {
+    yield next.value;
+  }
 }
 
 /** Decompress in WebAssembly. Memory is bounded by the window, whatever the ratio. */
@@ -25,18 +31,48 @@ export async function* unzstdPortably(
   where: string,
   turn = nextTurn,
 ): AsyncGenerator<Uint8Array> {
+  yield* decodePortably(zstdPieces(inTurns(source, turn), where), where, turn);
+}
+
+async function* decodePortably(
+  pieces: AsyncIterable<Uint8Array>,
+  where: string,
+  turn: Turn,
+): AsyncGenerator<Uint8Array> {
   const { ZstdDecoder } = await import("./zstd-decoder.ts");
-  yield* decodeInSteps(new ZstdDecoder(where), gathered(bytesOf(source, where, turn)), where, turn);
+  yield* decodeInSteps(new ZstdDecoder(where), gathered(pieces), where, turn);
+}
+
+/**
+ * Decompress the first frame by Node itself, in a thread. Node stops behind a frame, so that each needs a call of its
+ * own; of frames there may be a million. So those behind the first, which hardly any stream has, are left to
+ * WebAssembly.
+ */
+async function* unzstdByNode(
+  native: ZstdOfNode,
+  source: AsyncIterable<Uint8Array>,
+  where: string,
+): AsyncGenerator<Uint8Array> {
+  const windowLog = Math.log2(ARTIFACT_LIMITS.windowBytesMax);
+  const params = { [native.constants.ZSTD_d_windowLogMax]: windowLog };
+  const pieces = zstdPieces(inTurns(source, nextTurn), where);
+  try {
+    const frame = rest(pieces, (piece) => piece.length === 0);
+    yield* decompressWith(native.createZstdDecompress({ ...AHEAD, params }), gathered(frame), where);
+    const next = await pieces.next();
+    if (next.done === true) return;
+    const others = async function* (): AsyncGenerator<Uint8Array> {
+      yield next.value;
+      yield* rest(pieces);
+    };
+    yield* decodePortably(others(), where, nextTurn);
+  } finally {
+    await pieces.return(undefined);
+  }
 }
 
 /** Decompress zstd: by Node itself where it can, else in WebAssembly. */
 export function unzstd(source: AsyncIterable<Uint8Array>, where: string): AsyncIterable<Uint8Array> {
   const native = zstdOfNode();
-  if (native === undefined) return unzstdPortably(source, where);
-  const windowLog = Math.log2(ARTIFACT_LIMITS.windowBytesMax);
-  const engine = native.createZstdDecompress({
-    ...AHEAD,
-    params: { [native.constants.ZSTD_d_windowLogMax]: windowLog },
-  });
-  return decompressWith(engine, gathered(bytesOf(source, where, nextTurn)), where);
+  return native === undefined ? unzstdPortably(source, where) : unzstdByNode(native, source, where);
 }
