@@ -1,4 +1,5 @@
 import { ArtifactError } from "../errors.ts";
+import { OUTPUT_BYTES } from "./engine.ts";
 import type { Turn } from "./turns.ts";
 
 /** A decoder that does a bounded amount of work at a time, and has a bounded amount of memory. */
@@ -14,8 +15,8 @@ export interface SteppedDecoder {
 }
 
 /**
- * Run `source`, in pieces of at most `TURN_BYTES`, through a decoder, one step per turn. Nothing is
- * decoded before it is asked for.
+ * Run `source`, in pieces of at most `TURN_BYTES`, through a decoder. Each of them, and each 256 KiB that
+ * they bring, begins with a turn. Nothing is decoded before it is asked for.
  * @param where What is being decompressed, for messages.
  */
 export async function* decodeInSteps(
@@ -26,9 +27,13 @@ export async function* decodeInSteps(
 ): AsyncGenerator<Uint8Array> {
   for await (const piece of source) {
     decoder.supply(piece);
-    while (!decoder.wantsInput) {
-      await turn();
+    for (let given = OUTPUT_BYTES; !decoder.wantsInput; ) {
+      if (given >= OUTPUT_BYTES) {
+        await turn();
+        given = 0;
+      }
       const output = decoder.step();
+      given += output.length;
       if (output.length > 0) yield output;
     }
   }
