@@ -252,7 +252,6 @@ async function measureSparseUploads(): Promise<unknown> {
     const target = pollsOf(server, fleet.idle);
     await warmUp(target);
     const before = server.memory();
-    // As many as often ask: with more, what is measured is the queue that they make for each other.
     const loading = await beginLoad(target, 2);
     const start = performance.now();
     await management.upload(artifact);
