@@ -73,6 +73,8 @@ export class TorturedDevice {
       modules: moduleScripts(plant),
       config: { PollJitterPercent: 0, AbortCheckIntervalSeconds: 0, RetryDownloadCount: 10, CommitTimeoutSeconds: 5 },
     });
+    // What the factory wrote outlives every power cut.
+    this.disk.sync();
     mkdirSync(join(this.#root, "bin"));
     writeFileSync(join(this.#root, "bin/reboot"), REBOOT);
     chmodSync(join(this.#root, "bin/reboot"), 0o755);

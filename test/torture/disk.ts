@@ -65,8 +65,11 @@ export class SmallDisk {
     const disk = new SmallDisk(image, path);
     disk.#mount();
     mkdirSync(join(path, BALLAST), { recursive: true });
-    run("sync", "-f", path);
     return disk;
+  }
+
+  sync(): void {
+    run("sync", "-f", this.path);
   }
 
   #mount(): void {
