@@ -191,6 +191,7 @@ class References {
         this.#known("fault", this.#labels, value, path);
         break;
       case "kill_server":
+      case "server_clock":
         break;
       default:
         this.#known("device", this.#devices, typeof value === "string" ? value : value.device, path);

@@ -49,6 +49,10 @@ export const ACTIONS = {
   kill_server: z
     .strictObject({ back_after: Duration })
     .meta({ description: "The server is killed, and started again after so long" }),
+  server_clock: z
+    .strictObject({ ahead: Duration.optional(), behind: Duration.optional() })
+    .refine((value) => presentKeys(value, ["ahead", "behind"]).length === 1, { error: "exactly one of ahead, behind" })
+    .meta({ description: "The server's wall clock jumps, ahead or behind by so much" }),
   start_fault: FaultLabel.meta({ description: "The fault of this name is on" }),
   stop_fault: FaultLabel.meta({ description: "The fault of this name is off" }),
 } as const;

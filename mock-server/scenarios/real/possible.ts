@@ -57,6 +57,7 @@ function notPossibleAction(
   no: (what: string, why: string) => void,
 ): void {
   if (action === "clock") no("clock", mode === "real" ? "all devices have the clock of this machine" : OF_THE_DEVICE);
+  if (action === "server_clock") no(action, "the server has the clock of its machine");
   if (action === "power_cut" && mode === "real" && leavesSome(value))
     no("power_cut with leaves", "only a simulated disk loses what was not synced");
   const ofDevice = [

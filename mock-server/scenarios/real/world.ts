@@ -270,6 +270,10 @@ export class RealWorld implements Stage {
     await this.notice();
   }
 
+  jumpServerClock(): never {
+    throw new Error("the server has the clock of its machine");
+  }
+
   killServer(backAfterMs: number): void {
     this.#killServer(backAfterMs).catch((error: unknown) => {
       this.#broken ??= error;

@@ -85,6 +85,8 @@ async function carryOut(world: Stage, { action, value }: Action): Promise<void> 
       return await people((one) => one.deleteRelease(value));
     case "kill_server":
       return world.killServer(value.back_after);
+    case "server_clock":
+      return world.jumpServerClock((value.ahead ?? 0) - (value.behind ?? 0));
     case "start_fault":
     case "stop_fault":
       world.plan.turn(value, action === "start_fault");

@@ -44,6 +44,8 @@ export interface Stage {
   /** Something that people do at the server, and what comes of it. */
   atServer(action: (people: People) => Promise<void>): Promise<void>;
   killServer(backAfterMs: number): void;
+  /** @param byMs How much later it is on the server's wall clock from now on; less than 0: earlier. */
+  jumpServerClock(byMs: number): void;
   /** Set the wall clocks of devices as the faults have it now. */
   setClocks(): void;
   /** What the server says of a deployment now. */

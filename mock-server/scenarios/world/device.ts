@@ -49,7 +49,7 @@ export interface DeviceParts extends FactorySettings {
   readonly history: History;
   readonly trace: Trace;
   readonly wraps: AgentWraps;
-  readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer"> & {
+  readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer" | "signsOf"> & {
     answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void>;
   };
 }
@@ -298,6 +298,7 @@ export class SimulatedDevice {
       ask: network.ask,
       artifactWith: network.artifactWith,
       killServer: network.killServer,
+      signsOf: network.signsOf,
       strikes: (kind) => {
         const moment = this.#moment(kind);
         const exchange = plan.strikes("exchange", moment);

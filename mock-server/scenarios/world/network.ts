@@ -1,4 +1,5 @@
 import type { HttpRequest } from "@upkeep/shared/system";
+import type { SignsOfLife } from "../../api/signs-of-life.ts";
 import { type RequestKind, requestKind } from "../../control/requests.ts";
 import type { Strike } from "../faults/index.ts";
 import type { Chance, Disturbance, SimulatedAnswer } from "../simulation/index.ts";
@@ -25,6 +26,8 @@ export interface NetworkPort {
   readonly ask: Ask;
   readonly artifactWith: (url: string, defect: Defect) => Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): void;
+  /** Notices for the server that bytes of a download are taken: it hands all of them out at once here. */
+  readonly signsOf: (url: string) => Pick<SignsOfLife, "taken" | "ended"> | undefined;
   /** An exchange is over: answered with this, or not at all. */
   answered(request: HttpRequest, kind: RequestKind, answer: SimulatedAnswer | undefined): Promise<void>;
   failed(kind: RequestKind, fault: string): void;
@@ -67,7 +70,7 @@ export class DeviceNetwork {
     const answer = await known.of.answer(request);
     await this.#port.answered(request, known.kind, answer);
     if (known.kind !== "download" || answer === undefined || answer.status >= 300) return answer;
-    return { ...answer, body: this.#counted(answer.body, known.of.disturbance.cutBodyAt) };
+    return { ...answer, body: this.#counted(answer.body, request.url, known.of.disturbance.cutBodyAt) };
   };
 
   /** A server that is killed before it has acted on a request, or just after that. */
@@ -91,13 +94,19 @@ export class DeviceNetwork {
     return wallMs > startMs + CERTIFICATE_MS.after ? { refused: "CERT_HAS_EXPIRED" } : {};
   }
 
-  async *#counted(body: SimulatedAnswer["body"], cutAt = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
+  async *#counted(
+    body: SimulatedAnswer["body"],
+    url: string,
+    cutAt = Number.POSITIVE_INFINITY,
+  ): AsyncGenerator<Uint8Array> {
     if (!(body instanceof Uint8Array)) return;
     const pieceBytes = 64 * 1024;
+    const signs = this.#port.signsOf(url);
     for (let from = 0; from < body.length; from += pieceBytes) {
       const piece = body.subarray(from, from + pieceBytes);
       this.#port.arrived(Math.max(0, Math.min(piece.length, cutAt - from)));
       yield piece;
+      signs?.taken();
     }
   }
 }

@@ -1,9 +1,10 @@
 import { sign } from "node:crypto";
-import { type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
+import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
+import { SignsOfLife } from "../../api/signs-of-life.ts";
 import { type Domain, openDomain } from "../../domain.ts";
-import { DownloadLinks } from "../../releases/links.ts";
+import { DownloadLinks, linkedDevice } from "../../releases/links.ts";
 import { takeArtifact } from "../../releases/upload.ts";
 import { buildServer } from "../../server.ts";
 import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
@@ -15,6 +16,7 @@ import { SILENT } from "./silent.ts";
 /** Parts of the server that a test replaces by ones of its own, made of the true ones: planted bugs. */
 export interface ServerWraps {
   readonly domain?: (domain: Domain) => Domain;
+  readonly clock?: (clock: Clock) => Clock;
   /** The request as the application gets it, and its answer. */
   readonly exchange?: (
     request: HttpRequest,
@@ -45,6 +47,7 @@ export class SimulatedServer {
   readonly #blobs: MemoryBlobs;
   #app: FastifyInstance;
   #up = true;
+  readonly #wall: WallOffset;
 
   private constructor(
     settings: ServerSettings,
@@ -52,7 +55,9 @@ export class SimulatedServer {
     domain: Domain,
     blobs: MemoryBlobs,
     app: FastifyInstance,
+    wall: WallOffset,
   ) {
+    this.#wall = wall;
     this.#settings = settings;
     this.#system = system;
     this.domain = domain;
@@ -61,7 +66,8 @@ export class SimulatedServer {
   }
 
   static async open(settings: ServerSettings): Promise<SimulatedServer> {
-    const system = doorOf(settings);
+    const wall = { ms: 0 };
+    const system = doorOf(settings, wall);
     const { tokenLifeMs, wraps } = settings;
     const opened = await openDomain({
       system,
@@ -70,11 +76,27 @@ export class SimulatedServer {
     });
     const domain = wraps.domain?.(opened) ?? opened;
     const blobs = new MemoryBlobs(system.clock.now);
-    return new SimulatedServer(settings, system, domain, blobs, await build(settings, system, domain, blobs));
+    return new SimulatedServer(settings, system, domain, blobs, await build(settings, system, domain, blobs), wall);
   }
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** Its wall clock jumps: no time passes. */
+  jumpClock(byMs: number): void {
+    this.#wall.ms += byMs;
+  }
+
+  /** Tells the server, for a download under way, that its device takes bytes. */
+  signsOf(url: string): SignsOfLife | undefined {
+    const deviceId = linkedDevice(Object.fromEntries(new URL(url).searchParams));
+    if (deviceId === undefined) return undefined;
+    const { time } = this.#settings;
+    const heard = async (id: string): Promise<void> => {
+      if (this.#up) await time.hold(this.domain.deviceSide.heard(id));
+    };
+    return new SignsOfLife({ heard, clock: this.#system.clock, logger: SILENT }, deviceId);
   }
 
   kill(): void {
@@ -156,8 +178,14 @@ export class SimulatedServer {
   }
 }
 
-function doorOf({ time, random, startMs }: ServerSettings): System {
-  const clock = { now: () => startMs + time.nowMs, monotonic: () => time.nowMs };
+/** How much the server's wall clock is ahead of the scenario's time. */
+interface WallOffset {
+  ms: number;
+}
+
+function doorOf({ time, random, startMs, wraps }: ServerSettings, wall: WallOffset): System {
+  const trueClock: Clock = { now: () => startMs + time.nowMs + wall.ms, monotonic: () => time.nowMs };
+  const clock = wraps.clock?.(trueClock) ?? trueClock;
   const refuse = () => Promise.reject(new SystemError("ENOSYS", "the simulated server cannot do that"));
   return {
     clock,

@@ -106,6 +106,10 @@ export class World {
     });
   }
 
+  jumpServerClock(byMs: number): void {
+    this.#server.jumpClock(byMs);
+  }
+
   /** Something that people do at the server, and what comes of it. */
   async atServer(action: (people: Administration) => Promise<void>): Promise<void> {
     await this.time.hold(action(this.people));
@@ -170,6 +174,7 @@ export class World {
             ask: (request) => this.#server.ask(request),
             artifactWith: (url, defect) => this.#artifactWith(url, defect),
             killServer: (backAfterMs) => this.killServer(backAfterMs),
+            signsOf: (url) => (this.#server.up ? this.#server.signsOf(url) : undefined),
             answered: (from, request, kind, status) => this.#answered(from, request, kind, status),
           },
         }),

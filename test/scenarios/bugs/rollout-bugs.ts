@@ -34,6 +34,53 @@ export const ROLLOUT_BUGS: readonly PlantedBug[] = [
     server: creating(({ silentAfterMs: _, ...request }) => request),
   },
   {
+    name: "what the server could not hear counts as silence",
+    foundBy: ["silence-across-an-outage-of-the-server"],
+    server: {
+      domain: (domain) => ({
+        ...domain,
+        deployments: withParts(domain.deployments, { hearFromNow: () => undefined }),
+      }),
+    },
+  },
+  {
+    name: "a jump of the server's clock counts as silence",
+    foundBy: ["clock-of-the-server-jumps-ahead"],
+    server: { clock: (clock) => ({ now: () => clock.now(), monotonic: () => clock.now() }) },
+  },
+  {
+    name: "bytes that a device takes are no sign of life",
+    foundBy: ["long-download-and-long-install-are-no-silence"],
+    server: {
+      domain: (domain) => ({
+        ...domain,
+        deviceSide: withParts(domain.deviceSide, { heard: () => Promise.resolve() }),
+      }),
+    },
+  },
+  {
+    name: "devices that wait for a phase are taken for silent",
+    foundBy: ["waiting-for-a-phase-is-no-silence"],
+    server: {
+      domain: (domain) => ({
+        ...domain,
+        deployments: withParts(domain.deployments, {
+          failSilent: async () => {
+            const failed = await domain.deployments.failSilent();
+            const { items } = await domain.deployments.list({}, "asc", { page: 1, perPage: 10 });
+            for (const { id, silentAfterMs, phases } of items) {
+              if (silentAfterMs === undefined || phases.every(({ state }) => state !== "scheduled")) continue;
+              const begun = new Set((await domain.deployments.devices(id, undefined)).items.map((one) => one.deviceId));
+              const waiting = (await domain.deployments.targets(id)).filter((one) => !begun.has(one));
+              for (const device of waiting) await domain.deployments.abortDevice(device);
+            }
+            return failed;
+          },
+        }),
+      }),
+    },
+  },
+  {
     name: "a pause is acknowledged and forgotten",
     foundBy: ["person-pauses-and-resumes"],
     server: deaf("pause"),
