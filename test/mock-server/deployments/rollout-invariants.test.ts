@@ -14,6 +14,8 @@ const HOUR_MS = 3_600_000;
 const PHASES_MAX = 3;
 /** More than any fleet of so few devices needs to come to its end. */
 const TURNS_MAX = 500;
+/** What is said of a device that failed by its silence. */
+const SILENT = "the device has fallen silent";
 const REPORTS: readonly ReportedStatus[] = ["downloading", "installing", "success", "failure", "failure"];
 
 type Operation =
@@ -29,7 +31,11 @@ type Operation =
   | { readonly do: "poll"; readonly device: number; readonly runs: string }
   | { readonly do: "report"; readonly device: number; readonly status: number }
   | { readonly do: "tell"; readonly device: number; readonly channel: number }
-  | { readonly do: "wait" | "look-for-silent" }
+  | { readonly do: "wait" | "look-for-silent" | "outage" }
+  /** The server's clock is set: later by so many hours, or earlier. */
+  | { readonly do: "jump"; readonly hours: number }
+  /** The device takes bytes of a download. */
+  | { readonly do: "take"; readonly device: number }
   | { readonly do: "abort" | "finish" | "pause" | "resume"; readonly deployment: number }
   | { readonly do: "abort-device"; readonly device: number }
   | { readonly do: "accept" | "reject" | "decommission"; readonly device: number };
@@ -56,7 +62,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ do: only("report"), device, status: fc.nat(REPORTS.length - 1) }) },
   { weight: 4, arbitrary: fc.record({ do: only("tell"), device, channel: fc.nat(CHANNELS.length - 1) }) },
   { weight: 3, arbitrary: fc.record({ do: only("wait") }) },
-  { weight: 1, arbitrary: fc.record({ do: only("look-for-silent") }) },
+  { weight: 3, arbitrary: fc.record({ do: only("look-for-silent") }) },
+  { weight: 1, arbitrary: fc.record({ do: only("outage") }) },
+  { weight: 1, arbitrary: fc.record({ do: only("jump"), hours: fc.constantFrom(-100, -3, 3, 100) }) },
+  { weight: 3, arbitrary: fc.record({ do: only("take"), device }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constantFrom("abort", "finish", "pause", "resume", "resume"), deployment }),
@@ -88,15 +97,33 @@ class World {
   /** Device deployments that were seen at their end, as `deployment device`. */
   readonly #ended = new Map<string, string>();
   #created = 0;
+  /** Time that has passed, whatever the clock says. */
+  #passedMs = 0;
+  /** When each device was last heard of, and since when all could be heard, in {@link #passedMs}. */
+  readonly #heardMs = new Map<string, number>();
+  #hearingMs = 0;
+  /** When a deployment was last resumed: from then on a device that waits for its next attempt has its full time. */
+  #resumedMs = 0;
+  /** The latest that the clock has shown. */
+  #latestMs = 0;
+  /** One thing happens after the other: what was heard before what is known. */
+  readonly #inTurn: boolean;
 
-  private constructor(domain: Domain, system: TestSystem, devices: readonly string[], filters: readonly string[]) {
+  private constructor(
+    domain: Domain,
+    system: TestSystem,
+    devices: readonly string[],
+    filters: readonly string[],
+    inTurn: boolean,
+  ) {
+    this.#inTurn = inTurn;
     this.#domain = domain;
     this.#system = system;
     this.#devices = devices;
     this.#filters = filters;
   }
 
-  static async open(): Promise<World> {
+  static async open(inTurn: boolean): Promise<World> {
     const { domain, system } = await openTestDomain({ autoAccept: true });
     await domain.artifacts.insert(artifact({ id: "a", name: "release", sizeBytes: 1 }));
     const filters: string[] = [];
@@ -109,7 +136,7 @@ class World {
     for (const [index, id] of devices.entries()) {
       await domain.inventory.replace(id, [{ name: "channel", value: CHANNELS[index % CHANNELS.length] ?? "" }]);
     }
-    return new World(domain, system, devices, filters);
+    return new World(domain, system, devices, filters, inTurn);
   }
 
   close(): Promise<void> {
@@ -128,6 +155,8 @@ class World {
   async #perform(operation: Operation): Promise<void> {
     const { deployments, deviceSide, devices, inventory } = this.#domain;
     const deviceId = "device" in operation ? (this.#devices[operation.device] ?? "") : "";
+    if (operation.do === "resume") this.#resumedMs = this.#passedMs;
+    if (["poll", "report", "take", "tell"].includes(operation.do)) this.#heardMs.set(deviceId, this.#passedMs);
     const deploymentId = "deployment" in operation ? (this.#deployments[operation.deployment] ?? "none") : "none";
     switch (operation.do) {
       case "create": {
@@ -162,9 +191,22 @@ class World {
         return;
       case "wait":
         this.#system.nowMs += HOUR_MS / 2;
+        this.#passedMs += HOUR_MS / 2;
         return;
+      case "outage":
+        this.#system.nowMs += 10 * HOUR_MS;
+        this.#passedMs += 10 * HOUR_MS;
+        this.#hearingMs = this.#passedMs;
+        return deployments.hearFromNow();
+      case "jump":
+        this.#system.jump(operation.hours * HOUR_MS);
+        this.#hearingMs = this.#passedMs;
+        return;
+      case "take":
+        return deviceSide.heard(deviceId);
       case "look-for-silent":
-        return void (await deployments.failSilent());
+        await deployments.failSilent();
+        return await this.#checkSilence();
       case "abort-device":
         return deployments.abortDevice(deviceId);
       case "accept":
@@ -176,6 +218,26 @@ class World {
       default:
         return deployments[operation.do](deploymentId);
     }
+  }
+
+  /** Who is truly silent has failed; nobody else has. */
+  async #checkSilence(): Promise<void> {
+    if (!this.#inTurn) return;
+    const { deployments } = this.#domain;
+    const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
+    for (const { id, silentAfterMs, status, paused } of items) {
+      if (silentAfterMs === undefined || status === "finished" || paused !== undefined) continue;
+      for (const row of (await deployments.devices(id, undefined)).items) {
+        const waits = row.artifact === undefined;
+        const silentMs = Math.min(this.#silentMs(row.deviceId), this.#passedMs - this.#resumedMs);
+        if (!waits && !isTerminal(row.status)) expect(silentMs).toBeLessThan(silentAfterMs);
+      }
+    }
+  }
+
+  /** For how long the device was silent while it could be heard. */
+  #silentMs(deviceId: string): number {
+    return this.#passedMs - Math.max(this.#heardMs.get(deviceId) ?? 0, this.#hearingMs);
   }
 
   async #decide(deviceId: string, status: "accepted" | "rejected"): Promise<void> {
@@ -193,7 +255,9 @@ class World {
       const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
       return items.filter(({ status, dynamic }) => status !== "finished" && !dynamic);
     };
-    this.#system.nowMs += PHASES_MAX * HOUR_MS;
+    const toLatestMs = Math.max(this.#latestMs - this.#system.nowMs, 0) + PHASES_MAX * HOUR_MS;
+    this.#system.nowMs += toLatestMs;
+    this.#passedMs += toLatestMs;
     const left = await this.#domain.devices.list({}, { page: 1, perPage: DEVICES });
     for (const { id } of left.items) await this.#decide(id, "accepted");
     for (let turn = 0; turn < TURNS_MAX; turn += 1) {
@@ -226,6 +290,7 @@ class World {
   }
 
   async check(): Promise<void> {
+    this.#latestMs = Math.max(this.#latestMs, this.#system.nowMs);
     const { items } = await this.#domain.deployments.list({}, "asc", { page: 1, perPage: 500 });
     this.#deployments.splice(0, this.#deployments.length, ...items.map(({ id }) => id));
     for (const deployment of items) await this.#checkOne(deployment);
@@ -246,6 +311,10 @@ class World {
     for (const row of shown) {
       const key = `${id} ${row.deviceId}`;
       if (this.#ended.has(key)) expect(row.status).toBe(this.#ended.get(key));
+      if (this.#inTurn && isTerminal(row.status) && !this.#ended.has(key) && row.substate === SILENT)
+        expect(this.#silentMs(row.deviceId)).toBeGreaterThanOrEqual(
+          deployment.silentAfterMs ?? Number.POSITIVE_INFINITY,
+        );
       if (isTerminal(row.status)) this.#ended.set(key, row.status);
       expect(row.attempts).toBeLessThanOrEqual(retries + 1);
       expect(row.failedAttempts.map(({ attempt }) => attempt)).toEqual(
@@ -264,7 +333,7 @@ class World {
     if (phases.length === 0) return;
     const taken = phases.reduce((sum, phase) => sum + phase.deviceCount, 0);
     expect(taken).toBe(admitted);
-    const begun = phases.filter(({ startMs = 0 }) => startMs <= this.#system.nowMs);
+    const begun = phases.filter(({ startMs = 0 }) => startMs <= this.#latestMs);
     const places = begun.reduce((sum, phase) => sum + phase.places, 0);
     if (!dynamic || begun.length < phases.length) expect(taken).toBeLessThanOrEqual(places);
     if (!dynamic) expect(phases.reduce((sum, phase) => sum + phase.places, 0)).toBe(deployment.initialDeviceCount);
@@ -276,7 +345,7 @@ test("One after the other: counters, places, attempts and ends are exact, and no
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 20, maxLength: 70, size: "max" }), async (operations) => {
-      const world = await World.open();
+      const world = await World.open(true);
       try {
         for (const one of operations) {
           await world.perform(one);
@@ -296,7 +365,7 @@ test("At the same time: counters, places, attempts and ends are exact, whatever 
   const round = fc.array(operation, { minLength: 4, maxLength: 15 });
   await fc.assert(
     fc.asyncProperty(fc.array(round, { minLength: 5, maxLength: 12, size: "max" }), async (rounds) => {
-      const world = await World.open();
+      const world = await World.open(false);
       try {
         for (const one of rounds) {
           await Promise.all(one.map((operation) => world.perform(operation)));
