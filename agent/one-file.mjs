@@ -13,6 +13,11 @@ const GIVEN = ["require", "module", "exports", "importMetaUrl", "__filename"];
  */
 const LOADER = `
 "use strict";
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write("upkeep: Node 20.19 or newer is needed, and this is " + process.versions.node + "\\n");
+  process.exit(1);
+}
 const importMetaUrl = require("node:url").pathToFileURL(__filename).href;
 const { compileFunction } = require("node:vm");
 const loaded = Object.create(null);

@@ -2,7 +2,7 @@ import type { System } from "@upkeep/shared/system";
 import { Artifacts, Configurations, Deployments, DeviceSide, Hearing, Releases } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
-import { Snapshots, Storage, type StorageLocation } from "./storage/index.ts";
+import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
 import { keptSecret } from "./storage/kept-secret.ts";
 import { Users } from "./users/index.ts";
 
@@ -93,6 +93,8 @@ export interface Domain {
   readonly snapshots: Snapshots;
   /** What devices do with deployments: ask, report, send logs. */
   readonly deviceSide: DeviceSide;
+  /** Tests whether the records can be written. */
+  readonly writeCheck: WriteCheck;
   /** 32 bytes for signing download links; the same after a restart. */
   readonly linkSecret: Uint8Array;
   /** Waits for what is under way. */
@@ -131,6 +133,7 @@ export async function openDomain(setup: {
       events: new Events(storage),
       snapshots: new Snapshots(storage),
       deviceSide: new DeviceSide(storage, system.clock, hearing, unseenDownloadMs),
+      writeCheck: new WriteCheck(storage, system.clock),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),
     };

@@ -36,6 +36,8 @@ export interface ServerParts {
   readonly extension?: ServerExtension;
   /** What becomes of the connections, for the metrics. */
   readonly connections?: ConnectionCounts;
+  /** Room on the file system that has the data; absent: there is none. */
+  readonly freeBytes?: () => Promise<number>;
   /** How requests that come together are gathered. Default: each is answered by itself. */
   readonly gather?: Gather;
 }

@@ -1,5 +1,5 @@
-import { isSystemError } from "@upkeep/shared/system";
 import { ServerError } from "../errors.ts";
+import { type StorageFaultKind, storageFaultOf } from "../storage/index.ts";
 import type { HeaderFields } from "./answers.ts";
 
 /** A refusal that is about HTTP itself, and so unknown to the rest of the server. */
@@ -37,11 +37,30 @@ export function refusalOf(error: unknown): Refusal | undefined {
     const { status, message, metadata } = error;
     return metadata === undefined ? { status, message } : { status, message, metadata };
   }
-  if (isSystemError(error, "ENOSPC", "EDQUOT")) return { status: 507, message: "no space left on the server" };
+  const fault = storageFaultOf(error);
+  if (fault !== undefined) return storageRefusal(fault.kind);
   if (BROKEN_OFF.includes(String(propertyOf(error, "code")))) {
     return { status: 400, message: "the request's body ended early" };
   }
   return frameworkRefusal(error);
+}
+
+/** A person may have to make room: there is no hurry. */
+const STORAGE_RETRY_S = 60;
+
+const STORAGE_MESSAGES: Readonly<Record<StorageFaultKind, string>> = {
+  full: "no space left on the server",
+  "read-only": "the server's records are read-only",
+  unreachable: "the server's database cannot be reached",
+  failing: "the server's records cannot be read or written",
+  "not-a-database": "the server's records are damaged",
+  unsuitable: "the server's database cannot be used",
+};
+
+/** How a fault of what keeps the records or the artifacts is told: the request may succeed later. */
+export function storageRefusal(kind: StorageFaultKind): Refusal {
+  const headers = { "retry-after": String(STORAGE_RETRY_S) };
+  return { status: kind === "full" ? 507 : 503, message: STORAGE_MESSAGES[kind], headers };
 }
 
 /** Fastify's own refusals: a path that cannot be decoded, a media type that cannot be read. */

@@ -40,6 +40,10 @@ export function answerFailure(
   if (whole && MALFORMED.has(error.status) && request.callingDevice !== undefined) {
     route?.refused?.(request.callingDevice.deviceId, error.message);
   }
+  // Clients of devices know 503, and come back later.
+  if (refusal?.status === 507 && route?.access === "device") {
+    return refused(request, route.access, { ...refusal, status: 503 });
+  }
   return refused(request, route?.access, refusal ?? { status: 500, message: "internal error" });
 }
 

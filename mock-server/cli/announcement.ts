@@ -19,9 +19,11 @@ export function announce(serving: Serving, settings: ServeSettings, json: boolea
   if (administrator !== undefined) {
     lines.push(
       "",
-      "An administrator was made. The password is shown this once:",
+      administrator.password === undefined
+        ? "An administrator was made, with the password of --admin-password-file:"
+        : "An administrator was made. The password is shown this once:",
       `  e-mail:   ${administrator.email}`,
-      `  password: ${administrator.password}`,
+      ...(administrator.password === undefined ? [] : [`  password: ${administrator.password}`]),
       "",
     );
   }

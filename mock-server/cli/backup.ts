@@ -1,7 +1,7 @@
 import { createDirectoryDurably, type Files, isSystemError, replaceFile, type System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { artifactsInCopy, copyRecords, type RecordedArtifact } from "../storage/backup.ts";
-import { createPrivateFile, DATABASE_FILE } from "../storage/index.ts";
+import { createPrivateFile, DATABASE_FILE, storageFaultOf } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import {
   ARTIFACT_DIRECTORY,
@@ -12,6 +12,7 @@ import {
   MANIFEST_FILE,
   MANIFEST_VERSION,
 } from "./copying.ts";
+import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
 /** So often the records are copied anew because artifacts that they tell of were deleted meanwhile. */
@@ -57,13 +58,28 @@ export function backupCommand({ files, clock }: System): CommandModule {
       const only = recordsOnly === true;
       if (!only) await mustHaveArtifacts(files, from);
       await prepare(files, from, target);
-      const artifacts = only ? await copyOnlyRecords(files, from, target) : await copyAll(files, from, target);
+      const artifacts = await explaining(from, target, () =>
+        only ? copyOnlyRecords(files, from, target) : copyAll(files, from, target),
+      );
       const created = new Date(clock.now()).toISOString();
       const manifest = { version: MANIFEST_VERSION, created, artifacts, ...(only ? { records_only: true } : {}) };
       await replaceFile(files, `${target}/${MANIFEST_FILE}`, `${JSON.stringify(manifest)}\n`);
       standardOutput.write(`Backup of ${from} ${only ? "without" : `with ${artifacts}`} artifacts: ${target}\n`);
     },
   };
+}
+
+/** @throws CommandError that names what cannot be read or written. */
+async function explaining<T>(from: string, target: string, copy: () => Promise<T>): Promise<T> {
+  try {
+    return await copy();
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    const reason = explained(error);
+    if (reason === undefined) throw error;
+    const isSource = storageFaultOf(error)?.kind === "not-a-database";
+    throw new CommandError(`${isSource ? `${from}/${DATABASE_FILE}` : `--to ${target}`}: ${reason}`);
+  }
 }
 
 async function mustHaveArtifacts(files: Files, from: string): Promise<void> {

@@ -7,6 +7,7 @@ import { DATABASE_FILE, makePrivate } from "../storage/index.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { CLAIM_FILE, type Claim, type Engine, readClaim, writeClaim } from "./claim.ts";
 import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE } from "./copying.ts";
+import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
 /** How long a server waits while another one of the same records claims the directory, in milliseconds. */
@@ -196,6 +197,6 @@ export function mustFit(claim: Claim | undefined, engine: Engine, path: string):
 /** What a person is told of a directory that cannot be used. */
 export function directoryFault(error: unknown, path: string): unknown {
   if (isSystemError(error, "EBUSY")) return new CommandError(`another server is using the data directory ${path}`);
-  if (!isSystemError(error)) return error;
-  return new CommandError(`the data directory ${path} cannot be used: ${error.message}`);
+  const reason = error instanceof CommandError ? undefined : explained(error);
+  return reason === undefined ? error : new CommandError(`the data directory ${path} cannot be used: ${reason}`);
 }

@@ -6,12 +6,14 @@ import { openSystem } from "../system/index.ts";
 import { artifactCommand } from "./artifact.ts";
 import { backupCommand } from "./backup.ts";
 import { controlCommand } from "./control.ts";
+import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 import { fleetCommand } from "./fleet.ts";
 import { moveCommand } from "./move.ts";
 import { restoreCommand } from "./restore.ts";
 import { scenarioCommand } from "./scenario.ts";
 import { serveCommand } from "./serve.ts";
+import { userCommand } from "./user.ts";
 
 const system = openSystem();
 
@@ -28,6 +30,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(backupCommand(system))
     .command(restoreCommand(system))
     .command(moveCommand(system))
+    .command(userCommand(system))
     .command(artifactCommand(system))
     .command(scenarioCommand(system))
     .command(fleetCommand(system))
@@ -46,12 +49,9 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const told =
-    error instanceof CommandError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  standardError.write(`upkeep-server: ${printableLines(told)}\n`);
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const told = error instanceof CommandError ? error.message : (explained(error) ?? trace);
+  standardError.write(`upkeep-server: ${printableLines(told)}
+`);
   setExitStatus(1);
 });

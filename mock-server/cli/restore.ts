@@ -13,6 +13,7 @@ import {
   MANIFEST_FILE,
   MANIFEST_VERSION,
 } from "./copying.ts";
+import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
 const MANIFEST_BYTES_MAX = 64 * 1024;
@@ -47,13 +48,23 @@ export function restoreCommand({ files }: System): CommandModule {
       const target = absolutePath(typeof data === "string" ? data : defaultDataDirectory());
       const { created, artifacts, recordsOnly } = await check(files, source);
       await mustBeEmpty(files, target);
-      await copyAll(files, source, target, artifacts);
+      await explaining(target, () => copyAll(files, source, target, artifacts));
       const what = recordsOnly
         ? "without artifacts: start the server with the --blobs that it had"
         : `with ${artifacts.length} artifacts`;
       standardOutput.write(`Restored ${target}, as it was at ${created}, ${what}\n`);
     },
   };
+}
+
+/** @throws CommandError that names the target, if it cannot be written. */
+async function explaining(target: string, copy: () => Promise<void>): Promise<void> {
+  try {
+    await copy();
+  } catch (error) {
+    const reason = explained(error);
+    throw reason === undefined ? error : new CommandError(`--data ${target}: ${reason}`);
+  }
 }
 
 /** @throws CommandError that says what is wrong with the backup. */
@@ -70,7 +81,7 @@ async function check(
   try {
     artifacts = artifactsInCopy(`${source}/${DATABASE_FILE}`);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = explained(error) ?? (error instanceof Error ? error.message : String(error));
     throw new CommandError(`--from ${source}: the records cannot be read: ${reason}`);
   }
   if (recordsOnly) return { created, artifacts: [], recordsOnly };
@@ -104,7 +115,11 @@ async function mustBeEmpty(files: Files, target: string): Promise<void> {
   try {
     if ((await files.list(target)).length > 0) throw new CommandError(`--data ${target}: is not empty`);
   } catch (error) {
-    if (!isSystemError(error, "ENOENT")) throw error;
+    if (isSystemError(error, "ENOENT")) return;
+    const reason = explained(error);
+    throw reason === undefined || error instanceof CommandError
+      ? error
+      : new CommandError(`--data ${target}: cannot be used: ${reason}`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { isLoopback, type ListenAddress, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
+import { administratorSettingsOf, DEFAULT_ADMINISTRATOR } from "./administrator.ts";
 import { announce } from "./announcement.ts";
 import { BUCKET_OPTIONS, bucketOf } from "./blob-store.ts";
 import { parseDuration } from "./durations.ts";
@@ -52,6 +53,17 @@ const OPTIONS = {
     type: "count",
     describe:
       "Let tests switch faults on, move the clock and reset the records, without logging in; only with a loopback address, or if it is said twice",
+  },
+  "admin-email": {
+    type: "string",
+    describe: "E-mail address of the administrator whom the first start makes",
+    defaultDescription: DEFAULT_ADMINISTRATOR,
+    requiresArg: true,
+  },
+  "admin-password-file": {
+    type: "string",
+    describe: "File with that administrator's password, in place of one that is made and printed; - is standard input",
+    requiresArg: true,
   },
   cert: { type: "string", describe: "PEM file with the TLS certificate and its chain", requiresArg: true },
   key: { type: "string", describe: "PEM file with the TLS certificate's key", requiresArg: true },
@@ -107,9 +119,10 @@ const OPTIONS = {
   },
 } as const;
 
-const EPILOGUE = `The first start makes an administrator and prints the password, once.
+const EPILOGUE = `The first start makes an administrator and prints the password, once. The way back in: upkeep-server user passwd.
 The log goes to standard error. With --json, the line on standard output holds: url, data, certificate
-(path; only with --tls-self-signed), and at the first start administrator: {email, password}.
+(path; only with --tls-self-signed), and at the first start administrator: {email, password} (the
+password only if it was made here).
 The password for --database may stand in the environment as PGPASSWORD. Servers that share a database share
 the data directory as well, where the artifacts are, or the bucket of --blobs.
 The keys for --blobs stand in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,
@@ -168,6 +181,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
     ...(selfSigned ? { tls: "self-signed" as const } : {}),
     ...(publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(publicUrl) }),
+    administrator: administratorSettingsOf(args["admin-email"], args["admin-password-file"]),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
     ...(testControls === undefined ? {} : { testControls }),

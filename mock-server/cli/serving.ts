@@ -1,9 +1,10 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import { type Domain, type NewAdministrator, openDomain } from "../domain.ts";
+import { type Domain, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
+import { DATABASE_FILE } from "../storage/index.ts";
 import { batchPerTick } from "../system/batch-per-tick.ts";
 import { ConnectionCounts } from "../system/connection-counts.ts";
 import { absolutePath } from "../system/environment.ts";
@@ -11,9 +12,16 @@ import { type Listening, listen, type TlsIdentity } from "../system/listen.ts";
 import { NodeClock, NodeTimers } from "../system/time.ts";
 import { NodeWorkers } from "../system/workers.ts";
 import { type ListenAddress, urlOf } from "./addresses.ts";
+import {
+  type AdministratorSettings,
+  type AnnouncedAdministrator,
+  administratorOf,
+  ensureAdministrator,
+} from "./administrator.ts";
 import { type BucketSettings, openBlobs } from "./blob-store.ts";
 import { logConnectionEnds } from "./connection-log.ts";
 import { checkPermissions, DataDirectory } from "./data-directory.ts";
+import { openOrExplain } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 import { HearingWatch } from "./hearing-watch.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -21,14 +29,13 @@ import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts
 import { beginRecording, type RecordSettings } from "./recording.ts";
 import { sweep } from "./sweeping.ts";
 
-/** The address of the administrator whom the first start makes. */
-const ADMINISTRATOR = "admin@example.com";
-
 /** What `serve` was told, checked. */
 export interface ServeSettings {
   readonly dataDirectory: string;
   /** PostgreSQL, as `postgres://…`. Absent: the records are in the data directory. */
   readonly database?: string;
+  /** Of whom the first start makes. */
+  readonly administrator?: AdministratorSettings;
   /** Where the artifacts are. Absent: in the data directory. */
   readonly bucket?: BucketSettings;
   readonly listen: ListenAddress;
@@ -55,8 +62,8 @@ export interface Serving {
   readonly dataDirectory: string;
   /** Only with a certificate of our own. */
   readonly certificatePath?: string;
-  /** Only at the first start. */
-  readonly administrator?: NewAdministrator;
+  /** Only at the first start; without a password if it was given. */
+  readonly administrator?: AnnouncedAdministrator;
   /** @returns How many connections had to be cut after `graceMs`. */
   stop(graceMs: number): Promise<number>;
 }
@@ -69,6 +76,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
   const control = settings.testControls === undefined ? undefined : await loadControl(door);
   const system = control?.system ?? door;
   const directory = absolutePath(settings.dataDirectory);
+  const first = await administratorOf(system.files, settings.administrator ?? {});
   const engine = settings.database === undefined ? "sqlite" : "postgres";
   const held = await DataDirectory.open(system.files, directory, engine);
   let domain: Domain | undefined;
@@ -80,7 +88,6 @@ export async function startServing(door: System, settings: ServeSettings, logger
     domain = await openRecords(system, settings, directory);
     const records = domain;
     await held.claim(records);
-    const administrator = await records.users.ensureAdministrator(ADMINISTRATOR);
     const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
     const controls =
       control === undefined || settings.testControls === undefined
@@ -90,6 +97,8 @@ export async function startServing(door: System, settings: ServeSettings, logger
     const around = recorder === undefined ? {} : { around: recorder.around.bind(recorder) };
     const parts = { domain, tls, logger, ending: ending.signal, ...controls, ...around };
     const listening = await take(system, settings, parts);
+    // After listening: a start that fails makes no account whose password nobody has seen.
+    const administrator = await ensureAdministrator(records, first, listening, logger);
     const address = { host: settings.listen.host, port: listening.port };
     return {
       url: urlOf(tls === undefined ? "http" : "https", address),
@@ -148,13 +157,10 @@ async function openRecords(
   if (database === undefined) {
     // Whatever time it is for the server: these are the machine's own.
     const pace = { clock: new NodeClock(), timers: new NodeTimers() };
-    return await openDomain({ system, storage: { directory, workers: new NodeWorkers(), pace }, options });
+    const storage = { directory, workers: new NodeWorkers(), pace };
+    return await openOrExplain(`${directory}/${DATABASE_FILE}`, () => openDomain({ system, storage, options }));
   }
-  try {
-    return await openDomain({ system, storage: { url: database }, options });
-  } catch (error) {
-    throw new CommandError(`--database: cannot be used: ${error instanceof Error ? error.message : error}`);
-  }
+  return await openOrExplain("--database", () => openDomain({ system, storage: { url: database }, options }));
 }
 
 async function identityOf(
@@ -189,6 +195,7 @@ async function take(
     system,
     ...parts,
     connections,
+    freeBytes: () => system.files.freeBytes(absolutePath(settings.dataDirectory)),
     links: new DownloadLinks(parts.domain.linkSecret, () => system.clock.now()),
     options: {
       ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),

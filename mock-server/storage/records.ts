@@ -19,6 +19,7 @@ import { ReleaseRecords } from "./releases.ts";
 import { SavedFilterRecords } from "./saved-filters.ts";
 import type { Schema } from "./schema.ts";
 import { SecretRecords } from "./secrets.ts";
+import { SequenceRecords } from "./sequences.ts";
 import { SessionRecords } from "./sessions.ts";
 import { SettingsRecords } from "./settings.ts";
 import { TableRecords } from "./snapshots.ts";
@@ -45,6 +46,7 @@ export class Records {
   readonly releases: ReleaseRecords;
   readonly savedFilters: SavedFilterRecords;
   readonly secrets: SecretRecords;
+  readonly sequences: SequenceRecords;
   readonly sessions: SessionRecords;
   readonly settings: SettingsRecords;
   readonly tables: TableRecords;
@@ -70,6 +72,7 @@ export class Records {
     this.releases = new ReleaseRecords(db);
     this.savedFilters = new SavedFilterRecords(db);
     this.secrets = new SecretRecords(db);
+    this.sequences = new SequenceRecords(db);
     this.sessions = new SessionRecords(db);
     this.settings = new SettingsRecords(db);
     this.tables = new TableRecords(db);

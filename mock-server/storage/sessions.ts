@@ -75,6 +75,11 @@ export class SessionRecords {
     await this.#db.deleteFrom("sessions").where("user_id", "=", userId).where("token_name", "is not", null).execute();
   }
 
+  /** End all logins and tokens of a user. */
+  async endAll(userId: string): Promise<void> {
+    await this.#db.deleteFrom("sessions").where("user_id", "=", userId).execute();
+  }
+
   async use(id: string, nowMs: number): Promise<void> {
     await this.#db.updateTable("sessions").set({ last_used_ms: nowMs }).where("id", "=", id).execute();
   }

@@ -11,6 +11,10 @@ export function absolutePath(path: string): string {
   return resolve(path);
 }
 
+export function nodeVersion(): string {
+  return process.version;
+}
+
 /** The name that this machine calls itself. */
 export function machineName(): string {
   return hostname();

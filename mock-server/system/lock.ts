@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from "node:fs";
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SystemError } from "@upkeep/shared/system";
 import SqliteDatabase from "better-sqlite3";
@@ -57,6 +57,6 @@ function makePrivate(path: string): void {
     closeSync(openSync(path, "ax", 0o600));
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    chmodSync(path, 0o600);
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   }
 }

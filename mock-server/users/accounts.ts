@@ -122,6 +122,22 @@ export class Accounts {
     return hashPassword(this.#system.random, password);
   }
 
+  /**
+   * Give a user a new password, without the old one; all sessions and tokens of the user end. For a person who has
+   * the records, not for the API.
+   * @throws ServerError (not-found); (unprocessable)
+   */
+  async resetPassword(id: string, password: string): Promise<void> {
+    const { email } = await this.#storage.read((records) => find(records, id));
+    checkPassword(password, email);
+    const hash = await hashPassword(this.#system.random, password);
+    await this.#storage.transaction(async (records) => {
+      await find(records, id);
+      await records.users.update(id, { password_hash: hash, updated_ms: this.#system.clock.now() });
+      await records.sessions.endAll(id);
+    });
+  }
+
   /** With all sessions and tokens. Of no user: nothing. @throws ServerError (unprocessable) for the last admin. */
   async delete(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {

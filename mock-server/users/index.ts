@@ -1,5 +1,6 @@
 export type { AccessToken, AccessTokens } from "./access-tokens.ts";
 export type { Account, AccountChange, AccountFilter, Accounts } from "./accounts.ts";
+export { emailFault, passwordFault } from "./checks.ts";
 export type { UserPrincipal } from "./principal.ts";
 export {
   DEFAULT_ROLE,

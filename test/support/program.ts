@@ -16,13 +16,19 @@ export interface Program {
 export function startProgram(
   command: string,
   args: readonly string[],
-  options: { directory?: string; environment?: Readonly<Record<string, string>> } = {},
+  options: {
+    directory?: string;
+    environment?: Readonly<Record<string, string>>;
+    /** Leave standard input open: `child.stdin`. */
+    input?: boolean;
+  } = {},
 ): Program {
   const child = spawn(command, args, {
     cwd: options.directory,
     env: { ...process.env, NO_COLOR: "1", ...options.environment },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  if (options.input !== true) child.stdin.end();
   const everything: string[] = [];
   const out: string[] = [];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

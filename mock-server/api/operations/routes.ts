@@ -63,7 +63,7 @@ export function operationRoutes(
     route({
       method: "GET",
       path: "/ready",
-      summary: "Whether requests can be answered: the records can be read",
+      summary: "Whether requests can be answered: the records can be read and written, and the disk has room",
       access: "public",
       head: true,
       answers: { 200: { description: "They can", schema: Status }, 503: { description: "Why they cannot" } },

@@ -1,15 +1,12 @@
 import type { Files } from "@upkeep/shared/system";
 import type { RecordedArtifact } from "../../storage/backup.ts";
 import { DATABASE_FILE, Storage, type StorageLocation } from "../../storage/index.ts";
+import { openOrExplain } from "../explaining.ts";
 import { CommandError } from "../failure.ts";
 
-/** @throws CommandError that names the option, and not the URL, which may hold a password. */
-export async function openRecordsAt(files: Files, location: StorageLocation, option: string): Promise<Storage> {
-  try {
-    return await Storage.open(location, files);
-  } catch (error) {
-    throw new CommandError(`${option}: cannot be used: ${error instanceof Error ? error.message : error}`);
-  }
+/** @throws CommandError that names the option or the file, and not a URL, which may hold a password. */
+export function openRecordsAt(files: Files, location: StorageLocation, what: string): Promise<Storage> {
+  return openOrExplain(what, () => Storage.open(location, files));
 }
 
 /** The records of a data directory, where its server has them. @throws CommandError */
@@ -18,7 +15,7 @@ export async function openSource(files: Files, directory: string, url: string | 
   if ((await files.status(`${directory}/${DATABASE_FILE}`)) === undefined) {
     throw new CommandError(`--data ${directory}: there is no ${DATABASE_FILE}, so this is no server's data directory`);
   }
-  return await openRecordsAt(files, { directory }, `--data ${directory}`);
+  return await openRecordsAt(files, { directory }, `${directory}/${DATABASE_FILE}`);
 }
 
 /** The key that names the records. @throws CommandError if no server has ever used them. */

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { DatabaseError, Pool, type PoolClient, types } from "pg";
+import { connectionFault, StorageError } from "../faults.ts";
 import { pipelined } from "../pipelined.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
@@ -7,6 +8,8 @@ import type { Engine, Work } from "./engine.ts";
 import { GroupedWrites, type GroupPort } from "./groups.ts";
 import { POSTGRES, PostgresConnection, StatementNames } from "./postgres-connection.ts";
 
+/** The oldest version whose triggers and identity columns are as the tables need them. */
+const MAJOR_MIN = 13;
 const CONNECTIONS_MAX = 10;
 const CONNECT_MS_MAX = 10_000;
 /** How long a write waits for those of other processes. */
@@ -54,12 +57,21 @@ export async function openPostgresEngine(url: string): Promise<Engine> {
     client.on("error", () => pool.idleCount);
   });
   try {
-    await pool.query("select 1");
+    await mustBeNewEnough(pool);
     return new PostgresEngine(pool);
   } catch (error) {
     await pool.end();
-    throw error;
+    throw connectionFault(error);
   }
+}
+
+async function mustBeNewEnough(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ number: number; name: string }>(
+    "select current_setting('server_version_num')::int as number, current_setting('server_version') as name",
+  );
+  const [version] = rows;
+  if (version !== undefined && version.number >= MAJOR_MIN * 10_000) return;
+  throw new StorageError("unsuitable", `it is PostgreSQL ${version?.name}, and ${MAJOR_MIN} or newer is needed`);
 }
 
 class PostgresEngine implements Engine {
@@ -82,10 +94,14 @@ class PostgresEngine implements Engine {
   }
 
   write<T>(work: Work<T>): Promise<T> {
-    return this.#writes.run(work);
+    return connected(() => this.#writes.run(work));
   }
 
-  async read<T>(work: Work<T>): Promise<T> {
+  read<T>(work: Work<T>): Promise<T> {
+    return connected(() => this.#read(work));
+  }
+
+  async #read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     return await ended(client, async () => {
       const [, result] = await pipelined([
@@ -97,9 +113,11 @@ class PostgresEngine implements Engine {
     });
   }
 
-  async glance<T>(work: Work<T>): Promise<T> {
-    const client = await this.#connections.take();
-    return await ended(client, () => work(this.#connections.records(client)));
+  glance<T>(work: Work<T>): Promise<T> {
+    return connected(async () => {
+      const client = await this.#connections.take();
+      return await ended(client, () => work(this.#connections.records(client)));
+    });
   }
 
   peek(): undefined {
@@ -109,6 +127,15 @@ class PostgresEngine implements Engine {
   async close(): Promise<void> {
     await this.#writes.idle();
     await this.#connections.close();
+  }
+}
+
+/** Tells a connection that broke, or is not to be had, from other errors. */
+async function connected<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    throw connectionFault(error);
   }
 }
 

@@ -51,6 +51,8 @@ class Writer implements GroupPort {
   readonly #log: FileHandle;
   readonly #changes: () => number;
   #changesBefore = 0;
+  /** What made the database undo the transaction. */
+  #undoneBy: unknown;
 
   constructor(sqlite: Database, log: FileHandle) {
     this.#sqlite = sqlite;
@@ -62,13 +64,14 @@ class Writer implements GroupPort {
 
   async begin(): Promise<void> {
     this.#changesBefore = this.#changes();
+    this.#undoneBy = undefined;
     // The write lock at once: another process cannot come between what is read and what is written.
     this.#sqlite.exec("begin immediate");
   }
 
   async attempt<T>(work: Work<T>): Promise<T> {
     // A full disk makes SQLite roll back by itself: a savepoint would begin a transaction of its own.
-    if (!this.#sqlite.inTransaction) throw new Error(UNDONE);
+    if (!this.#sqlite.inTransaction) throw new Error(UNDONE, { cause: this.#undoneBy });
     this.#sqlite.exec("savepoint attempt");
     try {
       const result = await work(this.records);
@@ -76,12 +79,13 @@ class Writer implements GroupPort {
       return result;
     } catch (error) {
       if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback to attempt; release attempt");
+      else this.#undoneBy ??= error;
       throw error;
     }
   }
 
   async commit(): Promise<void> {
-    if (!this.#sqlite.inTransaction) throw new Error(UNDONE);
+    if (!this.#sqlite.inTransaction) throw new Error(UNDONE, { cause: this.#undoneBy });
     this.#sqlite.exec("commit");
   }
 

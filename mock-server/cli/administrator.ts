@@ -1,0 +1,79 @@
+import type { Logger } from "@upkeep/shared/logging";
+import type { Files } from "@upkeep/shared/system";
+import type { Domain } from "../domain.ts";
+import { ServerError } from "../errors.ts";
+import type { Listening } from "../system/listen.ts";
+import { emailFault, passwordFault } from "../users/index.ts";
+import { CommandError } from "./failure.ts";
+import { passwordFromFile } from "./passwords.ts";
+
+/** The address of the administrator whom the first start makes. */
+export const DEFAULT_ADMINISTRATOR = "admin@example.com";
+
+/** What the command line says of the first administrator. */
+export interface AdministratorSettings {
+  readonly email?: string;
+  readonly passwordFile?: string;
+}
+
+interface FirstAdministrator {
+  readonly email: string;
+  /** Absent: one is made. */
+  readonly password?: string;
+  readonly given: boolean;
+}
+
+/** A new administrator, as the person who starts the server is told. */
+export interface AnnouncedAdministrator {
+  readonly email: string;
+  /** Absent if it was given. */
+  readonly password?: string;
+}
+
+/** @throws CommandError */
+export function administratorSettingsOf(email: unknown, passwordFile: unknown): AdministratorSettings {
+  const fault = typeof email === "string" ? emailFault(email) : undefined;
+  if (fault !== undefined) throw new CommandError(`--admin-${fault}`);
+  return {
+    ...(typeof email === "string" ? { email: email.toLowerCase() } : {}),
+    ...(typeof passwordFile === "string" ? { passwordFile } : {}),
+  };
+}
+
+/** Read the password, before anything is made. @throws CommandError */
+export async function administratorOf(
+  files: Files,
+  { email, passwordFile }: AdministratorSettings,
+): Promise<FirstAdministrator> {
+  const given = email !== undefined || passwordFile !== undefined;
+  const address = email ?? DEFAULT_ADMINISTRATOR;
+  if (passwordFile === undefined) return { email: address, given };
+  const password = await passwordFromFile(files, "admin-password-file", passwordFile);
+  const fault = passwordFault(password);
+  if (fault !== undefined) throw new CommandError(`--admin-password-file ${passwordFile}: ${fault}`);
+  return { email: address, password, given };
+}
+
+/**
+ * Make the first user, if there is none, of a server that listens. If that fails it listens no more.
+ * @throws CommandError
+ */
+export async function ensureAdministrator(
+  { users }: Pick<Domain, "users">,
+  { email, password, given }: FirstAdministrator,
+  listening: Listening,
+  logger: Logger,
+): Promise<AnnouncedAdministrator | undefined> {
+  try {
+    const made = await users.ensureAdministrator(email, password);
+    if (made === undefined && given) {
+      logger.warning(
+        "--admin-email and --admin-password-file are for the first start only: there are users; see `upkeep-server user`",
+      );
+    }
+    return made === undefined || password === undefined ? made : { email: made.email };
+  } catch (error) {
+    await listening.close(0);
+    throw error instanceof ServerError ? new CommandError(`the first administrator: ${error.message}`) : error;
+  }
+}

@@ -1,0 +1,140 @@
+import type { System } from "@upkeep/shared/system";
+import type { Argv, CommandModule } from "yargs";
+import { ServerError } from "../errors.ts";
+import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
+import { type Account, USER_ROLES, type UserRole } from "../users/index.ts";
+import { parseDatabaseUrl } from "./addresses.ts";
+import { CommandError } from "./failure.ts";
+import { askedPassword } from "./passwords.ts";
+import { type OpenUsers, openUsers } from "./user/records.ts";
+
+const PLACE_OPTIONS = {
+  data: {
+    type: "string",
+    describe: "The server's data directory",
+    defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
+    requiresArg: true,
+  },
+  database: { type: "string", describe: "The server's --database, if it has one", requiresArg: true },
+} as const;
+
+const PASSWORD_OPTION = {
+  "password-file": {
+    type: "string",
+    describe: "File with the password; - is standard input",
+    defaultDescription: "asked for at a terminal, else the first line of standard input",
+    requiresArg: true,
+  },
+} as const;
+
+const EPILOGUE = `Works on the records themselves, as whoever may write them, whether a server runs or not: this is the way back
+in when nobody can log in. A running server notices at once. A new password ends all sessions and personal access
+tokens of its user, and the wait after wrong passwords.`;
+
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** `upkeep-server user` */
+export function userCommand(system: System): CommandModule {
+  const email = (yargs: Argv) =>
+    yargs.positional("email", { type: "string", describe: "The user's e-mail address", demandOption: true });
+  return {
+    command: "user",
+    describe: "List, add, change and remove users on the server's own machine",
+    builder: (yargs) =>
+      yargs
+        .options(PLACE_OPTIONS)
+        .command({
+          command: "list",
+          describe: "List the users",
+          builder: (own) => own.option("json", { type: "boolean", describe: "As JSON", default: false }),
+          handler: (args) => withUsers(system, args, (open) => list(open, args.json === true)),
+        })
+        .command({
+          command: "add <email>",
+          describe: "Add a user",
+          builder: (own) =>
+            email(own).options({
+              role: {
+                choices: USER_ROLES,
+                describe: "What the user may do: everything, look at everything, or upload artifacts",
+                demandOption: true,
+              },
+              ...PASSWORD_OPTION,
+            }),
+          handler: (args) => withUsers(system, args, (open) => add(system, open, args)),
+        })
+        .command({
+          command: "passwd <email>",
+          describe: "Give a user a new password",
+          builder: (own) => email(own).options(PASSWORD_OPTION),
+          handler: (args) => withUsers(system, args, (open) => changePassword(system, open, args)),
+        })
+        .command({
+          command: "remove <email>",
+          describe: "Remove a user with all sessions and tokens",
+          builder: email,
+          handler: (args) => withUsers(system, args, (open) => remove(open, String(args.email))),
+        })
+        .demandCommand(1, "Say what to do: list, add, passwd or remove.")
+        .epilogue(EPILOGUE),
+    handler: () => undefined,
+  };
+}
+
+async function withUsers(system: System, args: Arguments, work: (open: OpenUsers) => Promise<string>): Promise<void> {
+  const directory = absolutePath(typeof args.data === "string" ? args.data : defaultDataDirectory());
+  const database = typeof args.database === "string" ? parseDatabaseUrl(args.database) : undefined;
+  const open = await openUsers(system, directory, database);
+  try {
+    standardOutput.write(await work(open));
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    throw new CommandError(error.message);
+  } finally {
+    await open.close();
+  }
+}
+
+async function list({ users }: OpenUsers, json: boolean): Promise<string> {
+  const accounts = await users.accounts.list();
+  if (json) return `${JSON.stringify(accounts.map(shown))}\n`;
+  return accounts.map(({ email, role, createdMs }) => `${email}  ${role}  since ${day(createdMs)}\n`).join("");
+}
+
+function shown({ id, email, role, createdMs, updatedMs }: Account): Readonly<Record<string, string>> {
+  return { id, email, role, created: new Date(createdMs).toISOString(), updated: new Date(updatedMs).toISOString() };
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+async function add(system: System, { users }: OpenUsers, args: Arguments): Promise<string> {
+  const role = USER_ROLES.find((one): one is UserRole => one === args.role);
+  if (role === undefined) throw new CommandError(`--role: must be one of ${USER_ROLES.join(", ")}`);
+  const email = String(args.email);
+  const password = await askedPassword(system.files, args["password-file"], `Password for ${email}: `);
+  await users.accounts.create({ email, password, role });
+  return `Added ${email.toLowerCase()} as ${role}\n`;
+}
+
+async function changePassword(system: System, { users }: OpenUsers, args: Arguments): Promise<string> {
+  const { id, email } = await find(users, String(args.email));
+  const password = await askedPassword(system.files, args["password-file"], `New password for ${email}: `);
+  await users.accounts.resetPassword(id, password);
+  return `Changed the password of ${email}; all sessions and personal access tokens of this user have ended\n`;
+}
+
+async function remove({ users }: OpenUsers, wanted: string): Promise<string> {
+  const { id, email } = await find(users, wanted);
+  await users.accounts.delete(id);
+  return `Removed ${email}\n`;
+}
+
+async function find(users: OpenUsers["users"], wanted: string): Promise<Account> {
+  const accounts = await users.accounts.list();
+  const account = accounts.find(({ email }) => email === wanted.toLowerCase());
+  if (account !== undefined) return account;
+  const others = accounts.map(({ email }) => email).join(", ");
+  throw new CommandError(`there is no user ${wanted}; there are: ${others === "" ? "none" : others}`);
+}

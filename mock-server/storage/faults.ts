@@ -1,0 +1,86 @@
+import { isSystemError } from "@upkeep/shared/system";
+import SqliteDatabase from "better-sqlite3";
+import { DatabaseError } from "pg";
+
+/** What keeps the records or the artifacts from being read or written. */
+export type StorageFaultKind = "full" | "read-only" | "unreachable" | "failing" | "not-a-database" | "unsuitable";
+
+export interface StorageFault {
+  readonly kind: StorageFaultKind;
+  /** What the system or the database says. */
+  readonly reason: string;
+}
+
+/** The place where records are kept cannot be used, though the request may be right. */
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+  readonly kind: StorageFaultKind;
+
+  constructor(kind: StorageFaultKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+const SYSTEM: Readonly<Record<string, StorageFaultKind>> = {
+  ENOSPC: "full",
+  EDQUOT: "full",
+  EROFS: "read-only",
+  EIO: "failing",
+};
+
+/** By the beginning of SQLite's extended code. */
+const SQLITE: readonly (readonly [code: string, kind: StorageFaultKind])[] = [
+  ["SQLITE_FULL", "full"],
+  ["SQLITE_READONLY", "read-only"],
+  ["SQLITE_IOERR", "failing"],
+  ["SQLITE_CANTOPEN", "failing"],
+  ["SQLITE_CORRUPT", "failing"],
+  ["SQLITE_NOTADB", "not-a-database"],
+];
+
+/** By the beginning of PostgreSQL's SQLSTATE. */
+const POSTGRES: readonly (readonly [code: string, kind: StorageFaultKind])[] = [
+  ["53100", "full"],
+  ["53", "unreachable"],
+  ["57P", "unreachable"],
+  ["08", "unreachable"],
+  ["25006", "read-only"],
+  ["58", "failing"],
+];
+
+const CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/;
+/** Errors of the driver that have no code. */
+const CONNECTION_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+
+/** What of the storage is behind an error, or behind its cause; `undefined`: nothing. */
+export function storageFaultOf(error: unknown): StorageFault | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const kind = kindOf(cause);
+    if (kind !== undefined) return { kind, reason: cause.message };
+  }
+  return undefined;
+}
+
+function kindOf(error: Error): StorageFaultKind | undefined {
+  if (error instanceof StorageError) return error.kind;
+  if (isSystemError(error)) return SYSTEM[error.code];
+  if (error instanceof SqliteDatabase.SqliteError) return match(SQLITE, error.code);
+  if (error instanceof DatabaseError) return match(POSTGRES, error.code ?? "");
+  return undefined;
+}
+
+function match(
+  kinds: readonly (readonly [code: string, kind: StorageFaultKind])[],
+  code: string,
+): StorageFaultKind | undefined {
+  return kinds.find(([beginning]) => code.startsWith(beginning))?.[1];
+}
+
+/** An error of the PostgreSQL driver, told apart from those of the work that was done: the connection is gone. */
+export function connectionFault(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof DatabaseError) return error;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (!CONNECTION.test(code) && !CONNECTION_MESSAGE.test(error.message)) return error;
+  return new StorageError("unreachable", error.message === "" ? code : error.message, { cause: error });
+}
