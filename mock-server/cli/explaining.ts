@@ -1,4 +1,4 @@
-import { isSystemError } from "@upkeep/shared/system";
+import { type Files, isSystemError } from "@upkeep/shared/system";
 import { type StorageFaultKind, storageFaultOf } from "../storage/index.ts";
 import { nodeVersion } from "../system/environment.ts";
 import { CommandError } from "./failure.ts";
@@ -45,15 +45,41 @@ function explainedOne(error: Error): string | undefined {
 /**
  * Open records.
  * @param what The file or the option that names them.
+ * @param directory That has them, if they are in a file: SQLite does not tell why it cannot write there.
  * @throws CommandError in one line that begins with `what`, if they cannot be used.
  */
-export async function openOrExplain<T>(what: string, open: () => Promise<T>): Promise<T> {
+export async function openOrExplain<T>(
+  what: string,
+  open: () => Promise<T>,
+  directory?: { readonly files: Files; readonly path: string },
+): Promise<T> {
   try {
     return await open();
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    const reason = explained(error) ?? (error instanceof Error ? oneLine(error.message) : String(error));
+    const unwritable = directory === undefined ? undefined : await writeFault(directory.files, directory.path);
+    const reason =
+      (unwritable === undefined ? undefined : explained(unwritable)) ??
+      explained(error) ??
+      (error instanceof Error ? oneLine(error.message) : String(error));
     throw new CommandError(`${what}: cannot be used: ${reason}`);
+  }
+}
+
+/** Why nothing can be written in a directory; `undefined`: it can. */
+async function writeFault(files: Files, directory: string): Promise<unknown> {
+  const path = `${directory}/write-test`;
+  try {
+    const handle = await files.open(path, "write", 0o600);
+    try {
+      await handle.write(new Uint8Array(4096));
+    } finally {
+      await handle.close();
+      await files.remove(path);
+    }
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

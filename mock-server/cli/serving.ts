@@ -158,7 +158,10 @@ async function openRecords(
     // Whatever time it is for the server: these are the machine's own.
     const pace = { clock: new NodeClock(), timers: new NodeTimers() };
     const storage = { directory, workers: new NodeWorkers(), pace };
-    return await openOrExplain(`${directory}/${DATABASE_FILE}`, () => openDomain({ system, storage, options }));
+    return await openOrExplain(`${directory}/${DATABASE_FILE}`, () => openDomain({ system, storage, options }), {
+      files: system.files,
+      path: directory,
+    });
   }
   return await openOrExplain("--database", () => openDomain({ system, storage: { url: database }, options }));
 }

@@ -2,7 +2,7 @@ import type { System } from "@upkeep/shared/system";
 import type { Argv, CommandModule } from "yargs";
 import { ServerError } from "../errors.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
-import { type Account, USER_ROLES, type UserRole } from "../users/index.ts";
+import { type Account, ROLE_NAMES, roleNamed } from "../users/index.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
 import { CommandError } from "./failure.ts";
 import { askedPassword } from "./passwords.ts";
@@ -55,9 +55,10 @@ export function userCommand(system: System): CommandModule {
           builder: (own) =>
             email(own).options({
               role: {
-                choices: USER_ROLES,
-                describe: "What the user may do: everything, look at everything, or upload artifacts",
+                type: "string",
+                describe: `What the user may do: everything, look at everything, or upload artifacts: ${ROLE_NAMES}`,
                 demandOption: true,
+                requiresArg: true,
               },
               ...PASSWORD_OPTION,
             }),
@@ -110,8 +111,8 @@ function day(ms: number): string {
 }
 
 async function add(system: System, { users }: OpenUsers, args: Arguments): Promise<string> {
-  const role = USER_ROLES.find((one): one is UserRole => one === args.role);
-  if (role === undefined) throw new CommandError(`--role: must be one of ${USER_ROLES.join(", ")}`);
+  const role = roleNamed(String(args.role));
+  if (role === undefined) throw new CommandError(`--role ${String(args.role)}: must be one of ${ROLE_NAMES}`);
   const email = String(args.email);
   const password = await askedPassword(system.files, args["password-file"], `Password for ${email}: `);
   await users.accounts.create({ email, password, role });

@@ -6,7 +6,8 @@ import { CommandError } from "../failure.ts";
 
 /** @throws CommandError that names the option or the file, and not a URL, which may hold a password. */
 export function openRecordsAt(files: Files, location: StorageLocation, what: string): Promise<Storage> {
-  return openOrExplain(what, () => Storage.open(location, files));
+  const directory = "directory" in location ? { files, path: location.directory } : undefined;
+  return openOrExplain(what, () => Storage.open(location, files), directory);
 }
 
 /** The records of a data directory, where its server has them. @throws CommandError */

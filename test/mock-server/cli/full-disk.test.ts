@@ -18,21 +18,24 @@ const isRoot = process.getuid?.() === 0;
 
 let folder: string;
 let disk: string;
+let mounted: boolean;
 let programs: Program[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "upkeep-full-"));
   disk = join(folder, "disk");
   mkdirSync(disk);
+  mounted = false;
   programs = [];
 });
 afterEach(async () => {
   await Promise.all(programs.map((program) => program.stop("SIGKILL")));
-  if (isRoot) execFileSync("umount", ["--quiet", "--lazy", disk], { stdio: "ignore" });
+  if (mounted) execFileSync("umount", ["--lazy", disk]);
   rmSync(folder, { recursive: true });
 });
 
 function mount(size: string): void {
+  mounted = true;
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk]);
 }
 
@@ -142,7 +145,7 @@ describe("what is no server's data", () => {
     ["move", "--to-database", "postgres://127.0.0.1:9/none"],
   ])("is told in one sentence by %s", async (command, ...args) => {
     const data = join(folder, "data");
-    mkdirSync(data);
+    mkdirSync(data, { mode: 0o700 });
     writeFileSync(
       join(data, "upkeep.sqlite"),
       "this is a text, and it is longer than the header of a database is\n".repeat(99),

@@ -108,9 +108,13 @@ async function manageUsers(place: readonly string[], { url, administrator }: Rea
   const listed = JSON.parse(await user(0, "list", "--json", ...place)) as readonly unknown[];
   expect(listed[0]).toMatchObject({ email: ADMINISTRATOR, role: "admin", created: expect.stringMatching(/Z$/) });
   await old.json(settings);
+  const wrong = (): Promise<unknown> => ManagementClient.logIn(url, ADMINISTRATOR, "a wrong password");
+  for (let tried = 0; tried < 5; tried += 1) await expect(wrong()).rejects.toThrow(": 401");
+  await expect(wrong()).rejects.toThrow(": 429");
   await user(0, "passwd", "Admin@example.com", ...place, "--password-file", passwordFile("a new password"));
   // The running server notices: what was good until now is not any more.
   await expect(old.json(settings)).rejects.toThrow(": 401");
+  // Nor do wrong tries for the old password count.
   const fresh = await ManagementClient.logIn(url, ADMINISTRATOR, "a new password");
   expect(await user(0, "remove", "ci@example.com", ...place)).toBe("Removed ci@example.com\n");
   expect(await fresh.json<unknown[]>(settings)).toHaveLength(1);
