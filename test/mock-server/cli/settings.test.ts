@@ -17,6 +17,7 @@ describe("the settings of serve", () => {
     expect(settingsOf(DEFAULTS)).toEqual({
       dataDirectory: "/d",
       listen: { host: "127.0.0.1", port: 8080 },
+      administrator: {},
       autoAccept: false,
       insecureNoAuth: false,
       deviceTokenLifeMs: 7 * 86_400_000,

@@ -231,7 +231,7 @@ describePostgres("Two server processes on one PostgreSQL", () => {
       expect((await fetch(`${server?.url}/health`)).status).toBe(200);
     });
     await back;
-    expect([...gone]).toEqual(["the records cannot be read"]);
+    expect([...gone]).toEqual(["the records cannot be read: the server's database cannot be reached"]);
     await until("the server is ready again", async () => ((await ready()).status === 200 ? true : undefined));
   });
 });
