@@ -208,7 +208,9 @@ describe("the clock", () => {
     expect((await server.call("POST", `${CONTROL}/clock/advance`, { by: "soon" })).text).toContain(
       "by: a duration such as",
     );
-    expect((await server.call("PUT", `${CONTROL}/clock`, { now: "12:00" })).text).toContain("now: must be an instant");
+    expect((await server.call("PUT", `${CONTROL}/clock`, { now: "12:00" })).text).toContain(
+      "now: must be a time as RFC 3339 has it",
+    );
   });
 });
 
