@@ -101,6 +101,8 @@ export class SmallDisk {
   /** Give back what `fillBlocks` and `fillInodes` took. */
   empty(): void {
     for (const name of readdirSync(join(this.path, BALLAST))) rmSync(join(this.path, BALLAST, name));
+    // Or a power cut would bring it all back.
+    this.sync();
   }
 
   /** @returns False if a program keeps a file open for writing. */

@@ -76,7 +76,7 @@ act() {
     ArtifactRollback)
       if [ -e "$tree/tmp/before" ]; then cp "$tree/tmp/before" "$DEVICE/keeper.new" && mv "$DEVICE/keeper.new" "$DEVICE/keeper"; fi ;;
     SupportsRollback) echo Yes ;;
-    Cleanup) rm -f "$DATA"/ballast/module-* ;;
+    Cleanup) rm -f "$DATA"/ballast/module-* && sync -f "$DATA" ;;
   esac
 }
 act
