@@ -143,7 +143,10 @@ export class DeploymentLog {
       if (this.#broken) return;
       this.#broken = true;
       const why = error instanceof Error ? error.message : String(error);
-      this.#options.outer.warning(`the deployment log ${this.#path} cannot be written: ${why}`);
+      const message = `the deployment log ${this.#path} cannot be written: ${why}`;
+      this.#options.outer.warning(message);
+      // The server is to learn of it too: most likely this is the reason for all that fails from here on.
+      this.#append("warning", message);
     }
   }
 

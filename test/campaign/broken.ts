@@ -1,4 +1,7 @@
+import { type System, SystemError } from "@upkeep/shared/system";
 import type { DeviceStore, StoreChange } from "../../agent/device/store.ts";
+import type { Disk } from "../../mock-server/scenarios/simulation/index.ts";
+import { DATASTORE } from "./world.ts";
 
 /**
  * The mistake that the campaign must find: the journal is written after the act. Each save waits in memory
@@ -23,4 +26,26 @@ export function journalAfterTheAct(store: DeviceStore): DeviceStore {
       return typeof part === "function" ? part.bind(target) : part;
     },
   });
+}
+
+/** The mistake that a full disk must show: a store that has found no room once does not try again. */
+export function givingUpWithoutRoom(store: DeviceStore, disk: Disk): DeviceStore {
+  let full = false;
+  return new Proxy(store, {
+    get: (target, key) => {
+      const part: unknown = Reflect.get(target, key, target);
+      if (typeof part !== "function") return part;
+      if (key !== "save") return part.bind(target);
+      return async (change: StoreChange): Promise<void> => {
+        full ||= disk.freeBytes(DATASTORE) <= 0;
+        if (full) throw new SystemError("ENOSPC", "no room for the journal");
+        await target.save(change);
+      };
+    },
+  });
+}
+
+/** The mistake that a disk without programs must show: what cannot be run is left out. */
+export function leavingOutPrograms(system: System): System {
+  return { ...system, files: { ...system.files, isExecutable: async (path) => path.startsWith("/usr/") } };
 }

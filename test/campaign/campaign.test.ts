@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Trace } from "../../mock-server/scenarios/simulation/index.ts";
-import { journalAfterTheAct } from "./broken.ts";
+import { givingUpWithoutRoom, journalAfterTheAct, leavingOutPrograms } from "./broken.ts";
 import { exhaust, newCount, replayCut } from "./exhaustive.ts";
 import { live } from "./life.ts";
 import { campaignPaths } from "./paths.ts";
@@ -30,6 +30,9 @@ test.each([
   "no reboot: by hand, rollback",
   "no reboot: two deployments, the first one aborted",
   "no reboot: two files, replaced",
+  "no reboot: ArtifactInstall fills the disk",
+  "no reboot: out of inodes",
+  "no reboot: noexec",
 ])("power cut before and after every call, in every way: %s", async (name) => {
   const total = newCount();
   await exhaust(pathNamed(name), total, { enough: () => false, depth: 1 });
@@ -56,6 +59,18 @@ test("a journal that is written after the act is found out, and its seed shows t
   expect(violation?.places?.length).toBeGreaterThan(0);
   const again = await replayCut(violation?.seed ?? "", paths, { wrapStore: journalAfterTheAct });
   expect(again?.violations).toEqual(violation?.what);
+});
+
+test.each([
+  [
+    "a store that has found no room once does not try again",
+    "ArtifactInstall fills the disk",
+    { wrapStore: givingUpWithoutRoom },
+  ],
+  ["what cannot be run is left out", "noexec", { wrapSystem: leavingOutPrograms }],
+])("a planted mistake is found: %s", async (_, path, mistake) => {
+  const { violations } = await live(newWorld(await prepare(pathNamed(`no reboot: ${path}`))), mistake);
+  expect(violations).not.toEqual([]);
 });
 
 test("a seed replays the same run, event by event", async () => {

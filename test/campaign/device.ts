@@ -27,6 +27,8 @@ export interface DeviceOptions {
   readonly artifact: Uint8Array;
   /** Makes another store of the true one: how the deliberately broken engine is made. */
   readonly wrapStore?: (store: DeviceStore) => DeviceStore;
+  /** Another door than the true one, likewise. */
+  readonly wrapSystem?: (system: System) => System;
 }
 
 /** What the kernel tells of the slot that was booted. */
@@ -73,8 +75,10 @@ export function deviceProgram({
   person,
   artifact,
   wrapStore = (store) => store,
+  wrapSystem = (system) => system,
 }: DeviceOptions): MainProgram {
-  return async (system, boot) => {
+  return async (machine, boot) => {
+    const system = wrapSystem(machine);
     await tellSlot(system, boot.slot?.slot);
     const store = wrapStore(await DeviceStore.open(system.files, DATASTORE, logger));
     const server = deviceClient(system, logger);

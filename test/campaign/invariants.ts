@@ -164,6 +164,8 @@ export function violationsOf(
   }
   const store = storeOn(disk);
   if (store.update !== null) violations.push("the device polls while an update is in its journal");
+  if (path.disk?.noexec && Object.keys(path.scripts).length > 0 && outcomeOf(path, disk, store).name === NEW)
+    violations.push("an update was committed whose scripts could not run");
   const said = path.standalone === undefined ? saidByServer(path, server) : saidToPerson(person);
   violations.push(...disagreements(path, said, outcomeOf(path, disk, store), diskFails));
   const left = leftovers(path, disk);

@@ -1,9 +1,11 @@
 import type { Logger } from "@upkeep/shared/logging";
+import type { DeviceStore } from "../../agent/device/store.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
 import {
   BOOT_LOADER_TOOLS,
   type CallObserver,
   Chance,
+  type Disk,
   decidedFingerprint,
   NothingWillHappen,
   type Programs,
@@ -49,7 +51,8 @@ export interface LifeOptions {
   readonly weather?: (life: Life) => Weather;
   readonly trace?: Trace;
   readonly logger?: Logger;
-  readonly wrapStore?: DeviceOptions["wrapStore"];
+  readonly wrapStore?: (store: DeviceStore, disk: Disk) => DeviceStore;
+  readonly wrapSystem?: DeviceOptions["wrapSystem"];
   readonly seed?: string;
   readonly boots?: KnownBoots;
   /** Calls on the disk fail: what nobody could avoid then is no violation. */
@@ -147,12 +150,14 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     machine.cutPower();
   });
 
+  const { wrapStore } = options;
   const program = deviceProgram({
     person,
     artifact: world.prepared.artifacts[0] ?? new Uint8Array(0),
     logger: options.logger ?? SILENT,
     stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
-    ...(options.wrapStore === undefined ? {} : { wrapStore: options.wrapStore }),
+    ...(wrapStore === undefined ? {} : { wrapStore: (store: DeviceStore) => wrapStore(store, machine.disk) }),
+    ...(options.wrapSystem === undefined ? {} : { wrapSystem: options.wrapSystem }),
   });
   const violations: string[] = [];
   const boots: string[] = [];

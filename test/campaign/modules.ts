@@ -10,9 +10,11 @@ import type { RebootAnswer } from "../../agent/modules/index.ts";
 import { runRootfsImage } from "../../agent/modules/rootfs-image/index.ts";
 import {
   BOOT_ENVIRONMENT,
+  hoard,
   type ProgramContext,
   parseEnvironment,
   type SimulatedProgram,
+  unhoard,
 } from "../../mock-server/scenarios/simulation/index.ts";
 
 /** How the simulated update module behaves. */
@@ -24,7 +26,7 @@ export interface ModuleBehaviour {
   readonly kind: "files" | "slots" | "rootfs-image";
   readonly reboot: RebootAnswer;
   readonly rollback: boolean;
-  /** Calls that do half of their work and then fail. */
+  /** Calls that do half of their work and then fail; with `hoarding`, ArtifactInstall takes all room of the disk too. */
   readonly fails: ReadonlySet<string>;
   /** The payload is taken through the FIFOs. */
   readonly streams: boolean;
@@ -32,11 +34,16 @@ export interface ModuleBehaviour {
   readonly twoFiles: boolean;
 }
 
+/** Among the calls that fail: the module fills the disk. */
+export const HOARDING = "hoarding";
+
 /** The second file of a payload: pieces of it tell where they belong. */
 export const EXTRA_NAME = "second";
 export const EXTRA = Buffer.from(Array.from({ length: 1500 }, (_, line) => `${line}`.padStart(7, ".")).join("\n"));
 
 export const APP = "/data/app";
+/** On the file system of the data directory. */
+export const HOARD = "/data/upkeep/hoard";
 export const CURRENT = `${APP}/current`;
 export const BACKUP = `${APP}/backup`;
 export const SLOT_BYTES = 1024;
@@ -254,6 +261,9 @@ export function moduleProgram(
           ? slotsActions(relative, tree, payloads)
           : filesActions(relative, tree, behaviour, payloads);
       await actions[call]?.(fail);
+      if (!behaviour.fails.has(HOARDING)) return fail ? 1 : 0;
+      if (call === "ArtifactInstall") await hoard(context.system.files, HOARD);
+      if (call === "Cleanup") await unhoard(context.system.files, HOARD);
     }
     return fail ? 1 : 0;
   }

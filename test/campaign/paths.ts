@@ -1,4 +1,4 @@
-import type { ModuleBehaviour } from "./modules.ts";
+import { HOARDING, type ModuleBehaviour } from "./modules.ts";
 import type { Plan } from "./person.ts";
 
 /** One way through the table of states, without any power cut. */
@@ -24,6 +24,8 @@ export interface CampaignPath {
   readonly replaced?: boolean;
   /** Another deployment waits behind the first one. */
   readonly second?: boolean;
+  /** What the file system of the data directory can hold, shared by agent and module; without end if absent. */
+  readonly disk?: { readonly capacityBytes?: number; readonly inodes?: number; readonly noexec?: boolean };
   /** Installed by hand, by somebody with this in mind; the server has nothing for the device. */
   readonly standalone?: Plan;
 }
@@ -39,6 +41,9 @@ const BASES: Readonly<Record<string, Base>> = {
   "no rollback": { kind: "files", reboot: "No", rollback: false, streams: true },
   "rootfs-image": { kind: "rootfs-image", reboot: "Automatic", rollback: true, streams: true },
 };
+
+/** Room for an update, and little more. */
+const SMALL_DISK = { capacityBytes: 128 * 1024, inodes: 40 };
 
 const MODULE_CALLS = [
   "Download",
@@ -138,5 +143,22 @@ export function campaignPaths(): CampaignPath[] {
     }),
   );
   paths.push(withBase("no reboot", { name: "empty payload", empty: true }));
+  for (const base of ["no reboot", "module reboots"]) {
+    const fills = { disk: SMALL_DISK, fails: ["ArtifactInstall", HOARDING] };
+    paths.push(withBase(base, { name: "ArtifactInstall fills the disk", ...fills }));
+  }
+  paths.push(
+    withBase("no reboot", {
+      name: "by hand, the disk is filled",
+      disk: SMALL_DISK,
+      standalone: "commit",
+      fails: ["ArtifactInstall", HOARDING],
+    }),
+  );
+  // Too few for the work tree.
+  paths.push(withBase("no reboot", { name: "out of inodes", disk: { inodes: 12 } }));
+  paths.push(
+    withBase("no reboot", { name: "noexec", disk: { noexec: true }, scripts: { ArtifactInstall_Enter_10: 0 } }),
+  );
   return paths;
 }

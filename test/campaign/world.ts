@@ -12,6 +12,7 @@ export const OLD = "old";
 export const NEW = "new";
 export const NEWER = "newer";
 const PAYLOAD_TYPE = "model";
+const BLOCK_BYTES = 4096;
 const PAYLOAD_BYTES = 700;
 
 /** What outlives a power cut: the device's disk, the server, the person, and time. */
@@ -147,6 +148,8 @@ export function newWorld(prepared: Prepared): World {
   const disk = Disk.blank();
   disk.addMount({ path: "/run", volatile: true });
   disk.addMount({ path: "/proc", volatile: true });
+  if (prepared.path.disk !== undefined)
+    disk.addMount({ path: DATASTORE, blockBytes: BLOCK_BYTES, ...prepared.path.disk });
   bootLoaderOf().install(disk, { 2: rootImage({ software: OLD, sizeBytes: PAYLOAD_BYTES }) });
   for (const type of [PAYLOAD_TYPE, "rootfs-image"])
     put(disk, `${MODULES}/${type}`, bytes("#!/bin/model-module\n"), 0o755);

@@ -221,6 +221,14 @@ export const FAULTS = {
     value: ModuleCall,
     modes: INSIDE_THE_DEVICE,
   },
+  module_fills: {
+    concern: "program",
+    meaning:
+      "The update module takes every byte and inode of the device's data partition in this call, and fails; its " +
+      "Cleanup gives them back. For devices with a data_partition.",
+    value: ModuleCall,
+    modes: SIMULATED_ONLY,
+  },
   script_fails: {
     concern: "program",
     meaning: "State scripts of this set fail.",
@@ -260,6 +268,12 @@ export const FAULTS = {
   disk_fails: {
     concern: "call",
     meaning: "Writes to the device's disk fail (EIO).",
+    value: Yes,
+    modes: SIMULATED_ONLY,
+  },
+  disk_denied: {
+    concern: "call",
+    meaning: "The agent has no permission to write to the device's disk (EACCES).",
     value: Yes,
     modes: SIMULATED_ONLY,
   },

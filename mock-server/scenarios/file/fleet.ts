@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ScriptName } from "./names.ts";
-import { Count, CountFromZero, Duration, Name, YesNo } from "./quantities.ts";
+import { Count, CountFromZero, Duration, Name, Size, YesNo } from "./quantities.ts";
 
 /** How the update module on a device behaves. */
 export const ModuleManners = z
@@ -56,6 +56,14 @@ export const Devices = z.strictObject({
   accept: YesNo.default(true).meta({ description: "The server accepts the device when it first asks" }),
   verify_signatures: YesNo.default(false).meta({ description: "Only artifacts that are signed are installed" }),
   group: z.string().min(1).optional().meta({ description: "The static group that it is a member of" }),
+  data_partition: z
+    .strictObject({
+      size: Size.optional().meta({ description: "Shared by agent and update modules; without end if absent" }),
+      inodes: Count.optional().meta({ description: "How many files and directories it can hold" }),
+      noexec: YesNo.optional().meta({ description: "It is mounted noexec: no program on it can be run" }),
+    })
+    .optional()
+    .meta({ description: "The data directory is a file system of its own; only where devices are simulated" }),
   boot_limit: Count.default(1).meta({ description: "Boots of a new slot that may fail before the old one is taken" }),
 });
 export type Devices = z.output<typeof Devices>;

@@ -35,7 +35,8 @@ export function notPossible(scenario: Scenario, mode: PlayedMode): string[] {
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
   for (const { do: action } of scenario.timeline) notPossibleAction(action, mode, no);
-  for (const { module, boot_limit, name } of scenario.fleet) {
+  for (const { module, boot_limit, data_partition, name } of scenario.fleet) {
+    if (data_partition !== undefined) no(`${name}: data_partition`, "only a simulated device has disks at will");
     if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
       no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");
   }

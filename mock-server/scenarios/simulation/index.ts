@@ -35,6 +35,7 @@ export {
   type WriteFate,
 } from "./disk/survival.ts";
 export type { FifoReader } from "./files.ts";
+export { hoard, unhoard } from "./hoard.ts";
 export {
   type Boot,
   type BootEnd,

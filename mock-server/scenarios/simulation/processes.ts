@@ -167,7 +167,7 @@ export class ProcessTable {
       if (program === undefined) throw new SystemError("ENOENT", `ENOENT: spawn ${path}`);
       return { program, args };
     }
-    if (file.kind !== "file" || (file.mode & EXECUTE_BITS) === 0)
+    if (file.kind !== "file" || (file.mode & EXECUTE_BITS) === 0 || file.mount.noexec)
       throw new SystemError("EACCES", `EACCES: spawn ${path}`);
     if (program !== undefined) return { program, args };
     const [firstLine = ""] = new TextDecoder().decode(file.content.bytes.subarray(0, 256)).split("\n");

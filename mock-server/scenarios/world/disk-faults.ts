@@ -6,6 +6,7 @@ const CODES = {
   disk_full: ["ENOSPC", "no space left on device"],
   read_only_disk: ["EROFS", "read-only file system"],
   disk_fails: ["EIO", "input/output error"],
+  disk_denied: ["EACCES", "permission denied"],
 } as const;
 
 const WRITES: ReadonlySet<string> = new Set(["file.write", "files.makeDirectory", "files.makeFifo", "files.rename"]);

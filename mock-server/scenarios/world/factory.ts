@@ -13,6 +13,9 @@ export const MODULE_PROGRAM = "/bin/update-module";
 export const IDENTITY_PROGRAM = "/bin/identity";
 export const INVENTORY_PROGRAM = "/bin/inventory";
 export const SCRIPT_PROGRAM = "/bin/script";
+/** Where a module keeps what fills the data partition. */
+export const HOARD = `${DATASTORE}/hoard`;
+const BLOCK_BYTES = 4096;
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 /** Nothing runs there if nothing is said. */
 const FIRST_SOFTWARE = "v1";
@@ -64,6 +67,16 @@ export function factoryDisk(settings: FactorySettings): Disk {
   const disk = Disk.blank();
   disk.addMount({ path: "/run", volatile: true });
   disk.addMount({ path: "/proc", volatile: true });
+  const { size, inodes, noexec } = row.data_partition ?? {};
+  if (row.data_partition !== undefined) {
+    disk.addMount({
+      path: DATASTORE,
+      blockBytes: BLOCK_BYTES,
+      ...(size === undefined ? {} : { capacityBytes: size }),
+      ...(inodes === undefined ? {} : { inodes }),
+      ...(noexec === undefined ? {} : { noexec }),
+    });
+  }
   const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };
   const software = provides.artifact_name;
   put(disk, "/etc/mender/mender.conf", JSON.stringify(configurationOf(row)));

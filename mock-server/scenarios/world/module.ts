@@ -1,7 +1,14 @@
 import { readFile, readTextFile, removeDurably, replaceFile, type System } from "@upkeep/shared/system";
 import type { ModuleManners } from "../file/index.ts";
-import { BOOT_ENVIRONMENT, type ProgramContext, parseEnvironment, type SimulatedProgram } from "../simulation/index.ts";
-import { BOOTED_SLOT, CURRENT, SLOTS } from "./factory.ts";
+import {
+  BOOT_ENVIRONMENT,
+  hoard,
+  type ProgramContext,
+  parseEnvironment,
+  type SimulatedProgram,
+  unhoard,
+} from "../simulation/index.ts";
+import { BOOTED_SLOT, CURRENT, HOARD, SLOTS } from "./factory.ts";
 
 const BACKUP = `${CURRENT}.before`;
 const BYTES_MAX = 1024 ** 3;
@@ -10,7 +17,7 @@ const LONG_MS = 365 * 24 * 3_600_000;
 const FLOOD_LINES = 20_000;
 
 /** What may go wrong with a call. */
-export type ProgramFault = "fails" | "hangs" | "floods" | "retries";
+export type ProgramFault = "fails" | "hangs" | "floods" | "retries" | "fills";
 
 /** How the world takes part in a module's life. */
 export interface ModuleWatch {
@@ -183,6 +190,12 @@ export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): Simul
     watch.midway(call);
     await context.system.timers.sleep(takesMs / 2);
     await action?.(fails);
+    if (call === "Cleanup") await unhoard(context.system.files, HOARD);
+    if (faults.has("fills")) {
+      await hoard(context.system.files, HOARD);
+      context.stderr(`${call} has filled the data partition\n`);
+      return 1;
+    }
     if (fails) context.stderr(`${call} fails, as the scenario wants it\n`);
     return fails ? 1 : 0;
   };

@@ -1,4 +1,4 @@
-import { type HttpResponse, type System, SystemError } from "@upkeep/shared/system";
+import { type HttpResponse, isSystemError, replaceFile, type System, SystemError } from "@upkeep/shared/system";
 import { AgentError, type OpenArtifact } from "upkeep";
 import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
@@ -41,6 +41,29 @@ function programs(change: Partial<{ code: (code: number) => number; mayEnd: bool
       },
     },
   });
+}
+
+const DATASTORE = "/var/lib/mender";
+
+/** No room is set aside for the journal, and no module cleans up as long as there is none. */
+function withoutRoomForTheJournal(system: System): System {
+  const { files, processes } = system;
+  return {
+    ...system,
+    files: withParts(files, {
+      open: async (path, mode, permissions) => {
+        if (path.endsWith(".spare")) throw new SystemError("ENOSPC", `no room for ${path}`);
+        return await files.open(path, mode, permissions);
+      },
+    }),
+    processes: {
+      onSignal: (name, action) => processes.onSignal(name, action),
+      start: async (spec) => {
+        if (spec.args[0] !== "Cleanup" || (await files.freeBytes(DATASTORE)) > 0) return await processes.start(spec);
+        return { pid: 0, exit: Promise.resolve({ code: 0 }), signal: () => undefined };
+      },
+    },
+  };
 }
 
 /** Artifacts say that they are for whatever asks. */
@@ -159,6 +182,57 @@ export const FIELD_BUGS: readonly PlantedBug[] = [
             }
           },
         }),
+    },
+  },
+  {
+    name: "what a full disk keeps from being written down is not cleaned up",
+    foundBy: ["09-disk/module-fills-the-disk"],
+    agent: { system: withoutRoomForTheJournal },
+  },
+  {
+    name: "what there is no inode for counts as made",
+    foundBy: ["09-disk/no-inode-is-left"],
+    agent: {
+      system: ({ files, ...others }) => ({
+        ...others,
+        files: withParts(files, {
+          makeDirectory: async (path, permissions) => {
+            try {
+              await files.makeDirectory(path, permissions);
+            } catch (error) {
+              if (!isSystemError(error, "ENOSPC")) throw error;
+            }
+          },
+        }),
+      }),
+    },
+  },
+  {
+    name: "what cannot be run is left out",
+    foundBy: ["09-disk/data-partition-is-noexec"],
+    agent: {
+      system: (system) => ({
+        ...system,
+        files: withParts(system.files, {
+          isExecutable: async (path) => !path.startsWith(`${DATASTORE}/`) && (await system.files.isExecutable(path)),
+        }),
+      }),
+    },
+  },
+  {
+    name: "nothing is asked of the server while the lock cannot be written",
+    foundBy: ["09-disk/data-directory-cannot-be-written-at-start"],
+    agent: {
+      system: (system) => ({
+        ...system,
+        network: {
+          request: async (request) => {
+            await replaceFile(system.files, `${DATASTORE}/upkeep.lock`, "1 daemon\n");
+            await system.files.remove(`${DATASTORE}/upkeep.lock`);
+            return await system.network.request(request);
+          },
+        },
+      }),
     },
   },
   {

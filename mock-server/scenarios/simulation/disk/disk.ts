@@ -5,7 +5,7 @@ import {
   type DiskNode,
   type Entry,
   type FileNode,
-  heldBytes,
+  heldSpace,
   lookUp,
   type Mount,
   type NameChange,
@@ -14,12 +14,26 @@ import {
   newFifo,
   newFile,
   newLink,
+  wholeBlocks,
 } from "./nodes.ts";
 
 const LINKS_MAX = 40;
 
 export function diskError(code: string, operation: string, path: string): SystemError {
   return new SystemError(code, `${code}: ${operation} '${path}'`);
+}
+
+function mountOf(options: MountOptions): Mount {
+  const { path, capacityBytes, blockBytes = 1, inodes, readOnly = false, noexec = false, volatile = false } = options;
+  return {
+    path,
+    capacityBytes: capacityBytes ?? Number.POSITIVE_INFINITY,
+    blockBytes,
+    inodes: inodes ?? Number.POSITIVE_INFINITY,
+    readOnly,
+    noexec,
+    volatile,
+  };
 }
 
 interface Place {
@@ -33,7 +47,11 @@ interface Place {
 export interface MountOptions {
   readonly path: string;
   readonly capacityBytes?: number;
+  /** 1 if absent. */
+  readonly blockBytes?: number;
+  readonly inodes?: number;
   readonly readOnly?: boolean;
+  readonly noexec?: boolean;
   /** In memory: empty after each boot. */
   readonly volatile?: boolean;
 }
@@ -68,7 +86,7 @@ export class Disk {
   /** An empty disk. */
   static blank(options: { readonly capacityBytes?: number; readonly now?: () => number } = {}): Disk {
     const { capacityBytes = Number.POSITIVE_INFINITY, now = () => 0 } = options;
-    const mount: Mount = { path: "/", capacityBytes, readOnly: false, volatile: false };
+    const mount = mountOf({ path: "/", capacityBytes });
     return new Disk(newDirectory(mount, 0o755, 0), [mount], now);
   }
 
@@ -78,13 +96,9 @@ export class Disk {
   }
 
   /** A file system of its own at `path`, which is made if it is not there. Survives power cuts by itself. */
-  addMount({ path, capacityBytes, readOnly, volatile }: MountOptions): Mount {
-    const mount: Mount = {
-      path,
-      capacityBytes: capacityBytes ?? Number.POSITIVE_INFINITY,
-      readOnly: readOnly ?? false,
-      volatile: volatile ?? false,
-    };
+  addMount(options: MountOptions): Mount {
+    const { path } = options;
+    const mount = mountOf(options);
     const at = path.lastIndexOf("/");
     const parent = this.makeDirectory(at <= 0 ? "/" : path.slice(0, at), 0o755);
     const name = path.slice(at + 1);
@@ -131,12 +145,21 @@ export class Disk {
   freeBytes(path: string): number {
     const node = this.find(path, "statfs");
     if (node === undefined) throw diskError("ENOENT", "statfs", path);
-    return node.mount.capacityBytes - this.#usedBytes(node.mount);
+    return this.#freeBytes(node.mount);
   }
 
-  #usedBytes(mount: Mount): number {
-    if (mount.capacityBytes === Number.POSITIVE_INFINITY) return 0;
-    return heldBytes(mount.path === "/" ? this.root : (this.find(mount.path) ?? this.root));
+  #freeBytes(mount: Mount): number {
+    const { capacityBytes } = mount;
+    return capacityBytes === Number.POSITIVE_INFINITY ? capacityBytes : capacityBytes - this.#used(mount).bytes;
+  }
+
+  #used(mount: Mount): ReturnType<typeof heldSpace> {
+    return heldSpace(mount.path === "/" ? this.root : (this.find(mount.path) ?? this.root));
+  }
+
+  #demandInode(mount: Mount, operation: string, path: string): void {
+    if (mount.inodes === Number.POSITIVE_INFINITY) return;
+    if (this.#used(mount).inodes >= mount.inodes) throw diskError("ENOSPC", operation, path);
   }
 
   /** Find or make a file to be opened for writing. `fresh`: fail if the name is taken. */
@@ -144,6 +167,7 @@ export class Disk {
     const { directory, name, node } = this.#place(path, "open", !fresh);
     if (node === undefined) {
       this.#refuseReadOnly(directory.mount, "open", path);
+      this.#demandInode(directory.mount, "open", path);
       const file = newFile(directory.mount, permissions, this.now());
       this.#add(directory, name, file);
       return file;
@@ -164,10 +188,7 @@ export class Disk {
   /** Write; what does not fit any more is not written, and the error says so. */
   write(file: FileNode, offset: number, data: Uint8Array, path: string, appended?: true): void {
     if (data.length === 0) return;
-    const growth = Math.max(0, offset + data.length - file.content.length);
-    // A device has the size that it has.
-    const room = growth === 0 || file.kind === "device" ? 0 : file.mount.capacityBytes - this.#usedBytes(file.mount);
-    const fits = growth <= room ? data : data.subarray(0, Math.max(0, data.length - (growth - room)));
+    const fits = data.subarray(0, Math.max(0, this.#lengthMax(file, offset + data.length) - offset));
     if (fits.length > 0) {
       const kept = fits.slice();
       file.content = file.content.written(offset, kept);
@@ -175,6 +196,18 @@ export class Disk {
       this.#changed(file, { kind: "write", offset, data: kept, ...(appended && { appended }) });
     }
     if (fits.length < data.length) throw diskError("ENOSPC", "write", path);
+  }
+
+  /** How long a file can become that is to be of this length. */
+  #lengthMax(file: FileNode, wanted: number): number {
+    const { content, mount, kind } = file;
+    if (wanted <= content.length) return wanted;
+    // A device has the size that it has.
+    if (kind === "device") return content.length;
+    const allocated = wholeBlocks(content.length, mount);
+    if (wanted <= allocated) return wanted;
+    const free = this.#freeBytes(mount);
+    return Math.min(wanted, allocated + Math.max(0, free - (free % mount.blockBytes || 0)));
   }
 
   sync(file: FileNode): void {
@@ -206,6 +239,7 @@ export class Disk {
       if (next?.kind === "link") next = this.find(walked, "mkdir");
       if (next === undefined) {
         this.#refuseReadOnly(at.mount, "mkdir", path);
+        this.#demandInode(at.mount, "mkdir", path);
         next = newDirectory(at.mount, permissions, this.now());
         this.#add(at, name, next);
       }
@@ -219,6 +253,7 @@ export class Disk {
     const { directory, name, node } = this.#place(path, "mkfifo", false);
     if (node !== undefined) throw diskError("EEXIST", "mkfifo", path);
     this.#refuseReadOnly(directory.mount, "mkfifo", path);
+    this.#demandInode(directory.mount, "mkfifo", path);
     this.#add(directory, name, newFifo(directory.mount, permissions, this.now()));
   }
 

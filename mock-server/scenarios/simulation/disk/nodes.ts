@@ -5,9 +5,14 @@ import type { FileDoubt, NameDoubt } from "./doubts.ts";
 /** A file system within the disk: what it can hold, and how it is mounted. */
 export interface Mount {
   readonly path: string;
-  /** Bytes of file content. */
+  /** Bytes of file content, counted in whole blocks. */
   capacityBytes: number;
+  readonly blockBytes: number;
+  /** Files, directories and all others, the top of the file system included. */
+  readonly inodes: number;
   readOnly: boolean;
+  /** No program on it can be run. */
+  readonly noexec: boolean;
   /** In memory: empty after each boot. */
   readonly volatile: boolean;
 }
@@ -173,11 +178,41 @@ export function newFifo(mount: Mount, mode: number, modifiedMs: number): FifoNod
   return { kind: "fifo", mount, mode, durableMode: mode, modifiedMs, pipe: undefined };
 }
 
-/** Bytes of content in a node and everything below it, within one mount. */
-export function heldBytes(node: DiskNode): number {
-  if (node.kind === "file") return node.content.length;
-  if (node.kind !== "directory") return 0;
-  let total = 0;
-  for (const [, child] of namedIn(node.entries)) if (child.mount === node.mount) total += heldBytes(child);
-  return total;
+/** How long a file may be: what is in doubt stays so. */
+function lengthOf(file: FileNode): number {
+  const { doubt } = file;
+  if (doubt === undefined) return file.content.length;
+  const ends = doubt.changes.map((change) => (change.kind === "write" ? change.offset + change.data.length : 0));
+  return Math.max(doubt.content.length, ...ends);
+}
+
+/** What an entry may name: what is in doubt stays so. */
+function mayName(entry: Entry): readonly DiskNode[] {
+  if (entry.kind !== "doubt") return [entry];
+  if (!entry.settled) return entry.possible;
+  const node = entry.settle();
+  return node === undefined ? [] : [node];
+}
+
+/**
+ * What a node and everything below it, within one mount, take of the file system. Names and bytes that a power cut left
+ * undecided count: nobody looks at them in order to know how much room there is.
+ */
+export function heldSpace(node: DiskNode): { readonly bytes: number; readonly inodes: number } {
+  if (node.kind === "file") return { bytes: wholeBlocks(lengthOf(node), node.mount), inodes: 1 };
+  let bytes = 0;
+  let inodes = 1;
+  if (node.kind !== "directory") return { bytes, inodes };
+  for (const child of [...node.entries.values()].flatMap(mayName)) {
+    if (child.mount !== node.mount) continue;
+    const below = heldSpace(child);
+    bytes += below.bytes;
+    inodes += below.inodes;
+  }
+  return { bytes, inodes };
+}
+
+/** So many bytes, as the blocks that hold them. */
+export function wholeBlocks(bytes: number, { blockBytes }: Pick<Mount, "blockBytes">): number {
+  return Math.ceil(bytes / blockBytes) * blockBytes;
 }

@@ -72,6 +72,11 @@ const CASES: Readonly<Record<FaultName, Case>> = {
     expect: `{ device: d, reports: failure, after: 10m }\n  - { device: d, runs: v1 }`,
   },
   module_floods: { faults: "{ module_floods: ArtifactInstall }", expect: "{ device: d, runs: v2, status: success }" },
+  module_fills: {
+    device: "data_partition: { size: 1 MiB, inodes: 200 }",
+    faults: "{ module_fills: ArtifactInstall }",
+    expect: FAILS("has filled the data partition"),
+  },
   script_fails: {
     artifact: "scripts: { ArtifactInstall_Enter_01: 0 }",
     faults: "{ script_fails: ArtifactInstall_Enter }",
@@ -104,6 +109,10 @@ const CASES: Readonly<Record<FaultName, Case>> = {
   disk_fails: {
     faults: "{ disk_fails: yes, while: Download }",
     expect: "{ device: d, status: failure, runs: v1, logs: EIO }",
+  },
+  disk_denied: {
+    faults: "{ disk_denied: yes, while: ArtifactInstall }",
+    expect: "{ device: d, status: failure, runs: v1, logs: EACCES }",
   },
   torn_write: {
     faults: "{ power_cut: { during: ArtifactInstall } }\n  - { torn_write: yes }",
