@@ -143,16 +143,13 @@ export function campaignPaths(): CampaignPath[] {
     }),
   );
   paths.push(withBase("no reboot", { name: "empty payload", empty: true }));
-  for (const base of ["no reboot", "module reboots"]) {
-    const fills = { disk: SMALL_DISK, fails: ["ArtifactInstall", HOARDING] };
-    paths.push(withBase(base, { name: "ArtifactInstall fills the disk", ...fills }));
-  }
+  const fills = { disk: SMALL_DISK, fails: ["ArtifactInstall", HOARDING] };
+  paths.push(withBase("no reboot", { name: "ArtifactInstall fills the disk", ...fills }));
   paths.push(
     withBase("no reboot", {
       name: "by hand, the disk is filled",
-      disk: SMALL_DISK,
       standalone: "commit",
-      fails: ["ArtifactInstall", HOARDING],
+      ...fills,
     }),
   );
   // Too few for the work tree.
