@@ -53,8 +53,9 @@ async function start(planted: string): Promise<void> {
     const outcomes = new Map<WayName, Outcome>();
     const measured: Partial<Record<WayName, Measured>> = {};
     const violations: string[] = [];
-    const memoryMax = memoryBytesMax(declaredWindow(input.bytes), input.bytes.length);
+    const windowBytes = declaredWindow(input.bytes);
     for (const name of wanted) {
+      const memoryMax = memoryBytesMax(name, windowBytes, input.bytes.length);
       collectGarbage();
       const peak = watchMemory();
       const cpu = process.cpuUsage();
