@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inputOf, keptInputs } from "./inputs.ts";
+import { type Input, inputOf, keptInputs, PLAIN } from "./inputs.ts";
 import { HANGS_AFTER_MS } from "./limits.ts";
 import { WAYS, type WayName } from "./ways.ts";
 import type { Measured, Order, Report } from "./worker.ts";
@@ -66,6 +67,7 @@ function* seedsOf({ seed, only }: CampaignOptions): Generator<string> {
 
 /** A worker process; it is replaced when it had to be killed. */
 class Worker {
+  readonly #folder = mkdtempSync(join(tmpdir(), "upkeep-fuzz-inputs-"));
   readonly #planted: string;
   readonly #hangsAfterMs: number;
   #child: ChildProcess | undefined;
@@ -76,7 +78,10 @@ class Worker {
   }
 
   /** @returns What became of it; a violation if the process hung or died. */
-  async run(order: Order): Promise<Report> {
+  async run(input: Input, ways: readonly WayName[]): Promise<Report> {
+    const { seed, what } = input;
+    const order: Order = { seed, what, path: join(this.#folder, "input.mender"), ways };
+    writeFileSync(order.path, input.bytes);
     this.#child ??= await this.#start();
     const child = this.#child;
     const answer = await new Promise<Report | string>((resolve) => {
@@ -97,8 +102,13 @@ class Worker {
     });
     if (typeof answer !== "string") return answer;
     this.stop("SIGKILL");
-    const what = keptInputs().find(({ seed }) => seed === order.seed)?.what ?? (await inputOf(order.seed)).what;
-    return { seed: order.seed, what, accepted: false, measured: {}, violations: [answer] };
+    return { seed, what, accepted: false, measured: {}, violations: [answer] };
+  }
+
+  /** End it for good. */
+  end(): void {
+    this.stop();
+    rmSync(this.#folder, { recursive: true });
   }
 
   /** Without a signal it ends by itself, tidying up. */
@@ -108,10 +118,17 @@ class Worker {
     this.#child = undefined;
   }
 
-  #start(): Promise<ChildProcess> {
+  async #start(): Promise<ChildProcess> {
+    const warming = await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        const path = join(this.#folder, `warm-${index}.mender`);
+        writeFileSync(path, (await inputOf(`${PLAIN}${index}`)).bytes);
+        return path;
+      }),
+    );
     // Little garbage is left lying about, so that what is measured is what is needed.
     const execArgv = ["--import", import.meta.resolve("tsx"), "--expose-gc", "--max-semi-space-size=1"];
-    const child = fork(join(import.meta.dirname, "worker.ts"), [this.#planted], { execArgv });
+    const child = fork(join(import.meta.dirname, "worker.ts"), [this.#planted, ...warming], { execArgv });
     return new Promise((resolve, reject) => {
       child.once("message", () => resolve(child));
       child.once("error", reject);
@@ -120,10 +137,13 @@ class Worker {
   }
 }
 
-async function saved(seed: string, directory: string): Promise<void> {
-  const input = keptInputs().find((kept) => kept.seed === seed) ?? (await inputOf(seed));
+async function find(seed: string): Promise<Input> {
+  return keptInputs().find((kept) => kept.seed === seed) ?? (await inputOf(seed));
+}
+
+function saved({ seed, bytes }: Input, directory: string): void {
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, `${seed.replaceAll(/[^\w.-]/g, "-")}.mender`), input.bytes);
+  writeFileSync(join(directory, `${seed.replaceAll(/[^\w.-]/g, "-")}.mender`), bytes);
 }
 
 /** Try inputs on all ways into the programs until the time is over. */
@@ -159,12 +179,13 @@ export async function fuzz(options: CampaignOptions): Promise<CampaignResult> {
         if (isOver()) return;
         const next = seeds.next();
         if (next.done === true) return;
-        const report = await worker.run({ seed: next.value, ways });
+        const input = await find(next.value);
+        const report = await worker.run(input, ways);
         take(report);
-        if (report.violations.length > 0 && options.save !== undefined) await saved(report.seed, options.save);
+        if (report.violations.length > 0 && options.save !== undefined) saved(input, options.save);
       }
     } finally {
-      worker.stop();
+      worker.end();
     }
   };
   await Promise.all(Array.from({ length: options.workers ?? 1 }, work));

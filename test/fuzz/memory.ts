@@ -7,12 +7,22 @@ function statusValue(name: "VmHWM" | "VmRSS"): number {
   return Number(line[1]) * 1024;
 }
 
-/** Peak memory of what happens from now on. @returns Measures how far the peak is above what was in use now. */
+let baseline = Number.POSITIVE_INFINITY;
+
+/**
+ * Peak memory of what happens from now on. @returns Measures how far the peak is above the baseline: the least that
+ * was ever in use before an input, so that what is kept from one to the next counts too.
+ */
 export function watchMemory(): () => number {
   // 5 resets the peak (proc_pid_clear_refs(5)).
   writeFileSync("/proc/self/clear_refs", "5");
-  const before = statusValue("VmRSS");
-  return () => Math.max(0, statusValue("VmHWM") - before);
+  baseline = Math.min(baseline, statusValue("VmRSS"));
+  return () => Math.max(0, statusValue("VmHWM") - baseline);
+}
+
+/** The baseline is found anew: what was done for the first time stays in memory. */
+export function forgetBaseline(): void {
+  baseline = Number.POSITIVE_INFINITY;
 }
 
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);

@@ -1,13 +1,16 @@
 // A process that takes inputs by their seeds, tries each on all ways and tells what became of it.
-import { type Input, inputOf, keptInputs, PLAIN } from "./inputs.ts";
+import { readFileSync } from "node:fs";
 import { CPU_MS_MAX, memoryBytesMax } from "./limits.ts";
-import { declaredWindow, watchMemory } from "./memory.ts";
+import { declaredWindow, forgetBaseline, watchMemory } from "./memory.ts";
 import { PLANTED } from "./planted.ts";
 import { type Outcome, openWays, WAYS, type WayName } from "./ways.ts";
 
 /** What the process is told to do next. */
 export interface Order {
   readonly seed: string;
+  readonly what: string;
+  /** File with the input: what making it took is not to be measured here. */
+  readonly path: string;
   readonly ways: readonly WayName[];
 }
 
@@ -29,10 +32,6 @@ export interface Report {
 const MIB = 1024 * 1024;
 const collectGarbage = (globalThis as { gc?: () => void }).gc ?? (() => undefined);
 
-async function find(seed: string): Promise<Input> {
-  return keptInputs().find((input) => input.seed === seed) ?? (await inputOf(seed));
-}
-
 function describe(outcome: Outcome): string {
   return "accepted" in outcome ? "accepts it" : `refuses it (${outcome.refused.slice(0, 200)})`;
 }
@@ -45,11 +44,11 @@ function violationsOf(outcomes: ReadonlyMap<WayName, Outcome>): string[] {
     .map(([name, outcome]) => `${first[0]} ${describe(first[1])}, ${name} ${describe(outcome)}`);
 }
 
-async function start(planted: string): Promise<void> {
+async function start(planted: string, warming: readonly string[]): Promise<void> {
   const { ways, close } = await openWays(PLANTED[planted] ?? {});
 
-  const run = async ({ seed, ways: wanted }: Order): Promise<Report> => {
-    const input = await find(seed);
+  const run = async ({ seed, what, path, ways: wanted }: Order): Promise<Report> => {
+    const input = { seed, what, bytes: readFileSync(path) };
     const outcomes = new Map<WayName, Outcome>();
     const measured: Partial<Record<WayName, Measured>> = {};
     const violations: string[] = [];
@@ -90,8 +89,9 @@ async function start(planted: string): Promise<void> {
   });
   process.on("disconnect", () => void close().finally(() => process.exit(0)));
   // What is done for the first time costs more than ever after, and stays in memory.
-  for (let index = 0; index < 8; index++) await run({ seed: `${PLAIN}${index}`, ways: WAYS });
+  for (const path of warming) await run({ seed: path, what: "in order", path, ways: WAYS });
+  forgetBaseline();
   process.send?.("ready");
 }
 
-await start(process.argv[2] ?? "none");
+await start(process.argv[2] ?? "none", process.argv.slice(3));
