@@ -43,7 +43,9 @@ describe("what an artifact once said", () => {
     );
     const { code, stdout, stderr } = upkeep(root, "install", path);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "Installing artifact...\n" });
-    expect(stderr.split("\n")[0]).toMatch(/^upkeep: header-info: artifact_provides\.artifact_name must have no control/);
+    expect(stderr.split("\n")[0]).toMatch(
+      /^upkeep: header-info: artifact_provides\.artifact_name must have no control/,
+    );
     expect(stderr).not.toContain("\u001b");
     expect(readdirSync(root)).not.toContain("software");
   });
