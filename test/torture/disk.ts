@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -48,7 +48,8 @@ async function unlessBusy(act: () => void): Promise<void> {
 export class SmallDisk {
   /** Where it is mounted. */
   readonly path: string;
-  readonly #image: string;
+  #image: string;
+  #cuts = 0;
   #fills = 0;
 
   private constructor(image: string, path: string) {
@@ -131,6 +132,11 @@ export class SmallDisk {
   /** All programs that use the disk must have ended. */
   async powerOn(): Promise<void> {
     await this.unmount();
+    // A copy: where another mount namespace holds the old file system, it would stay shut down for ever.
+    const image = `${this.path}-${++this.#cuts}.img`;
+    copyFileSync(this.#image, image);
+    rmSync(this.#image);
+    this.#image = image;
     this.#mount();
   }
 
