@@ -1,4 +1,4 @@
-import { type HttpResponse, isSystemError, replaceFile, type System, SystemError } from "@upkeep/shared/system";
+import { type HttpResponse, replaceFile, type System, SystemError } from "@upkeep/shared/system";
 import { AgentError, type OpenArtifact } from "upkeep";
 import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
@@ -190,21 +190,16 @@ export const FIELD_BUGS: readonly PlantedBug[] = [
     agent: { system: withoutRoomForTheJournal },
   },
   {
-    name: "what there is no inode for counts as made",
+    name: "why the disk could not be written is not told",
     foundBy: ["09-disk/no-inode-is-left"],
     agent: {
-      system: ({ files, ...others }) => ({
-        ...others,
-        files: withParts(files, {
-          makeDirectory: async (path, permissions) => {
-            try {
-              await files.makeDirectory(path, permissions);
-            } catch (error) {
-              if (!isSystemError(error, "ENOSPC")) throw error;
-            }
+      server: (server) =>
+        withParts(server, {
+          sendLog: (deployment, messages, signal) => {
+            const told = messages.map((one) => ({ ...one, message: one.message.replaceAll("ENOSPC", "a fault") }));
+            return server.sendLog(deployment, told, signal);
           },
         }),
-      }),
     },
   },
   {
