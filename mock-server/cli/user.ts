@@ -27,9 +27,12 @@ const PASSWORD_OPTION = {
   },
 } as const;
 
-const EPILOGUE = `Works on the records themselves, as whoever may write them, whether a server runs or not: this is the way back
-in when nobody can log in. A running server notices at once. A new password ends all sessions and personal access
-tokens of its user, and the wait after wrong passwords.`;
+/** How long a token of `user token` is good, in seconds. */
+const TOKEN_LIFE_S = 3600;
+
+const EPILOGUE = `Works on the records themselves, for anyone who may write them, whether a server runs or not: this is the way back in
+when logins fail or are limited. A running server notices at once. A new password ends all sessions and personal access
+tokens of its user, and the wait after wrong passwords. A token of "user token" needs no login at all.`;
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -71,12 +74,18 @@ export function userCommand(system: System): CommandModule {
           handler: (args) => withUsers(system, args, (open) => changePassword(system, open, args)),
         })
         .command({
+          command: "token <email>",
+          describe: "Print a token of a user that is good for an hour, without a login",
+          builder: email,
+          handler: (args) => withUsers(system, args, (open) => issueToken(system, open, String(args.email))),
+        })
+        .command({
           command: "remove <email>",
           describe: "Remove a user with all sessions and tokens",
           builder: email,
           handler: (args) => withUsers(system, args, (open) => remove(open, String(args.email))),
         })
-        .demandCommand(1, "Say what to do: list, add, passwd or remove.")
+        .demandCommand(1, "Say what to do: list, add, passwd, token or remove.")
         .epilogue(EPILOGUE),
     handler: () => undefined,
   };
@@ -124,6 +133,12 @@ async function changePassword(system: System, { users }: OpenUsers, args: Argume
   const password = await askedPassword(system.files, args["password-file"], `New password for ${email}: `);
   await users.accounts.resetPassword(id, password);
   return `Changed the password of ${email}; all sessions and personal access tokens of this user have ended\n`;
+}
+
+async function issueToken({ clock }: System, { users }: OpenUsers, wanted: string): Promise<string> {
+  const { id } = await find(users, wanted);
+  const name = `upkeep-server user token, ${new Date(clock.now()).toISOString()}`;
+  return `${await users.tokens.create(id, name, TOKEN_LIFE_S)}\n`;
 }
 
 async function remove({ users }: OpenUsers, wanted: string): Promise<string> {

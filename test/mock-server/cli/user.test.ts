@@ -111,6 +111,10 @@ async function manageUsers(place: readonly string[], { url, administrator }: Rea
   const wrong = (): Promise<unknown> => ManagementClient.logIn(url, ADMINISTRATOR, "a wrong password");
   for (let tried = 0; tried < 5; tried += 1) await expect(wrong()).rejects.toThrow(": 401");
   await expect(wrong()).rejects.toThrow(": 429");
+  // Logins are limited now; a token from the server's machine is none.
+  const token = (await user(0, "token", "Admin@example.com", ...place)).trim();
+  const withToken = await fetch(url + settings, { headers: { authorization: `Bearer ${token}` } });
+  expect([withToken.status, withToken.headers.get("content-type")]).toEqual([200, "application/json; charset=utf-8"]);
   await user(0, "passwd", "Admin@example.com", ...place, "--password-file", passwordFile("a new password"));
   // The running server notices: what was good until now is not any more.
   await expect(old.json(settings)).rejects.toThrow(": 401");
