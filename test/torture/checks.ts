@@ -59,7 +59,10 @@ export function expectedProvides({ plan, status, provides, providesBefore }: End
   if (status === "success") {
     return { ...providesBefore, artifact_name: artifactName, [`rootfs-image.${module}.version`]: artifactName };
   }
-  return isInconsistent(provides) ? { ...providesBefore, artifact_name: artifactName + INCONSISTENT } : providesBefore;
+  // A device that was inconsistent before stays so if nothing of this artifact was installed.
+  const unchanged = provides.artifact_name === providesBefore.artifact_name;
+  if (unchanged || !isInconsistent(provides)) return providesBefore;
+  return { ...providesBefore, artifact_name: artifactName + INCONSISTENT };
 }
 
 function sorted(record: Readonly<Record<string, string>>): string {
