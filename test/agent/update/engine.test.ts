@@ -111,6 +111,26 @@ describe("the update engine", () => {
     expect(world.provides.artifact_name).toBe("new");
   });
 
+  it.each([
+    ["as soon as it can be written down", 60_000, true],
+    ["after an hour, so that no device reboots without pause", 61 * 60_000, false],
+  ])("makes a reboot on the way back that it cannot write down %s", async (_, waitedMs, mended) => {
+    const answers = { SupportsRollback: "Yes", NeedsArtifactReboot: "Yes" };
+    const world = new World({ behaviour: { answers, fails: { ArtifactCommit: 1 } } });
+    const engine = await world.start();
+    const rebooted = (): boolean => world.calls.includes("ArtifactRollbackReboot");
+    let full = true;
+    world.files.refuse = (path) => full && path.startsWith(STORE) && world.calls.includes("ArtifactRollback");
+    expect(await engine.runDeployment(DEPLOYMENT)).toMatchObject({ reported: "pending" });
+    expect(await engine.resume()).toMatchObject({ reported: "pending" });
+    expect(rebooted()).toBe(false);
+    expect(world.logged.join("\n")).toContain("ArtifactRollbackReboot waits until it can be written down");
+    await world.time.sleep(waitedMs);
+    full = !mended;
+    expect(await engine.resume()).toMatchObject({ status: "failure" });
+    expect(rebooted()).toBe(true);
+  });
+
   it("tells of an update given up as a loop once, though its end cannot be written down", async () => {
     const world = new World({ settings: { stateVisitsMax: 2 } });
     const engine = await world.start();
