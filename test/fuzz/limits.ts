@@ -14,6 +14,6 @@ export const HANGS_AFTER_MS = 30_000;
  * upload's in-process client keeps copies of the input, and its records and files leave more to be collected.
  */
 export function memoryBytesMax(way: WayName, windowBytes: number, inputBytes: number): number {
-  const own = way === "upload" ? 64 * MIB + 4 * inputBytes : 24 * MIB + 2 * inputBytes;
+  const own = way === "upload" ? 64 * MIB + 4 * inputBytes : 40 * MIB + 2 * inputBytes;
   return own + windowBytes;
 }
