@@ -7,6 +7,7 @@ import { MetaData } from "./schemas.ts";
 
 /** More than a person reads of what is wrong with one text. */
 const FAULTS_MAX = 5;
+const KEY_CHARACTERS_MAX = 60;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -38,6 +39,10 @@ export function metaDataText(bytes: Uint8Array, what: string): string {
   return parseJson(bytes, MetaData, what, "meta-data-invalid", ARTIFACT_LIMITS.metaDataValuesMax).text;
 }
 
+function shortened(key: string): string {
+  return key.length > KEY_CHARACTERS_MAX ? `${key.slice(0, KEY_CHARACTERS_MAX)}…` : key;
+}
+
 /** The value at a path, as it may stand in a message. */
 function found(value: unknown, path: readonly PropertyKey[]): string {
   let at: unknown = value;
@@ -63,7 +68,7 @@ export function parseJson<T>(
   if (result.success) return { text, value: result.data };
   const { issues } = result.error;
   const faults = issues.slice(0, FAULTS_MAX).map((issue) => {
-    const path = issue.path.map(String).join(".");
+    const path = issue.path.map((part) => shortened(String(part))).join(".");
     return `${path === "" ? "" : `${path} `}${issue.message}, but is ${found(value, issue.path)}`;
   });
   const more = issues.length > FAULTS_MAX ? `; and ${issues.length - FAULTS_MAX} more faults` : "";

@@ -580,3 +580,13 @@ describe("what is no artifact at all", () => {
     expect(await refusal(content)).toMatchObject({ at: "header", code: "not-an-artifact" });
   });
 });
+
+it("a refusal is short, however long the key is that it names (fuzz seed quiet:50)", async () => {
+  const artifact = await artifactOf((parts) => {
+    parts.typeInfo = JSON.stringify({ type: "single-file", artifact_depends: { ["é".repeat(4096)]: 5 } });
+  });
+  const { code, message } = await refusal(artifact);
+  expect(code).toBe("type-info-invalid");
+  expect(message).toMatch(/^headers\/0000\/type-info: artifact_depends\.é{60}… must be/);
+  expect(message.length).toBeLessThan(300);
+});
