@@ -35,6 +35,7 @@ const RULES: readonly Rule[] = [
     command: "npx upkeep-server fleet",
     treatment: notRun("keeps all cores busy for minutes: test/mock-server/cli/fleet"),
   },
+  { command: "npx upkeep-server move", treatment: notRun("names other machines: test/mock-server/cli/move.test.ts") },
   { command: "npx upkeep-server scenario replay", treatment: notRun("test/mock-server/scenarios/recording") },
   { command: "upkeep setup", treatment: notRun("asks at a terminal: test/agent/cli/setup.test.ts") },
   { command: "upkeep adopt", treatment: notRun("needs an installed Mender client: test/interop/adopt.test.ts") },

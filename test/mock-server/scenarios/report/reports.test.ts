@@ -17,7 +17,7 @@ deployments: [{ name: first, release: v2, to: [d1] }]
 ends: { after: 1h }
 expect:
   - { device: d1, statuses: [downloading, installing, success] }
-  - { device: d1, runs: v3 }
+  - { device: d1, runs: v1 }
 `;
 
 let result: RunResult;
@@ -31,7 +31,7 @@ beforeAll(async () => {
 test("a person is told what was expected, what came, where, and the story of the device that failed", () => {
   const text = personText(result, { colours: false, timeline: false });
   expect(text).toContain('✘ Fails <on> purpose & "so" (s.yaml, seed 1, 1h in 12 ms, trace ');
-  expect(text).toContain("expected d1 runs v3 at the end\n    got      v2\n    at       d1, 1h (2026-01-01 01:00:00)");
+  expect(text).toContain("expected d1 runs v1 at the end\n    got      v2\n    at       d1, 1h (2026-01-01 01:00:00)");
   expect(text).toContain("day 1 00:00:00.160 first: downloading");
   expect(text).not.toContain("    d2\n");
   expect(text).not.toContain("\x1b");
@@ -44,7 +44,7 @@ test("JUnit has a case for each scenario and a failure for what was not met", ()
   expect(xml).toContain(
     '<testcase name="Fails &lt;on&gt; purpose &amp; &quot;so&quot;" classname="s.yaml" time="0.012">',
   );
-  expect(xml).toContain('<failure message="expected d1 runs v3 at the end, got v2">');
+  expect(xml).toContain('<failure message="expected d1 runs v1 at the end, got v2">');
   expect(xml.match(/<failure /g)).toHaveLength(1);
 });
 
@@ -64,7 +64,7 @@ test("JSON has every expectation, what runs where, and the story", () => {
     passed: false,
     trace: result.traceHash,
     runs: { d1: "v2", d2: "v1" },
-    expectations: [{ met: true }, { met: false, expected: "d1 runs v3 at the end", got: "v2", device: "d1" }],
+    expectations: [{ met: true }, { met: false, expected: "d1 runs v1 at the end", got: "v2", device: "d1" }],
   });
   expect(scenarios[0].story).toContainEqual({ at_ms: 160, device: "d1", text: "first: downloading" });
 });

@@ -16,7 +16,7 @@ faults:
 ends: { after: 6h }
 expect:
   - { device: d1, status: failure }
-  - { device: d1, runs: v3 }
+  - { device: d1, runs: v2 }
   - { device: d2, runs: v1, counts: { polls: { at_most: 1 } } }
 `;
 
@@ -37,7 +37,7 @@ test("every verdict is there, with what was expected and what came", () => {
   const rows = page.match(/<tr><td>\d+<\/td>.*<\/tr>/g) ?? [];
   expect(rows).toHaveLength(4);
   expect(rows[0]).toContain("✔ passed</td><td>d1 ends with failure</td><td>failure</td>");
-  expect(rows[1]).toContain("✘ failed</td><td>d1 runs v3 at the end</td><td>v1<br>");
+  expect(rows[1]).toContain("✘ failed</td><td>d1 runs v2 at the end</td><td>v1<br>");
   expect(rows[1]).toContain("d1, 6h (2026-01-01 06:00:00)");
   expect(rows[3]).toMatch(/✘ failed<\/td><td>d2: polls: at most 1<\/td><td>\d+<br>/);
 });
@@ -57,10 +57,10 @@ test("the picture has a lane for the server and each device, bars, faults, power
 
 test("points of failure stand in the lane of their device, with what was expected, and in the description", () => {
   const svg = picture(page);
-  expect(svg).toContain(">2: expected d1 runs v3 at the end</text>");
+  expect(svg).toContain(">2: expected d1 runs v2 at the end</text>");
   expect(svg.match(/class="m-failure"/g)).toHaveLength(2);
   expect(svg).toMatch(/aria-labelledby="s1-title s1-desc"/);
-  expect(svg).toMatch(/<desc id="s1-desc">.*2: expected d1 runs v3 at the end, got v1 \(at 6h\)/);
+  expect(svg).toMatch(/<desc id="s1-desc">.*2: expected d1 runs v2 at the end, got v1 \(at 6h\)/);
 });
 
 test("what is as expected has no point of failure", () => {
