@@ -47,11 +47,9 @@ function withoutVersion<T>(command: Argv<T>): Argv<T> {
 
 /** Each command is loaded only when it is called for: starting must be cheap on a device. */
 function commandLine(words: readonly string[]) {
-  const parser = yargs(words);
-  // Within a command it would end well with nothing done.
-  if (words.every((word) => word.startsWith("-"))) parser.version(VERSION).alias("version", "v");
-  else parser.version(false);
-  return parser
+  return yargs(words)
+    .version(VERSION)
+    .alias("version", "v")
     .scriptName("upkeep")
     .middleware(lastOfEach, true)
     .usage("$0 <command>\n\nKeeps this device's software up to date.")
