@@ -23,8 +23,13 @@ export interface LockPlaces {
   readonly datastore: string;
 }
 
-/** A lock as it is written: the process, its command, and what tells it from a later process of the same number. */
-const LOCK = /^(\d+) (\S+) (\d+) (\S+)\n$/;
+/**
+ * The lock is a directory with one file, named after its holder: the process, its command, and what tells it from a
+ * later process of the same number. A lock is taken by renaming a directory of one's own to the lock's name, which the
+ * kernel does only while the lock is empty or missing; and the file of an ended program is removed by its name. So of
+ * several programs that take over a stale lock, exactly one has it.
+ */
+const HOLDER = /^(\d+) (\S+) (\d+) (\S+)$/;
 /** Of /proc/PID/stat, counted behind the program's name: when the process was started, in clock ticks since the boot. */
 const STARTED_FIELD = 19;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -40,7 +45,7 @@ async function pathsIn(files: Files, { run, datastore }: LockPlaces): Promise<re
     // Made later, or never: nobody can know it under another name.
     if (!isSystemError(error)) throw error;
   }
-  return [`${run}/${encodeURIComponent(path)}.lock`, `${path}/upkeep.lock`];
+  return [`${run}/${encodeURIComponent(path)}.lock`, `${path}/upkeep.lock.d`];
 }
 
 /** When process `pid` was started; `undefined` if there is none that runs. */
@@ -56,55 +61,45 @@ async function bootId(files: Files): Promise<string> {
 }
 
 /**
- * Who wrote the lock, if that process still runs. A program that was killed leaves its lock behind, and its number may
- * be another program's by now.
+ * The process that a file of a lock is named after, if it still runs. A program that was killed leaves its lock behind,
+ * and its number may be another program's by now.
  */
-async function holderIn(files: Files, text: string | undefined): Promise<Holder | undefined> {
-  const [, pid, command, started, boot] = LOCK.exec(text ?? "") ?? [];
+async function holderNamed(files: Files, name: string): Promise<Holder | undefined> {
+  const [, pid, command, started, boot] = HOLDER.exec(name) ?? [];
   if (pid === undefined || command === undefined) return undefined;
   if (boot !== (await bootId(files)) || started !== (await startOf(files, Number(pid)))) return undefined;
   return { pid: Number(pid), command };
 }
 
-/** Who holds the datastore now; `undefined` if nobody does. */
+async function namesIn(files: Files, lock: string): Promise<string[]> {
+  try {
+    return (await files.list(lock)).map(({ name }) => name);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT") || isSystemError(error, "ENOTDIR")) return [];
+    throw error;
+  }
+}
+
+/** Who holds the datastore now; `undefined` if no program does. */
 export async function holderOf(files: Files, places: LockPlaces): Promise<Holder | undefined> {
-  for (const path of await pathsIn(files, places)) {
-    const holder = await holderIn(files, await readTextFile(files, path, LOCK_BYTES_MAX));
-    if (holder !== undefined) return holder;
+  for (const lock of await pathsIn(files, places)) {
+    for (const name of await namesIn(files, lock)) {
+      const holder = await holderNamed(files, name);
+      if (holder !== undefined) return holder;
+    }
   }
   return undefined;
 }
 
-/** @returns False if there is a lock already. */
-async function writeLock(files: Files, path: string, text: string): Promise<boolean> {
+/** Give a directory the name of the lock. @returns False if the lock has a holder, who may have ended. */
+async function takeName(files: Files, directory: string, lock: string): Promise<boolean> {
   try {
-    const handle = await files.open(path, "exclusive", 0o644);
-    try {
-      await handle.write(Buffer.from(text));
-    } finally {
-      await handle.close();
-    }
+    await files.rename(directory, lock);
+    return true;
   } catch (error) {
-    if (isSystemError(error, "EEXIST")) return false;
-    await files.remove(path);
+    if (isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")) return false;
     throw error;
   }
-  // Somebody may have taken it for an old one that was never finished.
-  return (await readTextFile(files, path, LOCK_BYTES_MAX)) === text;
-}
-
-/** Remove the lock of a program that has ended, unless it has become another program's lock meanwhile. */
-async function removeStale(files: Files, path: string, self: Holder): Promise<void> {
-  const aside = `${path}.${self.pid}`;
-  try {
-    await files.rename(path, aside);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return;
-    throw error;
-  }
-  if ((await holderIn(files, await readTextFile(files, aside, LOCK_BYTES_MAX))) !== undefined) {
-    await files.rename(aside, path);
-  } else await files.remove(aside);
 }
 
 function held({ pid, command }: Holder, datastore: string): AgentError {
@@ -113,15 +108,28 @@ function held({ pid, command }: Holder, datastore: string): AgentError {
 }
 
 /** @throws SystemError if no lock can be written there. */
-async function holdAt(files: Files, path: string, places: LockPlaces, self: Holder): Promise<() => Promise<void>> {
-  const text = `${self.pid} ${self.command} ${await startOf(files, self.pid)} ${await bootId(files)}\n`;
-  for (let count = 0; count < TRIES_MAX; count++) {
-    if (await writeLock(files, path, text)) return () => files.remove(path);
-    const holder = await holderIn(files, await readTextFile(files, path, LOCK_BYTES_MAX));
-    if (holder !== undefined && holder.pid !== self.pid) throw held(holder, places.datastore);
-    await removeStale(files, path, self);
+async function holdAt(files: Files, lock: string, places: LockPlaces, self: Holder): Promise<() => Promise<void>> {
+  const name = `${self.pid} ${self.command} ${await startOf(files, self.pid)} ${await bootId(files)}`;
+  const own = `${lock}.${self.pid}`;
+  try {
+    for (let count = 0; count < TRIES_MAX; count++) {
+      // Of an earlier process of this number.
+      await files.remove(own);
+      await files.makeDirectory(own, 0o755);
+      await (await files.open(`${own}/${name}`, "exclusive", 0o644)).close();
+      if (await takeName(files, own, lock)) return () => files.remove(`${lock}/${name}`);
+      for (const other of await namesIn(files, lock)) {
+        const holder = await holderNamed(files, other);
+        if (holder !== undefined && holder.pid !== self.pid) throw held(holder, places.datastore);
+        await files.remove(`${lock}/${other}`);
+      }
+    }
+  } catch (error) {
+    await files.remove(own);
+    throw error;
   }
-  throw new AgentError("datastore-held", `others keep taking ${path}`);
+  await files.remove(own);
+  throw new AgentError("datastore-held", `others keep taking ${lock}`);
 }
 
 /**

@@ -43,9 +43,14 @@ function startOf(pid: number | undefined): string {
 
 const boot = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
+/** A lock as a program that was killed leaves it. */
+function leaveLock(places: LockPlaces, name: string): void {
+  mkdirSync(lockIn(places), { recursive: true });
+  writeFileSync(join(lockIn(places), name), "");
+}
+
 function writeLock(places: LockPlaces, { pid }: ChildProcess, changes: { start?: string; boot?: string } = {}): void {
-  mkdirSync(places.run, { recursive: true });
-  writeFileSync(lockIn(places), `${pid} daemon ${changes.start ?? startOf(pid)} ${changes.boot ?? boot()}\n`);
+  leaveLock(places, `${pid} daemon ${changes.start ?? startOf(pid)} ${changes.boot ?? boot()}`);
 }
 
 describe("the lock of a datastore", () => {
@@ -71,11 +76,13 @@ describe("the lock of a datastore", () => {
   it("is free again after its holder has let it go", async () => {
     const places = placesOf("new");
     const release = await holdDatastore(system.files, places, self("install"));
-    expect(readFileSync(lockIn(places), "utf8")).toBe(`${process.pid} install ${startOf(process.pid)} ${boot()}\n`);
+    expect(readdirSync(lockIn(places))).toEqual([`${process.pid} install ${startOf(process.pid)} ${boot()}`]);
     expect(await holderOf(system.files, places)).toEqual(self("install"));
     await release();
-    expect(readdirSync(places.run)).toEqual([]);
+    expect(readdirSync(lockIn(places))).toEqual([]);
+    expect(readdirSync(places.run)).toHaveLength(1);
     expect(readdirSync(places.datastore)).toEqual([]);
+    await (await holdDatastore(system.files, places, self("commit")))();
   });
 
   it("of a killed daemon is taken over, though another process with its number looks just like it", async () => {
@@ -106,13 +113,11 @@ describe("the lock of a datastore", () => {
   });
 
   it.each([
-    ["of a program that is no more", "999999999 daemon 1 x\n"],
-    ["in the manner of an older version", `${process.pid} daemon\n`],
-    ["that was never finished", ""],
-  ])("is taken over when it is one %s", async (name, content) => {
+    ["of a program that is no more", "999999999 daemon 1 x"],
+    ["of something else", "no holder"],
+  ])("is taken over when it is one %s", async (name, holder) => {
     const places = placesOf(name);
-    mkdirSync(places.run);
-    writeFileSync(lockIn(places), content);
+    leaveLock(places, holder);
     await holdDatastore(system.files, places, self("commit"));
     expect(await holderOf(system.files, places)).toEqual(self("commit"));
     expect(readdirSync(places.run)).toHaveLength(1);
@@ -122,16 +127,15 @@ describe("the lock of a datastore", () => {
     const places = placesOf("elsewhere");
     writeFileSync(places.run, "no directory");
     const release = await holdDatastore(system.files, places, self("daemon"));
-    expect(readdirSync(places.datastore)).toEqual(["upkeep.lock"]);
+    expect(readdirSync(places.datastore)).toEqual(["upkeep.lock.d"]);
     expect(await holderOf(system.files, places)).toEqual(self("daemon"));
     await release();
-    expect(readdirSync(places.datastore)).toEqual([]);
+    expect(readdirSync(join(places.datastore, "upkeep.lock.d"))).toEqual([]);
   });
 
   it("is had by one of many that ask for it at the same time, a stale one being there", async () => {
     const places = placesOf("many");
-    mkdirSync(places.run);
-    writeFileSync(lockIn(places), "999999999 daemon 1 x\n");
+    leaveLock(places, "999999999 daemon 1 x");
     const children: ChildProcess[] = [];
     while (children.length < 8) children.push(await lookalike());
     const tries = children.map(({ pid = 0 }) => holdDatastore(system.files, places, { pid, command: "daemon" }));
