@@ -88,7 +88,7 @@ describePeer(
         "the inventory of both has come",
         async () => {
           const found = await management.call("POST", "/api/management/v2/inventory/filters/search", {
-            filters: terms.map((term) => ({ ...term, name: "boards" })),
+            filters: terms,
           });
           return ((await found.json()) as unknown[]).length === known.length || undefined;
         },
