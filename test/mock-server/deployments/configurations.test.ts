@@ -40,6 +40,7 @@ describe("The configuration of a device", () => {
     expect(instructions).toEqual({
       kind: "configuration",
       deploymentId: id,
+      limitsSilence: false,
       artifact: { id: `${id}${fleet.at(0)}`, name: `configuration_${id}`, deviceTypes: ["raspberrypi4"] },
     });
     const plan = await deviceSide.configurationPlan(fleet.at(0), id, "raspberrypi4");

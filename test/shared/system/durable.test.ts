@@ -54,7 +54,8 @@ test("replacing a file: its content is durable before it gets the name, and the 
 test("a file that could not be written does not replace the old one, and its handle is closed", async () => {
   const { calls, files } = recorder([], "sync /data/store.json.new");
   await expect(replaceFile(files, "/data/store.json", "new")).rejects.toThrow("sync /data/store.json.new failed");
-  expect(calls.at(-1)).toBe("close /data/store.json.new");
+  // What is half written takes no room from the next try.
+  expect(calls.slice(-2)).toEqual(["close /data/store.json.new", "remove /data/store.json.new"]);
   expect(calls.some((call) => call.startsWith("rename"))).toBe(false);
 });
 
