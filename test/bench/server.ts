@@ -2,7 +2,8 @@
  * `npm run bench:server`: what the server does in a second, beside the least that could be done, in one run on one
  * machine. What is compared is measured in turn, round after round; printed are the medians, and from where to where
  * the ratios went. Ends with 1 if one of the aims is missed. `-- --markdown` prints the table of the README,
- * `-- --json` everything for programs; `-- --quick` takes a smaller fleet and less time, and says less.
+ * `-- --json` everything for programs; `-- --quick` takes a smaller fleet and less time, and says less; `-- --only
+ * uploads` measures one part alone.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -38,6 +39,8 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    /** One part of it alone: {@link PARTS}. */
+    only: { type: "string" },
     devices: { type: "string" },
     rounds: { type: "string" },
     /** How long a round measures each thing. */
@@ -46,6 +49,11 @@ const { values: options } = parseArgs({
     size: { type: "string" },
   },
 });
+const PARTS = ["polls", "statuses", "uploads", "downloads"] as const;
+if (options.only !== undefined && !PARTS.some((part) => part === options.only)) {
+  throw new RangeError(`--only ${options.only}: must be one of ${PARTS.join(", ")}`);
+}
+const isWanted = (part: (typeof PARTS)[number]): boolean => (options.only ?? part) === part;
 const devices = wholeNumber("devices", options.devices ?? (options.quick ? "20000" : "1000000"));
 const rounds = wholeNumber("rounds", options.rounds ?? (options.quick ? "3" : "9"));
 const seconds = wholeNumber("seconds", options.seconds ?? (options.quick ? "1" : "2"));
@@ -368,10 +376,10 @@ try {
     node: process.version,
     devices,
     aims: AIMS,
-    polls: await measurePolls(),
-    statuses: await measureStatuses(artifact),
-    sparseUploads: await measureSparseUploads(),
-    downloads: await measureDownloads(artifact),
+    polls: isWanted("polls") ? await measurePolls() : undefined,
+    statuses: isWanted("statuses") ? await measureStatuses(artifact) : undefined,
+    sparseUploads: isWanted("uploads") ? await measureSparseUploads() : undefined,
+    downloads: isWanted("downloads") ? await measureDownloads(artifact) : undefined,
   };
   if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`);
   if (report.missed > 0) process.exitCode = 1;
