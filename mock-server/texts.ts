@@ -1,11 +1,12 @@
+import { wellFormed } from "@upkeep/shared/text";
+
 /** What stands for a letter that cannot be kept, as in the reference. */
 const REPLACEMENT = "\ufffd";
 const LONE_SURROGATE = /\p{Surrogate}/u;
-const LONE_SURROGATES = /\p{Surrogate}/gu;
 
 /** A text that every database keeps as it is: without NUL and without halves of surrogate pairs. */
 export function keepableText(text: string): string {
-  return text.replaceAll("\0", REPLACEMENT).replace(LONE_SURROGATES, REPLACEMENT);
+  return wellFormed(text.replaceAll("\0", REPLACEMENT));
 }
 
 /** A JSON value in which every text and every name is {@link keepableText}. Of names that become the same the last counts. */

@@ -1,9 +1,11 @@
 import type { LogLevel } from "@upkeep/shared/logging";
 import { AgentError } from "../errors.ts";
-import type { NoexecPrograms } from "../modules/executable.ts";
 import type { ConfigValues } from "./file.ts";
 import type { KeyType as TypeOfKey } from "./keys.ts";
 import { KEYS } from "./keys.ts";
+
+/** What becomes of an executable on a file system that is mounted noexec. */
+export type NoexecPrograms = "fail" | "interpreter";
 
 export type DeviceKeyType = "ed25519" | "rsa3072";
 

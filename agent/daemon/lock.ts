@@ -1,6 +1,6 @@
 import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { type ProgramSystem, startProgram } from "../modules/program.ts";
+import { type ProgramSystem, startProgram } from "../programs/program.ts";
 
 const LOCK_BYTES_MAX = 1024;
 const STAT_BYTES_MAX = 4096;

@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { System, Timer } from "@upkeep/shared/system";
-import { describeEnd, startProgram } from "../modules/program.ts";
+import { describeEnd, startProgram } from "../programs/program.ts";
 import { unfailing } from "./unfailing-log.ts";
 
 export type NotifySystem = Pick<System, "processes" | "timers">;

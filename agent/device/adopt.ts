@@ -3,7 +3,7 @@ import { describeFaults } from "@upkeep/shared/protocol";
 import { isSystemError, readFile, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import * as z from "zod/mini";
 import { AgentError } from "../errors.ts";
-import { describeEnd, startProgram } from "../modules/program.ts";
+import { describeEnd, startProgram } from "../programs/program.ts";
 import { readMenderStore, StoreFault } from "./adopt-store.ts";
 
 const STORE_BYTES_MAX = 64 * 1024 * 1024;

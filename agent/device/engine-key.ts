@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { isSystemError, readFile, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { describeEnd, startProgram } from "../modules/program.ts";
+import { describeEnd, startProgram } from "../programs/program.ts";
 import type { DeviceKey } from "./keys.ts";
 
 /** A token on a slow bus takes seconds for one signature. */

@@ -1,10 +1,7 @@
 export { type Augmentable, type Permissions, unpermitted } from "./augmentation.ts";
-export { type NoexecPrograms, startExecutable } from "./executable.ts";
 export { findModule } from "./find.ts";
 export { interruptible } from "./flow.ts";
 export type { RebootAnswer } from "./module.ts";
 export { UpdateModule } from "./module.ts";
-export type { Program, ProgramEnd, ProgramSpec, ProgramSystem } from "./program.ts";
-export { describeEnd, startProgram } from "./program.ts";
 export { STORED_IN, type StoredSoFar, type StoringPace } from "./stored-files.ts";
 export { createWorkTree, workTreePath } from "./work-tree.ts";

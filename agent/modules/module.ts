@@ -1,10 +1,11 @@
 import type { PayloadFile } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
+import type { NoexecPrograms } from "../config/settings.ts";
 import { AgentError } from "../errors.ts";
+import { startExecutable } from "../programs/executable.ts";
+import { describeEnd, type Program, type ProgramEnd } from "../programs/program.ts";
 import { ACCEPTS_AUGMENTED, type Permissions, parsePermissions } from "./augmentation.ts";
-import { type NoexecPrograms, startExecutable } from "./executable.ts";
-import { describeEnd, type Program, type ProgramEnd } from "./program.ts";
 import { removeStored, type StoringOptions, storeFiles } from "./stored-files.ts";
 import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
 

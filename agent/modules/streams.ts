@@ -1,8 +1,8 @@
 import type { PayloadFile } from "@upkeep/shared/artifact";
 import { type FifoWriter, isSystemError, LinkedController, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import type { Program, ProgramEnd } from "../programs/program.ts";
 import { interruptible, orAborted, pump } from "./flow.ts";
-import type { Program, ProgramEnd } from "./program.ts";
 
 /** How often to look whether the module has opened a FIFO: at first, and at most, milliseconds. */
 const LOOK = { firstMs: 1, lastMs: 250 } as const;

@@ -1,8 +1,10 @@
 import type { StateScript } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
+import type { NoexecPrograms } from "../config/settings.ts";
 import { AgentError } from "../errors.ts";
-import { describeEnd, type NoexecPrograms, type ProgramEnd, startExecutable } from "../modules/index.ts";
+import { startExecutable } from "../programs/executable.ts";
+import { describeEnd, type ProgramEnd } from "../programs/program.ts";
 
 /** A script that ends so asks to be run again later. */
 const RETRY_LATER = 21;

@@ -1,4 +1,5 @@
-import type { NoexecPrograms, StoringPace } from "../modules/index.ts";
+import type { NoexecPrograms } from "../config/settings.ts";
+import type { StoringPace } from "../modules/index.ts";
 
 /** Where the update engine finds and keeps things. Absolute paths. */
 export interface UpdatePaths {

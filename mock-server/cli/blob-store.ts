@@ -1,13 +1,13 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { Domain } from "../domain.ts";
+import { ABANDONED_MS, sweepAtStart } from "../housekeeping/sweeping.ts";
 import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
 import type { S3Location } from "../storage/blobs/s3/index.ts";
 import { s3Credentials } from "../system/environment.ts";
 import { ARTIFACT_DIRECTORY, TRASH_DIRECTORY } from "./copying.ts";
 import { identityOfRecords } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
-import { ABANDONED_MS, sweepAtStart } from "./sweeping.ts";
 
 /** A bucket, as the command line names it. */
 export type BucketSettings = Omit<S3Location, "credentials">;

@@ -1,6 +1,9 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, openDomain } from "../domain.ts";
+import { HearingWatch } from "../housekeeping/hearing-watch.ts";
+import { Housekeeping } from "../housekeeping/housekeeping.ts";
+import { sweep } from "../housekeeping/sweeping.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
@@ -23,11 +26,8 @@ import { logConnectionEnds } from "./connection-log.ts";
 import { checkPermissions, DataDirectory } from "./data-directory.ts";
 import { openOrExplain } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
-import { HearingWatch } from "./hearing-watch.ts";
-import { Housekeeping } from "./housekeeping.ts";
 import { readIdentity, type SelfSigned, selfSignedIdentity } from "./identity.ts";
 import { beginRecording, type RecordSettings } from "./recording.ts";
-import { sweep } from "./sweeping.ts";
 
 /** What `serve` was told, checked. */
 export interface ServeSettings {

@@ -1,8 +1,8 @@
 import type { HttpRequest } from "@upkeep/shared/system";
-import { HearingWatch } from "../../cli/hearing-watch.ts";
-import { Housekeeping } from "../../cli/housekeeping.ts";
 import type { RequestKind } from "../../control/requests.ts";
 import type { ChangeEvent } from "../../domain.ts";
+import { HearingWatch } from "../../housekeeping/hearing-watch.ts";
+import { Housekeeping } from "../../housekeeping/housekeeping.ts";
 import { FaultPlan, plannedFaults } from "../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import { type Happening, History } from "../run/events.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogger } from "@upkeep/shared/logging";
 import { expect, onTestFinished, test } from "vitest";
 import { openBlobs } from "../../../mock-server/cli/blob-store.ts";
-import { sweep } from "../../../mock-server/cli/sweeping.ts";
+import { sweep } from "../../../mock-server/housekeeping/sweeping.ts";
 import { artifact, openTestDomain } from "../domain-fixture.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,8 +1,6 @@
 import { type Files, isSystemError, readChunks, type System, SystemError } from "@upkeep/shared/system";
+import type { NoexecPrograms } from "../config/settings.ts";
 import { type Program, type ProgramSpec, type ProgramSystem, startProgram } from "./program.ts";
-
-/** What becomes of an executable on a file system that is mounted noexec: the key `NoexecPrograms`. */
-export type NoexecPrograms = "fail" | "interpreter";
 
 /** As much of a file as the kernel looks at for the interpreter. */
 const FIRST_LINE_BYTES_MAX = 256;
@@ -25,7 +23,7 @@ async function interpreterOf(files: Files, path: string): Promise<readonly [stri
 
 /**
  * {@link startProgram}, for what may lie on a file system that is mounted noexec. An executable is never left out
- * there: it runs, or whoever needs it fails.
+ * there: it runs, or the caller fails.
  */
 export async function startExecutable(
   system: ProgramSystem & Pick<System, "files">,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { OUTPUT_LIMITS, OutputLines } from "../../../agent/modules/output-lines.ts";
-import { describeEnd, startProgram } from "../../../agent/modules/program.ts";
+import { OUTPUT_LIMITS, OutputLines } from "../../../agent/programs/output-lines.ts";
+import { describeEnd, startProgram } from "../../../agent/programs/program.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
 
 const system = linuxSystem();

@@ -1,7 +1,7 @@
 import { createLogger } from "@upkeep/shared/logging";
 import type { Timers } from "@upkeep/shared/system";
 import { expect, test } from "vitest";
-import { Housekeeping } from "../../../mock-server/cli/housekeeping.ts";
+import { Housekeeping } from "../../../mock-server/housekeeping/housekeeping.ts";
 
 /** Timers whose time comes when the test says so. */
 class HeldTimers implements Timers {
