@@ -79,7 +79,7 @@ export async function failAbsent(
   const cutoffMs = nowMs - deployment.silent_after_ms;
   const openMs = await openToAllSince(records, deployment, nowMs);
   if (openMs === null || cutoffMs < Math.max(openMs, sinceMs)) return { failed: 0, after: undefined };
-  const { rows, last } = await records.deviceDeployments.absentAfter(deploymentId, after, cutoffMs, ABSENT_BATCH);
+  const { rows, last } = await records.silence.absentAfter(deploymentId, after, cutoffMs, ABSENT_BATCH);
   for (const row of rows) await changeStatus(records, row, "failure", nowMs, "the device has not asked");
   return { failed: rows.length, after: last };
 }

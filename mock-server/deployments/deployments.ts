@@ -218,7 +218,7 @@ export class Deployments {
       if (paused_ms === null) return;
       await records.phases.tolerateFailures(id);
       await records.deployments.setPause(id, null);
-      await records.deviceDeployments.hearWaiting(id, this.#system.clock.now());
+      await records.silence.hearWaiting(id, this.#system.clock.now());
     });
   }
 

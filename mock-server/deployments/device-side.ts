@@ -55,7 +55,7 @@ export class DeviceSide {
     const selection = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       await settle(records, deviceId);
-      await records.deviceDeployments.hear(deviceId, now);
+      await records.silence.hear(deviceId, now);
       const silence = { sinceMs: this.#hearing.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
       return selectDeployment(records, deviceId, provides, now, silence);
     });
@@ -78,7 +78,7 @@ export class DeviceSide {
     const refusal = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       const [, deviceDeployment, deployment] = await pipelined([
-        records.deviceDeployments.hear(deviceId, now),
+        records.silence.hear(deviceId, now),
         findSettled(records, deviceId, deploymentId),
         records.deployments.find(deploymentId),
       ]);
@@ -103,7 +103,7 @@ export class DeviceSide {
 
   /** A sign of life that is neither a question nor a report, such as bytes of its download that it takes. */
   heard(deviceId: string): Promise<void> {
-    return this.#storage.transaction((records) => records.deviceDeployments.hear(deviceId, this.#clock.now()));
+    return this.#storage.transaction((records) => records.silence.hear(deviceId, this.#clock.now()));
   }
 
   /**
@@ -145,7 +145,7 @@ export class DeviceSide {
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      await records.deviceDeployments.hear(deviceId, this.#clock.now());
+      await records.silence.hear(deviceId, this.#clock.now());
       const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
       // A device sends its log after its failure, when the next attempt is already waiting to begin.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;

@@ -50,7 +50,7 @@ export async function failSilent(
   if (deployment.silent_after_ms === null || deployment.status === "finished") return 0;
   const cutoffMs = nowMs - deployment.silent_after_ms;
   if (cutoffMs < sinceMs) return 0;
-  const silent = await records.deviceDeployments.silentSince(deployment.id, cutoffMs, SILENT_BATCH, {
+  const silent = await records.silence.silentSince(deployment.id, cutoffMs, SILENT_BATCH, {
     downloadingCutoffMs: cutoffMs - unseenDownloadMs,
     paused: deployment.paused_ms !== null,
   });
@@ -60,5 +60,5 @@ export async function failSilent(
 
 /** A clock that was set back has left signs of life in the future: they count from now. */
 export async function endFutureSigns(records: Records, { id }: DeploymentRecord, nowMs: number): Promise<void> {
-  await records.deviceDeployments.hearNoLater(id, nowMs + CLOCK_JUMP_MS, nowMs);
+  await records.silence.hearNoLater(id, nowMs + CLOCK_JUMP_MS, nowMs);
 }

@@ -124,7 +124,7 @@ export class DeviceAuthentication {
       return undefined;
     }
     await records.devices.checkIn(device.id, now);
-    await records.deviceDeployments.hear(device.id, now);
+    await records.silence.hear(device.id, now);
     return admitted;
   }
 

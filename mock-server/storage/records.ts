@@ -22,6 +22,7 @@ import { SecretRecords } from "./secrets.ts";
 import { SequenceRecords } from "./sequences.ts";
 import { SessionRecords } from "./sessions.ts";
 import { SettingsRecords } from "./settings.ts";
+import { SilenceRecords } from "./silence.ts";
 import { TableRecords } from "./snapshots.ts";
 import { UserRecords } from "./users.ts";
 
@@ -38,6 +39,7 @@ export class Records {
   readonly endings: EndingRecords;
   readonly events: EventRecords;
   readonly hearing: HearingRecords;
+  readonly silence: SilenceRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
   readonly moving: MovingRecords;
@@ -64,6 +66,7 @@ export class Records {
     this.endings = new EndingRecords(db);
     this.events = new EventRecords(db);
     this.hearing = new HearingRecords(db);
+    this.silence = new SilenceRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
     this.moving = new MovingRecords(db);

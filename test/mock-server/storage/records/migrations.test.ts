@@ -109,7 +109,7 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
       const limit = sql`update deployments set silent_after_ms = ${silentAfterMs}`;
       await leaveRecords(location, "0009-groups", limit, sql`update device_deployments set admitted = ${admitted}`);
       const storage = await Storage.open(location, files);
-      const rows = await storage.read(({ deviceDeployments }) => deviceDeployments.silentSince("p1", 100, 10));
+      const rows = await storage.read(({ silence }) => silence.silentSince("p1", 100, 10));
       expect(rows.map((row) => row.device_id)).toEqual(silent);
       await storage.close();
     });
