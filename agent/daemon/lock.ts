@@ -42,7 +42,7 @@ async function pathsIn(files: Files, { run, datastore }: LockPlaces): Promise<re
   try {
     path = await files.realPath(datastore);
   } catch (error) {
-    // Made later, or never: nobody can know it under another name.
+    // The datastore does not exist yet, so it has no other name.
     if (!isSystemError(error)) throw error;
   }
   return [`${run}/${encodeURIComponent(path)}.lock`, `${path}/upkeep.lock.d`];

@@ -94,7 +94,11 @@ export class UpdateEngine {
       const waiting = this.#waiting;
       if (waiting !== undefined) {
         this.#waiting = undefined;
-        const run = await this.#deploymentRun(waiting.run.record, signal);
+        const { record: waited, rebootHeldSinceMs } = waiting.run;
+        const run: Run = {
+          ...(await this.#deploymentRun(waited, signal)),
+          ...(rebootHeldSinceMs === undefined ? {} : { rebootHeldSinceMs }),
+        };
         return await this.#walkDeployment(run, waiting.start);
       }
       await this.#options.store.recover();

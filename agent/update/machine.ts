@@ -192,17 +192,14 @@ async function journal(
  * the next. It is made all the same in the end, for the device may be out of reach until it has gone back.
  */
 const UNCOUNTED_REBOOT_AFTER_MS = 60 * 60_000;
-/** By update, since when this program has held back its reboot, on the monotonic clock. */
-const heldSinceMs = new WeakMap<JournalRecord, number>();
 
 /** True if the reboot of a state that cannot be written down has to wait. */
-function isHeld({ record, options, logger }: Run, name: StateName): boolean {
-  const nowMs = options.system.clock.monotonic();
-  const sinceMs = heldSinceMs.get(record) ?? nowMs;
-  heldSinceMs.set(record, sinceMs);
-  const leftMs = sinceMs + UNCOUNTED_REBOOT_AFTER_MS - nowMs;
+function isHeld(run: Run, name: StateName): boolean {
+  const nowMs = run.options.system.clock.monotonic();
+  run.rebootHeldSinceMs ??= nowMs;
+  const leftMs = run.rebootHeldSinceMs + UNCOUNTED_REBOOT_AFTER_MS - nowMs;
   if (leftMs <= 0) return false;
-  logger.warning(
+  run.logger.warning(
     `${name} waits until it can be written down, for another ${Math.ceil(leftMs / 60_000)} minutes at most`,
   );
   return true;

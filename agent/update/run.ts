@@ -47,6 +47,8 @@ export interface Run {
   readonly stops?: ReadonlySet<StateName>;
   /** Why the journal could not be written the last time that it could not. */
   journalFault?: string;
+  /** Since when a reboot that cannot be written down is held back, on the monotonic clock; only in this program. */
+  rebootHeldSinceMs?: number;
 }
 
 /** The update module of the run's artifact. */

@@ -6,11 +6,11 @@ export interface LeftOutLogPorts {
   readonly clock: Clock;
 }
 
-/** Of so many devices it is remembered what was told of them last. */
+/** Devices whose last line is remembered. */
 const DEVICES_MAX = 10_000;
 const LINES_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
-/** So many attributes are named in a line. */
+/** Attributes that a line names. */
 const NAMED_MAX = 20;
 
 /** Tells the log what is left out of inventories: of each device once, until it changes, and at a bounded rate. */

@@ -15,7 +15,7 @@ interface Told {
   readonly atMs: number;
 }
 
-/** Tells of polls that are refused: such a device gets no deployments until somebody mends it. */
+/** Tells of polls that are refused: such a device gets no deployments until its provides are mended. */
 export class PollRefusals {
   readonly #inventory: Inventory;
   readonly #clock: Clock;
