@@ -90,7 +90,7 @@ export class DeviceStore {
   /**
    * Open the store of a datastore directory, which is made if need be. A store that cannot be understood is
    * put aside as `…-broken`, and the device starts with an unknown artifact. A disk that cannot be written or read
-   * keeps nobody from opening it: see {@link recover} and {@link unreadable}.
+   * does not prevent opening it: see {@link recover} and {@link unreadable}.
    */
   static async open(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
     const store = new DeviceStore(files, datastore, logger, await reading(files, pathIn(datastore)));

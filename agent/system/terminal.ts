@@ -35,7 +35,7 @@ let failed = false;
 
 /**
  * Write to standard output. If that fails, it is told once, and the program ends with 1; what it does goes on: an
- * installation must not stop in the middle because nobody reads what it says. Control characters other than line
+ * installation must not stop in the middle because its output has no reader. Control characters other than line
  * feeds are escaped, as JSON escapes them: JSON stays the same JSON.
  */
 export function writeOutput(text: string): void {

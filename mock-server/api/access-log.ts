@@ -20,7 +20,7 @@ const NAME = /^[\w.-]{1,40}$/;
 
 /**
  * The path and query of a request as the log has it. Signatures, and tokens that a client puts into a query by mistake,
- * would let a reader of the log act as somebody else: of all other parameters only the name is shown.
+ * would let a reader of the log act as another user: of all other parameters only the name is shown.
  */
 export function loggedPath(url: string): string {
   const query = url.indexOf("?");

@@ -16,7 +16,7 @@ export interface Answer {
     | { readonly stream: Readable };
 }
 
-/** For answers with tokens, or with links that let in whoever has them: no cache keeps them. */
+/** For answers with tokens or signed links: no cache keeps them. */
 export const NO_STORE = { "cache-control": "no-store" } as const;
 
 export function json(value: unknown, headers: HeaderFields = {}): Answer {

@@ -24,7 +24,7 @@ export const FROM_ONE_NETWORK: Allowance = { burst: 5, perHour: 20 };
 const ALL_ACCOUNTS: Allowance = { burst: 20, perHour: 120 };
 /** A network from which the account's owner has logged in before: guessers elsewhere take nothing of it. */
 export const KNOWN_NETWORK: Allowance = { burst: 5, perHour: 20 };
-/** A client that proves that it has logged in to the account before: nobody else can take anything of it. */
+/** A client that proves that it has logged in to the account before: its allowance is its own. */
 const KNOWN_CLIENT: Allowance = { burst: 5, perHour: 20 };
 
 export const KNOWN_NETWORKS_MAX = 4;
@@ -34,7 +34,7 @@ const ACCOUNTS_MAX = 10_000;
 const STRANGERS_AT_ONCE_MAX = 20;
 const AT_ONCE_RETRY_S = 5;
 /**
- * Tries are counted in so many slots, whose choice is secret. There is no more of them however many addresses and
+ * Tries are counted in a fixed number of slots, chosen by a secret. There is no more of them however many addresses and
  * accounts a guesser makes up, and nothing has to be forgotten early to make room.
  */
 const SLOTS = 65_536;
@@ -99,7 +99,7 @@ export interface LoginTry {
  * Bounds how many passwords can be guessed, without locking out the owner of an account.
  *
  * Before a password is checked nothing tells an owner from a guesser at the same address, and behind a proxy all users
- * have one address. So whoever can be told apart has an allowance of its own, which nobody else can use up:
+ * have one address. So each party that can be told apart has an allowance of its own, which others cannot use up:
  *
  * - A client that proves that it has logged in before, by the cookie that a login sets: it gets in at once, whatever
  *   guessers do, from wherever.

@@ -19,7 +19,7 @@ export const MANIFEST_VERSION = 1;
 
 /**
  * Copy a file, durable under its new name when it resolves, once its directory is synced. Only its owner can read the
- * copy, whoever can read the file.
+ * copy, for all who can read the file.
  */
 export async function copyFile(files: Files, from: string, to: string): Promise<void> {
   await files.remove(to + UNFINISHED);

@@ -97,7 +97,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
     const around = recorder === undefined ? {} : { around: recorder.around.bind(recorder) };
     const parts = { domain, tls, logger, ending: ending.signal, ...controls, ...around };
     const listening = await take(system, settings, parts);
-    // After listening: a start that fails makes no account whose password nobody has seen.
+    // After listening: a start that fails makes no account whose password was never shown.
     const administrator = await ensureAdministrator(records, first, listening, logger);
     const address = { host: settings.listen.host, port: listening.port };
     return {

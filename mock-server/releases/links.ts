@@ -39,7 +39,7 @@ export class DownloadLinks {
     return createHmac("sha256", this.#key).update(`${method}\n${path}\n${expire}\n${device}`).digest();
   }
 
-  /** @param deviceId Named in the link: whoever uses it tells that this device is alive. */
+  /** @param deviceId Named in the link: its use is a sign of life of this device. */
   sign(path: string, lifeMs: number, method: LinkMethod = "GET", deviceId?: string): SignedLink {
     const expiresMs = this.#now() + lifeMs;
     const expire = new Date(expiresMs).toISOString();

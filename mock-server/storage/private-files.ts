@@ -26,7 +26,7 @@ export interface ExposedFile {
 
 /**
  * Take a file's permissions from everybody but its owner.
- * @returns `undefined` if nobody else had any, or there is no such file.
+ * @returns `undefined` if others had none, or there is no such file.
  */
 export async function makePrivate(files: Files, path: string): Promise<ExposedFile | undefined> {
   const status = await files.status(path);

@@ -84,7 +84,7 @@ export class Accounts {
   }
 
   /**
-   * A password is changed by its owner, who tells the old one, or set by somebody else who may write; every other
+   * A password is changed by its owner, who tells the old one, or set by an administrator; every other
    * login of the user ends. Personal access tokens go on, unless they are to end.
    * @returns How many personal access tokens of the user are good.
    * @throws ServerError (not-found); (unprocessable)

@@ -37,7 +37,7 @@ function roleOf(names: readonly string[]): UserRole | undefined {
   return others.length > 0 ? "admin" : first;
 }
 
-/** What is told whoever makes a user without naming a role. */
+/** The warning in the answer to a new user without a role. */
 export const NO_ROLE_NAMED = `no role was named: the user is ${DEFAULT_ROLE} (${referenceNameOf(DEFAULT_ROLE)}) until it gets another`;
 
 const DESCRIPTIONS: Readonly<Record<UserRole, string>> = {
@@ -65,7 +65,7 @@ const ROLES: readonly z.infer<typeof RoleShape>[] = USER_ROLES.map((role) => ({
   permission_sets_with_scope: PERMISSION_SETS[role].map((name) => ({ name })),
 }));
 
-/** The roles that there are; nobody makes others. */
+/** The fixed list of roles. */
 export function roleRoutes(): Route[] {
   return ["v1", "v2"].map((version) =>
     route({

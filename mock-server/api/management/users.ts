@@ -140,7 +140,7 @@ function tokensLeft(count: number): string | undefined {
   return `${count} personal access tokens of the user go on working; revoke_tokens: true ends them`;
 }
 
-/** Somebody with a stolen token must not guess the password with it; nor keep its owner from logging in. */
+/** A stolen token must neither serve to guess the password nor keep its owner from logging in. */
 async function limitedBySession<T>(
   limit: LoginLimit,
   { email, sessionId }: UserPrincipal,

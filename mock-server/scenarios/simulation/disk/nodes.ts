@@ -196,7 +196,7 @@ function mayName(entry: Entry): readonly DiskNode[] {
 
 /**
  * What a node and everything below it, within one mount, take of the file system. Names and bytes that a power cut left
- * undecided count: nobody looks at them in order to know how much room there is.
+ * undecided count: asking for the free space does not decide them.
  */
 export function heldSpace(node: DiskNode): { readonly bytes: number; readonly inodes: number } {
   if (node.kind === "file") return { bytes: wholeBlocks(lengthOf(node), node.mount), inodes: 1 };
@@ -212,7 +212,7 @@ export function heldSpace(node: DiskNode): { readonly bytes: number; readonly in
   return { bytes, inodes };
 }
 
-/** So many bytes, as the blocks that hold them. */
+/** Bytes as the blocks that hold them. */
 export function wholeBlocks(bytes: number, { blockBytes }: Pick<Mount, "blockBytes">): number {
   return Math.ceil(bytes / blockBytes) * blockBytes;
 }
