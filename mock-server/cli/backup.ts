@@ -12,6 +12,7 @@ import {
   MANIFEST_FILE,
   MANIFEST_VERSION,
 } from "./copying.ts";
+import { DATA_OPTION } from "./data-option.ts";
 import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
@@ -33,12 +34,7 @@ export function backupCommand({ files, clock }: System): CommandModule {
     builder: (yargs) =>
       yargs
         .options({
-          data: {
-            type: "string",
-            describe: "The server's data directory",
-            defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
-            requiresArg: true,
-          },
+          data: DATA_OPTION,
           to: {
             type: "string",
             describe: "Directory for the backup; made, and must not be there",

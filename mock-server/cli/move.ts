@@ -8,6 +8,7 @@ import { parseDatabaseUrl } from "./addresses.ts";
 import { BUCKET_OPTIONS, type BucketSettings, bucketOf, openBucket, openFiles } from "./blob-store.ts";
 import { readClaim } from "./claim.ts";
 import { directoryFault, identityOfRecords, mustFit } from "./data-directory.ts";
+import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 import { moveArtifacts } from "./move/artifacts.ts";
 import { moveRecords, type RecordsTarget } from "./move/records.ts";
@@ -22,12 +23,7 @@ Records that were moved away stay as upkeep.sqlite.moved, or in PostgreSQL; arti
 Remove them once the server works.`;
 
 const OPTIONS = {
-  data: {
-    type: "string",
-    describe: "The server's data directory",
-    defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
-    requiresArg: true,
-  },
+  data: DATA_OPTION,
   database: { type: "string", describe: "The server's --database, if it has one", requiresArg: true },
   ...BUCKET_OPTIONS,
   blobs: { type: "string", describe: "The server's --blobs, if it has one", requiresArg: true },

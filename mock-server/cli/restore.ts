@@ -13,6 +13,7 @@ import {
   MANIFEST_FILE,
   MANIFEST_VERSION,
 } from "./copying.ts";
+import { DATA_OPTION } from "./data-option.ts";
 import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
@@ -35,12 +36,7 @@ export function restoreCommand({ files }: System): CommandModule {
       yargs
         .options({
           from: { type: "string", describe: "The backup's directory", demandOption: true, requiresArg: true },
-          data: {
-            type: "string",
-            describe: "The data directory; made, and must not hold anything yet",
-            defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
-            requiresArg: true,
-          },
+          data: { ...DATA_OPTION, describe: "The data directory; made, and must not hold anything yet" },
         })
         .epilogue("Everything in the backup is checked before anything is written. Then start the server with --data."),
     handler: async ({ data, from }) => {

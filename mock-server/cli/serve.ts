@@ -6,6 +6,7 @@ import { isLoopback, type ListenAddress, parseDatabaseUrl, parseListenAddress, p
 import { administratorSettingsOf, DEFAULT_ADMINISTRATOR } from "./administrator.ts";
 import { announce } from "./announcement.ts";
 import { BUCKET_OPTIONS, bucketOf } from "./blob-store.ts";
+import { DATA_OPTION } from "./data-option.ts";
 import { parseDuration } from "./durations.ts";
 import { CommandError } from "./failure.ts";
 import { type ServeSettings, startServing } from "./serving.ts";
@@ -19,12 +20,7 @@ const BUCKET_LINK_LIFE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
 const LOG_FORMATS = ["human", "plain", "json", "journal"] as const satisfies readonly LogFormat[];
 
 const OPTIONS = {
-  data: {
-    type: "string",
-    describe: "Directory for everything that is kept; made if it is not there",
-    defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
-    requiresArg: true,
-  },
+  data: { ...DATA_OPTION, describe: "Directory for everything that is kept; made if it is not there" },
   database: {
     type: "string",
     describe: "PostgreSQL database for the records, as postgres://USER@HOST:PORT/NAME; several servers may share it",

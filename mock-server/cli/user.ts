@@ -4,17 +4,13 @@ import { ServerError } from "../errors.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import { type Account, ROLE_NAMES, roleNamed } from "../users/index.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
+import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 import { askedPassword } from "./passwords.ts";
 import { type OpenUsers, openUsers } from "./user/records.ts";
 
 const PLACE_OPTIONS = {
-  data: {
-    type: "string",
-    describe: "The server's data directory",
-    defaultDescription: "$XDG_DATA_HOME/upkeep-server or ~/.local/share/upkeep-server",
-    requiresArg: true,
-  },
+  data: DATA_OPTION,
   database: { type: "string", describe: "The server's --database, if it has one", requiresArg: true },
 } as const;
 
