@@ -14,7 +14,7 @@ interface Allowance {
 }
 
 /**
- * What everybody who proves nothing shares, for one account: with {@link FROM_ONE_NETWORK} below it, no single network
+ * What all without a proof share, for one account: with {@link FROM_ONE_NETWORK} below it, no single network
  * can use it up.
  */
 export const STRANGERS: Allowance = { burst: 20, perHour: 30 };
@@ -106,8 +106,8 @@ export interface LoginTry {
  * - A network that the owner has logged in from since the start of this process: the owner gets in at once, unless the
  *   guesser has the same address.
  * - All others share {@link STRANGERS}. A guesser with one address leaves a third of it: the owner gets in within six
- *   minutes. A guesser with many addresses can use it up; then there is the way on the server's own machine: a new
- *   password, for which the counts of the account begin anew.
+ *   minutes. A guesser with many addresses can use it up; then there is the way on the server's own machine: `upkeep-server
+ *   user token`, which is no login, or a new password, for which the counts of the account begin anew.
  *
  * A guesser gets at most 50 tries an hour for one account; 25 more where the address is also one of the owner's.
  * Each process counts by itself: several servers allow as many times more.
