@@ -1,6 +1,7 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { resolve } from "node:path";
 import type { Provides } from "@upkeep/shared/compatibility";
+import { given } from "@upkeep/shared/given";
 import { readFile, replaceFile } from "@upkeep/shared/system";
 import { underRoot } from "../config/paths.ts";
 import { deviceTypeFile } from "../config/shares.ts";
@@ -84,7 +85,7 @@ async function takeKey(plan: Plan): Promise<void> {
     say("key", `${location.path} is used, as Security.AuthPrivateKey says`);
     if (location.path.startsWith("pkcs11:")) return;
   }
-  const usable = { path: location.path, ...(passphrase === undefined ? {} : { passphrase }) };
+  const usable = { path: location.path, ...given({ passphrase }) };
   const { publicPem } = await loadDeviceKey(agent.system.files, usable, () => undefined);
   const der = createPublicKey(publicPem).export({ type: "spki", format: "der" });
   say("", `SHA-256 of its public key: ${createHash("sha256").update(der).digest("hex")}`);

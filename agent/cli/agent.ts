@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { createLogger, type Logger } from "@upkeep/shared/logging";
 import { isSystemError, readTextFile, type System, type SystemError, type TlsOptions } from "@upkeep/shared/system";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
@@ -129,7 +130,7 @@ export async function tlsOptions(agent: Base): Promise<TlsOptions> {
   const trusted = serverCertificate === undefined ? undefined : await trustedCertificates(agent, serverCertificate);
   return {
     ...(skipVerify ? { skipVerify } : {}),
-    ...(trusted === undefined ? {} : { trusted }),
+    ...given({ trusted }),
     ...(clientCertificate === undefined
       ? {}
       : {

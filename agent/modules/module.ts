@@ -1,4 +1,5 @@
 import type { PayloadFile } from "@upkeep/shared/artifact";
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { NoexecPrograms } from "../config/settings.ts";
@@ -172,7 +173,7 @@ export class UpdateModule {
         timeoutMs,
         killGraceMs,
         signal,
-        ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
+        ...given({ answerBytesMax }),
         onLine: (line: string) => logger.info(`update module ${payloadType} ${name}: ${line}`),
       };
       return await startExecutable(system, spec, noexec);

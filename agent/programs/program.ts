@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { System } from "@upkeep/shared/system";
 import { OUTPUT_LIMITS, OutputLines } from "./output-lines.ts";
 
@@ -53,8 +54,7 @@ export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Pr
   const running = await system.processes.start({
     command: spec.command,
     args: spec.args,
-    ...(spec.directory === undefined ? {} : { directory: spec.directory }),
-    ...(spec.environment === undefined ? {} : { environment: spec.environment }),
+    ...given({ directory: spec.directory, environment: spec.environment }),
     onStdout: spec.answerBytesMax === undefined ? (data) => out.write(data) : keep,
     onStderr: (data) => err.write(data),
   });

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { ErrorBody } from "@upkeep/shared/protocol";
 import { collectText, type HttpHeaders, type HttpResponse, isSystemError } from "@upkeep/shared/system";
 import { printable } from "@upkeep/shared/text";
@@ -83,6 +84,6 @@ export async function refusal(answer: HttpResponse, what: string, nowMs: number)
   const reason = await reasonIn(answer);
   return new AgentError(code, `${what}: the server answered ${status}${reason === "" ? "" : `: ${reason}`}`, {
     retryable,
-    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
+    ...given({ retryAfterMs: waitMs }),
   });
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { given } from "@upkeep/shared/given";
 import {
   DEVICE_PATHS,
   DeploymentInstructions,
@@ -79,7 +80,7 @@ export class DeviceClient implements DeploymentServer {
       path: DEVICE_PATHS.nextV2,
       json: { device_provides: provides },
       reads: 200,
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     });
     if (answer.status === 404) {
       // A server that has only the first version of the API.
@@ -91,7 +92,7 @@ export class DeviceClient implements DeploymentServer {
         method: "GET",
         path: `${DEVICE_PATHS.nextV1}?${query}`,
         reads: 200,
-        ...(signal === undefined ? {} : { signal }),
+        ...given({ signal }),
       }));
     }
     if (answer.status === 204) {
@@ -116,7 +117,7 @@ export class DeviceClient implements DeploymentServer {
       method: "PUT",
       path: DEVICE_PATHS.status(encodeURIComponent(deployment)),
       json: { status },
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     });
     if (!isGood(answer) && answer.status !== 409 && answer.status !== 404) throw await this.#refusal(answer, what);
     answer.cancel();
@@ -152,7 +153,7 @@ export class DeviceClient implements DeploymentServer {
       method: "PUT",
       path: DEVICE_PATHS.log(encodeURIComponent(deployment)),
       json: { messages },
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     });
     if (!isGood(answer) && answer.status !== 413 && answer.status !== 404) throw await this.#refusal(answer, what);
     answer.cancel();
@@ -173,7 +174,7 @@ export class DeviceClient implements DeploymentServer {
       method: "PUT",
       path: DEVICE_PATHS.inventory,
       json: attributes,
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     });
     if (!isGood(answer)) throw await this.#refusal(answer, what);
     answer.cancel();

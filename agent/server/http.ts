@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import {
   collectText,
   type HttpBody,
@@ -125,8 +126,7 @@ export class HttpClient {
           tls,
           idleTimeoutMs: connectionIdleMs,
           signal,
-          ...(proxy === undefined ? {} : { proxy }),
-          ...(body === undefined ? {} : { body }),
+          ...given({ proxy, body }),
         }),
       );
       if (!isRedirect(answer)) return answer;

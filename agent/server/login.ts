@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type AuthRequest, DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import type { DeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
@@ -102,7 +103,7 @@ export class Login {
         [SIGNATURE_HEADER]: request.signature,
       },
       body: request.body,
-      ...(signal === undefined ? {} : { signal }),
+      ...given({ signal }),
     };
     const answer = await this.#http.ask(question);
     if (answer.status !== 200) throw refused(server, await refusal(answer, WHAT, this.#http.now()));

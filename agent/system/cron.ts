@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Cron, SystemError } from "@upkeep/shared/system";
 
 /** Loaded when a cron expression is first met: most agents have none, and should not pay for it. */
@@ -41,7 +42,7 @@ export const linuxCron: Cron = {
     await demandGood(expression, timezone);
     const task = (await nodeCron()).schedule(expression, () => action(), {
       suppressMissedWarning: true,
-      ...(timezone === undefined ? {} : { timezone }),
+      ...given({ timezone }),
     });
     return {
       next: () => task.getNextRun()?.getTime(),

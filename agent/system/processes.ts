@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
+import { given } from "@upkeep/shared/given";
 import {
   isSystemError,
   type ProcessExit,
@@ -62,7 +63,7 @@ export function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
     let child: ChildProcess;
     try {
       child = spawn(command, args, {
-        ...(directory === undefined ? {} : { cwd: directory }),
+        ...given({ cwd: directory }),
         env: environment === undefined ? process.env : { ...process.env, ...environment },
         stdio: ["ignore", onStdout ? "pipe" : "ignore", onStderr ? "pipe" : "ignore"],
         // A session, and so a process group, of its own.

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Agent as PlainAgent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from "node:tls";
+import { given } from "@upkeep/shared/given";
 import { SystemError, type TlsOptions } from "@upkeep/shared/system";
 import { type HttpProxy, type Trust, TunnelAgent } from "./tunnel.ts";
 
@@ -55,8 +56,7 @@ function secureContext(options: TlsOptions): SecureContext {
   const { trusted, certificate, key, keyInEngine } = options;
   const settings: SecureContextOptions = {
     ca: [...systemCertificates(), ...(trusted === undefined ? [] : [trusted])],
-    ...(certificate === undefined ? {} : { cert: certificate }),
-    ...(key === undefined ? {} : { key }),
+    ...given({ cert: certificate, key }),
     minVersion: "TLSv1.2",
   };
   if (keyInEngine === undefined) return createSecureContext(settings);

@@ -6,6 +6,7 @@ import type {
   PayloadHeader,
 } from "@upkeep/shared/artifact";
 import { describeMismatch, mismatches, type Provides } from "@upkeep/shared/compatibility";
+import { given } from "@upkeep/shared/given";
 import { providesSizeFault } from "@upkeep/shared/protocol";
 import { LinkedController } from "@upkeep/shared/system";
 import { committedProvides, deviceProvides, installedProvides } from "../device/provides.ts";
@@ -163,8 +164,7 @@ export function demandFit(header: ArtifactHeader, payload: PayloadHeader, provid
   }
   const unmet = mismatches(
     {
-      ...(header.dependsArtifactNames === undefined ? {} : { artifact_name: header.dependsArtifactNames }),
-      ...(header.dependsArtifactGroups === undefined ? {} : { artifact_group: header.dependsArtifactGroups }),
+      ...given({ artifact_name: header.dependsArtifactNames, artifact_group: header.dependsArtifactGroups }),
       ...payload.typeInfo.depends,
     },
     provides,

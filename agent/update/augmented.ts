@@ -1,4 +1,5 @@
 import type { ArtifactHeader, AugmentedHeader, AugmentedPayloadHeader, PayloadHeader } from "@upkeep/shared/artifact";
+import { given } from "@upkeep/shared/given";
 import { AgentError } from "../errors.ts";
 import { type Augmentable, type Permissions, type UpdateModule, unpermitted } from "../modules/index.ts";
 
@@ -88,9 +89,7 @@ function payloadLaidOver(payload: PayloadHeader, over: AugmentedPayloadHeader): 
     ...payload,
     typeInfo: {
       type: over.type ?? typeInfo.type,
-      ...(provides === undefined ? {} : { provides }),
-      ...(depends === undefined ? {} : { depends }),
-      ...(clearsProvides === undefined ? {} : { clearsProvides }),
+      ...given({ provides, depends, clearsProvides }),
     },
   };
 }

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import type { LastUpdate } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
@@ -97,7 +98,7 @@ export class UpdateEngine {
         const { record: waited, rebootHeldSinceMs } = waiting.run;
         const run: Run = {
           ...(await this.#deploymentRun(waited, signal)),
-          ...(rebootHeldSinceMs === undefined ? {} : { rebootHeldSinceMs }),
+          ...given({ rebootHeldSinceMs }),
         };
         return await this.#walkDeployment(run, waiting.start);
       }

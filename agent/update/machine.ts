@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { committedProvides, inconsistentProvides, installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { unlessAborted } from "./abort-watch.ts";
@@ -255,7 +256,7 @@ async function settled(run: Run, name: StateName): Promise<boolean> {
   const provides = record.outcome === null ? newProvides(run) : undefined;
   await run.log?.flush();
   try {
-    await store.save({ update: { ...record, outcome }, ...(provides === undefined ? {} : { provides }) });
+    await store.save({ update: { ...record, outcome }, ...given({ provides }) });
   } catch (error) {
     notWritten(run, name, error);
     // What is told must be what the journal leads to. Where nothing was ever written, it leads nowhere else.

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ServerError } from "../errors.ts";
@@ -17,7 +18,7 @@ function refused({ id }: Pick<ApiRequest, "id">, access: Access | undefined, ref
   // A real client ends itself when a 401 on a device route has a body.
   if (status === 401 && access === "device") return empty(status, headers);
   const challenge = status === 401 && access === "user" ? { "www-authenticate": 'Bearer realm="ManagementJWT"' } : {};
-  const body = { error: message, ...(metadata === undefined ? {} : { metadata }), request_id: id };
+  const body = { error: message, ...given({ metadata }), request_id: id };
   return { status, headers: { ...headers, ...challenge }, body: { json: body } };
 }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Output } from "../system/environment.ts";
 import type { ServeSettings, Serving } from "./serving.ts";
 
@@ -8,8 +9,7 @@ export function announce(serving: Serving, settings: ServeSettings, json: boolea
     const line = {
       url,
       data,
-      ...(certificate === undefined ? {} : { certificate }),
-      ...(administrator === undefined ? {} : { administrator }),
+      ...given({ certificate, administrator }),
     };
     output.write(`${JSON.stringify(line)}\n`);
     return;

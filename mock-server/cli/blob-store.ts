@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { Domain } from "../domain.ts";
@@ -84,8 +85,7 @@ export function bucketOf(args: Readonly<Record<string, unknown>>): BucketSetting
     bucket,
     prefix: segments.map((segment) => `${segment}/`).join(""),
     region: region ?? DEFAULT_REGION,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(publicEndpoint === undefined ? {} : { publicEndpoint }),
+    ...given({ endpoint, publicEndpoint }),
     pathStyle: args["s3-path-style"] === true,
   };
 }

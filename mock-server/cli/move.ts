@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import type { Blobs } from "../storage/blobs/index.ts";
@@ -58,9 +59,7 @@ export function moveSettingsOf(args: Readonly<Record<string, unknown>>): MoveSet
   }
   return {
     directory,
-    ...(database === undefined ? {} : { database }),
-    ...(records === undefined ? {} : { records }),
-    ...(artifacts === undefined ? {} : { artifacts }),
+    ...given({ database, records, artifacts }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { createLogger, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
@@ -172,7 +173,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
   return {
     dataDirectory: text(args.data) ?? defaultDataDirectory(),
     ...(database === undefined ? {} : { database: parseDatabaseUrl(database) }),
-    ...(bucket === undefined ? {} : { bucket }),
+    ...given({ bucket }),
     listen,
     ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
     ...(selfSigned ? { tls: "self-signed" as const } : {}),
@@ -180,7 +181,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     administrator: administratorSettingsOf(args["admin-email"], args["admin-password-file"]),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
-    ...(testControls === undefined ? {} : { testControls }),
+    ...given({ testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
     downloadLinkLifeMs,
     connectionsMax: countOf(args, "max-connections", 1),

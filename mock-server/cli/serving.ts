@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { type Domain, openDomain } from "../domain.ts";
@@ -104,7 +105,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
       url: urlOf(tls === undefined ? "http" : "https", address),
       dataDirectory: directory,
       ...(tls !== undefined && "certificatePath" in tls ? { certificatePath: tls.certificatePath } : {}),
-      ...(administrator === undefined ? {} : { administrator }),
+      ...given({ administrator }),
       stop: stopper(listening, recorder, domain, held, ending, [
         housekeepingOf(system, records, controls.blobs, logger),
         new HearingWatch(records.deployments, door),
@@ -177,7 +178,7 @@ async function identityOf(
 }
 
 function placeOfBlobs({ bucket, database }: ServeSettings, directory: string): Parameters<typeof openBlobs>[1] {
-  return { directory, shared: database !== undefined, ...(bucket === undefined ? {} : { bucket }) };
+  return { directory, shared: database !== undefined, ...given({ bucket }) };
 }
 
 async function take(
@@ -201,7 +202,7 @@ async function take(
     freeBytes: () => system.files.freeBytes(absolutePath(settings.dataDirectory)),
     links: new DownloadLinks(parts.domain.linkSecret, () => system.clock.now()),
     options: {
-      ...(settings.publicUrl === undefined ? {} : { publicUrl: settings.publicUrl }),
+      ...given({ publicUrl: settings.publicUrl }),
       downloadLinkLifeMs: settings.downloadLinkLifeMs,
       insecureNoAuth: settings.insecureNoAuth,
     },
@@ -211,9 +212,7 @@ async function take(
     const { connectionsMax, connectionsPerAddressMax } = settings;
     return await listen(around(app.listener), {
       ...settings.listen,
-      ...(tls === undefined ? {} : { tls }),
-      ...(connectionsMax === undefined ? {} : { connectionsMax }),
-      ...(connectionsPerAddressMax === undefined ? {} : { connectionsPerAddressMax }),
+      ...given({ tls, connectionsMax, connectionsPerAddressMax }),
       counts: connections,
     });
   } catch (error) {

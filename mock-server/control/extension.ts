@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { type DeviceDeploymentStatus, isTerminal, StatusReport } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
@@ -75,8 +76,7 @@ class DeviceWatch implements ExchangeWatch<Asking> {
       method: request.method,
       path: request.url.split("?", 1)[0] ?? "",
       ...(device === undefined ? {} : { device: device.id }),
-      ...(reported === undefined ? {} : { reported }),
-      ...(status === undefined ? {} : { status }),
+      ...given({ reported, status }),
     });
   }
 

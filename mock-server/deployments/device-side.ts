@@ -1,4 +1,5 @@
 import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
@@ -181,7 +182,7 @@ function instructions(deployment: DeploymentRecord, artifact: InstructedArtifact
     artifact,
     kind: deployment.kind,
     limitsSilence: deployment.silent_after_ms !== null,
-    ...(updateControlMap === undefined ? {} : { updateControlMap }),
+    ...given({ updateControlMap }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { ArtifactRecord, AttemptRecord, ListedDeviceDeployment, Records } from "../storage/index.ts";
 
@@ -61,7 +62,7 @@ export async function presentDeviceDeployments(
       ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
       ...(row.finished_ms === null ? {} : { finishedMs: row.finished_ms }),
       ...(row.hidden_ms === null ? {} : { deletedMs: row.hidden_ms }),
-      ...(artifact === undefined ? {} : { artifact }),
+      ...given({ artifact }),
       hasLog: row.has_log,
       attempts: row.attempt,
       retries: retries.get(row.deployment_id) ?? 0,

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { BatchSize, FEW } from "../storage/batches.ts";
@@ -98,7 +99,7 @@ async function followSome(
   count: number,
 ): Promise<string | undefined> {
   const upTo = await records.endings.nthOfStatus(id, { status, after }, count);
-  const range = { after, ...(upTo === undefined ? {} : { upTo }) };
+  const range = { after, ...given({ upTo }) };
   if (ending === "dismiss") await dismiss(records, id, range);
   else await records.endings.abortOpen(id, { status, ...range }, finished_ms ?? created_ms);
   return upTo;

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { conflict, invalid } from "../errors.ts";
 import { BatchSize, FEW } from "../storage/batches.ts";
 import type { DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
@@ -77,9 +78,7 @@ export class Preparations {
     planPhases(request.phases ?? [], MANY_DEVICES, false);
     const listed = allDevices || group !== undefined ? undefined : [...new Set(devices)].sort();
     const source: Source =
-      listed === undefined
-        ? { kind: "accepted", ...(group === undefined ? {} : { group }) }
-        : { kind: "listed", ids: listed };
+      listed === undefined ? { kind: "accepted", ...given({ group }) } : { kind: "listed", ids: listed };
     if (source.kind === "listed") await this.#checkListed(source.ids);
     const begun = await this.#storage.transaction((records) => this.#begin(records, request, source));
     try {
@@ -213,7 +212,7 @@ async function giveUp(deployments: Records["deployments"], nowMs: number): Promi
 }
 
 function acceptedOf(group: string | undefined): DeviceNarrowing {
-  return { status: "accepted", ...(group === undefined ? {} : { group }) };
+  return { status: "accepted", ...given({ group }) };
 }
 
 /** For the deployment's record; the targets themselves are written down by and by. */

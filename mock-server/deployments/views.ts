@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { DeploymentKind, DeploymentRecord, PhaseRecord, Records, Statistics } from "../storage/index.ts";
 import { type Membership, membershipOf } from "./membership.ts";
@@ -101,7 +102,7 @@ function facts(deployment: DeploymentRecord): Omit<Deployment, "artifactIds" | "
     allDevices: deployment.all_devices === 1,
     ...(group_name === null ? {} : { group: group_name }),
     dynamic: deployment.dynamic === 1,
-    ...(filter === undefined ? {} : { filter }),
+    ...given({ filter }),
     ...(max_devices === null ? {} : { maxDevices: max_devices }),
     status: deployment.status,
     ...(paused_ms === null ? {} : { paused: { sinceMs: paused_ms, reason: deployment.pause_reason ?? "" } }),

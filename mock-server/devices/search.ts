@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { DEVICE_STATUSES, offsetOf, type Page, type Paging, type Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices, lookupIn } from "./attributes.ts";
 import { narrow, scan } from "./filters/scan.ts";
@@ -46,7 +47,7 @@ function plainPage(
   { terms = [], ids }: DeviceSearch,
   paging: Paging,
 ): Promise<Page<DeviceInventory>> {
-  const narrowing = narrow({ terms, ...(ids === undefined ? {} : { ids }) });
+  const narrowing = narrow({ terms, ...given({ ids }) });
   return storage.read(async (records) => {
     const { items, total } = await records.devices.page(narrowing, paging);
     return { items: await describeDevices(records, items), total };
@@ -57,7 +58,7 @@ async function sorted(storage: Storage, search: DeviceSearch, paging: Paging): P
   const { terms = [], sort = [], ids, text } = search;
   const start = offsetOf(paging);
   const first = new FirstInOrder(sort, start + paging.perPage);
-  const wanted = { terms, ...(ids === undefined ? {} : { ids }), ...(text ? { text } : {}) };
+  const wanted = { terms, ...given({ ids }), ...(text ? { text } : {}) };
   for await (const device of scan(storage, wanted)) first.add(sortKeyOf(device.id, sort, lookupIn(device)));
   const shown = first
     .keys()

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
@@ -95,7 +96,7 @@ export class DeviceRecords {
     const found: DeviceRecord[] = [];
     const wanted = narrowing.ids === undefined ? [undefined] : portions([...new Set(narrowing.ids)].sort());
     for (const ids of wanted) {
-      const query = this.#narrowed({ ...narrowing, ...(ids === undefined ? {} : { ids }) }).where("id", ">", id);
+      const query = this.#narrowed({ ...narrowing, ...given({ ids }) }).where("id", ">", id);
       found.push(
         ...(await query
           .selectAll()

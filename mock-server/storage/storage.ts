@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Files } from "@upkeep/shared/system";
 import { type Kysely, Migrator } from "kysely";
 import type { Engine } from "./engines/engine.ts";
@@ -94,7 +95,7 @@ async function migrate(engine: Engine): Promise<void> {
     new Migrator({
       db,
       provider: migrations,
-      ...(schema === undefined ? {} : { migrationTableSchema: schema }),
+      ...given({ migrationTableSchema: schema }),
     }).migrateToLatest(),
   );
   if (error === undefined) return;

@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { rootCertificates } from "node:tls";
+import { given } from "@upkeep/shared/given";
 import { type HttpRequest, type HttpResponse, type Network, SystemError, type TlsOptions } from "@upkeep/shared/system";
 import { asSystemError, refused } from "./faults.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -61,8 +62,7 @@ export class NodeNetwork implements Network {
     const agent = new https.Agent({
       ...this.#pool,
       ...(trusted === undefined ? {} : { ca: [...rootCertificates, trusted] }),
-      ...(certificate === undefined ? {} : { cert: certificate }),
-      ...(key === undefined ? {} : { key }),
+      ...given({ cert: certificate, key }),
       rejectUnauthorized: skipVerify !== true,
       minVersion: "TLSv1.2",
     });

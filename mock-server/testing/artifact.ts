@@ -1,4 +1,5 @@
 import { writeArtifact } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import { MemorySink } from "../releases/memory-sink.ts";
 import type { ArtifactSpec } from "./face.ts";
 
@@ -31,8 +32,7 @@ export async function artifactBytes(spec: ArtifactSpec): Promise<Uint8Array> {
           },
         };
       }),
-      ...(provides === undefined ? {} : { provides }),
-      ...(depends === undefined ? {} : { depends }),
+      ...given({ provides, depends }),
     },
     sink,
   );

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import { DEFAULT_OPTIONS } from "../api/options.ts";
 import { controlExtension, controlledSystem, TestControls } from "../control/index.ts";
@@ -22,7 +23,7 @@ export const startServer: typeof face.startServer = async (options = {}) => {
   const domain = await openDomain({
     system,
     storage: { memory: true },
-    options: { autoAccept, ...(deviceTokenLifeMs === undefined ? {} : { deviceTokenLifeMs }) },
+    options: { autoAccept, ...given({ deviceTokenLifeMs }) },
   });
   try {
     return await start(options, system, domain);

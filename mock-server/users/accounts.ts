@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Clock, Random } from "@upkeep/shared/system";
 import { notFound, unprocessable } from "../errors.ts";
 import type { Records, Storage, UserRecord } from "../storage/index.ts";
@@ -100,9 +101,7 @@ export class Accounts {
       if (email !== undefined && email !== current.email) await mustBeFree(records, email);
       if (change.role !== undefined && change.role !== "admin") await mustLeaveAdmin(records, current);
       await records.users.update(id, {
-        ...(email === undefined ? {} : { email }),
-        ...(change.role === undefined ? {} : { role: change.role }),
-        ...(hash === undefined ? {} : { password_hash: hash }),
+        ...given({ email, role: change.role, password_hash: hash }),
         updated_ms: now,
       });
       if (change.revokeTokens === true) await records.sessions.endTokens(id);

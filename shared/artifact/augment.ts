@@ -1,3 +1,4 @@
+import { given } from "../given.ts";
 import { ArtifactError } from "./errors.ts";
 import { type HeaderContent, misplaced, readHeaderInfo, withHeaderTar } from "./header.ts";
 import { metaDataText, parseJson } from "./json.ts";
@@ -78,9 +79,11 @@ async function parsePayload(
     }
     header = {
       ...header,
-      ...(value.artifact_provides === undefined ? {} : { provides: value.artifact_provides }),
-      ...(value.artifact_depends === undefined ? {} : { depends: value.artifact_depends }),
-      ...(value.clears_artifact_provides === undefined ? {} : { clearsProvides: value.clears_artifact_provides }),
+      ...given({
+        provides: value.artifact_provides,
+        depends: value.artifact_depends,
+        clearsProvides: value.clears_artifact_provides,
+      }),
       typeInfoJson: text,
     };
     entry = await tar.next();

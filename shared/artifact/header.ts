@@ -1,3 +1,4 @@
+import { given } from "../given.ts";
 import { decompress } from "./compression/index.ts";
 import { ArtifactError } from "./errors.ts";
 import { metaDataText, parseJson } from "./json.ts";
@@ -109,7 +110,7 @@ async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent
       if (bytes.length > 0) metaDataJson = metaDataText(bytes, entry.name);
       entry = await tar.next();
     }
-    payloads.push({ index, ...typeInfo, ...(metaDataJson === undefined ? {} : { metaDataJson }) });
+    payloads.push({ index, ...typeInfo, ...given({ metaDataJson }) });
   }
   if (entry !== undefined) throw misplaced(entry, undefined, name);
 
@@ -118,8 +119,7 @@ async function parseEntries(tar: TarReader, name: string): Promise<HeaderContent
     artifactName: provides.artifact_name,
     ...(provides.artifact_group ? { artifactGroup: provides.artifact_group } : {}),
     deviceTypes: depends.device_type,
-    ...(depends.artifact_name === undefined ? {} : { dependsArtifactNames: depends.artifact_name }),
-    ...(depends.artifact_group === undefined ? {} : { dependsArtifactGroups: depends.artifact_group }),
+    ...given({ dependsArtifactNames: depends.artifact_name, dependsArtifactGroups: depends.artifact_group }),
     headerInfoJson: info.text,
     payloads,
     scripts,
@@ -139,9 +139,11 @@ function parseTypeInfo(
   }
   const typeInfo: TypeInfo = {
     type,
-    ...(value.artifact_provides === undefined ? {} : { provides: value.artifact_provides }),
-    ...(value.artifact_depends === undefined ? {} : { depends: value.artifact_depends }),
-    ...(value.clears_artifact_provides === undefined ? {} : { clearsProvides: value.clears_artifact_provides }),
+    ...given({
+      provides: value.artifact_provides,
+      depends: value.artifact_depends,
+      clearsProvides: value.clears_artifact_provides,
+    }),
   };
   return { typeInfo, typeInfoJson: text };
 }

@@ -1,4 +1,5 @@
 import { createHash, type KeyObject } from "node:crypto";
+import { given } from "../given.ts";
 import { parseAugmentedHeader } from "./augment.ts";
 import { decompress } from "./compression/index.ts";
 import { compressionOf } from "./compression/names.ts";
@@ -107,7 +108,7 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
     signature,
     compression,
     manifest: manifest.checksums,
-    ...(augment === undefined ? {} : { augment }),
+    ...given({ augment }),
   };
   return { header, manifest, next };
 }

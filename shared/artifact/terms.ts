@@ -1,3 +1,4 @@
+import { given } from "../given.ts";
 import { combinationsFault, providesFault } from "../protocol/index.ts";
 import { ArtifactError } from "./errors.ts";
 import type { ArtifactHeader } from "./types.ts";
@@ -18,14 +19,13 @@ export function termsOf(header: Told): Terms {
   const types = header.payloads.map(({ typeInfo }) => typeInfo);
   return {
     depends: {
-      ...(header.dependsArtifactNames === undefined ? {} : { artifact_name: header.dependsArtifactNames }),
-      ...(header.dependsArtifactGroups === undefined ? {} : { artifact_group: header.dependsArtifactGroups }),
+      ...given({ artifact_name: header.dependsArtifactNames, artifact_group: header.dependsArtifactGroups }),
       ...Object.assign({}, ...types.map(({ depends }) => depends)),
       device_type: header.deviceTypes,
     },
     provides: {
       artifact_name: header.artifactName,
-      ...(header.artifactGroup === undefined ? {} : { artifact_group: header.artifactGroup }),
+      ...given({ artifact_group: header.artifactGroup }),
       ...Object.assign({}, ...types.map(({ provides }) => provides)),
     },
   };

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { DeviceStore } from "../../agent/device/store.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
@@ -138,7 +139,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
       }
       return answer;
     },
-    ...(options.trace === undefined ? {} : { trace: options.trace }),
+    ...given({ trace: options.trace }),
   });
   const life: Life = { machine, server, person, time, moduleCalls: watch.calls };
   const outageWeather = outage(world, life);
@@ -157,7 +158,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     logger: options.logger ?? SILENT,
     stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
     ...(wrapStore === undefined ? {} : { wrapStore: (store: DeviceStore) => wrapStore(store, machine.disk) }),
-    ...(options.wrapSystem === undefined ? {} : { wrapSystem: options.wrapSystem }),
+    ...given({ wrapSystem: options.wrapSystem }),
   });
   const violations: string[] = [];
   const boots: string[] = [];

@@ -1,6 +1,8 @@
 // npm run fuzz [-- --minutes N] [--seed SEED] [--only SEED] [--ways reader,upload,validate] [--workers N] [--save DIR]
 // Exit status 1: an input broke a rule. `--only` tries the input of one seed again, as a violation names it.
+
 import { parseArgs } from "node:util";
+import { given } from "@upkeep/shared/given";
 import { fuzz } from "./campaign.ts";
 import { PLANTED } from "./planted.ts";
 import { WAYS, type WayName } from "./ways.ts";
@@ -44,7 +46,7 @@ const result = await fuzz({
   workers: positive("workers"),
   save: flags.save,
   planted: flags.planted,
-  ...(flags.only === undefined ? {} : { only: flags.only }),
+  ...given({ only: flags.only }),
 });
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { given } from "@upkeep/shared/given";
 import { type Program, startProgram } from "../support/program.ts";
 
 const MODULES = "/usr/share/mender/modules/v3";
@@ -54,7 +55,9 @@ export function startMenderClient(options: MenderClientOptions): Program {
     'mount --bind "$2" /usr/share/mender',
     'exec mender --config /etc/mender/mender.conf --data "$3" --no-syslog daemon',
   ].join("\n");
-  return startProgram("unshare", ["--mount", "sh", "-c", script, "sh", etc, share, data], {
-    ...(options.environment === undefined ? {} : { environment: options.environment }),
-  });
+  return startProgram(
+    "unshare",
+    ["--mount", "sh", "-c", script, "sh", etc, share, data],
+    given({ environment: options.environment }),
+  );
 }

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Files, readChunks } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 
@@ -57,7 +58,7 @@ export async function nextFile(files: Files, workTree: string, withSize: boolean
   const line = await readLine(files, `${workTree}/stream-next`);
   if (line === "") return undefined;
   const { name, sizeBytes } = parseOffer(line, withSize);
-  return { path: `${workTree}/${name}`, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
+  return { path: `${workTree}/${name}`, ...given({ sizeBytes }) };
 }
 
 /** The content of an offered file as it comes. */

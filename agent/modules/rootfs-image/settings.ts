@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Files, readTextFile } from "@upkeep/shared/system";
 import { parseConfigFile } from "../../config/file.ts";
 import { systemPaths } from "../../config/paths.ts";
@@ -34,10 +35,7 @@ interface ConfigPlace {
 function configFiles({ root, config, fallbackConfig, workTree, environment }: SettingsPlace): readonly ConfigPlace[] {
   const around = TREE.test(workTree) ? workTree.replace(TREE, "") : undefined;
   const datastore = environment.MENDER_DATASTORE_DIR ?? around;
-  const defaults = systemPaths({
-    ...(root === undefined ? {} : { root }),
-    ...(datastore === undefined ? {} : { datastore }),
-  });
+  const defaults = systemPaths(given({ root, datastore }));
   const { MENDER_CONF_DIR: directory } = environment;
   const main = directory === undefined ? defaults.configFile : `${directory}/mender.conf`;
   return [

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { TestControls } from "../../control/controls.ts";
 import { REQUEST_KINDS } from "../../control/requests.ts";
@@ -240,8 +241,7 @@ function requestRoutes(controls: TestControls): Route[] {
           requests
             .list({
               ...(device === undefined ? {} : { device: (await controls.device(device)).id }),
-              ...(kind === undefined ? {} : { kind }),
-              ...(after === undefined ? {} : { after }),
+              ...given({ kind, after }),
             })
             .map(seenRequest),
         ),

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import {
   DEVICE_PATHS,
   DeploymentInstructions,
@@ -72,7 +73,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
         source: { uri: link.uri, expire: new Date(link.expiresMs).toISOString() },
         device_types_compatible: artifact.deviceTypes,
       },
-      ...(updateControlMap === undefined ? {} : { update_control_map: updateControlMap }),
+      ...given({ update_control_map: updateControlMap }),
     };
     return json(body, NO_STORE);
   };

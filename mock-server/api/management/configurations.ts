@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
@@ -40,7 +41,7 @@ export function configurationRoutes({ configurations }: Domain): Route[] {
           id: deviceId,
           configured,
           reported,
-          ...(deploymentId === undefined ? {} : { deployment_id: deploymentId }),
+          ...given({ deployment_id: deploymentId }),
           ...(updatedMs === undefined ? {} : { updated_ts: timestamp(updatedMs) }),
           ...(reportedMs === undefined ? {} : { reported_ts: timestamp(reportedMs) }),
         });

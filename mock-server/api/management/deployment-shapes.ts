@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ATTRIBUTE_SCOPES, type Deployment, type DeviceDeployment, FILTER_OPERATORS } from "../../domain.ts";
@@ -82,8 +83,7 @@ function presentPhases({ phases }: Deployment): z.infer<typeof PhaseShape>[] {
     ...(phase.startMs === undefined ? {} : { start_ts: timestamp(phase.startMs) }),
     device_count: phase.deviceCount,
     places: phase.places,
-    ...(phase.successThreshold === undefined ? {} : { success_threshold: phase.successThreshold }),
-    ...(phase.errorThreshold === undefined ? {} : { error_threshold: phase.errorThreshold }),
+    ...given({ success_threshold: phase.successThreshold, error_threshold: phase.errorThreshold }),
     state: phase.state,
   }));
 }
@@ -102,13 +102,13 @@ export function presentDeployment(deployment: Deployment): z.infer<typeof Deploy
     ...(deployment.finishedMs === undefined ? {} : { finished: timestamp(deployment.finishedMs) }),
     status: deployment.status,
     device_count: deployment.deviceCount,
-    ...(maxDevices === undefined ? {} : { max_devices: maxDevices }),
+    ...given({ max_devices: maxDevices }),
     ...(deployment.dynamic ? { dynamic: true, initial_device_count: deployment.initialDeviceCount } : {}),
-    ...(filter === undefined ? {} : { filter }),
+    ...given({ filter }),
     ...(deployment.group === undefined ? {} : { groups: [deployment.group] }),
     ...(deployment.phases.length === 0 ? {} : { phases: presentPhases(deployment) }),
     ...(deployment.retries === 0 ? {} : { retries: deployment.retries }),
-    ...(deployment.updateControlMap === undefined ? {} : { update_control_map: deployment.updateControlMap }),
+    ...given({ update_control_map: deployment.updateControlMap }),
     ...(deployment.configuration === undefined ? {} : { configuration: { ...deployment.configuration } }),
     statistics: { status: deployment.statistics, total_size: deployment.totalSizeBytes },
     ...(paused === undefined ? {} : { paused: { since: timestamp(paused.sinceMs), reason: paused.reason } }),
@@ -147,14 +147,14 @@ export const DeviceDeploymentShape = z.object({
 export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeof DeviceDeploymentShape> {
   const failed = device.failedAttempts.map(({ attempt, substate, startedMs, finishedMs }) => ({
     attempt,
-    ...(substate === undefined ? {} : { substate }),
+    ...given({ substate }),
     ...(startedMs === undefined ? {} : { started: timestamp(startedMs) }),
     finished: timestamp(finishedMs),
   }));
   return {
     id: device.deviceId,
     status: device.status,
-    ...(device.substate === undefined ? {} : { substate: device.substate }),
+    ...given({ substate: device.substate }),
     created: timestamp(device.createdMs),
     ...(device.startedMs === undefined ? {} : { started: timestamp(device.startedMs) }),
     ...(device.finishedMs === undefined ? {} : { finished: timestamp(device.finishedMs) }),

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { System } from "@upkeep/shared/system";
 import * as z from "zod";
 import type { ArtifactRecord, Domain } from "../../domain.ts";
@@ -118,7 +119,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       },
       handle: async ({ params, body }) => {
         const { size } = body;
-        await completeUpload({ id: params.id, ...(size === undefined ? {} : { sizeBytes: size }) }, ports);
+        await completeUpload({ id: params.id, ...given({ sizeBytes: size }) }, ports);
         return empty(202);
       },
     }),

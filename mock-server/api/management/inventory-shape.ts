@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { DeviceInventory } from "../../domain.ts";
 import { timestamp } from "./times.ts";
@@ -24,7 +25,7 @@ export function presentInventory({ id, attributes, updatedMs }: DeviceInventory)
       name,
       scope,
       value,
-      ...(description === undefined ? {} : { description }),
+      ...given({ description }),
       timestamp: timestamp(changedMs),
     })),
     updated_ts: timestamp(updatedMs),

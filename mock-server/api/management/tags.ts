@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty } from "../answers.ts";
@@ -37,7 +38,7 @@ export function tagRoutes({ tags }: Domain): Route[] {
       },
       handle: async ({ params, body, request }) => {
         const match = ifMatch(request);
-        const how = { replace: method === "PUT", ...(match === undefined ? {} : { ifMatch: match }) };
+        const how = { replace: method === "PUT", ...given({ ifMatch: match }) };
         const etag = await tags.put(params.id, body, how);
         return empty(200, etag === undefined ? {} : { etag });
       },

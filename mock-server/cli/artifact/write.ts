@@ -8,6 +8,7 @@ import {
   type SourceFile,
   writeArtifact,
 } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import type { Argv } from "yargs";
 import { artifactStream } from "../../releases/appended.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
@@ -124,10 +125,12 @@ function commonPlan(flags: CommonFlags): CommonPlan {
     compression: COMPRESSION_NAMES[flags.compression] ?? "gzip",
     provides: pairs("provides", flags.provides),
     depends: pairs("depends", flags.depends),
-    ...(flags.providesGroup === undefined ? {} : { artifactGroup: flags.providesGroup }),
-    ...(flags.artifactNameDepends === undefined ? {} : { dependsArtifactNames: flags.artifactNameDepends }),
-    ...(flags.dependsGroups === undefined ? {} : { dependsArtifactGroups: flags.dependsGroups }),
-    ...(flags.clearsProvides === undefined ? {} : { clearsProvides: flags.clearsProvides }),
+    ...given({
+      artifactGroup: flags.providesGroup,
+      dependsArtifactNames: flags.artifactNameDepends,
+      dependsArtifactGroups: flags.dependsGroups,
+      clearsProvides: flags.clearsProvides,
+    }),
   };
 }
 
@@ -143,9 +146,11 @@ async function softwarePlan(
     scripts: await Promise.all(scripts),
     noDefaultSoftwareVersion: flags.noDefaultSoftwareVersion,
     noDefaultClearsProvides: flags.noDefaultClearsProvides,
-    ...(flags.softwareFilesystem === undefined ? {} : { softwareFilesystem: flags.softwareFilesystem }),
-    ...(flags.softwareName === undefined ? {} : { softwareName: flags.softwareName }),
-    ...(flags.softwareVersion === undefined ? {} : { softwareVersion: flags.softwareVersion }),
+    ...given({
+      softwareFilesystem: flags.softwareFilesystem,
+      softwareName: flags.softwareName,
+      softwareVersion: flags.softwareVersion,
+    }),
   };
 }
 
@@ -163,7 +168,7 @@ async function write(
     const options = {
       compressors: COMPRESSORS,
       onProgress: progress.update,
-      ...(signingKey === undefined ? {} : { signingKey }),
+      ...given({ signingKey }),
     };
     sizeBytes = isStandardOutput(flags.outputPath)
       ? await writeToStandardOutput(context, artifactStream(plan, options))

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeviceNarrowing, DeviceStatus, Storage } from "../../storage/index.ts";
 import { DEVICE_STATUSES } from "../../storage/index.ts";
 import { type DeviceInventory, describeDevices, lookupIn } from "../attributes.ts";
@@ -53,11 +54,7 @@ export function narrow({ terms, ids }: Scanned): DeviceNarrowing {
   const group = exactly("system", "group");
   const id = exactly("identity", "id");
   const narrowed = id === undefined ? ids : (ids ?? [id]).filter((one) => one === id);
-  return {
-    ...(status === undefined ? {} : { status }),
-    ...(group === undefined ? {} : { group }),
-    ...(narrowed === undefined ? {} : { ids: narrowed }),
-  };
+  return given({ status, group, ids: narrowed });
 }
 
 function mentions({ id, attributes }: DeviceInventory, text: string): boolean {

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import type { RequestKind } from "../../control/requests.ts";
@@ -40,7 +41,7 @@ export class AttachedDevice implements PlayedDevice {
       device: this.name,
       atMs: this.#nowMs(),
       status: this.status,
-      ...(request === undefined ? {} : { request }),
+      ...given({ request }),
     };
   }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { StateName } from "upkeep";
 import type { RequestKind } from "../../control/requests.ts";
@@ -229,7 +230,7 @@ export class RealDevice implements PlayedDevice {
       atMs: this.#parts.nowMs(),
       state: this.#state,
       status: this.status,
-      ...(request === undefined ? {} : { request }),
+      ...given({ request }),
     };
   }
 

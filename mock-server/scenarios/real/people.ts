@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { ServerError } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { People } from "../run/stage.ts";
@@ -45,7 +46,7 @@ export class RealPeople implements People {
     return await this.#server.create(DYNAMIC, {
       ...body,
       filter_id,
-      ...(maxDevices === undefined ? {} : { max_devices: maxDevices }),
+      ...given({ max_devices: maxDevices }),
     });
   }
 
@@ -57,17 +58,16 @@ export class RealPeople implements People {
         ? {}
         : {
             phases: phases.map(({ batch, start, success_threshold, error_threshold }) => ({
-              ...(batch === undefined ? {} : { batch_size: batch }),
+              ...given({ batch_size: batch }),
               ...(start === undefined
                 ? {}
                 : { start_ts: new Date(this.#startMs + instantMs(start, this.#startMs)).toISOString() }),
-              ...(success_threshold === undefined ? {} : { success_threshold }),
-              ...(error_threshold === undefined ? {} : { error_threshold }),
+              ...given({ success_threshold, error_threshold }),
             })),
           }),
-      ...(retries === undefined ? {} : { retries }),
+      ...given({ retries }),
       ...(silent_after === undefined ? {} : { silent_after: Math.round(silent_after / 1000) }),
-      ...(force === undefined ? {} : { force_installation: force }),
+      ...given({ force_installation: force }),
     };
   }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { StatusReport } from "@upkeep/shared/protocol";
 import type { CarriedRequest } from "../exchange/carry.ts";
 import type { FaultPlan } from "../faults/index.ts";
@@ -46,7 +47,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
         device: name,
         request: kind,
         status,
-        ...(reported === undefined ? {} : { reported }),
+        ...given({ reported }),
       });
       if (status >= 400) device().failures++;
       await world.notice();

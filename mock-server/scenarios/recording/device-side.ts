@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { given } from "@upkeep/shared/given";
 import { DEVICE_PATHS, DeploymentInstructions, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import {
   collectBody,
@@ -223,7 +224,7 @@ export class DeviceSide {
     const path = request.path.replace(/\/deployments\/([^/]+)\/(status|log|update_control_map)$/, (all, id: string) =>
       all.replace(id, this.#deployments.get(id) ?? id),
     );
-    return await this.#send(method, path, { headers, ...(body === undefined ? {} : { body }) });
+    return await this.#send(method, path, { headers, ...given({ body }) });
   }
 
   async #send(

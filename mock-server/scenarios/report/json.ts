@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { RunResult } from "../run/result.ts";
 import { storyOf } from "./story.ts";
 
@@ -13,19 +14,17 @@ export function jsonText(results: readonly RunResult[]): string {
       passed,
       simulated_ms: simulatedMs,
       took_ms: Math.round(tookMs),
-      ...(traceHash === undefined ? {} : { trace: traceHash }),
-      ...(notes === undefined ? {} : { notes }),
+      ...given({ trace: traceHash, notes }),
       expectations: verdicts.map(({ expected, met, got, atMs, device }) => ({
         expected,
         met,
         got,
-        ...(atMs === undefined ? {} : { at_ms: atMs }),
-        ...(device === undefined ? {} : { device }),
+        ...given({ at_ms: atMs, device }),
       })),
       runs: Object.fromEntries(software),
       story: storyOf(events).map(({ atMs, device, text }) => ({
         at_ms: atMs,
-        ...(device === undefined ? {} : { device }),
+        ...given({ device }),
         text,
       })),
     }),

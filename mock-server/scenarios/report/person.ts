@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { printable } from "@upkeep/shared/text";
 import type { RunResult } from "../run/result.ts";
 import type { Verdict } from "../run/verdict.ts";
@@ -62,9 +63,7 @@ function failureText({ expected, got, atMs, device }: Verdict, startMs: number, 
 /** A timeline for each device, and one for the server and all else. Points of failure stand in it. */
 function timelineText({ events, verdicts, scenario }: RunResult, paint: Paint): string[] {
   const failures = verdicts.flatMap(({ met, atMs, device, expected }): StoryLine[] =>
-    met || atMs === undefined
-      ? []
-      : [{ atMs, ...(device === undefined ? {} : { device }), text: `✘ expected ${expected}`, tone: "bad" }],
+    met || atMs === undefined ? [] : [{ atMs, ...given({ device }), text: `✘ expected ${expected}`, tone: "bad" }],
   );
   const all = [...storyOf(events), ...failures].sort((a, b) => a.atMs - b.atMs);
   const devices = [...new Set(all.flatMap(({ device }) => (device === undefined ? [] : [device])))].sort();

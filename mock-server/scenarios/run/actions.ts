@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { isSystemError } from "@upkeep/shared/system";
 import { ServerError } from "../../errors.ts";
 import type { Action } from "../file/index.ts";
@@ -18,7 +19,7 @@ export function isRefusal(error: unknown): error is Error {
 export async function act(world: Stage, action: Action): Promise<void> {
   const { history } = world;
   const device = deviceOf(action);
-  history.add({ kind: "action", what: actionText(action), ...(device === undefined ? {} : { device }) });
+  history.add({ kind: "action", what: actionText(action), ...given({ device }) });
   try {
     await carryOut(world, action);
   } catch (error) {

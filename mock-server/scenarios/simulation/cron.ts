@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Cron, SystemError } from "@upkeep/shared/system";
 import { createTask, validateDetailed } from "node-cron";
 
@@ -27,7 +28,7 @@ export class CronInstants {
     this.#months = new Set(fields.month);
     try {
       this.#local = new Intl.DateTimeFormat("en-US", {
-        ...(timezone === undefined ? {} : { timeZone: timezone }),
+        ...given({ timeZone: timezone }),
         calendar: "gregory",
         numberingSystem: "latn",
         hourCycle: "h23",

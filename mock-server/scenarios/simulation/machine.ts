@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { SystemError as Fault, type SignalName, type System, type SystemError } from "@upkeep/shared/system";
 import type { BootedSlot, BootLoader } from "./boot-loader.ts";
 import type { CallObserver } from "./calls.ts";
@@ -100,8 +101,7 @@ export class SimulatedMachine {
     this.#network = new SimulatedNetwork({
       time: options.time,
       peer: options.peer ?? (() => undefined),
-      ...(options.weather === undefined ? {} : { weather: options.weather }),
-      ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
+      ...given({ weather: options.weather, chunkBytes: options.chunkBytes }),
     });
   }
 

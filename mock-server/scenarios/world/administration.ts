@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { NewDeployment } from "../../domain.ts";
 import { ServerError } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
@@ -97,16 +98,12 @@ export class Administration {
         ? {}
         : {
             phases: phases.map(({ batch, start, success_threshold, error_threshold }) => ({
-              ...(batch === undefined ? {} : { batchSize: batch }),
+              ...given({ batchSize: batch }),
               ...(start === undefined ? {} : { startMs: this.#startMs + instantMs(start, this.#startMs) }),
-              ...(success_threshold === undefined ? {} : { successThreshold: success_threshold }),
-              ...(error_threshold === undefined ? {} : { errorThreshold: error_threshold }),
+              ...given({ successThreshold: success_threshold, errorThreshold: error_threshold }),
             })),
           }),
-      ...(retries === undefined ? {} : { retries }),
-      ...(max_devices === undefined ? {} : { maxDevices: max_devices }),
-      ...(silent_after === undefined ? {} : { silentAfterMs: silent_after }),
-      ...(force === undefined ? {} : { forceInstallation: force }),
+      ...given({ retries, maxDevices: max_devices, silentAfterMs: silent_after, forceInstallation: force }),
     };
   }
 

@@ -1,4 +1,5 @@
 import { loadSigningKey, writeArtifact } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import { COMPRESSORS } from "../../releases/compression.ts";
 import { MemorySink } from "../../releases/memory-sink.ts";
 import type { BAD_ARTIFACTS } from "../faults/vocabulary.ts";
@@ -99,7 +100,7 @@ function dependsOf({ depends }: ScenarioArtifact) {
   const names = artifact_name === undefined ? undefined : [artifact_name].flat();
   const single = Object.entries(others).map(([name, value]) => [name, [value].flat()[0] ?? ""] as const);
   return {
-    ...(names === undefined ? {} : { dependsArtifactNames: names }),
+    ...given({ dependsArtifactNames: names }),
     ...(single.length === 0 ? {} : { depends: Object.fromEntries(single) }),
   };
 }

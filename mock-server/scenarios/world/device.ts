@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
@@ -202,7 +203,7 @@ export class SimulatedDevice {
     const end = this.machine.boot(program);
     this.#booted = this.machine.slot?.software;
     const software = this.#look();
-    this.#happened({ kind: "boot", device: this.name, ...(software === undefined ? {} : { software }) });
+    this.#happened({ kind: "boot", device: this.name, ...given({ software }) });
     return end;
   }
 
@@ -234,7 +235,7 @@ export class SimulatedDevice {
       atMs: time.nowMs,
       state: this.#moments.state,
       status: this.status,
-      ...(request === undefined ? {} : { request }),
+      ...given({ request }),
     };
   }
 

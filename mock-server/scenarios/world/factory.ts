@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Devices } from "../file/index.ts";
 import { BootLoader, type BootLoaderOptions, Disk, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE, scriptOf } from "./artifacts.ts";
@@ -72,9 +73,7 @@ export function factoryDisk(settings: FactorySettings): Disk {
     disk.addMount({
       path: DATASTORE,
       blockBytes: BLOCK_BYTES,
-      ...(size === undefined ? {} : { capacityBytes: size }),
-      ...(inodes === undefined ? {} : { inodes }),
-      ...(noexec === undefined ? {} : { noexec }),
+      ...given({ capacityBytes: size, inodes, noexec }),
     });
   }
   const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };

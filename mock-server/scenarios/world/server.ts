@@ -1,4 +1,5 @@
 import { sign } from "node:crypto";
+import { given } from "@upkeep/shared/given";
 import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
@@ -219,7 +220,7 @@ function build(
     options: {
       ...DEFAULT_OPTIONS,
       publicUrl: SERVER_URL,
-      ...(linkLifeMs === undefined ? {} : { downloadLinkLifeMs: linkLifeMs }),
+      ...given({ downloadLinkLifeMs: linkLifeMs }),
     },
     logger: SILENT,
   });

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { RequestKind } from "../../control/requests.ts";
 import type { ChangeEvent } from "../../domain.ts";
@@ -220,7 +221,7 @@ export class World {
       device,
       request: kind,
       ...(status === undefined ? { fault: "nobody listens" } : { status }),
-      ...(reported === undefined ? {} : { reported }),
+      ...given({ reported }),
     });
     // Where no deployment is open, an answer of "nothing" has changed nothing.
     if (kind === "poll" && status === 204 && this.#openDeployments.size === 0) return;

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import {
   type ColumnDefinitionNode,
   type CompiledQuery,
@@ -86,7 +87,7 @@ export class PostgresConnection implements DatabaseConnection {
     try {
       const name = this.#prepared.of(sql);
       const { command, rowCount, rows } = await this.#client.query({
-        ...(name === undefined ? {} : { name }),
+        ...given({ name }),
         text: sql,
         values: [...parameters],
       });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { given } from "@upkeep/shared/given";
 import { describe, expect, it, vi } from "vitest";
 import { linuxPower } from "../../../agent/system/power.ts";
 import { linuxProcesses as processes } from "../../../agent/system/processes.ts";
@@ -15,7 +16,7 @@ async function run(script: string, environment?: Record<string, string>) {
     command: "sh",
     args: ["-c", script],
     directory,
-    ...(environment === undefined ? {} : { environment }),
+    ...given({ environment }),
     onStdout: (data) => {
       output += Buffer.from(data).toString();
     },

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { given } from "@upkeep/shared/given";
 import type { DownloadOrder, DownloadResult } from "./downloads.ts";
 import type { LoadOrder, LoadResult, LoadTarget } from "./load.ts";
 
@@ -68,7 +69,7 @@ export async function startUpkeep(data: string, args: readonly string[] = []): P
       const line = /^\{.*\}$/m.exec(output)?.[0];
       if (line === undefined) return undefined;
       const { url, administrator } = JSON.parse(line) as Pick<Running, "administrator"> & { url: string };
-      return { port: Number(new URL(url).port), ...(administrator === undefined ? {} : { administrator }) };
+      return { port: Number(new URL(url).port), ...given({ administrator }) };
     },
     join(data, "log"),
   );

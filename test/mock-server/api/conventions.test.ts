@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { given } from "@upkeep/shared/given";
 import { type OpenMode, SystemError } from "@upkeep/shared/system";
 import { describe, expect, test, vi } from "vitest";
 import { DEPLOYMENTS, DEVICE_API, PASSWORD, TestServer } from "./fixture.ts";
@@ -103,7 +104,7 @@ describe("JSON bodies", () => {
         await server.manage(path, {
           method: "POST",
           headers: { "content-type": "application/json" },
-          ...(body === undefined ? {} : { body }),
+          ...given({ body }),
         })
       ).json().error;
     expect(await send('{"name":')).toContain("the request's body is not JSON");

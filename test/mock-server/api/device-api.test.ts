@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { given } from "@upkeep/shared/given";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { describe, expect, test } from "vitest";
 import { type KeyKind, TestDevice } from "../domain-fixture.ts";
@@ -88,7 +89,7 @@ describe("without a good token", () => {
     const device = await server.device("1");
     const check = async (token?: string) => {
       const body = method === "GET" ? {} : { body: { status: "success" } };
-      const answer = await server.call(path, { method, ...body, ...(token === undefined ? {} : { token }) });
+      const answer = await server.call(path, { method, ...body, ...given({ token }) });
       expect(answer.statusCode).toBe(401);
       expect(answer.body).toBe("");
       expect(answer.headers["content-length"]).toBe("0");

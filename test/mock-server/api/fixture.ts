@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { FastifyInstance, LightMyRequestResponse } from "fastify";
@@ -189,7 +190,7 @@ export async function makeArtifact(artifact: MadeArtifact = {}): Promise<Buffer>
       deviceTypes: [deviceType],
       type: "single-file",
       files: [sourceFile("app.conf", content)],
-      ...(depends === undefined ? {} : { depends }),
+      ...given({ depends }),
     },
     sink,
   );

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { describe, expect, test } from "vitest";
 import { DEPLOYMENTS, makeArtifact, multipart, PASSWORD, TestServer } from "./fixture.ts";
 
@@ -6,7 +7,7 @@ const OTHER_PASSWORD = "quite another one";
 
 function logIn(server: TestServer, email: string, password: string, cookie?: string) {
   const authorization = `Basic ${Buffer.from(`${email}:${password}`).toString("base64")}`;
-  const headers = { authorization, ...(cookie === undefined ? {} : { cookie }) };
+  const headers = { authorization, ...given({ cookie }) };
   return server.call(`${BASE}/auth/login`, { method: "POST", headers });
 }
 
@@ -102,7 +103,7 @@ describe("roles", () => {
   test("read-only looks at everything and changes nothing but what is its own", async () => {
     const { server, token, id } = await withUser("read-only");
     const status = async (url: string, method: "GET" | "POST" | "PUT" | "DELETE", body?: unknown) =>
-      (await server.call(url, { method, token, ...(body === undefined ? {} : { body }) })).statusCode;
+      (await server.call(url, { method, token, ...given({ body }) })).statusCode;
     expect(await status(`${DEPLOYMENTS}/deployments`, "GET")).toBe(200);
     expect(await status(`${DEPLOYMENTS}/deployments/statistics/list`, "POST", {})).toBe(200);
     expect(await status("/api/management/v2/inventory/filters/search", "POST", {})).toBe(200);

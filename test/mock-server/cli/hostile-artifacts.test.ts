@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { given } from "@upkeep/shared/given";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../agent/system/directory.ts";
 import { HOSTILE, hostileArtifact, ZEROS } from "../../shared/artifact/hostile.ts";
@@ -50,7 +51,7 @@ describe("a server", () => {
     );
     isOver = true;
     await asking;
-    return { healthy, grownKiB: peakKiB() - before, ...(refused === undefined ? {} : { refused }) };
+    return { healthy, grownKiB: peakKiB() - before, ...given({ refused }) };
   }
 
   test.each(Object.keys(HOSTILE))("refuses %s, and goes on to answer", async (name) => {

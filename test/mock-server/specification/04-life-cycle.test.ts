@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { describe, expect, test } from "vitest";
 import { Fleet } from "./fleet.ts";
 
@@ -41,7 +42,7 @@ describe("A deployment to a filter", () => {
     const fleet = await Fleet.of(3);
     for (const device of fleet.devices) await fleet.tell(device, { channel: "beta" });
     const filterId = await fleet.channel("beta");
-    const id = await fleet.deploy(1, { filterId, ...(maxDevices === undefined ? {} : { maxDevices }) });
+    const id = await fleet.deploy(1, { filterId, ...given({ maxDevices }) });
     return { fleet, id };
   }
 

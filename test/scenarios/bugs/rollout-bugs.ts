@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Domain } from "../../../mock-server/domain.ts";
 import type { PlantedBug } from "./bug.ts";
 import { creating, withPhases } from "./server-bugs.ts";
@@ -118,7 +119,7 @@ export const ROLLOUT_BUGS: readonly PlantedBug[] = [
     name: "a scheduled deployment begins at once",
     foundBy: ["scheduled-for-the-night"],
     server: creating(({ phases, ...request }) =>
-      phases?.length === 1 ? request : { ...request, ...(phases === undefined ? {} : { phases }) },
+      phases?.length === 1 ? request : { ...request, ...given({ phases }) },
     ),
   },
 ];

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import { SystemError } from "@upkeep/shared/system";
 import { type Domain, openDomain } from "../../../domain.ts";
@@ -135,7 +136,7 @@ function schedule(
         allDevices: true,
         retries: plan.retries,
         phases: plan.phases.map(({ percent, afterMs }) => ({
-          ...(percent === undefined ? {} : { batchSize: percent }),
+          ...given({ batchSize: percent }),
           ...(afterMs === 0 ? {} : { startMs: START_MS + plan.deployAtMs + afterMs }),
         })),
       });

@@ -1,4 +1,5 @@
 import { S3Client, S3ServiceException } from "@aws-sdk/client-s3";
+import { given } from "@upkeep/shared/given";
 import type { Clock } from "@upkeep/shared/system";
 
 /** A bucket of a store that speaks S3, or a part of one. */
@@ -40,7 +41,7 @@ export interface S3Store {
 export function connect(location: S3Location, endpoint: string | undefined): S3Client {
   return new S3Client({
     region: location.region,
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...given({ endpoint }),
     forcePathStyle: location.pathStyle,
     credentials: location.credentials,
     requestHandler: { connectionTimeout: CONNECT_MS_MAX, requestTimeout: SILENCE_MS_MAX },

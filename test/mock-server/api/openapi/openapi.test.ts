@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { given } from "@upkeep/shared/given";
 import fc from "fast-check";
 import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, test } from "vitest";
@@ -196,7 +197,7 @@ class Fleet {
         url,
         payloadAsStream,
         headers: { ...headers, ...authorization },
-        ...(body === undefined ? {} : { payload: body }),
+        ...given({ payload: body }),
       });
       return await Promise.race([asked, hang]);
     } finally {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { given } from "@upkeep/shared/given";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseScenario } from "../../../../mock-server/scenarios/file/index.ts";
@@ -67,7 +68,7 @@ function recorded(rows: readonly Row[]): Recording {
       at_ms: atS * 1000,
       took_ms: 1,
       device,
-      request: { method: "POST", path, headers: {}, ...(json === undefined ? {} : { json }) },
+      request: { method: "POST", path, headers: {}, ...given({ json }) },
       answer: { status: 204, headers: {}, ...answer },
     }),
   );

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { describe, expect, test } from "vitest";
 import { firstDifference } from "../../../../mock-server/scenarios/recording/difference.ts";
 import { parseRecording, type RecordedLine } from "../../../../mock-server/scenarios/recording/format.ts";
@@ -89,8 +90,8 @@ function exchange(method: string, path: string, status: number, asked?: unknown,
     at_ms: 0,
     took_ms: 0,
     device: "d1",
-    request: { method, path, headers: {}, ...(asked === undefined ? {} : { json: asked }) },
-    answer: { status, headers: {}, ...(answered === undefined ? {} : { json: answered }) },
+    request: { method, path, headers: {}, ...given({ json: asked }) },
+    answer: { status, headers: {}, ...given({ json: answered }) },
   };
 }
 

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import { type Kysely, Migrator, type RawBuilder, sql } from "kysely";
 import { describe, expect, inject, test } from "vitest";
 import type { Engine } from "../../../../mock-server/storage/engines/engine.ts";
@@ -30,7 +31,7 @@ async function leaveRecords(
     new Migrator({
       db,
       provider: migrations,
-      ...(schema === undefined ? {} : { migrationTableSchema: schema }),
+      ...given({ migrationTableSchema: schema }),
     }).migrateTo(version),
   );
   expect(error).toBeUndefined();
