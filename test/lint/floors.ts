@@ -1,0 +1,154 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix, sep } from "node:path";
+
+/**
+ * The floors of each workspace, lowest first. A room is a folder or a file at the root of a workspace; it imports only
+ * from rooms on lower floors. Rooms on one floor do not import each other.
+ */
+export const FLOORS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  shared: [["text", "given"], ["system", "logging"], ["protocol", "compatibility"], ["artifact"]],
+  agent: [
+    ["errors", "system"],
+    ["config"],
+    ["programs"],
+    ["device", "scripts", "modules"],
+    ["server"],
+    ["update"],
+    ["daemon"],
+    ["compose"],
+    ["cli", "index"],
+  ],
+  "mock-server": [
+    ["errors", "texts", "digest", "tokens", "system"],
+    ["storage", "faults"],
+    ["devices", "releases", "users", "events"],
+    ["deployments"],
+    ["domain"],
+    ["api", "housekeeping"],
+    ["server"],
+    ["compose"],
+    ["control", "console", "ctl"],
+    ["scenarios"],
+    ["testing", "cli", "index"],
+  ],
+};
+
+/** Packages of this repository and the workspace that each one is. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  "@upkeep/shared": "shared",
+  upkeep: "agent",
+  "upkeep-server": "mock-server",
+};
+
+/** The scenarios run whole agents, which they get from the agent's package. */
+const ACROSS = [{ from: "mock-server/scenarios", to: "agent/index" }];
+
+/** Arrows that point up today. The list only gets shorter: an entry without such an arrow is refused too. */
+export const KNOWN: readonly string[] = [
+  "agent/config -> agent/daemon",
+  "agent/config -> agent/server",
+  "agent/config -> agent/update",
+  "agent/device -> agent/update",
+  "agent/server -> agent/update",
+  "mock-server/api -> mock-server/control",
+  "mock-server/api -> mock-server/scenarios",
+  "mock-server/control -> mock-server/scenarios",
+  "mock-server/devices -> mock-server/deployments",
+  "mock-server/system -> mock-server/storage",
+];
+
+export interface Arrow {
+  readonly file: string;
+  readonly line: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+interface Floor {
+  readonly workspace: string;
+  readonly number: number;
+}
+
+/** Every wrong arrow below `root`, each as one line of text; empty if all arrows point down. */
+export function wrongArrows(root: string, known: readonly string[] = KNOWN): readonly string[] {
+  const files = Object.keys(FLOORS).flatMap((workspace) => sourceFiles(root, workspace));
+  const homeless = [...new Set(files.map(roomOf).filter((room) => floorOf(room) === undefined))].map(
+    (room) => `${room}: no row in the table of floors (test/lint/floors.ts); give it one`,
+  );
+  const upward = files
+    .flatMap((file) => arrowsOf(file, readFileSync(join(root, file), "utf8")))
+    .flatMap((arrow) => {
+      const reason = refusal(arrow);
+      return reason === undefined ? [] : [{ pair: `${arrow.from} -> ${arrow.to}`, reason, arrow }];
+    });
+  const pairs = new Set(upward.map(({ pair }) => pair));
+  return [
+    ...homeless,
+    ...upward
+      .filter(({ pair }) => !known.includes(pair))
+      .map(({ arrow, reason }) => `${arrow.file}:${arrow.line}: ${reason}`),
+    ...known
+      .filter((pair) => !pairs.has(pair))
+      .map((pair) => `"${pair}" points up no longer: delete it from KNOWN (test/lint/floors.ts)`),
+  ];
+}
+
+function refusal({ from, to }: Arrow): string | undefined {
+  const source = floorOf(from);
+  const target = floorOf(to);
+  if (source === undefined) return undefined;
+  if (target === undefined) return `${from} imports ${to}, which has no row in the table of floors`;
+  const arrow = `${from} (floor ${source.number}) imports ${to} (floor ${target.number})`;
+  if (source.workspace !== target.workspace) {
+    if (target.workspace === "shared" || ACROSS.some((pair) => pair.from === from && pair.to === to)) return undefined;
+    return `${arrow}: ${source.workspace} imports nothing of ${target.workspace}`;
+  }
+  return target.number < source.number ? undefined : `${arrow}: arrows between rooms point down`;
+}
+
+/** The imports of one file that lead to another room: static, of types only, re-exported and dynamic ones. */
+export function arrowsOf(file: string, text: string): readonly Arrow[] {
+  const code = withoutComments(text);
+  const from = roomOf(file);
+  const imports = /^(?:import|export)\s(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']|\bimport\(\s*["'`]([^"'`]+)["'`]/gm;
+  return [...code.matchAll(imports)].flatMap((match) => {
+    const to = targetOf(file, match[1] ?? match[2] ?? "");
+    const line = code.slice(0, match.index + match[0].length).split("\n").length;
+    return to === undefined || to === from ? [] : [{ file, line, from, to }];
+  });
+}
+
+function targetOf(file: string, specifier: string): string | undefined {
+  if (specifier.endsWith(".json")) return undefined;
+  if (specifier.startsWith(".")) return roomOf(posix.join(posix.dirname(file), specifier));
+  for (const [name, workspace] of Object.entries(PACKAGES)) {
+    if (specifier === name) return `${workspace}/index`;
+    if (specifier.startsWith(`${name}/`)) return roomOf(`${workspace}/${specifier.slice(name.length + 1)}`);
+  }
+  return undefined;
+}
+
+/** `mock-server/api/devices/poll.ts` is in the room `mock-server/api`, `agent/errors.ts` in `agent/errors`. */
+function roomOf(path: string): string {
+  const [workspace, room = "index"] = path.split("/");
+  return `${workspace}/${room.replace(/\.m?ts$/, "")}`;
+}
+
+function floorOf(room: string): Floor | undefined {
+  const [workspace = "", name = ""] = room.split("/");
+  const index = FLOORS[workspace]?.findIndex((floor) => floor.includes(name)) ?? -1;
+  return index < 0 ? undefined : { workspace, number: index + 1 };
+}
+
+/** Blanks comments, so that what they quote is no import; lines keep their numbers. */
+function withoutComments(text: string): string {
+  return text.replace(/^\s*\/\/.*$|^\s*\/\*[\s\S]*?\*\//gm, (comment) => comment.replace(/[^\n]/g, " "));
+}
+
+function sourceFiles(root: string, folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : sourceFiles(root, path);
+    return /\.m?ts$/.test(entry.name) ? [path.split(sep).join("/")] : [];
+  });
+}
