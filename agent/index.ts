@@ -3,19 +3,18 @@
  * given a door. The program itself is `cli/`.
  */
 
+export * from "./compose/from-config.ts";
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
-export * from "./config/shares.ts";
 export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer } from "./daemon/daemon.ts";
+export { MaintenanceWindows } from "./daemon/maintenance-windows.ts";
 export { Notifier } from "./daemon/notify.ts";
 export { roundScripts } from "./daemon/round-scripts.ts";
 export type { TaskSettings } from "./daemon/schedule.ts";
-export { Windows } from "./daemon/windows.ts";
 export { readDeviceType } from "./device/device-type.ts";
 export { readIdentity } from "./device/identity.ts";
 export { collectInventory } from "./device/inventory.ts";
 export { type DeviceKey, loadDeviceKey } from "./device/keys.ts";
 export { deviceProvides, installedProvides, toldProvides, UNKNOWN_ARTIFACT } from "./device/provides.ts";
-export { DeviceStore } from "./device/store.ts";
 export { AgentError } from "./errors.ts";
 export { StateScripts } from "./scripts/index.ts";
 export { type BackoffSchedule, pauseBeforeRetry } from "./server/backoff.ts";
@@ -26,3 +25,4 @@ export { HttpClient, type HttpSettings } from "./server/http.ts";
 export { type Credentials, Login } from "./server/login.ts";
 export { type Proxies, proxiesFrom } from "./server/proxies.ts";
 export * from "./update/index.ts";
+export { DeviceStore } from "./update/store.ts";

@@ -1,14 +1,14 @@
 import { given } from "@upkeep/shared/given";
 import { createLogger, type Logger } from "@upkeep/shared/logging";
 import { isSystemError, readTextFile, type System, type SystemError, type TlsOptions } from "@upkeep/shared/system";
+import { deviceTypeFile } from "../compose/from-config.ts";
 import { type LoadedConfig, loadConfig } from "../config/load.ts";
-import { deviceTypeFile } from "../config/shares.ts";
 import { type Holder, holdDatastore } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
-import { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
 import { type Audience, audienceOfErrors, writeRawError } from "../system/terminal.ts";
+import { DeviceStore } from "../update/store.ts";
 import { type Globals, pathOptions } from "./globals.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;

@@ -1,12 +1,12 @@
 import { isSystemError } from "@upkeep/shared/system";
-import { tasksShare } from "../config/shares.ts";
+import { taskSettings } from "../compose/from-config.ts";
 import { firstPollDelay } from "../daemon/boot.ts";
 import { Daemon } from "../daemon/daemon.ts";
+import { MaintenanceWindows } from "../daemon/maintenance-windows.ts";
 import { Notifier } from "../daemon/notify.ts";
 import { observedEngine, observedServer } from "../daemon/observed.ts";
 import { roundScripts } from "../daemon/round-scripts.ts";
 import { StatusBoard } from "../daemon/status.ts";
-import { Windows } from "../daemon/windows.ts";
 import { collectInventory } from "../device/inventory.ts";
 import { toldProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
@@ -36,7 +36,7 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
   // Read only to be refused now, not with the first deployment, if they cannot be.
   await readVerifyKeys(agent);
   const engine = lazyEngine(agent, { server, onProgress: (event) => board.progress(event) });
-  const windows = new Windows(system, config.windows, log);
+  const windows = new MaintenanceWindows(system, config.windows, log);
   await windows.check();
   const daemon = new Daemon({
     system,
@@ -50,7 +50,7 @@ async function runWith(agent: Agent, passphrase: string | undefined): Promise<Ex
         known: await toldProvides(agent.store, await agent.deviceType()),
         log,
       }),
-    ...tasksShare(config),
+    ...taskSettings(config),
     firstDelayMs: await firstPollDelay(system, process.env, config.firstPollDelayMs),
     windows,
     notifier: new Notifier(system, process.env, log),

@@ -1,4 +1,4 @@
-import { backoffShare, updatePaths, updateShare } from "../config/shares.ts";
+import { backoffSchedule, updatePaths, updateSettings } from "../compose/from-config.ts";
 import { pauseBeforeRetry } from "../server/backoff.ts";
 import {
   DEFAULT_UPDATE_SETTINGS,
@@ -24,13 +24,13 @@ export interface EngineParts {
 export async function createEngine(agent: Agent, parts: EngineParts): Promise<UpdateEngine> {
   const { config, system, log, store, deviceType } = agent;
   const verifyKeys = await readVerifyKeys(agent);
-  const backoff = backoffShare(config);
+  const backoff = backoffSchedule(config);
   return new UpdateEngine({
     system,
     logger: log,
     store,
     paths: updatePaths(agent),
-    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateShare(config, verifyKeys) },
+    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateSettings(config, verifyKeys) },
     openArtifact,
     deviceType,
     retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),

@@ -1,5 +1,5 @@
 import { isSystemError } from "@upkeep/shared/system";
-import { downloadShare, httpShare, keyFile } from "../config/shares.ts";
+import { downloadSettings, httpSettings, keyFile } from "../compose/from-config.ts";
 import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
 import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
@@ -17,13 +17,13 @@ async function httpClient(agent: Agent): Promise<HttpClient> {
   return new HttpClient(agent.system, {
     tls: await tlsOptions(agent),
     proxies: proxiesFrom(process.env),
-    ...httpShare(agent.config),
+    ...httpSettings(agent.config),
     version: VERSION,
   });
 }
 
 function downloadsOf(agent: Agent, http: HttpClient): Downloads {
-  return new Downloads(agent.system, http, downloadShare(agent.config), agent.log);
+  return new Downloads(agent.system, http, downloadSettings(agent.config), agent.log);
 }
 
 /** Downloads without a server's permission: of links that a person gives. */

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { createDirectoryDurably, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
+import { deviceTypeFile } from "../compose/from-config.ts";
 import { parseConfigFile } from "../config/file.ts";
 import { underRoot } from "../config/paths.ts";
-import { deviceTypeFile } from "../config/shares.ts";
 import { holderOf } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
 import { AgentError } from "../errors.ts";

@@ -27,12 +27,14 @@ export async function standalone(
   const stops = stopsOf(options.stopBefore ?? []);
   const base = await loadBase(options, { quiet: true });
   const stop = new AbortController();
-  const deaf = (["SIGINT", "SIGTERM"] as const).map((name) => base.system.processes.onSignal(name, () => stop.abort()));
+  const unsubscribes = (["SIGINT", "SIGTERM"] as const).map((name) =>
+    base.system.processes.onSignal(name, () => stop.abort()),
+  );
   try {
     const result = await withAgent(base, command, (agent) => action(agent, { signal: stop.signal, stops }));
     return tell(result, options.rebootExitCode === true);
   } finally {
-    for (const end of deaf) end();
+    for (const unsubscribe of unsubscribes) unsubscribe();
   }
 }
 

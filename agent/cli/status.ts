@@ -1,4 +1,4 @@
-import { deviceTypeFile } from "../config/shares.ts";
+import { deviceTypeFile } from "../compose/from-config.ts";
 import { holderOf } from "../daemon/lock.ts";
 import { readDaemonStatus } from "../daemon/status.ts";
 import { readDeviceType } from "../device/device-type.ts";

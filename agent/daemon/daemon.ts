@@ -3,10 +3,10 @@ import type { DeploymentInstructions, DeviceProvides, InventoryAttribute } from 
 import type { System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { DeploymentResult } from "../update/results.ts";
+import type { MaintenanceWindows } from "./maintenance-windows.ts";
 import type { Notifier } from "./notify.ts";
 import { Schedule, type TaskSettings } from "./schedule.ts";
 import { unfailing } from "./unfailing-log.ts";
-import type { Windows } from "./windows.ts";
 
 /** The server as the daemon asks it. */
 export interface DaemonServer {
@@ -38,7 +38,7 @@ export interface DaemonParts {
   /** How long the first poll and inventory wait; they come at once if absent. */
   readonly firstDelayMs?: number;
   /** When it may poll and install; at any time if absent. */
-  readonly windows?: Windows;
+  readonly windows?: MaintenanceWindows;
   readonly notifier: Notifier;
   /** Runs a set of the root file system's state scripts. */
   readonly scripts?: (set: RoundScripts, signal: AbortSignal) => Promise<void>;
@@ -84,7 +84,7 @@ export class Daemon {
   /** Resolves after SIGTERM, SIGINT or SIGQUIT, when what was under way has come to rest. */
   async run(): Promise<void> {
     const { notifier, log } = this.#parts;
-    const deaf = this.#listen();
+    const unsubscribes = this.#listen();
     try {
       await this.#parts.windows?.start(() => this.#soon(this.#poll));
       await notifier.ready();
@@ -94,7 +94,7 @@ export class Daemon {
       log.info("the daemon stops");
       await notifier.stopping();
     } finally {
-      for (const stop of deaf) stop();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       this.#parts.windows?.stop();
     }
   }

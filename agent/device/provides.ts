@@ -1,32 +1,44 @@
 import { applyProvides, type Provides } from "@upkeep/shared/compatibility";
 import { type DeviceProvides, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import type { ArtifactRecord } from "../update/journal.ts";
-import type { DeviceStore } from "./store.ts";
 
-/** The name of what is installed on a device that never installed an artifact. */
+/** Where the installed provides are kept: the device's store. */
+interface ProvidesHolder {
+  /** `undefined` on a device that never installed an artifact. */
+  readonly provides: Provides | undefined;
+}
+
+/** The fields of an artifact's header that change the device's provides; `null` where the header has no such field. */
+interface InstalledArtifact {
+  readonly name: string;
+  readonly group: string | null;
+  readonly provides: Provides | null;
+  readonly clears: readonly string[] | null;
+}
+
+/** The artifact name of a device that never installed an artifact. */
 export const UNKNOWN_ARTIFACT = "unknown";
 
 /** What an artifact's name ends in when the device runs something between it and what ran before. */
 export const INCONSISTENT_SUFFIX = "_INCONSISTENT";
 
 /** Everything that is installed, `artifact_name` always included. */
-export function installedProvides(store: Pick<DeviceStore, "provides">): Provides & { readonly artifact_name: string } {
+export function installedProvides(store: ProvidesHolder): Provides & { readonly artifact_name: string } {
   return { artifact_name: UNKNOWN_ARTIFACT, ...store.provides };
 }
 
 /** What the server is told that the device provides, as far as a server takes it: values that are empty say nothing. */
-export function toldProvides(store: Pick<DeviceStore, "provides">, deviceType: string): DeviceProvides {
+export function toldProvides(store: ProvidesHolder, deviceType: string): DeviceProvides {
   const { artifact_name, ...others } = installedProvides(store);
   const told = Object.entries(others).filter(([, value]) => value !== "");
   return { ...Object.fromEntries(told), artifact_name, device_type: deviceType };
 }
 
 /** What an artifact's depends are held against. */
-export function deviceProvides(store: Pick<DeviceStore, "provides">, deviceType: string): Provides {
+export function deviceProvides(store: ProvidesHolder, deviceType: string): Provides {
   return { ...installedProvides(store), device_type: deviceType };
 }
 
-function changeOf(artifact: ArtifactRecord) {
+function changeOf(artifact: InstalledArtifact) {
   return {
     artifactName: artifact.name,
     artifactGroup: artifact.group ?? undefined,
@@ -36,7 +48,7 @@ function changeOf(artifact: ArtifactRecord) {
 }
 
 /** What is provided once `artifact` is installed. */
-export function committedProvides(before: Provides, artifact: ArtifactRecord): Provides {
+export function committedProvides(before: Provides, artifact: InstalledArtifact): Provides {
   return applyProvides(before, changeOf(artifact));
 }
 
@@ -44,7 +56,7 @@ export function committedProvides(before: Provides, artifact: ArtifactRecord): P
  * What is provided when nobody knows what is installed: the name says so, the group is the new one.
  * @param looped The update was given up as a loop: everything else is taken from the artifact too.
  */
-export function inconsistentProvides(before: Provides, artifact: ArtifactRecord, looped: boolean): Provides {
+export function inconsistentProvides(before: Provides, artifact: InstalledArtifact, looped: boolean): Provides {
   // Cut, where it would be longer than servers take.
   const name = artifact.name.slice(0, PROTOCOL_LIMITS.textMax - INCONSISTENT_SUFFIX.length) + INCONSISTENT_SUFFIX;
   if (looped) return { ...committedProvides(before, artifact), artifact_name: name };

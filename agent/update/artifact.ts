@@ -10,13 +10,13 @@ import { given } from "@upkeep/shared/given";
 import { providesSizeFault } from "@upkeep/shared/protocol";
 import { LinkedController } from "@upkeep/shared/system";
 import { committedProvides, deviceProvides, installedProvides } from "../device/provides.ts";
-import type { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, interruptible } from "../modules/index.ts";
 import { augmentedRefused, type EffectiveHeader, effectiveType, withAugmented } from "./augmented.ts";
 import type { ArtifactRecord } from "./journal.ts";
 import type { ArtifactSource } from "./ports.ts";
 import { type EngineOptions, moduleFor, type Run } from "./run.ts";
+import type { DeviceStore } from "./store.ts";
 
 /** An artifact that may be installed on this device: everything that its header tells was checked. */
 export interface OpenedArtifact {

@@ -1,6 +1,5 @@
 import { given } from "@upkeep/shared/given";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
-import type { LastUpdate } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { DeploymentLog } from "./deployment-log.ts";
 import { type JournalRecord, newRecord } from "./journal.ts";
@@ -17,6 +16,7 @@ import {
   whereabouts,
 } from "./standalone.ts";
 import { type StateName, stateOf } from "./states.ts";
+import type { LastUpdate } from "./store.ts";
 
 export type { EngineOptions } from "./run.ts";
 

@@ -1,7 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
-import type { DeviceStore } from "../device/store.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, UpdateModule, workTreePath } from "../modules/index.ts";
 import { StateScripts } from "../scripts/index.ts";
@@ -12,6 +11,7 @@ import type { DeploymentServer, OpenArtifact, RetryDelays } from "./ports.ts";
 import type { ProgressEvent } from "./results.ts";
 import type { UpdatePaths, UpdateSettings } from "./settings.ts";
 import type { StateName } from "./states.ts";
+import type { DeviceStore } from "./store.ts";
 
 /** What the update engine works with. */
 export interface EngineOptions {

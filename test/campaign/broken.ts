@@ -1,5 +1,5 @@
 import { type System, SystemError } from "@upkeep/shared/system";
-import type { DeviceStore, StoreChange } from "../../agent/device/store.ts";
+import type { DeviceStore, StoreChange } from "../../agent/update/store.ts";
 import type { Disk } from "../../mock-server/scenarios/simulation/index.ts";
 import { DATASTORE } from "./world.ts";
 

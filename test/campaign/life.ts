@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
-import type { DeviceStore } from "../../agent/device/store.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
+import type { DeviceStore } from "../../agent/update/store.ts";
 import {
   BOOT_LOADER_TOOLS,
   type CallObserver,

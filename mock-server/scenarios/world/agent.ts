@@ -2,7 +2,7 @@ import { openArtifact } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { readTextFile, type System } from "@upkeep/shared/system";
 import {
-  backoffShare,
+  backoffSchedule,
   collectInventory,
   Daemon,
   type DaemonEngine,
@@ -12,14 +12,15 @@ import {
   DeviceStore,
   Downloads,
   deviceTypeFile,
-  downloadShare,
+  downloadSettings,
   HttpClient,
-  httpShare,
+  httpSettings,
   keyFile,
   type LoadedConfig,
   Login,
   loadConfig,
   loadDeviceKey,
+  MaintenanceWindows,
   Notifier,
   type OpenArtifact,
   type ProgressEvent,
@@ -30,12 +31,11 @@ import {
   roundScripts,
   Servers,
   StateScripts,
-  tasksShare,
+  taskSettings,
   toldProvides,
   UpdateEngine,
   updatePaths,
-  updateShare,
-  Windows,
+  updateSettings,
 } from "upkeep";
 import type { MainProgram } from "../simulation/index.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
@@ -89,7 +89,7 @@ async function clientOf({ system, log, loaded: { config, paths }, wraps }: Parts
   const http = new HttpClient(system, {
     tls: config.skipVerify ? { skipVerify: true } : {},
     proxies: proxiesFrom({}),
-    ...httpShare(config),
+    ...httpSettings(config),
     version: VERSION,
   });
   const login = new Login(http, {
@@ -98,7 +98,7 @@ async function clientOf({ system, log, loaded: { config, paths }, wraps }: Parts
     key,
     readIdentity: () => readIdentity(system, paths.identityScript),
   });
-  const downloads = new Downloads(system, http, downloadShare(config), log);
+  const downloads = new Downloads(system, http, downloadSettings(config), log);
   const client = new DeviceClient(
     http,
     login,
@@ -122,7 +122,7 @@ async function engineOf(
 ): Promise<UpdateEngine> {
   const { system, log, store, deviceType, wraps } = parts;
   const { config } = parts.loaded;
-  const backoff = backoffShare(config);
+  const backoff = backoffSchedule(config);
   const open: OpenArtifact = (source, options) =>
     openArtifact(source, { ...options, decompressors: SYNCHRONOUS_DECOMPRESSORS });
   return new UpdateEngine({
@@ -130,7 +130,7 @@ async function engineOf(
     logger: log,
     store,
     paths: updatePaths(parts.loaded),
-    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateShare(config, await verifyKeys(parts)) },
+    settings: { ...DEFAULT_UPDATE_SETTINGS, ...updateSettings(config, await verifyKeys(parts)) },
     openArtifact: wraps.openArtifact?.(open) ?? open,
     deviceType,
     server: wraps.server?.(client) ?? client,
@@ -168,7 +168,7 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
     const client = await clientOf(parts);
     const made = await engineOf(parts, client, onProgress);
     const engine = resting(wraps.engine?.(made, store) ?? made, () => onRest(made.pending === undefined));
-    const windows = new Windows(system, config.windows, log);
+    const windows = new MaintenanceWindows(system, config.windows, log);
     await windows.check();
     const provides = async () => toldProvides(store, await deviceType());
     const daemon = new Daemon({
@@ -183,7 +183,7 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
           known: await provides(),
           log,
         }),
-      ...tasksShare(config),
+      ...taskSettings(config),
       windows,
       notifier: new Notifier(system, {}, log),
       scripts: roundScripts({ ...loaded, system, log }, (options) => new StateScripts(options)),

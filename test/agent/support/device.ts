@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { openArtifact } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
-import { DeviceStore } from "../../../agent/device/store.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
 import { type EngineOptions, UpdateEngine } from "../../../agent/update/engine.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/settings.ts";
+import { DeviceStore } from "../../../agent/update/store.ts";
 import { SILENT } from "./world.ts";
 
 /** A device of its own in a temporary directory: real files, FIFOs and processes. */

@@ -11,7 +11,7 @@ const SELDOM_MS = 32 * 24 * 3600_000;
 const KEYS = { polls: "UpdatePollSchedule", installs: "InstallWindow" } as const;
 
 /** Maintenance windows: calls back when something named by a cron expression begins. */
-export class Windows {
+export class MaintenanceWindows {
   readonly #system: WindowSystem;
   readonly #settings: WindowSettings;
   readonly #log: Logger;

@@ -1,34 +1,31 @@
-/**
- * What each part of the agent gets of the configuration. The program puts itself together with it, and so does
- * who runs the agent behind another door.
- */
+/** The settings of each part of the agent, taken from the configuration. */
 
+import type { LoadedConfig } from "../config/load.ts";
+import type { AgentConfig } from "../config/settings.ts";
 import type { TaskSettings } from "../daemon/schedule.ts";
 import type { BackoffSchedule } from "../server/backoff.ts";
 import type { DownloadSettings } from "../server/download.ts";
 import type { HttpSettings } from "../server/http.ts";
 import type { UpdatePaths, UpdateSettings } from "../update/settings.ts";
-import type { LoadedConfig } from "./load.ts";
-import type { AgentConfig } from "./settings.ts";
 
-export function httpShare(config: AgentConfig): Omit<HttpSettings, "tls" | "proxies" | "version"> {
+export function httpSettings(config: AgentConfig): Omit<HttpSettings, "tls" | "proxies" | "version"> {
   const { redirectHosts, servers, connectionIdleMs, answerMsMax } = config;
   return { redirectHosts, servers, connectionIdleMs, answerMsMax };
 }
 
-export function downloadShare(config: AgentConfig): DownloadSettings {
+export function downloadSettings(config: AgentConfig): DownloadSettings {
   const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond } = config;
   return { triesMax: retryDownloadCount, pauseMsMax: retryPollIntervalMs, bytesPerSecondMax: downloadBytesPerSecond };
 }
 
-export function backoffShare({ retryPollIntervalMs, retryPollCount }: AgentConfig): BackoffSchedule {
+export function backoffSchedule({ retryPollIntervalMs, retryPollCount }: AgentConfig): BackoffSchedule {
   return { longestMs: retryPollIntervalMs, count: retryPollCount };
 }
 
 /** When to poll and when to send the inventory. With windows for polls there are no intervals between them. */
-export function tasksShare(config: AgentConfig): Record<"polls" | "inventories", TaskSettings> {
+export function taskSettings(config: AgentConfig): Record<"polls" | "inventories", TaskSettings> {
   const { windows, updatePollIntervalMs, inventoryPollIntervalMs, pollJitter: jitter } = config;
-  const backoff = backoffShare(config);
+  const backoff = backoffSchedule(config);
   return {
     polls: {
       intervalMs: windows.polls === undefined ? updatePollIntervalMs : Number.POSITIVE_INFINITY,
@@ -40,7 +37,7 @@ export function tasksShare(config: AgentConfig): Record<"polls" | "inventories",
 }
 
 /** What the update engine is told otherwise than by default; the keys are those that the configuration names. */
-export function updateShare(config: AgentConfig, verifyKeys: readonly string[]): Partial<UpdateSettings> {
+export function updateSettings(config: AgentConfig, verifyKeys: readonly string[]): Partial<UpdateSettings> {
   const { moduleTimeoutMs, scriptTimeoutMs, scriptRetryTimeoutMs, scriptRetryIntervalMs } = config;
   const { commitTimeoutMs, commitConnectivity, abortCheckMs, noexecPrograms } = config;
   return {

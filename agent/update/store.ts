@@ -10,8 +10,8 @@ import {
   type SystemError,
 } from "@upkeep/shared/system";
 import * as z from "zod/mini";
-import { JournalRecord } from "../update/journal.ts";
-import { SparedFile } from "./spare.ts";
+import { JournalRecord } from "./journal.ts";
+import { SparedFile } from "./spared-file.ts";
 
 const STORE_NAME = "upkeep-store.json";
 const STORE_VERSION = 1;

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { WindowSettings } from "../../../agent/config/settings.ts";
 import { Daemon } from "../../../agent/daemon/daemon.ts";
+import { MaintenanceWindows } from "../../../agent/daemon/maintenance-windows.ts";
 import { Notifier } from "../../../agent/daemon/notify.ts";
-import { Windows } from "../../../agent/daemon/windows.ts";
 import { linuxCron } from "../../../agent/system/cron.ts";
 import { simulatedCron } from "../../../mock-server/scenarios/simulation/cron.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
@@ -37,9 +37,9 @@ class Device {
     }),
   };
 
-  windows(settings: Partial<WindowSettings>): Windows {
+  windows(settings: Partial<WindowSettings>): MaintenanceWindows {
     const all = { polls: undefined, installs: undefined, timezone: "UTC", randomDelayMs: 0, ...settings };
-    return new Windows(this.system, all, this.log);
+    return new MaintenanceWindows(this.system, all, this.log);
   }
 
   /** What the daemon does in `hours`, each with its time, when the server always offers a deployment. */
@@ -180,7 +180,9 @@ describe("maintenance windows", () => {
     const never = { next: () => undefined, stop: () => undefined };
     const cron = { ...device.system.cron, schedule: async () => never };
     const settings = { polls: "0 3 * * *", installs: undefined, timezone: "UTC", randomDelayMs: 0 };
-    await expect(new Windows({ ...device.system, cron }, settings, device.log).check()).rejects.toMatchObject({
+    await expect(
+      new MaintenanceWindows({ ...device.system, cron }, settings, device.log).check(),
+    ).rejects.toMatchObject({
       code: "config-invalid",
       message: "UpdatePollSchedule: cron expression '0 3 * * *' names a time that never comes",
     });
@@ -199,7 +201,7 @@ describe("maintenance windows", () => {
   it("are known to the real cron as well: what comes when, and what never does", async () => {
     const system = { ...device.system, cron: linuxCron };
     const windows = (polls: string) =>
-      new Windows(system, { polls, installs: undefined, timezone: "UTC", randomDelayMs: 0 }, device.log);
+      new MaintenanceWindows(system, { polls, installs: undefined, timezone: "UTC", randomDelayMs: 0 }, device.log);
     await expect(windows("0 3 30 2 *").check()).rejects.toMatchObject({ code: "config-invalid" });
     const task = await linuxCron.schedule("0 3 29 2 *", () => undefined, "UTC");
     expect(new Date(task.next() ?? 0).toISOString()).toMatch(/^20\d\d-02-29T03:00:00/);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { committedProvides, deviceProvides, inconsistentProvides } from "../../../agent/device/provides.ts";
-import { DeviceStore } from "../../../agent/device/store.ts";
 import { newRecord } from "../../../agent/update/journal.ts";
+import { DeviceStore } from "../../../agent/update/store.ts";
 import { MemoryFiles } from "../support/memory-files.ts";
 import { DATASTORE, SILENT, STORE } from "../support/world.ts";
 
