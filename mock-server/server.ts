@@ -73,7 +73,7 @@ export async function buildServer(parts: ServerParts): Promise<FastifyInstance> 
   const authenticate = authenticator(
     {
       device: (token) => domain.authentication.verify(token),
-      deviceNow: (token) => domain.authentication.verifyNow(token),
+      deviceNow: (token) => domain.authentication.verifySync(token),
       user: (token) => domain.users.verify(token),
     },
     options,

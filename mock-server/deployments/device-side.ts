@@ -11,7 +11,7 @@ import type { Configuration } from "./configurations.ts";
 import { settle } from "./following.ts";
 import type { Hearing } from "./hearing.ts";
 import { verdictOnAttempt } from "./lifecycle.ts";
-import { deploymentOf, isTargeted, selectDeployment } from "./selection.ts";
+import { deploymentOf, mayHaveWork, selectDeployment } from "./selection.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
 
 /** What a device is to install. */
@@ -42,17 +42,23 @@ export class DeviceSide {
   }
 
   /**
-   * What the device is to install now; `undefined`: nothing.
-   * @param options.controlMap It knows of update control maps and asks for one.
-   * @throws ServerError (conflict) if it says other things of itself than when it got its instructions.
+   * The instructions for a device that polls; `undefined` if there is nothing to install. Synchronous if the token
+   * said so, because that is the answer to most polls.
+   * @param options.mayHaveWork As the token's status tells. Default: unknown.
+   * @param options.controlMap The device asks for an update control map.
+   * @throws ServerError (conflict) if the provides differ from those that the instructions were computed for.
    */
-  async next(
+  next(
     deviceId: string,
     provides: DeviceProvides,
-    options: { readonly controlMap?: boolean } = {},
-  ): Promise<Instructions | undefined> {
-    // Most devices ask for nothing most of the time: that costs no transaction.
-    if (!(await this.#storage.read((records) => isTargeted(records, deviceId)))) return undefined;
+    options: { readonly mayHaveWork?: boolean; readonly controlMap?: boolean } = {},
+  ): Promise<Instructions | undefined> | undefined {
+    if (options.mayHaveWork === false) return undefined;
+    return this.#select(deviceId, provides, options.controlMap ?? false);
+  }
+
+  async #select(deviceId: string, provides: DeviceProvides, controlMap: boolean): Promise<Instructions | undefined> {
+    if (!(await this.#storage.read((records) => mayHaveWork(records, deviceId)))) return undefined;
     const selection = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       await settle(records, deviceId);
@@ -66,7 +72,7 @@ export class DeviceSide {
       case "conflict":
         throw conflict("Device provided conflicting request data");
       case "instructions":
-        return instructions(selection.deployment, selection.artifact, options.controlMap ?? false);
+        return instructions(selection.deployment, selection.artifact, controlMap);
     }
   }
 

@@ -83,10 +83,10 @@ async function oldestNotFinished(records: Records, deviceId: string): Promise<De
   }
 }
 
-/** True if the device may be targeted by anything: most are not, most of the time. Writes nothing. */
-export async function isTargeted(records: Records, deviceId: string): Promise<boolean> {
+/** Read-only pre-check: can any open deployment target this device? Most polls end here, without a transaction. */
+export async function mayHaveWork(records: Records, deviceId: string): Promise<boolean> {
   if ((await records.deviceDeployments.oldestOpen(deviceId, 0)) !== undefined) return true;
-  // Where no deployment to a filter is open, it does not matter what the device is.
+  // Without an open deployment to a filter, the device's attributes need not be read.
   if ((await records.deployments.openDynamic(deviceId, 0)).length === 0) return false;
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return false;

@@ -3,7 +3,7 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
 import { sha256 } from "../digest.ts";
 import { invalid, unauthorized } from "../errors.ts";
-import type { AuthSetRecord, DeviceRecord, Records, Standing, Storage, TokenClaims } from "../storage/index.ts";
+import type { AuthSetRecord, DeviceRecord, Records, Storage, TokenClaims, TokenStatus } from "../storage/index.ts";
 import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
@@ -27,12 +27,12 @@ const DeviceClaims = z.object({
 });
 type DeviceClaims = z.infer<typeof DeviceClaims>;
 
-/** Who sent a request to the device API. */
+/** The authenticated device of a request. */
 export interface DevicePrincipal {
   readonly deviceId: string;
   readonly authSetId: string;
-  /** When the token was checked, no deployment was open that is or may be for the device. */
-  readonly idle: boolean;
+  /** False: when the token was checked, no open deployment could be for the device. */
+  readonly mayHaveWork: boolean;
 }
 
 /** An authorisation request as it arrived. */
@@ -82,23 +82,26 @@ export class DeviceAuthentication {
   }
 
   /**
-   * Who a token belongs to, now: it is neither expired nor revoked, its key is accepted.
+   * The device of a token that is neither expired nor revoked and whose key is accepted.
    * @throws ServerError (unauthorized)
    */
   async verify(token: string): Promise<DevicePrincipal> {
     const claims = this.#claimsOf(token);
-    return principalOf(claims, await this.#storage.glance(({ authSets }) => authSets.standing(tokenClaims(claims))));
+    return principalOf(
+      claims,
+      await this.#storage.readOne(({ authSets }) => authSets.tokenStatus(tokenClaims(claims))),
+    );
   }
 
   /**
-   * As {@link verify}, without waiting.
-   * @returns `undefined`: it must be waited for.
+   * Synchronous {@link verify}.
+   * @returns `undefined` if the caller must use {@link verify}.
    * @throws ServerError (unauthorized)
    */
-  verifyNow(token: string): DevicePrincipal | undefined {
+  verifySync(token: string): DevicePrincipal | undefined {
     const claims = this.#claimsOf(token);
-    const looked = this.#storage.peek(({ authSets }) => authSets.standingNow(tokenClaims(claims)));
-    return looked === undefined ? undefined : principalOf(claims, looked.seen);
+    const read = this.#storage.readSync(({ authSets }) => authSets.tokenStatusSync(tokenClaims(claims)));
+    return read === undefined ? undefined : principalOf(claims, read.found);
   }
 
   #claimsOf(token: string): DeviceClaims {
@@ -149,10 +152,10 @@ function tokenClaims(claims: DeviceClaims): TokenClaims {
   return { id: claims.jti, deviceId: claims.sub, generation: claims["upkeep.generation"] };
 }
 
-/** @throws ServerError (unauthorized) if the token was revoked, or its key is not accepted any more. */
-function principalOf(claims: DeviceClaims, standing: Standing | undefined): DevicePrincipal {
-  if (standing === undefined) throw unauthorized();
-  return { deviceId: claims.sub, authSetId: claims.jti, idle: standing.idle };
+/** @throws ServerError (unauthorized) if the token was revoked or its key is no longer accepted. */
+function principalOf(claims: DeviceClaims, status: TokenStatus | undefined): DevicePrincipal {
+  if (status === undefined) throw unauthorized();
+  return { deviceId: claims.sub, authSetId: claims.jti, mayHaveWork: status.mayHaveWork };
 }
 
 /** Every check of a request that needs no record, in the reference's order. */

@@ -1,46 +1,47 @@
-import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
+import type { Kysely, Selectable } from "kysely";
+import { hasOpenWork } from "./open-work.ts";
 import { Prepared } from "./prepared.ts";
 import type { AuthSetTable, AuthStatus, Flag, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
 
-/** What a token says of the auth set that it was issued for. */
+/** The claims of a token that name its auth set. */
 export interface TokenClaims {
   readonly id: string;
   readonly deviceId: string;
   readonly generation: number;
 }
 
-/** What is to be known of a token that is still good. */
-export interface Standing {
-  /** No deployment lists the device and is open, and none to a filter is open in which it has no part yet. */
-  readonly idle: boolean;
+/** The status of a valid token. */
+export interface TokenStatus {
+  /** False: no open deployment lists the device, and it takes part in every open deployment to a filter already. */
+  readonly mayHaveWork: boolean;
 }
 
-const IDLE: Standing = { idle: true };
-const BUSY: Standing = { idle: false };
+const MAY_HAVE_WORK: TokenStatus = { mayHaveWork: true };
+const HAS_NO_WORK: TokenStatus = { mayHaveWork: false };
 
-function standingOf(maybeTargeted: Flag | undefined): Standing | undefined {
-  if (maybeTargeted === undefined) return undefined;
-  return maybeTargeted === 0 ? IDLE : BUSY;
+function tokenStatusOf(mayHaveWork: Flag | undefined): TokenStatus | undefined {
+  if (mayHaveWork === undefined) return undefined;
+  return mayHaveWork === 0 ? HAS_NO_WORK : MAY_HAVE_WORK;
 }
 
 /**
- * One value in one row, or none: it is asked for by every request of a device, so SQLite finds it in an index alone.
- * Whose the auth set is, the token tells: that never changes.
+ * One value in one row, or no row: every request of a device runs this statement, so SQLite answers it from indices
+ * alone. The device is taken from the token, because an auth set never changes its device.
  */
-const MAYBE_TARGETED = new Prepared<TokenClaims, { readonly maybe_targeted: Flag }>((db, value) =>
+const TOKEN_STATUS = new Prepared<TokenClaims, { readonly may_have_work: Flag }>((db, value) =>
   db
     .selectFrom("auth_sets")
     .select((eb) =>
       eb
         .case()
-        .when(eb.or([eb.exists(openTarget(eb, value("deviceId"))), eb.exists(openDynamic(eb, value("deviceId")))]))
+        .when(hasOpenWork(eb, value("deviceId")))
         .then(eb.lit(1))
         .else(eb.lit(0))
         .end()
         .$castTo<Flag>()
-        .as("maybe_targeted"),
+        .as("may_have_work"),
     )
     .where("id", "=", value("id"))
     .where("token_generation", "=", value("generation"))
@@ -70,35 +71,6 @@ const SET_STATUS = new Prepared<{ id: string; status: AuthStatus }, unknown>((db
     .where("id", "=", value("id")),
 );
 
-type AuthSetExpressions = ExpressionBuilder<Schema, "auth_sets">;
-
-function openTarget(eb: AuthSetExpressions, deviceId: string) {
-  return eb
-    .selectFrom("device_deployments as open")
-    .select("open.device_id")
-    .where("open.device_id", "=", deviceId)
-    .where("open.finished_ms", "is", null);
-}
-
-function openDynamic(eb: AuthSetExpressions, deviceId: string) {
-  return eb
-    .selectFrom("deployments")
-    .select("deployments.id")
-    .where("deployments.dynamic", "=", eb.lit(1))
-    .where("deployments.status", "=", eb.val("pending"))
-    .where((one) =>
-      one.not(
-        one.exists(
-          one
-            .selectFrom("device_deployments as part")
-            .select("part.device_id")
-            .whereRef("part.deployment_id", "=", "deployments.id")
-            .where("part.device_id", "=", deviceId),
-        ),
-      ),
-    );
-}
-
 /** The keys of devices. */
 export class AuthSetRecords {
   readonly #db: Kysely<Schema>;
@@ -111,17 +83,17 @@ export class AuthSetRecords {
     return this.#db.selectFrom("auth_sets").selectAll().where("id", "=", id).executeTakeFirst();
   }
 
-  /** @returns `undefined`: the token was revoked, or its key is not accepted any more. */
-  async standing(token: TokenClaims): Promise<Standing | undefined> {
-    return standingOf((await MAYBE_TARGETED.first(this.#db, token))?.maybe_targeted);
+  /** @returns `undefined` if the token was revoked or its key is no longer accepted. */
+  async tokenStatus(token: TokenClaims): Promise<TokenStatus | undefined> {
+    return tokenStatusOf((await TOKEN_STATUS.first(this.#db, token))?.may_have_work);
   }
 
-  /** As {@link standing}, at once. */
-  standingNow(token: TokenClaims): Standing | undefined {
-    return standingOf(MAYBE_TARGETED.cellNow<Flag>(this.#db, token));
+  /** Synchronous {@link tokenStatus}. */
+  tokenStatusSync(token: TokenClaims): TokenStatus | undefined {
+    return tokenStatusOf(TOKEN_STATUS.firstValueSync<Flag>(this.#db, token));
   }
 
-  /** In the order in which they came. */
+  /** By time of creation. */
   ofDevices(deviceIds: readonly string[]): Promise<AuthSetRecord[]> {
     const [deviceId, ...others] = deviceIds;
     if (deviceId === undefined) return Promise.resolve([]);

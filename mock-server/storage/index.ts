@@ -1,6 +1,6 @@
 export type { ArtifactFilter, ArtifactRecord, ArtifactSort, PayloadFileRecord, PayloadRecord } from "./artifacts.ts";
 export type { AttemptRecord } from "./attempts.ts";
-export type { AuthSetRecord, Standing, TokenClaims } from "./auth-sets.ts";
+export type { AuthSetRecord, TokenClaims, TokenStatus } from "./auth-sets.ts";
 export type { ConfigurationRecord } from "./configurations.ts";
 export type { Statistics } from "./counters.ts";
 export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";

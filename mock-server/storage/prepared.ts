@@ -1,9 +1,9 @@
 import type { Compilable, CompiledQuery, Kysely } from "kysely";
-import { connectionOf, isImmediate } from "./engines/dialect.ts";
+import { connectionOf, isSync } from "./engines/dialect.ts";
 import type { Schema } from "./schema.ts";
 
-/** Stands for a value while a statement is compiled. */
-class Place {
+/** Stands in for a value while a statement is compiled. */
+class Placeholder {
   readonly name: PropertyKey;
 
   constructor(name: PropertyKey) {
@@ -12,15 +12,15 @@ class Place {
 }
 
 /**
- * A statement that is asked for all the time: compiled once for each connection, not for each time.
- * @typeParam P The values that it takes, by name.
+ * A frequent statement, compiled once per connection.
+ * @typeParam P Its parameters by name.
  * @typeParam R A row of its result.
  */
 export class Prepared<P extends object, R> {
   readonly #build: (db: Kysely<Schema>, value: <K extends keyof P>(name: K) => P[K]) => Compilable<R>;
   readonly #compiled = new WeakMap<Kysely<Schema>, CompiledQuery<R>>();
 
-  /** @param build Writes the statement, with `value(…)` wherever a value comes. */
+  /** @param build Builds the statement, with `value(…)` in place of each parameter. */
   constructor(build: (db: Kysely<Schema>, value: <K extends keyof P>(name: K) => P[K]) => Compilable<R>) {
     this.#build = build;
   }
@@ -32,17 +32,17 @@ export class Prepared<P extends object, R> {
     return rows;
   }
 
-  /** The first column of the first row, without waiting. @throws Error where the engine cannot. */
-  cellNow<T>(db: Kysely<Schema>, values: P): T | undefined {
+  /** The first column of the first row. @throws Error if the engine has no synchronous statements. */
+  firstValueSync<T>(db: Kysely<Schema>, values: P): T | undefined {
     const connection = connectionOf(db);
-    if (!isImmediate(connection)) throw new Error("the engine does not answer at once");
+    if (!isSync(connection)) throw new Error("the engine has no synchronous statements");
     const compiled = this.#compiled.get(db) ?? this.#compile(db);
-    return connection.cell(compiled.sql, this.#parameters(compiled, values)) as T | undefined;
+    return connection.firstValueSync(compiled.sql, this.#parameters(compiled, values)) as T | undefined;
   }
 
   #parameters(compiled: CompiledQuery<R>, values: P): unknown[] {
     return compiled.parameters.map((parameter) =>
-      parameter instanceof Place ? values[parameter.name as keyof P] : parameter,
+      parameter instanceof Placeholder ? values[parameter.name as keyof P] : parameter,
     );
   }
 
@@ -51,9 +51,9 @@ export class Prepared<P extends object, R> {
   }
 
   #compile(db: Kysely<Schema>): CompiledQuery<R> {
-    // The compiler only carries values through: it never sees that these are none.
-    const place = <K extends keyof P>(name: K) => new Place(name) as unknown as P[K];
-    const compiled = this.#build(db, place).compile();
+    // The compiler passes values through unread, so a placeholder may have the type of its value.
+    const placeholder = <K extends keyof P>(name: K) => new Placeholder(name) as unknown as P[K];
+    const compiled = this.#build(db, placeholder).compile();
     this.#compiled.set(db, compiled);
     return compiled;
   }

@@ -54,22 +54,22 @@ export class Storage {
     return this.#engine.read((db) => work(this.#records(db)));
   }
 
-  /** As {@link read}, for work that is one statement. */
-  glance<T>(work: (records: Records) => Promise<T>): Promise<T> {
+  /** As {@link read}, for work that is a single statement. */
+  readOne<T>(work: (records: Records) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new Error("the records are closed"));
-    return this.#engine.glance((db) => work(this.#records(db)));
+    return this.#engine.readOne((db) => work(this.#records(db)));
   }
 
   /**
-   * As {@link read}, without waiting. `look` uses only what answers at once.
-   * @returns `undefined`: it must be waited for.
+   * Synchronous {@link read}. `work` uses synchronous methods of the records only.
+   * @returns `undefined` if the caller must use {@link read}.
    */
-  peek<T extends object>(look: (records: Records) => T | undefined): { readonly seen: T | undefined } | undefined {
+  readSync<T extends object>(work: (records: Records) => T | undefined): { readonly found: T | undefined } | undefined {
     if (this.#closed) return undefined;
-    return this.#engine.peek((db) => look(this.#records(db)));
+    return this.#engine.readSync((db) => work(this.#records(db)));
   }
 
-  /** Waits for what is under way, and for what waits for it. */
+  /** Waits for running and queued work. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

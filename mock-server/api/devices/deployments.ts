@@ -8,7 +8,7 @@ import {
   StatusReport,
 } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { DevicePrincipal, Domain } from "../../domain.ts";
+import type { DevicePrincipal, Domain, Instructions } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { type Answer, empty, json, NO_STORE } from "../answers.ts";
@@ -46,20 +46,20 @@ const DeploymentId = z.object({ id: z.string() });
 function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploymentPorts): Route[] {
   const nothing = empty(204);
   const answer = (
-    call: { readonly caller: DevicePrincipal; readonly origin: string },
+    { caller: { deviceId, mayHaveWork }, origin }: { readonly caller: DevicePrincipal; readonly origin: string },
     provides: DeviceProvides,
     controlMap = false,
-  ): Answer | Promise<Answer> =>
-    // Most devices ask for nothing most of the time: who they are was all there was to find out.
-    call.caller.idle ? nothing : select(call.caller.deviceId, provides, call.origin, controlMap);
-  const select = async (
+  ): Answer | Promise<Answer> => {
+    const next = domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
+    if (next === undefined) return nothing;
+    return next.then((found) => (found === undefined ? nothing : instruct(found, deviceId, provides, origin)));
+  };
+  const instruct = async (
+    instructions: Instructions,
     deviceId: string,
     provides: DeviceProvides,
     origin: string,
-    controlMap: boolean,
   ): Promise<Answer> => {
-    const instructions = await domain.deviceSide.next(deviceId, provides, { controlMap });
-    if (instructions === undefined) return empty(204);
     const { deploymentId, artifact, kind, limitsSilence, updateControlMap } = instructions;
     const link =
       kind === "software"

@@ -11,8 +11,8 @@ import {
 } from "kysely";
 import type { Schema } from "../schema.ts";
 
-/** What differs between the engines as far as statements are concerned. */
-export interface Language {
+/** The SQL of an engine. */
+export interface SqlDialect {
   readonly createAdapter: () => DialectAdapter;
   readonly createQueryCompiler: () => QueryCompiler;
   readonly createIntrospector: (db: Kysely<unknown>) => DatabaseIntrospector;
@@ -20,13 +20,13 @@ export interface Language {
 }
 
 /** A connection whose statements complete synchronously. */
-export interface ImmediateConnection extends DatabaseConnection {
-  /** What a statement tells first: a column of a row. `undefined`: there is no row. */
-  cell(sql: string, parameters: readonly unknown[]): unknown;
+export interface SyncConnection extends DatabaseConnection {
+  /** The first column of the first row; `undefined` if there is no row. */
+  firstValueSync(sql: string, parameters: readonly unknown[]): unknown;
 }
 
-export function isImmediate(connection: DatabaseConnection): connection is ImmediateConnection {
-  return "cell" in connection;
+export function isSync(connection: DatabaseConnection): connection is SyncConnection {
+  return "firstValueSync" in connection;
 }
 
 const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();
@@ -34,25 +34,25 @@ const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();
 /** The connection that {@link recordsOver} was given. */
 export function connectionOf(db: Kysely<Schema>): DatabaseConnection {
   const connection = connections.get(db);
-  if (connection === undefined) throw new Error("these are no records over a connection");
+  if (connection === undefined) throw new Error("this database was not made by recordsOver()");
   return connection;
 }
 
 /** The records over one connection. The caller ensures exclusive use. */
-export function recordsOver(connection: DatabaseConnection, language: Language): Kysely<Schema> {
+export function recordsOver(connection: DatabaseConnection, sqlDialect: SqlDialect): Kysely<Schema> {
   const dialect: Dialect = {
-    createAdapter: language.createAdapter,
-    createQueryCompiler: language.createQueryCompiler,
-    createDriver: () => new OneConnection(connection),
-    createIntrospector: language.createIntrospector,
+    createAdapter: sqlDialect.createAdapter,
+    createQueryCompiler: sqlDialect.createQueryCompiler,
+    createDriver: () => new SingleConnectionDriver(connection),
+    createIntrospector: sqlDialect.createIntrospector,
   };
-  const records = new Kysely<Schema>({ dialect, plugins: [...(language.plugins ?? [])] });
+  const records = new Kysely<Schema>({ dialect, plugins: [...(sqlDialect.plugins ?? [])] });
   connections.set(records, connection);
   return records;
 }
 
-/** Hands out the connection that it was given, and opens transactions on it for the migrations. */
-class OneConnection implements Driver {
+/** A driver with one given connection; the migrations open transactions on it. */
+class SingleConnectionDriver implements Driver {
   readonly #connection: DatabaseConnection;
 
   constructor(connection: DatabaseConnection) {

@@ -1,27 +1,29 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../schema.ts";
 
-/** Something that is done with the records, all or nothing. It may be done again if the engine asks for it. */
+/** Work on the records, all or nothing. The engine may run it again. */
 export type Work<T> = (db: Kysely<Schema>) => Promise<T>;
 
-/** A database that keeps the records. */
+/** A database engine for the records. */
 export interface Engine {
   /**
    * Bring the tables up to date, before anything else is done.
    * @param work Gets the name space that holds the tables, where a database has several.
    */
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: string | undefined) => Promise<T>): Promise<T>;
-  /** Read and write, one after the other in all processes that share the database. Durable when it resolves. */
+  /** Read and write. Writes of all processes that share the database are serialised. Durable when it resolves. */
   write<T>(work: Work<T>): Promise<T>;
-  /** Read: all statements see the same state, of which nothing can be lost any more when it resolves. */
+  /** Read: all statements see the same state, which is durable when it resolves. */
   read<T>(work: Work<T>): Promise<T>;
-  /** As `read`, for work that is one statement: it needs no transaction to see one state. */
-  glance<T>(work: Work<T>): Promise<T>;
+  /** As `read`, for work that is a single statement: it sees one state without a transaction. */
+  readOne<T>(work: Work<T>): Promise<T>;
   /**
-   * As `read`, without waiting. `look` uses only what answers at once.
-   * @returns `undefined`: it must be waited for, or the engine never answers at once.
+   * Synchronous `read`. `work` uses synchronous statements only.
+   * @returns `undefined` if the caller must use `read`: the engine is busy, or has no synchronous statements.
    */
-  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined;
-  /** Waits for what is under way, and for what waits for it. */
+  readSync<T extends object>(
+    work: (db: Kysely<Schema>) => T | undefined,
+  ): { readonly found: T | undefined } | undefined;
+  /** Waits for running and queued work. */
   close(): Promise<void>;
 }

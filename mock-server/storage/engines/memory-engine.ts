@@ -57,12 +57,14 @@ export class MemoryEngine implements Engine {
     });
   }
 
-  glance<T>(work: Work<T>): Promise<T> {
+  readOne<T>(work: Work<T>): Promise<T> {
     return this.#inTurn(() => work(this.#records));
   }
 
-  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined {
-    return this.#last === undefined ? { seen: look(this.#records) } : undefined;
+  readSync<T extends object>(
+    work: (db: Kysely<Schema>) => T | undefined,
+  ): { readonly found: T | undefined } | undefined {
+    return this.#last === undefined ? { found: work(this.#records) } : undefined;
   }
 
   #inTurn<T>(use: () => Promise<T>): Promise<T> {

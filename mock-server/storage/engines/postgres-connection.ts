@@ -17,7 +17,7 @@ import {
 } from "kysely";
 import { type ClientBase, DatabaseError } from "pg";
 import { invalid } from "../../errors.ts";
-import type { Language } from "./dialect.ts";
+import type { SqlDialect } from "./dialect.ts";
 
 /** Texts are compared and sorted by their bytes, whatever language the database was made for. */
 class ByteOrderCompiler extends PostgresQueryCompiler {
@@ -61,7 +61,7 @@ class OwnSchema implements DatabaseIntrospector {
   }
 }
 
-export const POSTGRES: Language = {
+export const POSTGRES: SqlDialect = {
   createAdapter: () => new PostgresAdapter(),
   createQueryCompiler: () => new ByteOrderCompiler(),
   createIntrospector: (db) => new OwnSchema(db),

@@ -113,14 +113,14 @@ class PostgresEngine implements Engine {
     });
   }
 
-  glance<T>(work: Work<T>): Promise<T> {
+  readOne<T>(work: Work<T>): Promise<T> {
     return connected(async () => {
       const client = await this.#connections.take();
       return await ended(client, () => work(this.#connections.records(client)));
     });
   }
 
-  peek(): undefined {
+  readSync(): undefined {
     return undefined;
   }
 

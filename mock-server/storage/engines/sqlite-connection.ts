@@ -8,7 +8,7 @@ import {
   SqliteQueryCompiler,
   ValueNode,
 } from "kysely";
-import type { ImmediateConnection, Language } from "./dialect.ts";
+import type { SqlDialect, SyncConnection } from "./dialect.ts";
 
 /** Limits stand in the statement itself: SQLite plans a statement anew whenever a limit is bound to it. */
 class LiteralLimits extends SqliteQueryCompiler {
@@ -19,7 +19,7 @@ class LiteralLimits extends SqliteQueryCompiler {
   }
 }
 
-export const SQLITE: Language = {
+export const SQLITE: SqlDialect = {
   createAdapter: () => new SqliteAdapter(),
   createQueryCompiler: () => new LiteralLimits(),
   createIntrospector: (db) => new SqliteIntrospector(db),
@@ -29,13 +29,13 @@ export const SQLITE: Language = {
 const STATEMENTS_MAX = 500;
 
 /** Runs statements, each prepared once. */
-export class SqliteConnection implements ImmediateConnection {
+export class SqliteConnection implements SyncConnection {
   readonly #sqlite: Database;
-  /** In the order in which they were last prepared. */
+  /** In the order in which they were prepared. */
   readonly #statements = new Map<string, Statement<unknown[]>>();
 
-  /** Those that are asked for one value: a statement tells rows or values, and there are few of these. */
-  readonly #cells = new Map<string, Statement<unknown[]>>();
+  /** A prepared statement returns either rows or plucked values, so these are kept apart. There are few. */
+  readonly #plucked = new Map<string, Statement<unknown[]>>();
 
   constructor(sqlite: Database) {
     this.#sqlite = sqlite;
@@ -48,11 +48,11 @@ export class SqliteConnection implements ImmediateConnection {
     return { numAffectedRows: BigInt(changes), rows: [] };
   }
 
-  cell(sql: string, parameters: readonly unknown[]): unknown {
-    let statement = this.#cells.get(sql);
+  firstValueSync(sql: string, parameters: readonly unknown[]): unknown {
+    let statement = this.#plucked.get(sql);
     if (statement === undefined) {
       statement = this.#sqlite.prepare<unknown[]>(sql).pluck();
-      this.#cells.set(sql, statement);
+      this.#plucked.set(sql, statement);
     }
     return statement.get(...parameters);
   }

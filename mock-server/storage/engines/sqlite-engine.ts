@@ -177,7 +177,7 @@ class FileEngine implements Engine {
     });
   }
 
-  glance<T>(work: Work<T>): Promise<T> {
+  readOne<T>(work: Work<T>): Promise<T> {
     return this.#inTurn(() => work(this.#records));
   }
 
@@ -198,11 +198,13 @@ class FileEngine implements Engine {
   }
 
   /** What one looks at without waiting is one state from one commit to the next: that is one transaction. */
-  peek<T extends object>(look: (db: Kysely<Schema>) => T | undefined): { readonly seen: T | undefined } | undefined {
+  readSync<T extends object>(
+    work: (db: Kysely<Schema>) => T | undefined,
+  ): { readonly found: T | undefined } | undefined {
     if (this.#reading !== undefined || !this.#writes.isDurable) return undefined;
     if (!this.#holding) this.#begin();
     this.#holding = true;
-    return { seen: look(this.#records) };
+    return { found: work(this.#records) };
   }
 
   #letGo(): void {

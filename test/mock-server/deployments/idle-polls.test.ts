@@ -181,7 +181,7 @@ class World {
    * last it is asked without waiting, so that what is seen then outlasts whatever is done next.
    */
   async check(): Promise<void> {
-    const atOnce = async ({ authentication }: Domain, token: string) => authentication.verifyNow(token);
+    const atOnce = async ({ authentication }: Domain, token: string) => authentication.verifySync(token);
     const waiting = ({ authentication }: Domain, token: string) => authentication.verify(token);
     for (const way of [atOnce, waiting, atOnce]) {
       for (const server of this.#servers) {
@@ -198,7 +198,7 @@ class World {
 
   async #checkGood(one: Known, principal: unknown): Promise<void> {
     expect(principal).toMatchObject({ deviceId: one.id, authSetId: one.authSetId });
-    if ((principal as { readonly idle: boolean }).idle === false) return;
+    if ((principal as { readonly mayHaveWork: boolean }).mayHaveWork) return;
     const found = await this.#storage.transaction((records) =>
       selectDeployment(records, one.id, PROVIDES, this.#system.nowMs, { sinceMs: 0, unseenDownloadMs: 0 }),
     );

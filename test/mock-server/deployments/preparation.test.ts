@@ -31,7 +31,7 @@ describe.each(REQUESTS)("A deployment to %s", (_, request) => {
     system.atBatch = () => {
       seen.push(
         deployments.list({}, "asc", PAGE).then(({ total }) => total),
-        deviceSide.next(FIRST, PROVIDES).then((instructions) => (instructions === undefined ? 0 : 1)),
+        Promise.resolve(deviceSide.next(FIRST, PROVIDES)).then((instructions) => (instructions === undefined ? 0 : 1)),
         one.storage
           .read(({ events }) => events.after(0, 10_000))
           .then((all) => all.filter((event) => event.kind === "deployment").length),

@@ -67,7 +67,7 @@ describePostgres("Two servers on one database", () => {
   test("answer two first polls of a device with one device deployment", async () => {
     const { id, devices } = await begun();
     const answers = await Promise.all(
-      devices.flatMap((device) => both(({ deviceSide }) => deviceSide.next(device, PROVIDES))),
+      devices.flatMap((device) => both(async ({ deviceSide }) => await deviceSide.next(device, PROVIDES))),
     );
     expect(new Set(answers.map((answer) => answer?.deploymentId))).toEqual(new Set([id]));
     expect(await two.domain.deployments.get(id)).toMatchObject({

@@ -40,7 +40,7 @@ async function plansOf(run: (db: Kysely<Schema>) => Promise<unknown>): Promise<s
 describe("However large the fleet, SQLite looks into as little as can be for", () => {
   test("a token, and whether its device has nothing to do", async () => {
     const token = { id: "a1", deviceId: "d1", generation: 1 };
-    expect(await plansOf((db) => new AuthSetRecords(db).standing(token))).toEqual([
+    expect(await plansOf((db) => new AuthSetRecords(db).tokenStatus(token))).toEqual([
       "SEARCH auth_sets USING COVERING INDEX auth_sets_standing (id=? AND token_generation=? AND status=?)",
       expect.stringContaining("SUBQUERY"),
       "SEARCH open USING INDEX device_deployments_open (device_id=?)",

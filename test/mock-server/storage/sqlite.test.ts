@@ -113,7 +113,7 @@ describe("Checkpoints in a thread of their own", () => {
           return result?.busy === 0 && result.log === result.checkpointed;
         })
         .toBe(true);
-      expect(storage.peek(() => ({}))).toBeDefined();
+      expect(storage.readSync(() => ({}))).toBeDefined();
       await insertMany(storage, round * 3000, 3000);
     }
     beside.close();

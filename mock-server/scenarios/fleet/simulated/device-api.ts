@@ -90,7 +90,9 @@ export class DeviceApi implements Network {
     const token = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
     const { authentication } = this.#domain;
     const caller =
-      route.access === "device" ? (authentication.verifyNow(token) ?? (await authentication.verify(token))) : undefined;
+      route.access === "device"
+        ? (authentication.verifySync(token) ?? (await authentication.verify(token)))
+        : undefined;
     const request = { id: "", method, url: target, headers, ip: "", startedMs: 0 } as ApiRequest;
     const json = jsonBody(route);
     const handle: Handle = route.handle as Handle;
