@@ -30,7 +30,7 @@ export interface DirectPorts extends RoutingPorts {
 
 /**
  * Answers the frequent requests of devices without the framework, which takes longer than all the rest. What is
- * done with them is the same: the same passage through the same route, the same log, counts and headers.
+ * done with them is the same: the same handler through the same route, the same log, counts and headers.
  *
  * Requests that came together go through it side by side, step by step: what a step needs stays in the processor's
  * caches from one to the next, which takes half of the time that it takes to do everything for one after the other.
@@ -104,7 +104,7 @@ class Exchange implements ApiRequest {
 
   async #brokenOff(): Promise<void> {
     try {
-      await this.#found.entry.passage.enter(this);
+      await this.#found.entry.handler.enter(this);
     } catch {
       // Nobody who is known: the log names no device.
     }
@@ -114,7 +114,7 @@ class Exchange implements ApiRequest {
   /** @returns True if it may be answered; otherwise it has been refused, or is answered later. */
   enter(): boolean {
     try {
-      const entering = this.#found.entry.passage.enter(this);
+      const entering = this.#found.entry.handler.enter(this);
       if (entering === undefined) return true;
       entering.then(() => this.answer()).catch((error: unknown) => this.#fail(error));
     } catch (error) {
@@ -126,7 +126,7 @@ class Exchange implements ApiRequest {
   answer(): void {
     try {
       const { entry, params } = this.#found;
-      const answer = entry.passage.answer(this, this.#body, { params, query: NO_QUERY });
+      const answer = entry.handler.answer(this, this.#body, { params, query: NO_QUERY });
       if (answer instanceof Promise) {
         answer.then((later) => this.#write(later)).catch((error: unknown) => this.#fail(error));
       } else this.#write(answer);

@@ -1,5 +1,5 @@
 import type { Route } from "./route.ts";
-import { Passage, type RoutingPorts } from "./routing.ts";
+import { RouteHandler, type RoutingPorts } from "./routing.ts";
 
 /** Letters that a parameter in a path has. Whatever else there may be in one is the framework's. */
 const PARAMETER = "([A-Za-z0-9-]{1,64})";
@@ -11,7 +11,7 @@ const BODY_BYTES_MAX = 16_384;
 /** A route, and how requests go through it. */
 export interface Frequent {
   readonly route: Route;
-  readonly passage: Passage;
+  readonly handler: RouteHandler;
 }
 
 interface Pattern extends Frequent {
@@ -70,7 +70,7 @@ export class FrequentRoutes {
 function patternOf(route: Route, ports: RoutingPorts): Pattern {
   const names = [...route.path.matchAll(/:([A-Za-z]+)/g)].map(([, name = ""]) => name);
   const pattern = new RegExp(`^${route.path.replaceAll(".", "\\.").replace(/:[A-Za-z]+/g, PARAMETER)}$`);
-  return { route, passage: new Passage(route, ports), pattern, names };
+  return { route, handler: new RouteHandler(route, ports), pattern, names };
 }
 
 export const NO_QUERY = {};

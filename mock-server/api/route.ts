@@ -78,7 +78,7 @@ export interface ApiRequest {
 }
 
 /** One request, checked. */
-export interface Call<A extends Access, P, Q, B> {
+export interface RequestContext<A extends Access, P, Q, B> {
   readonly caller: Callers[A];
   readonly params: P;
   readonly query: Q;
@@ -111,7 +111,7 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   /** Throws if a request is to be refused before its body is read. */
   readonly guard?: (request: ApiRequest) => void;
-  readonly handle: (call: Call<A, P, Q, B>) => Answer | Promise<Answer>;
+  readonly handle: (call: RequestContext<A, P, Q, B>) => Answer | Promise<Answer>;
 }
 
 /** A route whose types have been checked where it was written. */

@@ -20,9 +20,9 @@ import {
   type Access,
   type ApiRequest,
   type BodySpec,
-  type Call,
   jsonBody,
   type RawRequest,
+  type RequestContext,
   type Route,
   type RouteSpec,
 } from "./route.ts";
@@ -76,7 +76,10 @@ function frozen<T>(value: T): T {
   return Object.freeze(value);
 }
 
-function caller(request: ApiRequest, access: AnyRoute["access"]): Call<never, unknown, unknown, unknown>["caller"] {
+function caller(
+  request: ApiRequest,
+  access: AnyRoute["access"],
+): RequestContext<never, unknown, unknown, unknown>["caller"] {
   if (access === "public") return undefined as never;
   return (access === "device" ? request.callingDevice : request.callingUser) as never;
 }
@@ -84,7 +87,7 @@ function caller(request: ApiRequest, access: AnyRoute["access"]): Call<never, un
 const NONE = Object.freeze({});
 
 /** One request, checked. */
-class Called implements Call<never, unknown, unknown, unknown> {
+class CheckedRequest implements RequestContext<never, unknown, unknown, unknown> {
   readonly caller: never;
   params: unknown = NONE;
   query: unknown = NONE;
@@ -117,7 +120,7 @@ function isForUsers({ access, path }: Route): boolean {
 }
 
 /** A route as requests go through it, whatever carries them. */
-export class Passage {
+export class RouteHandler {
   readonly #spec: AnyRoute;
   readonly #json: BodySpec<unknown> | undefined;
   readonly #known: KnownBodies | undefined;
@@ -133,7 +136,7 @@ export class Passage {
     this.#ports = ports;
   }
 
-  /** To be called when the head has come; throws, or rejects, if the request is not to be answered. */
+  /** Called when the head has come; throws, or rejects, if the request is not to be answered. */
   enter(request: ApiRequest): Promise<void> | undefined {
     const authenticating = this.#ports.authenticate(request, this.#spec);
     if (authenticating !== undefined) return authenticating.then(() => this.#check(request));
@@ -162,12 +165,12 @@ export class Passage {
   ): Answer | Promise<Answer> {
     const { access, params, query, handle } = this.#spec;
     const { publicUrl } = this.#ports.options;
-    const called = new Called(caller(request, access), raw ?? EMPTY, request, publicUrl);
+    const context = new CheckedRequest(caller(request, access), raw ?? EMPTY, request, publicUrl);
     if (this.#parameters !== undefined) checkParameterNames(places.query, this.#parameters);
-    if (params !== undefined) called.params = validated(params, places.params);
-    if (query !== undefined) called.query = validated(query, places.query);
-    called.body = this.#body(called.rawBody, request.headers);
-    return handle(called);
+    if (params !== undefined) context.params = validated(params, places.params);
+    if (query !== undefined) context.query = validated(query, places.query);
+    context.body = this.#body(context.rawBody, request.headers);
+    return handle(context);
   }
 
   #body(raw: Buffer, headers: ApiRequest["headers"]): unknown {
@@ -182,15 +185,15 @@ export class Passage {
 
 /** Add a route to the application: who may call it, what it reads, what it answers. */
 export function addRoute(app: FastifyInstance, route: Route, ports: RoutingPorts): void {
-  const passage = new Passage(route, ports);
+  const handler = new RouteHandler(route, ports);
   app.route({
     method: route.head === true ? [route.method, "HEAD"] : route.method,
     url: route.path,
-    config: { route, passage },
-    onRequest: async (request) => passage.enter(request),
+    config: { route, handler },
+    onRequest: async (request) => handler.enter(request),
     handler: async (request, reply) => {
       const raw = Buffer.isBuffer(request.body) ? request.body : undefined;
-      return send(reply, await passage.answer(request, raw, request));
+      return send(reply, await handler.answer(request, raw, request));
     },
   });
 }
@@ -198,7 +201,7 @@ export function addRoute(app: FastifyInstance, route: Route, ports: RoutingPorts
 declare module "fastify" {
   interface FastifyContextConfig {
     route?: Route;
-    passage?: Passage;
+    handler?: RouteHandler;
   }
 }
 
@@ -207,7 +210,7 @@ export function readBodies(app: FastifyInstance): void {
   const held = new HeldBodies();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", async (request: FastifyRequest) => {
-    return await request.routeOptions.config.passage?.read(request.raw, held);
+    return await request.routeOptions.config.handler?.read(request.raw, held);
   });
 }
 

@@ -1,12 +1,12 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
+import { type ApplicationParts, buildApplication, type ServerExtension } from "../api/application.ts";
 import { type Domain, openDomain } from "../domain.ts";
 import { HearingWatch } from "../housekeeping/hearing-watch.ts";
 import { Housekeeping } from "../housekeeping/housekeeping.ts";
 import { sweep } from "../housekeeping/sweeping.ts";
 import { DownloadLinks } from "../releases/links.ts";
-import { buildServer, type ServerExtension, type ServerParts } from "../server.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import { DATABASE_FILE } from "../storage/index.ts";
 import { batchPerTick } from "../system/batch-per-tick.ts";
@@ -188,14 +188,14 @@ async function take(
     tls,
     around = (listener) => listener,
     ...parts
-  }: Pick<ServerParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & {
+  }: Pick<ApplicationParts, "domain" | "blobs" | "logger" | "ending" | "extension"> & {
     tls: TlsIdentity | undefined;
     around?: ServerExtension["around"];
   },
 ): Promise<Listening> {
   const connections = new ConnectionCounts();
   logConnectionEnds(connections, parts.logger, system.clock);
-  const app = await buildServer({
+  const app = await buildApplication({
     system,
     ...parts,
     connections,

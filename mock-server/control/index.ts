@@ -1,7 +1,7 @@
 /** What tests may do to a server that runs. Loaded only where it is asked for. */
 
 import type { Logger } from "@upkeep/shared/logging";
-import type { ServerExtension } from "../server.ts";
+import type { ServerExtension } from "../api/application.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import { type ControlledParts, TestControls } from "./controls.ts";
 import { controlExtension } from "./extension.ts";

@@ -1,11 +1,11 @@
 import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
+import { buildApplication } from "../api/application.ts";
 import { DEFAULT_OPTIONS } from "../api/options.ts";
 import { controlExtension, controlledSystem, TestControls } from "../control/index.ts";
 import { type Domain, openDomain } from "../domain.ts";
 import { DownloadLinks } from "../releases/links.ts";
 import { MemoryBlobs } from "../scenarios/world/blobs.ts";
-import { buildServer } from "../server.ts";
 import { openInMemory } from "../system/in-memory.ts";
 import { openSystem } from "../system/index.ts";
 import { listen } from "../system/listen.ts";
@@ -48,7 +48,7 @@ async function start(
     now: () => system.clock.now(),
   });
   const ending = new AbortController();
-  const app = await buildServer({
+  const app = await buildApplication({
     system,
     domain,
     blobs: controls.blobs,

@@ -7,7 +7,13 @@ import { createLogger } from "@upkeep/shared/logging";
 import { harmfulCharacter } from "@upkeep/shared/text";
 import yargs from "yargs";
 import { artifactCommand } from "../../mock-server/cli/artifact.ts";
-import { buildServer, DEFAULT_OPTIONS, DownloadLinks, openDomain, openFileBlobs } from "../../mock-server/index.ts";
+import {
+  buildApplication,
+  DEFAULT_OPTIONS,
+  DownloadLinks,
+  openDomain,
+  openFileBlobs,
+} from "../../mock-server/index.ts";
 import { openSystem } from "../../mock-server/system/index.ts";
 import type { Input } from "./inputs.ts";
 
@@ -86,7 +92,7 @@ async function upload(folder: string): Promise<{ way: Way; close(): Promise<void
   await domain.users.ensureAdministrator("fuzz@example.com", "a long password");
   const token = await domain.users.login("fuzz@example.com", "a long password");
   const blobs = join(folder, "artifacts");
-  const app = await buildServer({
+  const app = await buildApplication({
     system,
     domain,
     blobs: await openFileBlobs(system.files, blobs),

@@ -25,7 +25,6 @@ export const FLOORS: Readonly<Record<string, readonly (readonly string[])[]>> = 
     ["deployments"],
     ["domain"],
     ["api", "housekeeping"],
-    ["server"],
     ["compose"],
     ["control", "console", "ctl"],
     ["scenarios"],

@@ -2,12 +2,12 @@ import { sign } from "node:crypto";
 import { given } from "@upkeep/shared/given";
 import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
+import { buildApplication } from "../../api/application.ts";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
 import { SignsOfLife } from "../../api/signs-of-life.ts";
 import { type Domain, openDomain } from "../../domain.ts";
 import { DownloadLinks, linkedDevice } from "../../releases/links.ts";
 import { takeArtifact } from "../../releases/upload.ts";
-import { buildServer } from "../../server.ts";
 import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
 import { MemoryBlobs } from "./blobs.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
@@ -212,7 +212,7 @@ function build(
   domain: Domain,
   blobs: MemoryBlobs,
 ): Promise<FastifyInstance> {
-  return buildServer({
+  return buildApplication({
     system,
     domain,
     blobs,

@@ -8,7 +8,7 @@ import type { System } from "@upkeep/shared/system";
 import type { FastifyInstance, LightMyRequestResponse } from "fastify";
 import { onTestFinished } from "vitest";
 import {
-  buildServer,
+  buildApplication,
   DEFAULT_OPTIONS,
   type Domain,
   type DomainOptions,
@@ -99,7 +99,7 @@ export class TestServer {
     const domain = await openDomain({ system, storage: { directory: folder }, options });
     const blobDirectory = join(folder, "artifacts");
     const logLines: string[] = [];
-    const app = await buildServer({
+    const app = await buildApplication({
       system,
       domain,
       blobs: await openFileBlobs(system.files, blobDirectory),

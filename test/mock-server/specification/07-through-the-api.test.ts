@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogger } from "@upkeep/shared/logging";
 import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { buildServer, DEFAULT_OPTIONS, DownloadLinks, openFileBlobs } from "../../../mock-server/index.ts";
+import { buildApplication, DEFAULT_OPTIONS, DownloadLinks, openFileBlobs } from "../../../mock-server/index.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -18,7 +18,7 @@ type Answer = Promise<LightMyRequestResponse>;
 async function managementOf({ domain, system }: Fleet): Promise<Call> {
   const folder = mkdtempSync(join(tmpdir(), "upkeep-specification-"));
   const door = { ...openSystem(), clock: system.clock, random: system.random };
-  const app = await buildServer({
+  const app = await buildApplication({
     system: door,
     domain,
     blobs: await openFileBlobs(door.files, folder),

@@ -2,21 +2,21 @@ import type { Logger } from "@upkeep/shared/logging";
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import Fastify, { type FastifyInstance } from "fastify";
-import { AccessLog, logRequests } from "./api/access-log.ts";
-import { NO_STORE } from "./api/answers.ts";
-import { authenticator } from "./api/authentication.ts";
-import { directly, type Gather, oneByOne } from "./api/direct.ts";
-import { EventFeed } from "./api/events/feed.ts";
-import { answerFailures, refuseBadPath } from "./api/failures.ts";
-import { countRequests, RequestMetrics } from "./api/operations/metrics.ts";
-import type { ServerOptions } from "./api/options.ts";
-import type { RawReply, RawRequest, Route } from "./api/route.ts";
-import { allRoutes } from "./api/routes.ts";
-import { addRoute, Paths, readBodies, requestId } from "./api/routing.ts";
-import type { Domain } from "./domain.ts";
-import type { DownloadLinks } from "./releases/links.ts";
-import type { Blobs } from "./storage/blobs/index.ts";
-import type { ConnectionCounts } from "./system/connection-counts.ts";
+import type { Domain } from "../domain.ts";
+import type { DownloadLinks } from "../releases/links.ts";
+import type { Blobs } from "../storage/blobs/index.ts";
+import type { ConnectionCounts } from "../system/connection-counts.ts";
+import { AccessLog, logRequests } from "./access-log.ts";
+import { NO_STORE } from "./answers.ts";
+import { authenticator } from "./authentication.ts";
+import { directly, type Gather, oneByOne } from "./direct.ts";
+import { EventFeed } from "./events/feed.ts";
+import { answerFailures, refuseBadPath } from "./failures.ts";
+import { countRequests, RequestMetrics } from "./operations/metrics.ts";
+import type { ServerOptions } from "./options.ts";
+import type { RawReply, RawRequest, Route } from "./route.ts";
+import { allRoutes } from "./routes.ts";
+import { addRoute, Paths, readBodies, requestId } from "./routing.ts";
 
 /** What is put on top of the server: routes of its own, and something between it and whoever asks. */
 export interface ServerExtension {
@@ -24,7 +24,7 @@ export interface ServerExtension {
   around(listener: Listener): Listener;
 }
 
-export interface ServerParts {
+export interface ApplicationParts {
   readonly system: System;
   readonly domain: Domain;
   readonly blobs: Blobs;
@@ -60,7 +60,7 @@ const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.textMax * 3;
  * The server's application. It does not listen: call it with `inject`, or hand its `listener` to
  * `system/listen.ts`.
  */
-export async function buildServer(parts: ServerParts): Promise<FastifyInstance> {
+export async function buildApplication(parts: ApplicationParts): Promise<FastifyInstance> {
   const { system, domain, options, logger, gather = oneByOne } = parts;
   const app = Fastify({
     logger: false,
