@@ -5,9 +5,9 @@ import { KEYS } from "../../agent/config/keys.ts";
 import { STATE_NAMES } from "../../agent/update/states.ts";
 import { GENERATED, regenerated } from "./generated.ts";
 
-const README = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+const README = readFileSync(join(import.meta.dirname, "../../agent/README.md"), "utf8");
 
-describe("the README", () => {
+describe("the README of the agent", () => {
   it.each(Object.keys(GENERATED))("has its part %s as the code says it (else: npm run docs)", (name) => {
     const part = (text: string) => text.split(`<!-- ${name}:begin -->`)[1]?.split(`<!-- ${name}:end -->`)[0];
     expect(part(README)).toBe(part(regenerated(README)));

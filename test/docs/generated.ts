@@ -1,7 +1,7 @@
 import { IDLE_KEYS, KEYS, type KeyFacts, type KeyType } from "../../agent/config/keys.ts";
 import { STATE_NAMES, stateOf } from "../../agent/update/states.ts";
 
-/** The name of a generated part of the README, and what belongs there. */
+/** The name of a generated part of agent/README.md, and what belongs there. */
 export const GENERATED: Readonly<Record<string, () => string>> = { states: stateDiagram, keys: keyTable };
 
 /**
@@ -14,7 +14,7 @@ export function regenerated(readme: string): string {
     const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
     const from = text.indexOf(begin);
     const to = text.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`README.md has no part between ${begin} and ${end}`);
+    if (from < 0 || to < from) throw new Error(`agent/README.md has no part between ${begin} and ${end}`);
     text = `${text.slice(0, from + begin.length)}\n\n${generate()}\n\n${text.slice(to)}`;
   }
   return text;

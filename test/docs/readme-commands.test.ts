@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,27 +7,45 @@ import { createAgentRoot } from "../support/agent.ts";
 import { type ReadmeCommand, type Rule, readmeCommands, ruleOf, type Treatment } from "./readme-commands.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
-const COMMANDS = readmeCommands(README);
 const LONG_MS = 900_000;
 
 const run = (more: Omit<Extract<Treatment, { kind: "run" }>, "kind"> = {}): Treatment => ({ kind: "run", ...more });
 const notRun = (why: string): Treatment => ({ kind: "not-run", why });
 
 /** What the README's reader does between two commands, and what must have come of the one before. */
-const BOARD_ASKS = "upkeep bootstrap";
 const BOARD_UPDATES = `
 board_until "deployment .* succeeded"
 [ "$(cat /srv/app/app.conf)" = "greeting = hello" ]
 stop_board`;
 const UPLOADED =
   'curl -sSf -H "Authorization: Bearer $token" $server/api/management/v1/deployments/artifacts | grep >/dev/null';
+/** A server on the address that the README names, and an artifact that fits the board. */
+const SERVER_AND_ARTIFACT = `
+serve npx upkeep-server serve --data ./upkeep-data --auto-accept
+echo 'greeting = hello' > app.conf
+printf /srv/app > dest_dir; printf app.conf > filename; printf 644 > permissions
+npx upkeep-server artifact write module-image -T single-file -n release-1 -t my-board \
+    -f dest_dir -f filename -f permissions -f app.conf -o release-1.mender`;
+
+interface Document {
+  /** Below the root of the tree. */
+  readonly path: string;
+  /** What its reader has done before: shell commands. */
+  readonly before?: string;
+}
+const DOCUMENTS: readonly Document[] = [
+  { path: "README.md" },
+  { path: "mock-server/README.md" },
+  { path: "agent/README.md", before: SERVER_AND_ARTIFACT },
+  { path: "systemd/README.md" },
+  { path: "test/README.md" },
+];
 
 /** The first that is for a command counts; a command without a rule is a failure. */
 const RULES: readonly Rule[] = [
   { command: /^npm /, treatment: notRun("builds, checks and measures the tree itself: .ci/run does it, or people do") },
   { command: "npx vitest run", treatment: notRun("is how this test is run") },
-  { command: /scenario run test\/scenarios/, treatment: notRun("takes minutes; test/scenarios runs each of them") },
+  { command: "npx upkeep-server scenario run test/scenarios ", treatment: notRun("takes minutes: test/scenarios") },
   { command: /--attach next/, treatment: notRun("waits for a board on the desk: test/interop/attached.test.ts") },
   { command: /scenario run FILE --real/, treatment: notRun("takes minutes: test/mock-server/scenarios/real") },
   { command: "export UPKEEP_PASSWORD=…", treatment: notRun("the password is the reader's") },
@@ -37,16 +55,18 @@ const RULES: readonly Rule[] = [
   },
   { command: "npx upkeep-server move", treatment: notRun("names other machines: test/mock-server/cli/move.test.ts") },
   { command: "npx upkeep-server scenario replay", treatment: notRun("test/mock-server/scenarios/recording") },
-  { command: "upkeep setup", treatment: notRun("asks at a terminal: test/agent/cli/setup.test.ts") },
   { command: "upkeep adopt", treatment: notRun("needs an installed Mender client: test/interop/adopt.test.ts") },
   { command: /^npx upkeep-server serve/, treatment: { kind: "server" } },
-  { command: "echo 'greeting", treatment: run({ before: BOARD_ASKS }) },
   { command: /^curl .*artifact=@release-1/, treatment: run({ after: `${UPLOADED} release-1` }) },
   { command: /^curl .*"all_devices": true/, treatment: run({ after: BOARD_UPDATES }) },
-  { command: "mender-cli --server $server artifacts upload", treatment: run({ after: `${UPLOADED} release-2` }) },
+  { command: "mender-cli --server $server artifacts upload", treatment: run() },
+  { command: "curl -N -m 1", treatment: run({ exits: 28 }) },
   { command: "upkeep resume", treatment: run({ exits: 2 }) },
   { command: "upkeep check-update", treatment: run({ before: 'board_until "the daemon has started"' }) },
-  { command: /^(npx upkeep-server|upkeep|curl|mender-cli|printf|server=|token=)/, treatment: run() },
+  {
+    command: /^(npx upkeep-server|upkeep|curl|echo|mender-cli|printf|server=|token=)/,
+    treatment: run(),
+  },
 ];
 
 const WORDS: readonly (readonly [RegExp, string])[] = [
@@ -59,7 +79,7 @@ function quoted(text: string): string {
 }
 
 /** How a command is run: as it stands, but for what a reader puts in the place of words in capital letters. */
-function scriptOf(command: ReadmeCommand): string {
+function scriptOf(path: string, command: ReadmeCommand): string {
   const { treatment } = ruleOf(command, RULES) ?? { treatment: notRun("") };
   if (treatment.kind === "not-run") return "";
   const text = WORDS.reduce((line, [word, value]) => line.replaceAll(word, value), command.text).replace(/ &$/, "");
@@ -67,7 +87,7 @@ function scriptOf(command: ReadmeCommand): string {
     treatment.kind === "server"
       ? `serve ${text}`
       : `status=0; ${text.replace(/^curl /, "curl -sSf ").replace("$(curl ", "$(curl -sSf ")} || status=$?\n[ $status = ${treatment.exits ?? 0} ]`;
-  const said = `say ${quoted(`README.md:${command.line}: ${command.text}`)}`;
+  const said = `say ${quoted(`${path}:${command.line}: ${command.text}`)}`;
   return [treatment.before ?? "", said, body, treatment.after ?? ""].join("\n");
 }
 
@@ -134,7 +154,10 @@ if (MISSING !== undefined) {
   process.stderr.write(`${why}\n`);
 }
 
-describe("the shell commands of the README", () => {
+const textOf = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const commandsOf = (path: string): readonly ReadmeCommand[] => readmeCommands(textOf(path));
+
+describe("the shell commands of the documents", () => {
   let folder: string;
 
   beforeAll(() => {
@@ -144,51 +167,71 @@ describe("the shell commands of the README", () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test("are run, or it is said why they are not; and every rule is for one of them", () => {
-    expect(COMMANDS.length).toBeGreaterThan(40);
-    expect(COMMANDS.filter((command) => ruleOf(command, RULES) === undefined)).toEqual([]);
-    const used = new Set(COMMANDS.map((command) => ruleOf(command, RULES)));
+    const commands = DOCUMENTS.flatMap(({ path }) => commandsOf(path));
+    expect(commands.length).toBeGreaterThan(60);
+    expect(commands.filter((command) => ruleOf(command, RULES) === undefined)).toEqual([]);
+    const used = new Set(commands.map((command) => ruleOf(command, RULES)));
     expect(RULES.filter((rule) => !used.has(rule))).toEqual([]);
   });
 
   test("name the server wherever mender-cli would otherwise send the token to its own default host", () => {
-    const calls = [...README.matchAll(/mender-cli [a-z-][^`\n]*/g)].map(([call]) => call);
+    const calls = DOCUMENTS.flatMap(({ path }) => textOf(path).match(/^mender-cli [^`\n]*/gm) ?? []);
     expect(calls.length).toBeGreaterThan(1);
     for (const call of calls) expect(call).toContain("--server $server");
   });
 
-  const inOrder = MISSING === undefined ? test : test.skip;
-  inOrder("do what they say, in their order, in a place without any other network", { timeout: LONG_MS }, () => {
-    const bin = join(folder, "bin");
-    const work = join(folder, "work");
-    const board = join(folder, "board");
-    const home = join(folder, "home");
-    for (const directory of [bin, work, home]) mkdirSync(directory);
-    const executable = (name: string, line: string): void => {
-      writeFileSync(join(bin, name), `#!/bin/sh\n${line}\n`);
-      chmodSync(join(bin, name), 0o755);
-    };
-    const node = quoted(process.execPath);
-    executable("npx", `command=$1; shift; exec ${quoted(join(ROOT, "node_modules/.bin"))}/"$command" "$@"`);
-    executable("upkeep", `exec ${node} ${quoted(join(ROOT, "agent/bin/upkeep.cjs"))} --root ${quoted(board)} "$@"`);
-    symlinkSync(process.execPath, join(bin, "node"));
-    createAgentRoot(board, {
-      serverUrl: "http://127.0.0.1:8080",
-      deviceType: "my-board",
-      identity: { mac: "02:00:5e:00:53:01" },
-      modules: { "single-file": readFileSync(join(ROOT, "agent/modules/shipped/single-file"), "utf8") },
-    });
-    const [, scenario = ""] = /```yaml\n(.*?)```/s.exec(README) ?? [];
-    writeFileSync(join(work, "scenario.yaml"), scenario);
-    const script = [PRELUDE, `cd ${quoted(work)}`, ...COMMANDS.map(scriptOf), 'say "all done"'].join("\n");
-    writeFileSync(join(folder, "script.bash"), script);
-
-    const { stdout, stderr, status, error } = spawnSync("unshare", [...ISOLATED, "bash", join(folder, "script.bash")], {
-      encoding: "utf8",
-      timeout: LONG_MS,
-      env: { ...process.env, HOME: home, NO_COLOR: "1", PATH: `${bin}:${process.env.PATH}` },
-    });
-    const output = `${stdout}${stderr}${error ?? ""}`;
-    expect(status, output).toBe(0);
-    expect(stdout).toContain(">>> all done");
+  test("are all that there are: no document with commands is left out", () => {
+    const listed = execFileSync("git", ["ls-files", "*.md"], { cwd: ROOT, encoding: "utf8" }).trim().split("\n");
+    const withCommands = listed.filter((path) => commandsOf(path).length > 0);
+    expect(withCommands.sort()).toEqual(DOCUMENTS.map(({ path }) => path).sort());
   });
+
+  const inOrder = MISSING === undefined ? test : test.skip;
+  inOrder.each(DOCUMENTS)(
+    "of $path do what they say, in their order, in a place without any other network",
+    { timeout: LONG_MS },
+    ({ path, before = "" }) => {
+      const place = mkdtempSync(join(folder, "reader-"));
+      const [bin, work, home, board] = ["bin", "work", "home", "board"].map((name) => join(place, name)) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      for (const directory of [bin, work, home]) mkdirSync(directory);
+      const executable = (name: string, line: string): void => {
+        writeFileSync(join(bin, name), `#!/bin/sh\n${line}\n`);
+        chmodSync(join(bin, name), 0o755);
+      };
+      const node = quoted(process.execPath);
+      executable("npx", `command=$1; shift; exec ${quoted(join(ROOT, "node_modules/.bin"))}/"$command" "$@"`);
+      executable("upkeep", `exec ${node} ${quoted(join(ROOT, "agent/bin/upkeep.cjs"))} --root ${quoted(board)} "$@"`);
+      symlinkSync(process.execPath, join(bin, "node"));
+      createAgentRoot(board, {
+        serverUrl: "http://127.0.0.1:8080",
+        deviceType: "my-board",
+        identity: { mac: "02:00:5e:00:53:01" },
+        modules: { "single-file": textOf("agent/modules/shipped/single-file") },
+      });
+      const [, scenario = ""] = /```yaml\n(.*?)```/s.exec(textOf("README.md")) ?? [];
+      writeFileSync(join(work, "scenario.yaml"), scenario);
+      symlinkSync(join(ROOT, "test"), join(work, "test"));
+      const commands = commandsOf(path).map((command) => scriptOf(path, command));
+      const script = [PRELUDE, `cd ${quoted(work)}`, before, ...commands, 'say "all done"'].join("\n");
+      writeFileSync(join(place, "script.bash"), script);
+
+      const { stdout, stderr, status, error } = spawnSync(
+        "unshare",
+        [...ISOLATED, "bash", join(place, "script.bash")],
+        {
+          encoding: "utf8",
+          timeout: LONG_MS,
+          env: { ...process.env, HOME: home, NO_COLOR: "1", PATH: `${bin}:${process.env.PATH}` },
+        },
+      );
+      const output = `${stdout}${stderr}${error ?? ""}`;
+      expect(status, output).toBe(0);
+      expect(stdout).toContain(">>> all done");
+    },
+  );
 });

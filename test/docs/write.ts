@@ -1,4 +1,4 @@
-// npm run docs: write the generated parts of README.md, the handbook of scenarios, their JSON Schema and the
+// npm run docs: write the generated parts of agent/README.md, the handbook of scenarios, their JSON Schema and the
 // WebAssembly decoders afresh.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { regenerated } from "./generated.ts";
 import { handbookText, SCENARIOS } from "./handbook.ts";
 import { WASM, wasmPath, wasmText } from "./wasm.ts";
 
-const readme = join(import.meta.dirname, "../../README.md");
+const readme = join(import.meta.dirname, "../../agent/README.md");
 writeFileSync(readme, regenerated(readFileSync(readme, "utf8")));
 writeFileSync(join(SCENARIOS, "scenario.schema.json"), scenarioJsonSchemaText());
 writeFileSync(join(SCENARIOS, "README.md"), handbookText());

@@ -7,13 +7,13 @@ import { runUpkeepServer, startServer } from "../../support/server.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const MODULES = join(ROOT, "node_modules");
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
+const README = readFileSync(join(ROOT, "mock-server/README.md"), "utf8");
 
 function section(title: string): string {
-  const start = README.indexOf(`### ${title}\n`);
-  const end = README.slice(start + 4).search(/^##/m);
-  if (start < 0 || end < 0) throw new Error(`README.md has no section ${title}`);
-  return README.slice(start, start + 4 + end);
+  const start = README.indexOf(`## ${title}\n`);
+  const end = README.slice(start + 3).search(/^## /m);
+  if (start < 0 || end < 0) throw new Error(`mock-server/README.md has no section ${title}`);
+  return README.slice(start, start + 3 + end);
 }
 
 function blocks(title: string, language: string): string[] {
