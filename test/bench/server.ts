@@ -1,7 +1,7 @@
 /**
  * `npm run bench:server`: what the server does in a second, beside the least that could be done, in one run on one
  * machine. What is compared is measured in turn, round after round; printed are the medians, and from where to where
- * the ratios went. Ends with 1 if one of the aims is missed. `-- --markdown` prints the table of the README,
+ * the ratios went. Ends with 1 if one of the aims is missed. `-- --markdown` prints the table of mock-server/README.md,
  * `-- --json` everything for programs; `-- --quick` takes a smaller fleet and less time, and says less; `-- --only
  * uploads` measures one part alone.
  */

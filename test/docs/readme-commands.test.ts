@@ -39,6 +39,7 @@ const DOCUMENTS: readonly Document[] = [
   { path: "agent/README.md", before: SERVER_AND_ARTIFACT },
   { path: "systemd/README.md" },
   { path: "test/README.md" },
+  { path: "CONTRIBUTING.md" },
 ];
 
 /** The first that is for a command counts; a command without a rule is a failure. */
