@@ -1,5 +1,5 @@
 import type { System } from "@upkeep/shared/system";
-import { Artifacts, Configurations, Deployments, DeviceSide, Hearing, Releases } from "./deployments/index.ts";
+import { Artifacts, Configurations, Deployments, DeviceSide, Releases, Uptime } from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
@@ -110,9 +110,9 @@ export async function openDomain(setup: {
   const { system, options = {} } = setup;
   const storage = await Storage.open(setup.storage, system.files);
   try {
-    const hearing = new Hearing(system);
+    const uptime = new Uptime(system);
     const unseenDownloadMs = options.unseenDownloadMs ?? 0;
-    const deployments = new Deployments(storage, system, hearing, unseenDownloadMs);
+    const deployments = new Deployments(storage, system, uptime, unseenDownloadMs);
     if (!("url" in setup.storage)) await deployments.abandonAll();
     const secret = (name: string) => keptSecret(storage, system.random, name);
     return {
@@ -132,7 +132,7 @@ export async function openDomain(setup: {
       configurations: new Configurations(storage, system),
       events: new Events(storage),
       snapshots: new Snapshots(storage),
-      deviceSide: new DeviceSide(storage, system.clock, hearing, unseenDownloadMs),
+      deviceSide: new DeviceSide(storage, system.clock, uptime, unseenDownloadMs),
       writeCheck: new WriteCheck(storage, system.clock),
       linkSecret: await secret("download-links"),
       close: () => storage.close(),

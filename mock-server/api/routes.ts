@@ -86,7 +86,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
       links,
       blobs,
       artifact,
-      signs: { ...system, logger, heard: (id) => domain.deviceSide.heard(id) },
+      signs: { ...system, logger, touch: (id) => domain.deviceSide.touch(id) },
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
     ...sessionRoutes(domain, loginLimit),

@@ -6,7 +6,7 @@ const TELL_EVERY_MS = 10_000;
 
 export interface SignPorts {
   /** Notes a sign of life of the device. */
-  readonly heard: (deviceId: string) => Promise<void>;
+  readonly touch: (deviceId: string) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -33,9 +33,9 @@ export class SignsOfLife {
   }
 
   #tell(): void {
-    const { heard, clock, logger } = this.#ports;
+    const { touch, clock, logger } = this.#ports;
     this.#toldMs = clock.monotonic();
-    heard(this.#deviceId).catch((error: unknown) => {
+    touch(this.#deviceId).catch((error: unknown) => {
       // The download goes on: the next bytes tell the same.
       logger.warning("a sign of life of a device could not be noted", { device: this.#deviceId, error });
     });

@@ -129,7 +129,7 @@ export class TestControls {
     await this.#domain.snapshots.restore(snapshot);
     await this.#retained.restore(snapshot.artifactIds);
     // What was heard before then is not known any more.
-    this.#domain.deployments.hearFromNow();
+    this.#domain.deployments.restartUptime();
   }
 
   /** @throws ServerError (not-found); (conflict) if it is the one that {@link reset} needs. */

@@ -1,27 +1,27 @@
 import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
-import { activePhase, hasPlace } from "./phases.ts";
+import { activePhase, hasFreeSlot } from "./phases.ts";
 import { failSilent, SILENT_BATCH, type SilenceRules } from "./silence.ts";
 
-/** Where a device has its place: in a phase, or in a deployment without phases. */
-export interface Place {
+/** Where a device has its slot: in a phase, or in a deployment without phases. */
+export interface Slot {
   readonly phase: number | null;
 }
 
 /**
- * The place of a device in a deployment. `undefined`: it has none yet and gets no instructions now, because the
+ * The slot of a device in a deployment. `undefined`: it has none yet and gets no instructions now, because the
  * deployment is paused, no phase is active, or the active phase's share is used up.
  */
-export async function placeFor(
+export async function slotFor(
   records: Records,
   deployment: DeploymentRecord,
   pending: DeviceDeploymentRecord,
   nowMs: number,
   silence: SilenceRules,
-): Promise<Place | undefined> {
+): Promise<Slot | undefined> {
   // Who is in the middle of it goes on.
   if (pending.request_json !== null) return { phase: pending.phase };
   if (deployment.paused_ms !== null) return undefined;
-  // A retry takes no second place.
+  // A retry takes no second slot.
   if (pending.admitted === 1) return { phase: pending.phase };
   const silent = await failSilent(records, deployment, nowMs, silence);
   // There may be more of them: whether the deployment goes on is not known before all have been counted.
@@ -33,19 +33,19 @@ export async function placeFor(
   const phases = await records.phases.of(deployment.id);
   if (phases.length === 0) return { phase: null };
   const active = activePhase(phases, nowMs);
-  if (active === undefined || !hasPlace(phases, active, deployment.dynamic === 1)) return undefined;
+  if (active === undefined || !hasFreeSlot(phases, active, deployment.dynamic === 1)) return undefined;
   return { phase: active.number };
 }
 
-/** The device takes its place: a decision about an artifact has been made for it. */
+/** The device takes its slot: a decision about an artifact has been made for it. */
 export async function admit(
   records: Records,
   pending: DeviceDeploymentRecord,
-  place: Place,
+  slot: Slot,
 ): Promise<DeviceDeploymentRecord> {
   if (pending.admitted === 1) return pending;
-  await records.deviceDeployments.update(pending, { admitted: 1, phase: place.phase });
+  await records.deviceDeployments.update(pending, { admitted: 1, phase: slot.phase });
   await records.deployments.countAdmitted(pending.deployment_id);
-  if (place.phase !== null) await records.phases.countDevice(pending.deployment_id, place.phase);
-  return { ...pending, admitted: 1, phase: place.phase };
+  if (slot.phase !== null) await records.phases.countDevice(pending.deployment_id, slot.phase);
+  return { ...pending, admitted: 1, phase: slot.phase };
 }

@@ -1,9 +1,9 @@
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { DeviceDeploymentRecord, Records } from "../storage/index.ts";
 import { pipelined } from "../storage/pipelined.ts";
-import { dismissWaiting } from "./following.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
 import { countOutcome } from "./outcomes.ts";
+import { dismissWaiting } from "./pending-ends.ts";
 
 /**
  * Give a device deployment another status, and its deployment what follows from that: counters, status,
@@ -36,7 +36,7 @@ export async function changeStatus(
  * An attempt has failed and is not the last: the device gets the deployment again at its next poll. The failed
  * attempt is written down; the failure counter knows nothing of it.
  */
-export async function tryAgain(
+export async function retry(
   records: Records,
   failed: DeviceDeploymentRecord,
   nowMs: number,

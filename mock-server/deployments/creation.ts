@@ -118,7 +118,7 @@ export function draftedDeployment(
     filter_json: targeting.kind === "filter" ? JSON.stringify(targeting.filter) : null,
     update_control_map_json: updateControlMap === undefined ? null : JSON.stringify(updateControlMap),
     preparing_until_ms: null,
-    ending: null,
+    pending_end: null,
   };
 }
 

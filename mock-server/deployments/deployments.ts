@@ -17,14 +17,14 @@ import { Absence, type AbsenceTimes, failAbsent, openToAllSince } from "./absenc
 import { createDeployment, type Sources } from "./creation.ts";
 import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
 import { abortDevice } from "./ending.ts";
-import { abortDeployment, dismissWaiting, Following, settle } from "./following.ts";
-import type { Hearing } from "./hearing.ts";
 import type { Membership } from "./membership.ts";
 import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
+import { abortDeployment, applyPendingEnd, dismissWaiting, PendingEnds } from "./pending-ends.ts";
 import { Preparations } from "./preparation.ts";
 import { endFutureSigns, failSilent, SILENT_BATCH } from "./silence.ts";
 import { type DeviceDeploymentFilter, statusesOf } from "./status-filter.ts";
 import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
+import type { Uptime } from "./uptime.ts";
 import { type Deployment, presentDeployments } from "./views.ts";
 
 /** A device deployment with the deployment it belongs to. */
@@ -38,19 +38,19 @@ export class Deployments {
   readonly #storage: Storage;
   readonly #system: Sources;
   readonly #preparations: Preparations;
-  readonly #following: Following;
-  readonly #hearing: Hearing;
+  readonly #pendingEnds: PendingEnds;
+  readonly #uptime: Uptime;
   readonly #absence = new Absence();
   readonly #unseenDownloadMs: number;
 
   /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
-  constructor(storage: Storage, system: Sources, hearing: Hearing, unseenDownloadMs = 0) {
-    this.#hearing = hearing;
+  constructor(storage: Storage, system: Sources, uptime: Uptime, unseenDownloadMs = 0) {
+    this.#uptime = uptime;
     this.#unseenDownloadMs = unseenDownloadMs;
     this.#storage = storage;
     this.#system = system;
     this.#preparations = new Preparations(storage, system);
-    this.#following = new Following(storage, system.clock);
+    this.#pendingEnds = new PendingEnds(storage, system.clock);
   }
 
   /** To be called at the start of the only process that there is: nobody goes on with what another has begun. */
@@ -64,7 +64,7 @@ export class Deployments {
    * @returns How many creations there were.
    */
   async removeAbandoned(): Promise<number> {
-    await this.#following.followAll();
+    await this.#pendingEnds.applyAll();
     await dissolveAll(this.#storage, this.#system.clock);
     return await this.#preparations.removeAbandoned();
   }
@@ -177,7 +177,7 @@ export class Deployments {
       await unfinished(records, id);
       await abortDeployment(records, id, this.#system.clock.now());
     });
-    await this.#following.follow(id);
+    await this.#pendingEnds.apply(id);
   }
 
   /**
@@ -193,7 +193,7 @@ export class Deployments {
       await records.deployments.setStatus(id, "finished", this.#system.clock.now());
       await dismissWaiting(records, deployment);
     });
-    await this.#following.follow(id);
+    await this.#pendingEnds.apply(id);
   }
 
   /**
@@ -218,7 +218,7 @@ export class Deployments {
       if (paused_ms === null) return;
       await records.phases.tolerateFailures(id);
       await records.deployments.setPause(id, null);
-      await records.silence.hearWaiting(id, this.#system.clock.now());
+      await records.silence.touchWaiting(id, this.#system.clock.now());
     });
   }
 
@@ -255,8 +255,8 @@ export class Deployments {
   }
 
   /** Devices could not be heard before this moment: each has its full time again. */
-  hearFromNow(): void {
-    this.#hearing.beginAgain();
+  restartUptime(): void {
+    this.#uptime.restart();
   }
 
   /**
@@ -266,7 +266,7 @@ export class Deployments {
   async failSilent(): Promise<number> {
     const limiting = await this.#storage.read(({ deployments }) => deployments.limitingSilence());
     if (limiting.length === 0) return 0;
-    await this.#hearing.note(this.#storage);
+    await this.#uptime.note(this.#storage);
     let total = 0;
     for (const { id } of limiting) {
       for (let failed = SILENT_BATCH; failed === SILENT_BATCH; total += failed) {
@@ -282,7 +282,7 @@ export class Deployments {
   async #failAbsent(id: string): Promise<number> {
     const times = (): AbsenceTimes => ({
       nowMs: this.#system.clock.now(),
-      sinceMs: this.#hearing.sinceMs(),
+      sinceMs: this.#uptime.sinceMs(),
       monotonicMs: this.#system.clock.monotonic(),
     });
     const isDue = await this.#storage.transaction(async (records) => {
@@ -305,7 +305,7 @@ export class Deployments {
   async #failSome(records: Records, id: string): Promise<number> {
     const deployment = await records.deployments.find(id);
     if (deployment === undefined) return 0;
-    const sinceMs = this.#hearing.sinceMs();
+    const sinceMs = this.#uptime.sinceMs();
     const nowMs = this.#system.clock.now();
     await endFutureSigns(records, deployment, nowMs);
     return await failSilent(records, deployment, nowMs, { sinceMs, unseenDownloadMs: this.#unseenDownloadMs });
@@ -332,7 +332,7 @@ export class Deployments {
   /** Delete what the device has finished from its history. None of it is offered again. */
   deleteHistory(deviceId: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      await settle(records, deviceId);
+      await applyPendingEnd(records, deviceId);
       await records.deviceDeployments.hideFinished(deviceId, this.#system.clock.now());
     });
   }

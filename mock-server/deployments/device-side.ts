@@ -5,14 +5,14 @@ import type { Clock } from "@upkeep/shared/system";
 import { conflict, notFound } from "../errors.ts";
 import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
 import { pipelined } from "../storage/pipelined.ts";
-import { changeStatus, tryAgain } from "./changes.ts";
+import { changeStatus, retry } from "./changes.ts";
 import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
 import type { Configuration } from "./configurations.ts";
-import { settle } from "./following.ts";
-import type { Hearing } from "./hearing.ts";
 import { verdictOnAttempt } from "./lifecycle.ts";
+import { applyPendingEnd } from "./pending-ends.ts";
 import { deploymentOf, mayHaveWork, selectDeployment } from "./selection.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
+import type { Uptime } from "./uptime.ts";
 
 /** What a device is to install. */
 export interface Instructions {
@@ -30,14 +30,14 @@ export interface Instructions {
 export class DeviceSide {
   readonly #storage: Storage;
   readonly #clock: Clock;
-  readonly #hearing: Hearing;
+  readonly #uptime: Uptime;
   readonly #unseenDownloadMs: number;
 
   /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
-  constructor(storage: Storage, clock: Clock, hearing: Hearing, unseenDownloadMs = 0) {
+  constructor(storage: Storage, clock: Clock, uptime: Uptime, unseenDownloadMs = 0) {
     this.#storage = storage;
     this.#clock = clock;
-    this.#hearing = hearing;
+    this.#uptime = uptime;
     this.#unseenDownloadMs = unseenDownloadMs;
   }
 
@@ -61,9 +61,9 @@ export class DeviceSide {
     if (!(await this.#storage.read((records) => mayHaveWork(records, deviceId)))) return undefined;
     const selection = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
-      await settle(records, deviceId);
-      await records.silence.hear(deviceId, now);
-      const silence = { sinceMs: this.#hearing.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
+      await applyPendingEnd(records, deviceId);
+      await records.silence.touch(deviceId, now);
+      const silence = { sinceMs: this.#uptime.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
       return selectDeployment(records, deviceId, provides, now, silence);
     });
     switch (selection.kind) {
@@ -85,7 +85,7 @@ export class DeviceSide {
     const refusal = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       const [, deviceDeployment, deployment] = await pipelined([
-        records.silence.hear(deviceId, now),
+        records.silence.touch(deviceId, now),
         findSettled(records, deviceId, deploymentId),
         records.deployments.find(deploymentId),
       ]);
@@ -100,8 +100,8 @@ export class DeviceSide {
         case "change":
           await changeStatus(records, deviceDeployment, status, now, substate);
           return undefined;
-        case "try-again":
-          await tryAgain(records, deviceDeployment, now, substate);
+        case "retry":
+          await retry(records, deviceDeployment, now, substate);
           return undefined;
       }
     });
@@ -109,8 +109,8 @@ export class DeviceSide {
   }
 
   /** A sign of life that is neither a question nor a report, such as bytes of its download that it takes. */
-  heard(deviceId: string): Promise<void> {
-    return this.#storage.transaction((records) => records.silence.hear(deviceId, this.#clock.now()));
+  touch(deviceId: string): Promise<void> {
+    return this.#storage.transaction((records) => records.silence.touch(deviceId, this.#clock.now()));
   }
 
   /**
@@ -122,13 +122,13 @@ export class DeviceSide {
       const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
       const deployment = await deploymentOf(records, deviceDeployment);
       const isOpen = deviceDeployment.finished_ms === null;
-      if (deviceDeployment.status === "aborted" || (isOpen && deployment.ending === "abort")) {
+      if (deviceDeployment.status === "aborted" || (isOpen && deployment.pending_end === "abort")) {
         throw conflict("Deployment aborted");
       }
-      return { map: controlMapOf(deployment), counted: isOpen && deviceDeployment.heard_ms !== null };
+      return { map: controlMapOf(deployment), counted: isOpen && deviceDeployment.last_seen_ms !== null };
     });
     // A device that pauses says nothing else: it asks here again and again.
-    if (counted) await this.heard(deviceId);
+    if (counted) await this.touch(deviceId);
     return map;
   }
 
@@ -152,7 +152,7 @@ export class DeviceSide {
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      await records.silence.hear(deviceId, this.#clock.now());
+      await records.silence.touch(deviceId, this.#clock.now());
       const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
       // A device sends its log after its failure, when the next attempt is already waiting to begin.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
@@ -161,10 +161,10 @@ export class DeviceSide {
   }
 }
 
-/** What {@link settle} makes of a device deployment; mostly nothing, and it is asked for meanwhile. */
+/** What {@link applyPendingEnd} makes of a device deployment; mostly nothing, and it is asked for meanwhile. */
 async function findSettled(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
   const [settled, found] = await pipelined([
-    settle(records, deviceId),
+    applyPendingEnd(records, deviceId),
     findBegun(records, deviceId, deploymentId, "Resource not found"),
   ]);
   return settled ? findBegun(records, deviceId, deploymentId, "Resource not found") : found;

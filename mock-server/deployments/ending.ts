@@ -1,12 +1,12 @@
 import type { DeviceDeploymentRecord, DeviceRecord, Records } from "../storage/index.ts";
 import { admit } from "./admission.ts";
 import { changeStatus } from "./changes.ts";
-import { settle } from "./following.ts";
 import { join, leave, openTo } from "./membership.ts";
+import { applyPendingEnd } from "./pending-ends.ts";
 
 /** The device is going: whatever it has not finished ends as `decommissioned`. */
 export async function decommissionDevice(records: Records, deviceId: string, nowMs: number): Promise<void> {
-  await settle(records, deviceId);
+  await applyPendingEnd(records, deviceId);
   await records.deviceDeployments.withdraw(deviceId);
   for (const open of await records.deviceDeployments.allOpen(deviceId)) {
     if (await isGuest(records, open)) await leave(records, open);
@@ -16,7 +16,7 @@ export async function decommissionDevice(records: Records, deviceId: string, now
 
 /** Whatever the device has not finished ends as `aborted`, also what is open to it as it is now. */
 export async function abortDevice(records: Records, deviceId: string, nowMs: number): Promise<void> {
-  await settle(records, deviceId);
+  await applyPendingEnd(records, deviceId);
   const device = await records.devices.find(deviceId);
   const rows = await records.deviceDeployments.allOpen(deviceId);
   if (device?.status === "accepted") rows.push(...(await joinAll(records, device)));

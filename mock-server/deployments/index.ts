@@ -4,7 +4,6 @@ export { type Configuration, Configurations, type DeviceConfiguration } from "./
 export { Deployments, type HistoryEntry } from "./deployments.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-views.ts";
-export { Hearing } from "./hearing.ts";
 export type { Membership } from "./membership.ts";
 export type { NewDeployment, Rollout } from "./new-deployment.ts";
 export type { NewPhase, PhaseState } from "./phases.ts";
@@ -22,4 +21,5 @@ export {
   type StateControl,
   type UpdateControlMap,
 } from "./update-control.ts";
+export { Uptime } from "./uptime.ts";
 export type { Deployment, Phase } from "./views.ts";

@@ -12,7 +12,7 @@ import type { DeploymentRecord, DeviceDeploymentRecord, Statistics } from "../st
 export type Verdict =
   | { readonly kind: "change" }
   /** A failure that is not the last: the device gets the deployment again. */
-  | { readonly kind: "try-again" }
+  | { readonly kind: "retry" }
   /** It is what we know already: acknowledged, nothing changes. */
   | { readonly kind: "same" }
   /** Nothing changes, and the device is told to stop. */
@@ -50,7 +50,7 @@ export function verdictOnAttempt(
   }
   const verdict = verdictOn(status, reported);
   const again = verdict.kind === "change" && reported === "failure" && attempt <= deployment.retries;
-  return again && deployment.status !== "finished" ? { kind: "try-again" } : verdict;
+  return again && deployment.status !== "finished" ? { kind: "retry" } : verdict;
 }
 
 /** The times of a device deployment that follow from its status. `null`: not yet. */

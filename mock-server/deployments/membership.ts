@@ -62,7 +62,7 @@ export async function join(
     instructed_ms: null,
     admitted: 0,
     phase: null,
-    heard_ms: null,
+    last_seen_ms: null,
   };
   await records.deviceDeployments.insert(row);
   await records.counters.add(id, "pending", 1);

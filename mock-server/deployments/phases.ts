@@ -119,7 +119,7 @@ export function activePhase(phases: readonly PhaseRecord[], nowMs: number): Phas
  * an earlier phase left unused is still there.
  * @param openEnded The last phase has no limit of places.
  */
-export function hasPlace(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
+export function hasFreeSlot(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
   if (openEnded && active.number === phases.length - 1) return true;
   const places = phases.filter(({ number }) => number <= active.number).reduce((sum, phase) => sum + phase.places, 0);
   const taken = phases.reduce((sum, phase) => sum + phase.device_count, 0);

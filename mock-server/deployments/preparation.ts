@@ -1,6 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import { conflict, invalid } from "../errors.ts";
-import { BatchSize, FEW } from "../storage/batches.ts";
+import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
 import {
   checkRelease,
@@ -58,8 +58,8 @@ export class Preparations {
   /** True if a deployment is to be created here, and not in one transaction. */
   async isFor(records: Records, { devices = [], allDevices, group, filterId }: NewDeployment): Promise<boolean> {
     if (filterId !== undefined) return false;
-    if (!allDevices && group === undefined) return devices.length > FEW;
-    return (await records.devices.nthAfter(acceptedOf(group), "", FEW + 1)) !== undefined;
+    if (!allDevices && group === undefined) return devices.length > ONE_TRANSACTION_MAX;
+    return (await records.devices.nthAfter(acceptedOf(group), "", ONE_TRANSACTION_MAX + 1)) !== undefined;
   }
 
   /**

@@ -11,8 +11,8 @@ export interface Release extends ReleaseRecord {
 export async function presentReleases(records: Records, releases: readonly ReleaseRecord[]): Promise<Release[]> {
   const names = releases.map(({ name }) => name);
   const artifacts = await records.artifacts.ofReleases(names);
-  const notes = await records.releaseWords.notes(names);
-  const tags = await records.releaseWords.tags(names);
+  const notes = await records.releaseMetadata.notes(names);
+  const tags = await records.releaseMetadata.tags(names);
   return releases.map((release) => ({
     ...release,
     artifacts: artifacts.filter(({ name }) => name === release.name),

@@ -37,7 +37,7 @@ export class Releases {
     if (/[^\P{C}\n\r\t]/u.test(notes)) throw invalid("notes: must be printable");
     await this.#storage.transaction(async (records) => {
       await find(records, name);
-      await records.releaseWords.setNotes(name, notes);
+      await records.releaseMetadata.setNotes(name, notes);
     });
   }
 
@@ -55,8 +55,8 @@ export class Releases {
     if (distinct.length > TAGS_MAX) throw invalid(`tags: a release has at most ${TAGS_MAX}, not ${distinct.length}`);
     await this.#storage.transaction(async (records) => {
       await find(records, name);
-      await records.releaseWords.setTags(name, distinct);
-      if ((await records.releaseWords.allTags()).length > DISTINCT_TAGS_MAX) {
+      await records.releaseMetadata.setTags(name, distinct);
+      if ((await records.releaseMetadata.allTags()).length > DISTINCT_TAGS_MAX) {
         throw conflict(`tags: there are at most ${DISTINCT_TAGS_MAX} different ones on all releases together`);
       }
     });
@@ -64,12 +64,12 @@ export class Releases {
 
   /** Every tag of any release, sorted. */
   allTags(): Promise<readonly string[]> {
-    return this.#storage.read(({ releaseWords }) => releaseWords.allTags());
+    return this.#storage.read(({ releaseMetadata }) => releaseMetadata.allTags());
   }
 
   /** Every payload type, sorted. */
   allTypes(): Promise<readonly string[]> {
-    return this.#storage.read(({ releaseWords }) => releaseWords.allTypes());
+    return this.#storage.read(({ releaseMetadata }) => releaseMetadata.allTypes());
   }
 
   /**
@@ -90,7 +90,7 @@ export class Releases {
         if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
         else await records.artifacts.delete(id);
       }
-      for (const name of names) await records.releaseWords.forget(name);
+      for (const name of names) await records.releaseMetadata.forget(name);
       return artifacts.map(({ id }) => id);
     });
   }

@@ -1,6 +1,6 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
-import { admit, placeFor } from "./admission.ts";
+import { admit, slotFor } from "./admission.ts";
 import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
 import { changeStatus } from "./changes.ts";
 import { configurationArtifact, type InstructedArtifact } from "./configuration-artifact.ts";
@@ -43,16 +43,16 @@ export async function selectDeployment(
   }
 
   const deployment = await deploymentOf(records, pending);
-  const place = await placeFor(records, deployment, pending, nowMs, silence);
-  if (place === undefined) return NOTHING;
+  const slot = await slotFor(records, deployment, pending, nowMs, silence);
+  if (slot === undefined) return NOTHING;
 
   if (deployment.kind === "configuration") {
-    await handOut(records, deployment, await admit(records, pending, place), undefined, provides, nowMs);
+    await handOut(records, deployment, await admit(records, pending, slot), undefined, provides, nowMs);
     const artifact = configurationArtifact(deployment, deviceId, provides.device_type ?? "");
     return { kind: "instructions", deployment, artifact };
   }
   const artifact = await assignArtifact(records, deployment, pending, provides);
-  const admitted = await admit(records, pending, place);
+  const admitted = await admit(records, pending, slot);
   if (artifact === undefined) {
     await changeStatus(records, admitted, "noartifact", nowMs);
     return NOTHING;
@@ -146,7 +146,7 @@ async function handOut(
     artifact_id: artifact?.id ?? null,
     request_json: JSON.stringify(provides),
     instructed_ms: nowMs,
-    ...(deployment.silent_after_ms === null ? {} : { heard_ms: nowMs }),
+    ...(deployment.silent_after_ms === null ? {} : { last_seen_ms: nowMs }),
   });
   if (pending.artifact_id === null && artifact !== undefined)
     await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);

@@ -1,6 +1,6 @@
 import type { DeploymentRecord, Records } from "../storage/index.ts";
 import { changeStatus } from "./changes.ts";
-import { CLOCK_JUMP_MS } from "./hearing.ts";
+import { CLOCK_JUMP_MS } from "./uptime.ts";
 
 /** Devices that fail in one transaction: every other write waits for it. */
 export const SILENT_BATCH = 100;
@@ -60,5 +60,5 @@ export async function failSilent(
 
 /** A clock that was set back has left signs of life in the future: they count from now. */
 export async function endFutureSigns(records: Records, { id }: DeploymentRecord, nowMs: number): Promise<void> {
-  await records.silence.hearNoLater(id, nowMs + CLOCK_JUMP_MS, nowMs);
+  await records.silence.capLastSeen(id, nowMs + CLOCK_JUMP_MS, nowMs);
 }

@@ -127,7 +127,7 @@ export class DeviceAuthentication {
       return undefined;
     }
     await records.devices.checkIn(device.id, now);
-    await records.silence.hear(device.id, now);
+    await records.silence.touch(device.id, now);
     return admitted;
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@upkeep/shared/system";
 import { conflict, invalid, notFound } from "../errors.ts";
-import { FEW } from "../storage/batches.ts";
+import { ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { dissolve } from "./group-ends.ts";
 
@@ -104,7 +104,8 @@ export class Groups {
   async delete(name: string): Promise<GroupChange> {
     const cleared = await this.#storage.transaction(async ({ devices }) => {
       if (await devices.isEndedGroup(name)) return 0;
-      if ((await devices.nthAfter({ group: name }, "", FEW + 1)) === undefined) return devices.clearGroup(name);
+      if ((await devices.nthAfter({ group: name }, "", ONE_TRANSACTION_MAX + 1)) === undefined)
+        return devices.clearGroup(name);
       return devices.endGroup(name);
     });
     if (cleared === 0) throw notFound("group not found");

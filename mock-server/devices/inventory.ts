@@ -64,7 +64,7 @@ export class Inventory {
 
   async #put(records: Records, deviceId: string, { kept, leftOut }: Told): Promise<void> {
     const now = this.#clock.now();
-    await records.silence.hear(deviceId, now);
+    await records.silence.touch(deviceId, now);
     const record = (scope: AttributeRecord["scope"], name: string, value: unknown): AttributeRecord => ({
       device_id: deviceId,
       scope,

@@ -11,18 +11,18 @@ const LATE_MS = 10_000;
  * take requests. Silence counts only from then on.
  */
 export class HearingWatch {
-  readonly #deployments: Pick<Deployments, "hearFromNow">;
+  readonly #deployments: Pick<Deployments, "restartUptime">;
   readonly #machine: { readonly clock: Clock; readonly timers: Timers };
   #next: Timer | undefined;
 
   /** @param machine The machine's own time, whatever time it is for the server. */
   constructor(
-    deployments: Pick<Deployments, "hearFromNow">,
+    deployments: Pick<Deployments, "restartUptime">,
     machine: { readonly clock: Clock; readonly timers: Timers },
   ) {
     this.#deployments = deployments;
     this.#machine = machine;
-    deployments.hearFromNow();
+    deployments.restartUptime();
     this.#wait();
   }
 
@@ -30,7 +30,7 @@ export class HearingWatch {
     const { clock, timers } = this.#machine;
     const dueMs = clock.monotonic() + LOOK_EVERY_MS;
     this.#next = timers.after(LOOK_EVERY_MS, () => {
-      if (clock.monotonic() - dueMs > LATE_MS) this.#deployments.hearFromNow();
+      if (clock.monotonic() - dueMs > LATE_MS) this.#deployments.restartUptime();
       this.#wait();
     });
   }

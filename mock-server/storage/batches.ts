@@ -1,7 +1,7 @@
 import type { Clock } from "@upkeep/shared/system";
 
 /** Rows per transaction: small enough that other writers wait only briefly. */
-export const FEW = 1000;
+export const ONE_TRANSACTION_MAX = 1000;
 /**
  * How long a batch may take, in milliseconds. A request that arrives in the middle of one waits for its rest, for the
  * next one, and for a sync of each.

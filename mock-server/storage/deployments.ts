@@ -2,7 +2,7 @@ import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
-import type { DeploymentKind, DeploymentTable, Ending, Schema } from "./schema.ts";
+import type { DeploymentKind, DeploymentTable, PendingEnd, Schema } from "./schema.ts";
 import { matchesText } from "./text.ts";
 
 export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
@@ -323,18 +323,18 @@ export class DeploymentRecords {
     await this.#db.deleteFrom("deployments").where("id", "=", id).where("preparing_until_ms", "=", 0).execute();
   }
 
-  /** @param ending What its device deployments follow in; `null`: all have. */
-  async setEnding(id: string, ending: Ending | null): Promise<void> {
-    await this.#db.updateTable("deployments").set({ ending }).where("id", "=", id).execute();
+  /** @param pending_end What its device deployments follow in; `null`: all have. */
+  async setPendingEnd(id: string, pending_end: PendingEnd | null): Promise<void> {
+    await this.#db.updateTable("deployments").set({ pending_end }).where("id", "=", id).execute();
   }
 
   /** Those whose end not all device deployments have followed in, oldest first. */
-  beingEnded(): Promise<DeploymentRecord[]> {
+  withPendingEnd(): Promise<DeploymentRecord[]> {
     return this.#db
       .selectFrom("deployments")
       .selectAll()
       .where("status", "=", "finished")
-      .where("ending", "is not", null)
+      .where("pending_end", "is not", null)
       .orderBy("sequence")
       .execute();
   }

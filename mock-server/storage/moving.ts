@@ -34,7 +34,7 @@ const TABLES = {
   release_notes: ["release_name"],
   release_tags: ["release_name", "tag"],
   group_ends: ["name"],
-  hearing: ["server"],
+  server_uptime: ["server"],
   device_counts: ["status", "group_name"],
   events: ["number"],
 } satisfies Readonly<Record<keyof Schema, readonly string[]>>;

@@ -28,7 +28,7 @@ export interface Schema {
   device_deployments: DeviceDeploymentTable;
   device_deployment_attempts: DeviceDeploymentAttemptTable;
   deployment_logs: DeploymentLogTable;
-  hearing: HearingTable;
+  server_uptime: ServerUptimeTable;
   saved_filters: SavedFilterTable;
   device_configurations: DeviceConfigurationTable;
   release_notes: ReleaseNotesTable;
@@ -252,10 +252,10 @@ export interface DeploymentTable {
    * It is finished, and what follows from that for many devices is not written down for all of them yet: `abort`, what
    * is open ends as aborted; `dismiss`, what was not admitted is removed. `null`: nothing is left to do.
    */
-  ending: Ending | null;
+  pending_end: PendingEnd | null;
 }
 
-export type Ending = "abort" | "dismiss";
+export type PendingEnd = "abort" | "dismiss";
 
 export type DeploymentKind = "software" | "configuration";
 
@@ -326,7 +326,7 @@ export interface DeviceDeploymentTable {
    * The last sign of life of the device, from when it got its instructions. `null`: it has not got any, or the
    * deployment does not limit silence.
    */
-  heard_ms: number | null;
+  last_seen_ms: number | null;
 }
 
 /** An attempt that failed and was followed by another. The last one is the device deployment itself. */
@@ -340,7 +340,7 @@ export interface DeviceDeploymentAttemptTable {
 }
 
 /** When a server could hear devices, without a break; written only while a deployment limits silence. */
-export interface HearingTable {
+export interface ServerUptimeTable {
   /** Drawn by each process for itself. */
   server: string;
   since_ms: number;

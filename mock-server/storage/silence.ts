@@ -3,13 +3,13 @@ import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { Prepared } from "./prepared.ts";
 import type { Schema } from "./schema.ts";
 
-const HEARD = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, value) =>
+const TOUCH = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, value) =>
   db
     .updateTable("device_deployments")
-    .set({ heard_ms: value("nowMs") })
+    .set({ last_seen_ms: value("nowMs") })
     .where("device_id", "=", value("deviceId"))
     .where("finished_ms", "is", null)
-    .where("heard_ms", "is not", null),
+    .where("last_seen_ms", "is not", null),
 );
 
 /** Targets that one search for absent devices looks at in a statement. */
@@ -24,8 +24,8 @@ export class SilenceRecords {
   }
 
   /** A sign of life of the device: noted where its silence counts. */
-  async hear(deviceId: string, nowMs: number): Promise<void> {
-    await HEARD.all(this.#db, { deviceId, nowMs });
+  async touch(deviceId: string, nowMs: number): Promise<void> {
+    await TOUCH.all(this.#db, { deviceId, nowMs });
   }
 
   /**
@@ -47,15 +47,15 @@ export class SilenceRecords {
       .where("deployment_id", "=", deploymentId)
       .where("finished_ms", "is", null)
       // As the index has it, so that the others are not looked at.
-      .where("heard_ms", "is not", null)
-      .where("heard_ms", "<=", cutoffMs);
+      .where("last_seen_ms", "is not", null)
+      .where("last_seen_ms", "<=", cutoffMs);
     if (paused) query = query.where("request_json", "is not", null);
     if (downloadingCutoffMs < cutoffMs) {
       query = query.where((eb) =>
-        eb.or([eb("heard_ms", "<=", downloadingCutoffMs), eb("status", "not in", ["pending", "downloading"])]),
+        eb.or([eb("last_seen_ms", "<=", downloadingCutoffMs), eb("status", "not in", ["pending", "downloading"])]),
       );
     }
-    return query.orderBy("heard_ms").orderBy("device_id").limit(limit).execute();
+    return query.orderBy("last_seen_ms").orderBy("device_id").limit(limit).execute();
   }
 
   /**
@@ -86,7 +86,7 @@ export class SilenceRecords {
       .where("absent.device_id", ">", after)
       .where("absent.finished_ms", "is", null)
       .where("absent.request_json", "is", null)
-      .where("absent.heard_ms", "is", null)
+      .where("absent.last_seen_ms", "is", null)
       .where((eb) =>
         eb.not(
           eb.exists(
@@ -116,22 +116,22 @@ export class SilenceRecords {
   }
 
   /** Signs of life that seem to come later than `latestMs`, because the clock was set back, count from `nowMs`. */
-  async hearNoLater(deploymentId: string, latestMs: number, nowMs: number): Promise<void> {
-    await this.#heardAt(deploymentId, nowMs).where("heard_ms", ">", latestMs).execute();
+  async capLastSeen(deploymentId: string, latestMs: number, nowMs: number): Promise<void> {
+    await this.#touchAll(deploymentId, nowMs).where("last_seen_ms", ">", latestMs).execute();
   }
 
   /** Devices that waited for their next attempt while the deployment was paused were not silent. */
-  async hearWaiting(deploymentId: string, nowMs: number): Promise<void> {
-    await this.#heardAt(deploymentId, nowMs).where("request_json", "is", null).execute();
+  async touchWaiting(deploymentId: string, nowMs: number): Promise<void> {
+    await this.#touchAll(deploymentId, nowMs).where("request_json", "is", null).execute();
   }
 
   /** Note a sign of life of open rows whose silence counts. */
-  #heardAt(deploymentId: string, nowMs: number) {
+  #touchAll(deploymentId: string, nowMs: number) {
     return this.#db
       .updateTable("device_deployments")
-      .set({ heard_ms: nowMs })
+      .set({ last_seen_ms: nowMs })
       .where("deployment_id", "=", deploymentId)
       .where("finished_ms", "is", null)
-      .where("heard_ms", "is not", null);
+      .where("last_seen_ms", "is not", null);
   }
 }

@@ -11,7 +11,7 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
  * the events, which go on: that the records were put back is one of the things that happened; the counts of
  * devices, which the database counts again as they come and go; and when the running servers could hear devices.
  */
-type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts" | "hearing">;
+type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts" | "server_uptime">;
 
 /** In an order in which a row comes after those that it refers to. */
 const TABLES = Object.keys({

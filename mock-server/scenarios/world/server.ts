@@ -94,10 +94,10 @@ export class SimulatedServer {
     const deviceId = linkedDevice(Object.fromEntries(new URL(url).searchParams));
     if (deviceId === undefined) return undefined;
     const { time } = this.#settings;
-    const heard = async (id: string): Promise<void> => {
-      if (this.#up) await time.hold(this.domain.deviceSide.heard(id));
+    const touch = async (id: string): Promise<void> => {
+      if (this.#up) await time.hold(this.domain.deviceSide.touch(id));
     };
-    return new SignsOfLife({ heard, clock: this.#system.clock, logger: SILENT }, deviceId);
+    return new SignsOfLife({ touch, clock: this.#system.clock, logger: SILENT }, deviceId);
   }
 
   kill(): void {

@@ -13,6 +13,7 @@ import { standing } from "./0011-standing.ts";
 import { deviceCounts } from "./0012-device-counts.ts";
 import { hearing } from "./0013-hearing.ts";
 import { absence } from "./0014-absence.ts";
+import { plainNames } from "./0015-plain-names.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -29,6 +30,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-device-counts": deviceCounts,
   "0013-hearing": hearing,
   "0014-absence": absence,
+  "0015-plain-names": plainNames,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

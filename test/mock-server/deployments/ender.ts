@@ -1,4 +1,4 @@
-import { Deployments, Hearing } from "../../../mock-server/deployments/index.ts";
+import { Deployments, Uptime } from "../../../mock-server/deployments/index.ts";
 import { Groups } from "../../../mock-server/devices/index.ts";
 import { Storage, type StorageLocation } from "../../../mock-server/storage/index.ts";
 import { BatchSystem } from "./batch-system.ts";
@@ -10,7 +10,7 @@ system.atBatch = (number) => {
   if (number === Number(batch)) process.kill(process.pid, "SIGKILL");
 };
 const storage = await Storage.open(JSON.parse(location) as StorageLocation, system.files);
-const deployments = new Deployments(storage, system, new Hearing(system.unwatched));
+const deployments = new Deployments(storage, system, new Uptime(system.unwatched));
 switch (how) {
   case "abort":
     await deployments.abort(id);

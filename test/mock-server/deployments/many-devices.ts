@@ -1,5 +1,5 @@
 import { inject, onTestFinished } from "vitest";
-import { Deployments, DeviceSide, Hearing } from "../../../mock-server/deployments/index.ts";
+import { Deployments, DeviceSide, Uptime } from "../../../mock-server/deployments/index.ts";
 import { Storage, type StorageLocation } from "../../../mock-server/storage/index.ts";
 import { artifact } from "../domain-fixture.ts";
 import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";
@@ -35,14 +35,14 @@ async function open(location: StorageLocation): Promise<Started> {
   // Processes that share records do not share their chance.
   for (let drawn = 0; drawn < opened * 20; drawn += 1) system.random.uuid();
   const storage = await Storage.open(location, system.files);
-  const hearing = new Hearing(system.unwatched);
+  const uptime = new Uptime(system.unwatched);
   onTestFinished(() => storage.close());
   return {
     storage,
     location,
     system,
-    deployments: new Deployments(storage, system, hearing),
-    deviceSide: new DeviceSide(storage, system.clock, hearing),
+    deployments: new Deployments(storage, system, uptime),
+    deviceSide: new DeviceSide(storage, system.clock, uptime),
     again: () => open(location),
   };
 }

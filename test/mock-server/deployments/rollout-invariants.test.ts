@@ -197,13 +197,13 @@ class World {
         this.#system.nowMs += 10 * HOUR_MS;
         this.#passedMs += 10 * HOUR_MS;
         this.#hearingMs = this.#passedMs;
-        return deployments.hearFromNow();
+        return deployments.restartUptime();
       case "jump":
         this.#system.jump(operation.hours * HOUR_MS);
         this.#hearingMs = this.#passedMs;
         return;
       case "take":
-        return deviceSide.heard(deviceId);
+        return deviceSide.touch(deviceId);
       case "look-for-silent":
         await deployments.failSilent();
         return await this.#checkSilence();

@@ -40,7 +40,7 @@ export const ROLLOUT_BUGS: readonly PlantedBug[] = [
     server: {
       domain: (domain) => ({
         ...domain,
-        deployments: withParts(domain.deployments, { hearFromNow: () => undefined }),
+        deployments: withParts(domain.deployments, { restartUptime: () => undefined }),
       }),
     },
   },
@@ -55,7 +55,7 @@ export const ROLLOUT_BUGS: readonly PlantedBug[] = [
     server: {
       domain: (domain) => ({
         ...domain,
-        deviceSide: withParts(domain.deviceSide, { heard: () => Promise.resolve() }),
+        deviceSide: withParts(domain.deviceSide, { touch: () => Promise.resolve() }),
       }),
     },
   },

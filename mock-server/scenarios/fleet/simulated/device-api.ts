@@ -57,7 +57,7 @@ export class DeviceApi implements Network {
         links,
         blobs,
         artifact: (id) => domain.artifacts.get(id),
-        signs: { clock: { now, monotonic: now }, logger: SILENT, heard: (id) => domain.deviceSide.heard(id) },
+        signs: { clock: { now, monotonic: now }, logger: SILENT, touch: (id) => domain.deviceSide.touch(id) },
       }),
     ];
     for (const route of routes) {

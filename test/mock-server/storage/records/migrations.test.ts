@@ -115,4 +115,24 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
       await storage.close();
     });
   });
+
+  test("keep last signs of life, pending ends and the uptime of servers under their new names", async () => {
+    await withRecords(async ({ location }) => {
+      await leaveRecords(
+        location,
+        "0014-absence",
+        sql`update deployments set silent_after_ms = 60000, status = 'finished', finished_ms = 9, ending = 'abort'`,
+        sql`update device_deployments set heard_ms = 7`,
+        sql`insert into hearing (server, since_ms, last_ms) values ('s1', 1, 8)`,
+      );
+      const storage = await Storage.open(location, files);
+      await storage.read(async ({ deployments, deviceDeployments, pendingEnds, uptime }) => {
+        expect(await deviceDeployments.find("p1", "d1")).toMatchObject({ last_seen_ms: 7 });
+        expect(await deployments.withPendingEnd()).toMatchObject([{ id: "p1", pending_end: "abort" }]);
+        expect(await pendingEnds.ended("d1")).toMatchObject([{ deployment_id: "p1", pending_end: "abort" }]);
+        expect(await uptime.all()).toEqual([{ server: "s1", since_ms: 1, last_ms: 8 }]);
+      });
+      await storage.close();
+    });
+  });
 });

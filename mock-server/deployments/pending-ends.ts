@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { BatchSize, FEW } from "../storage/batches.ts";
+import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../storage/index.ts";
 import { leave } from "./membership.ts";
 
@@ -20,8 +20,8 @@ import { leave } from "./membership.ts";
 export async function abortDeployment(records: Records, id: string, nowMs: number): Promise<void> {
   await records.deployments.setStatus(id, "finished", nowMs);
   const open = await records.counters.moveAll(id, OPEN_STATUSES, "aborted");
-  if (open > FEW) return records.deployments.setEnding(id, "abort");
-  for (const status of OPEN_STATUSES) await records.endings.abortOpen(id, { status, after: "" }, nowMs);
+  if (open > ONE_TRANSACTION_MAX) return records.deployments.setPendingEnd(id, "abort");
+  for (const status of OPEN_STATUSES) await records.pendingEnds.abortOpen(id, { status, after: "" }, nowMs);
 }
 
 /** Who was not admitted when the deployment was finished is no target any more, as if it had never been one. */
@@ -29,7 +29,7 @@ export async function dismissWaiting(
   records: Records,
   { id, target_count, admitted_count }: DeploymentRecord,
 ): Promise<void> {
-  if (target_count - admitted_count > FEW) await records.deployments.setEnding(id, "dismiss");
+  if (target_count - admitted_count > ONE_TRANSACTION_MAX) await records.deployments.setPendingEnd(id, "dismiss");
   else await dismiss(records, id, { after: "" });
 }
 
@@ -38,16 +38,16 @@ async function dismiss(
   id: string,
   range: { readonly after: string; readonly upTo?: string },
 ): Promise<void> {
-  const { open, begun } = await records.endings.removeNotAdmitted(id, range);
+  const { open, begun } = await records.pendingEnds.removeNotAdmitted(id, range);
   await records.counters.add(id, "pending", -open);
   await records.deployments.countTargets(id, { targets: -open, asked: -begun });
 }
 
 /** Write down for this device what follows from the end of its deployments. @returns Whether there was anything. */
-export async function settle(records: Records, deviceId: string): Promise<boolean> {
-  const ended = await records.endings.ended(deviceId);
-  for (const { ending, ended_ms, ...row } of ended) {
-    if (ending === "dismiss") {
+export async function applyPendingEnd(records: Records, deviceId: string): Promise<boolean> {
+  const ended = await records.pendingEnds.ended(deviceId);
+  for (const { pending_end, ended_ms, ...row } of ended) {
+    if (pending_end === "dismiss") {
       if (row.admitted === 0) await leave(records, row);
     } else {
       const started_ms = row.started_ms ?? ended_ms;
@@ -58,7 +58,7 @@ export async function settle(records: Records, deviceId: string): Promise<boolea
 }
 
 /** Writes down what follows from the end of deployments to many devices. */
-export class Following {
+export class PendingEnds {
   readonly #storage: Storage;
   readonly #clock: Clock;
 
@@ -68,39 +68,39 @@ export class Following {
   }
 
   /** All that is left to do. */
-  async followAll(): Promise<void> {
-    const ended = await this.#storage.read(({ deployments }) => deployments.beingEnded());
-    for (const { id } of ended) await this.follow(id);
+  async applyAll(): Promise<void> {
+    const ended = await this.#storage.read(({ deployments }) => deployments.withPendingEnd());
+    for (const { id } of ended) await this.apply(id);
   }
 
   /** What is left to do of a deployment; of most there is nothing. */
-  async follow(id: string): Promise<void> {
+  async apply(id: string): Promise<void> {
     const deployment = await this.#storage.read(({ deployments }) => deployments.find(id));
-    if (deployment === undefined || deployment.ending === null) return;
+    if (deployment === undefined || deployment.pending_end === null) return;
     const size = new BatchSize(this.#clock);
-    for (const status of deployment.ending === "abort" ? OPEN_STATUSES : (["pending"] as const)) {
+    for (const status of deployment.pending_end === "abort" ? OPEN_STATUSES : (["pending"] as const)) {
       for (let after: string | undefined = ""; after !== undefined; ) {
         const begin: string = after;
         after = await this.#storage.transaction((records) =>
-          size.timed(() => followSome(records, deployment, status, begin, size.next)),
+          size.timed(() => applyBatch(records, deployment, status, begin, size.next)),
         );
       }
     }
-    await this.#storage.transaction(({ deployments }) => deployments.setEnding(id, null));
+    await this.#storage.transaction(({ deployments }) => deployments.setPendingEnd(id, null));
   }
 }
 
 /** @returns After whom the next batch begins; `undefined`: there is none. */
-async function followSome(
+async function applyBatch(
   records: Records,
-  { id, ending, finished_ms, created_ms }: DeploymentRecord,
+  { id, pending_end, finished_ms, created_ms }: DeploymentRecord,
   status: DeviceDeploymentStatus,
   after: string,
   count: number,
 ): Promise<string | undefined> {
-  const upTo = await records.endings.nthOfStatus(id, { status, after }, count);
+  const upTo = await records.pendingEnds.nthOfStatus(id, { status, after }, count);
   const range = { after, ...given({ upTo }) };
-  if (ending === "dismiss") await dismiss(records, id, range);
-  else await records.endings.abortOpen(id, { status, ...range }, finished_ms ?? created_ms);
+  if (pending_end === "dismiss") await dismiss(records, id, range);
+  else await records.pendingEnds.abortOpen(id, { status, ...range }, finished_ms ?? created_ms);
   return upTo;
 }

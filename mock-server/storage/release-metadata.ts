@@ -3,7 +3,7 @@ import { portions } from "./paging.ts";
 import type { Schema } from "./schema.ts";
 
 /** What people wrote on releases: notes and tags. */
-export class ReleaseWordRecords {
+export class ReleaseMetadataRecords {
   readonly #db: Kysely<Schema>;
 
   constructor(db: Kysely<Schema>) {

@@ -2,11 +2,11 @@ import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus, isTerminal } f
 import type { ExpressionBuilder, Kysely } from "kysely";
 import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { Prepared } from "./prepared.ts";
-import type { Ending, Schema } from "./schema.ts";
+import type { PendingEnd, Schema } from "./schema.ts";
 
 /** A device deployment that does not show yet that its deployment has ended. */
 export type EndedDeviceDeployment = DeviceDeploymentRecord & {
-  readonly ending: Ending;
+  readonly pending_end: PendingEnd;
   /** When the deployment ended. */
   readonly ended_ms: number;
 };
@@ -30,15 +30,15 @@ const ENDED = new Prepared<{ deviceId: string }, EndedDeviceDeployment>((db, val
     .selectFrom("device_deployments")
     .innerJoin("deployments", "deployments.id", "device_deployments.deployment_id")
     .selectAll("device_deployments")
-    .select(["deployments.ending", "deployments.finished_ms as ended_ms"])
+    .select(["deployments.pending_end", "deployments.finished_ms as ended_ms"])
     .where("device_deployments.device_id", "=", value("deviceId"))
     .where("device_deployments.finished_ms", "is", null)
-    .where("deployments.ending", "is not", null)
-    .$narrowType<{ ending: Ending; ended_ms: number }>(),
+    .where("deployments.pending_end", "is not", null)
+    .$narrowType<{ pending_end: PendingEnd; ended_ms: number }>(),
 );
 
 /** How device deployments follow the end of their deployment: one by one as their devices ask, or many at a time. */
-export class EndingRecords {
+export class PendingEndRecords {
   readonly #db: Kysely<Schema>;
 
   constructor(db: Kysely<Schema>) {

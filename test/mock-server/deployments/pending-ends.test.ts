@@ -95,7 +95,7 @@ describe("An abort of a deployment to many devices", () => {
     const { items, total } = await deployments.devices(id, undefined, { page: 1, perPage: 1 });
     expect([total, items[0]?.status]).toEqual([MANY, "aborted"]);
     await expect(deployments.abort(id)).rejects.toMatchObject({ status: 422 });
-    expect(await one.storage.read((records) => records.deployments.beingEnded())).toEqual([]);
+    expect(await one.storage.read((records) => records.deployments.withPendingEnd())).toEqual([]);
   });
 
   test("holds when the server is killed in the middle, and the next one goes on", async () => {
@@ -123,7 +123,7 @@ describe("An abort of a deployment to many devices", () => {
     });
     await deployments.removeAbandoned();
     expect(await counts(next, id)).toEqual({ ...ABORTED, rows: ABORTED.counted });
-    expect(await storage.read((records) => records.deployments.beingEnded())).toEqual([]);
+    expect(await storage.read((records) => records.deployments.withPendingEnd())).toEqual([]);
   });
 
   test("holds for those as well who are just being found silent", async () => {

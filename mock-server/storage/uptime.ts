@@ -1,30 +1,30 @@
 import type { Kysely, Selectable } from "kysely";
-import type { HearingTable, Schema } from "./schema.ts";
+import type { Schema, ServerUptimeTable } from "./schema.ts";
 
 /** When a server could hear devices, without a break. */
-export type HearingRecord = Readonly<Selectable<HearingTable>>;
+export type UptimeRecord = Readonly<Selectable<ServerUptimeTable>>;
 
 /** When the servers that share the records could hear devices. */
-export class HearingRecords {
+export class UptimeRecords {
   readonly #db: Kysely<Schema>;
 
   constructor(db: Kysely<Schema>) {
     this.#db = db;
   }
 
-  all(): Promise<HearingRecord[]> {
-    return this.#db.selectFrom("hearing").selectAll().orderBy("server").execute();
+  all(): Promise<UptimeRecord[]> {
+    return this.#db.selectFrom("server_uptime").selectAll().orderBy("server").execute();
   }
 
-  async put({ server, ...when }: HearingRecord): Promise<void> {
+  async put({ server, ...when }: UptimeRecord): Promise<void> {
     await this.#db
-      .insertInto("hearing")
+      .insertInto("server_uptime")
       .values({ server, ...when })
       .onConflict((conflict) => conflict.column("server").doUpdateSet(when))
       .execute();
   }
 
   async delete(server: string): Promise<void> {
-    await this.#db.deleteFrom("hearing").where("server", "=", server).execute();
+    await this.#db.deleteFrom("server_uptime").where("server", "=", server).execute();
   }
 }

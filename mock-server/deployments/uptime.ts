@@ -20,7 +20,7 @@ const FORGOTTEN_MS = 10 * 60_000;
  * - From `sinceMs()` on, at least one server could hear, and the wall clock of this one was not set.
  * - While the records cannot be written, no device can be heard.
  */
-export class Hearing {
+export class Uptime {
   readonly #system: Sources;
   #sinceMs = 0;
   /** Both clocks at the last look. */
@@ -35,11 +35,11 @@ export class Hearing {
 
   constructor(system: Sources) {
     this.#system = system;
-    this.beginAgain();
+    this.restart();
   }
 
   /** Devices could not be heard before this moment: the server starts, or it stood still. */
-  beginAgain(): void {
+  restart(): void {
     const { clock } = this.#system;
     this.#wallMs = clock.now();
     this.#monotonicMs = clock.monotonic();
@@ -53,7 +53,7 @@ export class Hearing {
     const wallMs = clock.now();
     const monotonicMs = clock.monotonic();
     const gainedMs = wallMs - this.#wallMs - (monotonicMs - this.#monotonicMs);
-    if (Math.abs(gainedMs) > CLOCK_JUMP_MS || this.#deaf) this.beginAgain();
+    if (Math.abs(gainedMs) > CLOCK_JUMP_MS || this.#deaf) this.restart();
     this.#wallMs = wallMs;
     this.#monotonicMs = monotonicMs;
     return this.#sinceMs;
@@ -68,18 +68,18 @@ export class Hearing {
     const server = this.#server;
     let noted: Noted;
     try {
-      noted = await storage.transaction(async ({ hearing }) => {
+      noted = await storage.transaction(async ({ uptime }) => {
         const mine = this.sinceMs();
         const nowMs = this.#system.clock.now();
-        const others = (await hearing.all()).filter((one) => one.server !== server);
+        const others = (await uptime.all()).filter((one) => one.server !== server);
         // The note of one that is alive has changed since this server last looked.
         const alive = others.filter((one) => (this.#others.get(one.server) ?? one.last_ms) !== one.last_ms);
         const apart = alive.find(
           (one) => Math.abs(clamped(one.last_ms, this.#notedMs ?? nowMs, nowMs)) > CLOCKS_APART_MS,
         );
         const since_ms = apart === undefined ? chained(mine, alive) : nowMs;
-        await hearing.put({ server, since_ms, last_ms: nowMs });
-        for (const one of others) if (Math.abs(nowMs - one.last_ms) > FORGOTTEN_MS) await hearing.delete(one.server);
+        await uptime.put({ server, since_ms, last_ms: nowMs });
+        for (const one of others) if (Math.abs(nowMs - one.last_ms) > FORGOTTEN_MS) await uptime.delete(one.server);
         return { sinceMs: since_ms, nowMs, others: new Map(others.map((one) => [one.server, one.last_ms])), apart };
       });
     } catch (error) {
