@@ -126,6 +126,21 @@ describePeer(["mender-artifact"], "the real mender-artifact", () => {
     }
   });
 
+  it("reads names of up to 255 bytes, which do not fit a tar header", async () => {
+    const names = [101, 255].map((length) => "n".repeat(length));
+    const script = `ArtifactInstall_Enter_10_${"s".repeat(150)}`;
+    const path = await ours("long-names.mender", {
+      ...common,
+      kind: "module-image",
+      type: "app",
+      files: names.map((name) => sourceFile(name, noise)),
+      scripts: [{ name: script, content: Buffer.from("#!/bin/sh\n") }],
+    });
+    expect(peer("validate", path)).toContain("validated successfully");
+    const told = peer("read", path);
+    for (const name of [...names, script]) expect(told).toContain(name);
+  });
+
   describe.each(["rsa", "ecdsa"] as const)("and signatures with %s", (kind) => {
     const { publicKey, privateKey } = KEYS[kind];
     const other = KEYS[kind === "rsa" ? "ecdsa" : "rsa"];

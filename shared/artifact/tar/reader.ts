@@ -50,7 +50,8 @@ function paddingOf(sizeBytes: number): number {
 
 /**
  * Reads a tar stream (ustar, with GNU and POSIX extensions for long names and large sizes) in one pass.
- * Strict: it knows regular files only, and whatever is not as a tar program would write it is an error.
+ * Strict: it knows regular files only, and refuses everything that a tar program would not write. tar-stream does not
+ * read here: it collects extended headers without a bound, ignores malformed ones and does not check their sizes.
  */
 export class TarReader {
   readonly #bytes: ByteReader;

@@ -1,6 +1,5 @@
-import { quoted } from "../names.ts";
-import { PlanError, type ResolvedPlan } from "./plan.ts";
-import { TAR_END, tarFile } from "./tar.ts";
+import type { ResolvedPlan } from "./plan.ts";
+import { type TarFile, tarFile } from "./tar.ts";
 
 /** Files that stand behind an artifact's payload, with their checksums. */
 export type Checksums = ReadonlyMap<string, string>;
@@ -44,18 +43,15 @@ function typeInfo(plan: ResolvedPlan, checksums: Checksums): string {
   });
 }
 
-/** header.tar, before compression. */
-export function* headerTar(plan: ResolvedPlan, checksums: Checksums): Generator<Uint8Array> {
-  yield* tarFile("header-info", text(headerInfo(plan)));
-  for (const { name, content } of plan.scripts) {
-    const entry = `scripts/${name}`;
-    if (Buffer.byteLength(entry) > 100)
-      throw new PlanError("scripts", `the state script's name ${quoted(name)} is too long`);
-    yield* tarFile(entry, content, 0o755);
-  }
-  yield* tarFile("headers/0000/type-info", text(typeInfo(plan, checksums)));
-  if (plan.metaDataJson !== undefined) yield* tarFile("headers/0000/meta-data", text(plan.metaDataJson));
-  yield TAR_END;
+/** The files of header.tar. */
+export function headerFiles(plan: ResolvedPlan, checksums: Checksums): readonly TarFile[] {
+  const { metaDataJson } = plan;
+  return [
+    tarFile("header-info", text(headerInfo(plan))),
+    ...plan.scripts.map(({ name, content }) => tarFile(`scripts/${name}`, content, 0o755)),
+    tarFile("headers/0000/type-info", text(typeInfo(plan, checksums))),
+    ...(metaDataJson === undefined ? [] : [tarFile("headers/0000/meta-data", text(metaDataJson))]),
+  ];
 }
 
 /** `manifest`: a line for everything, in the order of the names. */

@@ -2,6 +2,7 @@ import { combinationsFault, dependsFault, PROVIDES_LIMITS, providesFault, textFa
 import { printable } from "../../text/index.ts";
 import { ArtifactError } from "../errors.ts";
 import { metaDataText } from "../json.ts";
+import { ARTIFACT_LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
 import type { Compression, StateScript } from "../types.ts";
 
@@ -202,7 +203,7 @@ function checkCommon(plan: ArtifactPlan): void {
 function checkFiles(files: readonly SourceFile[]): void {
   const names = new Set<string>();
   for (const { name } of files) {
-    if (!FILE_NAME.test(name) || name === "." || name === ".." || name.length > 255) {
+    if (!FILE_NAME.test(name) || name === "." || name === ".." || name.length > ARTIFACT_LIMITS.fileNameBytesMax) {
       throw new PlanError("files", `the file name ${quoted(name)} may have letters, digits and ".,_-" only`);
     }
     if (names.has(name)) throw new PlanError("files", `there are two files of the name ${quoted(name)}`);
@@ -216,6 +217,9 @@ function checkScripts(scripts: readonly StateScript[]): void {
     if (!SCRIPT_NAME.test(name) || name.includes("/")) {
       const example = "ArtifactInstall_Enter_10_stop-app";
       throw new PlanError("scripts", `${quoted(name)} is no name of an artifact's state script, such as ${example}`);
+    }
+    if (Buffer.byteLength(name) > ARTIFACT_LIMITS.fileNameBytesMax) {
+      throw new PlanError("scripts", `the state script's name ${quoted(name)} is longer than 255 bytes`);
     }
     if (names.has(name)) throw new PlanError("scripts", `there are two state scripts of the name ${quoted(name)}`);
     names.add(name);

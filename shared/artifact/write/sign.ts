@@ -4,7 +4,7 @@ import { openArtifact } from "../reading.ts";
 import { readSmall, TarReader } from "../tar/reader.ts";
 import type { ReadOptions } from "../types.ts";
 import { signManifest } from "./signing.ts";
-import { tarFile } from "./tar.ts";
+import { tarEntries, tarFile } from "./tar.ts";
 import type { ArtifactSink } from "./write.ts";
 
 export interface SignOptions extends Pick<ReadOptions, "decompressors"> {
@@ -97,7 +97,8 @@ export async function signArtifact(
     const start = tee.divert(write);
     const { manifest, manifestEnd, restStart } = await locate(start);
     await write(start.subarray(0, manifestEnd));
-    for (const block of tarFile("manifest.sig", signManifest(key, manifest))) await write(block);
+    const signature = tarFile("manifest.sig", signManifest(key, manifest));
+    for await (const block of tarEntries([signature])) await write(block);
     await write(start.subarray(restStart));
     // Reading to the end verifies, and makes the rest pass through.
     const payloads = reading.payloads()[Symbol.asyncIterator]();

@@ -1,56 +1,68 @@
-import { BLOCK_BYTES, checksumOf, FIELDS } from "../tar/header.ts";
+import { pipeline } from "node:stream/promises";
+import { type Header, type Pack, pack } from "tar-stream";
+import { BLOCK_BYTES } from "../tar/header.ts";
 
-/** Two empty blocks. */
-export const TAR_END = new Uint8Array(2 * BLOCK_BYTES);
-
-/** The largest size that fits a ustar header: 8 GiB less one byte. */
-const OCTAL_SIZE_MAX = 0o77777777777;
-
-function put(block: Buffer, [offset]: readonly [number, number], text: string): void {
-  block.write(text, offset, "utf8");
+/** A file to be put in a tar. `content` has `sizeBytes` bytes. */
+export interface TarFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly mode: number;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-function octal(value: number, digits: number): string {
-  return value.toString(8).padStart(digits, "0");
+/** A file whose content is in memory. */
+export function tarFile(name: string, content: Uint8Array, mode = 0o600): TarFile {
+  return { name, sizeBytes: content.length, mode, content: [content] };
 }
 
-/**
- * One header block for a regular file. Everything that could differ from one run to the next is fixed: the
- * owner is root, the time is the epoch.
- */
-export function encodeHeader(name: string, sizeBytes: number, mode: number): Buffer {
-  if (Buffer.byteLength(name) > 100) throw new RangeError(`${name}: longer than 100 bytes`);
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RangeError(`${name}: its size is ${sizeBytes}`);
-  const block = Buffer.alloc(BLOCK_BYTES);
-  put(block, FIELDS.name, name);
-  put(block, FIELDS.mode, octal(mode, 7));
-  put(block, FIELDS.uid, octal(0, 7));
-  put(block, FIELDS.gid, octal(0, 7));
-  put(block, FIELDS.mtime, octal(0, 11));
-  put(block, FIELDS.type, "0");
-  if (sizeBytes <= OCTAL_SIZE_MAX) {
-    put(block, FIELDS.size, octal(sizeBytes, 11));
-    put(block, FIELDS.magic, "ustar\u000000");
-  } else {
-    // As GNU tar writes it: the first bit set, then the number itself.
-    const [start, length] = FIELDS.size;
-    block.writeUInt8(0x80, start);
-    block.writeBigUInt64BE(BigInt(sizeBytes), start + length - 8);
-    put(block, FIELDS.magic, "ustar  ");
+/** A whole tar: the files and the end mark. */
+export function tarOf(files: Iterable<TarFile>): AsyncGenerator<Uint8Array> {
+  return packed(files, (tar) => tar.finalize());
+}
+
+/** The files without an end mark: more entries follow. */
+export function tarEntries(files: Iterable<TarFile>): AsyncGenerator<Uint8Array> {
+  return packed(files, (tar) => tar.push(null));
+}
+
+/** The header of a file, for contents that do not pass through a pack. `name` has at most 100 bytes. */
+export async function headerBlock(file: Omit<TarFile, "content">): Promise<Uint8Array> {
+  const tar = pack();
+  tar.entry(headersOf(file));
+  for await (const block of blocksOf(tar)) return block;
+  throw new Error("tar-stream wrote no header");
+}
+
+/** What follows the last content of a tar: zeros up to the next block, then the end mark of two empty blocks. */
+export function tarEnd(lastSizeBytes: number): Uint8Array {
+  const rest = (BLOCK_BYTES - (lastSizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
+  return new Uint8Array(rest + 2 * BLOCK_BYTES);
+}
+
+/** Owner, time and type are fixed, so that the same files give the same bytes. */
+function headersOf({ name, sizeBytes, mode }: Omit<TarFile, "content">): Pick<Header, "name"> & Partial<Header> {
+  return { name, size: sizeBytes, mode, uid: 0, gid: 0, type: "file", mtime: new Date(0) };
+}
+
+async function* packed(files: Iterable<TarFile>, finish: (tar: Pack) => void): AsyncGenerator<Uint8Array> {
+  const tar = pack();
+  const filling = fill(tar, files).then(
+    () => finish(tar),
+    (error: Error) => tar.destroy(error),
+  );
+  try {
+    yield* blocksOf(tar);
+  } finally {
+    tar.destroy();
+    await filling;
   }
-  put(block, FIELDS.checksum, `${octal(checksumOf(block), 6)}\0 `);
-  return block;
 }
 
-/** What fills the last block of a content. */
-export function padding(sizeBytes: number): Uint8Array {
-  return new Uint8Array((BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES);
+async function fill(tar: Pack, files: Iterable<TarFile>): Promise<void> {
+  for (const file of files) await pipeline(file.content, tar.entry(headersOf(file)));
 }
 
-/** A file of known content: header, content, padding. */
-export function* tarFile(name: string, content: Uint8Array, mode = 0o600): Generator<Uint8Array> {
-  yield encodeHeader(name, content.length, mode);
-  if (content.length > 0) yield content;
-  const rest = padding(content.length);
-  if (rest.length > 0) yield rest;
+/** The types of streamx do not say what a stream carries. */
+function blocksOf(tar: Pack): AsyncIterable<Uint8Array> {
+  return tar as AsyncIterable<Uint8Array>;
 }

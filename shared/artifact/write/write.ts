@@ -3,10 +3,10 @@ import { SUFFIXES } from "../compression/names.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
 import { manifestName, payloadDirectory } from "../manifest.ts";
 import { type Compressor, type Compressors, compressorFor } from "./compress.ts";
-import { headerTar, manifestContent, VERSION_CONTENT } from "./contents.ts";
+import { headerFiles, manifestContent, VERSION_CONTENT } from "./contents.ts";
 import { type ArtifactPlan, PlanError, type ResolvedPlan, resolvePlan, type SourceFile } from "./plan.ts";
 import { signManifest } from "./signing.ts";
-import { encodeHeader, padding, TAR_END, tarFile } from "./tar.ts";
+import { headerBlock, type TarFile, tarEnd, tarEntries, tarFile, tarOf } from "./tar.ts";
 
 /** Where an artifact is written to. A file handle of the door is one. */
 export interface ArtifactSink {
@@ -49,24 +49,24 @@ export async function writeArtifact(
   if (manifest.length > ARTIFACT_LIMITS.manifestBytesMax) throw new PlanError("files", "there are too many files");
 
   const output = new Output(sink);
-  for (const block of tarFile("version", VERSION_CONTENT)) await output.write(block);
-  for (const block of tarFile("manifest", manifest)) await output.write(block);
-  if (options.signingKey !== undefined) {
-    const signature = signManifest(options.signingKey, manifest);
-    for (const block of tarFile("manifest.sig", signature)) await output.write(block);
-  }
-  for (const block of tarFile(headerName, header)) await output.write(block);
+  const signature = options.signingKey === undefined ? undefined : signManifest(options.signingKey, manifest);
+  const entries = [
+    tarFile("version", VERSION_CONTENT),
+    tarFile("manifest", manifest),
+    ...(signature === undefined ? [] : [tarFile("manifest.sig", signature)]),
+    tarFile(headerName, header),
+  ];
+  for await (const block of tarEntries(entries)) await output.write(block);
 
-  // How long the payload gets is known when it is written: then its header is written again.
-  const name = `${payloadDirectory(0)}.tar${SUFFIXES[resolved.compression]}`;
+  // The payload's size is known once it is compressed and written: its header is then written again, in place.
+  const payload = { name: `${payloadDirectory(0)}.tar${SUFFIXES[resolved.compression]}`, mode: 0o600 };
   const headerAt = output.position;
-  await output.write(encodeHeader(name, 0, 0o600));
+  await output.write(await headerBlock({ ...payload, sizeBytes: 0 }));
   const contentAt = output.position;
   for await (const piece of compress(payloadTar(resolved.files, files, progress))) await output.write(piece);
   const sizeBytes = output.position - contentAt;
-  await output.write(padding(sizeBytes));
-  await output.write(TAR_END);
-  await sink.write(encodeHeader(name, sizeBytes, 0o600), headerAt);
+  await output.write(tarEnd(sizeBytes));
+  await sink.write(await headerBlock({ ...payload, sizeBytes }), headerAt);
   return output.position;
 }
 
@@ -142,7 +142,7 @@ async function compressHeader(
 ): Promise<Buffer> {
   let expanded = 0;
   const blocks = async function* (): AsyncGenerator<Uint8Array> {
-    for (const block of headerTar(plan, checksums)) {
+    for await (const block of tarOf(headerFiles(plan, checksums))) {
       expanded += block.length;
       yield block;
     }
@@ -158,19 +158,18 @@ async function compressHeader(
 }
 
 /** data/0000.tar, before compression. */
-async function* payloadTar(
+function payloadTar(
   files: readonly SourceFile[],
   checksums: ReadonlyMap<string, string>,
   progress: Progress,
 ): AsyncGenerator<Uint8Array> {
-  for (const file of files) {
-    yield encodeHeader(file.name, file.sizeBytes, 0o644);
-    yield* measured(file, progress, (checksum) => {
-      if (checksum === checksums.get(file.name)) return;
-      throw new PlanError("files", `${file.name} changed while it was read: its content is another`);
-    });
-    const rest = padding(file.sizeBytes);
-    if (rest.length > 0) yield rest;
-  }
-  yield TAR_END;
+  return tarOf(
+    files.map((file): TarFile => {
+      const content = measured(file, progress, (checksum) => {
+        if (checksum === checksums.get(file.name)) return;
+        throw new PlanError("files", `${file.name} changed while it was read: its content is another`);
+      });
+      return { name: file.name, sizeBytes: file.sizeBytes, mode: 0o644, content };
+    }),
+  );
 }

@@ -1,7 +1,7 @@
 import { openArtifact } from "@upkeep/shared/artifact";
 import { expect, it } from "vitest";
-import { encodeHeader, padding, TAR_END } from "../../../shared/artifact/write/tar.ts";
-import { entriesOf, sha256, tarOf } from "./support.ts";
+import { headerBlock, tarEnd } from "../../../shared/artifact/write/tar.ts";
+import { entriesOf, tarOf } from "./support.ts";
 
 const SIZE_BYTES = 6 * 2 ** 30;
 /** Of so many zeros. */
@@ -18,15 +18,14 @@ async function* sparseArtifact(checksum: string): AsyncGenerator<Uint8Array> {
   });
   const start = await tarOf(entries.slice(0, -1));
   // Without tar's end mark: the payload follows.
-  yield start.subarray(0, start.length - TAR_END.length);
-  const inner = encodeHeader("image", SIZE_BYTES, 0o644);
-  const innerBytes = inner.length + SIZE_BYTES + TAR_END.length;
-  yield encodeHeader("data/0000.tar", innerBytes, 0o644);
+  yield start.subarray(0, start.length - tarEnd(0).length);
+  const inner = await headerBlock({ name: "image", sizeBytes: SIZE_BYTES, mode: 0o644 });
+  const innerBytes = inner.length + SIZE_BYTES + tarEnd(SIZE_BYTES).length;
+  yield await headerBlock({ name: "data/0000.tar", sizeBytes: innerBytes, mode: 0o644 });
   yield inner;
   for (let sent = 0; sent < SIZE_BYTES; sent += ZEROS.length) yield ZEROS;
-  yield TAR_END;
-  yield padding(innerBytes);
-  yield TAR_END;
+  yield tarEnd(SIZE_BYTES);
+  yield tarEnd(innerBytes);
 }
 
 it("a payload of 6 GiB passes, its size exact, and memory does not grow with it", async () => {
@@ -47,8 +46,7 @@ it("a payload of 6 GiB passes, its size exact, and memory does not grow with it"
   expect(peak - before).toBeLessThan(100 * 1024 * 1024);
 }, 180_000);
 
-it("what is written above 8 GiB is found again by its size", () => {
-  const block = encodeHeader("image", 2 ** 40 + 1, 0o644);
-  expect(sha256(block)).toBe(sha256(encodeHeader("image", 2 ** 40 + 1, 0o644)));
+it("what is written above 8 GiB is found again by its size", async () => {
+  const block = Buffer.from(await headerBlock({ name: "image", sizeBytes: 2 ** 40 + 1, mode: 0o644 }));
   expect(block.readBigUInt64BE(128)).toBe(2n ** 40n + 1n);
 });

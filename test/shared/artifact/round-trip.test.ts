@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import type { Compression } from "@upkeep/shared/artifact";
-import { type ArtifactPlan, writeArtifact } from "@upkeep/shared/artifact/write";
+import { type ArtifactPlan, type ArtifactSink, writeArtifact } from "@upkeep/shared/artifact/write";
 import { describe, expect, it } from "vitest";
 import { COMPRESSORS } from "../../../mock-server/releases/compression.ts";
 import { chunked, MemorySink, readBack, sourceFile } from "./support.ts";
@@ -105,4 +106,79 @@ describe.each<Compression>(["none", "gzip", "xz", "zstd"])("an artifact with %s"
     const second = await written({ ...plan, provides: { a: "2", b: "1" } });
     expect(second.equals(first)).toBe(true);
   });
+});
+
+/** Above 100 bytes a name does not fit a tar header; above 255 it fits no file system. */
+const LONG_NAMES = [101, 155, 255].map((length) => `${"n".repeat(length - 4)}.bin`);
+const LONG_SCRIPT = `ArtifactInstall_Enter_10_${"s".repeat(150)}`;
+
+it("carries files and state scripts with names of up to 255 bytes, which GNU tar reads too", async () => {
+  const artifact = await written({
+    kind: "module-image",
+    compression: "none",
+    type: "t",
+    artifactName: "a",
+    deviceTypes: ["d"],
+    files: LONG_NAMES.map((name) => sourceFile(name, name)),
+    scripts: [{ name: LONG_SCRIPT, content: Buffer.from("#!/bin/sh\n") }],
+  });
+  const { header, files } = await readBack(chunked(artifact));
+  expect([...files].map(([name, content]) => [name, content.toString()])).toEqual(
+    LONG_NAMES.map((name) => [`0/${name}`, name]),
+  );
+  expect(header.scripts.map(({ name }) => name)).toEqual([LONG_SCRIPT]);
+  const inner = (name: string): Buffer => execFileSync("tar", ["xOf", "-", name], { input: artifact });
+  const names = (tar: Buffer): string[] =>
+    execFileSync("tar", ["tf", "-"], { input: tar }).toString().trim().split("\n");
+  expect(names(inner("data/0000.tar"))).toEqual(LONG_NAMES);
+  expect(names(inner("header.tar"))).toContain(`scripts/${LONG_SCRIPT}`);
+});
+
+it.each([
+  ["is shorter than said", "too short", 100],
+  ["is longer than said", "too long, far too long".repeat(50_000), 10],
+])("fails with the reason if a file %s", async (_, content, sizeBytes) => {
+  const file = { ...sourceFile("a", content), sizeBytes };
+  const plan: ArtifactPlan = { kind: "rootfs-image", artifactName: "a", deviceTypes: ["d"], file };
+  await expect(written(plan)).rejects.toThrow("a changed while it was read: its size is another");
+});
+
+it.each<Compression>(["none", "gzip"])(
+  "fails with the reason if a file changes between both readings: %s",
+  async (compression) => {
+    let readings = 0;
+    const file = {
+      ...sourceFile("a", noise),
+      read: () => chunked(readings++ === 0 ? noise : Buffer.alloc(noise.length)),
+    };
+    const plan: ArtifactPlan = { kind: "rootfs-image", compression, artifactName: "a", deviceTypes: ["d"], file };
+    await expect(written(plan)).rejects.toThrow("a changed while it was read: its content is another");
+  },
+);
+
+it.each<Compression>(["none", "gzip"])("stops reading when what it writes to fails: %s", async (compression) => {
+  let open = 0;
+  const file = {
+    ...sourceFile("a", noise),
+    async *read() {
+      open += 1;
+      try {
+        yield* chunked(noise, 1000);
+      } finally {
+        open -= 1;
+      }
+    },
+  };
+  const sink = new MemorySink();
+  let bytes = 0;
+  const full: ArtifactSink = {
+    write: async (data, position) => {
+      bytes += data.length;
+      if (bytes > 100_000) throw new Error("disk full");
+      await sink.write(data, position);
+    },
+  };
+  const plan: ArtifactPlan = { kind: "rootfs-image", compression, artifactName: "a", deviceTypes: ["d"], file };
+  await expect(writeArtifact(plan, full)).rejects.toThrow("disk full");
+  expect(open).toBe(0);
 });

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { describe, expect, it } from "vitest";
 import { TarReader } from "../../../shared/artifact/tar/reader.ts";
-import { encodeHeader, TAR_END, tarFile } from "../../../shared/artifact/write/tar.ts";
+import { headerBlock, tarFile, tarOf as tarOfFiles } from "../../../shared/artifact/write/tar.ts";
 import { chunked, collect, tarOf } from "./support.ts";
 
 async function entriesOf(
@@ -30,8 +30,18 @@ async function fault(tar: Uint8Array): Promise<{ code: string; message: string }
   );
 }
 
+const TAR_END = Buffer.alloc(1024);
+
+async function headerOf(name: string, sizeBytes: number): Promise<Buffer> {
+  return Buffer.from(await headerBlock({ name, sizeBytes, mode: 0o644 }));
+}
+
+const FILE = await headerOf("file", 0);
+const A = await headerOf("a", 0);
+const A_OF_ONE_BYTE = await headerOf("a", 1);
+
 /** A header block with a field overwritten, its checksum made right again. */
-function patched(offset: number, bytes: string | Uint8Array, block: Buffer = encodeHeader("file", 0, 0o644)): Buffer {
+function patched(offset: number, bytes: string | Uint8Array, block: Buffer = FILE): Buffer {
   const copy = Buffer.from(block);
   copy.set(Buffer.from(bytes as Uint8Array), offset);
   copy.fill(" ", 148, 156);
@@ -46,7 +56,8 @@ const long = `${"d".repeat(120)}/${"n".repeat(200)}`;
 
 function pax(record: string, type = "x"): Buffer {
   const content = Buffer.from(record);
-  const header = patched(TYPE, type, encodeHeader("PaxHeader", content.length, 0o644)).subarray(0, 512);
+  const size = `${content.length.toString(8).padStart(11, "0")}\0`;
+  const header = patched(SIZE, size, patched(TYPE, type).subarray(0, 512)).subarray(0, 512);
   return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
 }
 
@@ -68,7 +79,7 @@ describe("a tar", () => {
   });
 
   it("as we write it is read by others", async () => {
-    const tar = Buffer.concat([...tarFile("a", Buffer.from("hello")), ...tarFile("b", Buffer.alloc(0)), TAR_END]);
+    const tar = await collect(tarOfFiles([tarFile("a", Buffer.from("hello")), tarFile("b", Buffer.alloc(0))]));
     expect(execFileSync("tar", ["tvf", "-"], { input: tar, encoding: "utf8" })).toMatch(
       /-rw-------.* 5 .* a\n.* 0 .* b\n/,
     );
@@ -77,7 +88,7 @@ describe("a tar", () => {
   it.each([0, 1, 0o77777777777, 0o100000000000, 6 * 2 ** 30, 2 ** 40, Number.MAX_SAFE_INTEGER])(
     "knows sizes exactly: %d",
     async (size) => {
-      const reader = new TarReader(chunked(encodeHeader("file", size, 0o644)), "test.tar");
+      const reader = new TarReader(chunked(await headerOf("file", size)), "test.tar");
       expect((await reader.next())?.sizeBytes).toBe(size);
     },
   );
@@ -85,8 +96,7 @@ describe("a tar", () => {
   it("knows sizes from extended headers", async () => {
     const tar = Buffer.concat([
       pax(record("size", "2") + record("mtime", "1.5")),
-      ...tarFile("a", Buffer.from("hi")),
-      TAR_END,
+      await collect(tarOfFiles([tarFile("a", Buffer.from("hi"))])),
     ]);
     expect(await entriesOf(tar)).toEqual([{ name: "a", sizeBytes: 2, modifiedMs: 1500, content: "hi" }]);
   });
@@ -106,22 +116,10 @@ describe("a tar", () => {
     ["a size of 2^53", patched(SIZE, Buffer.from([0x80, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0])), "size-absurd"],
     ["a size that is no number", patched(SIZE, "12345678 9ab"), "tar-malformed"],
     ["a size with digits behind its end", patched(SIZE, "1234\x001234567"), "tar-malformed"],
-    [
-      "an extended size beyond all bounds",
-      Buffer.concat([pax(record("size", "9007199254740993")), encodeHeader("a", 0, 0o644)]),
-      "size-absurd",
-    ],
-    [
-      "an extended size below zero",
-      Buffer.concat([pax(record("size", "-1")), encodeHeader("a", 0, 0o644)]),
-      "size-absurd",
-    ],
+    ["an extended size beyond all bounds", Buffer.concat([pax(record("size", "9007199254740993")), A]), "size-absurd"],
+    ["an extended size below zero", Buffer.concat([pax(record("size", "-1")), A]), "size-absurd"],
     ["an extended time that is no number", pax(record("mtime", "soon")), "tar-malformed"],
-    [
-      "a time that no calendar has",
-      Buffer.concat([pax(record("mtime", "99999999999999")), encodeHeader("a", 0, 0o644)]),
-      "tar-malformed",
-    ],
+    ["a time that no calendar has", Buffer.concat([pax(record("mtime", "99999999999999")), A]), "tar-malformed"],
     ["a record that is longer than the header", pax("99 path=x\n"), "tar-malformed"],
     ["a record without a length", pax(" path=x\n"), "tar-malformed"],
     ["a record without an end", pax("8 path=x"), "tar-malformed"],
@@ -133,11 +131,7 @@ describe("a tar", () => {
       patched(SIZE, "00000300000\0", Buffer.from(patched(TYPE, "x").subarray(0, 512))),
       "too-large",
     ],
-    [
-      "an extended header with a name that climbs out",
-      Buffer.concat([pax(record("path", "../a")), encodeHeader("a", 0, 0o644)]),
-      "name-climbs",
-    ],
+    ["an extended header with a name that climbs out", Buffer.concat([pax(record("path", "../a")), A]), "name-climbs"],
     ["an extended header with a name that is not UTF-8", pax("9 path=\xff\n"), "tar-malformed"],
     ["a sparse file of GNU's new kind", pax(record("GNU.sparse.major", "1")), "entry-is-sparse"],
     ["a sparse file of GNU's old kind", patched(TYPE, "S"), "entry-is-sparse"],
@@ -146,18 +140,10 @@ describe("a tar", () => {
     ["no name", patched(0, Buffer.alloc(4)), "name-unsafe"],
     ["a name that is not UTF-8", patched(0, Buffer.from([0xff, 0xfe])), "name-unsafe"],
     ["a directory by its name", patched(0, "dir/"), "entry-is-directory"],
-    ["a wrong checksum", Buffer.from(encodeHeader("file", 0, 0o644)).fill("x", 0, 1), "tar-checksum"],
+    ["a wrong checksum", Buffer.from(FILE).fill("x", 0, 1), "tar-checksum"],
     ["no magic", patched(257, Buffer.alloc(8)), "tar-malformed"],
-    [
-      "an empty block between entries",
-      Buffer.concat([Buffer.alloc(512), encodeHeader("a", 0, 0o644)]),
-      "tar-malformed",
-    ],
-    [
-      "something behind a content",
-      Buffer.concat([encodeHeader("a", 1, 0o644), Buffer.alloc(512, "x")]),
-      "tar-malformed",
-    ],
+    ["an empty block between entries", Buffer.concat([Buffer.alloc(512), A]), "tar-malformed"],
+    ["something behind a content", Buffer.concat([A_OF_ONE_BYTE, Buffer.alloc(512, "x")]), "tar-malformed"],
   ])("is refused that has %s", async (_, tar, code) => {
     expect((await fault(tar)).code).toBe(code);
   });
