@@ -2,8 +2,8 @@ import * as z from "zod";
 import { bearerToken } from "../api/authentication.ts";
 import type { Device, Domain } from "../domain.ts";
 import { ServerError } from "../errors.ts";
+import type { RequestKind } from "../faults/request-kinds.ts";
 import { LINK_PARAMETERS } from "../releases/links.ts";
-import type { RequestKind } from "./requests.ts";
 
 /** So many links are remembered; the oldest give way. */
 const LINKS_MAX = 10_000;

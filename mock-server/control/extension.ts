@@ -3,13 +3,13 @@ import type { Logger } from "@upkeep/shared/logging";
 import { type DeviceDeploymentStatus, isTerminal, StatusReport } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import type { ServerExtension } from "../api/application.ts";
-import { controlRoutes } from "../api/control/routes.ts";
 import type { Device, Domain } from "../domain.ts";
-import { around, type ExchangeWatch } from "../scenarios/exchange/around.ts";
-import type { Carried, CarriedRequest } from "../scenarios/exchange/carry.ts";
+import { type RequestKind, requestKind } from "../faults/request-kinds.ts";
+import { around, type ExchangeWatch } from "../faults/wire/around.ts";
+import type { Carried, CarriedRequest } from "../faults/wire/carry.ts";
 import { Callers } from "./callers.ts";
 import { namesOf, type TestControls } from "./controls.ts";
-import { type RequestKind, requestKind } from "./requests.ts";
+import { controlRoutes } from "./routes.ts";
 
 /** What is known of a request of a device. */
 interface Asking {

@@ -2,11 +2,11 @@ import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { validated } from "../api/validation.ts";
 import { invalid, notFound } from "../errors.ts";
-import type { ExchangeFault } from "../scenarios/exchange/effects.ts";
-import { type FaultName, FaultPlan, faultRow, type PlannedFault } from "../scenarios/faults/index.ts";
-import { Fault } from "../scenarios/file/faults.ts";
-import { instantMs } from "../scenarios/file/index.ts";
-import type { RequestKind } from "./requests.ts";
+import { Fault } from "../faults/entry.ts";
+import { type FaultName, FaultPlan, faultRow, type PlannedFault } from "../faults/index.ts";
+import { instantMs } from "../faults/instants.ts";
+import type { RequestKind } from "../faults/request-kinds.ts";
+import type { ExchangeFault } from "../faults/wire/effects.ts";
 
 /** What a server that runs cannot do, and why. */
 const NOT_HERE: Partial<Record<FaultName, string>> = {

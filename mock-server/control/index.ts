@@ -6,9 +6,10 @@ import type { Blobs } from "../storage/blobs/index.ts";
 import { type ControlledParts, TestControls } from "./controls.ts";
 import { controlExtension } from "./extension.ts";
 
+export { REQUEST_KINDS, type RequestKind } from "../faults/request-kinds.ts";
 export { type ControlledSystem, controlledSystem, TestControls } from "./controls.ts";
 export { controlExtension } from "./extension.ts";
-export { REQUEST_KINDS, type RequestKind, type SeenRequest } from "./requests.ts";
+export type { SeenRequest } from "./requests.ts";
 
 /**
  * The control API for a server.

@@ -1,17 +1,4 @@
-import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-
-/** What a device wants of the server. */
-export const REQUEST_KINDS = [
-  "auth",
-  "poll",
-  "status",
-  "log",
-  "inventory",
-  "download",
-  "configuration",
-  "other",
-] as const;
-export type RequestKind = (typeof REQUEST_KINDS)[number];
+import type { RequestKind } from "../faults/request-kinds.ts";
 
 /** One request of a device, as it was answered. */
 export interface SeenRequest {
@@ -29,25 +16,6 @@ export interface SeenRequest {
   readonly reported?: string;
   /** The status of the answer; absent: the connection broke before. */
   readonly status?: number;
-}
-
-const STATUS_PATH = new RegExp(`^${DEVICE_PATHS.status("[^/]+")}$`);
-const LOG_PATH = new RegExp(`^${DEVICE_PATHS.log("[^/]+")}$`);
-const PREFIXES: readonly (readonly [string, RequestKind])[] = [
-  ["/api/devices/v1/deployments/download/", "download"],
-  ["/api/devices/v1/deviceconfig/", "configuration"],
-];
-
-/** @param url Path and query. @returns What a path of the device API is for; `undefined`: no path of devices. */
-export function requestKind(url: string): RequestKind | undefined {
-  const path = url.split("?", 1)[0] ?? "";
-  if (!path.startsWith("/api/devices/")) return undefined;
-  if (path === DEVICE_PATHS.authRequests) return "auth";
-  if (path === DEVICE_PATHS.nextV1 || path === DEVICE_PATHS.nextV2) return "poll";
-  if (path === DEVICE_PATHS.inventory) return "inventory";
-  if (STATUS_PATH.test(path)) return "status";
-  if (LOG_PATH.test(path)) return "log";
-  return PREFIXES.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "other";
 }
 
 /** So many are remembered; the oldest give way. */

@@ -5,7 +5,6 @@ import type { DeviceStore } from "../../agent/update/store.ts";
 import {
   BOOT_LOADER_TOOLS,
   type CallObserver,
-  Chance,
   type Disk,
   decidedFingerprint,
   NothingWillHappen,
@@ -16,6 +15,7 @@ import {
   type Weather,
 } from "../../mock-server/scenarios/simulation/index.ts";
 import { SILENT } from "../../mock-server/scenarios/world/silent.ts";
+import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import { type DeviceOptions, deviceProgram } from "./device.ts";
 import { bytesToFetchMax, updateIn, violationsOf } from "./invariants.ts";
 import { type ModuleWatch, moduleProgram } from "./modules.ts";
@@ -95,7 +95,7 @@ function outage(world: World, { server, time }: Life): Weather {
 function bootIdentity(
   world: World,
   { machine, server, person, moduleCalls }: Life,
-  chance: Chance,
+  chance: SeededRandom,
 ): string | undefined {
   if (machine.boots === 0 || world.path.unreachableMs !== undefined) return undefined;
   const disk = decidedFingerprint(machine.disk);
@@ -118,7 +118,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   const observer: { -readonly [K in keyof CallObserver]: CallObserver[K] } = {};
   let weather: Weather = () => undefined;
   let atRest = false;
-  const chance = new Chance(options.seed ?? "device");
+  const chance = new SeededRandom(options.seed ?? "device");
   const machine: SimulatedMachine = new SimulatedMachine({
     time,
     chance,

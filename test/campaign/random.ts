@@ -1,13 +1,13 @@
 import { SystemError } from "@upkeep/shared/system";
 import {
   type CallObserver,
-  Chance,
   type Disturbance,
   type DoorCall,
   survivalByChance,
   type Trace,
   type Weather,
 } from "../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import type { Count } from "./exhaustive.ts";
 import { type Life, type LifeOptions, live } from "./life.ts";
 import type { CampaignPath } from "./paths.ts";
@@ -25,7 +25,7 @@ const OUTAGES = [
   { cutsMax: 200, gaps: [10, 20, 40] },
 ] as const;
 
-function disturbance(chance: Chance): Disturbance | undefined {
+function disturbance(chance: SeededRandom): Disturbance | undefined {
   switch (chance.integer(8)) {
     case 0:
       return { refused: chance.oneOf(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "CERT_NOT_YET_VALID"]) };
@@ -47,7 +47,7 @@ function disturbance(chance: Chance): Disturbance | undefined {
 }
 
 /** Everything at once, decided by the seed: where power goes and what it leaves, the network, how long calls take. */
-function chaos(chance: Chance, count: Pick<Count, "cuts">) {
+function chaos(chance: SeededRandom, count: Pick<Count, "cuts">) {
   const storm = chance.happens(0.4) ? chance.fraction() / 2 : 0;
   const weatherChance = chance.fork("weather");
   const weather: Weather = () => (weatherChance.happens(storm) ? disturbance(weatherChance) : undefined);
@@ -99,7 +99,7 @@ export class RandomRuns {
   }
 
   async run(seed: string, count: Count, options: RandomOptions = {}): Promise<void> {
-    const chance = new Chance(seed);
+    const chance = new SeededRandom(seed);
     const path = chance.oneOf(this.#paths);
     let prepared = this.#prepared.get(path);
     if (prepared === undefined) {

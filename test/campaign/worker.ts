@@ -1,5 +1,5 @@
 // One worker of `npm run campaign`, in a process of its own: gets its task as its argument, answers with a message.
-import { Chance } from "../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import { journalAfterTheAct } from "./broken.ts";
 import { exhaust, newCount } from "./exhaustive.ts";
 import { campaignPaths } from "./paths.ts";
@@ -40,7 +40,7 @@ async function work({ worker, workers, seed, durationMs, runsMin, broken }: Task
   const until = (endMs: number) => (): boolean => wrong() || performance.now() - startMs >= endMs;
   const twiceEnds = until(exhaustedMs + (durationMs - exhaustedMs) * TWICE_SHARE);
   const end = until(durationMs);
-  for (const path of startingAt(own, new Chance(seed).integer(own.length))) {
+  for (const path of startingAt(own, new SeededRandom(seed).integer(own.length))) {
     const stop = TWICE_ALWAYS.has(path.name) ? wrong : twiceEnds;
     if (stop()) continue;
     const { paths: before } = result;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import type { Chance } from "../../mock-server/scenarios/simulation/index.ts";
+import type { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import type { TorturedDevice } from "./device.ts";
 import type { TorturedServer } from "./server.ts";
 
@@ -31,7 +31,7 @@ export interface PlannedFault {
   readonly holdMs: number;
 }
 
-export function drawFaults(chance: Chance): PlannedFault[] {
+export function drawFaults(chance: SeededRandom): PlannedFault[] {
   const count = chance.oneOf([0, 1, 1, 2, 2, 3]);
   return Array.from({ length: count }, () => ({
     kind: chance.oneOf(FAULTS),

@@ -1,5 +1,5 @@
 import type { Compression, StateScript } from "@upkeep/shared/artifact";
-import type { Chance } from "../../mock-server/scenarios/simulation/index.ts";
+import type { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import { artifactBytes, sourceFile } from "../agent/support/artifacts.ts";
 import { MODULES, type ModuleName, stateScript } from "./modules.ts";
 
@@ -25,7 +25,7 @@ export interface Plan {
   readonly compression: Compression;
 }
 
-export function drawPlan(chance: Chance, artifactName: string): Plan {
+export function drawPlan(chance: SeededRandom, artifactName: string): Plan {
   const module = chance.oneOf(MODULES);
   return {
     artifactName,

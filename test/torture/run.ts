@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import { Chance } from "../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import type { Exchange } from "../support/recording-proxy.ts";
 import { until } from "../support/waiting.ts";
 import { type Ended, expectedProvides, isInconsistent, violationsOf } from "./checks.ts";
@@ -54,7 +54,7 @@ class TortureRun {
   readonly #result: Result;
   readonly #server: TorturedServer;
   readonly #device: TorturedDevice;
-  readonly #chance: Chance;
+  readonly #chance: SeededRandom;
   #tormentor: Tormentor | undefined;
   #deviceId = "";
   #keyHash: string | undefined;
@@ -69,7 +69,7 @@ class TortureRun {
     this.#server = server;
     this.#device = device;
     this.#result = result;
-    this.#chance = new Chance(options.seed);
+    this.#chance = new SeededRandom(options.seed);
     server.proxy.onRequest = ({ path }) => this.#tormentor?.requested(path);
     server.proxy.onAnswer = (exchange) => this.#answered(exchange);
     device.events.on("state", (state) => this.#tormentor?.entered(state));

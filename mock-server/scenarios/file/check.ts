@@ -1,8 +1,8 @@
+import { instantMs } from "../../faults/instants.ts";
+import { presentKeys } from "../../faults/one-of.ts";
 import { eachNames } from "./each.ts";
 import { DEVICE_FACTS } from "./expectations.ts";
 import { deviceNames } from "./fleet.ts";
-import { instantMs } from "./instants.ts";
-import { presentKeys } from "./one-of.ts";
 import type { Path } from "./positions.ts";
 import type { Scenario } from "./scenario.ts";
 import { suggestion } from "./similar.ts";

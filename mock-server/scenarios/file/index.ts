@@ -1,13 +1,14 @@
 /** Scenario files: what may be in them, and what is wrong with them. */
+
+export type { Fault } from "../../faults/entry.ts";
+export { type Instant, instantMs } from "../../faults/instants.ts";
+export { AGENT_STATES, MODULE_CALLS } from "../../faults/names.ts";
 export { ANY_DEVICE } from "./check.ts";
 export type { Deployment } from "./deployments.ts";
 export { type FileFault, ScenarioFileError } from "./errors.ts";
 export { COUNTED, type Counted, type Expectation, type Never } from "./expectations.ts";
-export type { Fault } from "./faults.ts";
 export { type Devices, deviceNames, type ModuleManners } from "./fleet.ts";
-export { type Instant, instantMs } from "./instants.ts";
 export { scenarioJsonSchemaText } from "./json-schema.ts";
-export { AGENT_STATES, MODULE_CALLS } from "./names.ts";
 export { parseScenario } from "./parse.ts";
 export type { Release, ScenarioArtifact } from "./releases.ts";
 export type { Ending, Scenario } from "./scenario.ts";

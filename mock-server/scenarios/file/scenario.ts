@@ -1,10 +1,10 @@
 import * as z from "zod";
+import { Fault } from "../../faults/entry.ts";
+import { WallDate } from "../../faults/instants.ts";
+import { Duration } from "../../faults/quantities.ts";
 import { Deployment } from "./deployments.ts";
 import { Expectation } from "./expectations.ts";
-import { Fault } from "./faults.ts";
 import { Devices } from "./fleet.ts";
-import { WallDate } from "./instants.ts";
-import { Duration } from "./quantities.ts";
 import { Release } from "./releases.ts";
 import { TimelineEntry } from "./timeline.ts";
 

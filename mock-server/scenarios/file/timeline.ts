@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { LeftBehind } from "../faults/vocabulary.ts";
-import { Instant, WallDate } from "./instants.ts";
-import { exactlyOne, presentKeys } from "./one-of.ts";
-import { Duration } from "./quantities.ts";
+import { Instant, WallDate } from "../../faults/instants.ts";
+import { exactlyOne, presentKeys } from "../../faults/one-of.ts";
+import { Duration } from "../../faults/quantities.ts";
+import { LeftBehind } from "../../faults/vocabulary.ts";
 import { Trigger } from "./triggers.ts";
 
 const DEVICE_HINT = "a device's name";

@@ -1,8 +1,8 @@
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { AgentState, DeviceStatus } from "./names.ts";
-import { exactlyOne } from "./one-of.ts";
-import { Count, Duration, Size } from "./quantities.ts";
+import { AgentState, DeviceStatus } from "../../faults/names.ts";
+import { exactlyOne } from "../../faults/one-of.ts";
+import { Count, Duration, Size } from "../../faults/quantities.ts";
 
 const DeploymentState = z.enum(DEPLOYMENT_STATUSES, { error: `one of ${DEPLOYMENT_STATUSES.join(", ")}` });
 

@@ -12,7 +12,7 @@ import {
   type Notifier,
   Servers,
 } from "upkeep";
-import { Chance } from "../simulation/chance.ts";
+import { SeededRandom } from "../../system/seeded-random.ts";
 import { drawn, drawnName } from "./distributions.ts";
 import { LightEngine } from "./engine.ts";
 import type { DeviceActivity, FleetFigures } from "./figures.ts";
@@ -84,7 +84,7 @@ export class VirtualDevice implements DaemonServer {
   constructor(parts: FleetParts, number: number) {
     const { plan, http, figures, notifier, log, clock, timers } = parts;
     this.#figures = figures;
-    const random = new Chance(`${plan.seed}/${number}`);
+    const random = new SeededRandom(`${plan.seed}/${number}`);
     const system = { clock, timers, random, processes: NO_PROCESSES };
     const deviceType = drawnName(plan.types, random);
     const retries = { longestMs: plan.retryMs, count: 0 };

@@ -1,7 +1,7 @@
 import { createServer as createNetServer, type Server as NetServer } from "node:net";
 import { generate } from "selfsigned";
+import type { FaultValue, Strike } from "../../faults/index.ts";
 import { type Listening, listen } from "../../system/listen.ts";
-import type { FaultValue, Strike } from "../faults/index.ts";
 
 type TlsFault = FaultValue<"tls_failure">;
 

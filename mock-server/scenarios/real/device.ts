@@ -1,10 +1,10 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { StateName } from "upkeep";
-import type { RequestKind } from "../../control/requests.ts";
+import type { FaultPlan, Moment, Strike } from "../../faults/index.ts";
+import { AGENT_STATES } from "../../faults/names.ts";
+import type { RequestKind } from "../../faults/request-kinds.ts";
 import { type Child, startChild } from "../../system/children.ts";
-import type { FaultPlan, Moment, Strike } from "../faults/index.ts";
-import { AGENT_STATES } from "../file/names.ts";
 import type { Happening } from "../run/events.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
 import type { PlayedDevice } from "./played.ts";

@@ -1,4 +1,4 @@
-import { type FaultName, faultRow, type RunMode } from "../faults/index.ts";
+import { type FaultName, faultRow, type RunMode } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 
 type PlayedMode = Exclude<RunMode, "simulated">;

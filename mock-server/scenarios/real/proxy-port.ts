@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { StatusReport } from "@upkeep/shared/protocol";
-import type { CarriedRequest } from "../exchange/carry.ts";
-import type { FaultPlan } from "../faults/index.ts";
+import type { FaultPlan } from "../../faults/index.ts";
+import type { CarriedRequest } from "../../faults/wire/carry.ts";
 import type { History } from "../run/events.ts";
 import { isConnectionError } from "./connection-errors.ts";
 import type { PlayedDevice } from "./played.ts";

@@ -1,5 +1,5 @@
 import type { System } from "@upkeep/shared/system";
-import type { RunMode } from "../faults/index.ts";
+import type { RunMode } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import type { RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";

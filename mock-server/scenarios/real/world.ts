@@ -1,5 +1,5 @@
 import type { Timer } from "@upkeep/shared/system";
-import { FaultPlan, plannedFaults, type Strike } from "../faults/index.ts";
+import { FaultPlan, plannedFaults, type Strike } from "../../faults/index.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
 import type { People, Stage } from "../run/stage.ts";

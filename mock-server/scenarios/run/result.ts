@@ -1,4 +1,4 @@
-import type { RunMode } from "../faults/index.ts";
+import type { RunMode } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import type { RunEvent } from "./events.ts";
 import type { Verdict } from "./verdict.ts";

@@ -1,6 +1,6 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Timer } from "@upkeep/shared/system";
-import type { FaultPlan, FaultValue } from "../faults/index.ts";
+import type { FaultPlan, FaultValue } from "../../faults/index.ts";
 import type { Deployment, Scenario } from "../file/index.ts";
 import type { History } from "./events.ts";
 

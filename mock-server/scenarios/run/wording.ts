@@ -1,5 +1,5 @@
+import type { Instant } from "../../faults/instants.ts";
 import { type EventParts, instantMs } from "../file/index.ts";
-import type { Instant } from "../file/instants.ts";
 
 const UNITS = [
   ["d", 86_400_000],

@@ -2,6 +2,8 @@
  * The simulated door: everything that the agent and the server may ask of a machine (`shared/system`), in
  * virtual time and decided by one seed.
  */
+
+export { SeededRandom } from "../../system/seeded-random.ts";
 export {
   BOOT_ENVIRONMENT,
   BOOT_LOADER_TOOLS,
@@ -14,7 +16,6 @@ export {
   rootImage,
 } from "./boot-loader.ts";
 export type { CallObserver, DoorCall } from "./calls.ts";
-export { Chance } from "./chance.ts";
 export { CronInstants } from "./cron.ts";
 export { Disk, type MountOptions } from "./disk/disk.ts";
 export { decidedFingerprint, fingerprint } from "./disk/fingerprint.ts";

@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import { SystemError as Fault, type SignalName, type System, type SystemError } from "@upkeep/shared/system";
+import type { SeededRandom } from "../../system/seeded-random.ts";
 import type { BootedSlot, BootLoader } from "./boot-loader.ts";
 import type { CallObserver } from "./calls.ts";
-import type { Chance } from "./chance.ts";
 import { simulatedCron } from "./cron.ts";
 import type { Disk } from "./disk/disk.ts";
 import { afterPowerCut, afterShutdown, EVERYTHING_LOST, type Survival } from "./disk/survival.ts";
@@ -29,7 +29,7 @@ export interface PowerManners {
 export interface MachineOptions {
   readonly name?: string;
   readonly time: VirtualTime;
-  readonly chance: Chance;
+  readonly chance: SeededRandom;
   readonly disk: Disk;
   readonly programs?: Programs;
   readonly environment?: Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 import { loadSigningKey, writeArtifact } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
+import type { BAD_ARTIFACTS } from "../../faults/vocabulary.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
 import { MemorySink } from "../../releases/memory-sink.ts";
-import type { BAD_ARTIFACTS } from "../faults/vocabulary.ts";
 import type { ScenarioArtifact } from "../file/index.ts";
 import { rootImage } from "../simulation/index.ts";
 import { seededKeyPair } from "./keys.ts";

@@ -2,13 +2,13 @@ import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
-import type { RequestKind } from "../../control/requests.ts";
-import type { FaultPlan, Moment } from "../faults/index.ts";
+import type { FaultPlan, Moment } from "../../faults/index.ts";
+import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { SeededRandom } from "../../system/seeded-random.ts";
 import type { History } from "../run/events.ts";
 import {
   BOOT_LOADER_TOOLS,
   type BootEnd,
-  type Chance,
   type Programs,
   readRootImage,
   SimulatedMachine,
@@ -44,7 +44,7 @@ export interface DeviceParts extends FactorySettings {
   readonly name: string;
   readonly identity: string;
   readonly time: VirtualTime;
-  readonly chance: Chance;
+  readonly chance: SeededRandom;
   readonly startMs: number;
   readonly plan: FaultPlan;
   readonly history: History;

@@ -1,5 +1,5 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { FaultPlan, Moment, Strike } from "../faults/index.ts";
+import type { FaultPlan, Moment, Strike } from "../../faults/index.ts";
 import type { DoorCall } from "../simulation/index.ts";
 
 const CODES = {

@@ -1,5 +1,5 @@
+import { SeededRandom } from "../../system/seeded-random.ts";
 import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
-import { Chance } from "../simulation/index.ts";
 import { type Defect, makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
 import { seededKeyPair } from "./keys.ts";
 
@@ -74,6 +74,6 @@ export class ReleaseArtifacts {
 }
 
 /** The chance of a part of a scenario's run. */
-export function chanceOf(seed: string, part: string): Chance {
-  return new Chance(`${seed}/${part}`);
+export function chanceOf(seed: string, part: string): SeededRandom {
+  return new SeededRandom(`${seed}/${part}`);
 }

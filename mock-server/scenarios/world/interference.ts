@@ -1,7 +1,8 @@
 import type { HttpRequest } from "@upkeep/shared/system";
-import type { RequestKind } from "../../control/requests.ts";
-import type { FaultValue, Strike } from "../faults/index.ts";
-import type { Chance, Disturbance, SimulatedAnswer } from "../simulation/index.ts";
+import type { FaultValue, Strike } from "../../faults/index.ts";
+import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { SeededRandom } from "../../system/seeded-random.ts";
+import type { Disturbance, SimulatedAnswer } from "../simulation/index.ts";
 import type { Defect } from "./artifacts.ts";
 import { otherObject } from "./artifacts.ts";
 import { isoSeconds, served, wholeBody } from "./serving.ts";
@@ -19,7 +20,7 @@ export interface Interference {
 export interface ExchangeContext {
   readonly request: HttpRequest;
   readonly kind: RequestKind;
-  readonly chance: Chance;
+  readonly chance: SeededRandom;
   readonly ask: Ask;
   /** The artifact behind a download link, with a defect. */
   readonly artifactWith: (url: string, defect: Defect) => Promise<Uint8Array | undefined>;

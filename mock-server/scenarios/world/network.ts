@@ -1,8 +1,9 @@
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { SignsOfLife } from "../../api/signs-of-life.ts";
-import { type RequestKind, requestKind } from "../../control/requests.ts";
-import type { Strike } from "../faults/index.ts";
-import type { Chance, Disturbance, SimulatedAnswer } from "../simulation/index.ts";
+import type { Strike } from "../../faults/index.ts";
+import { type RequestKind, requestKind } from "../../faults/request-kinds.ts";
+import type { SeededRandom } from "../../system/seeded-random.ts";
+import type { Disturbance, SimulatedAnswer } from "../simulation/index.ts";
 import type { Defect } from "./artifacts.ts";
 import { type Ask, type Interference, interferenceOf } from "./interference.ts";
 
@@ -14,7 +15,7 @@ const BYTES_PER_SECOND = 1024 * 1024;
 const CERTIFICATE_MS = { before: 30 * 86_400_000, after: 400 * 86_400_000 } as const;
 
 export interface NetworkPort {
-  readonly chance: Chance;
+  readonly chance: SeededRandom;
   readonly startMs: number;
   /** What the device's wall clock shows. */
   wallMs(): number;

@@ -1,7 +1,7 @@
-import type { FaultValue, Strike } from "../faults/index.ts";
+import type { FaultValue, Strike } from "../../faults/index.ts";
+import type { SeededRandom } from "../../system/seeded-random.ts";
 import {
   type BootEnd,
-  type Chance,
   EVERY_WRITE_TORN,
   EVERY_WRITE_ZEROS,
   EVERYTHING_KEPT,
@@ -14,7 +14,7 @@ import {
 export type LeftBehind = NonNullable<FaultValue<"power_cut">["leaves"]>;
 
 /** What a power cut leaves of what was not synced, by the scenario's word for it. */
-export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<Chance, "fraction">): Survival {
+export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<SeededRandom, "fraction">): Survival {
   switch (leaves) {
     case "everything":
       return EVERYTHING_KEPT;

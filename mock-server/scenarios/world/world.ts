@@ -1,10 +1,10 @@
 import { given } from "@upkeep/shared/given";
 import type { HttpRequest } from "@upkeep/shared/system";
-import type { RequestKind } from "../../control/requests.ts";
 import type { ChangeEvent } from "../../domain.ts";
+import { FaultPlan, plannedFaults } from "../../faults/index.ts";
+import type { RequestKind } from "../../faults/request-kinds.ts";
 import { HearingWatch } from "../../housekeeping/hearing-watch.ts";
 import { Housekeeping } from "../../housekeeping/housekeeping.ts";
-import { FaultPlan, plannedFaults } from "../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import { type Happening, History } from "../run/events.ts";
 import { Trace, VirtualTime } from "../simulation/index.ts";

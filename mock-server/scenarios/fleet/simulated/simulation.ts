@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import { SystemError } from "@upkeep/shared/system";
 import { type Domain, openDomain } from "../../../domain.ts";
-import { Chance } from "../../simulation/chance.ts";
+import { SeededRandom } from "../../../system/seeded-random.ts";
 import { VirtualTime } from "../../simulation/virtual-time.ts";
 import type { FleetSnapshot } from "../figures.ts";
 import { Fleet } from "../fleet.ts";
@@ -63,7 +63,7 @@ export async function simulateFleet(
 ): Promise<SimulationResult> {
   const time = new VirtualTime();
   const clock = { now: () => START_MS + time.nowMs, monotonic: () => time.nowMs };
-  const random = new Chance(`${plan.fleet.seed}/server`);
+  const random = new SeededRandom(`${plan.fleet.seed}/server`);
   const domain = await openDomain({
     system: { clock, random, files: NO_FILES },
     storage: { memory: true },

@@ -2,12 +2,12 @@ import { createTask } from "node-cron";
 import { afterEach, expect, test, vi } from "vitest";
 import { linuxCron } from "../../../../agent/system/cron.ts";
 import {
-  Chance,
   CronInstants,
   Disk,
   SimulatedMachine,
   VirtualTime,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -24,7 +24,7 @@ function byNodeCron(expression: string, afterMs: number, timezone: string): numb
 }
 
 test("the minutes that an expression names are those of the real door", async () => {
-  const chance = new Chance("minutes");
+  const chance = new SeededRandom("minutes");
   for (const expression of ["* 2-4 * * 6,0", "*/7 1,13 * * *", "30 2 * * *", "* * L * *"]) {
     for (let count = 0; count < 50; count++) {
       const at = Date.UTC(2026, 0, 1) + chance.integer(366) * 86_400_000 + chance.integer(86_400_000);
@@ -54,7 +54,7 @@ const EXPRESSIONS = [
 test.each(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])(
   "instants in %s are those of node-cron, the days when clocks change included",
   (timezone) => {
-    const chance = new Chance(timezone);
+    const chance = new SeededRandom(timezone);
     for (const expression of EXPRESSIONS) {
       const instants = new CronInstants(expression, timezone);
       const starts = [
@@ -82,7 +82,7 @@ test.each(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])(
 test("a task is called at each instant of virtual time until it is stopped, and follows the wall clock", async () => {
   const time = new VirtualTime();
   const start = Date.UTC(2026, 0, 1, 0, 10);
-  const device = new SimulatedMachine({ time, chance: new Chance(0), disk: Disk.blank(), wallClockMs: start });
+  const device = new SimulatedMachine({ time, chance: new SeededRandom(0), disk: Disk.blank(), wallClockMs: start });
   const calls: string[] = [];
   await time.until(
     device.boot(async ({ cron, clock, timers }) => {
@@ -99,7 +99,7 @@ test("a task is called at each instant of virtual time until it is stopped, and 
 
 test("what is no cron expression is refused by name", async () => {
   const time = new VirtualTime();
-  const device = new SimulatedMachine({ time, chance: new Chance(0), disk: Disk.blank() });
+  const device = new SimulatedMachine({ time, chance: new SeededRandom(0), disk: Disk.blank() });
   const found: unknown[] = [];
   await time.until(
     device.boot(async ({ cron }) => {

@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import {
   afterPowerCut,
   afterShutdown,
-  Chance,
   Disk,
   decidedFingerprint,
   EVERY_WRITE_TORN,
@@ -18,6 +17,7 @@ import {
   unsyncedChanges,
   WRITES_LOST,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -234,7 +234,7 @@ test("after everything was synced, no power cut changes anything", () => {
       const disk = prepared();
       perform(disk, operations);
       disk.syncAll();
-      const chance = new Chance(seed);
+      const chance = new SeededRandom(seed);
       const next = after(
         disk,
         survivalByChance(() => chance.fraction()),
@@ -252,7 +252,7 @@ test("every byte that a power cut leaves was once written there, or is a zero; w
       const disk = prepared();
       perform(disk, operations);
       const before = everything(disk);
-      const chance = new Chance(seed);
+      const chance = new SeededRandom(seed);
       const survivor = after(
         disk,
         survivalByChance(() => chance.fraction()),

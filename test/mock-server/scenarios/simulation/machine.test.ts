@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import {
   BOOT_LOADER_TOOLS,
   BootLoader,
-  Chance,
   Disk,
   EVERYTHING_KEPT,
   type MachineOptions,
@@ -15,6 +14,7 @@ import {
   Trace,
   VirtualTime,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 const DAY_MS = 24 * 3600_000;
 
@@ -22,7 +22,7 @@ function machine(options: Partial<MachineOptions> = {}) {
   const time = options.time ?? new VirtualTime();
   return {
     time,
-    machine: new SimulatedMachine({ time, chance: new Chance("test"), disk: Disk.blank(), ...options }),
+    machine: new SimulatedMachine({ time, chance: new SeededRandom("test"), disk: Disk.blank(), ...options }),
   };
 }
 
@@ -100,7 +100,7 @@ describe("virtual time", () => {
 describe("determinism", () => {
   /** A bit of everything, with power cuts where the seed puts them. */
   async function life(seed: string): Promise<{ hash: string; lines: readonly string[] }> {
-    const chance = new Chance(seed);
+    const chance = new SeededRandom(seed);
     const trace = new Trace();
     const time = new VirtualTime();
     let left = chance.integer(60) + 1;
@@ -142,8 +142,8 @@ describe("determinism", () => {
   });
 
   test("a series is decided by its seed, and its forks do not depend on what was drawn before", () => {
-    const one = new Chance("x");
-    const other = new Chance("x");
+    const one = new SeededRandom("x");
+    const other = new SeededRandom("x");
     one.bytes(7);
     expect(one.fork("a").uuid()).toBe(other.fork("a").uuid());
     expect(other.fork("a").uuid()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -173,7 +173,7 @@ describe("power", () => {
         expect(device.calls).toBe(number);
         const text = await time.until(
           new Promise<string | undefined>((resolve) => {
-            const later = new SimulatedMachine({ time, chance: new Chance(0), disk: device.disk });
+            const later = new SimulatedMachine({ time, chance: new SeededRandom(0), disk: device.disk });
             void later.boot(async ({ files }) => resolve(await readTextFile(files, "/a", 100)));
           }),
         );

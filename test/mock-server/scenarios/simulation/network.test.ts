@@ -1,13 +1,13 @@
 import { collectText, type HttpRequest, type System, type SystemError } from "@upkeep/shared/system";
 import { expect, test } from "vitest";
 import {
-  Chance,
   Disk,
   type Disturbance,
   type Peer,
   SimulatedMachine,
   VirtualTime,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 const BODY = "0123456789".repeat(10);
 
@@ -17,7 +17,7 @@ async function exchange(disturbance: Disturbance, options: { readonly peer?: Pee
   let delivered = 0;
   const device = new SimulatedMachine({
     time,
-    chance: new Chance("test"),
+    chance: new SeededRandom("test"),
     disk: Disk.blank(),
     chunkBytes: 8,
     peer: (request) => {
@@ -101,7 +101,7 @@ test("an answer that is cancelled breaks off", async () => {
   const time = new VirtualTime();
   const device = new SimulatedMachine({
     time,
-    chance: new Chance("test"),
+    chance: new SeededRandom("test"),
     disk: Disk.blank(),
     peer: () => ({ status: 200, body: BODY }),
   });

@@ -1,17 +1,17 @@
 import { type System, SystemError } from "@upkeep/shared/system";
 import { describe, expect, test } from "vitest";
 import {
-  Chance,
   Disk,
   type MachineOptions,
   type Programs,
   SimulatedMachine,
   VirtualTime,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
+import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 async function run<T>(program: (system: System) => Promise<T>, options: Partial<MachineOptions> = {}): Promise<T> {
   const time = new VirtualTime();
-  const device = new SimulatedMachine({ time, chance: new Chance("test"), disk: Disk.blank(), ...options });
+  const device = new SimulatedMachine({ time, chance: new SeededRandom("test"), disk: Disk.blank(), ...options });
   let found: { readonly value: T } | undefined;
   const end = await time.until(
     device.boot(async (system) => {

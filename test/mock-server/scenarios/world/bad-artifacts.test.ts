@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BAD_ARTIFACTS } from "../../../../mock-server/scenarios/faults/index.ts";
+import { BAD_ARTIFACTS } from "../../../../mock-server/faults/index.ts";
 import { parseScenario } from "../../../../mock-server/scenarios/index.ts";
 import { runSimulated } from "../../../../mock-server/scenarios/run/run.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FaultPlan, plannedFaults } from "../../../../mock-server/scenarios/faults/index.ts";
+import { FaultPlan, plannedFaults } from "../../../../mock-server/faults/index.ts";
 import { parseScenario } from "../../../../mock-server/scenarios/index.ts";
 import { runSimulated } from "../../../../mock-server/scenarios/run/run.ts";
 import { freeBytesOf } from "../../../../mock-server/scenarios/world/disk-faults.ts";

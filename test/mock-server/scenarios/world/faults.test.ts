@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FAULT_NAMES, type FaultName } from "../../../../mock-server/scenarios/faults/index.ts";
+import { FAULT_NAMES, type FaultName } from "../../../../mock-server/faults/index.ts";
 import { parseScenario } from "../../../../mock-server/scenarios/index.ts";
 import { runSimulated } from "../../../../mock-server/scenarios/run/run.ts";
 

@@ -4,9 +4,9 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { sleepWith, type Timers } from "@upkeep/shared/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readRequest } from "../../../../mock-server/scenarios/exchange/around.ts";
-import { type Carried, type CarriedRequest, carry } from "../../../../mock-server/scenarios/exchange/carry.ts";
-import { effectsOf } from "../../../../mock-server/scenarios/exchange/effects.ts";
+import { readRequest } from "../../../../mock-server/faults/wire/around.ts";
+import { type Carried, type CarriedRequest, carry } from "../../../../mock-server/faults/wire/carry.ts";
+import { effectsOf } from "../../../../mock-server/faults/wire/effects.ts";
 
 /** Time that passes when it is told to. */
 class HeldTimers implements Timers {

@@ -14,7 +14,7 @@ function seedWords(text: string): [number, number, number, number] {
 }
 
 /** Random numbers that a seed decides (the sfc32 generator). Not for secrets. */
-export class Chance implements Random {
+export class SeededRandom implements Random {
   readonly seed: string;
   #a: number;
   #b: number;
@@ -33,8 +33,8 @@ export class Chance implements Random {
   }
 
   /** Another, independent series that the same seed decides: what one part draws does not move the others. */
-  fork(label: string): Chance {
-    return new Chance(`${this.seed}/${label}`);
+  fork(label: string): SeededRandom {
+    return new SeededRandom(`${this.seed}/${label}`);
   }
 
   /** 32 random bits as a number from 0 to 2³²−1. */

@@ -1,5 +1,5 @@
 import type { Random } from "@upkeep/shared/system";
-import type { FaultOf, FaultsOf } from "../faults/vocabulary.ts";
+import type { FaultOf, FaultsOf } from "../vocabulary.ts";
 
 /** A fault of one HTTP request and its answer. */
 export type ExchangeFault = FaultOf<FaultsOf<"exchange">>;

@@ -1,13 +1,13 @@
 import { given } from "@upkeep/shared/given";
 import * as z from "zod";
-import type { TestControls } from "../../control/controls.ts";
-import { REQUEST_KINDS } from "../../control/requests.ts";
-import { Duration } from "../../scenarios/file/quantities.ts";
-import { type Answer, created, empty, json } from "../answers.ts";
-import { refuseForeignPages } from "../authentication.ts";
-import { timestamp } from "../management/times.ts";
-import { type Route, route } from "../route.ts";
-import { fields, one, Time } from "../validation.ts";
+import { type Answer, created, empty, json } from "../api/answers.ts";
+import { refuseForeignPages } from "../api/authentication.ts";
+import { timestamp } from "../api/management/times.ts";
+import { type Route, route } from "../api/route.ts";
+import { fields, one, Time } from "../api/validation.ts";
+import { Duration } from "../faults/quantities.ts";
+import { REQUEST_KINDS } from "../faults/request-kinds.ts";
+import type { TestControls } from "./controls.ts";
 import { ClockShape, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 
 /** Where tests of any language reach into a server that was started with `--test-controls`. */

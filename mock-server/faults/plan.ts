@@ -1,7 +1,7 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { StateName } from "upkeep";
-import type { RequestKind } from "../../control/requests.ts";
-import { Chance } from "../simulation/chance.ts";
+import { SeededRandom } from "../system/seeded-random.ts";
+import type { AgentStateName } from "./names.ts";
+import type { RequestKind } from "./request-kinds.ts";
 import { type Concern, type FaultName, type FaultOf, type FaultsOf, faultRow } from "./vocabulary.ts";
 
 /** A fault with whom it hits and when, in numbers. */
@@ -15,7 +15,7 @@ export interface PlannedFault {
   readonly devices?: readonly string[] | undefined;
   /** Absent: those that the vocabulary names, or all. */
   readonly to?: readonly RequestKind[] | undefined;
-  readonly while?: readonly StateName[] | undefined;
+  readonly while?: readonly AgentStateName[] | undefined;
   readonly during?: readonly DeviceDeploymentStatus[] | undefined;
   /** Milliseconds of the run, from here on and before there. */
   readonly fromMs?: number | undefined;
@@ -33,7 +33,7 @@ export interface Moment {
   readonly atMs: number;
   readonly request?: RequestKind;
   /** The agent's state, while it updates. */
-  readonly state?: StateName | undefined;
+  readonly state?: AgentStateName | undefined;
   /** The status of the device's deployment at the server. */
   readonly status?: DeviceDeploymentStatus | undefined;
 }
@@ -51,15 +51,15 @@ export type Strike<C extends Concern> = FaultOf<FaultsOf<C>> & {
 export class FaultPlan {
   readonly #faults: readonly PlannedFault[];
   readonly #on: boolean[];
-  readonly #seed: Chance;
-  readonly #chances = new Map<string, Chance>();
+  readonly #seed: SeededRandom;
+  readonly #chances = new Map<string, SeededRandom>();
   /** How often each has met its conditions, by fault and device. */
   readonly #met = new Map<string, number>();
 
   constructor(faults: readonly PlannedFault[], seed: string) {
     this.#faults = faults;
     this.#on = faults.map(({ on }) => on ?? true);
-    this.#seed = new Chance(`${seed}/faults`);
+    this.#seed = new SeededRandom(`${seed}/faults`);
   }
 
   get faults(): readonly PlannedFault[] {
@@ -140,7 +140,7 @@ export class FaultPlan {
     return (this.#met.get(`${index}/${device}`) ?? 0) >= (fault.skip ?? 0) + count;
   }
 
-  #chanceOf(key: string): Chance {
+  #chanceOf(key: string): SeededRandom {
     const known = this.#chances.get(key);
     if (known !== undefined) return known;
     const made = this.#seed.fork(key);

@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { REQUEST_KINDS, type SeenRequest } from "../../control/requests.ts";
-import { timestamp } from "../management/times.ts";
+import { timestamp } from "../api/management/times.ts";
+import { REQUEST_KINDS } from "../faults/request-kinds.ts";
+import type { SeenRequest } from "./requests.ts";
 
 export const SnapshotName = z.object({ name: z.string() });
 

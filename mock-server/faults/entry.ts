@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { REQUEST_KINDS } from "../../control/requests.ts";
-import { FAULT_NAMES, FAULTS, type FaultName, type FaultOf } from "../faults/vocabulary.ts";
 import { Instant } from "./instants.ts";
 import { AgentState, DeviceStatus } from "./names.ts";
 import { exactlyOne, presentKeys } from "./one-of.ts";
 import { Count, CountFromZero, Name, Probability, YesNo } from "./quantities.ts";
+import { REQUEST_KINDS } from "./request-kinds.ts";
+import { FAULT_NAMES, FAULTS, type FaultName, type FaultOf } from "./vocabulary.ts";
 
 const KINDS_HINT = `any, or one or a list of ${REQUEST_KINDS.join(", ")}`;
 const RequestKinds = z

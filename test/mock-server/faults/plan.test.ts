@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FaultPlan, type Moment, type PlannedFault } from "../../../../mock-server/scenarios/faults/index.ts";
+import { FaultPlan, type Moment, type PlannedFault } from "../../../mock-server/faults/index.ts";
 
 const LINK_DOWN = { fault: "link_down", value: true } as const;
 const at = (atMs: number, more: Partial<Moment> = {}): Moment => ({ device: "d1", atMs, request: "poll", ...more });

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import type { RequestKind } from "../../control/requests.ts";
-import { AGENT_STATES, ModuleCall, ScriptSet } from "../file/names.ts";
-import { Count, Duration, Rate, Size, Yes } from "../file/quantities.ts";
 import { EVERYWHERE, INSIDE_THE_DEVICE, SIMULATED_ONLY, type Support } from "./modes.ts";
+import { AGENT_STATES, ModuleCall, ScriptSet } from "./names.ts";
+import { Count, Duration, Rate, Size, Yes } from "./quantities.ts";
+import type { RequestKind } from "./request-kinds.ts";
 
 /**
  * What a fault interferes with. Whoever carries faults out asks for those of its concern:

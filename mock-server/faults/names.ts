@@ -1,9 +1,27 @@
 import { DEVICE_DEPLOYMENT_STATUSES, REPORTED_STATUSES } from "@upkeep/shared/protocol";
-import { STATES, type StateName, stateOf } from "upkeep";
 import * as z from "zod";
 
-/** The states of an update, by the agent's names. */
-export const AGENT_STATES = Object.keys(STATES) as readonly StateName[];
+/** The states of an update by the agent's names. A test compares them with the agent's table. */
+export const AGENT_STATES = [
+  "Download",
+  "ArtifactInstall",
+  "NeedsArtifactReboot",
+  "AwaitCommit",
+  "ArtifactReboot",
+  "ArtifactVerifyReboot",
+  "BeforeArtifactCommit",
+  "ArtifactCommit",
+  "AfterArtifactCommit",
+  "SupportsRollback",
+  "ArtifactRollback",
+  "NeedsRollbackReboot",
+  "ArtifactRollbackReboot",
+  "ArtifactVerifyRollbackReboot",
+  "ArtifactFailure",
+  "Cleanup",
+  "Report",
+] as const;
+export type AgentStateName = (typeof AGENT_STATES)[number];
 
 export const AgentState = z.enum(AGENT_STATES, { error: `a state of an update: ${AGENT_STATES.join(", ")}` });
 
@@ -35,20 +53,33 @@ export const MODULE_CALLS = [
 
 export const ModuleCall = z.enum(MODULE_CALLS, { error: `a call of an update module: ${MODULE_CALLS.join(", ")}` });
 
-/** The sets of state scripts: those of the table of states, and those of the daemon's own states. */
-export const SCRIPT_SETS: readonly string[] = [
+/** The sets of state scripts: those of the daemon's own states, then those of an update. A test compares them too. */
+export const SCRIPT_SETS = [
   "Idle_Enter",
   "Idle_Leave",
   "Sync_Enter",
   "Sync_Leave",
   "Sync_Error",
-  ...new Set(
-    AGENT_STATES.flatMap((name) => {
-      const { enter, leave, error } = stateOf(name);
-      return [enter, leave, error].filter((set) => set !== undefined);
-    }),
-  ),
-];
+  "Download_Enter",
+  "Download_Leave",
+  "Download_Error",
+  "ArtifactInstall_Enter",
+  "ArtifactInstall_Leave",
+  "ArtifactInstall_Error",
+  "ArtifactReboot_Enter",
+  "ArtifactReboot_Error",
+  "ArtifactReboot_Leave",
+  "ArtifactCommit_Enter",
+  "ArtifactCommit_Error",
+  "ArtifactCommit_Leave",
+  "ArtifactRollback_Enter",
+  "ArtifactRollback_Leave",
+  "ArtifactRollbackReboot_Enter",
+  "ArtifactRollbackReboot_Leave",
+  "ArtifactRollbackReboot_Error",
+  "ArtifactFailure_Enter",
+  "ArtifactFailure_Leave",
+] as const;
 
 export const ScriptSet = z.enum(SCRIPT_SETS, { error: `a set of state scripts: ${SCRIPT_SETS.join(", ")}` });
 
