@@ -1,5 +1,6 @@
 import type { DaemonEngine } from "../daemon/daemon.ts";
 import type { PendingUpdate, UpdateEngine } from "../update/index.ts";
+import { deploymentOf } from "../update/journal.ts";
 import type { Agent } from "./agent.ts";
 import type { EngineParts } from "./engine.ts";
 
@@ -21,7 +22,7 @@ export function lazyEngine(
     get pending() {
       if (loaded !== undefined) return loaded.pending;
       const { update } = store;
-      return update && { deployment: update.deployment ?? undefined, artifactName: update.artifact?.name };
+      return update && { deployment: deploymentOf(update) ?? undefined, artifactName: update.artifact?.name };
     },
     runDeployment: async (instructions, signal) => (await load()).runDeployment(instructions, signal),
     resume: async (signal) => {

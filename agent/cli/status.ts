@@ -6,6 +6,7 @@ import { installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
 import { whereabouts } from "../update/index.ts";
+import { deploymentOf } from "../update/journal.ts";
 import { type Base, loadBase, lookAtStore } from "./agent.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { describeStatus } from "./status-text.ts";
@@ -45,12 +46,12 @@ async function gather(base: Base) {
       update === undefined
         ? null
         : {
-            mode: update.mode,
-            deployment: update.deployment,
+            mode: update.origin.mode,
+            deployment: deploymentOf(update),
             artifactName: update.artifact?.name ?? null,
-            state: update.state,
+            state: update.position.state,
             whereabouts: whereabouts(update),
-            failure: update.failure,
+            failure: update.failure?.message ?? null,
           },
     lastUpdate: last ?? null,
   };

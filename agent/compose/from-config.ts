@@ -6,7 +6,7 @@ import type { TaskSettings } from "../daemon/schedule.ts";
 import type { BackoffSchedule } from "../server/backoff.ts";
 import type { DownloadSettings } from "../server/download.ts";
 import type { HttpSettings } from "../server/http.ts";
-import type { UpdatePaths, UpdateSettings } from "../update/settings.ts";
+import type { UpdatePaths, UpdateSettings } from "../update/update-settings.ts";
 
 export function httpSettings(config: AgentConfig): Omit<HttpSettings, "tls" | "proxies" | "version"> {
   const { redirectHosts, servers, connectionIdleMs, answerMsMax } = config;

@@ -2,7 +2,7 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { LoadedConfig } from "../config/load.ts";
 import type { StateScripts, StateScriptsOptions } from "../scripts/index.ts";
-import { DEFAULT_UPDATE_SETTINGS } from "../update/settings.ts";
+import { DEFAULT_UPDATE_SETTINGS } from "../update/update-settings.ts";
 import type { DaemonParts } from "./daemon.ts";
 
 /** What the state scripts of Idle and Sync need. */

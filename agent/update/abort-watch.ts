@@ -1,18 +1,18 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
 import { LinkedController } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import { deploymentOf } from "./journal.ts";
 import { asAgentError, type Run } from "./run.ts";
-import { send } from "./status.ts";
+import { sendStatus } from "./send-status.ts";
 
-/** A question that is under way when the state ends may still take so long; then it is dropped. */
+/** A request that is under way when the state ends is cancelled after this time. */
 const LAST_ANSWER_MS_MAX = 10_000;
 
 /**
- * Run what a state does, and ask meanwhile, in the intervals of `abortCheckMs`, whether the deployment was
- * aborted: by repeating the state's status, which the server answers with 409 then. Whatever is under way is
- * stopped in that case.
+ * Run a state's action and send the state's status again every `abortCheckMs`: the answer 409 means that the deployment
+ * was aborted, and stops the action.
  * @param act Gets a run whose signal stops it.
- * @returns What `act` did; `undefined` if the deployment was aborted.
+ * @returns The result of `act`; `undefined` if the deployment was aborted.
  */
 export async function unlessAborted<T>(
   run: Run,
@@ -20,7 +20,7 @@ export async function unlessAborted<T>(
   act: (run: Run) => Promise<T>,
 ): Promise<T | undefined> {
   const { abortCheckMs } = run.options.settings;
-  const { deployment } = run.record;
+  const deployment = deploymentOf(run.record);
   if (deployment === null || abortCheckMs === 0) return await act(run);
   const abortion = new LinkedController(run.signal);
   const over = new LinkedController(run.signal);
@@ -52,14 +52,14 @@ async function watch(
   for (;;) {
     try {
       await timers.sleep(run.options.settings.abortCheckMs, over);
-      // Not dropped at once: a status that the server gets after the next one would tell it something old.
+      // Not cancelled at once: a request that arrives after the next state's report would overwrite it with an old status.
       const question = new AbortController();
       const drop = (): void => {
         timers.after(LAST_ANSWER_MS_MAX, () => question.abort(over.reason));
       };
       over.addEventListener("abort", drop, { once: true });
       try {
-        const answer = await send({ ...run, signal: question.signal }, deployment, status);
+        const answer = await sendStatus({ ...run, signal: question.signal }, deployment, status);
         if (answer === "aborted") return onAborted();
       } finally {
         over.removeEventListener("abort", drop);

@@ -1,12 +1,12 @@
 import { isSystemError, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
-import { download } from "./download.ts";
+import { download } from "./download-action.ts";
 import { artifactScriptsPath, moduleOf, type Run } from "./run.ts";
-import type { OutcomeOf, StateName } from "./states.ts";
+import type { ActionOutcomes, StateName } from "./states.ts";
 
-/** What each state does. Throwing is the outcome `failed`. */
-export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<OutcomeOf<S>> } = {
+/** What each state does. An action that throws has the outcome `failed`. */
+export const ACTIONS: { readonly [Name in StateName]: (run: Run) => Promise<ActionOutcomes[Name]> } = {
   Download: download,
   ArtifactInstall: async (run) => {
     await (await moduleOf(run)).call("ArtifactInstall");
@@ -14,7 +14,7 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
   },
   NeedsArtifactReboot: async (run) => {
     run.record.reboot = await (await moduleOf(run)).needsArtifactReboot();
-    if (run.record.mode === "standalone") return "standalone";
+    if (run.record.origin.mode === "standalone") return "standalone";
     return run.record.reboot === "No" ? "no-reboot" : "reboot";
   },
   AwaitCommit: async (run) => ((await (await moduleOf(run)).supportsRollback()) ? "wait" : "no-rollback"),
@@ -26,22 +26,22 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
     await (await moduleOf(run)).call("ArtifactVerifyReboot");
     return "done";
   },
-  // What it is about is its report.
+  // The proof is the report that the row sends first.
   BeforeArtifactCommit: async () => "done",
   ArtifactCommit: async (run) => {
     await (await moduleOf(run)).call("ArtifactCommit");
     return "done";
   },
-  // Only its scripts and its place in the journal: from here on there is no way back.
+  // Only its scripts run. Its place in the journal makes the commit final.
   AfterArtifactCommit: async () => "done",
-  SupportsRollback: async (run) => ((await persevering(run, (module) => module.supportsRollback())) ? "yes" : "no"),
+  SupportsRollback: async (run) => ((await retryingStart(run, (module) => module.supportsRollback())) ? "yes" : "no"),
   ArtifactRollback: async (run) => {
-    await persevering(run, (module) => module.call("ArtifactRollback"));
+    await retryingStart(run, (module) => module.call("ArtifactRollback"));
     return "done";
   },
   NeedsRollbackReboot: async (run) => {
-    if (run.record.mode === "standalone") return "no-reboot";
-    run.record.reboot = await persevering(run, (module) => module.needsArtifactReboot());
+    if (run.record.origin.mode === "standalone") return "no-reboot";
+    run.record.reboot = await retryingStart(run, (module) => module.needsArtifactReboot());
     return run.record.reboot === "No" ? "no-reboot" : "reboot";
   },
   ArtifactRollbackReboot: async (run) => {
@@ -59,7 +59,7 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
     }
   },
   ArtifactFailure: async (run) => {
-    await persevering(run, (module) => module.call("ArtifactFailure"));
+    await retryingStart(run, (module) => module.call("ArtifactFailure"));
     return "done";
   },
   Cleanup: async (run) => {
@@ -76,21 +76,21 @@ export const ACTIONS: { readonly [S in StateName]: (run: Run) => Promise<Outcome
   },
   Report: async (run) => {
     const { system, paths } = run.options;
-    // Both are gone already, unless the update was given up as a loop, or its Cleanup could not.
+    // Cleanup has removed both, unless it failed or the update was given up as a loop.
     await removeDurably(system.files, workTreePath(paths.datastore));
     await removeDurably(system.files, artifactScriptsPath(paths.datastore));
     return "done";
   },
 };
 
-/** Pauses before a module that could not even be started on the way back is tried again. */
+/** Pauses before another attempt to start a module that could not be started during a rollback. */
 const START_PAUSES_MS = [1000, 5000, 30_000];
 
 /**
- * A call of the module on the way back. That it could not be started, for a fault of the disk or of the
- * system, says nothing about what the module would have done: it is tried again before it counts as failed.
+ * Call the module during a rollback. A module that could not be started, because of a fault of the disk or of the
+ * system, has not failed to roll back: it is started again before it counts as failed.
  */
-async function persevering<T>(run: Run, call: (module: UpdateModule) => Promise<T>): Promise<T> {
+async function retryingStart<T>(run: Run, call: (module: UpdateModule) => Promise<T>): Promise<T> {
   for (const pauseMs of START_PAUSES_MS) {
     try {
       return await call(await moduleOf(run));
@@ -104,7 +104,7 @@ async function persevering<T>(run: Run, call: (module: UpdateModule) => Promise<
   return await call(await moduleOf(run));
 }
 
-/** Reboot as the module answered: by itself, or by the agent. */
+/** Reboot as the module asked for: the module does it, or the agent. */
 async function reboot(run: Run, call: "ArtifactReboot" | "ArtifactRollbackReboot"): Promise<void> {
   const { system, settings } = run.options;
   const answer: RebootAnswer = run.record.reboot;

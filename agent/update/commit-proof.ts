@@ -2,15 +2,15 @@ import type { ReportedStatus } from "@upkeep/shared/protocol";
 import { connectedInterfaces } from "../device/local-network.ts";
 import type { AgentError } from "../errors.ts";
 import { asAgentError, type Run, serverOf } from "./run.ts";
-import { type ReportOutcome, send } from "./status.ts";
+import { type ReportOutcome, sendStatus } from "./send-status.ts";
 
-/** Pause between two tries where nothing else says how long it should be. */
+/** Pause between two attempts when neither the server nor the retry schedule names one. */
 const PAUSE_MS = 60_000;
-/** While the clock is wrong, it is looked at so often: once it is set, the next try comes at once. */
-const CLOCK_LOOK_MS = 10_000;
+/** Interval of reading a clock that is not set: the next attempt follows as soon as it is. */
+const CLOCK_CHECK_MS = 10_000;
 
-/** Faults that mean the network or the server, and not this device: where local connectivity is enough, they do not count. */
-const AWAY: ReadonlySet<string> = new Set([
+/** Faults of the network or the server, not of this device. They do not count where local connectivity is enough. */
+const REMOTE_FAULTS: ReadonlySet<string> = new Set([
   "server-unreachable",
   "connection-broken",
   "connection-stalled",
@@ -20,8 +20,8 @@ const AWAY: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The software that runs now must prove that it can still authorise itself and report, before it is committed:
- * else nobody could ever mend it from afar. It is tried for as long as `commitTimeoutMs` says.
+ * Prove, before the commit, that the new software can log in and report: a device that cannot is out of reach of every
+ * later update. Attempts go on for `commitTimeoutMs`.
  */
 export async function proveConnectivity(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
   const { system, settings, retryDelays } = run.options;
@@ -32,7 +32,7 @@ export async function proveConnectivity(run: Run, deployment: string, status: Re
     let fault: AgentError;
     try {
       await serverOf(run).loginAfresh(run.signal);
-      return await send(run, deployment, status);
+      return await sendStatus(run, deployment, status);
     } catch (error) {
       run.signal.throwIfAborted();
       fault = asAgentError(error);
@@ -54,12 +54,12 @@ export async function proveConnectivity(run: Run, deployment: string, status: Re
   }
 }
 
-/** True if the clock says a time at which this update had not even begun: it is not synchronised (yet). */
+/** True if the clock is not synchronised (yet): it says a time before this update began. */
 function clockIsBehind({ options, record }: Run): boolean {
   return record.begunMs !== undefined && options.system.clock.now() < record.begunMs;
 }
 
-/** What is to be said of a clock that is the likely reason for a fault. */
+/** Describes the clock if it is the likely reason for a fault. */
 function clockFault(run: Run, fault: AgentError): string | undefined {
   const now = new Date(run.options.system.clock.now()).toISOString();
   const { begunMs } = run.record;
@@ -71,18 +71,18 @@ function clockFault(run: Run, fault: AgentError): string | undefined {
     : undefined;
 }
 
-/** Wait; but if the clock is behind, only until it is set. */
+/** Wait. A clock that is behind ends the wait when it is set. */
 async function pause(run: Run, pauseMs: number): Promise<void> {
   const { timers, clock } = run.options.system;
   if (!clockIsBehind(run)) return await timers.sleep(pauseMs, run.signal);
   const end = clock.monotonic() + pauseMs;
   for (let leftMs = pauseMs; leftMs > 0 && clockIsBehind(run); leftMs = end - clock.monotonic()) {
-    await timers.sleep(Math.min(leftMs, CLOCK_LOOK_MS), run.signal);
+    await timers.sleep(Math.min(leftMs, CLOCK_CHECK_MS), run.signal);
   }
 }
 
 async function localNetworkIsEnough(run: Run, fault: AgentError): Promise<boolean> {
-  if (!AWAY.has(fault.code)) return false;
+  if (!REMOTE_FAULTS.has(fault.code)) return false;
   try {
     const interfaces = await connectedInterfaces(run.options.system.files);
     if (interfaces.length === 0) return false;

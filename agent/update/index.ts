@@ -1,4 +1,3 @@
-export { type EngineOptions, UpdateEngine } from "./engine.ts";
 export type { ArtifactSource, DeploymentServer, OpenArtifact, ReportAnswer, RetryDelays } from "./ports.ts";
 export type {
   DeploymentFinished,
@@ -8,6 +7,7 @@ export type {
   ProgressEvent,
   StandaloneResult,
 } from "./results.ts";
-export { DEFAULT_UPDATE_SETTINGS, type UpdatePaths, type UpdateSettings } from "./settings.ts";
-export { STOPS, stopsOf, whereabouts } from "./standalone.ts";
-export { type DeviceSoftware, STATES, type StateName, stateOf } from "./states.ts";
+export { type ActionOutcomes, type DeviceSoftware, STATES, type StateName, stateOf } from "./states.ts";
+export { STOPS, stopsOf, whereabouts } from "./stops.ts";
+export { type EngineOptions, UpdateEngine } from "./update-engine.ts";
+export { DEFAULT_UPDATE_SETTINGS, type UpdatePaths, type UpdateSettings } from "./update-settings.ts";

@@ -1,25 +1,17 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
 import { proveConnectivity } from "./commit-proof.ts";
+import { deploymentOf } from "./journal.ts";
 import { asAgentError, type Run, serverOf } from "./run.ts";
-import type { State } from "./states.ts";
-import { type ReportOutcome, send } from "./status.ts";
+import { type ReportOutcome, sendStatus } from "./send-status.ts";
+import type { StatusReport } from "./states.ts";
 
-type StateReport = NonNullable<State["report"]>;
-
-/** Send what a state reports. A standalone update has nobody to report to. */
-export async function reportState(run: Run, report: StateReport): Promise<ReportOutcome> {
-  const { deployment, outcome } = run.record;
+/** Send the status of a state that begins. An update by hand has no server to report to. */
+export async function reportStatus(run: Run, { status, effort }: StatusReport): Promise<ReportOutcome> {
+  const deployment = deploymentOf(run.record);
   if (deployment === null) return "done";
-  if (report.status === "outcome") return await insist(run, () => reportOutcome(run, deployment, outcome ?? "failure"));
-  const status = report.status;
-  if (report.effort === "prove") return await proveConnectivity(run, deployment, status);
-  return await reportOnce(run, deployment, status);
-}
-
-/** Nothing depends on the server having got it; only an abort is heeded. */
-async function reportOnce(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
+  if (effort === "prove") return await proveConnectivity(run, deployment, status);
   try {
-    return await send(run, deployment, status);
+    return await sendStatus(run, deployment, status);
   } catch (error) {
     run.signal.throwIfAborted();
     run.logger.warning(`could not report ${status}: ${asAgentError(error).message}`);
@@ -27,19 +19,16 @@ async function reportOnce(run: Run, deployment: string, status: ReportedStatus):
   }
 }
 
-/** The final status, and after a failure the log. Only both together count. */
-async function reportOutcome(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
-  const answer = await send(run, deployment, status);
-  if (answer !== "done" || status !== "failure" || run.log === undefined) return answer;
-  const taken = await serverOf(run).sendLog(deployment, await run.log.messages(), run.signal);
-  if (taken === "refused") run.logger.warning("the server refused the deployment log");
-  return "done";
-}
-
-async function insist(run: Run, attempt: () => Promise<ReportOutcome>): Promise<ReportOutcome> {
+/**
+ * Send the final status, and after a failure the log; one without the other is sent again.
+ * @returns `failed` when the retries are used up.
+ */
+export async function reportOutcome(run: Run): Promise<ReportOutcome> {
+  const deployment = deploymentOf(run.record);
+  if (deployment === null) return "done";
   for (let made = 1; ; made++) {
     try {
-      return await attempt();
+      return await sendOutcome(run, deployment, run.record.outcome ?? "failure");
     } catch (error) {
       run.signal.throwIfAborted();
       const { message, retryAfterMs } = asAgentError(error);
@@ -52,4 +41,12 @@ async function insist(run: Run, attempt: () => Promise<ReportOutcome>): Promise<
       await run.options.system.timers.sleep(delayMs, run.signal);
     }
   }
+}
+
+async function sendOutcome(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
+  const answer = await sendStatus(run, deployment, status);
+  if (answer !== "done" || status !== "failure" || run.log === undefined) return answer;
+  const sent = await serverOf(run).sendLog(deployment, await run.log.messages(), run.signal);
+  if (sent === "refused") run.logger.warning("the server refused the deployment log");
+  return "done";
 }

@@ -9,9 +9,9 @@ import type { DeploymentLog } from "./deployment-log.ts";
 import type { JournalRecord } from "./journal.ts";
 import type { DeploymentServer, OpenArtifact, RetryDelays } from "./ports.ts";
 import type { ProgressEvent } from "./results.ts";
-import type { UpdatePaths, UpdateSettings } from "./settings.ts";
 import type { StateName } from "./states.ts";
 import type { DeviceStore } from "./store.ts";
+import type { UpdatePaths, UpdateSettings } from "./update-settings.ts";
 
 /** What the update engine works with. */
 export interface EngineOptions {
@@ -105,6 +105,13 @@ export function serverOf(run: Run): DeploymentServer {
   const { server } = run.options;
   if (server === undefined) throw new AgentError("no-server", "no server is configured");
   return server;
+}
+
+/** Log a failure of a state, and note it in the journal's record if it is the first one of the update. */
+export function noteFailure({ record, logger }: Run, name: StateName, { code, message, cause }: AgentError): void {
+  record.failure ??= { code, message };
+  const stack = code === "internal" && cause instanceof Error ? `\n${cause.stack}` : "";
+  logger.error(`${name}: ${message}${stack}`);
 }
 
 /** Any error as one with a stable code and a text for a person. */

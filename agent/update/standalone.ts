@@ -1,162 +1,178 @@
 import { AgentError } from "../errors.ts";
 import { type OpenedArtifact, openFitting } from "./artifact.ts";
-import { type JournalRecord, newRecord } from "./journal.ts";
-import type { WalkEnd, WalkStart } from "./machine.ts";
+import { deviceSoftware, type JournalRecord, newRecord } from "./journal.ts";
+import { type WalkEnd, walk, walkStart } from "./machine.ts";
 import type { ArtifactSource } from "./ports.ts";
 import type { StandaloneResult } from "./results.ts";
-import { asAgentError, type EngineOptions, moduleOf } from "./run.ts";
-import { type StateName, stateOf } from "./states.ts";
+import { asAgentError, type EngineOptions, moduleOf, type Run } from "./run.ts";
+import type { StateName } from "./states.ts";
+import { type Stops, whereabouts } from "./stops.ts";
 
-/** What the engine lends to updates by hand: the same table, walked the same way. */
-export interface StandaloneSteps {
+/** What an update by hand needs besides the journal's record. */
+export interface StandaloneContext {
   readonly options: EngineOptions;
   readonly signal: AbortSignal;
-  walk(record: JournalRecord, startOf: (record: JournalRecord) => WalkStart, opened?: OpenedArtifact): Promise<WalkEnd>;
-  restartOf(record: JournalRecord): WalkStart;
+  readonly stops: Stops;
+  /** Called when a walk has ended the update. */
+  readonly onOver: (run: Run) => Promise<void>;
 }
 
-/** Where a person may let an update by hand stop: the reference client's names, and the states that they mean. */
-export const STOPS = {
-  ArtifactInstall_Enter: "ArtifactInstall",
-  ArtifactCommit_Enter: "ArtifactCommit",
-  ArtifactCommit_Leave: "AfterArtifactCommit",
-  ArtifactRollback_Enter: "ArtifactRollback",
-  ArtifactFailure_Enter: "ArtifactFailure",
-  Cleanup: "Cleanup",
-} as const satisfies Record<string, StateName>;
-
-/** @throws AgentError `stop-unknown`, naming what may be given. */
-export function stopsOf(names: readonly string[]): ReadonlySet<StateName> {
-  const known: ReadonlyMap<string, StateName> = new Map(Object.entries(STOPS));
-  return new Set(
-    names.map((name) => {
-      const state = known.get(name);
-      if (state !== undefined) return state;
-      throw new AgentError(
-        "stop-unknown",
-        `an update cannot be stopped before ${JSON.stringify(name)}, only before one of ${[...known.keys()].join(", ")}`,
-      );
-    }),
-  );
-}
-
-/** States from which nothing leads to the new artifact any more. */
-const WAY_BACK: ReadonlySet<StateName> = new Set<StateName>([
+/** States from which no step leads to the new artifact. */
+const ROLLING_BACK: ReadonlySet<StateName> = new Set<StateName>([
   "SupportsRollback",
   "ArtifactRollback",
   "ArtifactFailure",
 ]);
 
-/** Interrupted in one of these, the update has changed nothing, or it is over: nobody needs to decide anything. */
-const SETTLED: ReadonlySet<StateName> = new Set<StateName>(["Download", "Report"]);
+/** An update that is interrupted in one of these has changed nothing, or is over: there is nothing to decide. */
+const UNDECIDABLE: ReadonlySet<StateName> = new Set<StateName>(["Download", "Report"]);
 
-/** Interrupted or stopped in one of these, there is something to roll back, and the update is not yet over. */
-const REVERSIBLE: ReadonlySet<StateName> = new Set<StateName>([
-  "ArtifactInstall",
-  "AwaitCommit",
-  "ArtifactCommit",
-  "ArtifactRollback",
-]);
+/** How `commit` and `rollback` are carried out. `restart`: as the table says for a restart in that state. */
+interface Decisions {
+  readonly commit?: "ArtifactCommit" | "restart";
+  readonly rollback?: "ArtifactRollback" | "restart";
+}
 
-/** Check, download, install; commit at once if there is no way back. */
-export async function installStandalone(steps: StandaloneSteps, source: ArtifactSource): Promise<StandaloneResult> {
+/** The decisions that a person can take of an update that was interrupted, or waits, in a state. */
+const IN_STATE: Readonly<Partial<Record<StateName, Decisions>>> = {
+  ArtifactInstall: { commit: "restart", rollback: "restart" },
+  AwaitCommit: { commit: "ArtifactCommit", rollback: "ArtifactRollback" },
+  ArtifactCommit: { commit: "restart", rollback: "restart" },
+  ArtifactRollback: { rollback: "restart" },
+};
+
+/** The same of an update that was stopped before a state. */
+const BEFORE_STATE: Readonly<Partial<Record<StateName, Decisions>>> = {
+  ArtifactInstall: { rollback: "ArtifactRollback" },
+  ArtifactCommit: { commit: "ArtifactCommit", rollback: "ArtifactRollback" },
+  AfterArtifactCommit: { rollback: "ArtifactRollback" },
+  ArtifactRollback: { rollback: "ArtifactRollback" },
+};
+
+const NONE = { kind: "none-in-progress" } as const;
+
+/** Check, download and install an artifact; commit at once if the update module cannot roll back. */
+export async function installStandalone(context: StandaloneContext, source: ArtifactSource): Promise<StandaloneResult> {
+  const { options, signal } = context;
   let opened: OpenedArtifact;
   try {
-    opened = await openFitting({ ...steps, logger: steps.options.logger }, source);
+    opened = await openFitting({ options, signal, logger: options.logger }, source);
   } catch (error) {
-    if (steps.signal.aborted) return { kind: "interrupted", state: "Download" };
+    if (signal.aborted) return { kind: "interrupted", state: "Download" };
     return { kind: "failed", artifactName: undefined, device: "old", failure: asAgentError(error) };
   }
-  const record = newRecord("standalone", null, steps.options.system.clock.now());
+  const record = newRecord({ mode: "standalone" }, options.system.clock.now());
   try {
-    return resultOf(record, await steps.walk(record, () => ({ to: "Download" }), opened));
+    return resultOf(record, await walkTo("Download", context, record, opened));
   } finally {
     // For the paths that end before the download begins.
     await opened.close();
   }
 }
 
-/** Go on with what was stopped, waits, or was interrupted: to the commit if nothing is in its way, else back. */
-export async function resumeStandalone(steps: StandaloneSteps): Promise<StandaloneResult> {
-  const record = await pendingRecord(steps);
+/** Continue an update that was stopped, waits or was interrupted: with the commit if possible, else with the rollback. */
+export async function resumeStandalone(context: StandaloneContext): Promise<StandaloneResult> {
+  const record = await pendingRecord(context);
   if (record === undefined) return NONE;
-  if (record.state === "AwaitCommit") return resultOf(record, await steps.walk(record, TO_COMMIT));
-  return await goOn(steps, record);
+  if (record.position.state === "AwaitCommit") return resultOf(record, await walkTo("ArtifactCommit", context, record));
+  return await continueFromJournal(context, record);
 }
 
-/** Commit what waits for it. What was interrupted before it could wait comes to its end: by rolling back. */
-export async function commitStandalone(steps: StandaloneSteps): Promise<StandaloneResult> {
-  const record = await pendingRecord(steps);
+/** Commit an update that waits for it. One that was interrupted before it could wait is rolled back instead. */
+export async function commitStandalone(context: StandaloneContext): Promise<StandaloneResult> {
+  const record = await pendingRecord(context);
   if (record === undefined) return NONE;
-  const waits = record.state === "AwaitCommit" || (record.stopped === true && record.state === "ArtifactCommit");
-  if (waits) return resultOf(record, await steps.walk(record, TO_COMMIT));
-  const begun = record.stopped !== true && (record.state === "ArtifactInstall" || record.state === "ArtifactCommit");
-  if (!begun) return wrongState(record, "commit");
-  return resultOf(record, await steps.walk(record, steps.restartOf));
+  const { commit } = decisionsOf(record);
+  if (commit === undefined) return wrongState(record, "commit");
+  const end = commit === "restart" ? walkFromJournal(context, record) : walkTo(commit, context, record);
+  return resultOf(record, await end);
 }
 
 /** Go back to what ran before. */
-export async function rollbackStandalone(steps: StandaloneSteps): Promise<StandaloneResult> {
-  const record = await pendingRecord(steps);
+export async function rollbackStandalone(context: StandaloneContext): Promise<StandaloneResult> {
+  const record = await pendingRecord(context);
   if (record === undefined) return NONE;
-  const stopped = record.stopped === true;
-  if (!REVERSIBLE.has(record.state) && !(stopped && record.state === "AfterArtifactCommit")) {
-    return wrongState(record, "roll back");
-  }
-  if (!stopped && record.state !== "AwaitCommit") return await goOn(steps, record);
+  const { rollback } = decisionsOf(record);
+  if (rollback === undefined) return wrongState(record, "roll back");
+  if (rollback === "restart") return await continueFromJournal(context, record);
   const artifactName = nameIn(record);
   try {
-    if (!(await canRollBack(steps, record))) return { kind: "rollback-unsupported", artifactName };
+    const module = await moduleOf(runOf(context, record));
+    if (!(await module.supportsRollback())) return { kind: "rollback-unsupported", artifactName };
   } catch (error) {
-    if (steps.signal.aborted) return { kind: "interrupted", state: record.state };
-    return { kind: "failed", artifactName, device: record.device, failure: asAgentError(error) };
+    if (context.signal.aborted) return { kind: "interrupted", state: record.position.state };
+    return { kind: "failed", artifactName, device: deviceSoftware(record), failure: asAgentError(error) };
   }
-  forgetWhatWasTold(record);
-  return asRollback(resultOf(record, await steps.walk(record, () => ({ to: "ArtifactRollback" }))));
+  forgetToldFailure(record);
+  return asRollback(resultOf(record, await walkTo(rollback, context, record)));
 }
 
-const NONE = { kind: "none-in-progress" } as const;
-const TO_COMMIT = (): WalkStart => ({ to: "ArtifactCommit" });
+/** End an update that was interrupted before it changed anything, or when it was over already; leave any other. */
+export async function finishUndecidable(context: StandaloneContext, record: JournalRecord): Promise<void> {
+  if (record.origin.mode !== "standalone" || record.position.kind === "stopped-before") return;
+  const copy = structuredClone(record);
+  const run = runOf(context, copy);
+  const { to } = walkStart(run);
+  if (to === "Cleanup" || to === "Report") await walkTo(to, context, copy);
+}
 
-/** Go on from where the journal says, and answer only for what comes of that. */
-async function goOn(steps: StandaloneSteps, record: JournalRecord): Promise<StandaloneResult> {
-  const earlier = forgetWhatWasTold(record);
-  // What failed before an interruption was told to nobody yet.
+function decisionsOf({ position: { kind, state } }: JournalRecord): Decisions {
+  return (kind === "stopped-before" ? BEFORE_STATE : IN_STATE)[state] ?? {};
+}
+
+function runOf({ options, signal, stops }: StandaloneContext, record: JournalRecord, opened?: OpenedArtifact): Run {
+  return { options, record, logger: options.logger, log: undefined, signal, instructions: undefined, opened, stops };
+}
+
+async function walkTo(
+  to: StateName,
+  context: StandaloneContext,
+  record: JournalRecord,
+  opened?: OpenedArtifact,
+): Promise<WalkEnd> {
+  const run = runOf(context, record, opened);
+  const end = await walk(run, { to });
+  if (end === "Idle") await context.onOver(run);
+  return end;
+}
+
+async function walkFromJournal(context: StandaloneContext, record: JournalRecord): Promise<WalkEnd> {
+  return await walkTo(walkStart({ record }).to, context, record);
+}
+
+/** Continue where the journal says; the result tells only of failures that were not told before. */
+async function continueFromJournal(context: StandaloneContext, record: JournalRecord): Promise<StandaloneResult> {
+  const earlier = forgetToldFailure(record);
+  // A failure before an interruption has not been told yet.
   const untold = record.failure !== null;
-  const start = steps.restartOf(record);
-  const result = resultOf(record, await steps.walk(record, () => start));
+  const { to } = walkStart({ record });
+  const result = resultOf(record, await walkTo(to, context, record));
   if (untold || result.kind !== "failed" || result.artifactName === undefined) return result;
   const { artifactName, device } = result;
   const fault = record.failure !== null;
-  if (device === "old" && (WAY_BACK.has(start.to) || (!fault && earlier === null))) {
+  if (device === "old" && (ROLLING_BACK.has(to) || (!fault && earlier === null))) {
     return { kind: "rolled-back", artifactName };
   }
   return fault || earlier === null ? result : { kind: "tidied", artifactName, device, failure: earlier };
 }
 
-/** Whoever let the update stop has been told of its failure: from here on only new ones count. */
-function forgetWhatWasTold(record: JournalRecord): string | null {
-  const { failure } = record;
-  if (record.stopped !== true) return null;
+/** The person who stopped the update was told of its failure then. @returns That failure. */
+function forgetToldFailure(record: JournalRecord): string | null {
+  const { failure, position } = record;
+  if (position.kind !== "stopped-before") return null;
   record.failure = null;
-  record.failureCode = null;
-  return failure;
-}
-
-async function canRollBack(steps: StandaloneSteps, record: JournalRecord): Promise<boolean> {
-  const { options, signal } = steps;
-  const run = { options, record, logger: options.logger, log: undefined, signal, instructions: undefined };
-  return await (await moduleOf({ ...run, opened: undefined })).supportsRollback();
+  return failure?.message ?? null;
 }
 
 /** The update by hand that waits for a decision. One that needs none is brought to its end. */
-async function pendingRecord(steps: StandaloneSteps): Promise<JournalRecord | undefined> {
-  const record = steps.options.store.update;
-  if (record?.mode !== "standalone") return undefined;
-  // Of what failed before its artifact was known there is nothing to commit, and nothing to roll back.
-  if (!SETTLED.has(record.state) && record.artifact !== null) return structuredClone(record);
-  await steps.walk(structuredClone(record), steps.restartOf);
-  steps.signal.throwIfAborted();
+async function pendingRecord(context: StandaloneContext): Promise<JournalRecord | undefined> {
+  const journalled = context.options.store.update;
+  if (journalled?.origin.mode !== "standalone") return undefined;
+  const record = structuredClone(journalled);
+  // An update that failed before its artifact was known has nothing to commit, and nothing to roll back.
+  if (!UNDECIDABLE.has(record.position.state) && record.artifact !== null) return record;
+  await walkFromJournal(context, record);
+  context.signal.throwIfAborted();
   return undefined;
 }
 
@@ -164,51 +180,45 @@ function wrongState(record: JournalRecord, wish: "commit" | "roll back"): Standa
   return { kind: "wrong-state", artifactName: nameIn(record), wish, where: whereabouts(record) };
 }
 
-/** Where an update is, for a person. */
-export function whereabouts({ state, stopped }: Pick<JournalRecord, "state" | "stopped">): string {
-  if (!stopped) return stateOf(state).doing;
-  const name = Object.entries(STOPS).find(([, stop]) => stop === state)?.[0] ?? state;
-  return `stopped before ${name}`;
-}
-
-/** An update that was asked to go back, and did. */
+/** A rollback that a person asked for is no failure. */
 function asRollback(result: StandaloneResult): StandaloneResult {
   if (result.kind !== "failed" || result.device !== "old" || result.artifactName === undefined) return result;
   return { kind: "rolled-back", artifactName: result.artifactName };
 }
 
 function resultOf(record: JournalRecord, end: WalkEnd): StandaloneResult {
-  if (end === "Interrupted") return { kind: "interrupted", state: record.state };
+  const { position, outcome } = record;
+  if (end === "Interrupted") return { kind: "interrupted", state: position.state };
   const rebootNeeded = record.reboot !== "No";
-  if (record.stopped) {
+  if (position.kind === "stopped-before") {
     const artifactName = nameIn(record);
     return { kind: "stopped", artifactName, where: whereabouts(record), rebootNeeded, failure: failureIn(record) };
   }
-  if (record.outcome === null && record.state === "AwaitCommit") {
+  if (outcome === null && position.state === "AwaitCommit") {
     return { kind: "awaiting-commit", artifactName: nameIn(record), rebootNeeded };
   }
-  if (record.outcome === null) return unfinished(record);
-  if (record.outcome === "success") return { kind: "committed", artifactName: nameIn(record), rebootNeeded };
+  if (outcome === null) return unfinished(record);
+  if (outcome === "success") return { kind: "committed", artifactName: nameIn(record), rebootNeeded };
   return {
     kind: "failed",
     artifactName: record.artifact?.name,
-    device: record.device,
+    device: deviceSoftware(record),
     failure: failureIn(record) ?? new AgentError("rolled-back", "it was rolled back"),
   };
 }
 
-/** All was done, and the outcome waits until it can be written down. */
+/** Everything was done, but the outcome waits until it can be written down. */
 function unfinished(record: JournalRecord): StandaloneResult {
   const failure =
     failureIn(record) ?? new AgentError("journal-failed", "the outcome of the update cannot be written down");
-  return { kind: "unfinished", artifactName: record.artifact?.name, device: record.device, failure };
+  return { kind: "unfinished", artifactName: record.artifact?.name, device: deviceSoftware(record), failure };
 }
 
-function failureIn({ failure, failureCode }: JournalRecord): AgentError | undefined {
-  return failure === null ? undefined : new AgentError(failureCode ?? "failed", failure);
+function failureIn({ failure }: JournalRecord): AgentError | undefined {
+  return failure === null ? undefined : new AgentError(failure.code, failure.message);
 }
 
 function nameIn(record: JournalRecord): string {
-  if (record.artifact === null) throw new TypeError(`no artifact is known in state ${record.state}`);
+  if (record.artifact === null) throw new TypeError(`no artifact is known in state ${record.position.state}`);
   return record.artifact.name;
 }

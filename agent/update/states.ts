@@ -1,69 +1,133 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
 
 /**
- * The states of an update, daemon's or standalone: one table, walked by `machine.ts`.
+ * The table of states that every update walks, a deployment as well as an update by hand (`machine.ts` walks it).
  *
- * What a row does, in this order: its report is sent (that of the outcome as the last thing); the journal
- * is written; the Enter scripts run; the state acts (`actions.ts` has one executor a row); the Leave
- * scripts run. What fails goes by `failed`, after the Error scripts. The names are those of the update modules protocol, and of the questions it asks.
+ * A visit of a state does, in this order: send the state's report (`outcome` is sent last instead), write the journal,
+ * run the Enter scripts, act (`actions.ts`), run the Leave scripts. A failure runs the Error scripts and leaves by
+ * `failed`. States and module calls have the names of the update module protocol.
  */
-export type StateName = keyof typeof STATES;
+export type StateName = keyof ActionOutcomes;
 
-/** Where a path through the table ends: the update is over, or it waits until `resume` or a person goes on. */
+/** What the action of each state returns. An action that throws has the outcome `failed`. */
+export interface ActionOutcomes {
+  readonly Download: "done" | "empty";
+  readonly ArtifactInstall: "done";
+  readonly NeedsArtifactReboot: "reboot" | "no-reboot" | "standalone";
+  readonly AwaitCommit: "no-rollback" | "wait";
+  readonly ArtifactReboot: "done";
+  readonly ArtifactVerifyReboot: "done";
+  readonly BeforeArtifactCommit: "done";
+  readonly ArtifactCommit: "done";
+  readonly AfterArtifactCommit: "done";
+  readonly SupportsRollback: "yes" | "no";
+  readonly ArtifactRollback: "done";
+  readonly NeedsRollbackReboot: "reboot" | "no-reboot";
+  readonly ArtifactRollbackReboot: "done";
+  readonly ArtifactVerifyRollbackReboot: "done";
+  readonly ArtifactFailure: "done";
+  readonly Cleanup: "done";
+  readonly Report: "done";
+}
+
+/** Every way to leave a state. */
+export type Outcome = ActionOutcomes[StateName] | "failed" | "aborted" | "aborted-within" | "too-often";
+
+/** Where a walk ends: the update is over, or it waits for `resume` or for a person's decision. */
 export type Ending = "Idle" | "Waiting";
 
-/** What runs on the device as far as the agent knows: what ran before, the new artifact, or neither for certain. */
+/** What runs on the device, as far as the agent knows: what ran before the update, the new artifact, or neither for certain. */
 export type DeviceSoftware = "old" | "new" | "unknown";
 
 /** Where an outcome leads. */
 export interface Step {
-  readonly to: string;
+  readonly to: StateName | Ending;
   /** What runs on the device from here on. */
   readonly device?: DeviceSoftware;
-  /** The Enter scripts have run before and are left out. */
+  /** The Enter scripts are skipped, because they have run already. */
   readonly bare?: true;
 }
 
-interface StateReport {
-  readonly status: Extract<ReportedStatus, "downloading" | "installing" | "rebooting"> | "outcome";
-  /**
-   * `once`: tried once, only an abort matters; `prove`: the software that runs now must prove that it can log
-   * in and report; `insist`: retried, and kept until it was told.
-   */
-  readonly effort: "once" | "prove" | "insist";
-  /** The status is repeated in intervals while the state acts, so that an abort is noticed then too. */
+/** A status that is sent before the state acts. */
+export interface StatusReport {
+  readonly status: Extract<ReportedStatus, "downloading" | "installing" | "rebooting">;
+  /** `once`: one attempt, and only an abort counts; `prove`: the running software must log in and report successfully. */
+  readonly effort: "once" | "prove";
+  /** The status is sent again at intervals while the state acts, to notice an abort. */
   readonly repeated?: true;
 }
 
-interface StateRow {
-  /** For a person who asks what the device is doing. */
-  readonly doing: string;
-  readonly report?: StateReport;
+/** The final status, sent after the state has acted: retried, and kept until the server has answered. */
+export interface OutcomeReport {
+  readonly status: "outcome";
+}
+
+/** A row of the table. */
+export type State = Columns & (Unjournalled | Journalled);
+
+/** A question, which is asked again after a restart. */
+interface Unjournalled {
+  readonly journal: "no";
+  readonly restart?: never;
+  readonly restartByHand?: never;
+}
+
+interface Journalled {
   /**
-   * `must`: written before the state acts, and not acting without it; `try`: written before, but a store
-   * that cannot be written must not keep a device from going back; `settle`: with the outcome and the
-   * device's provides, in one transaction; `no`: a question, to be asked again.
+   * `must`: written before the state acts, which it does not do without it; `try`: written before too, but a full disk
+   * must not keep a device from rolling back; `settle`: written with the outcome and the device's provides in one
+   * transaction.
    */
-  readonly journal: "must" | "try" | "settle" | "no";
+  readonly journal: "must" | "try" | "settle";
+  /** The state to continue with when a restart finds this one in the journal. */
+  readonly restart: StateName;
+  /** Overrides `restart` for an update by hand, whose artifact is not available after a restart. */
+  readonly restartByHand?: StateName;
+}
+
+interface Columns {
+  /** Shown to a person who asks what the device is doing. */
+  readonly doing: string;
+  readonly report?: StatusReport | OutcomeReport;
   /** What runs on the device once the state has begun. */
   readonly device?: DeviceSoftware;
   readonly enter?: string;
   readonly leave?: string;
   readonly error?: string;
-  /** Failing scripts do not stop the state (all of them run); they only spoil the way back. */
+  /** A failing script does not end the state: all scripts run, and the rollback counts as uncertain. */
   readonly lenient?: true;
-  /** The Leave scripts run also when the state failed. */
+  /** The Leave scripts run also after a failure. */
   readonly leaveAlways?: true;
-  /** Entered only so often in one update (`rollbackRebootsMax`), and then left by `too-often`. */
+  /** At most `rollbackRebootsMax` visits in one update, then `too-often`. */
   readonly limited?: true;
-  readonly next: Readonly<Record<string, Step>>;
-  /** The state to go on with when the program starts and finds this one in the journal. */
-  readonly restart?: string;
-  /** The same for an update by hand, if it is another one: what was to be installed is no longer at hand. */
-  readonly restartByHand?: string;
+  readonly next: Readonly<Partial<Record<Outcome, Step>>>;
 }
 
-export const STATES = {
+/** The outcomes that a row's own columns add to those of the action. */
+type OutcomesOfColumns<Row> =
+  | "failed"
+  | (Row extends { report: object } ? "aborted" : never)
+  | (Row extends { report: { repeated: true } } ? "aborted-within" : never)
+  | (Row extends { limited: true } ? "too-often" : never);
+
+type OutcomesOfRow<Name extends StateName, Row> = ActionOutcomes[Name] | OutcomesOfColumns<Row>;
+
+/** A row that has a step for each outcome that its action and its columns can bring, and for no other. */
+export type CompleteRow<Name extends StateName, Row> = State & {
+  readonly next: Readonly<Record<OutcomesOfRow<Name, Row>, Step>> &
+    Readonly<Partial<Record<Exclude<Outcome, OutcomesOfRow<Name, Row>>, never>>>;
+};
+
+type Table = Readonly<Record<StateName, State>>;
+
+/** Checks at compile time that every row is a {@link CompleteRow}. */
+function defineStates<const Rows extends Table>(
+  rows: Rows & { readonly [Name in StateName]: CompleteRow<Name, Rows[Name]> },
+): Table {
+  return rows;
+}
+
+export const STATES = defineStates({
   Download: {
     doing: "downloading the artifact",
     report: { status: "downloading", effort: "once", repeated: true },
@@ -93,7 +157,7 @@ export const STATES = {
       done: { to: "NeedsArtifactReboot" },
       failed: { to: "SupportsRollback" },
       aborted: { to: "Cleanup" },
-      // Something has been changed already.
+      // The device has been changed already.
       "aborted-within": { to: "SupportsRollback" },
     },
     restart: "SupportsRollback",
@@ -241,26 +305,28 @@ export const STATES = {
   Report: {
     doing: "telling the server how it ended",
     journal: "try",
-    report: { status: "outcome", effort: "insist" },
+    report: { status: "outcome" },
     next: { done: { to: "Idle" }, aborted: { to: "Idle" }, failed: { to: "Waiting" } },
     restart: "Report",
   },
-} as const satisfies Record<string, StateRow>;
-
-/** The outcomes that a state's row knows, apart from those that its report and its scripts bring. */
-export type OutcomeOf<S extends StateName> = Extract<keyof (typeof STATES)[S]["next"], string>;
-
-/** A row, seen without its own literal types. */
-export interface State extends StateRow {
-  readonly next: Readonly<Record<string, Step & { readonly to: StateName | Ending }>>;
-  readonly restart?: StateName;
-  readonly restartByHand?: StateName;
-}
+});
 
 export const STATE_NAMES = Object.keys(STATES) as readonly StateName[];
 
 export function stateOf(name: StateName): State {
-  // Typed as a whole here: a `to` or `restart` that is no state does not compile.
-  const table: Readonly<Record<StateName, State>> = STATES;
-  return table[name];
+  return STATES[name];
+}
+
+/** Where an update continues after a restart, and whether the interruption is itself the failure of the state. */
+export interface Restart {
+  readonly to: StateName;
+  readonly failed: boolean;
+}
+
+/** @param name The state that the journal holds. */
+export function restartOf(name: StateName, mode: "deployment" | "standalone"): Restart {
+  const { restart, restartByHand, next } = STATES[name];
+  const to = (mode === "standalone" ? restartByHand : undefined) ?? restart;
+  if (to === undefined) throw new TypeError(`state ${name} is never journalled`);
+  return { to, failed: to === next.failed?.to };
 }

@@ -37,7 +37,7 @@ const StoreContent = z.object({
   /** What is installed, `artifact_name` included; `null` when nobody ever said. */
   provides: z.union([z.record(z.string(), z.string()), z.null()]),
   /** The update under way, daemon's or standalone: there is never more than one. */
-  update: z.union([JournalRecord, z.null()]),
+  update: z.union([z.null(), JournalRecord]),
   /** How the last update ended, for a person who asks. */
   last: z.optional(LastUpdate),
 });
@@ -139,10 +139,11 @@ export class DeviceStore {
     // What was not read must not be written over.
     if (this.#unread !== undefined) throw this.#unread;
     await this.#prepare();
-    const text = JSON.stringify({ ...this.#content, ...this.#owed, ...change }, undefined, 1);
+    const content = z.encode(StoreContent, { ...this.#content, ...this.#owed, ...change });
+    const text = JSON.stringify(content, undefined, 1);
     await this.#file.replace(text);
     // A copy, as the journal's record goes on changing; and just what a restart would find.
-    this.#content = JSON.parse(text) as StoreContent;
+    this.#content = z.decode(StoreContent, JSON.parse(text));
     this.#owed = {};
   }
 
@@ -165,7 +166,8 @@ export class DeviceStore {
   async #tryToPrepare(): Promise<void> {
     try {
       await this.#prepare();
-      const fault = this.#unread ?? (await this.#file.tryToProvide(JSON.stringify(this.#content)));
+      const fault =
+        this.#unread ?? (await this.#file.tryToProvide(JSON.stringify(z.encode(StoreContent, this.#content))));
       if (fault !== undefined) throw fault;
     } catch (error) {
       if (!isSystemError(error)) throw error;

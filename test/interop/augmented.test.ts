@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/settings.ts";
+import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/update-settings.ts";
 import { sourceOf } from "../agent/support/artifacts.ts";
 import { TestDevice } from "../agent/support/device.ts";
 import { describePeer } from "./peers.ts";

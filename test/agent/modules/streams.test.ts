@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/settings.ts";
+import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/update-settings.ts";
 import { artifactBytes, sourceFile, sourceOf } from "../support/artifacts.ts";
 import { TestDevice } from "../support/device.ts";
 

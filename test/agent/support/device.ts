@@ -5,9 +5,9 @@ import { openArtifact } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import { linuxSystem } from "../../../agent/system/index.ts";
-import { type EngineOptions, UpdateEngine } from "../../../agent/update/engine.ts";
-import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/settings.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
+import { type EngineOptions, UpdateEngine } from "../../../agent/update/update-engine.ts";
+import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/update-settings.ts";
 import { SILENT } from "./world.ts";
 
 /** A device of its own in a temporary directory: real files, FIFOs and processes. */

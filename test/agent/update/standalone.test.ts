@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { UpdateEngine } from "../../../agent/update/engine.ts";
-import { newRecord } from "../../../agent/update/journal.ts";
-import { stopsOf } from "../../../agent/update/standalone.ts";
+import * as z from "zod/mini";
+import { JournalRecord, newRecord } from "../../../agent/update/journal.ts";
+import { stopsOf } from "../../../agent/update/stops.ts";
+import type { UpdateEngine } from "../../../agent/update/update-engine.ts";
 import { sourceOf } from "../support/artifacts.ts";
 import { type Cut, Life } from "../support/life.ts";
 import { DEPLOYMENT, STORE, World, type WorldOptions } from "../support/world.ts";
@@ -287,12 +288,11 @@ describe("after a power cut, an update by hand", () => {
   it("that failed before anything of the artifact was known is nothing to commit or to roll back", async () => {
     for (const wish of ["commit", "rollback"] as const) {
       const world = new World();
-      const update = {
-        ...newRecord("standalone", null, 0),
-        state: "Cleanup",
-        failure: "the disk is full",
-        failureCode: "ENOSPC",
-      };
+      const update = z.encode(JournalRecord, {
+        ...newRecord({ mode: "standalone" }, 0),
+        position: { kind: "entered", state: "Cleanup" },
+        failure: { code: "ENOSPC", message: "the disk is full" },
+      });
       world.files.put(STORE, JSON.stringify({ version: 1, provides: null, update }));
       const engine = await world.start();
       expect(await engine[wish]()).toEqual({ kind: "none-in-progress" });

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
+import * as z from "zod/mini";
 import { committedProvides, deviceProvides, inconsistentProvides } from "../../../agent/device/provides.ts";
-import { newRecord } from "../../../agent/update/journal.ts";
+import { JournalRecord, newRecord } from "../../../agent/update/journal.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
 import { MemoryFiles } from "../support/memory-files.ts";
 import { DATASTORE, SILENT, STORE } from "../support/world.ts";
+
+const ORIGIN = { mode: "deployment", id: "d-1", standing: "open" } as const;
 
 const artifact = {
   name: "new",
@@ -19,7 +22,7 @@ describe("the device's store", () => {
     const store = await DeviceStore.open(files, DATASTORE, SILENT);
     expect(store.provides).toBeUndefined();
     expect(deviceProvides(store, "board")).toEqual({ artifact_name: "unknown", device_type: "board" });
-    const update = { ...newRecord("deployment", "d-1", 0), artifact, outcome: "success" as const };
+    const update = { ...newRecord(ORIGIN, 0), artifact, outcome: "success" as const };
     await store.save({ provides: { artifact_name: "new" }, update });
     const again = await DeviceStore.open(files, DATASTORE, SILENT);
     expect(again.provides).toEqual({ artifact_name: "new" });
@@ -33,7 +36,7 @@ describe("the device's store", () => {
   it("stays as it was when a save fails, and keeps nothing of the caller's objects", async () => {
     const files = new MemoryFiles();
     const store = await DeviceStore.open(files, DATASTORE, SILENT);
-    const update = newRecord("deployment", "d-1", 0);
+    const update = newRecord(ORIGIN, 0);
     await store.save({ update });
     update.visits = 7;
     expect(store.update?.visits).toBe(0);
@@ -48,7 +51,11 @@ describe("the device's store", () => {
     "text that is not JSON": ["{ half", "it is not JSON"],
     "a newer version": ['{"version": 2, "provides": null, "update": null}', "version"],
     "a state that there is not": [
-      JSON.stringify({ version: 1, provides: null, update: { ...newRecord("deployment", "d", 0), state: "Dancing" } }),
+      JSON.stringify({
+        version: 1,
+        provides: null,
+        update: { ...z.encode(JournalRecord, newRecord(ORIGIN, 0)), state: "Dancing" },
+      }),
       "update",
     ],
     nothing: ["", "it is not JSON"],

@@ -132,8 +132,11 @@ export const FIELD_BUGS: readonly PlantedBug[] = [
           save: async ({ update, ...change }) => {
             if (update === undefined) return await store.save(change);
             if (update === null) return await store.save({ ...change, update });
-            const { download: _, ...others } = update;
-            return await store.save({ ...change, update: others });
+            const position =
+              update.position.kind === "downloading"
+                ? ({ kind: "downloading", state: "Download" } as const)
+                : update.position;
+            return await store.save({ ...change, update: { ...update, position } });
           },
         }),
     },

@@ -5,34 +5,45 @@ import { AgentError } from "../errors.ts";
 import { createWorkTree, STORED_IN, type StoredSoFar, workTreePath } from "../modules/index.ts";
 import { storeScripts } from "../scripts/index.ts";
 import { type OpenedArtifact, openFitting, recordOf } from "./artifact.ts";
+import { deploymentOf, type StoredPart } from "./journal.ts";
 import type { ArtifactSource } from "./ports.ts";
 import { artifactScriptsPath, asAgentError, moduleOf, type Run, serverOf } from "./run.ts";
 
 /**
- * Bring the artifact and hand its payload over to the update module. What an earlier life of the program stored of it
- * is not brought again, as long as it proves to be the same.
+ * Download the artifact and hand its payload to the update module. A part that was stored before a restart is not
+ * downloaded again, provided that it belongs to the same artifact.
  */
 export async function download(run: Run): Promise<"done" | "empty"> {
-  const resumed = run.record.download !== undefined;
+  const resumed = storedPart(run) !== undefined;
   try {
-    return await bring(run);
+    return await downloadAndStore(run);
   } catch (error) {
     run.signal.throwIfAborted();
-    // A file is known by its checksum, and that only once it is whole.
+    // Only the checksum of the whole file shows that the stored part belongs to another one.
     if (!resumed || asAgentError(error).code !== "checksum-mismatch") throw error;
     run.logger.warning(`${asAgentError(error).message}; the download starts over, without what was kept of it`);
-    delete run.record.download;
-    return await bring(run);
+    forgetStoredPart(run);
+    return await downloadAndStore(run);
   }
 }
 
-async function bring(run: Run): Promise<"done" | "empty"> {
+function storedPart({ record: { position } }: Run): StoredPart | undefined {
+  return position.kind === "downloading" ? position.stored : undefined;
+}
+
+function forgetStoredPart({ record }: Run): void {
+  if (record.position.kind !== "downloading") return;
+  const { stored, ...position } = record.position;
+  record.position = position;
+}
+
+async function downloadAndStore(run: Run): Promise<"done" | "empty"> {
   const { options, record } = run;
   const { store, paths, settings } = options;
   const artifact = run.opened ?? (await openFitting(run, await start(run)));
   try {
     const before = keptOf(run, artifact);
-    if (before === undefined) await abandon(run);
+    if (before === undefined) await discardEarlierDownload(run);
     record.artifact = recordOf(artifact);
     await store.save({ update: record });
     const { files } = options.system;
@@ -54,10 +65,10 @@ async function bring(run: Run): Promise<"done" | "empty"> {
       augmented: artifact.header.augment !== undefined,
       before,
       pace: settings.storingPace,
-      // What was to be installed by hand is no longer at hand after a restart.
-      onStored: record.mode === "deployment" ? (stored) => remember(run, artifact, stored) : undefined,
+      // The artifact of an update by hand is not available after a restart.
+      onStored: record.origin.mode === "deployment" ? (stored) => remember(run, artifact, stored) : undefined,
     });
-    delete record.download;
+    forgetStoredPart(run);
     return "done";
   } finally {
     await artifact.close();
@@ -65,12 +76,13 @@ async function bring(run: Run): Promise<"done" | "empty"> {
 }
 
 /** What was kept of the artifact, if it is still the same one. */
-function keptOf({ record, logger }: Run, { header, payload }: OpenedArtifact): StoredSoFar | undefined {
-  const { download: kept } = record;
+function keptOf(run: Run, { header, payload }: OpenedArtifact): StoredSoFar | undefined {
+  const { logger } = run;
+  const kept = storedPart(run);
   if (kept === undefined) return undefined;
   const [directory, name = ""] = kept.path.split("/");
   const listed = header.manifest.get(manifestName(payload.index, name));
-  // Of what no signature covers the manifest knows nothing: its checksum is looked at when it comes.
+  // The manifest lists no unsigned files: their checksum is verified when they arrive.
   if (listed === kept.sha256 || (listed === undefined && directory === "files-augment")) {
     logger.info(`going on with ${name}, of which ${kept.bytes} bytes were kept`);
     return kept;
@@ -79,19 +91,23 @@ function keptOf({ record, logger }: Run, { header, payload }: OpenedArtifact): S
   return undefined;
 }
 
-/** Write down how much of the payload is stored. Where that cannot be written, a restart costs more, and that is all. */
+/** Write down how much of the payload is stored. If that fails, a restart downloads more again, and nothing else. */
 async function remember(
   { options, record, logger }: Run,
   artifact: OpenedArtifact,
   stored: StoredSoFar,
 ): Promise<void> {
   const reachedBytes = artifact.receivedBytes;
-  record.download = { ...stored, reachedBytes };
-  // Who comes further with each restart is not in a loop, and cannot come further for ever.
-  if (reachedBytes > (record.furthestBytes ?? 0)) {
-    record.furthestBytes = reachedBytes;
-    record.visits = 1;
-  }
+  const { position } = record;
+  const { furthestBytes = 0 } = position.kind === "downloading" ? position : {};
+  // A download that gets further with each restart is no loop, and it is finite.
+  if (reachedBytes > furthestBytes) record.visits = 1;
+  record.position = {
+    kind: "downloading",
+    state: "Download",
+    stored: { ...stored, reachedBytes },
+    furthestBytes: Math.max(reachedBytes, furthestBytes),
+  };
   try {
     await options.store.save({ update: record });
   } catch (error) {
@@ -99,10 +115,10 @@ async function remember(
   }
 }
 
-/** The update module that had begun on this payload in an earlier life is to clean up before it begins anew. */
-async function abandon(run: Run): Promise<void> {
+/** Let the update module clean up what it began with this payload before a restart. */
+async function discardEarlierDownload(run: Run): Promise<void> {
   const { options, record, logger, signal } = run;
-  delete record.download;
+  forgetStoredPart(run);
   if (!record.artifact?.payloadType) return;
   if ((await options.system.files.status(workTreePath(options.paths.datastore))) === undefined) return;
   try {
@@ -114,14 +130,14 @@ async function abandon(run: Run): Promise<void> {
 }
 
 async function start(run: Run): Promise<ArtifactSource> {
-  const instructions = run.instructions ?? (await askAgain(run));
-  return await serverOf(run).download(instructions, run.signal, run.record.download?.reachedBytes);
+  const instructions = run.instructions ?? (await instructionsAgain(run));
+  return await serverOf(run).download(instructions, run.signal, storedPart(run)?.reachedBytes);
 }
 
-/** After a restart the link is not known any more, and it might have expired. */
-async function askAgain(run: Run): Promise<DeploymentInstructions> {
+/** After a restart the link is not known, and it might have expired. */
+async function instructionsAgain(run: Run): Promise<DeploymentInstructions> {
   const { options, record, logger, signal } = run;
-  const deployment = record.deployment ?? "";
+  const deployment = deploymentOf(record) ?? "";
   for (let made = 1; ; made++) {
     try {
       const provides = toldProvides(options.store, await options.deviceType());

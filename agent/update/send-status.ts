@@ -1,11 +1,11 @@
 import type { ReportedStatus } from "@upkeep/shared/protocol";
 import { type Run, serverOf } from "./run.ts";
 
-/** How telling the server went: it has it; it wants the deployment stopped; it could not be told. */
+/** `aborted`: the server wants the deployment stopped, or does not know it any more; `failed`: no attempt succeeded. */
 export type ReportOutcome = "done" | "aborted" | "failed";
 
-/** Send a status, once. @throws AgentError if the server could not be told. */
-export async function send(run: Run, deployment: string, status: ReportedStatus): Promise<ReportOutcome> {
+/** Send a status, once. @throws AgentError if that failed. */
+export async function sendStatus(run: Run, deployment: string, status: ReportedStatus): Promise<"done" | "aborted"> {
   const answer = await serverOf(run).report(deployment, status, run.signal);
   if (answer === "accepted") return "done";
   run.logger.warning(

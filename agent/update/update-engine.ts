@@ -2,32 +2,31 @@ import { given } from "@upkeep/shared/given";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import { AgentError } from "../errors.ts";
 import { DeploymentLog } from "./deployment-log.ts";
-import { type JournalRecord, newRecord } from "./journal.ts";
-import { outcomeOf, type WalkEnd, type WalkStart, walk } from "./machine.ts";
+import { deploymentOf, deviceSoftware, type JournalRecord, newRecord } from "./journal.ts";
+import { type WalkEnd, type WalkStart, walk, walkStart } from "./machine.ts";
 import type { ArtifactSource } from "./ports.ts";
 import type { DeploymentResult, Interrupted, PendingUpdate, StandaloneResult } from "./results.ts";
 import { asAgentError, type EngineOptions, type Run } from "./run.ts";
+import { outcomeOf } from "./settlement.ts";
 import {
   commitStandalone,
+  finishUndecidable,
   installStandalone,
   resumeStandalone,
   rollbackStandalone,
-  type StandaloneSteps,
-  whereabouts,
+  type StandaloneContext,
 } from "./standalone.ts";
-import { type StateName, stateOf } from "./states.ts";
+import { type Stops, whereabouts } from "./stops.ts";
 import type { LastUpdate } from "./store.ts";
 
 export type { EngineOptions } from "./run.ts";
 
 /**
- * A signal that is never aborted. A new one each time: what hangs on it goes with it, also where a simulation stops in
- * the middle and nothing is ever taken off.
+ * A signal that is never aborted. Each call makes a new one: a simulation stops calls in the middle, and their listeners
+ * would stay on a shared signal.
  */
 const never = (): AbortSignal => new AbortController().signal;
 
-/** States before which an update by hand is to stop. */
-type Stops = ReadonlySet<StateName>;
 const NOWHERE: Stops = new Set();
 
 /**
@@ -40,7 +39,7 @@ const NOWHERE: Stops = new Set();
 export class UpdateEngine {
   readonly #options: EngineOptions;
   #busy = false;
-  /** The journal's record of an update that is over, which could not be written down: it stands for nothing any more. */
+  /** An update that is over, but whose end could not be written down: the store still holds this record of it. */
   #over: { readonly record: JournalRecord | undefined; readonly last: LastUpdate } | undefined;
   /** A deployment that waits for its server, or for a store that can be written. */
   #waiting: { readonly run: Run; readonly start: WalkStart } | undefined;
@@ -54,10 +53,10 @@ export class UpdateEngine {
     const record = this.#waiting?.run.record ?? this.#journalled;
     if (record === undefined) return undefined;
     return {
-      mode: record.mode,
-      deployment: record.deployment ?? undefined,
+      mode: record.origin.mode,
+      deployment: deploymentOf(record) ?? undefined,
       artifactName: record.artifact?.name,
-      state: record.state,
+      state: record.position.state,
       whereabouts: whereabouts(record),
     };
   }
@@ -76,7 +75,7 @@ export class UpdateEngine {
     return this.#alone(async () => {
       this.#demandNonePending();
       const run = await this.#deploymentRun(
-        newRecord("deployment", instructions.id, this.#options.system.clock.now()),
+        newRecord({ mode: "deployment", id: instructions.id, standing: "open" }, this.#options.system.clock.now()),
         signal,
         instructions,
       );
@@ -105,10 +104,11 @@ export class UpdateEngine {
       await this.#options.store.recover();
       if (this.#over !== undefined) await this.#forgetAtLast();
       const record = this.#journalled;
-      if (record === undefined || record.mode !== "deployment") return undefined;
+      if (record?.origin.mode !== "deployment") return undefined;
       const run = await this.#deploymentRun(structuredClone(record), signal);
-      run.logger.info(`going on with deployment ${record.deployment}, which was interrupted in state ${record.state}`);
-      return await this.#walkDeployment(run, restartOf(run.record));
+      const { origin, position } = record;
+      run.logger.info(`going on with deployment ${origin.id}, which was interrupted in state ${position.state}`);
+      return await this.#walkDeployment(run, walkStart(run));
     });
   }
 
@@ -120,29 +120,30 @@ export class UpdateEngine {
   install(source: ArtifactSource, signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(async () => {
       try {
-        await this.#finishHarmless(signal);
+        const record = this.#journalled;
+        if (record !== undefined) await finishUndecidable(this.#byHand(signal, NOWHERE), record);
         this.#demandNonePending();
       } catch (error) {
         await source.close();
         throw error;
       }
-      return await installStandalone(this.#steps(signal, stops), source);
+      return await installStandalone(this.#byHand(signal, stops), source);
     });
   }
 
   /** Go on with an update by hand that was stopped, interrupted or waits for its commit. */
   resumeInstall(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
-    return this.#alone(() => resumeStandalone(this.#steps(signal, stops)));
+    return this.#alone(() => resumeStandalone(this.#byHand(signal, stops)));
   }
 
   /** Commit what was installed by hand. */
   commit(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
-    return this.#alone(() => commitStandalone(this.#steps(signal, stops)));
+    return this.#alone(() => commitStandalone(this.#byHand(signal, stops)));
   }
 
   /** Roll back what was installed by hand and not committed. */
   rollback(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
-    return this.#alone(() => rollbackStandalone(this.#steps(signal, stops)));
+    return this.#alone(() => rollbackStandalone(this.#byHand(signal, stops)));
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -166,37 +167,8 @@ export class UpdateEngine {
     );
   }
 
-  /** An update by hand that was interrupted before it changed anything, or after it was over, stops nobody. */
-  async #finishHarmless(signal: AbortSignal): Promise<void> {
-    const record = this.#journalled;
-    if (record === undefined || record.mode !== "standalone" || record.stopped) return;
-    const { to } = restartOf(structuredClone(record));
-    if (to !== "Cleanup" && to !== "Report") return;
-    await this.#steps(signal).walk(structuredClone(record), restartOf);
-  }
-
-  #steps(signal: AbortSignal, stops: Stops = NOWHERE): StandaloneSteps {
-    const options = this.#options;
-    return {
-      options,
-      signal,
-      walk: async (record, startOf, opened) => {
-        const run: Run = {
-          options,
-          record,
-          logger: options.logger,
-          log: undefined,
-          signal,
-          instructions: undefined,
-          opened,
-          stops,
-        };
-        const end = await walk(run, startOf(record));
-        if (end === "Idle") await this.#forget(run);
-        return end;
-      },
-      restartOf,
-    };
+  #byHand(signal: AbortSignal, stops: Stops): StandaloneContext {
+    return { options: this.#options, signal, stops, onOver: (run) => this.#forget(run) };
   }
 
   async #deploymentRun(
@@ -209,8 +181,8 @@ export class UpdateEngine {
       files: system.files,
       clock: system.clock,
       directory: paths.logs,
-      deployment: record.deployment ?? "",
-      outer: logger.with({ deployment: record.deployment }),
+      deployment: deploymentOf(record) ?? "",
+      outer: logger.with({ deployment: deploymentOf(record) }),
     });
     return { options: this.#options, record, logger: log.logger, log, signal, instructions, opened: undefined };
   }
@@ -225,31 +197,33 @@ export class UpdateEngine {
 
   async #endOf(run: Run, end: WalkEnd): Promise<DeploymentResult> {
     const { record } = run;
+    const { origin, position } = record;
     if (end === "Interrupted") {
-      run.logger.info(`stopped in state ${record.state}; the next start goes on from there`);
-      return { kind: "interrupted", state: record.state } satisfies Interrupted;
+      run.logger.info(`stopped in state ${position.state}; the next start goes on from there`);
+      return { kind: "interrupted", state: position.state } satisfies Interrupted;
     }
     if (end === "Waiting") {
-      const journalled = this.#options.store.update?.state === record.state;
-      this.#waiting = { run, start: { to: record.state, journalled } };
+      const journalled = this.#options.store.update?.position.state === position.state;
+      this.#waiting = { run, start: { to: position.state, journalled } };
     } else {
       await this.#forget(run);
     }
+    const aborted = origin.mode === "deployment" && origin.standing === "aborted";
     return {
       kind: "finished",
-      deployment: record.deployment ?? "",
+      deployment: deploymentOf(record) ?? "",
       status: outcomeOf(record),
-      device: record.device,
+      device: deviceSoftware(record),
       artifactName: record.artifact?.name,
-      failure: record.failure ?? undefined,
-      reported: end === "Waiting" ? "pending" : record.aborted ? "aborted" : "accepted",
+      failure: record.failure?.message,
+      reported: end === "Waiting" ? "pending" : aborted ? "aborted" : "accepted",
       ...(record.outcome === null && { unwritten: run.journalFault ?? "the journal cannot be written" }),
     };
   }
 
   /**
-   * The update is over. If that cannot be written down, it stands in nobody's way: the next update takes its
-   * place in the journal. Until then a restart says the same things once more.
+   * Write down that the update is over. If that fails, the next update may begin all the same and replaces it in the
+   * journal; a restart before that reports its outcome once more.
    */
   async #forget(run: Run): Promise<void> {
     const { store, system } = this.#options;
@@ -280,27 +254,14 @@ export class UpdateEngine {
 
 /** What is kept of an update that is over. */
 function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
-  const { mode, deployment, artifact, device, failure, outcome } = record;
+  const { origin, artifact, failure, outcome } = record;
   return {
-    mode,
-    deployment,
+    mode: origin.mode,
+    deployment: deploymentOf(record),
     artifactName: artifact?.name ?? null,
     status: outcome ?? "failure",
-    device,
-    failure: outcome === "success" ? null : failure,
+    device: deviceSoftware(record),
+    failure: outcome === "success" ? null : (failure?.message ?? null),
     endedMs,
   };
-}
-
-/** Where a program that finds `record` in the journal goes on. Notes in the record why it failed, if it thereby did. */
-function restartOf(record: JournalRecord): WalkStart {
-  if (record.stopped) return { to: record.state };
-  const state = stateOf(record.state);
-  const to = (record.mode === "standalone" ? state.restartByHand : undefined) ?? state.restart;
-  if (to === undefined) throw new TypeError(`state ${record.state} is never journalled`);
-  if (to === state.next.failed?.to) {
-    record.failure ??= `the agent was interrupted while ${state.doing}`;
-    record.failureCode ??= "interrupted";
-  }
-  return { to };
 }
