@@ -8,6 +8,10 @@ const ZSTD_LEVEL = 3;
 /** LZMA_CHECK_CRC64. Its types want a name here, which the library takes for no check at all. */
 const CRC64 = 4;
 
+/**
+ * lzma-native is the one package that streams and brings binaries for x64 and arm64 on Node 20: node-liblzma has none
+ * for arm64 and needs Node 22 from version 5 on, and so does @napi-rs/lzma, which compressed whole buffers before.
+ */
 const xz: Compressor = async function* (source) {
   const { createCompressor } = await import("lzma-native");
   // One thread: several would cut the stream at places that depend on the machine.

@@ -1,7 +1,7 @@
 import pino from "pino";
 import { printable } from "../text/index.ts";
 import type { LogFields, Logger, LogLevel } from "./index.ts";
-import { isoTimes } from "./iso-time.ts";
+import { isoTimeFormatter } from "./iso-time.ts";
 
 /** `human`: coloured text for a terminal; `json`: one object a line; `journal`: text after `<priority>`. */
 export type LogFormat = "human" | "plain" | "json" | "journal";
@@ -118,7 +118,7 @@ class PinoLogger implements Logger {
 /** A logger that writes each event as one line in the given format. */
 export function createLogger(options: LoggerOptions): Logger {
   const { format, write } = options;
-  const timeOf = isoTimes();
+  const timeOf = isoTimeFormatter();
   const destination = { write: (line: string) => write(format === "json" ? line : layOut(format, line)) };
   const inner = pino<LogLevel>(
     {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isoTime, isoTimes } from "../../../shared/logging/iso-time.ts";
+import { isoTime, isoTimeFormatter } from "../../../shared/logging/iso-time.ts";
 
 describe("the time of a log line", () => {
   it("is what a Date would write", () => {
@@ -26,7 +26,7 @@ describe("the time of a log line", () => {
   });
 
   it("is the same whether it is asked for once or again and again", () => {
-    const again = isoTimes();
+    const again = isoTimeFormatter();
     const step = fc.oneof(fc.integer({ min: -2000, max: 2000 }), fc.double({ min: -1, max: 1, noNaN: true }));
     fc.assert(
       fc.property(fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) }), fc.array(step), (start, steps) => {
