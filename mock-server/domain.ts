@@ -1,5 +1,14 @@
+import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
-import { Artifacts, Configurations, Deployments, DeviceSide, Releases, Uptime } from "./deployments/index.ts";
+import {
+  Artifacts,
+  Configurations,
+  Deployments,
+  DeviceSide,
+  decommissionDevice,
+  Releases,
+  Uptime,
+} from "./deployments/index.ts";
 import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
@@ -106,9 +115,11 @@ export async function openDomain(setup: {
   readonly system: Pick<System, "clock" | "random" | "files">;
   readonly storage: StorageLocation;
   readonly options?: DomainOptions;
+  /** Told of faults of the storage that no request sees. */
+  readonly logger?: Pick<Logger, "error">;
 }): Promise<Domain> {
-  const { system, options = {} } = setup;
-  const storage = await Storage.open(setup.storage, system.files);
+  const { system, options = {}, logger } = setup;
+  const storage = await Storage.open(setup.storage, system.files, logger);
   try {
     const uptime = new Uptime(system);
     const unseenDownloadMs = options.unseenDownloadMs ?? 0;
@@ -120,7 +131,7 @@ export async function openDomain(setup: {
         autoAccept: options.autoAccept ?? false,
         tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS,
       }),
-      devices: new Devices(storage, system),
+      devices: new Devices(storage, system, decommissionDevice),
       inventory: new Inventory(storage, system.clock),
       groups: new Groups(storage, system.clock),
       filters: new SavedFilters(storage, system),

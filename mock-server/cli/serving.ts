@@ -86,7 +86,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
   try {
     await checkPermissions(system.files, directory, logger);
     const tls = await identityOf(system, settings, directory);
-    domain = await openRecords(system, settings, directory);
+    domain = await openRecords(system, settings, directory, logger);
     const records = domain;
     await held.claim(records);
     const blobs = await openBlobs(system, placeOfBlobs(settings, directory), domain, logger);
@@ -152,6 +152,7 @@ async function openRecords(
   system: System,
   { database, bucket, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs }: ServeSettings,
   directory: string,
+  logger: Logger,
 ): Promise<Domain> {
   const unseenDownloadMs = bucket === undefined ? 0 : downloadLinkLifeMs;
   const options = { autoAccept, deviceTokenLifeMs, unseenDownloadMs };
@@ -159,12 +160,16 @@ async function openRecords(
     // Whatever time it is for the server: these are the machine's own.
     const pace = { clock: new NodeClock(), timers: new NodeTimers() };
     const storage = { directory, workers: new NodeWorkers(), pace };
-    return await openOrExplain(`${directory}/${DATABASE_FILE}`, () => openDomain({ system, storage, options }), {
-      files: system.files,
-      path: directory,
-    });
+    return await openOrExplain(
+      `${directory}/${DATABASE_FILE}`,
+      () => openDomain({ system, storage, options, logger }),
+      {
+        files: system.files,
+        path: directory,
+      },
+    );
   }
-  return await openOrExplain("--database", () => openDomain({ system, storage: { url: database }, options }));
+  return await openOrExplain("--database", () => openDomain({ system, storage: { url: database }, options, logger }));
 }
 
 async function identityOf(

@@ -4,6 +4,7 @@ export { type Configuration, Configurations, type DeviceConfiguration } from "./
 export { Deployments, type HistoryEntry } from "./deployments.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-views.ts";
+export { decommissionDevice } from "./ending.ts";
 export type { Membership } from "./membership.ts";
 export type { NewDeployment, Rollout } from "./new-deployment.ts";
 export type { NewPhase, PhaseState } from "./phases.ts";

@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { conflict, invalid } from "../errors.ts";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
-import type { DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
+import type { DeploymentRecord, DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
 import {
   checkRelease,
   checkUnlike,
@@ -12,12 +12,13 @@ import {
   type Sources,
   type Targeting,
 } from "./creation.ts";
+import { LeaseWatch } from "./lease-watch.ts";
 import type { NewDeployment } from "./new-deployment.ts";
 import { planPhases } from "./phases.ts";
 
 /** Ids per statement. */
 const LISTED_MAX = 500;
-/** A process that has not gone on for so long is dead. */
+/** Each batch sets the end of the lease that far ahead; {@link LeaseWatch} only compares it with the one before. */
 const LEASE_MS = 30_000;
 /** More than any fleet has: phases that are wrong for it are wrong for all. */
 const MANY_DEVICES = 1_000_000_000;
@@ -48,9 +49,11 @@ interface Batch {
 export class Preparations {
   readonly #storage: Storage;
   readonly #system: Sources;
+  readonly #leases: LeaseWatch;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(storage: Storage, system: Sources) {
+    this.#leases = new LeaseWatch(system.clock);
     this.#storage = storage;
     this.#system = system;
   }
@@ -89,6 +92,8 @@ export class Preparations {
       await this.#storage.transaction(({ deployments }) => deployments.giveUpPreparation(begun.id));
       await this.#remove(begun.id);
       throw error;
+    } finally {
+      this.#leases.release();
     }
   }
 
@@ -109,7 +114,7 @@ export class Preparations {
     if (digest !== null) await checkUnlike(records, digest);
     const nowMs = this.#system.clock.now();
     const others = await records.deployments.beingPrepared();
-    if (others.some(({ preparing_until_ms }) => (preparing_until_ms ?? 0) > nowMs)) {
+    if (this.#leases.abandonedAmong(others).length < others.length) {
       throw conflict("another deployment to many devices is being created: ask again once it is there");
     }
     const deployment = {
@@ -126,6 +131,7 @@ export class Preparations {
       preparing_until_ms: nowMs + LEASE_MS,
     };
     await records.deployments.insert(deployment);
+    this.#leases.hold(deployment.id);
     return deployment;
   }
 
@@ -152,6 +158,7 @@ export class Preparations {
     after: string,
     size: number,
   ): Promise<Batch> {
+    await findPreparation(records, deployment.id);
     const batch =
       source.kind === "listed"
         ? await writeListed(records, deployment, source.ids, after, size)
@@ -162,8 +169,7 @@ export class Preparations {
   }
 
   async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {
-    const deployment = await records.deployments.preparation(id);
-    if (deployment === undefined) throw new Error(`the preparation of deployment ${id} was given up`);
+    const deployment = await findPreparation(records, id);
     if (deployment.target_count === 0) throw invalid("No devices for the deployment");
     if (deployment.active_sha256 === null) await checkUnlike(records, digest);
     const planned = planPhases(request.phases ?? [], deployment.target_count, false);
@@ -180,17 +186,25 @@ export class Preparations {
   async abandonAll(): Promise<void> {
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
     if (known.length === 0) return;
-    await this.#storage.transaction(({ deployments }) => giveUp(deployments, Number.POSITIVE_INFINITY));
+    await this.#storage.transaction(async ({ deployments }) => {
+      for (const { id } of await deployments.beingPrepared()) await deployments.giveUpPreparation(id);
+    });
   }
 
   /** Delete preparations whose lease has expired. @returns How many deployments. */
   async removeAbandoned(): Promise<number> {
-    const nowMs = this.#system.clock.now();
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
-    if (known.every(({ preparing_until_ms }) => (preparing_until_ms ?? 0) > nowMs)) return 0;
-    const ids = await this.#storage.transaction(({ deployments }) => giveUp(deployments, nowMs));
+    if (this.#leases.abandonedAmong(known).length === 0) return 0;
+    const ids = await this.#storage.transaction(({ deployments }) => this.#claimAbandoned(deployments));
     for (const id of ids) await this.#remove(id);
     return ids.length;
+  }
+
+  /** @returns The ids of the preparations that were still abandoned when the transaction looked. */
+  async #claimAbandoned(deployments: Records["deployments"]): Promise<string[]> {
+    const abandoned = this.#leases.abandonedAmong(await deployments.beingPrepared());
+    for (const { id } of abandoned) await deployments.giveUpPreparation(id);
+    return abandoned.map(({ id }) => id);
   }
 
   async #remove(id: string): Promise<void> {
@@ -203,12 +217,11 @@ export class Preparations {
   }
 }
 
-/** Claim the preparations whose lease has expired. @returns Their ids. */
-async function giveUp(deployments: Records["deployments"], nowMs: number): Promise<string[]> {
-  const known = await deployments.beingPrepared();
-  const abandoned = known.filter(({ preparing_until_ms }) => (preparing_until_ms ?? 0) <= nowMs);
-  for (const { id } of abandoned) await deployments.giveUpPreparation(id);
-  return abandoned.map(({ id }) => id);
+/** @throws Error if another process gave it up. */
+async function findPreparation({ deployments }: Records, id: string): Promise<DeploymentRecord> {
+  const deployment = await deployments.preparation(id);
+  if (deployment === undefined) throw new Error(`the preparation of deployment ${id} took too long and was given up`);
+  return deployment;
 }
 
 function acceptedOf(group: string | undefined): DeviceNarrowing {

@@ -1,5 +1,4 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { decommissionDevice } from "../deployments/ending.ts";
 import { sha256 } from "../digest.ts";
 import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
 import type {
@@ -45,14 +44,23 @@ export interface DeviceFilter {
   readonly ids?: readonly string[];
 }
 
-/** What administrators do with devices. */
+/** Ends what other records hold of a device, in the transaction that removes the device. */
+export type BeforeRemoval = (records: Records, deviceId: string, nowMs: number) => Promise<void>;
+
+/** Administration of devices. */
 export class Devices {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
+  readonly #beforeRemoval: BeforeRemoval;
 
-  constructor(storage: Storage, system: { readonly clock: Clock; readonly random: Random }) {
+  constructor(
+    storage: Storage,
+    system: { readonly clock: Clock; readonly random: Random },
+    beforeRemoval: BeforeRemoval,
+  ) {
     this.#storage = storage;
     this.#system = system;
+    this.#beforeRemoval = beforeRemoval;
   }
 
   /** Sorted by status, then id. */
@@ -119,7 +127,7 @@ export class Devices {
       await records.authSets.delete(authSet.id);
       const left = await records.authSets.ofDevices([deviceId]);
       if (left.length === 0 && authSet.status === "preauthorized") {
-        await decommissionDevice(records, deviceId, now);
+        await this.#beforeRemoval(records, deviceId, now);
         await records.devices.delete(deviceId);
       } else await refreshDevice(records, deviceId, now);
     });
@@ -189,7 +197,7 @@ export class Devices {
   decommission(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       if ((await records.devices.find(id)) === undefined) throw notFound();
-      await decommissionDevice(records, id, this.#system.clock.now());
+      await this.#beforeRemoval(records, id, this.#system.clock.now());
       await records.devices.delete(id);
     });
   }

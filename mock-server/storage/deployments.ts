@@ -7,6 +7,9 @@ import { matchesText } from "./text.ts";
 
 export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
 
+/** A deployment that is being prepared, as far as it tells whether its process is alive. */
+export type PreparationRecord = Pick<DeploymentRecord, "id" | "preparing_until_ms" | "target_count">;
+
 export interface DeploymentFilter {
   readonly ids?: readonly string[];
   readonly names?: readonly string[];
@@ -262,28 +265,24 @@ export class DeploymentRecords {
     if (Number(value) !== reserved) throw new Error("too many deployments were created while one was prepared");
   }
 
-  /** Those that are being prepared, or were left behind; oldest first. */
-  beingPrepared(): Promise<{ readonly id: string; readonly preparing_until_ms: number | null }[]> {
+  /** Preparations in progress, and those that were abandoned; oldest first. */
+  beingPrepared(): Promise<PreparationRecord[]> {
     return this.#db
       .selectFrom("deployments")
-      .select(["id", "preparing_until_ms"])
+      .select(["id", "preparing_until_ms", "target_count"])
       .where("preparing_until_ms", "is not", null)
       .orderBy("sequence")
       .execute();
   }
 
-  /**
-   * Count more prepared targets and renew the lease of the preparation.
-   * @throws Error if it was given up meanwhile.
-   */
+  /** Count more prepared targets and renew the lease of the preparation. */
   async prolongPreparation(id: string, moreTargets: number, untilMs: number): Promise<void> {
-    const { numUpdatedRows } = await this.#db
+    await this.#db
       .updateTable("deployments")
       .set((eb) => ({ preparing_until_ms: untilMs, target_count: eb("target_count", "+", moreTargets) }))
       .where("id", "=", id)
       .where("preparing_until_ms", ">", 0)
-      .executeTakeFirstOrThrow();
-    if (numUpdatedRows !== 1n) throw new Error("the preparation of the deployment took too long, and was given up");
+      .execute();
   }
 
   /** One that is being prepared, with as many targets as were written down. */

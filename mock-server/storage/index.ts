@@ -3,7 +3,7 @@ export type { AttemptRecord } from "./attempts.ts";
 export type { AuthSetRecord, TokenClaims, TokenStatus } from "./auth-sets.ts";
 export type { ConfigurationRecord } from "./configurations.ts";
 export type { Statistics } from "./counters.ts";
-export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
+export type { DeploymentFilter, DeploymentRecord, PreparationRecord } from "./deployments.ts";
 export type { DeviceDeploymentRecord, ListedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export type { Assistant, Workers } from "./engines/workers.ts";

@@ -244,8 +244,8 @@ export interface DeploymentTable {
   /** What a configuration deployment sets. */
   configuration_json: string | null;
   /**
-   * `null`: it is there. Otherwise its targets are still being written down, by a process that is alive if this time
-   * has not come: nobody sees it, and it is as if it were not there. 0: nobody goes on with it, and it is removed.
+   * `null`: the deployment is published. Otherwise its targets are still being inserted, and it is invisible: each
+   * batch sets this to a new time. 0: the preparation was abandoned and will be deleted.
    */
   preparing_until_ms: number | null;
   /**

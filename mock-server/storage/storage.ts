@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import type { Logger } from "@upkeep/shared/logging";
 import type { Files } from "@upkeep/shared/system";
 import { type Kysely, Migrator } from "kysely";
 import type { Engine } from "./engines/engine.ts";
@@ -29,10 +30,11 @@ export class Storage {
 
   /**
    * Open the records, and bring tables of an older version up to date.
-   * @param files Where the records are in a directory: the door to it.
+   * @param files Access to the directory of a database that is a file.
+   * @param logger Told of faults that no caller sees: a connection that breaks while idle, a failed checkpoint.
    */
-  static async open(location: StorageLocation, files: Files): Promise<Storage> {
-    const engine = await openEngine(location, files);
+  static async open(location: StorageLocation, files: Files, logger?: Pick<Logger, "error">): Promise<Storage> {
+    const engine = await openEngine(location, files, logger);
     try {
       await migrate(engine);
     } catch (error) {
@@ -85,9 +87,13 @@ export class Storage {
   }
 }
 
-function openEngine(location: StorageLocation, files: Files): Promise<Engine> {
-  if ("url" in location) return openPostgresEngine(location.url);
-  return openSqliteEngine("memory" in location ? location : { ...location, files });
+function openEngine(
+  location: StorageLocation,
+  files: Files,
+  logger: Pick<Logger, "error"> | undefined,
+): Promise<Engine> {
+  if ("url" in location) return openPostgresEngine(location.url, logger);
+  return openSqliteEngine("memory" in location ? location : { ...location, files }, logger);
 }
 
 async function migrate(engine: Engine): Promise<void> {

@@ -12,7 +12,7 @@ import { makeRecords, RECORDS_KIND } from "./records-fixture.ts";
 /** A clock that stands still until it is told to go on, and chance from a counter. */
 export class TestSystem {
   nowMs = Date.UTC(2027, 0, 1);
-  #jumpedMs = 0;
+  protected jumpedMs = 0;
   #drawn: number;
 
   /** @param drawn What chance begins with: another number than that of a system whose records this one goes on with. */
@@ -22,12 +22,12 @@ export class TestSystem {
 
   readonly files = new NodeFiles();
 
-  readonly clock = { now: () => this.nowMs, monotonic: () => this.nowMs - this.#jumpedMs };
+  readonly clock = { now: () => this.nowMs, monotonic: () => this.nowMs - this.jumpedMs };
 
   /** The wall clock is set: no time passes. */
   jump(ms: number): void {
     this.nowMs += ms;
-    this.#jumpedMs += ms;
+    this.jumpedMs += ms;
   }
 
   readonly random = {

@@ -1,3 +1,4 @@
+import type { Logger } from "@upkeep/shared/logging";
 import type { Kysely } from "kysely";
 import { DatabaseError, Pool, type PoolClient, types } from "pg";
 import { connectionFault, StorageError } from "../faults.ts";
@@ -38,7 +39,7 @@ const TRIES = 3;
  * A PostgreSQL database, which other processes may use at the same time.
  * @param url `postgres://…`
  */
-export async function openPostgresEngine(url: string): Promise<Engine> {
+export async function openPostgresEngine(url: string, logger?: Pick<Logger, "error">): Promise<Engine> {
   const pool = new Pool({
     connectionString: url,
     max: CONNECTIONS_MAX,
@@ -50,12 +51,11 @@ export async function openPostgresEngine(url: string): Promise<Engine> {
     // A statement goes out when it is given, not when the one before it was answered.
     pipeline: true,
   });
-  // The pool has dropped an idle connection that broke; the next use makes another one, or tells.
-  pool.on("error", () => pool.idleCount);
   pool.on("connect", (client) => {
-    // A connection that breaks while it is used tells so to the statement that fails.
-    client.on("error", () => pool.idleCount);
+    client.on("error", (error) => logger?.error("a connection to the database broke", { error }));
   });
+  // The pool has dropped the broken connection, whose error is logged above, and opens another one when needed.
+  pool.on("error", () => undefined);
   try {
     await mustBeNewEnough(pool);
     return new PostgresEngine(pool);

@@ -1,4 +1,5 @@
 import * as modules from "node:module";
+import type { Logger } from "@upkeep/shared/logging";
 import type { Database } from "better-sqlite3";
 import type { Assistant, Workers } from "./workers.ts";
 
@@ -36,6 +37,7 @@ interface Result {
 export class Checkpoints {
   readonly #sqlite: Database;
   readonly #start: () => Assistant;
+  readonly #logger: Pick<Logger, "error"> | undefined;
   #assistant: Assistant | undefined;
   #rows = 0;
   #left = 0;
@@ -43,8 +45,9 @@ export class Checkpoints {
   #failed = false;
   #closing = false;
 
-  constructor(sqlite: Database, path: string, workers: Workers) {
+  constructor(sqlite: Database, path: string, workers: Workers, logger?: Pick<Logger, "error">) {
     this.#sqlite = sqlite;
+    this.#logger = logger;
     sqlite.pragma("wal_autocheckpoint = 0");
     const library = modules.createRequire(import.meta.url).resolve("better-sqlite3");
     this.#start = () => workers.start(PROGRAM, { library, path });
@@ -83,8 +86,8 @@ export class Checkpoints {
       this.#assistant ??= this.#start();
       const { log, checkpointed } = (await this.#assistant.ask("checkpoint")) as Result;
       this.#left = log === checkpointed ? 0 : log;
-    } catch {
-      // SQLite's automatic checkpoint takes over, and reports a bad disk to the next commit.
+    } catch (error) {
+      this.#logger?.error("a checkpoint failed; SQLite's automatic checkpoint takes over", { error });
       this.#failed = true;
       this.#left = 0;
       this.#sqlite.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`);

@@ -1,3 +1,4 @@
+import type { Logger } from "@upkeep/shared/logging";
 import type { FileHandle, Files } from "@upkeep/shared/system";
 import type { Database } from "better-sqlite3";
 import type { Kysely } from "kysely";
@@ -22,6 +23,7 @@ export async function openSqliteEngine(
   location:
     | { readonly directory: string; readonly files: Files; readonly workers?: Workers; readonly pace?: Pace }
     | { readonly memory: true },
+  logger?: Pick<Logger, "error">,
 ): Promise<Engine> {
   if ("memory" in location) return new MemoryEngine();
   const path = databasePath(location.directory);
@@ -35,7 +37,8 @@ export async function openSqliteEngine(
     sqlite.pragma("user_version");
     await location.files.syncDirectory(location.directory);
     log = await location.files.open(`${path}-wal`, "update");
-    const checkpoints = location.workers === undefined ? undefined : new Checkpoints(sqlite, path, location.workers);
+    const checkpoints =
+      location.workers === undefined ? undefined : new Checkpoints(sqlite, path, location.workers, logger);
     return new FileEngine(new Writer(sqlite, log), openSqliteReader(path), checkpoints, location.pace);
   } catch (error) {
     await log?.close();

@@ -7,14 +7,17 @@ export class BatchSystem extends TestSystem {
   batchMs = 0;
   atBatch: (batch: number) => void = () => undefined;
   /** For who looks at the clock and writes no batches. */
-  readonly unwatched = { clock: { now: () => this.nowMs, monotonic: () => this.nowMs }, random: this.random };
+  readonly unwatched = {
+    clock: { now: () => this.nowMs, monotonic: () => this.nowMs - this.jumpedMs },
+    random: this.random,
+  };
   override readonly clock = {
     now: () => this.nowMs,
     monotonic: () => {
       this.batches += 0.5;
-      if (Number.isInteger(this.batches)) return this.nowMs + this.batchMs;
+      if (Number.isInteger(this.batches)) return this.nowMs - this.jumpedMs + this.batchMs;
       this.atBatch(this.batches + 0.5);
-      return this.nowMs;
+      return this.nowMs - this.jumpedMs;
     },
   };
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { decommissionDevice } from "../../../mock-server/deployments/ending.ts";
-import type { NewDeployment } from "../../../mock-server/deployments/index.ts";
+import { Deployments, type NewDeployment, Uptime } from "../../../mock-server/deployments/index.ts";
+import type { Storage } from "../../../mock-server/storage/index.ts";
 import { PROVIDES } from "../domain-fixture.ts";
-import { GROUP, ids, KIND, MANY, type Started, start } from "./many-devices.ts";
+import { GROUP, ids, MANY, type Started, start } from "./many-devices.ts";
 
 const LEASE_MS = 30_000;
 
@@ -102,22 +103,47 @@ test("The only process that there is waits for nobody: what was cut short before
   expect(await remains(next)).toEqual({ deployments: 1, events: 1 });
 });
 
-test.runIf(KIND === "postgres")(
-  "A process that stood still for too long does not go on with what another has removed",
-  async () => {
-    const one = await start();
-    const other = await one.again();
-    let removing: Promise<number> | undefined;
-    one.system.atBatch = (batch) => {
-      if (batch !== 2) return;
-      other.system.nowMs += 2 * LEASE_MS;
-      removing = other.deployments.removeAbandoned();
-    };
-    await expect(one.deployments.create(ALL)).rejects.toThrow("was given up");
-    expect(await removing).toBe(1);
-    expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
-  },
-);
+/** Deployments of a process that stands still before a transaction, while something happens. */
+function standingStill({ storage, system }: Started, before: number, happens: () => Promise<void>): Deployments {
+  let transactions = 0;
+  const gated = {
+    read: storage.read.bind(storage),
+    transaction: async (work: Parameters<Storage["transaction"]>[0]) => {
+      transactions += 1;
+      if (transactions === before) await happens();
+      return await storage.transaction(work);
+    },
+  };
+  return new Deployments(gated as unknown as Storage, system, new Uptime(system.unwatched));
+}
+
+test("A process that stood still for too long does not go on with what another has removed", async () => {
+  const one = await start();
+  const other = await one.again();
+  const removed: number[] = [];
+  const deployments = standingStill(one, 4, async () => {
+    removed.push(await other.deployments.removeAbandoned());
+    other.system.nowMs += LEASE_MS;
+    removed.push(await other.deployments.removeAbandoned());
+  });
+  await expect(deployments.create(ALL)).rejects.toThrow("was given up");
+  expect(removed).toEqual([0, 1]);
+  expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
+});
+
+test("A wall clock that jumps ahead, here or on another server, ends no preparation that makes progress", async () => {
+  const one = await start();
+  const other = await one.again();
+  const removed: number[] = [];
+  const deployments = standingStill(one, 4, async () => {
+    one.system.jump(2 * LEASE_MS);
+    removed.push(await deployments.removeAbandoned());
+    other.system.jump(3 * LEASE_MS);
+    removed.push(await other.deployments.removeAbandoned());
+  });
+  expect(await deployments.targets(await deployments.create(ALL))).toHaveLength(MANY);
+  expect(removed).toEqual([0, 0]);
+});
 
 test("Batches that keep others waiting for long become smaller, down to a bound", async () => {
   const one = await start();

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { LogFields } from "@upkeep/shared/logging";
 import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DATABASE_FILE, Storage } from "../../../mock-server/storage/index.ts";
@@ -125,9 +126,14 @@ describe("Checkpoints in a thread of their own", () => {
     const workers = {
       start: () => ({ ask: () => Promise.reject(new Error("no thread")), end: () => Promise.resolve() }),
     };
-    const storage = await Storage.open({ directory, workers }, files);
+    const logged: unknown[] = [];
+    const logger = { error: (message: string, fields?: LogFields) => void logged.push([message, fields]) };
+    const storage = await Storage.open({ directory, workers }, files, logger);
     for (let round = 0; round < 3; round += 1) await insertMany(storage, round * 3000, 3000);
     expect(pages(databasePath(directory))).toBeGreaterThan(100);
+    expect(logged).toEqual([
+      ["a checkpoint failed; SQLite's automatic checkpoint takes over", { error: new Error("no thread") }],
+    ]);
     await storage.close();
   });
 });
