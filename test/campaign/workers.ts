@@ -40,6 +40,8 @@ async function compiledWorker(folder: string): Promise<string> {
     platform: "node",
     target: "node20.19",
     format: "esm",
+    // Libraries that are CommonJS require Node's modules.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     logLevel: "error",
   });
   return outfile;
