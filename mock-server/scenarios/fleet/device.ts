@@ -13,10 +13,10 @@ import {
   Servers,
 } from "upkeep";
 import { SeededRandom } from "../../system/seeded-random.ts";
+import { SeededKey } from "../seeded-key.ts";
 import { drawn, drawnName } from "./distributions.ts";
 import { LightEngine } from "./engine.ts";
 import type { DeviceActivity, FleetFigures } from "./figures.ts";
-import { SeededKey } from "./keys.ts";
 import { NO_PROCESSES } from "./no-processes.ts";
 import type { FleetPlan } from "./plan.ts";
 
@@ -37,15 +37,15 @@ export interface FleetParts {
   readonly log: Logger;
 }
 
-/** Who the `number`th device of the fleet (from 1) says it is: the JSON text that goes into the request. */
+/** The identity of the `number`th device of the fleet, from 1: the JSON text that goes into the request. */
 export function identityOf(seed: string, number: number): string {
   const digits = number.toString(16).padStart(8, "0").match(/../g) ?? [];
   return JSON.stringify({ fleet: seed, mac: ["02", "00", ...digits].join(":") });
 }
 
-/** The key with which it proves that. */
+/** The key that this device signs with. */
 export function keyOf(seed: string, number: number): SeededKey {
-  return new SeededKey(`${seed}/${number}`);
+  return new SeededKey(`upkeep virtual device ${seed}/${number}`);
 }
 
 /** What a device says when it asks to be let in. */

@@ -50,7 +50,7 @@ export class DeviceFiles {
     await this.#put(VERIFY_KEY, verifyKey);
     await this.#put(TRUSTED, trusted);
     await this.#put(`${DATASTORE}/device_type`, `device_type=${row.type}\n`);
-    await this.#put(`${DATASTORE}/mender-agent.pem`, identity.privatePem, 0o600);
+    await this.#put(`${DATASTORE}/mender-agent.pem`, identity.key.privatePem, 0o600);
     await this.#put(STORE_FILE, JSON.stringify({ version: 1, provides, update: null }));
     await this.#put(CURRENT, rootImage({ software: provides.artifact_name }));
     const lines = Object.entries(JSON.parse(identity.identity) as Record<string, string>);

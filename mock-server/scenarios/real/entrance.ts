@@ -1,4 +1,3 @@
-import { sign } from "node:crypto";
 import { DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import { ServerError } from "../../errors.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
@@ -42,13 +41,12 @@ export class Entrance {
   }
 
   /** Make a device known, and let it in if it is to be. */
-  async admit({ name, identity, privatePem, publicPem }: DeviceIdentity, accept: boolean): Promise<void> {
-    const body = Buffer.from(JSON.stringify({ id_data: identity, pubkey: publicPem }));
-    const signature = sign(null, body, privatePem).toString("base64");
+  async admit({ name, identity, key }: DeviceIdentity, accept: boolean): Promise<void> {
+    const body = Buffer.from(JSON.stringify({ id_data: identity, pubkey: key.publicPem }));
     try {
       await this.#server.answer("POST", DEVICE_PATHS.authRequests, body, {
         "content-type": "application/json",
-        [SIGNATURE_HEADER]: signature,
+        [SIGNATURE_HEADER]: key.sign(body),
       });
     } catch (error) {
       // It is not accepted yet: the answer is no.

@@ -1,9 +1,11 @@
 import type { System } from "@upkeep/shared/system";
 import type { RunMode } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
+import { Ending } from "../run/ending.ts";
+import { recordOf } from "../run/record.ts";
 import type { RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";
-import { isNever, judge, type RunRecord, verdictsOf } from "../run/verdict.ts";
+import { type RunRecord, verdictsOf } from "../run/verdict.ts";
 import type { RealOptions } from "./options.ts";
 import { notPossible } from "./possible.ts";
 import { RealWorld } from "./world.ts";
@@ -91,11 +93,7 @@ class Run {
   readonly #world: RealWorld;
   readonly #options: PlayOptions;
   #failure: { readonly error: unknown } | undefined;
-  /** Number of events when it was last looked whether all has come. */
-  #checked = -1;
-  #allHasCome = false;
   #idleRounds = 0;
-  #roundsAfter = 0;
   #eventsBefore = 0;
 
   constructor(world: RealWorld, options: PlayOptions) {
@@ -112,6 +110,12 @@ class Run {
     const timeline = new Timeline(world, (error) => {
       this.#failure ??= { error };
     });
+    const ending = new Ending(scenario, {
+      history: world.history,
+      timeline,
+      atRest: () => [...world.devices.values()].every(({ state }) => state === undefined),
+      record: () => this.record(),
+    });
     timeline.begin(scenario);
     world.start();
     const beganMs = clock.monotonic();
@@ -124,60 +128,35 @@ class Run {
         return [`it was given up after ${Math.round(patienceMs / 1000)} s: real programs take their time`];
       }
       if (!world.isSettled(QUIET_MS)) continue;
-      if (scenario.ends.early && (await this.#isOver(timeline.isDone))) return [];
-      await this.#goOn();
+      const overAtMs = scenario.ends.early ? await ending.overAtMs() : undefined;
+      if (overAtMs !== undefined && world.time.nowMs >= overAtMs) return [];
+      await this.#goOn(overAtMs);
     }
     return [];
   }
 
-  /** One round of polls, or over all of them to what is due next when nothing happens any more. */
-  async #goOn(): Promise<void> {
+  /** Moves time by one round of polls, or by all of them up to the next due instant if rounds bring nothing new. */
+  async #goOn(overAtMs: number | undefined): Promise<void> {
     const world = this.#world;
-    const { boundMs } = world.scenario.ends;
+    const endMs = overAtMs ?? world.scenario.ends.boundMs;
     const news = world.history.events.slice(this.#eventsBefore).some(isNews);
     this.#eventsBefore = world.history.events.length;
     this.#idleRounds = news ? 0 : this.#idleRounds + 1;
-    const next = Math.min(world.nextMs ?? boundMs, boundMs);
+    const next = Math.min(world.nextMs ?? endMs, endMs);
     const atRest = [...world.devices.values()].every((device) => device.isAtRest);
     const poll = Math.min(...world.scenario.fleet.map((row) => row.poll));
     const round = world.time.nowMs + (atRest ? poll : Math.min(poll, RETRY_MS));
-    const far = atRest && !this.#allHasCome && this.#idleRounds >= IDLE_ROUNDS;
+    const far = atRest && overAtMs === undefined && this.#idleRounds >= IDLE_ROUNDS;
     await world.moveTo(far ? next : Math.min(round, next));
   }
 
-  /** All that is expected has come, and two more rounds have brought nothing else. */
-  async #isOver(timelineIsDone: boolean): Promise<boolean> {
-    const { scenario, history, devices } = this.#world;
-    if (!timelineIsDone || [...devices.values()].some(({ state }) => state !== undefined)) return false;
-    if (this.#allHasCome) return ++this.#roundsAfter > 2;
-    if (history.events.length === this.#checked) return false;
-    this.#checked = history.events.length;
-    const positive = scenario.expect.filter((expectation) => !isNever(expectation));
-    const record = await this.record();
-    this.#allHasCome =
-      positive.length > 0 && positive.every((expectation) => judge(expectation, record).every(({ met }) => met));
-    return false;
-  }
-
   async record(): Promise<RunRecord> {
-    const world = this.#world;
-    const deployments = new Map<string, NonNullable<Awaited<ReturnType<RealWorld["deployment"]>>>>();
-    for (const { name } of world.scenario.deployments) {
-      const found = await world.deployment(name);
-      if (found !== undefined) deployments.set(name, found);
-    }
-    for (const device of world.devices.values()) await device.look();
-    return {
-      startMs: world.scenario.starts,
-      nowMs: world.time.nowMs,
-      events: world.history.events,
-      devices: new Map([...world.devices].map(([name, { software, provides }]) => [name, { software, provides }])),
-      deployments,
-    };
+    for (const device of this.#world.devices.values()) await device.look();
+    return await recordOf(this.#world);
   }
 }
 
-/** Polls that bring nothing, and lines of logs, are no news. */
+/** Requests that come all the time, lines of logs and faults do not make a difference. */
 function isNews(event: RealWorld["history"]["events"][number]): boolean {
   if (event.kind === "exchange")
     return !(event.request === "poll" || event.request === "inventory" || event.request === "auth");

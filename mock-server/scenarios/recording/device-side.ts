@@ -10,7 +10,7 @@ import {
   type TlsOptions,
 } from "@upkeep/shared/system";
 import type { DeviceKey } from "upkeep";
-import { SeededKey } from "../fleet/keys.ts";
+import { SeededKey } from "../seeded-key.ts";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import { type Difference, firstDifference, shown } from "./difference.ts";
 import type { RecordedBytes, RecordedLine, Recording } from "./format.ts";
@@ -140,7 +140,7 @@ export class DeviceSide {
     if (known !== undefined) return known;
     const identity = this.#identityOf(name);
     const state = {
-      device: { name, identity, key: new SeededKey(`${this.#seed}/${name}`) },
+      device: { name, identity, key: new SeededKey(`upkeep virtual device ${this.#seed}/${name}`) },
       token: undefined,
       accepted: false,
     };

@@ -1,17 +1,16 @@
 import { instantMs, type Scenario } from "../file/index.ts";
-import type { Stage } from "./stage.ts";
+import type { History } from "./events.ts";
 import type { Timeline } from "./timeline.ts";
 import { isNever, judge, type RunRecord } from "./verdict.ts";
 
-/** When all has come that was expected, so much more passes: for what must not come. */
+/** Time that a run goes on after its end was found, so that a forbidden event can still happen. */
 const AFTERWARDS_MS = 600_000;
-/** How often it is looked whether all has come; and how long at most polls that bring nothing are not looked at. */
-const LOOK_MS = 60_000;
+/** A run without news is judged again after this time, as an expectation may depend on time alone. */
 const IDLE_MS = 3_600_000;
 
-/** What is to be known of a run for it to end early. */
+/** The facts of a run that its early end depends on. */
 export interface EndingPort {
-  readonly stage: Pick<Stage, "history" | "time">;
+  readonly history: History;
   readonly timeline: Pick<Timeline, "isDone">;
   /** No device is in the middle of an update. */
   atRest(): boolean;
@@ -30,41 +29,59 @@ function lastInstantMs({ expect, starts }: Scenario): number {
 }
 
 /**
- * Resolves when the run may end: everything has come that is expected; or nothing more will, as nobody has anything
- * left to do. In either case only after some time more.
+ * Finds the instant at which a run ends before its bound: some time after every expectation is met, or after every
+ * deployment is finished and no event has come for that time.
  */
-export function untilNothingIsExpected(scenario: Scenario, port: EndingPort): Promise<void> {
-  const { stage, timeline } = port;
-  const afterwardsMs = AFTERWARDS_MS + Math.max(...scenario.fleet.map(({ poll, switched_on }) => poll + switched_on));
-  const lastMs = lastInstantMs(scenario);
-  const positive = scenario.expect.filter((expectation) => !isNever(expectation));
-  let changedAtMs = 0;
-  let lookedAtMs = -1;
-  stage.history.watch((event) => {
-    if (event.kind !== "exchange" || event.request !== "poll" || event.status !== 204) changedAtMs = event.atMs;
-  });
-  const isOver = async (): Promise<boolean> => {
-    const { nowMs } = stage.history;
-    if (!timeline.isDone || !port.atRest()) return false;
-    if (lookedAtMs >= changedAtMs && nowMs - lookedAtMs < IDLE_MS) return false;
-    lookedAtMs = nowMs;
-    const record = await port.record();
-    if (positive.length > 0 && positive.every((one) => judge(one, record).every(({ met }) => met))) return true;
+export class Ending {
+  readonly #scenario: Scenario;
+  readonly #port: EndingPort;
+  readonly #afterwardsMs: number;
+  readonly #lastInstantMs: number;
+  #overAtMs: number | undefined;
+  #newsAtMs = 0;
+  #hasNews = true;
+  #judgedAtMs = 0;
+
+  constructor(scenario: Scenario, port: EndingPort) {
+    this.#scenario = scenario;
+    this.#port = port;
+    this.#afterwardsMs = AFTERWARDS_MS + Math.max(...scenario.fleet.map(({ poll, switched_on }) => poll + switched_on));
+    this.#lastInstantMs = lastInstantMs(scenario);
+    port.history.watch((event) => {
+      if (event.kind === "exchange" && event.request === "poll" && event.status === 204) return;
+      this.#newsAtMs = event.atMs;
+      this.#hasNews = true;
+    });
+  }
+
+  /** The instant of the end, by the scenario's clock; `undefined` while there is something to wait for. */
+  async overAtMs(): Promise<number | undefined> {
+    const { history, timeline } = this.#port;
+    if (this.#overAtMs !== undefined || !timeline.isDone || !this.#port.atRest()) return this.#overAtMs;
+    const { nowMs } = history;
+    if (!this.#hasNews && nowMs - this.#judgedAtMs < IDLE_MS) return undefined;
+    this.#hasNews = false;
+    this.#judgedAtMs = nowMs;
+    const record = await this.#port.record();
+    if (this.#allMet(record) || (this.#allFinished(record) && this.#isQuiet(nowMs)))
+      this.#overAtMs = nowMs + this.#afterwardsMs;
+    return this.#overAtMs;
+  }
+
+  #allMet(record: RunRecord): boolean {
+    const positive = this.#scenario.expect.filter((expectation) => !isNever(expectation));
+    return positive.length > 0 && positive.every((one) => judge(one, record).every(({ met }) => met));
+  }
+
+  #allFinished(record: RunRecord): boolean {
+    const { deployments } = this.#scenario;
     const refused = new Set(record.events.flatMap((event) => (event.kind === "refused" ? [event.deployment] : [])));
-    const allFinished = scenario.deployments.every(
-      ({ name }) => refused.has(name) || record.deployments.get(name)?.status === "finished",
-    );
-    return scenario.deployments.length > 0 && allFinished && nowMs > lastMs && nowMs - changedAtMs > afterwardsMs;
-  };
-  return new Promise((resolve, reject) => {
-    const again = (): void => {
-      stage.time.after(LOOK_MS, () => {
-        isOver().then((over) => {
-          if (over) stage.time.after(afterwardsMs, resolve);
-          else again();
-        }, reject);
-      });
-    };
-    again();
-  });
+    const isFinished = (name: string): boolean =>
+      refused.has(name) || record.deployments.get(name)?.status === "finished";
+    return deployments.length > 0 && deployments.every(({ name }) => isFinished(name));
+  }
+
+  #isQuiet(nowMs: number): boolean {
+    return nowMs > this.#lastInstantMs && nowMs - this.#newsAtMs > this.#afterwardsMs;
+  }
 }

@@ -1,9 +1,10 @@
 import type { Scenario } from "../file/index.ts";
 import { World, type WorldOptions } from "../world/world.ts";
-import { untilNothingIsExpected } from "./ending.ts";
+import { Ending } from "./ending.ts";
+import { recordOf } from "./record.ts";
 import type { RunResult } from "./result.ts";
 import { Timeline } from "./timeline.ts";
-import { type RunRecord, verdictsOf } from "./verdict.ts";
+import { verdictsOf } from "./verdict.ts";
 
 /** A run in virtual time. */
 export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
@@ -35,34 +36,32 @@ export async function runSimulated(scenario: Scenario, options: WorldOptions): P
   }
 }
 
-/** Resolves when the scenario is over; rejects if something goes wrong that is no part of it. */
+/** How often a run looks whether it has ended. */
+const LOOK_MS = 60_000;
+
+/** Resolves when the scenario is over; rejects on errors that the scenario does not provide for. */
 function untilItsEnd(world: World): Promise<void> {
-  const { scenario, time } = world;
+  const { scenario, time, history } = world;
   return new Promise((resolve, reject) => {
     const timeline = new Timeline(world, reject);
     timeline.begin(scenario);
     world.start();
     time.after(scenario.ends.boundMs, resolve);
     if (!scenario.ends.early) return;
-    const atRest = (): boolean => [...world.devices.values()].every(({ state }) => state === undefined);
-    const record = () => time.hold(recordOf(world));
-    untilNothingIsExpected(scenario, { stage: world, timeline, atRest, record }).then(resolve, reject);
+    const ending = new Ending(scenario, {
+      history,
+      timeline,
+      atRest: () => [...world.devices.values()].every(({ state }) => state === undefined),
+      record: () => time.hold(recordOf(world)),
+    });
+    const lookAgain = (): void => {
+      time.after(LOOK_MS, () => {
+        ending.overAtMs().then((overAtMs) => {
+          if (overAtMs === undefined) lookAgain();
+          else time.after(overAtMs - time.nowMs, resolve);
+        }, reject);
+      });
+    };
+    lookAgain();
   });
-}
-
-async function recordOf(world: World): Promise<RunRecord> {
-  const deployments = new Map<string, NonNullable<Awaited<ReturnType<World["deployment"]>>>>();
-  for (const { name } of world.scenario.deployments) {
-    const found = await world.deployment(name);
-    if (found !== undefined) deployments.set(name, found);
-  }
-  return {
-    startMs: world.scenario.starts,
-    nowMs: world.time.nowMs,
-    events: world.history.events,
-    devices: new Map(
-      [...world.devices].map(([name, device]) => [name, { software: device.software, provides: device.provides }]),
-    ),
-    deployments,
-  };
 }

@@ -4,8 +4,8 @@ import type { BAD_ARTIFACTS } from "../../faults/vocabulary.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
 import { MemorySink } from "../../releases/memory-sink.ts";
 import type { ScenarioArtifact } from "../file/index.ts";
+import { SeededKey } from "../seeded-key.ts";
 import { rootImage } from "../simulation/index.ts";
-import { seededKeyPair } from "./keys.ts";
 
 /** The payload type of artifacts made on the fly, and the name of the update module of the devices. */
 export const PAYLOAD_TYPE = "software";
@@ -16,7 +16,7 @@ export type Defect = (typeof BAD_ARTIFACTS)[number];
 
 /** Key pairs of a scenario: the one that devices trust, and one that no device trusts. */
 export function signingKeys(seed: string) {
-  return { trusted: seededKeyPair(`${seed}/signing`), foreign: seededKeyPair(`${seed}/foreign`) };
+  return { trusted: new SeededKey(`${seed}/signing`), foreign: new SeededKey(`${seed}/foreign`) };
 }
 
 function fileOf(name: string, content: Uint8Array) {

@@ -1,7 +1,7 @@
 import { SeededRandom } from "../../system/seeded-random.ts";
 import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
+import { SeededKey } from "../seeded-key.ts";
 import { type Defect, makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
-import { seededKeyPair } from "./keys.ts";
 
 /** Who a device of a scenario is. */
 export interface DeviceIdentity {
@@ -9,9 +9,7 @@ export interface DeviceIdentity {
   readonly row: Devices;
   /** JSON text, as the device sends it. */
   readonly identity: string;
-  /** PEM. */
-  readonly privatePem: string;
-  readonly publicPem: string;
+  readonly key: SeededKey;
 }
 
 /** All devices of a scenario, in its order. */
@@ -21,7 +19,7 @@ export function identitiesOf({ fleet, seed }: Scenario): DeviceIdentity[] {
     deviceNames(row).map((name) => {
       const digits = (++number).toString(16).padStart(8, "0").match(/../g) ?? [];
       const identity = JSON.stringify({ mac: ["02", "00", ...digits].join(":") });
-      return { name, row, identity, ...seededKeyPair(`${seed}/${name}`) };
+      return { name, row, identity, key: new SeededKey(`${seed}/${name}`) };
     }),
   );
 }

@@ -1,4 +1,3 @@
-import { sign } from "node:crypto";
 import { given } from "@upkeep/shared/given";
 import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
@@ -12,6 +11,7 @@ import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
 import { MemoryBlobs } from "./blobs.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { SERVER_URL } from "./factory.ts";
+import type { DeviceIdentity } from "./fleet.ts";
 import { SILENT } from "./silent.ts";
 
 /** Parts of the server that a test replaces by ones of its own, made of the true ones: planted bugs. */
@@ -134,12 +134,9 @@ export class SimulatedServer {
   }
 
   /** Make a device known, and let it in if it is to be. @returns Its id. */
-  async admit(
-    device: { readonly identity: string; readonly privatePem: string; readonly publicPem: string },
-    accept: boolean,
-  ): Promise<string> {
-    const body = Buffer.from(JSON.stringify({ id_data: device.identity, pubkey: device.publicPem }));
-    const signature = sign(null, body, device.privatePem).toString("base64");
+  async admit(device: Pick<DeviceIdentity, "identity" | "key">, accept: boolean): Promise<string> {
+    const body = Buffer.from(JSON.stringify({ id_data: device.identity, pubkey: device.key.publicPem }));
+    const signature = device.key.sign(body);
     // It is not accepted yet: the answer is no.
     await this.domain.authentication.authorize({ body, signature }).then(
       () => undefined,

@@ -151,7 +151,7 @@ export class World {
       }
     const slotBytes = slotBytesOf(scenario);
     for (const device of identitiesOf(scenario)) {
-      const { name, row, identity, privatePem } = device;
+      const { name, row, identity, key } = device;
       const id = await this.#server.admit(device, row.accept);
       this.#deviceIds.set(name, id);
       if (row.group !== undefined) await this.people.moveToGroup(name, row.group);
@@ -161,7 +161,7 @@ export class World {
           name,
           row,
           identity,
-          deviceKey: privatePem,
+          deviceKey: key.privatePem,
           verifyKey: this.#artifacts.verifyKey,
           slotBytes,
           time,
