@@ -1,38 +1,59 @@
 // Bundles the server's own code; its dependencies stay in node_modules.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import manifest from "./package.json" with { type: "json" };
 
-const external = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].filter(
-  (name) => name !== "@upkeep/shared",
-);
-
-await build({
+/** Installed beside the package. All else is bundled: what is private, and what would need an override there. */
+const external = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
+const ES_MODULES_ONLY = ["@hpcc-js/wasm-zstd"];
+const shared = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: { "upkeep-server": "cli/main.ts", testing: "testing/index.ts", msw: "testing/msw.ts" },
   outdir: "dist",
-  outExtension: { ".js": ".mjs" },
   bundle: true,
-  splitting: true,
-  chunkNames: "chunks/[name]-[hash]",
   platform: "node",
   target: "node20.19",
-  format: "esm",
   sourcemap: "linked",
+  legalComments: "linked",
   logLevel: "warning",
+};
+
+// Chunks have the hash of their content in their names: those of an earlier build would stay, and be packed.
+rmSync(join(import.meta.dirname, "dist/chunks"), { recursive: true, force: true });
+
+await build({
+  ...shared,
+  entryPoints: { "upkeep-server": "cli/main.ts", testing: "testing/index.ts", msw: "testing/msw.ts" },
+  outExtension: { ".js": ".mjs" },
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+  format: "esm",
   external,
-  // Packages that shared/ brings along and that are CommonJS inside expect `require`.
+  // Bundled packages that are CommonJS inside expect `require`.
   banner: {
     js: 'import { createRequire as createRequireForBundle } from "node:module"; const require = createRequireForBundle(import.meta.url);',
   },
 });
 
+// The same for programs that cannot load ES modules, such as tests under jest.
+await build({
+  ...shared,
+  entryPoints: { testing: "testing/index.ts", msw: "testing/msw.ts" },
+  outExtension: { ".js": ".cjs" },
+  format: "cjs",
+  external: external.filter((name) => !ES_MODULES_ONLY.includes(name)),
+  define: { "import.meta.url": "importMetaUrl" },
+  banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+});
+
 // What programs import, as TypeScript sees it: files of types alone, which need nothing of ours.
-for (const [face, declarations] of [
-  ["testing/face.ts", "testing.d.mts"],
-  ["testing/msw-face.ts", "msw.d.mts"],
+for (const [face, name] of [
+  ["testing/face.ts", "testing"],
+  ["testing/msw-face.ts", "msw"],
 ]) {
-  const text = readFileSync(join(import.meta.dirname, face), "utf8").replace('"./face.ts"', '"./testing.mjs"');
-  writeFileSync(join(import.meta.dirname, "dist", declarations), text);
+  const text = readFileSync(join(import.meta.dirname, face), "utf8");
+  for (const kind of ["mts", "cts"]) {
+    const imported = text.replace('"./face.ts"', `"./testing.${kind.replace("t", "j")}"`);
+    writeFileSync(join(import.meta.dirname, "dist", `${name}.d.${kind}`), imported);
+  }
 }

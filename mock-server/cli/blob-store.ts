@@ -120,6 +120,17 @@ export function openFiles(
   return openFileBlobs(files, `${directory}/${ARTIFACT_DIRECTORY}`, { unfinishedBeforeMs, trash });
 }
 
+/** The S3 client is an optional dependency of the package: 20 MB that a server without a bucket does not need. */
+async function s3Client(where: string): Promise<typeof import("../storage/blobs/s3/index.ts")> {
+  try {
+    return await import("../storage/blobs/s3/index.ts");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+    const packages = "@aws-sdk/client-s3 @aws-sdk/s3-request-presigner";
+    throw new CommandError(`${where}: needs the S3 client: npm install ${packages} (beside upkeep-server)`);
+  }
+}
+
 /** Artifacts in a bucket, claimed for these records. @throws CommandError */
 export async function openBucket(
   { clock }: Pick<System, "clock">,
@@ -134,7 +145,7 @@ export async function openBucket(
     throw new CommandError(`${where}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment`);
   }
   // Most servers have their artifacts in files, and start without the S3 client.
-  const { openS3Blobs } = await import("../storage/blobs/s3/index.ts");
+  const { openS3Blobs } = await s3Client(where);
   try {
     const owner = identityOfRecords(records);
     return await openS3Blobs({ location: { ...bucket, credentials }, clock, owner, unfinishedBeforeMs });

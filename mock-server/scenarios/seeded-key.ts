@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from "node:crypto";
-import type { DeviceKey } from "upkeep";
+import type { DeviceKey } from "upkeep/index.ts";
 
 /** The bytes before the 32 of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");

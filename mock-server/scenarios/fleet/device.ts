@@ -11,7 +11,7 @@ import {
   Login,
   type Notifier,
   Servers,
-} from "upkeep";
+} from "upkeep/index.ts";
 import { SeededRandom } from "../../system/seeded-random.ts";
 import { SeededKey } from "../seeded-key.ts";
 import { drawn, drawnName } from "./distributions.ts";

@@ -8,7 +8,7 @@ import {
   type DeploymentResult,
   type DeviceClient,
   pauseBeforeRetry,
-} from "upkeep";
+} from "upkeep/index.ts";
 import { drawn } from "./distributions.ts";
 import type { DeviceActivity, FleetFigures } from "./figures.ts";
 import type { FleetPlan } from "./plan.ts";

@@ -1,5 +1,5 @@
 import type { System } from "@upkeep/shared/system";
-import { HttpClient, Notifier } from "upkeep";
+import { HttpClient, Notifier } from "upkeep/index.ts";
 import { VirtualDevice } from "./device.ts";
 import { FleetFigures, type FleetSnapshot } from "./figures.ts";
 import { NO_PROCESSES } from "./no-processes.ts";

@@ -1,6 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { StateName } from "upkeep";
+import type { StateName } from "upkeep/index.ts";
 import type { FaultPlan, Moment, Strike } from "../../faults/index.ts";
 import { AGENT_STATES } from "../../faults/names.ts";
 import type { RequestKind } from "../../faults/request-kinds.ts";

@@ -1,5 +1,5 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { StateName } from "upkeep";
+import type { StateName } from "upkeep/index.ts";
 import type { Moment } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/request-kinds.ts";
 import type { StageDevice } from "../run/stage.ts";

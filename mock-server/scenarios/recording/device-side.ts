@@ -9,7 +9,7 @@ import {
   type System,
   type TlsOptions,
 } from "@upkeep/shared/system";
-import type { DeviceKey } from "upkeep";
+import type { DeviceKey } from "upkeep/index.ts";
 import { SeededKey } from "../seeded-key.ts";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import { type Difference, firstDifference, shown } from "./difference.ts";

@@ -36,7 +36,7 @@ import {
   UpdateEngine,
   updatePaths,
   updateSettings,
-} from "upkeep";
+} from "upkeep/index.ts";
 import type { MainProgram } from "../simulation/index.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { BOOTED_SLOT, SLOTS } from "./factory.ts";

@@ -1,4 +1,4 @@
-import type { ProgressEvent, StateName } from "upkeep";
+import type { ProgressEvent, StateName } from "upkeep/index.ts";
 import type { DoorCall } from "../simulation/index.ts";
 
 /** A moment in the life of an update at which power may go: a state, or the number of a durable step. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { HttpRequest, HttpResponse, ProcessExit, System } from "@upkeep/shared/system";
-import { AgentError, type OpenArtifact } from "upkeep";
+import { AgentError, type OpenArtifact } from "upkeep/index.ts";
 import { journalAfterTheAct } from "../../campaign/broken.ts";
 import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";

@@ -1,5 +1,5 @@
 import { type HttpResponse, replaceFile, type System, SystemError } from "@upkeep/shared/system";
-import { AgentError, type OpenArtifact } from "upkeep";
+import { AgentError, type OpenArtifact } from "upkeep/index.ts";
 import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
 
