@@ -47,7 +47,7 @@ export type TooLargeStatus = 400 | 413;
 
 /**
  * A whole body, exactly as it was sent, whether it came with a length or in chunks.
- * @throws ServerError if it is larger than `limitBytes`.
+ * @throws DomainError if it is larger than `limitBytes`.
  */
 export async function readBody(
   request: RawRequest,
@@ -148,7 +148,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const ESCAPED_NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 
-/** A user's body. @throws ServerError naming the position at which it stops being JSON, or what cannot be kept. */
+/** A user's body. @throws DomainError naming the position at which it stops being JSON, or what cannot be kept. */
 export function parseJson(body: Uint8Array): unknown {
   const { value, text } = parse(body, (bytes) => UTF8.decode(bytes));
   if (ESCAPED_NUL.test(text)) throw invalid("the request's body has a NUL character (\\u0000)");
@@ -160,7 +160,7 @@ export function parseJson(body: Uint8Array): unknown {
 /**
  * A device's body: what cannot be kept of a text is replaced, for a device that is refused would send the same again
  * for ever.
- * @throws ServerError naming the position at which it stops being JSON.
+ * @throws DomainError naming the position at which it stops being JSON.
  */
 export function parseDeviceJson(body: Uint8Array): unknown {
   const { value, text } = parse(body, deviceText);

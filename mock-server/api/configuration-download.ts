@@ -30,7 +30,7 @@ export function configurationLink(
   return { uri: origin + link.path, expiresMs: link.expiresMs };
 }
 
-/** @throws ServerError (unprocessable) if the device is of a type that no artifact may name. */
+/** @throws DomainError (unprocessable) if the device is of a type that no artifact may name. */
 async function written(plan: ArtifactPlan): Promise<Buffer> {
   const sink = new MemorySink();
   try {

@@ -1,6 +1,7 @@
-import { ServerError } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import { type StorageFaultKind, storageFaultOf } from "../storage/index.ts";
 import type { HeaderFields } from "./answers.ts";
+import { domainRefusal } from "./domain-refusals.ts";
 
 /** A refusal that is about HTTP itself, and so unknown to the rest of the server. */
 export class HttpError extends Error {
@@ -33,10 +34,7 @@ function propertyOf(error: unknown, name: "code" | "statusCode"): unknown {
 /** @returns `undefined` for a fault of the server, of which the outside learns nothing. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof HttpError) return { status: error.status, message: error.message, headers: error.headers };
-  if (error instanceof ServerError) {
-    const { status, message, metadata } = error;
-    return metadata === undefined ? { status, message } : { status, message, metadata };
-  }
+  if (error instanceof DomainError) return domainRefusal(error);
   const fault = storageFaultOf(error);
   if (fault !== undefined) return storageRefusal(fault.kind);
   if (BROKEN_OFF.includes(String(propertyOf(error, "code")))) {

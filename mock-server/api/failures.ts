@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { ServerError } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import { loggedPath } from "./access-log.ts";
 import { type Answer, empty, send } from "./answers.ts";
 import { HttpError, type Refusal, refusalOf } from "./errors.ts";
@@ -37,9 +37,9 @@ export function answerFailure(
     logger.error(`${request.method} ${loggedPath(request.url)} failed`, { error, request_id: request.id });
   }
   // A body that broke off was not refused.
-  const whole = error instanceof ServerError || error instanceof HttpError;
-  if (whole && MALFORMED.has(error.status) && request.callingDevice !== undefined) {
-    route?.refused?.(request.callingDevice.deviceId, error.message);
+  const whole = error instanceof DomainError || error instanceof HttpError;
+  if (whole && refusal !== undefined && MALFORMED.has(refusal.status) && request.callingDevice !== undefined) {
+    route?.refused?.(request.callingDevice.deviceId, refusal.message);
   }
   // Clients of devices know 503, and come back later.
   if (refusal?.status === 507 && route?.access === "device") {

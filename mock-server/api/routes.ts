@@ -1,7 +1,7 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { Domain } from "../domain.ts";
-import { ServerError } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import type { DownloadLinks } from "../releases/links.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import type { ConnectionCounts } from "../system/connection-counts.ts";
@@ -66,7 +66,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
     try {
       return await domain.artifacts.get(id);
     } catch (error) {
-      if (error instanceof ServerError && error.kind === "not-found") return undefined;
+      if (error instanceof DomainError && error.kind === "not-found") return undefined;
       throw error;
     }
   };

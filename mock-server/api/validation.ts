@@ -27,7 +27,7 @@ function describe(issues: readonly z.core.$ZodIssue[], prefix: string): string {
 /**
  * `value` as the schema has it.
  * @param prefix What to put before the names of fields.
- * @throws ServerError that names each field, its value and what it should be.
+ * @throws DomainError that names each field, its value and what it should be.
  */
 export function validated<T>(schema: z.core.$ZodType<unknown, T> | z.core.$ZodType<T>, value: unknown, prefix = ""): T {
   const result = z.core.safeParse(schema, value, { reportInput: true });
@@ -71,7 +71,7 @@ export function parameterNames(schema: z.core.$ZodType | undefined): readonly st
   return schema.def.catchall === undefined ? Object.keys(schema.shape) : undefined;
 }
 
-/** @throws ServerError (invalid) if a query has parameters that are not among the known: one of them may have been meant to narrow a list. */
+/** @throws DomainError (invalid) if a query has parameters that are not among the known: one of them may have been meant to narrow a list. */
 export function checkParameterNames(query: unknown, known: readonly string[]): void {
   if (typeof query !== "object" || query === null) return;
   const unknown = Object.keys(query).filter((name) => !known.includes(name));

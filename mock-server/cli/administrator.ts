@@ -1,7 +1,8 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Files } from "@upkeep/shared/system";
+import { domainRefusal } from "../api/domain-refusals.ts";
 import type { Domain } from "../domain.ts";
-import { ServerError } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import type { Listening } from "../system/listen.ts";
 import { emailFault, passwordFault } from "../users/index.ts";
 import { CommandError } from "./failure.ts";
@@ -74,6 +75,8 @@ export async function ensureAdministrator(
     return made === undefined || password === undefined ? made : { email: made.email };
   } catch (error) {
     await listening.close(0);
-    throw error instanceof ServerError ? new CommandError(`the first administrator: ${error.message}`) : error;
+    throw error instanceof DomainError
+      ? new CommandError(`the first administrator: ${domainRefusal(error).message}`)
+      : error;
   }
 }

@@ -1,6 +1,7 @@
 import type { System } from "@upkeep/shared/system";
 import type { Argv, CommandModule } from "yargs";
-import { ServerError } from "../errors.ts";
+import { domainRefusal } from "../api/domain-refusals.ts";
+import { DomainError } from "../errors.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import { type Account, ROLE_NAMES, roleNamed } from "../users/index.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
@@ -94,8 +95,8 @@ async function withUsers(system: System, args: Arguments, work: (open: OpenUsers
   try {
     standardOutput.write(await work(open));
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    throw new CommandError(error.message);
+    if (!(error instanceof DomainError)) throw error;
+    throw new CommandError(domainRefusal(error).message);
   } finally {
     await open.close();
   }

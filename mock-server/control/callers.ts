@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { bearerToken } from "../api/authentication.ts";
 import type { Device, Domain } from "../domain.ts";
-import { ServerError } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import type { RequestKind } from "../faults/request-kinds.ts";
 import { LINK_PARAMETERS } from "../releases/links.ts";
 
@@ -78,7 +78,7 @@ async function known(find: () => Promise<Device | undefined>): Promise<Device | 
   try {
     return await find();
   } catch (error) {
-    if (error instanceof ServerError) return undefined;
+    if (error instanceof DomainError) return undefined;
     throw error;
   }
 }

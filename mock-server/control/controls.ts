@@ -68,7 +68,7 @@ export class TestControls {
 
   /**
    * Find a device by its id or by the value of an identity attribute, such as its MAC address.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   async device(name: string): Promise<Device> {
     for await (const device of this.#devices()) if (namesOf(device).includes(name)) return device;
@@ -123,7 +123,7 @@ export class TestControls {
     await this.#retained.forget();
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   async restoreSnapshot(name: string): Promise<void> {
     const snapshot = this.#snapshot(name);
     await this.#domain.snapshots.restore(snapshot);
@@ -132,7 +132,7 @@ export class TestControls {
     this.#domain.deployments.restartUptime();
   }
 
-  /** @throws ServerError (not-found); (conflict) if it is the one that {@link reset} needs. */
+  /** @throws DomainError (not-found); (conflict) if it is the one that {@link reset} needs. */
   async dropSnapshot(name: string): Promise<void> {
     this.#snapshot(name);
     if (name === START) throw conflict(`the snapshot "${START}" stays: a reset goes back to it`);

@@ -59,7 +59,7 @@ export class ServerFaults {
     this.#clock = clock;
   }
 
-  /** @throws ServerError (invalid) that says what of it is wrong, or why it cannot be done here. */
+  /** @throws DomainError (invalid) that says what of it is wrong, or why it cannot be done here. */
   add(asked: unknown): SwitchedFault {
     const { what, from, until, while: states, ...rest } = validated(Fault, asked);
     checkPossible(what, states !== undefined);
@@ -87,7 +87,7 @@ export class ServerFaults {
     return [...this.#entries.values()].map(shown);
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   remove(id: number): void {
     if (!this.#entries.delete(id)) throw notFound(`there is no fault ${id}`);
   }

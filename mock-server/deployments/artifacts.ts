@@ -1,6 +1,6 @@
 import { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
+import { DomainError, invalid, notFound } from "../errors.ts";
 import type {
   ArtifactFilter,
   ArtifactRecord,
@@ -32,8 +32,8 @@ export class Artifacts {
   }
 
   /**
-   * @throws ServerError (invalid) if it cannot be deployed; (conflict) if the id is taken, or another artifact
-   *   of the release is for some of the same devices: `metadata.conflict` tells which.
+   * @throws DomainError (invalid) if it cannot be deployed; (artifact-id-exists); (artifact-exists) if another artifact of
+   *   the release is for some of the same devices.
    */
   async insert(artifact: ArtifactRecord): Promise<void> {
     checkMetadata(artifact);
@@ -42,22 +42,20 @@ export class Artifacts {
       const digests = [...combinations.keys()];
       const owner = await artifacts.owner(artifact.name, digests);
       if (owner !== undefined) {
-        throw conflict("an artifact with the same name and depends already exists", {
-          conflict: {
-            artifact_id: owner.artifactId,
-            artifact_name: artifact.name,
-            depends: combinations.get(owner.combination),
-          },
+        throw new DomainError("artifact-exists", {
+          artifactId: owner.artifactId,
+          artifactName: artifact.name,
+          depends: combinations.get(owner.combination),
         });
       }
       if ((await artifacts.everKnown([artifact.id])).size > 0) {
-        throw conflict(`an artifact with the id ${artifact.id} already exists`);
+        throw new DomainError("artifact-id-exists", { id: artifact.id });
       }
       await artifacts.insert(artifact, digests);
     });
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(id: string): Promise<ArtifactRecord> {
     return this.#storage.read((records) => find(records, id));
   }
@@ -72,24 +70,24 @@ export class Artifacts {
     return this.#storage.read(({ artifacts }) => artifacts.list(filter, sort, paging));
   }
 
-  /** @throws ServerError (not-found); (unprocessable) if it was ever part of a deployment; (invalid) */
+  /** @throws DomainError (not-found); (unprocessable) if it was ever part of a deployment; (invalid) */
   async setDescription(id: string, description: string): Promise<void> {
     checkDescription(description);
     await this.#storage.transaction(async (records) => {
       const { name } = await find(records, id);
       if (await records.deployments.anyOfRelease(name, "any")) {
-        throw unprocessable("Artifact has already been used in a deployment");
+        throw new DomainError("artifact-was-deployed");
       }
       await records.artifacts.setDescription(id, description, this.#clock.now());
     });
   }
 
-  /** @throws ServerError (not-found); (conflict) while it is part of an unfinished deployment. */
+  /** @throws DomainError (not-found); (conflict) while it is part of an unfinished deployment. */
   delete(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       const { name } = await find(records, id);
       if (await records.deployments.anyOfRelease(name, "unfinished")) {
-        throw conflict("Artifact is used in active deployment");
+        throw new DomainError("artifact-in-use");
       }
       if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
       else await records.artifacts.delete(id);
@@ -113,17 +111,21 @@ async function find({ artifacts }: Records, id: string): Promise<ArtifactRecord>
 
 function checkMetadata({ name, deviceTypes, description }: ArtifactRecord): void {
   if (name === "" || name.length > TEXT_MAX) {
-    throw invalid(`Metadata invalid: the artifact name must have 1 to ${TEXT_MAX} characters`);
+    throw invalidMetadata(`the artifact name must have 1 to ${TEXT_MAX} characters`);
   }
   if (deviceTypes.length === 0 || deviceTypes.length > DEVICE_TYPES_MAX) {
-    throw invalid(
-      `Metadata invalid: an artifact is for 1 to ${DEVICE_TYPES_MAX} device types, this one for ${deviceTypes.length}`,
+    throw invalidMetadata(
+      `an artifact is for 1 to ${DEVICE_TYPES_MAX} device types, this one for ${deviceTypes.length}`,
     );
   }
   if (deviceTypes.some((type) => type === "" || type.length > TEXT_MAX)) {
-    throw invalid(`Metadata invalid: a device type must have 1 to ${TEXT_MAX} characters`);
+    throw invalidMetadata(`a device type must have 1 to ${TEXT_MAX} characters`);
   }
   checkDescription(description);
+}
+
+function invalidMetadata(fault: string): DomainError {
+  return new DomainError("invalid-artifact-metadata", { fault });
 }
 
 function checkDescription(description: string): void {

@@ -1,5 +1,5 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import { invalid, notFound, unprocessable } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { ConfigurationRecord, Records, Storage } from "../storage/index.ts";
 import { insertDeployment, type Sources } from "./creation.ts";
 import { checkRollout, type Rollout } from "./new-deployment.ts";
@@ -31,12 +31,12 @@ export class Configurations {
     this.#system = system;
   }
 
-  /** A device that was never configured has nothing set. @throws ServerError (not-found) */
+  /** A device that was never configured has nothing set. @throws DomainError (not-found) */
   get(deviceId: string): Promise<DeviceConfiguration> {
     return this.#storage.read(async (records) => present(deviceId, await find(records, deviceId)));
   }
 
-  /** What it should be set to, all of it. The device hears of it with the next {@link deploy}. @throws ServerError */
+  /** What it should be set to, all of it. The device hears of it with the next {@link deploy}. @throws DomainError */
   configure(deviceId: string, configuration: Configuration): Promise<void> {
     return this.#put(deviceId, () => ({
       configured_json: checked(configuration),
@@ -44,7 +44,7 @@ export class Configurations {
     }));
   }
 
-  /** What it is set to, as it says itself. @throws ServerError */
+  /** What it is set to, as it says itself. @throws DomainError */
   report(deviceId: string, configuration: Configuration): Promise<void> {
     return this.#put(deviceId, () => ({
       reported_json: checked(configuration),
@@ -63,14 +63,14 @@ export class Configurations {
   /**
    * Deliver what the device should be set to.
    * @returns The id of the deployment.
-   * @throws ServerError (not-found); (unprocessable) if the device is not accepted; (invalid)
+   * @throws DomainError (not-found); (unprocessable) if the device is not accepted; (invalid)
    */
   async deploy(deviceId: string, rollout: Pick<Rollout, "retries" | "updateControlMap"> = {}): Promise<string> {
     checkRollout(rollout);
     return this.#storage.transaction(async (records) => {
       const record = (await find(records, deviceId)) ?? nothing(deviceId, this.#system.clock.now());
       if (!(await records.devices.acceptedAmong([deviceId])).has(deviceId)) {
-        throw unprocessable("only an accepted device can be part of a deployment");
+        throw new DomainError("device-not-accepted");
       }
       const id = this.#system.random.uuid();
       const name = `configuration_${id}`;
@@ -91,7 +91,7 @@ export class Configurations {
 }
 
 async function find(records: Records, deviceId: string): Promise<ConfigurationRecord | undefined> {
-  if ((await records.devices.find(deviceId)) === undefined) throw notFound("device not found");
+  if ((await records.devices.find(deviceId)) === undefined) throw new DomainError("device-not-found");
   return records.configurations.find(deviceId);
 }
 
@@ -106,7 +106,7 @@ function nothing(deviceId: string, nowMs: number): ConfigurationRecord {
   };
 }
 
-/** As JSON. @throws ServerError (invalid) */
+/** As JSON. @throws DomainError (invalid) */
 function checked(configuration: Configuration): string {
   const entries = Object.entries(configuration);
   if (entries.length > KEYS_MAX) throw invalid(`a configuration has at most ${KEYS_MAX} keys, not ${entries.length}`);

@@ -1,6 +1,6 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { runningSha256, sha256 } from "../digest.ts";
-import { conflict, invalid, unprocessable } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import type { DeploymentRecord, Records } from "../storage/index.ts";
 import type { Membership } from "./membership.ts";
 import type { NewDeployment, Rollout } from "./new-deployment.ts";
@@ -17,9 +17,6 @@ export type Targeting =
   | { readonly kind: "all"; readonly count: number }
   | { readonly kind: "filter"; readonly filter: Membership; readonly matching: number };
 
-/** At most this many unsuitable devices are named in the error. */
-const NAMED_MAX = 10;
-
 /**
  * @param filter The filter that the request names, and how many devices match it now.
  * @returns The id of the new deployment.
@@ -31,7 +28,7 @@ export async function createDeployment(
   filter?: { readonly filter: Membership; readonly matching: number },
 ): Promise<string> {
   const targeting: Targeting = filter === undefined ? await resolve(records, request) : { kind: "filter", ...filter };
-  if (targeting.kind !== "filter" && countOf(targeting) === 0) throw invalid("No devices for the deployment");
+  if (targeting.kind !== "filter" && countOf(targeting) === 0) throw new DomainError("no-target-devices");
   await checkRelease(records, request);
   const parametersSha256 = digestOf(request, targeting);
   await checkUnlike(records, parametersSha256);
@@ -45,18 +42,18 @@ export async function createDeployment(
   });
 }
 
-/** @throws ServerError (unprocessable) if there is nothing to deploy. */
+/** @throws DomainError (unprocessable) if there is nothing to deploy. */
 export async function checkRelease(records: Records, { artifactName }: NewDeployment): Promise<void> {
   if ((await records.artifacts.ofReleases([artifactName])).length === 0) {
-    throw unprocessable("No artifact for the deployment");
+    throw new DomainError("no-artifact");
   }
 }
 
-/** @throws ServerError (conflict) if the same is under way. */
+/** @throws DomainError (conflict) if the same is under way. */
 export async function checkUnlike(records: Records, parametersSha256: string): Promise<void> {
   const alike = await records.deployments.activeLike(parametersSha256);
   if (alike === undefined) return;
-  throw conflict(`there is already an active deployment with the same parameters: ${alike}`, { conflict: alike });
+  throw new DomainError("deployment-exists", { id: alike });
 }
 
 /** What is particular to a deployment, beside how it is rolled out. */
@@ -174,12 +171,10 @@ async function acceptedTargets(records: Records, devices: readonly string[]): Pr
   return targets;
 }
 
-/** @param others Ids that were asked for and are of no accepted device. @throws ServerError (invalid) */
+/** @param others Ids that were asked for and are of no accepted device. @throws DomainError (invalid) */
 export function refuseOthers(others: readonly string[]): void {
   if (others.length === 0) return;
-  const named = others.slice(0, NAMED_MAX).join(", ");
-  const rest = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : "";
-  throw invalid(`devices: only accepted devices can be part of a deployment; not accepted: ${named}${rest}`);
+  throw new DomainError("devices-not-accepted", { ids: others });
 }
 
 function digestOf(request: NewDeployment, targeting: Targeting): string {

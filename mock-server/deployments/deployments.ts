@@ -2,7 +2,7 @@ import type { LogMessage } from "@upkeep/shared/protocol";
 import { countAccepted } from "../devices/filters/scan.ts";
 import { dissolveAll } from "../devices/group-ends.ts";
 import { findFilter } from "../devices/saved-filters.ts";
-import { invalid, notFound, unprocessable } from "../errors.ts";
+import { DomainError, notFound } from "../errors.ts";
 import type {
   DeploymentFilter,
   DeploymentRecord,
@@ -71,7 +71,7 @@ export class Deployments {
 
   /**
    * @returns The id of the new deployment.
-   * @throws ServerError (invalid) if the request is malformed or names devices that are not accepted;
+   * @throws DomainError (invalid) if the request is malformed or names devices that are not accepted;
    *   (not-found) if there is no such filter; (unprocessable) if there is no such release; (conflict) if the same
    *   is under way.
    */
@@ -93,7 +93,7 @@ export class Deployments {
     return { filter, matching: await countAccepted(this.#storage, filter.terms) };
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(id: string): Promise<Deployment> {
     return this.#storage.read(async (records) => {
       const found = await records.deployments.find(id);
@@ -112,7 +112,7 @@ export class Deployments {
     });
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   statistics(id: string): Promise<Statistics> {
     return this.#storage.read(async (records) => {
       await mustExist(records, id);
@@ -131,7 +131,7 @@ export class Deployments {
 
   /**
    * Ids of all devices that it targets, sorted.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   targets(id: string): Promise<readonly string[]> {
     return this.#storage.read(async (records) => {
@@ -143,7 +143,7 @@ export class Deployments {
   /**
    * Its device deployments, by status and then device. A device that has not asked yet has none.
    * @param paging Everything when absent.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   devices(id: string, filter: DeviceDeploymentFilter | undefined, paging?: Paging): Promise<Page<DeviceDeployment>> {
     return this.#storage.read(async (records) => {
@@ -157,12 +157,12 @@ export class Deployments {
   /**
    * The log of an attempt of a device.
    * @param attempt From 1; absent: the last that has one.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   log(id: string, deviceId: string, attempt?: number): Promise<readonly LogMessage[]> {
     return this.#storage.read(async ({ logs }) => {
       const messages = await logs.find(id, deviceId, attempt);
-      if (messages === undefined) throw notFound("Log not found");
+      if (messages === undefined) throw new DomainError("log-not-found");
       return messages;
     });
   }
@@ -170,7 +170,7 @@ export class Deployments {
   /**
    * End it: whatever a device has not finished is `aborted`, and its next report is refused. That is so for all
    * devices at once; when this resolves, it is also written down for each of them.
-   * @throws ServerError (unprocessable) if it is finished, or was never there.
+   * @throws DomainError (unprocessable) if it is finished, or was never there.
    */
   async abort(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
@@ -182,14 +182,13 @@ export class Deployments {
 
   /**
    * Close a deployment to a filter: no other device gets it, and who is in the middle of it may end it.
-   * @throws ServerError (unprocessable) if it is finished, was never there, or has a list of devices and
+   * @throws DomainError (unprocessable) if it is finished, was never there, or has a list of devices and
    *   finishes by itself.
    */
   async finish(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
       const deployment = await unfinished(records, id);
-      if (deployment.dynamic === 0)
-        throw unprocessable("Only a deployment to a filter is finished by hand; this one can be aborted");
+      if (deployment.dynamic === 0) throw new DomainError("deployment-not-dynamic");
       await records.deployments.setStatus(id, "finished", this.#system.clock.now());
       await dismissWaiting(records, deployment);
     });
@@ -198,7 +197,7 @@ export class Deployments {
 
   /**
    * No other device begins, and none begins again; who is in the middle goes on. Paused again it stays as it is.
-   * @throws ServerError (unprocessable) if it is finished, or was never there.
+   * @throws DomainError (unprocessable) if it is finished, or was never there.
    */
   pause(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -210,7 +209,7 @@ export class Deployments {
 
   /**
    * Go on. Failures up to now do not pause it again; as many more do.
-   * @throws ServerError (unprocessable) if it is finished, or was never there.
+   * @throws DomainError (unprocessable) if it is finished, or was never there.
    */
   resume(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -225,7 +224,7 @@ export class Deployments {
   /**
    * Where its devices pause from now on.
    * @param map `null`: nowhere.
-   * @throws ServerError (invalid) that names the field; (unprocessable) if it is finished, or was never there.
+   * @throws DomainError (invalid) that names the field; (unprocessable) if it is finished, or was never there.
    */
   async setControlMap(id: string, map: UpdateControlMap | null): Promise<void> {
     if (map !== null) checkControlMap(map);
@@ -238,12 +237,12 @@ export class Deployments {
   /**
    * Let devices that pause go on: they hear of it when they ask for the map again.
    * @param states Before which they pause; all when absent.
-   * @throws ServerError (unprocessable) if it is finished, was never there, or has no map.
+   * @throws DomainError (unprocessable) if it is finished, was never there, or has no map.
    */
   continueUpdate(id: string, states?: readonly ControlledState[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
       const { update_control_map_json: map } = await unfinished(records, id);
-      if (map === null) throw unprocessable("The deployment has no update_control_map");
+      if (map === null) throw new DomainError("no-control-map");
       const released = withoutPause(JSON.parse(map) as UpdateControlMap, states);
       await records.deployments.setControlMap(id, JSON.stringify(released));
     });
@@ -338,18 +337,18 @@ export class Deployments {
   }
 }
 
-/** @throws ServerError (invalid) if the deployment is for a group that was deleted. */
+/** @throws DomainError (invalid) if the deployment is for a group that was deleted. */
 async function mustBeThere({ devices }: Records, { group }: NewDeployment): Promise<void> {
-  if (group !== undefined && (await devices.isEndedGroup(group))) throw invalid("No devices for the deployment");
+  if (group !== undefined && (await devices.isEndedGroup(group))) throw new DomainError("no-target-devices");
 }
 
 async function mustExist(records: Records, id: string): Promise<void> {
   if ((await records.deployments.find(id)) === undefined) throw notFound();
 }
 
-/** @throws ServerError (unprocessable) if it is finished, or was never there. */
+/** @throws DomainError (unprocessable) if it is finished, or was never there. */
 async function unfinished(records: Records, id: string): Promise<DeploymentRecord> {
   const deployment = await records.deployments.find(id);
-  if (deployment === undefined || deployment.status === "finished") throw unprocessable("Deployment already finished");
+  if (deployment === undefined || deployment.status === "finished") throw new DomainError("deployment-finished");
   return deployment;
 }

@@ -2,7 +2,7 @@ import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
 import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { conflict, notFound } from "../errors.ts";
+import { DomainError, notFound } from "../errors.ts";
 import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
 import { pipelined } from "../storage/pipelined.ts";
 import { changeStatus, retry } from "./changes.ts";
@@ -46,7 +46,7 @@ export class DeviceSide {
    * said so, because that is the answer to most polls.
    * @param options.mayHaveWork As the token's status tells. Default: unknown.
    * @param options.controlMap The device asks for an update control map.
-   * @throws ServerError (conflict) if the provides differ from those that the instructions were computed for.
+   * @throws DomainError (conflict) if the provides differ from those that the instructions were computed for.
    */
   next(
     deviceId: string,
@@ -70,7 +70,7 @@ export class DeviceSide {
       case "nothing":
         return undefined;
       case "conflict":
-        throw conflict("Device provided conflicting request data");
+        throw new DomainError("provides-changed");
       case "instructions":
         return instructions(selection.deployment, selection.artifact, controlMap);
     }
@@ -79,7 +79,7 @@ export class DeviceSide {
   /**
    * The device has got so far. When this resolves, it is known for good.
    * @param substate Kept until another one comes, unless it is empty.
-   * @throws ServerError (not-found) if the device has no such device deployment; (conflict) if it ended otherwise.
+   * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended otherwise.
    */
   async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     const refusal = await this.#storage.transaction(async (records) => {
@@ -89,14 +89,14 @@ export class DeviceSide {
         findSettled(records, deviceId, deploymentId),
         records.deployments.find(deploymentId),
       ]);
-      if (deployment === undefined) throw notFound("Resource not found");
+      if (deployment === undefined) throw notFound();
       const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
       switch (verdict.kind) {
         case "same":
           return undefined;
         case "refuse":
-          // Thrown later: that the device was heard of is kept.
-          return verdict.message;
+          // Thrown after the transaction, which keeps the sign of life.
+          return verdict.error;
         case "change":
           await changeStatus(records, deviceDeployment, status, now, substate);
           return undefined;
@@ -105,7 +105,7 @@ export class DeviceSide {
           return undefined;
       }
     });
-    if (refusal !== undefined) throw conflict(refusal);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** A sign of life that is neither a question nor a report, such as bytes of its download that it takes. */
@@ -115,15 +115,15 @@ export class DeviceSide {
 
   /**
    * Where the device pauses in a deployment that it is in the middle of; `undefined`: nowhere.
-   * @throws ServerError (not-found) if the device has no such device deployment; (conflict) if it ended.
+   * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended.
    */
   async controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
     const { map, counted } = await this.#storage.read(async (records) => {
-      const deviceDeployment = await findBegun(records, deviceId, deploymentId, "Resource not found");
+      const deviceDeployment = await findBegun(records, deviceId, deploymentId);
       const deployment = await deploymentOf(records, deviceDeployment);
       const isOpen = deviceDeployment.finished_ms === null;
       if (deviceDeployment.status === "aborted" || (isOpen && deployment.pending_end === "abort")) {
-        throw conflict("Deployment aborted");
+        throw new DomainError("deployment-aborted");
       }
       return { map: controlMapOf(deployment), counted: isOpen && deviceDeployment.last_seen_ms !== null };
     });
@@ -134,7 +134,7 @@ export class DeviceSide {
 
   /**
    * What the artifact of a configuration deployment is written of.
-   * @throws ServerError (not-found) if the device is no target of such a deployment.
+   * @throws DomainError (not-found) if the device is no target of such a deployment.
    */
   configurationPlan(deviceId: string, deploymentId: string, deviceType: string): Promise<ModuleImagePlan> {
     return this.#storage.read(async (records) => {
@@ -148,12 +148,12 @@ export class DeviceSide {
 
   /**
    * Keep the log of the device's attempt, in place of what it sent of it before.
-   * @throws ServerError (not-found) if the device has no such device deployment.
+   * @throws DomainError (not-found) if the device has no such device deployment.
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
       await records.silence.touch(deviceId, this.#clock.now());
-      const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "Deployment not found");
+      const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "logged-deployment-not-found");
       // A device sends its log after its failure, when the next attempt is already waiting to begin.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
       await records.logs.put({ deploymentId, deviceId, attempt: logged }, messages, this.#clock.now());
@@ -165,19 +165,20 @@ export class DeviceSide {
 async function findSettled(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
   const [settled, found] = await pipelined([
     applyPendingEnd(records, deviceId),
-    findBegun(records, deviceId, deploymentId, "Resource not found"),
+    findBegun(records, deviceId, deploymentId),
   ]);
-  return settled ? findBegun(records, deviceId, deploymentId, "Resource not found") : found;
+  return settled ? findBegun(records, deviceId, deploymentId) : found;
 }
 
 async function findBegun(
   records: Records,
   deviceId: string,
   deploymentId: string,
-  otherwise: string,
+  otherwise: "not-found" | "logged-deployment-not-found" = "not-found",
 ): Promise<DeviceDeploymentRecord> {
   const found = await records.deviceDeployments.find(deploymentId, deviceId);
-  if (found === undefined || (found.created_ms === null && found.finished_ms === null)) throw notFound(otherwise);
+  if (found === undefined || (found.created_ms === null && found.finished_ms === null))
+    throw new DomainError(otherwise);
   return found;
 }
 

@@ -6,6 +6,7 @@ import {
   type ReportedStatus,
   TERMINAL_STATUSES,
 } from "@upkeep/shared/protocol";
+import { DomainError } from "../errors.ts";
 import type { DeploymentRecord, DeviceDeploymentRecord, Statistics } from "../storage/index.ts";
 
 /** What becomes of a status that a device reports. */
@@ -16,7 +17,7 @@ export type Verdict =
   /** It is what we know already: acknowledged, nothing changes. */
   | { readonly kind: "same" }
   /** Nothing changes, and the device is told to stop. */
-  | { readonly kind: "refuse"; readonly message: string };
+  | { readonly kind: "refuse"; readonly error: DomainError };
 
 /**
  * ```
@@ -27,11 +28,15 @@ export type Verdict =
  * ```
  */
 export function verdictOn(current: DeviceDeploymentStatus, reported: ReportedStatus): Verdict {
-  if (current === "aborted") return { kind: "refuse", message: "Deployment aborted" };
-  if (current === "decommissioned") return { kind: "refuse", message: "Device decommissioned" };
+  if (current === "aborted") return refuse(new DomainError("deployment-aborted"));
+  if (current === "decommissioned") return refuse(new DomainError("device-decommissioned"));
   if (current === reported) return { kind: "same" };
-  if (isTerminal(current)) return { kind: "refuse", message: `Device deployment already finished: ${current}` };
+  if (isTerminal(current)) return refuse(new DomainError("device-deployment-finished", { status: current }));
   return { kind: "change" };
+}
+
+function refuse(error: DomainError): Verdict {
+  return { kind: "refuse", error };
 }
 
 /**
@@ -46,7 +51,7 @@ export function verdictOnAttempt(
   const { status, attempt, request_json } = deviceDeployment;
   if (status === "pending" && request_json === null) {
     if (attempt > 1 && reported === "failure") return { kind: "same" };
-    return { kind: "refuse", message: "Device deployment has not begun: ask for instructions first" };
+    return refuse(new DomainError("device-deployment-not-begun"));
   }
   const verdict = verdictOn(status, reported);
   const again = verdict.kind === "change" && reported === "failure" && attempt <= deployment.retries;

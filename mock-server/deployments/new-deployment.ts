@@ -1,5 +1,5 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import { invalid } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { NewPhase } from "./phases.ts";
 import { SILENT_AFTER_MIN_MS } from "./silence.ts";
 import { checkControlMap, type UpdateControlMap } from "./update-control.ts";
@@ -34,7 +34,7 @@ export interface NewDeployment extends Rollout {
 
 const RETRIES_MAX = 100;
 
-/** @throws ServerError (invalid) that names every fault. */
+/** @throws DomainError (invalid) that names every fault. */
 export function checkNewDeployment(request: NewDeployment): void {
   const { name, artifactName, devices, allDevices, group, filterId, maxDevices } = request;
   const listed = devices !== undefined && devices.length > 0;
@@ -59,12 +59,12 @@ export function checkNewDeployment(request: NewDeployment): void {
     ...rolloutFaults(request),
   ].filter((fault) => fault !== undefined);
   if (faults.length > 0) {
-    throw invalid(`Validating request body: Invalid deployments definition: ${faults.join("; ")}`);
+    throw new DomainError("invalid-deployment", { fault: faults.join("; ") });
   }
   if (request.updateControlMap !== undefined) checkControlMap(request.updateControlMap);
 }
 
-/** @throws ServerError (invalid) that names every fault. */
+/** @throws DomainError (invalid) that names every fault. */
 export function checkRollout(rollout: Rollout): void {
   const faults = rolloutFaults(rollout).filter((fault) => fault !== undefined);
   if (faults.length > 0) throw invalid(faults.join("; "));

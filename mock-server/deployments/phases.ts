@@ -1,4 +1,4 @@
-import { invalid } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { PhaseRecord } from "../storage/index.ts";
 
 /** A part of a roll-out, as it is asked for. */
@@ -40,7 +40,7 @@ const PHASES_MAX = 100;
  * The sizes of phases, computed once. Rounding loses no device: the last phase takes all that remain.
  * @param deviceCount How many devices there are now.
  * @param openEnded More may come later: then the only phase may be empty now.
- * @throws ServerError (invalid)
+ * @throws DomainError (invalid)
  */
 export function planPhases(phases: readonly NewPhase[], deviceCount: number, openEnded: boolean): PlannedPhase[] {
   checkPhases(phases);
@@ -54,9 +54,7 @@ export function planPhases(phases: readonly NewPhase[], deviceCount: number, ope
     const batchPercent = index === last ? percentLeft : (phase.batchSize ?? 0);
     const places = index === last ? placesLeft : Math.floor((batchPercent * deviceCount) / 100);
     if (places === 0 && !(openEnded && last === 0)) {
-      throw invalid(
-        `Attempt to create a batch with zero devices not allowed. Batch: (${index + 1}) will be empty. phases: change the batch sizes, or use fewer phases`,
-      );
+      throw new DomainError("empty-phase", { number: index + 1 });
     }
     percentLeft -= batchPercent;
     placesLeft -= places;

@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import { conflict, invalid } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeploymentRecord, DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
 import {
@@ -67,7 +67,7 @@ export class Preparations {
 
   /**
    * @returns The id of the new deployment.
-   * @throws ServerError as `createDeployment`; also (conflict) while another process prepares a deployment.
+   * @throws DomainError as `createDeployment`; also (conflict) while another process prepares a deployment.
    */
   create(request: NewDeployment): Promise<string> {
     const mine = this.#last.then(() => this.#create(request));
@@ -97,7 +97,7 @@ export class Preparations {
     }
   }
 
-  /** @throws ServerError (invalid) */
+  /** @throws DomainError (invalid) */
   async #checkListed(ids: readonly string[]): Promise<void> {
     const others: string[] = [];
     for (let at = 0; at < ids.length; at += LISTED_MAX) {
@@ -115,7 +115,7 @@ export class Preparations {
     const nowMs = this.#system.clock.now();
     const others = await records.deployments.beingPrepared();
     if (this.#leases.abandonedAmong(others).length < others.length) {
-      throw conflict("another deployment to many devices is being created: ask again once it is there");
+      throw new DomainError("preparation-in-progress");
     }
     const deployment = {
       ...draftedDeployment(this.#system, request, {
@@ -170,7 +170,7 @@ export class Preparations {
 
   async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {
     const deployment = await findPreparation(records, id);
-    if (deployment.target_count === 0) throw invalid("No devices for the deployment");
+    if (deployment.target_count === 0) throw new DomainError("no-target-devices");
     if (deployment.active_sha256 === null) await checkUnlike(records, digest);
     const planned = planPhases(request.phases ?? [], deployment.target_count, false);
     await records.deployments.reachSequence(deployment.sequence);

@@ -1,5 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
-import { conflict, invalid, notFound } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Page, Paging, Records, ReleaseFilter, ReleaseSort, Storage } from "../storage/index.ts";
 import { presentReleases, type Release } from "./release-views.ts";
 
@@ -18,7 +18,7 @@ export class Releases {
     this.#clock = clock;
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(name: string): Promise<Release> {
     return this.#storage.read((records) => find(records, name));
   }
@@ -31,7 +31,7 @@ export class Releases {
     });
   }
 
-  /** @throws ServerError (not-found); (invalid) if they are too long, or not printable. */
+  /** @throws DomainError (not-found); (invalid) if they are too long, or not printable. */
   async setNotes(name: string, notes: string): Promise<void> {
     if (Buffer.byteLength(notes) > NOTES_BYTES_MAX) throw invalid(`notes: must have at most ${NOTES_BYTES_MAX} bytes`);
     if (/[^\P{C}\n\r\t]/u.test(notes)) throw invalid("notes: must be printable");
@@ -43,7 +43,7 @@ export class Releases {
 
   /**
    * In place of those that it has; in lower case, each once.
-   * @throws ServerError (not-found); (invalid) if one is malformed or they are too many; (conflict) if there would
+   * @throws DomainError (not-found); (invalid) if one is malformed or they are too many; (conflict) if there would
    *   be too many different ones on all releases together.
    */
   async setTags(name: string, tags: readonly string[]): Promise<void> {
@@ -57,7 +57,7 @@ export class Releases {
       await find(records, name);
       await records.releaseMetadata.setTags(name, distinct);
       if ((await records.releaseMetadata.allTags()).length > DISTINCT_TAGS_MAX) {
-        throw conflict(`tags: there are at most ${DISTINCT_TAGS_MAX} different ones on all releases together`);
+        throw new DomainError("too-many-distinct-tags", { max: DISTINCT_TAGS_MAX });
       }
     });
   }
@@ -75,15 +75,15 @@ export class Releases {
   /**
    * Delete releases with all their artifacts; names of no release are passed over.
    * @returns Ids of the artifacts, whose bytes may go.
-   * @throws ServerError (invalid) if none is named; (conflict) while an unfinished deployment has one of them:
-   *   `metadata.active_deployments` tells which.
+   * @throws DomainError (invalid) if none is named; (releases-in-use) while an unfinished deployment has one of
+   *   them.
    */
   async delete(names: readonly string[]): Promise<readonly string[]> {
     if (names.length === 0) throw invalid("name: at least one release must be named");
     return this.#storage.transaction(async (records) => {
       const active = await records.deployments.unfinishedOfReleases(names);
       if (active.length > 0) {
-        throw conflict("there are active deployments of the releases", { active_deployments: active });
+        throw new DomainError("releases-in-use", { deploymentIds: active });
       }
       const artifacts = await records.artifacts.ofReleases([...new Set(names)]);
       for (const { id, name } of artifacts) {
@@ -100,6 +100,6 @@ async function find(records: Records, name: string): Promise<Release> {
   const named = { name: { kind: "exact", values: [name] } } as const;
   const { items } = await records.releases.list(named, { by: "name", order: "asc" });
   const [release] = await presentReleases(records, items);
-  if (release === undefined) throw notFound("release not found");
+  if (release === undefined) throw new DomainError("release-not-found");
   return release;
 }

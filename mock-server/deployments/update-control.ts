@@ -34,7 +34,7 @@ export interface HandedControlMap extends UpdateControlMap {
 
 const PRIORITY_MAX = 10;
 
-/** @throws ServerError (invalid) that names the field and its value. */
+/** @throws DomainError (invalid) that names the field and its value. */
 export function checkControlMap({ priority = 0, states = {} }: UpdateControlMap): void {
   if (!Number.isInteger(priority) || Math.abs(priority) > PRIORITY_MAX) {
     throw invalid(

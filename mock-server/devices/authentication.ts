@@ -2,7 +2,7 @@ import { AuthRequest, describeFaults } from "@upkeep/shared/protocol";
 import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
 import { sha256 } from "../digest.ts";
-import { invalid, unauthorized } from "../errors.ts";
+import { DomainError, unauthorized } from "../errors.ts";
 import type { AuthSetRecord, DeviceRecord, Records, Storage, TokenClaims, TokenStatus } from "../storage/index.ts";
 import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
@@ -71,19 +71,19 @@ export class DeviceAuthentication {
   /**
    * Answer an authorisation request. A device or key that was not seen before is written down as pending.
    * @returns A token.
-   * @throws ServerError (invalid) if the request is malformed; (unauthorized) if its signature is wrong
+   * @throws DomainError (invalid) if the request is malformed; (unauthorized) if its signature is wrong
    *   or the key is not accepted.
    */
   async authorize(attempt: AuthAttempt): Promise<string> {
     const { identity, publicKey } = verifiedRequest(attempt);
     const accepted = await this.#storage.transaction((records) => this.#admit(records, identity, publicKey));
-    if (accepted === undefined) throw unauthorized("dev auth: unauthorized");
+    if (accepted === undefined) throw new DomainError("device-unauthorized");
     return this.#issue(accepted);
   }
 
   /**
    * The device of a token that is neither expired nor revoked and whose key is accepted.
-   * @throws ServerError (unauthorized)
+   * @throws DomainError (unauthorized)
    */
   async verify(token: string): Promise<DevicePrincipal> {
     const claims = this.#claimsOf(token);
@@ -96,7 +96,7 @@ export class DeviceAuthentication {
   /**
    * Synchronous {@link verify}.
    * @returns `undefined` if the caller must use {@link verify}.
-   * @throws ServerError (unauthorized)
+   * @throws DomainError (unauthorized)
    */
   verifySync(token: string): DevicePrincipal | undefined {
     const claims = this.#claimsOf(token);
@@ -152,7 +152,7 @@ function tokenClaims(claims: DeviceClaims): TokenClaims {
   return { id: claims.jti, deviceId: claims.sub, generation: claims["upkeep.generation"] };
 }
 
-/** @throws ServerError (unauthorized) if the token was revoked or its key is no longer accepted. */
+/** @throws DomainError (unauthorized) if the token was revoked or its key is no longer accepted. */
 function principalOf(claims: DeviceClaims, status: TokenStatus | undefined): DevicePrincipal {
   if (status === undefined) throw unauthorized();
   return { deviceId: claims.sub, authSetId: claims.jti, mayHaveWork: status.mayHaveWork };
@@ -163,9 +163,13 @@ function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity
   const request = decode(body);
   const publicKey = parsePublicKey(request.pubkey);
   const identity = parseIdentity(request.id_data);
-  if (signature === undefined || signature === "") throw invalid("missing request signature header");
-  if (!isSignedBy(publicKey, body, signature)) throw unauthorized("signature verification failed");
+  if (signature === undefined || signature === "") throw new DomainError("signature-missing");
+  if (!isSignedBy(publicKey, body, signature)) throw new DomainError("wrong-signature");
   return { identity, publicKey };
+}
+
+function undecodable(fault: string): DomainError {
+  return new DomainError("undecodable-auth-request", { fault });
 }
 
 function decode(body: Uint8Array): AuthRequest {
@@ -174,15 +178,16 @@ function decode(body: Uint8Array): AuthRequest {
     // The signature is that of the bytes. Identities that differ in bytes which are no text are the same one.
     json = JSON.parse(deviceText(body));
   } catch (error) {
-    throw invalid(`failed to decode auth request: ${error instanceof Error ? error.message : String(error)}`);
+    throw undecodable(error instanceof Error ? error.message : String(error));
   }
   if (typeof json === "object" && json !== null && !Array.isArray(json)) {
     for (const field of ["id_data", "pubkey"]) {
       const value: unknown = Object.entries(json).find(([key]) => key === field)?.[1];
-      if (value === undefined || value === "") throw invalid(`invalid auth request: ${field} must be provided`);
+      if (value === undefined || value === "")
+        throw new DomainError("invalid-auth-request", { fault: `${field} must be provided` });
     }
   }
   const parsed = AuthRequest.safeParse(json);
-  if (!parsed.success) throw invalid(`failed to decode auth request: ${describeFaults(parsed.error)}`);
+  if (!parsed.success) throw undecodable(describeFaults(parsed.error));
   return parsed.data;
 }

@@ -1,6 +1,6 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { sha256 } from "../digest.ts";
-import { conflict, invalid, notFound, unprocessable } from "../errors.ts";
+import { DomainError, invalid, notFound } from "../errors.ts";
 import type {
   AuthSetRecord,
   AuthStatus,
@@ -72,7 +72,7 @@ export class Devices {
     });
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(id: string): Promise<Device> {
     return this.#storage.read((records) => find(records, id));
   }
@@ -90,14 +90,14 @@ export class Devices {
     return this.#storage.read(({ devices }) => devices.count(status));
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   authSetStatus(deviceId: string, authSetId: string): Promise<AuthStatus> {
     return this.#storage.read(async (records) => (await findAuthSet(records, deviceId, authSetId)).status);
   }
 
   /**
    * Accept, reject or dismiss a key. The same status again changes nothing.
-   * @throws ServerError (not-found); (invalid) if there is no way from its status to this one; (unprocessable) if
+   * @throws DomainError (not-found); (invalid) if there is no way from its status to this one; (unprocessable) if
    *   as many devices are accepted as may be.
    */
   setAuthSetStatus(deviceId: string, authSetId: string, status: SettableStatus): Promise<void> {
@@ -105,12 +105,11 @@ export class Devices {
       const authSet = await findAuthSet(records, deviceId, authSetId);
       if (authSet.status === status) return;
       if (!mayBecome(authSet.status, status)) {
-        throw invalid(`dev auth: an auth set cannot go from ${authSet.status} to ${status}`);
+        throw new DomainError("auth-set-transition", { from: authSet.status, to: status });
       }
       const now = this.#system.clock.now();
       if (status === "accepted") {
-        if (!(await mayBeAccepted(records, deviceId)))
-          throw unprocessable("maximum number of accepted devices reached");
+        if (!(await mayBeAccepted(records, deviceId))) throw new DomainError("device-limit-reached");
         await accept(records, authSet, now);
       } else await setStatus(records, authSet, status, now);
     });
@@ -118,7 +117,7 @@ export class Devices {
 
   /**
    * Forget a key; its tokens are worthless at once. A device that was only announced goes with its last key.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   deleteAuthSet(deviceId: string, authSetId: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -135,7 +134,7 @@ export class Devices {
 
   /**
    * Make every token that was issued for a key worthless; the device may get a new one.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   revokeTokens(authSetId: string): Promise<void> {
     return this.#storage.transaction(async ({ authSets }) => {
@@ -148,8 +147,8 @@ export class Devices {
    * Announce a device and its key: they are accepted when they first ask.
    * @param options.force Add the key to the device if its identity is known.
    * @returns The device's id.
-   * @throws ServerError (invalid) if the identity or the key is malformed; (conflict) if the identity is known, and
-   *   the key too if it is forced: `metadata.device` is the device.
+   * @throws DomainError (invalid) if the identity or the key is malformed; (device-exists) if the identity is known,
+   *   and the key too if it is forced.
    */
   async preauthorize(
     identityData: unknown,
@@ -163,7 +162,7 @@ export class Devices {
       if (known !== undefined) {
         const keys = await records.authSets.ofDevices([known.id]);
         if (!options.force || keys.some(({ public_key }) => public_key === pem)) {
-          throw conflict("device already exists", { device: await find(records, known.id) });
+          throw new DomainError("device-exists", { device: await find(records, known.id) });
         }
       }
       const device = known ?? (await registerDevice(records, this.#system, identity));
@@ -180,7 +179,7 @@ export class Devices {
 
   /**
    * @param limit `undefined`: any number. Devices that are accepted already stay so.
-   * @throws ServerError (invalid)
+   * @throws DomainError (invalid)
    */
   async setLimit(limit: number | undefined): Promise<void> {
     if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) {
@@ -192,7 +191,7 @@ export class Devices {
   /**
    * Forget a device, its keys and its inventory; its unfinished device deployments become `decommissioned`.
    * If it asks again, it is a new one.
-   * @throws ServerError (not-found)
+   * @throws DomainError (not-found)
    */
   decommission(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -205,13 +204,13 @@ export class Devices {
 
 async function find(records: Records, id: string): Promise<Device> {
   const device = await records.devices.find(id);
-  if (device === undefined) throw notFound("device not found");
+  if (device === undefined) throw new DomainError("device-not-found");
   return present(device, await records.authSets.ofDevices([id]));
 }
 
 async function findAuthSet(records: Records, deviceId: string, authSetId: string): Promise<AuthSetRecord> {
   const authSet = await records.authSets.find(authSetId);
-  if (authSet?.device_id !== deviceId) throw notFound("authorization set not found");
+  if (authSet?.device_id !== deviceId) throw new DomainError("auth-set-not-found");
   return authSet;
 }
 

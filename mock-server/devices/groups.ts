@@ -1,5 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
-import { conflict, invalid, notFound } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import { ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { dissolve } from "./group-ends.ts";
@@ -33,16 +33,16 @@ export class Groups {
     return this.#storage.read(({ devices }) => devices.groups(status));
   }
 
-  /** Ids of the members, sorted. @throws ServerError (not-found) if there is no such group. */
+  /** Ids of the members, sorted. @throws DomainError (not-found) if there is no such group. */
   members(name: string, paging: Paging): Promise<Page<string>> {
     return this.#storage.read(async ({ devices }) => {
       const { items, total } = await devices.page({ group: name }, paging);
-      if (total === 0 || (await devices.isEndedGroup(name))) throw notFound("group not found");
+      if (total === 0 || (await devices.isEndedGroup(name))) throw new DomainError("group-not-found");
       return { items: items.map(({ id }) => id), total };
     });
   }
 
-  /** The group that a device is in. @throws ServerError (not-found) if there is no such device. */
+  /** The group that a device is in. @throws DomainError (not-found) if there is no such device. */
   ofDevice(deviceId: string): Promise<string | undefined> {
     return this.#storage.read(async (records) => {
       const { group_name } = await mustExist(records, deviceId);
@@ -52,7 +52,7 @@ export class Groups {
 
   /**
    * Put a device into a group, out of the one that it was in.
-   * @throws ServerError (not-found) if there is no such device; (invalid) if that is no name for a group; (conflict)
+   * @throws DomainError (not-found) if there is no such device; (invalid) if that is no name for a group; (conflict)
    *   while the members of a group of that name, which was deleted, leave it.
    */
   async assign(deviceId: string, name: string): Promise<void> {
@@ -64,7 +64,7 @@ export class Groups {
     });
   }
 
-  /** As {@link assign}, for many; ids of no device are passed over. @throws ServerError (invalid); (conflict) */
+  /** As {@link assign}, for many; ids of no device are passed over. @throws DomainError (invalid); (conflict) */
   async assignAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkName(name);
     checkIds(deviceIds);
@@ -77,16 +77,16 @@ export class Groups {
     });
   }
 
-  /** @throws ServerError (not-found) if the device is not in that group. */
+  /** @throws DomainError (not-found) if the device is not in that group. */
   remove(deviceId: string, name: string): Promise<void> {
     return this.#storage.transaction(async ({ devices }) => {
       const device = await devices.find(deviceId);
-      if (device?.group_name !== name) throw notFound("device not found in the group");
+      if (device?.group_name !== name) throw new DomainError("device-not-in-group");
       await devices.setGroup([deviceId], null);
     });
   }
 
-  /** As {@link remove}, for many; those that are not in the group are passed over. @throws ServerError (invalid) */
+  /** As {@link remove}, for many; those that are not in the group are passed over. @throws DomainError (invalid) */
   async removeAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkIds(deviceIds);
     return this.#inPortions(deviceIds, async ({ devices }, some) => {
@@ -99,7 +99,7 @@ export class Groups {
 
   /**
    * Empty a group, which ends it: at once, and when this resolves, no device says any more that it is in it.
-   * @throws ServerError (not-found) if there is no such group.
+   * @throws DomainError (not-found) if there is no such group.
    */
   async delete(name: string): Promise<GroupChange> {
     const cleared = await this.#storage.transaction(async ({ devices }) => {
@@ -108,7 +108,7 @@ export class Groups {
         return devices.clearGroup(name);
       return devices.endGroup(name);
     });
-    if (cleared === 0) throw notFound("group not found");
+    if (cleared === 0) throw new DomainError("group-not-found");
     const count = cleared ?? (await dissolve(this.#storage, this.#clock, name));
     return { matched: count, updated: count };
   }
@@ -132,14 +132,14 @@ export class Groups {
 
 async function mustExist({ devices }: Records, deviceId: string) {
   const device = await devices.find(deviceId);
-  if (device === undefined) throw notFound("device not found");
+  if (device === undefined) throw new DomainError("device-not-found");
   return device;
 }
 
-/** @throws ServerError (conflict) */
+/** @throws DomainError (conflict) */
 async function mustBeFree({ devices }: Records, group: string): Promise<void> {
   if (await devices.isEndedGroup(group)) {
-    throw conflict(`group ${group} is being deleted: ask again once all of its members have left it`);
+    throw new DomainError("group-being-deleted", { name: group });
   }
 }
 

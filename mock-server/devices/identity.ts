@@ -1,4 +1,4 @@
-import { invalid } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 
 /** Deeper identity data than this is nobody's identity. */
 const DEPTH_MAX = 8;
@@ -14,22 +14,22 @@ export interface Identity {
 
 /**
  * Read `id_data` of an authorisation request.
- * @throws ServerError (invalid) if it is no JSON object.
+ * @throws DomainError (invalid) if it is no JSON object.
  */
 export function parseIdentity(idData: string): Identity {
   let value: unknown;
   try {
     value = JSON.parse(idData);
   } catch (error) {
-    throw invalid("invalid auth request: id_data must be a JSON object", { cause: error });
+    throw invalidIdentity("id_data must be a JSON object", { cause: error });
   }
   return identityOf(value);
 }
 
-/** @throws ServerError (invalid) if `value` is no JSON object. */
+/** @throws DomainError (invalid) if `value` is no JSON object. */
 export function identityOf(value: unknown): Identity {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw invalid("invalid auth request: id_data must be a JSON object");
+    throw invalidIdentity("id_data must be a JSON object");
   }
   const attributes = sortedEntries(value);
   return { json: canonical(value, 0), attributes: attributes as [string, JsonValue][] };
@@ -40,9 +40,13 @@ export function identityAttributes(json: string): Record<string, JsonValue> {
   return JSON.parse(json) as Record<string, JsonValue>;
 }
 
+function invalidIdentity(fault: string, options?: ErrorOptions): DomainError {
+  return new DomainError("invalid-auth-request", { fault }, options);
+}
+
 function canonical(value: unknown, depth: number): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (depth >= DEPTH_MAX) throw invalid(`invalid auth request: id_data is nested deeper than ${DEPTH_MAX} levels`);
+  if (depth >= DEPTH_MAX) throw invalidIdentity(`id_data is nested deeper than ${DEPTH_MAX} levels`);
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
   const members = sortedEntries(value).map(([key, item]) => `${JSON.stringify(key)}:${canonical(item, depth + 1)}`);
   return `{${members.join(",")}}`;

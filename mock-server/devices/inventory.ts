@@ -1,5 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
-import { notFound, unauthorized } from "../errors.ts";
+import { DomainError, unauthorized } from "../errors.ts";
 import type { AttributeRecord, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices } from "./attributes.ts";
 import type { AttributeScope } from "./filters/terms.ts";
@@ -34,7 +34,7 @@ export class Inventory {
   /**
    * Put these in place of all that the device told before. What cannot be kept is left out.
    * @returns What was left out, and why.
-   * @throws ServerError (unauthorized) if the device is gone.
+   * @throws DomainError (unauthorized) if the device is gone.
    */
   replace(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
     const told = bounded(sift(attributes), new Set());
@@ -50,7 +50,7 @@ export class Inventory {
   /**
    * Add these to what the device told before, in place of those of the same name. What cannot be kept is left out.
    * @returns What was left out, and why.
-   * @throws ServerError (unauthorized) if the device is gone.
+   * @throws DomainError (unauthorized) if the device is gone.
    */
   merge(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
     const sifted = sift(attributes);
@@ -81,12 +81,12 @@ export class Inventory {
     await records.inventory.put([...attributes, ...note]);
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(deviceId: string): Promise<DeviceInventory> {
     return this.#storage.read(async (records) => {
       const device = await records.devices.find(deviceId);
       const [inventory] = device === undefined ? [] : await describeDevices(records, [device]);
-      if (inventory === undefined) throw notFound("device not found");
+      if (inventory === undefined) throw new DomainError("device-not-found");
       return inventory;
     });
   }
@@ -113,10 +113,10 @@ export class Inventory {
     });
   }
 
-  /** Forget what a device told. @throws ServerError (not-found) */
+  /** Forget what a device told. @throws DomainError (not-found) */
   clear(deviceId: string): Promise<void> {
     return this.#storage.transaction(async ({ devices, inventory }) => {
-      if ((await devices.find(deviceId)) === undefined) throw notFound("device not found");
+      if ((await devices.find(deviceId)) === undefined) throw new DomainError("device-not-found");
       await inventory.clear(deviceId, "inventory");
       await inventory.clear(deviceId, "system");
     });
@@ -138,7 +138,7 @@ export class Inventory {
   }
 }
 
-/** @throws ServerError (unauthorized) */
+/** @throws DomainError (unauthorized) */
 async function mustBeThere({ devices }: Records, deviceId: string): Promise<void> {
   if ((await devices.find(deviceId)) === undefined) throw unauthorized();
 }

@@ -1,5 +1,5 @@
 import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
-import { invalid } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 
 /** What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410). */
 const ED25519_FRAME = Buffer.from("302a300506032b6570032100", "hex");
@@ -19,11 +19,11 @@ export interface PublicKey {
 
 /**
  * Read a PEM public key (SubjectPublicKeyInfo): RSA, ECDSA on a NIST curve, Ed25519.
- * @throws ServerError (invalid) for anything else.
+ * @throws DomainError (invalid) for anything else.
  */
 export function parsePublicKey(pem: string): PublicKey {
   const base64 = PEM.exec(pem.trimStart())?.[1];
-  if (base64 === undefined) throw invalid("cannot decode public key: pubkey must be a PEM block PUBLIC KEY");
+  if (base64 === undefined) throw undecodable("pubkey must be a PEM block PUBLIC KEY");
   const der = Buffer.from(base64, "base64");
   const ed25519 = ed25519In(der);
   if (ed25519 !== undefined) return ed25519;
@@ -31,11 +31,15 @@ export function parsePublicKey(pem: string): PublicKey {
   try {
     key = createPublicKey({ key: der, format: "der", type: "spki" });
   } catch (error) {
-    throw invalid("cannot decode public key", { cause: error });
+    throw new DomainError("undecodable-public-key", {}, { cause: error });
   }
   const fault = faultOf(key);
-  if (fault !== undefined) throw invalid(`cannot decode public key: ${fault}`);
+  if (fault !== undefined) throw undecodable(fault);
   return { pem: key.export({ format: "pem", type: "spki" }).toString(), key };
+}
+
+function undecodable(fault: string): DomainError {
+  return new DomainError("undecodable-public-key", { fault });
 }
 
 /** The key that most devices have, a dozen times as fast: there is one way to write it, and any 32 bytes are one. */

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { conflict, invalid, notFound } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Page, Paging, Records, SavedFilterRecord, Storage } from "../storage/index.ts";
 import type { DeviceInventory } from "./attributes.ts";
 import { checkTerms, type FilterTerm, type UncheckedTerm } from "./filters/terms.ts";
@@ -25,15 +25,14 @@ export class SavedFilters {
 
   /**
    * @returns The id of the new filter.
-   * @throws ServerError (invalid) if a condition is malformed, or there is none; (conflict) if the name is taken.
+   * @throws DomainError (invalid) if a condition is malformed, or there is none; (conflict) if the name is taken.
    */
   async create(name: string, terms: readonly UncheckedTerm[]): Promise<string> {
     if (name === "" || name.length > NAME_MAX) throw invalid(`name: must have 1 to ${NAME_MAX} characters`);
     if (terms.length === 0) throw invalid("at least one filter term must be provided");
     const checked = checkTerms(terms, "terms");
     return this.#storage.transaction(async ({ savedFilters }) => {
-      if ((await savedFilters.findByName(name)) !== undefined)
-        throw conflict(`a filter named "${name}" exists already`);
+      if ((await savedFilters.findByName(name)) !== undefined) throw new DomainError("filter-name-taken", { name });
       const id = this.#system.random.uuid();
       await savedFilters.insert({
         id,
@@ -53,18 +52,18 @@ export class SavedFilters {
     });
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(id: string): Promise<SavedFilter> {
     return this.#storage.read((records) => findFilter(records, id));
   }
 
-  /** Devices that meet the conditions now, of any status. @throws ServerError (not-found) */
+  /** Devices that meet the conditions now, of any status. @throws DomainError (not-found) */
   async search(id: string, paging: Paging): Promise<Page<DeviceInventory>> {
     const { terms } = await this.get(id);
     return searchDevices(this.#storage, { terms }, paging);
   }
 
-  /** Deployments that were created for it keep their copy. @throws ServerError (not-found) */
+  /** Deployments that were created for it keep their copy. @throws DomainError (not-found) */
   delete(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       await findFilter(records, id);
@@ -73,10 +72,10 @@ export class SavedFilters {
   }
 }
 
-/** @throws ServerError (not-found) */
+/** @throws DomainError (not-found) */
 export async function findFilter({ savedFilters }: Records, id: string): Promise<SavedFilter> {
   const record = await savedFilters.find(id);
-  if (record === undefined) throw notFound("filter not found");
+  if (record === undefined) throw new DomainError("filter-not-found");
   return present(record);
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@upkeep/shared/system";
 import { sha256 } from "../digest.ts";
-import { invalid, preconditionFailed } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
 /** What somebody wrote on a device. */
@@ -34,7 +34,7 @@ export class Tags {
    * not there nothing happens.
    * @param how.ifMatch Only if the tags are still those of this ETag.
    * @returns The new ETag.
-   * @throws ServerError (invalid) if one is malformed or they become too many; (precondition-failed).
+   * @throws DomainError (invalid) if one is malformed or they become too many; (precondition-failed).
    */
   async put(
     deviceId: string,
@@ -45,8 +45,7 @@ export class Tags {
     return this.#storage.transaction(async ({ devices, inventory }) => {
       const device = await devices.find(deviceId);
       if (device === undefined) return undefined;
-      if (how.ifMatch !== undefined && how.ifMatch !== device.tags_etag)
-        throw preconditionFailed("ETag does not match");
+      if (how.ifMatch !== undefined && how.ifMatch !== device.tags_etag) throw new DomainError("etag-mismatch");
       if (how.replace) await inventory.clear(deviceId, "tags");
       await inventory.put(
         tags.map(({ name, value, description }) => ({

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { isSystemError } from "@upkeep/shared/system";
-import { conflict, invalid, notFound, ServerError, tooLarge } from "../errors.ts";
+import { DomainError, invalid, notFound } from "../errors.ts";
 import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import { ARTIFACT_BYTES_MAX, takeArtifact, type UploadPorts } from "./upload.ts";
 
@@ -15,7 +15,7 @@ export function waitingName(id: string): string {
 
 /**
  * Keep the bytes of an upload until they are complete, in place of what came before under this id.
- * @throws ServerError (conflict) while they come from somewhere else too; (too-large)
+ * @throws DomainError (conflict) while they come from somewhere else too; (too-large)
  */
 export async function keepUpload(
   id: string,
@@ -27,7 +27,7 @@ export async function keepUpload(
     let sizeBytes = 0;
     for await (const chunk of content) {
       sizeBytes += chunk.length;
-      if (sizeBytes > ARTIFACT_BYTES_MAX) throw tooLarge("Artifact file too large");
+      if (sizeBytes > ARTIFACT_BYTES_MAX) throw new DomainError("artifact-too-large");
       await writer.write(chunk);
     }
     await writer.commit();
@@ -42,7 +42,7 @@ async function beginAnew(id: string, blobs: Blobs): Promise<BlobWriter> {
   try {
     return await blobs.create(name);
   } catch (error) {
-    if (isSystemError(error, "EEXIST")) throw conflict(`the artifact ${id} is just being uploaded`);
+    if (isSystemError(error, "EEXIST")) throw new DomainError("artifact-being-uploaded", { id });
     throw error;
   }
 }
@@ -55,7 +55,7 @@ export interface CompletePorts extends UploadPorts {
  * Make an artifact of the bytes that wait: checked and copied in one pass, so that what is deployed is what was
  * checked, and no link to upload reaches it. Bytes that are no artifact are forgotten. Completing twice is fine.
  * @param sizeBytes How long the sender says that the artifact is.
- * @throws ServerError (not-found) if nothing was uploaded; and as `takeArtifact` does.
+ * @throws DomainError (not-found) if nothing was uploaded; and as `takeArtifact` does.
  */
 export async function completeUpload(
   { id, sizeBytes }: { readonly id: string; readonly sizeBytes?: number },
@@ -75,7 +75,7 @@ export async function completeUpload(
     await takeArtifact({ id, content, description: "", sizeBytes: waiting.sizeBytes }, ports);
   } catch (error) {
     // A fault of ours is no reason to upload again.
-    if (error instanceof ServerError) await ports.blobs.remove(name);
+    if (error instanceof DomainError) await ports.blobs.remove(name);
     throw error;
   } finally {
     await waiting.close();

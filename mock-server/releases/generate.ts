@@ -1,6 +1,6 @@
 import { type ModuleImagePlan, PlanError, type SourceFile } from "@upkeep/shared/artifact/write";
 import type { Random } from "@upkeep/shared/system";
-import { invalid, ServerError, tooLarge } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Blob, Blobs } from "../storage/blobs/index.ts";
 import { artifactStream } from "./appended.ts";
 import { takeArtifact, type UploadPorts } from "./upload.ts";
@@ -54,7 +54,7 @@ async function keepRaw(file: RawFile, id: string, blobs: Blobs): Promise<void> {
     let sizeBytes = 0;
     for await (const chunk of file.content) {
       sizeBytes += chunk.length;
-      if (sizeBytes > RAW_FILE_BYTES_MAX) throw tooLarge("The file is too large");
+      if (sizeBytes > RAW_FILE_BYTES_MAX) throw new DomainError("file-too-large");
       await writer.write(chunk);
     }
     if (file.sizeBytes !== undefined && file.sizeBytes !== sizeBytes) {
@@ -69,7 +69,7 @@ async function keepRaw(file: RawFile, id: string, blobs: Blobs): Promise<void> {
 /**
  * Make an artifact of a file, and take it in like one that was uploaded.
  * @returns The new artifact's id.
- * @throws ServerError (invalid, too-large); (unprocessable) if there is such an artifact already.
+ * @throws DomainError (invalid, too-large); (unprocessable) if there is such an artifact already.
  */
 export async function generateArtifact(
   file: RawFile,
@@ -88,8 +88,8 @@ export async function generateArtifact(
     }
   } catch (error) {
     if (error instanceof PlanError) throw invalid(error.message, { cause: error });
-    if (error instanceof ServerError && error.kind === "conflict") {
-      throw new ServerError("unprocessable", "Artifact not unique", { cause: error });
+    if (error instanceof DomainError && error.kind === "conflict") {
+      throw new DomainError("artifact-not-unique", {}, { cause: error });
     }
     throw error;
   } finally {

@@ -38,7 +38,7 @@ class Incoming {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** Wait for more. @throws ServerError if there is no more. */
+  /** Wait for more. @throws DomainError if there is no more. */
   async more(where: string): Promise<void> {
     const { value, done } = await this.#source.next();
     if (done === true) throw invalid(`the multipart body ends early, in ${where}`);
@@ -141,7 +141,7 @@ async function* withoutFirst(source: AsyncGenerator<Uint8Array>, count: number):
 
 /**
  * A part that is short text.
- * @throws ServerError if it is larger than `limitBytes`.
+ * @throws DomainError if it is larger than `limitBytes`.
  */
 export async function readTextPart(part: Part, limitBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ArtifactError, type ArtifactReading, openArtifact, type ReadOptions } from "@upkeep/shared/artifact";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import { conflict, invalid, ServerError, tooLarge } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
 import { type Described, describeArtifact, describePayload } from "./metadata.ts";
@@ -45,8 +45,8 @@ export async function takeArtifact(upload: Upload, ports: UploadPorts): Promise<
     return id;
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error;
-    const metadata = { fault: error.code };
-    throw new ServerError("invalid", `reading artifact error: ${error.message}`, { cause: error, metadata });
+    const details = { fault: error.message, artifactFault: error.code };
+    throw new DomainError("unreadable-artifact", details, { cause: error });
   } finally {
     await writer.discard();
   }
@@ -56,7 +56,7 @@ async function begin(blobs: Blobs, id: string): Promise<BlobWriter> {
   try {
     return await blobs.create(id);
   } catch (error) {
-    if (isSystemError(error, "EEXIST")) throw conflict(`an artifact with the id ${id} already exists`);
+    if (isSystemError(error, "EEXIST")) throw new DomainError("artifact-id-exists", { id });
     throw error;
   }
 }
@@ -147,5 +147,5 @@ async function readPayloads(reading: ArtifactReading): Promise<PayloadRecord[]> 
 }
 
 function artifactTooLarge(): Error {
-  return tooLarge("Artifact file too large");
+  return new DomainError("artifact-too-large");
 }

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { conflict, invalid, unprocessable } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
 /** A personal access token. The token itself is told once, when it is made. */
@@ -50,7 +50,7 @@ export class AccessTokens {
   /**
    * @param lifeS How long it is good, in seconds; 0: for ever.
    * @returns The token.
-   * @throws ServerError (invalid); (conflict) if the user has one of that name; (unprocessable) if there are too many.
+   * @throws DomainError (invalid); (conflict) if the user has one of that name; (unprocessable) if there are too many.
    */
   async create(userId: string, name: string, lifeS: number): Promise<string> {
     if (name === "" || name.length > NAME_MAX) throw invalid(`name: must have 1 to ${NAME_MAX} characters`);
@@ -64,9 +64,9 @@ export class AccessTokens {
       await sessions.trimTokens(userId, now);
       const tokens = await sessions.tokensOf(userId);
       if (tokens.some((token) => token.token_name === name)) {
-        throw conflict(`personal access token named "${name.slice(0, 60)}" already exists`);
+        throw new DomainError("token-name-taken", { name: name.slice(0, 60) });
       }
-      if (tokens.length >= TOKENS_MAX) throw unprocessable(`a user has at most ${TOKENS_MAX} personal access tokens`);
+      if (tokens.length >= TOKENS_MAX) throw new DomainError("too-many-tokens", { max: TOKENS_MAX });
       await sessions.insert({
         id,
         user_id: userId,

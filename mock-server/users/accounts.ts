@@ -1,6 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { Clock, Random } from "@upkeep/shared/system";
-import { notFound, unprocessable } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 import type { Records, Storage, UserRecord } from "../storage/index.ts";
 import { checkEmail, checkPassword } from "./checks.ts";
 import type { PasswordChecks } from "./password-checks.ts";
@@ -59,7 +59,7 @@ export class Accounts {
     });
   }
 
-  /** @throws ServerError (not-found) */
+  /** @throws DomainError (not-found) */
   get(id: string): Promise<Account> {
     return this.#storage.read(async (records) => present(await find(records, id)));
   }
@@ -67,7 +67,7 @@ export class Accounts {
   /**
    * @param user.role Default: read-only; of the first user: admin.
    * @returns The id of the new user.
-   * @throws ServerError (unprocessable) if the address is taken or malformed, or the password is too weak.
+   * @throws DomainError (unprocessable) if the address is taken or malformed, or the password is too weak.
    */
   async create(user: { readonly email: string; readonly password: string; readonly role?: UserRole }): Promise<string> {
     const email = user.email.toLowerCase();
@@ -88,7 +88,7 @@ export class Accounts {
    * A password is changed by its owner, who tells the old one, or set by an administrator; every other
    * login of the user ends. Personal access tokens go on, unless they are to end.
    * @returns How many personal access tokens of the user are good.
-   * @throws ServerError (not-found); (unprocessable)
+   * @throws DomainError (not-found); (unprocessable)
    */
   async update(caller: UserPrincipal, id: string, change: AccountChange): Promise<number> {
     const email = change.email?.toLowerCase();
@@ -116,7 +116,7 @@ export class Accounts {
     checkPassword(password, email.toLowerCase());
     if (caller.userId === user.id) {
       const right = currentPassword !== undefined && (await this.#passwords.check(currentPassword, user.password_hash));
-      if (!right) throw unprocessable("current_password: is wrong or missing");
+      if (!right) throw new DomainError("wrong-password");
     }
     return hashPassword(this.#system.random, password);
   }
@@ -124,7 +124,7 @@ export class Accounts {
   /**
    * Give a user a new password, without the old one; all sessions and tokens of the user end. For a person who has
    * the records, not for the API.
-   * @throws ServerError (not-found); (unprocessable)
+   * @throws DomainError (not-found); (unprocessable)
    */
   async resetPassword(id: string, password: string): Promise<void> {
     const { email } = await this.#storage.read((records) => find(records, id));
@@ -137,7 +137,7 @@ export class Accounts {
     });
   }
 
-  /** With all sessions and tokens. Of no user: nothing. @throws ServerError (unprocessable) for the last admin. */
+  /** With all sessions and tokens. Of no user: nothing. @throws DomainError (unprocessable) for the last admin. */
   async delete(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
       const user = await records.users.find(id);
@@ -163,18 +163,18 @@ function isMeant(account: Account, filter: AccountFilter): boolean {
 
 async function find({ users }: Records, id: string): Promise<UserRecord> {
   const user = await users.find(id);
-  if (user === undefined) throw notFound("user not found");
+  if (user === undefined) throw new DomainError("user-not-found");
   return user;
 }
 
 async function mustBeFree({ users }: Records, email: string): Promise<void> {
-  if ((await users.findByEmail(email)) !== undefined) throw unprocessable("user with a given email already exists");
+  if ((await users.findByEmail(email)) !== undefined) throw new DomainError("email-taken");
 }
 
 async function mustLeaveAdmin({ users }: Records, { id, role }: UserRecord): Promise<void> {
   if (role !== "admin") return;
   const admins = (await users.all()).filter((user) => user.role === "admin");
-  if (admins.every((admin) => admin.id === id)) throw unprocessable("the last admin cannot go");
+  if (admins.every((admin) => admin.id === id)) throw new DomainError("last-admin");
 }
 
 function present({ id, email, role, created_ms, updated_ms }: UserRecord): Account {

@@ -15,13 +15,13 @@ export function passwordFault(password: string): string | undefined {
   return `password: must have ${PASSWORD_MIN} to ${TEXT_MAX} characters`;
 }
 
-/** @throws ServerError (unprocessable) */
+/** @throws DomainError (unprocessable) */
 export function checkEmail(email: string): void {
   const fault = emailFault(email);
   if (fault !== undefined) throw unprocessable(fault);
 }
 
-/** @throws ServerError (unprocessable), also if it tells little more than the address. */
+/** @throws DomainError (unprocessable), also if it tells little more than the address. */
 export function checkPassword(password: string, email: string): void {
   const fault = passwordFault(password);
   if (fault !== undefined) throw unprocessable(fault);

@@ -1,4 +1,4 @@
-import { forbidden } from "../errors.ts";
+import { DomainError } from "../errors.ts";
 
 /** What a user may do: everything, look at everything, or only bring artifacts (for build machines). */
 export const USER_ROLES = ["admin", "read-only", "ci-upload"] as const;
@@ -46,7 +46,7 @@ export function mayDo(role: UserRole, permission: Permission): boolean {
   return ALLOWED[role].includes(permission);
 }
 
-/** @throws ServerError (forbidden) */
+/** @throws DomainError (forbidden) */
 export function mustBeAllowed(role: UserRole, permission: Permission): void {
-  if (!mayDo(role, permission)) throw forbidden(`the role ${role} does not allow this`);
+  if (!mayDo(role, permission)) throw new DomainError("role-not-allowed", { role });
 }

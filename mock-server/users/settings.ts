@@ -1,5 +1,5 @@
 import { sha256 } from "../digest.ts";
-import { invalid, preconditionFailed } from "../errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
 /** What programs keep for their users: any JSON object. */
@@ -34,7 +34,7 @@ export class Settings {
    * In place of what was there.
    * @param ifMatch Only if it is still of this ETag.
    * @returns The new ETag.
-   * @throws ServerError (invalid); (precondition-failed)
+   * @throws DomainError (invalid); (precondition-failed)
    */
   async put(value: KeptSettings["value"], userId: string = EVERYBODY, ifMatch?: string): Promise<string> {
     const keys = Object.keys(value).length;
@@ -42,7 +42,7 @@ export class Settings {
     const json = JSON.stringify(value);
     return this.#storage.transaction(async ({ settings }) => {
       const etag = (await settings.find(userId))?.etag ?? EMPTY.etag;
-      if (ifMatch !== undefined && ifMatch !== etag) throw preconditionFailed("ETag does not match");
+      if (ifMatch !== undefined && ifMatch !== etag) throw new DomainError("etag-mismatch");
       const next = sha256(json).slice(0, 32);
       await settings.put({ owner: userId, value_json: json, etag: next });
       return next;

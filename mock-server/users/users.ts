@@ -73,7 +73,7 @@ export class Users {
    * Make the first user if there is none.
    * @param password Generated when absent.
    * @returns `undefined` if there are users already.
-   * @throws ServerError (invalid) if the address or the password is unusable.
+   * @throws DomainError (invalid) if the address or the password is unusable.
    */
   async ensureAdministrator(email: string, password?: string): Promise<NewAdministrator | undefined> {
     if ((await this.#storage.read(({ users }) => users.count())) > 0) return undefined;
@@ -94,7 +94,7 @@ export class Users {
   /**
    * @param options.noExpiry The session lasts until it is ended.
    * @returns A token.
-   * @throws ServerError (unauthorized)
+   * @throws DomainError (unauthorized)
    */
   async login(email: string, password: string, options: { readonly noExpiry?: boolean } = {}): Promise<string> {
     const user = await this.#storage.read(({ users }) => users.findByEmail(email.toLowerCase()));
@@ -139,7 +139,7 @@ export class Users {
 
   /**
    * Who a token belongs to, now: it is neither expired nor was the session ended.
-   * @throws ServerError (unauthorized)
+   * @throws DomainError (unauthorized)
    */
   async verify(token: string): Promise<UserPrincipal> {
     const claims = this.#tokens.read(token);

@@ -161,7 +161,7 @@ function reading(domain: Domain): Route[] {
 /** What is said of an update control map. */
 const MAP_WARNING = "X-Upkeep-Warning tells that an update control map is for clients that ask for it";
 
-/** The reference's web interface repeats the group of the path. @throws ServerError (invalid) for another. */
+/** The reference's web interface repeats the group of the path. @throws DomainError (invalid) for another. */
 function checkGroup(group: string | undefined, name: string): void {
   if (group === undefined || group === name) return;
   throw invalid(`group: must be ${JSON.stringify(name)}, as in the path, not ${JSON.stringify(group.slice(0, 80))}`);

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { DEVICE_STATUSES, type Device, type Domain, SETTABLE_STATUSES } from "../../domain.ts";
-import { ServerError } from "../../errors.ts";
+import { DomainError } from "../../errors.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -182,8 +182,8 @@ function changing({ devices }: Domain): Route[] {
           const { identity_data, pubkey, force = false } = body;
           return empty(201, { location: `devices/${await devices.preauthorize(identity_data, pubkey, { force })}` });
         } catch (error) {
-          if (!(error instanceof ServerError) || error.kind !== "conflict") throw error;
-          return { ...json(present(error.metadata?.device as Device)), status: 409 };
+          if (!(error instanceof DomainError && error.is("device-exists"))) throw error;
+          return { ...json(present(error.details.device as Device)), status: 409 };
         }
       },
     }),

@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import type { System } from "@upkeep/shared/system";
 import * as z from "zod";
 import type { ArtifactRecord, Domain } from "../../domain.ts";
-import { ServerError } from "../../errors.ts";
+import { DomainError } from "../../errors.ts";
 import { type CompletePorts, completeUpload, keepUpload, waitingName } from "../../releases/direct-upload.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
@@ -51,7 +51,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       try {
         return (await artifacts.get(id)).id === id;
       } catch (error) {
-        if (error instanceof ServerError && error.kind === "not-found") return false;
+        if (error instanceof DomainError && error.kind === "not-found") return false;
         throw error;
       }
     },

@@ -23,7 +23,7 @@ export const exactly = one(
 
 /**
  * Exact texts, or the beginning of one: `prefix*`, where `\*` is a star.
- * @throws ServerError if it is both, or several beginnings.
+ * @throws DomainError if it is both, or several beginnings.
  */
 export function exactOrPrefix(values: readonly string[]): TextFilter | undefined {
   if (values.length === 0) return undefined;

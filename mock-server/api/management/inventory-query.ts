@@ -27,7 +27,7 @@ function attributeOf(text: string): { scope: AttributeScope; attribute: string }
     : { scope, attribute: text.slice(scope.length + 1) };
 }
 
-/** `[scope/]name[:asc|desc]`; without an order the largest come first. @throws ServerError (invalid) */
+/** `[scope/]name[:asc|desc]`; without an order the largest come first. @throws DomainError (invalid) */
 function sortOf(text: string): AttributeSort {
   const order = /:(asc|desc)$/.exec(text)?.[1];
   const named = order === undefined ? text : text.slice(0, -order.length - 1);
@@ -56,7 +56,7 @@ function groupTerms({ group, has_group: hasGroup }: Query): FilterTerm[] {
   return [...terms, { scope: "system", attribute: "group", type: "$exists", value: wanted === "true" }];
 }
 
-/** What the first version of the inventory's list is asked for. @throws ServerError (invalid) */
+/** What the first version of the inventory's list is asked for. @throws DomainError (invalid) */
 export function searchOf(query: Query): DeviceSearch {
   const named = Object.entries(query).filter(([name]) => !OWN.includes(name));
   const terms = [

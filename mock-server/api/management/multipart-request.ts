@@ -7,7 +7,7 @@ import type { ApiRequest } from "../route.ts";
 const TEXT_BYTES_MAX = 1024 * 1024;
 const SIZE_CHARACTERS_MAX = 20;
 
-/** @throws ServerError (invalid) @returns `undefined` for 0, which stands for a size that the sender does not know. */
+/** @throws DomainError (invalid) @returns `undefined` for 0, which stands for a size that the sender does not know. */
 export function parseSize(text: string): number | undefined {
   if (!/^\d+$/.test(text) || text.length > SIZE_CHARACTERS_MAX || !Number.isSafeInteger(Number(text))) {
     throw invalid(`size: must be a whole number of bytes (got ${JSON.stringify(text.slice(0, 80))})`);
@@ -26,7 +26,7 @@ export interface PartsSpec<T> {
   readonly take: (texts: ReadonlyMap<string, string>, file: Part) => Promise<T>;
 }
 
-/** Read the parts of a request in their order, up to the file. @throws ServerError (invalid); HttpError (415) */
+/** Read the parts of a request in their order, up to the file. @throws DomainError (invalid); HttpError (415) */
 export async function withParts<T>(request: ApiRequest, spec: PartsSpec<T>): Promise<T> {
   const boundary = boundaryOf(request.headers["content-type"]);
   if (boundary === undefined) {

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { Domain, Release } from "../../domain.ts";
-import { ServerError } from "../../errors.ts";
+import { DomainError } from "../../errors.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { empty, json } from "../answers.ts";
+import { domainRefusal } from "../domain-refusals.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many } from "../validation.ts";
@@ -188,8 +189,9 @@ function together({ releases }: Domain, blobs: Blobs): Route[] {
           for (const id of await releases.delete(query.name)) await blobs.remove(id);
           return empty(204);
         } catch (error) {
-          if (!(error instanceof ServerError) || error.kind !== "conflict") throw error;
-          return { ...json({ error: error.message, request_id: request.id, ...error.metadata }), status: 409 };
+          if (!(error instanceof DomainError && error.is("releases-in-use"))) throw error;
+          const { status, message, metadata } = domainRefusal(error);
+          return { ...json({ error: message, request_id: request.id, ...metadata }), status };
         }
       },
     }),

@@ -14,7 +14,7 @@ export interface NamedRole {
 /**
  * The role that a request names; `undefined`: none.
  * @param current The role that the user has: to send that back along with another changes it to the other.
- * @throws ServerError (invalid) that names the role if there is no such, or if there are several.
+ * @throws DomainError (invalid) that names the role if there is no such, or if there are several.
  */
 export function namedRole({ role, roles }: NamedRole, current?: UserRole): UserRole | undefined {
   const listed = roleOf(roles ?? []);

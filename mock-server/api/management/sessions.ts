@@ -32,7 +32,7 @@ function knownClientCookie({ knownClients }: Users, email: string, client: strin
   return `${KNOWN_CLIENT}=${knownClients.issue(email, client)}; ${attributes.join("; ")}`;
 }
 
-/** HTTP Basic. @throws ServerError (unauthorized) */
+/** HTTP Basic. @throws DomainError (unauthorized) */
 function credentialsOf(header: string | undefined): Credentials {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})\s*$/i.exec(header ?? "")?.[1];
   const decoded = Buffer.from(encoded ?? "", "base64").toString("utf8");

@@ -1,5 +1,6 @@
 import type { System } from "@upkeep/shared/system";
-import { ServerError } from "../../errors.ts";
+import { domainRefusal } from "../../api/domain-refusals.ts";
+import { DomainError } from "../../errors.ts";
 import { plotStatuses } from "../../scenarios/fleet/simulated/plot.ts";
 import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simulated/simulation.ts";
 import { memoryBytes, processorMs } from "../../system/usage.ts";
@@ -54,7 +55,8 @@ export async function runSimulatedFleet(
     };
   } catch (error) {
     // The deployment is the command line's: what the server says of it is about that.
-    if (error instanceof ServerError) throw new CommandError(`the simulated server refuses: ${error.message}`);
+    if (error instanceof DomainError)
+      throw new CommandError(`the simulated server refuses: ${domainRefusal(error).message}`);
     throw error;
   } finally {
     live.clear();

@@ -17,7 +17,7 @@ const TEXT_LENGTH_MAX = 4096;
 const REMEMBERED_MAX = 500;
 const compiled = new Map<string, Pattern>();
 
-/** @throws ServerError (invalid) if it is no pattern, is too large, or asks for what takes more than linear time. */
+/** @throws DomainError (invalid) if it is no pattern, is too large, or asks for what takes more than linear time. */
 export function checkPattern(source: string, path: string): void {
   if (source.length > LENGTH_MAX) throw invalid(`${path}: a pattern has at most ${LENGTH_MAX} characters`);
   const size = patternSize(source);

@@ -48,7 +48,7 @@ const LIST_MAX = 1000;
 
 /**
  * Conditions, checked. `path` is what they are called in messages.
- * @throws ServerError (invalid) that names the field and its value.
+ * @throws DomainError (invalid) that names the field and its value.
  */
 export function checkTerms(terms: readonly UncheckedTerm[], path: string): FilterTerm[] {
   if (terms.length > TERMS_MAX) throw invalid(`${path}: at most ${TERMS_MAX}, not ${terms.length}`);
@@ -74,7 +74,7 @@ function checkTerm({ scope, attribute, type, value }: UncheckedTerm, path: strin
 /** Attributes of the scope system that the server knows as times. */
 const TIMES = ["created_ts", "updated_ts", "check_in_time"];
 
-/** @throws ServerError (invalid) if a time is compared with what is none: the comparison would be one of letters. */
+/** @throws DomainError (invalid) if a time is compared with what is none: the comparison would be one of letters. */
 function checkTimes({ scope, attribute, type, value }: FilterTerm, path: string): void {
   if (scope !== "system" || !TIMES.includes(attribute) || type === "$exists" || type === "$regex") return;
   for (const one of [value].flat()) {
@@ -111,7 +111,7 @@ function isScalar(value: unknown): value is FilterScalar {
   return typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
 }
 
-/** @throws ServerError (invalid) if it is none of them. */
+/** @throws DomainError (invalid) if it is none of them. */
 export function oneOf<T extends string>(known: readonly T[], value: unknown, path: string): T {
   const found = known.find((one) => one === value);
   if (found === undefined) throw invalid(`${path}: must be one of ${known.join(", ")}, not ${shown(value)}`);

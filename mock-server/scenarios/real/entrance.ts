@@ -1,5 +1,5 @@
 import { DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
-import { ServerError } from "../../errors.ts";
+import { DomainError } from "../../errors.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
 import type { RealPeople } from "./people.ts";
 import type { RealServer } from "./server.ts";
@@ -50,7 +50,7 @@ export class Entrance {
       });
     } catch (error) {
       // It is not accepted yet: the answer is no.
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof DomainError)) throw error;
     }
     const wanted = JSON.stringify(JSON.parse(identity));
     const found = await this.#find(({ identity_data }) => JSON.stringify(identity_data) === wanted);

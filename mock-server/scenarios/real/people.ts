@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import { ServerError } from "../../errors.ts";
+import { notFound } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { People } from "../run/stage.ts";
 import type { RealServer } from "./server.ts";
@@ -89,7 +89,7 @@ export class RealPeople implements People {
 
   async #setStatus(deployment: string, status: string): Promise<void> {
     const id = this.deploymentIds.get(deployment);
-    if (id === undefined) throw new ServerError("not-found", `the deployment ${deployment} does not exist yet`);
+    if (id === undefined) throw notFound(`the deployment ${deployment} does not exist yet`);
     await this.#server.ask("PUT", `${DEPLOYMENTS}/${id}/status`, { status });
   }
 

@@ -106,7 +106,7 @@ export class RealServer {
     return this.ask(method, CONTROL + path, body);
   }
 
-  /** @throws ServerError if the server says no; StageError if it fails; SystemError if nobody listens. */
+  /** @throws DomainError if the server says no; StageError if it fails; SystemError if nobody listens. */
   async ask(method: HttpMethod, path: string, body?: unknown): Promise<unknown> {
     const { text } = await this.answer(method, path, body);
     return text === "" ? undefined : JSON.parse(text);

@@ -1,6 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { isSystemError } from "@upkeep/shared/system";
-import { ServerError } from "../../errors.ts";
+import { domainRefusal } from "../../api/domain-refusals.ts";
+import { DomainError } from "../../errors.ts";
 import type { Action } from "../file/index.ts";
 import type { People, Stage } from "./stage.ts";
 
@@ -12,7 +13,12 @@ export function actionText({ action, value }: Action): string {
 
 /** True if the server said no, or there was none: not a fault of the simulation. */
 export function isRefusal(error: unknown): error is Error {
-  return error instanceof ServerError || isSystemError(error);
+  return error instanceof DomainError || isSystemError(error);
+}
+
+/** The text of a refusal. */
+export function refusalText(error: Error): string {
+  return error instanceof DomainError ? domainRefusal(error).message : error.message;
 }
 
 /** Do what the timeline says. A server that refuses it is a part of the story. */
@@ -24,7 +30,7 @@ export async function act(world: Stage, action: Action): Promise<void> {
     await carryOut(world, action);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    history.add({ kind: "action", what: `refused: ${error.message}` });
+    history.add({ kind: "action", what: `refused: ${refusalText(error)}` });
   }
 }
 

@@ -1,6 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { NewDeployment } from "../../domain.ts";
-import { ServerError } from "../../errors.ts";
+import { notFound } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { SimulatedServer } from "./server.ts";
 
@@ -76,7 +76,7 @@ export class Administration {
 
   #deployment(name: string): string {
     const id = this.#deploymentIds.get(name);
-    if (id === undefined) throw new ServerError("not-found", `the deployment ${name} does not exist yet`);
+    if (id === undefined) throw notFound(`the deployment ${name} does not exist yet`);
     return id;
   }
 

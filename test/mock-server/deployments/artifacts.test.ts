@@ -23,7 +23,7 @@ describe("An artifact", () => {
     });
     await artifacts.insert(full);
     expect(await artifacts.get("a1")).toEqual(full);
-    await expect(artifacts.get("a2")).rejects.toMatchObject({ status: 404, message: "Resource not found" });
+    await expect(artifacts.get("a2")).rejects.toMatchObject({ kind: "not-found", code: "not-found" });
   });
 
   test.each([
@@ -40,7 +40,7 @@ describe("An artifact", () => {
     ],
   ])("is refused with %s", async (_, change, message) => {
     await expect(opened.domain.artifacts.insert(artifact({ id: "a1", ...change }))).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
       message: expect.stringContaining(message),
     });
     expect((await opened.domain.artifacts.list({}, BY_NAME)).total).toBe(0);
@@ -55,14 +55,12 @@ describe("An artifact", () => {
         artifact({ id: "a2", deviceTypes: ["arm2", "arm3"], depends: { "rootfs-image.version": ["3", "2"] } }),
       ),
     ).rejects.toMatchObject({
-      status: 409,
-      message: "an artifact with the same name and depends already exists",
-      metadata: {
-        conflict: {
-          artifact_id: "a1",
-          artifact_name: "release-1",
-          depends: { device_type: "arm2", "rootfs-image.version": "2" },
-        },
+      kind: "conflict",
+      code: "artifact-exists",
+      details: {
+        artifactId: "a1",
+        artifactName: "release-1",
+        depends: { device_type: "arm2", "rootfs-image.version": "2" },
       },
     });
     await artifacts.insert(artifact({ id: "a3", deviceTypes: ["arm4"], depends }));
@@ -74,7 +72,7 @@ describe("An artifact", () => {
   test("with an id that is taken is refused", async () => {
     const { artifacts } = opened.domain;
     await artifacts.insert(artifact({ id: "a1" }));
-    await expect(artifacts.insert(artifact({ id: "a1", name: "other" }))).rejects.toMatchObject({ status: 409 });
+    await expect(artifacts.insert(artifact({ id: "a1", name: "other" }))).rejects.toMatchObject({ kind: "conflict" });
   });
 
   test("can be described anew until it is part of a deployment", async () => {
@@ -83,11 +81,11 @@ describe("An artifact", () => {
     opened.system.nowMs += 1000;
     await artifacts.setDescription("a1", "better");
     expect(await artifacts.get("a1")).toMatchObject({ description: "better", modifiedMs: opened.system.nowMs });
-    await expect(artifacts.setDescription("none", "x")).rejects.toMatchObject({ status: 404 });
-    await expect(artifacts.setDescription("a1", "d".repeat(4097))).rejects.toMatchObject({ status: 400 });
+    await expect(artifacts.setDescription("none", "x")).rejects.toMatchObject({ kind: "not-found" });
+    await expect(artifacts.setDescription("a1", "d".repeat(4097))).rejects.toMatchObject({ kind: "invalid" });
     const devices = await acceptedDevices(opened.domain, 1);
     await deployments.create({ name: "n", artifactName: "release-1", devices });
-    await expect(artifacts.setDescription("a1", "late")).rejects.toMatchObject({ status: 422 });
+    await expect(artifacts.setDescription("a1", "late")).rejects.toMatchObject({ kind: "unprocessable" });
   });
 
   test("is not deleted while a deployment of its release is unfinished; afterwards, its deployments still tell of it", async () => {
@@ -97,19 +95,19 @@ describe("An artifact", () => {
     const id = await deployments.create({ name: "n", artifactName: "release-1", devices: [device] });
     await deviceSide.next(device, PROVIDES);
     await expect(artifacts.delete("a1")).rejects.toMatchObject({
-      status: 409,
-      message: "Artifact is used in active deployment",
+      kind: "conflict",
+      code: "artifact-in-use",
     });
     await deviceSide.report(device, id, "success");
     await artifacts.delete("a1");
-    await expect(artifacts.get("a1")).rejects.toMatchObject({ status: 404 });
-    await expect(artifacts.delete("a1")).rejects.toMatchObject({ status: 404 });
+    await expect(artifacts.get("a1")).rejects.toMatchObject({ kind: "not-found" });
+    await expect(artifacts.delete("a1")).rejects.toMatchObject({ kind: "not-found" });
     expect((await artifacts.list({}, BY_NAME)).total).toBe(0);
     expect((await artifacts.releases({}, BY_NAME)).total).toBe(0);
     expect((await deployments.devices(id, undefined)).items).toMatchObject([{ artifact: { id: "a1" } }]);
     await expect(
       deployments.create({ name: "again", artifactName: "release-1", devices: [device] }),
-    ).rejects.toMatchObject({ status: 422 });
+    ).rejects.toMatchObject({ kind: "unprocessable" });
     await artifacts.insert(artifact({ id: "a2" }));
   });
 

@@ -14,7 +14,7 @@ describe("The configuration of a device", () => {
       configured: { timezone: "UTC" },
       reported: { timezone: "CET" },
     });
-    await expect(configurations.get("nobody")).rejects.toMatchObject({ status: 404 });
+    await expect(configurations.get("nobody")).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test.each([
@@ -24,7 +24,7 @@ describe("The configuration of a device", () => {
   ])("is refused if it is out of bounds", async (configuration, message) => {
     const fleet = await Fleet.of(1);
     await expect(fleet.domain.configurations.configure(fleet.at(0), configuration)).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
       message: expect.stringContaining(message),
     });
   });
@@ -70,9 +70,9 @@ describe("The configuration of a device", () => {
     const fleet = await Fleet.of(2);
     const { configurations, deviceSide, devices } = fleet.domain;
     const id = await configurations.deploy(fleet.at(0));
-    await expect(deviceSide.configurationPlan(fleet.at(1), id, "x")).rejects.toMatchObject({ status: 404 });
+    await expect(deviceSide.configurationPlan(fleet.at(1), id, "x")).rejects.toMatchObject({ kind: "not-found" });
     const [authSet] = (await devices.get(fleet.at(0))).authSets;
     await devices.setAuthSetStatus(fleet.at(0), authSet?.id ?? "", "rejected");
-    await expect(configurations.deploy(fleet.at(0))).rejects.toMatchObject({ status: 422 });
+    await expect(configurations.deploy(fleet.at(0))).rejects.toMatchObject({ kind: "unprocessable" });
   });
 });

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, inject, test } from "vitest";
 import { selectDeployment } from "../../../mock-server/deployments/selection.ts";
 import { type Domain, openDomain } from "../../../mock-server/domain.ts";
-import { ServerError } from "../../../mock-server/errors.ts";
+import { DomainError } from "../../../mock-server/errors.ts";
 import { Storage } from "../../../mock-server/storage/index.ts";
 import { artifact, PROVIDES, TestDevice, TestSystem } from "../domain-fixture.ts";
 import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";
@@ -115,7 +115,7 @@ class World {
     try {
       await this.#perform(operation);
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof DomainError)) throw error;
     }
   }
 

@@ -2,7 +2,7 @@ import { DEVICE_DEPLOYMENT_STATUSES, isTerminal, REPORTED_STATUSES } from "@upke
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Domain } from "../../../mock-server/domain.ts";
-import { ServerError } from "../../../mock-server/errors.ts";
+import { DomainError } from "../../../mock-server/errors.ts";
 import { acceptedDevices, artifact, openTestDomain } from "../domain-fixture.ts";
 import { RECORDS_KIND } from "../records-fixture.ts";
 
@@ -79,7 +79,7 @@ class World {
     try {
       await this.#perform(operation);
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof DomainError)) throw error;
     }
   }
 

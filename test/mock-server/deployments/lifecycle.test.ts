@@ -30,12 +30,12 @@ describe("A report", () => {
   );
 
   test.each([
-    ["aborted", "Deployment aborted"],
-    ["decommissioned", "Device decommissioned"],
-    ["noartifact", "Device deployment already finished: noartifact"],
-  ] as const)("after %s is refused, whatever it says", (end, message) => {
+    ["aborted", { code: "deployment-aborted" }],
+    ["decommissioned", { code: "device-decommissioned" }],
+    ["noartifact", { code: "device-deployment-finished", details: { status: "noartifact" } }],
+  ] as const)("after %s is refused, whatever it says", (end, error) => {
     for (const reported of REPORTED_STATUSES) {
-      expect(verdictOn(end, reported)).toEqual({ kind: "refuse", message });
+      expect(verdictOn(end, reported)).toMatchObject({ kind: "refuse", error });
     }
   });
 });

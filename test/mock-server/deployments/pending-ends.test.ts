@@ -82,8 +82,8 @@ describe("An abort of a deployment to many devices", () => {
         deployments.get(id).then((now) => expect(now).toMatchObject({ status: "finished", targetCount: MANY })),
         deployments.statistics(id).then((now) => expect(now).toMatchObject({ aborted: MANY - 1, success: 1 })),
         Promise.resolve(deviceSide.next(last, PROVIDES)).then((now) => expect(now?.deploymentId).not.toBe(id)),
-        expect(deviceSide.report(SECOND, id, "success")).rejects.toMatchObject({ status: 409 }),
-        expect(deviceSide.controlMap(FIRST, id)).rejects.toMatchObject({ status: 409 }),
+        expect(deviceSide.report(SECOND, id, "success")).rejects.toMatchObject({ kind: "conflict" }),
+        expect(deviceSide.controlMap(FIRST, id)).rejects.toMatchObject({ kind: "conflict" }),
         deployments.create({ name: "next", artifactName: "release-1", devices: [last] }),
       );
     };
@@ -94,7 +94,7 @@ describe("An abort of a deployment to many devices", () => {
     expect(await counts(one, id)).toEqual({ ...ABORTED, rows: ABORTED.counted });
     const { items, total } = await deployments.devices(id, undefined, { page: 1, perPage: 1 });
     expect([total, items[0]?.status]).toEqual([MANY, "aborted"]);
-    await expect(deployments.abort(id)).rejects.toMatchObject({ status: 422 });
+    await expect(deployments.abort(id)).rejects.toMatchObject({ kind: "unprocessable" });
     expect(await one.storage.read((records) => records.deployments.withPendingEnd())).toEqual([]);
   });
 
@@ -111,8 +111,8 @@ describe("An abort of a deployment to many devices", () => {
     expect(left.rows.aborted).toBe(500);
     expect(left.rows.pending).toBeGreaterThan(500);
     // Downloading and installing come after pending: these are not written yet. The report of SECOND, which was installing, writes its own.
-    await expect(deviceSide.report(SECOND, id, "success")).rejects.toMatchObject({ message: "Deployment aborted" });
-    await expect(deviceSide.controlMap(FIRST, id)).rejects.toMatchObject({ status: 409 });
+    await expect(deviceSide.report(SECOND, id, "success")).rejects.toMatchObject({ code: "deployment-aborted" });
+    await expect(deviceSide.controlMap(FIRST, id)).rejects.toMatchObject({ kind: "conflict" });
     const [one = "", two = "", three = ""] = ids.slice(-3);
     expect(await deviceSide.next(one, PROVIDES)).toBeUndefined();
     await storage.transaction((records) => decommissionDevice(records, two, system.nowMs));

@@ -31,8 +31,8 @@ describe("The sizes of phases", () => {
   });
 
   test.each([
-    [[{ batchSize: 10 }, { startMs: 1 }], 5, "Batch: (1) will be empty"],
-    [[{ batchSize: 100 }, { startMs: 1 }], 5, "Batch: (2) will be empty"],
+    [[{ batchSize: 10 }, { startMs: 1 }], 5, "empty phase"],
+    [[{ batchSize: 100 }, { startMs: 1 }], 5, "empty phase"],
     [[{ batchSize: 60 }, { batchSize: 60, startMs: 1 }], 5, "phases: the batch sizes add up to 120 percent"],
     [[{}, { startMs: 1 }], 5, "phases.0.batch_size: cannot be blank"],
     [[{ batchSize: 50 }, {}], 5, "phases.1.start_ts: cannot be blank"],
@@ -46,7 +46,7 @@ describe("The sizes of phases", () => {
 
   test("say in the words of the reference that a batch would be empty", () => {
     const phases = [{ batchSize: 50 }, { batchSize: 49, startMs: 1 }, { startMs: 2 }];
-    expect(() => planPhases(phases, 2, false)).toThrow("Attempt to create a batch with zero devices not allowed");
+    expect(() => planPhases(phases, 2, false)).toThrow(expect.objectContaining({ code: "empty-phase" }));
   });
 
   test("are none if there is a single phase that says nothing", () => {

@@ -53,7 +53,11 @@ describe.each(REQUESTS)("A deployment to %s", (_, request) => {
     expect((await deployments.statistics(id)).pending).toBe(MANY);
     expect(await deviceSide.next(FIRST, PROVIDES)).toMatchObject({ deploymentId: id });
     expect(await remains(one)).toEqual({ deployments: 1, events: 1 });
-    await expect(deployments.create(request)).rejects.toMatchObject({ status: 409, metadata: { conflict: id } });
+    await expect(deployments.create(request)).rejects.toMatchObject({
+      kind: "conflict",
+      code: "deployment-exists",
+      details: { id },
+    });
     await deployments.abort(id);
     expect(await deployments.create(request)).not.toBe(id);
   });
@@ -82,7 +86,7 @@ test("A deployment whose process dies in the middle is removed by another one", 
   expect(await next.deviceSide.next(FIRST, PROVIDES)).toBeUndefined();
   // It may only stand still, as far as another process can tell.
   expect(await next.deployments.removeAbandoned()).toBe(0);
-  await expect(next.deployments.create(ALL)).rejects.toMatchObject({ status: 409 });
+  await expect(next.deployments.create(ALL)).rejects.toMatchObject({ kind: "conflict" });
   next.system.nowMs += LEASE_MS;
   expect(await next.deployments.removeAbandoned()).toBe(1);
   expect(await remains(next)).toEqual({ deployments: 0, events: 0 });
@@ -184,18 +188,18 @@ test("Ids of no accepted devices are refused by name, among however many", async
   const { deployments } = await start();
   const request = { ...ALL, allDevices: false, devices: [...ids, "nobody", "no-one"] };
   await expect(deployments.create(request)).rejects.toMatchObject({
-    status: 400,
-    message: expect.stringContaining("not accepted: no-one, nobody"),
+    kind: "invalid",
+    details: { ids: ["no-one", "nobody"] },
   });
 });
 
 test("Phases that are wrong are refused before anything is written, and those that are too small for the fleet after", async () => {
   const one = await start();
   const phases = (batchSize: number) => [{ batchSize }, { startMs: 1, batchSize: 90 }, { startMs: 2 }];
-  await expect(one.deployments.create({ ...ALL, phases: phases(20) })).rejects.toMatchObject({ status: 400 });
+  await expect(one.deployments.create({ ...ALL, phases: phases(20) })).rejects.toMatchObject({ kind: "invalid" });
   expect(one.system.batches).toBe(0);
   await expect(one.deployments.create({ ...ALL, phases: [{ batchSize: 100 }, { startMs: 1 }] })).rejects.toMatchObject({
-    status: 400,
+    kind: "invalid",
   });
   expect(await remains(one)).toEqual({ deployments: 0, events: 0 });
 });

@@ -17,21 +17,21 @@ describe("What people write on a release", () => {
     expect(found.items.map(({ name }) => name)).toEqual(["release-1"]);
     await releases.setTags("release-1", []);
     expect((await releases.get("release-1")).tags).toEqual([]);
-    await expect(releases.get("release-9")).rejects.toMatchObject({ status: 404 });
+    await expect(releases.get("release-9")).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test("is refused if it is out of bounds", async () => {
     const { releases, artifacts } = (await Fleet.of(0)).domain;
-    await expect(releases.setNotes("release-1", "é".repeat(513))).rejects.toMatchObject({ status: 400 });
-    await expect(releases.setNotes("release-1", "\u0007")).rejects.toMatchObject({ status: 400 });
-    await expect(releases.setTags("release-1", ["two words"])).rejects.toMatchObject({ status: 400 });
+    await expect(releases.setNotes("release-1", "é".repeat(513))).rejects.toMatchObject({ kind: "invalid" });
+    await expect(releases.setNotes("release-1", "\u0007")).rejects.toMatchObject({ kind: "invalid" });
+    await expect(releases.setTags("release-1", ["two words"])).rejects.toMatchObject({ kind: "invalid" });
     const tags = (from: number, count: number) => Array.from({ length: count }, (_, index) => `t${from + index}`);
-    await expect(releases.setTags("release-1", tags(0, 21))).rejects.toMatchObject({ status: 400 });
+    await expect(releases.setTags("release-1", tags(0, 21))).rejects.toMatchObject({ kind: "invalid" });
     for (let number = 0; number < 5; number += 1) {
       await artifacts.insert(artifact({ id: `b${number}`, name: `more-${number}` }));
       await releases.setTags(`more-${number}`, tags(number * 20, 20));
     }
-    await expect(releases.setTags("release-1", ["one-more"])).rejects.toMatchObject({ status: 409 });
+    await expect(releases.setTags("release-1", ["one-more"])).rejects.toMatchObject({ kind: "conflict" });
     expect((await releases.get("release-1")).tags).toEqual([]);
   });
 });
@@ -43,14 +43,14 @@ describe("A release that is deleted", () => {
     await releases.setTags("release-1", ["beta"]);
     const id = await fleet.deploy(1);
     await expect(releases.delete(["release-1", "release-2"])).rejects.toMatchObject({
-      status: 409,
-      metadata: { active_deployments: [id] },
+      kind: "conflict",
+      details: { deploymentIds: [id] },
     });
     await fleet.go(fleet.at(0), id);
     expect(await releases.delete(["release-1", "release-2", "unknown"])).toEqual(["a1", "a2"]);
     expect((await releases.list({}, BY_NAME)).items.map(({ name }) => name)).toEqual(["release-3"]);
     expect(await releases.allTags()).toEqual([]);
     expect((await deployments.devices(id, undefined)).items).toMatchObject([{ artifact: { id: "a1" } }]);
-    await expect(releases.delete([])).rejects.toMatchObject({ status: 400 });
+    await expect(releases.delete([])).rejects.toMatchObject({ kind: "invalid" });
   });
 });

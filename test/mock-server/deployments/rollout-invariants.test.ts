@@ -2,7 +2,7 @@ import { DEVICE_DEPLOYMENT_STATUSES, isTerminal, type ReportedStatus } from "@up
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Deployment, Domain, NewDeployment } from "../../../mock-server/domain.ts";
-import { ServerError } from "../../../mock-server/errors.ts";
+import { DomainError } from "../../../mock-server/errors.ts";
 import { acceptedDevices, artifact, openTestDomain, type TestSystem } from "../domain-fixture.ts";
 import { RECORDS_KIND } from "../records-fixture.ts";
 
@@ -148,7 +148,7 @@ class World {
     try {
       await this.#perform(operation);
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof DomainError)) throw error;
     }
   }
 
@@ -281,9 +281,9 @@ class World {
           await deviceSide.report(deviceId, given.deploymentId, index < 2 ? "failure" : "success");
         happened ||= given !== undefined;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw error;
+        if (!(error instanceof DomainError)) throw error;
         // It says other things of itself than before, and has failed by that.
-        happened ||= error.status === 409;
+        happened ||= error.kind === "conflict";
       }
     }
     return happened;

@@ -194,8 +194,8 @@ describe("A device that contradicts what it said when it got its instructions", 
     await domain.deviceSide.next(device, PROVIDES);
     await domain.deviceSide.report(device, id, "installing");
     await expect(domain.deviceSide.next(device, { ...PROVIDES, artifact_name: "other" })).rejects.toMatchObject({
-      status: 409,
-      message: "Device provided conflicting request data",
+      kind: "conflict",
+      code: "provides-changed",
     });
     expect(await statusOf(domain, id, device)).toBe("failure");
     const answer = await domain.deviceSide.next(device, { ...PROVIDES, artifact_name: "other" });
@@ -214,6 +214,6 @@ describe("A device that contradicts what it said when it got its instructions", 
     const { domain, device } = await fleet();
     await deploy(domain, 1, [device]);
     await domain.deviceSide.next(device, { ...PROVIDES, x: "1" });
-    await expect(domain.deviceSide.next(device, PROVIDES)).rejects.toMatchObject({ status: 409 });
+    await expect(domain.deviceSide.next(device, PROVIDES)).rejects.toMatchObject({ kind: "conflict" });
   });
 });

@@ -195,7 +195,7 @@ describe("The error threshold of a phase", () => {
     expect((await fleet.domain.deployments.get(id)).paused).toBeDefined();
     await fleet.domain.deployments.abort(id);
     expect(await fleet.status(id)).toBe("finished");
-    await expect(fleet.domain.deployments.resume(id)).rejects.toMatchObject({ status: 422 });
+    await expect(fleet.domain.deployments.resume(id)).rejects.toMatchObject({ kind: "unprocessable" });
   });
 
   test("is crossed once by many failures at the same time", async () => {

@@ -22,14 +22,14 @@ describe("An update control map", () => {
       id,
     });
     expect(await deviceSide.controlMap(fleet.at(0), id)).toEqual({ ...MAP, id });
-    await expect(deviceSide.controlMap(fleet.at(0), "none")).rejects.toMatchObject({ status: 404 });
+    await expect(deviceSide.controlMap(fleet.at(0), "none")).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test("can be changed and removed while the deployment is open; to continue releases its pauses", async () => {
     const fleet = await Fleet.of(1);
     const id = await fleet.deploy(1);
     const { deployments, deviceSide } = fleet.domain;
-    await expect(deployments.continueUpdate(id)).rejects.toMatchObject({ status: 422 });
+    await expect(deployments.continueUpdate(id)).rejects.toMatchObject({ kind: "unprocessable" });
     await deployments.setControlMap(id, MAP);
     await fleet.poll(fleet.at(0));
     await fleet.report(fleet.at(0), id, "pause_before_installing");
@@ -42,8 +42,8 @@ describe("An update control map", () => {
     await deployments.setControlMap(id, null);
     expect(await deviceSide.controlMap(fleet.at(0), id)).toBeUndefined();
     await deployments.abort(id);
-    await expect(deviceSide.controlMap(fleet.at(0), id)).rejects.toMatchObject({ status: 409 });
-    await expect(deployments.setControlMap(id, MAP)).rejects.toMatchObject({ status: 422 });
+    await expect(deviceSide.controlMap(fleet.at(0), id)).rejects.toMatchObject({ kind: "conflict" });
+    await expect(deployments.setControlMap(id, MAP)).rejects.toMatchObject({ kind: "unprocessable" });
   });
 
   test.each([
@@ -54,7 +54,7 @@ describe("An update control map", () => {
   ])("is refused: %j", async (map, message) => {
     const fleet = await Fleet.of(1);
     await expect(fleet.deploy(1, { updateControlMap: map as UpdateControlMap })).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
       message: expect.stringContaining(message),
     });
   });

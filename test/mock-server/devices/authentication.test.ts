@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { domainRefusal } from "../../../mock-server/api/domain-refusals.ts";
 import type { Device, Domain } from "../../../mock-server/domain.ts";
+import { DomainError } from "../../../mock-server/errors.ts";
 import { openTestDomain, TestDevice, type TestDomain } from "../domain-fixture.ts";
 
 const open: TestDomain[] = [];
@@ -29,7 +31,7 @@ async function setStatus(domain: Domain, index: number, status: "accepted" | "re
   await domain.devices.setAuthSetStatus(id, authSets[index]?.id ?? "", status);
 }
 
-const UNAUTHORIZED = { status: 401, message: "dev auth: unauthorized" };
+const UNAUTHORIZED = { kind: "unauthorized", code: "device-unauthorized" };
 
 describe.each(["rsa", "ecdsa", "ed25519"] as const)("A device with a key of kind %s", (kind) => {
   test("is pending when it first asks, gets a token once it is accepted, and is who the token says", async () => {
@@ -50,7 +52,7 @@ describe.each(["rsa", "ecdsa", "ed25519"] as const)("A device with a key of kind
     expect(await domain.authentication.verify(token)).toEqual({
       deviceId: id,
       authSetId: authSets[0]?.id,
-      idle: true,
+      mayHaveWork: false,
     });
   });
 });
@@ -66,7 +68,7 @@ describe("An authorisation request", () => {
       await domain.authentication.authorize({ body: bytes, signature });
     } catch (error) {
       expect(await domain.devices.count()).toBe(0);
-      return error;
+      return error instanceof DomainError ? domainRefusal(error) : error;
     }
     return undefined;
   }
@@ -141,7 +143,7 @@ describe("A device", () => {
     const token = await domain.authentication.authorize(first.request());
     await setStatus(domain, 1, "accepted");
     expect((await only(domain)).authSets.map(({ status }) => status)).toEqual(["rejected", "accepted"]);
-    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
     await expect(domain.authentication.authorize(first.request())).rejects.toMatchObject(UNAUTHORIZED);
     await domain.authentication.authorize(second.request());
   });
@@ -199,16 +201,16 @@ describe("A token", () => {
     system.nowMs += 59_999;
     await domain.authentication.verify(token);
     system.nowMs += 1;
-    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
   });
 
   test("of before does not come back to life when a rejected device is accepted again", async () => {
     const { domain, device, token } = await accepted();
     await domain.authentication.verify(token);
     await setStatus(domain, 0, "rejected");
-    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
     await setStatus(domain, 0, "accepted");
-    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
     await domain.authentication.verify(await domain.authentication.authorize(device.request()));
   });
 
@@ -224,7 +226,7 @@ describe("A token", () => {
     const { domain, token } = await accepted();
     await domain.authentication.verify(token);
     await act(domain, await only(domain));
-    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
   });
 
   test("stays good beside a newer one of the same key", async () => {
@@ -255,7 +257,7 @@ describe("A token", () => {
       ` ${token}`,
       "a".repeat(1_000_000),
     ]) {
-      await expect(domain.authentication.verify(bad)).rejects.toMatchObject({ status: 401 });
+      await expect(domain.authentication.verify(bad)).rejects.toMatchObject({ kind: "unauthorized" });
     }
   });
 
@@ -263,8 +265,8 @@ describe("A token", () => {
     const { domain, token } = await accepted();
     const admin = await domain.users.ensureAdministrator("admin@example.com");
     const user = await domain.users.login("admin@example.com", admin?.password ?? "");
-    await expect(domain.authentication.verify(user)).rejects.toMatchObject({ status: 401 });
-    await expect(domain.users.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(domain.authentication.verify(user)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(domain.users.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
   });
 
   test("is still good after the server was started again", async () => {

@@ -51,8 +51,8 @@ describe("The status of a key", () => {
     const id = await domain.devices.preauthorize({ mac: "1" }, KEY);
     const authSet = (await domain.devices.get(id)).authSets[0]?.id ?? "";
     await expect(domain.devices.setAuthSetStatus(id, authSet, to)).rejects.toMatchObject({
-      status: 400,
-      message: `dev auth: an auth set cannot go from preauthorized to ${to}`,
+      kind: "invalid",
+      details: { from: "preauthorized", to },
     });
   });
 
@@ -65,11 +65,13 @@ describe("The status of a key", () => {
       [one.id, "none"],
       ["none", one.authSet],
     ] as const) {
-      await expect(domain.devices.authSetStatus(device, authSet)).rejects.toMatchObject({ status: 404 });
-      await expect(domain.devices.setAuthSetStatus(device, authSet, "accepted")).rejects.toMatchObject({ status: 404 });
-      await expect(domain.devices.deleteAuthSet(device, authSet)).rejects.toMatchObject({ status: 404 });
+      await expect(domain.devices.authSetStatus(device, authSet)).rejects.toMatchObject({ kind: "not-found" });
+      await expect(domain.devices.setAuthSetStatus(device, authSet, "accepted")).rejects.toMatchObject({
+        kind: "not-found",
+      });
+      await expect(domain.devices.deleteAuthSet(device, authSet)).rejects.toMatchObject({ kind: "not-found" });
     }
-    await expect(domain.devices.revokeTokens("none")).rejects.toMatchObject({ status: 404 });
+    await expect(domain.devices.revokeTokens("none")).rejects.toMatchObject({ kind: "not-found" });
   });
 });
 
@@ -81,18 +83,18 @@ test("A device without a key left is noauth; one that was only announced is gone
   const announced = await domain.devices.preauthorize({ mac: "2" }, KEY);
   const key = (await domain.devices.get(announced)).authSets[0]?.id ?? "";
   await domain.devices.deleteAuthSet(announced, key);
-  await expect(domain.devices.get(announced)).rejects.toMatchObject({ status: 404 });
+  await expect(domain.devices.get(announced)).rejects.toMatchObject({ kind: "not-found" });
 });
 
 test("An announced identity that is known already is refused, and the known device told", async () => {
   const { domain } = await start();
   const { id } = await known(domain, '{"mac":"1"}');
   await expect(domain.devices.preauthorize({ mac: "1" }, KEY)).rejects.toMatchObject({
-    status: 409,
-    metadata: { device: { id } },
+    kind: "conflict",
+    details: { device: { id } },
   });
-  await expect(domain.devices.preauthorize({ mac: "2" }, "junk")).rejects.toMatchObject({ status: 400 });
-  await expect(domain.devices.preauthorize("text", KEY)).rejects.toMatchObject({ status: 400 });
+  await expect(domain.devices.preauthorize({ mac: "2" }, "junk")).rejects.toMatchObject({ kind: "invalid" });
+  await expect(domain.devices.preauthorize("text", KEY)).rejects.toMatchObject({ kind: "invalid" });
 });
 
 test("Devices are listed by status and id, filtered, by pages, and counted", async () => {
@@ -125,9 +127,9 @@ test("A decommissioned device is forgotten, and a new one when it asks again", a
   const [before] = (await domain.devices.list({}, PAGE)).items;
   await domain.inventory.merge(before?.id ?? "", [{ name: "kernel", value: "6" }]);
   await domain.devices.decommission(before?.id ?? "");
-  await expect(domain.devices.get(before?.id ?? "")).rejects.toMatchObject({ status: 404 });
-  await expect(domain.inventory.get(before?.id ?? "")).rejects.toMatchObject({ status: 404 });
-  await expect(domain.devices.decommission(before?.id ?? "")).rejects.toMatchObject({ status: 404 });
+  await expect(domain.devices.get(before?.id ?? "")).rejects.toMatchObject({ kind: "not-found" });
+  await expect(domain.inventory.get(before?.id ?? "")).rejects.toMatchObject({ kind: "not-found" });
+  await expect(domain.devices.decommission(before?.id ?? "")).rejects.toMatchObject({ kind: "not-found" });
   await attempt();
   const [after] = (await domain.devices.list({}, PAGE)).items;
   expect(after?.status).toBe("pending");

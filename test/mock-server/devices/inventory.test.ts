@@ -99,9 +99,9 @@ describe("What a device tells of itself", () => {
 
   test("is refused for a device that is gone", async () => {
     await expect(opened.domain.inventory.merge("gone", [{ name: "a", value: 1 }])).rejects.toMatchObject({
-      status: 401,
+      kind: "unauthorized",
     });
-    await expect(opened.domain.inventory.replace("gone", [])).rejects.toMatchObject({ status: 401 });
+    await expect(opened.domain.inventory.replace("gone", [])).rejects.toMatchObject({ kind: "unauthorized" });
   });
 });
 

@@ -15,12 +15,12 @@ const REQUEST = { name: "to a group", artifactName: "release-1", group: GROUP };
 /** What is to be seen of a group that has ended, while its members leave it. */
 async function expectEnded({ deployments }: Started, groups: Groups): Promise<void> {
   expect(await groups.names()).toEqual([]);
-  await expect(groups.members(GROUP, PAGE)).rejects.toMatchObject({ status: 404 });
+  await expect(groups.members(GROUP, PAGE)).rejects.toMatchObject({ kind: "not-found" });
   expect(await groups.ofDevice(LAST)).toBeUndefined();
-  await expect(groups.assign(FIRST, GROUP)).rejects.toMatchObject({ status: 409 });
-  await expect(groups.assignAll([FIRST], GROUP)).rejects.toMatchObject({ status: 409 });
-  await expect(groups.delete(GROUP)).rejects.toMatchObject({ status: 404 });
-  await expect(deployments.create(REQUEST)).rejects.toMatchObject({ status: 400 });
+  await expect(groups.assign(FIRST, GROUP)).rejects.toMatchObject({ kind: "conflict" });
+  await expect(groups.assignAll([FIRST], GROUP)).rejects.toMatchObject({ kind: "conflict" });
+  await expect(groups.delete(GROUP)).rejects.toMatchObject({ kind: "not-found" });
+  await expect(deployments.create(REQUEST)).rejects.toMatchObject({ kind: "invalid" });
 }
 
 test("A large group ends at once, and its members leave it in many transactions", async () => {
@@ -35,7 +35,7 @@ test("A large group ends at once, and its members leave it in many transactions"
   expect(await groups.delete(GROUP)).toEqual({ matched: MANY, updated: MANY });
   await Promise.all(seen);
   expect(seen).toHaveLength(1);
-  await expect(groups.delete(GROUP)).rejects.toMatchObject({ status: 404 });
+  await expect(groups.delete(GROUP)).rejects.toMatchObject({ kind: "not-found" });
   expect(await groups.assignAll([FIRST, LAST], GROUP)).toEqual({ matched: 2, updated: 2 });
   expect((await groups.members(GROUP, PAGE)).items).toEqual([FIRST, LAST]);
 });

@@ -14,21 +14,21 @@ describe("The limit of accepted devices", () => {
     const [first = ""] = await acceptedDevices(opened.domain, 2);
     await devices.setLimit(1);
     const late = new TestDevice('{"mac":"late"}');
-    await expect(authentication.authorize(late.request())).rejects.toMatchObject({ status: 401 });
+    await expect(authentication.authorize(late.request())).rejects.toMatchObject({ kind: "unauthorized" });
     expect(await devices.count("accepted")).toBe(2);
     const [pending] = (await devices.list({ statuses: ["pending"] }, { page: 1, perPage: 20 })).items;
     const accept = () => devices.setAuthSetStatus(pending?.id ?? "", pending?.authSets[0]?.id ?? "", "accepted");
     await expect(accept()).rejects.toMatchObject({
-      status: 422,
-      message: "maximum number of accepted devices reached",
+      kind: "unprocessable",
+      code: "device-limit-reached",
     });
     await devices.decommission(first);
-    await expect(accept()).rejects.toMatchObject({ status: 422 });
+    await expect(accept()).rejects.toMatchObject({ kind: "unprocessable" });
     await devices.setLimit(2);
     await accept();
     await devices.setLimit(undefined);
     expect(await devices.limit()).toBeUndefined();
-    await expect(devices.setLimit(-1)).rejects.toMatchObject({ status: 400 });
+    await expect(devices.setLimit(-1)).rejects.toMatchObject({ kind: "invalid" });
   });
 
   test("keeps a preauthorized device waiting", async () => {
@@ -36,7 +36,7 @@ describe("The limit of accepted devices", () => {
     await devices.setLimit(0);
     const device = new TestDevice('{"mac":"pre"}');
     await devices.preauthorize({ mac: "pre" }, device.publicKey);
-    await expect(authentication.authorize(device.request())).rejects.toMatchObject({ status: 401 });
+    await expect(authentication.authorize(device.request())).rejects.toMatchObject({ kind: "unauthorized" });
     await devices.setLimit(1);
     await authentication.authorize(device.request());
   });
@@ -56,11 +56,11 @@ describe("To preauthorize a device that is known", () => {
     const [id = ""] = await acceptedDevices(opened.domain, 1);
     const other = new TestDevice('{"mac":"02:00:00:00:00:0"}');
     const identity = { mac: "02:00:00:00:00:0" };
-    await expect(devices.preauthorize(identity, other.publicKey)).rejects.toMatchObject({ status: 409 });
+    await expect(devices.preauthorize(identity, other.publicKey)).rejects.toMatchObject({ kind: "conflict" });
     expect(await devices.preauthorize(identity, other.publicKey, { force: true })).toBe(id);
     await expect(devices.preauthorize(identity, other.publicKey, { force: true })).rejects.toMatchObject({
-      status: 409,
-      metadata: { device: { id } },
+      kind: "conflict",
+      details: { device: { id } },
     });
     await authentication.authorize(other.request());
     const { authSets } = await devices.get(id);

@@ -120,7 +120,9 @@ describe("Tags", () => {
     ]);
     expect(second).not.toBe(first);
     expect(await tags.etag(a)).toBe(second);
-    await expect(tags.put(a, [], { replace: true, ifMatch: first ?? "" })).rejects.toMatchObject({ status: 412 });
+    await expect(tags.put(a, [], { replace: true, ifMatch: first ?? "" })).rejects.toMatchObject({
+      kind: "precondition-failed",
+    });
     await tags.put(a, [], { replace: true });
     expect(await told()).toEqual([]);
     expect(await tags.put("nobody", [], { replace: true })).toBeUndefined();
@@ -131,10 +133,10 @@ describe("Tags", () => {
     const many = Array.from({ length: 20 }, (_, index) => ({ name: `t${index}`, value: "" }));
     await domain.tags.put(a, many, { replace: true });
     await expect(domain.tags.put(a, [{ name: "more", value: "" }], { replace: false })).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
     });
     await expect(domain.tags.put(a, [{ name: "", value: "" }], { replace: true })).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
     });
   });
 });

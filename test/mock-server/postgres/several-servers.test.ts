@@ -49,7 +49,7 @@ describePostgres("Two servers on one database", () => {
     expect(two.domain.linkSecret).toEqual(one.domain.linkSecret);
     // The other one has read the token before: that it was revoked here counts there too.
     await one.domain.devices.revokeTokens(authSetId);
-    await expect(two.domain.authentication.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(two.domain.authentication.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
     expect((await two.domain.devices.get(deviceId)).status).toBe("accepted");
   });
 
@@ -114,7 +114,9 @@ describePostgres("Two servers on one database", () => {
     for (let drawn = 0; drawn < 2000; drawn += 1) strict.system.random.uuid();
     for (let index = 0; index < DEVICES; index += 1) {
       const device = new TestDevice(JSON.stringify({ mac: String(index) }));
-      await expect(strict.domain.authentication.authorize(device.request())).rejects.toMatchObject({ status: 401 });
+      await expect(strict.domain.authentication.authorize(device.request())).rejects.toMatchObject({
+        kind: "unauthorized",
+      });
     }
     await strict.domain.close();
     const { items } = await one.domain.devices.list({}, { page: 1, perPage: 100 });

@@ -53,7 +53,7 @@ test("Of two that upload to one link at the same time the second is told so, and
     { blobs },
   );
   await hasBegun;
-  await expect(keepUpload(ID, bytes("second"), { blobs })).rejects.toMatchObject({ status: 409 });
+  await expect(keepUpload(ID, bytes("second"), { blobs })).rejects.toMatchObject({ kind: "conflict" });
   goOn();
   await first;
   expect(await sizeOf(blobs)).toBe(5);

@@ -36,14 +36,17 @@ describe("A deployment", () => {
     const fleet = await Fleet.of(1);
     const id = await fleet.deploy(1);
     expect(await fleet.domain.deployments.get(id)).toMatchObject({ artifactName: "release-1", artifactIds: ["a1"] });
-    await expect(fleet.deploy(4)).rejects.toMatchObject({ status: 422, message: "No artifact for the deployment" });
+    await expect(fleet.deploy(4)).rejects.toMatchObject({
+      kind: "unprocessable",
+      code: "no-artifact",
+    });
   });
 
   test("1.6 has devices, and at least one", async () => {
     const fleet = await Fleet.of(2);
     const id = await fleet.deploy(1);
     expect(await fleet.domain.deployments.targets(id)).toEqual([...fleet.devices].sort());
-    await expect(fleet.deploy(1, { devices: [] })).rejects.toMatchObject({ status: 400 });
+    await expect(fleet.deploy(1, { devices: [] })).rejects.toMatchObject({ kind: "invalid" });
   });
 
   test("1.7 may be phased: a share of the devices at a time", async () => {
@@ -95,8 +98,8 @@ describe("A deployment", () => {
     await fleet.domain.devices.setAuthSetStatus(fleet.at(1), authSet?.id ?? "", "rejected");
     for (const other of [fleet.at(1), "nobody"]) {
       await expect(fleet.deploy(1, { devices: [fleet.at(0), other] })).rejects.toMatchObject({
-        status: 400,
-        message: expect.stringContaining(other),
+        kind: "invalid",
+        details: { ids: [other] },
       });
     }
     expect((await fleet.domain.deployments.list({}, "asc", ALL)).total).toBe(0);
@@ -115,7 +118,7 @@ describe("A deployment", () => {
     await fleet.go(fleet.at(0), id);
     await fleet.domain.deployments.deleteHistory(fleet.at(0));
     expect(await fleet.poll(fleet.at(0))).toBeUndefined();
-    await expect(fleet.report(fleet.at(0), id, "downloading")).rejects.toMatchObject({ status: 409 });
+    await expect(fleet.report(fleet.at(0), id, "downloading")).rejects.toMatchObject({ kind: "conflict" });
     expect(await fleet.domain.deployments.statistics(id)).toMatchObject({ success: 1, pending: 1 });
   });
 

@@ -17,21 +17,21 @@ describe("A static group", () => {
     await groups.remove(fleet.at(0), "lab");
     expect(await groups.removeAll(fleet.devices, "lab")).toEqual({ matched: 2, updated: 2 });
     expect(await groups.names()).toEqual([]);
-    await expect(groups.members("lab", ALL)).rejects.toMatchObject({ status: 404 });
+    await expect(groups.members("lab", ALL)).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test("2.3 takes and gives back only devices that exist", async () => {
     const fleet = await Fleet.of(1);
     const { groups } = fleet.domain;
-    await expect(groups.assign("nobody", "lab")).rejects.toMatchObject({ status: 404 });
+    await expect(groups.assign("nobody", "lab")).rejects.toMatchObject({ kind: "not-found" });
     expect(await groups.assignAll(["nobody"], "lab")).toEqual({ matched: 0, updated: 0 });
-    await expect(groups.remove("nobody", "lab")).rejects.toMatchObject({ status: 404 });
+    await expect(groups.remove("nobody", "lab")).rejects.toMatchObject({ kind: "not-found" });
     expect(await groups.names()).toEqual([]);
   });
 
   test.each(["", "two words", "a/b", "x".repeat(257)])("2.2 has a plain name, not %j", async (name) => {
     const fleet = await Fleet.of(1);
-    await expect(fleet.domain.groups.assign(fleet.at(0), name)).rejects.toMatchObject({ status: 400 });
+    await expect(fleet.domain.groups.assign(fleet.at(0), name)).rejects.toMatchObject({ kind: "invalid" });
   });
 });
 
@@ -52,10 +52,10 @@ describe("A deployment to a list of devices", () => {
     expect(await fleet.domain.deployments.get(id)).toMatchObject({ group: "lab", targetCount: 1 });
     expect(await fleet.domain.deployments.targets(id)).toEqual([fleet.at(0)]);
     await expect(fleet.deploy(1, { group: "empty" })).rejects.toMatchObject({
-      status: 400,
-      message: "No devices for the deployment",
+      kind: "invalid",
+      code: "no-target-devices",
     });
-    await expect(fleet.deploy(1, { group: "lab", devices: [fleet.at(0)] })).rejects.toMatchObject({ status: 400 });
+    await expect(fleet.deploy(1, { group: "lab", devices: [fleet.at(0)] })).rejects.toMatchObject({ kind: "invalid" });
   });
 
   test("3.3 is finished once all of its devices have finished, well or not", async () => {

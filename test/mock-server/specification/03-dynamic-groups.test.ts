@@ -12,9 +12,9 @@ describe("A dynamic group", () => {
       terms: [{ scope: "inventory", attribute: "channel", type: "$eq", value: "beta" }],
     });
     expect((await fleet.domain.filters.search(id, ALL)).total).toBe(0);
-    await expect(fleet.channel("beta")).rejects.toMatchObject({ status: 409 });
+    await expect(fleet.channel("beta")).rejects.toMatchObject({ kind: "conflict" });
     await expect(fleet.filter("empty")).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
       message: "at least one filter term must be provided",
     });
   });
@@ -60,7 +60,7 @@ describe("A deployment to a dynamic group", () => {
     await fleet.domain.filters.delete(filterId);
     await fleet.tell(fleet.at(0), { channel: "beta" });
     expect(await fleet.poll(fleet.at(0))).toBe(id);
-    await expect(fleet.deploy(2, { filterId })).rejects.toMatchObject({ status: 404 });
+    await expect(fleet.deploy(2, { filterId })).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test("5.1 is for accepted devices only", async () => {
@@ -207,8 +207,8 @@ describe("A deployment to a dynamic group", () => {
     const filterId = await fleet.channel("beta");
     const startMs = fleet.system.nowMs + HOUR_MS;
     await expect(fleet.deploy(1, { filterId, phases: [{ batchSize: 50 }, { startMs }] })).rejects.toMatchObject({
-      status: 400,
-      message: expect.stringContaining("Batch: (1) will be empty"),
+      kind: "invalid",
+      code: "empty-phase",
     });
   });
 

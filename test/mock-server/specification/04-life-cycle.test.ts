@@ -74,9 +74,9 @@ describe("A deployment to a filter", () => {
     expect(await fleet.status(id)).toBe("finished");
     await fleet.report(fleet.at(0), id, "downloading", "success");
     expect(await fleet.domain.deployments.get(id)).toMatchObject({ status: "finished", statistics: { success: 1 } });
-    await expect(fleet.domain.deployments.finish(id)).rejects.toMatchObject({ status: 422 });
+    await expect(fleet.domain.deployments.finish(id)).rejects.toMatchObject({ kind: "unprocessable" });
     const listed = await fleet.deploy(2);
-    await expect(fleet.domain.deployments.finish(listed)).rejects.toMatchObject({ status: 422 });
+    await expect(fleet.domain.deployments.finish(listed)).rejects.toMatchObject({ kind: "unprocessable" });
   });
 
   test("6.7 is finished when as many devices were updated as it may have", async () => {

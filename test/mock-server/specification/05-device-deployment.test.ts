@@ -50,7 +50,7 @@ describe("A device deployment", () => {
       attempts: 2,
       failedAttempts: [{ attempt: 1, substate: "no space", finishedMs: fleet.system.nowMs }],
     });
-    await expect(deployments.log(id, fleet.at(0), 3)).rejects.toMatchObject({ status: 404 });
+    await expect(deployments.log(id, fleet.at(0), 3)).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test("1.8 has lost no attempt when a failure arrives again because its answer was lost", async () => {
@@ -59,7 +59,7 @@ describe("A device deployment", () => {
     await fleet.poll(fleet.at(0));
     await fleet.report(fleet.at(0), id, "failure", "failure", "failure");
     expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "pending", attempts: 2 });
-    await expect(fleet.report(fleet.at(0), id, "installing")).rejects.toMatchObject({ status: 409 });
+    await expect(fleet.report(fleet.at(0), id, "installing")).rejects.toMatchObject({ kind: "conflict" });
     await fleet.go(fleet.at(0), id, "success");
     expect(await fleet.of(id, fleet.at(0))).toMatchObject({ status: "success", attempts: 2 });
   });

@@ -30,19 +30,19 @@ describe("A user", () => {
     expect(await users.verify(session)).toMatchObject({ userId: id, role: "ci-upload" });
     await users.accounts.delete(id);
     await users.accounts.delete(id);
-    await expect(users.verify(session)).rejects.toMatchObject({ status: 401 });
-    await expect(users.accounts.get(id)).rejects.toMatchObject({ status: 404 });
+    await expect(users.verify(session)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(users.accounts.get(id)).rejects.toMatchObject({ kind: "not-found" });
   });
 
   test.each([
-    ["admin@example.com", "long enough", "already exists"],
+    ["admin@example.com", "long enough", "email taken"],
     ["nobody", "long enough", "email"],
     ["new@example.com", "short", "password"],
     ["someone@example.com", "Someone!", "similar"],
     ["new@example.com", "new@example.com", "similar"],
   ])("is refused: %s, %s", async (email, password, message) => {
     await expect(opened.domain.users.accounts.create({ email, password })).rejects.toMatchObject({
-      status: 422,
+      kind: "unprocessable",
       message: expect.stringContaining(message),
     });
   });
@@ -52,12 +52,12 @@ describe("A user", () => {
     const other = await users.login("admin@example.com", "correct horse");
     const pat = await users.tokens.create(admin.userId, "ci", 0);
     const change = { password: "battery staple", currentPassword: "wrong horse" };
-    await expect(users.accounts.update(admin, admin.userId, change)).rejects.toMatchObject({ status: 422 });
+    await expect(users.accounts.update(admin, admin.userId, change)).rejects.toMatchObject({ kind: "unprocessable" });
     await users.accounts.update(admin, admin.userId, { ...change, currentPassword: "correct horse" });
     await users.verify(token);
     await users.verify(pat);
-    await expect(users.verify(other)).rejects.toMatchObject({ status: 401 });
-    await expect(users.login("admin@example.com", "correct horse")).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(other)).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(users.login("admin@example.com", "correct horse")).rejects.toMatchObject({ kind: "unauthorized" });
     await users.login("admin@example.com", "battery staple");
   });
 
@@ -69,11 +69,11 @@ describe("A user", () => {
     await users.tokens.create(id, "short", 1);
     opened.system.nowMs += 1000;
     expect(await users.accounts.update(admin, id, { password: "something else" })).toBe(1);
-    await expect(users.verify(login)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(login)).rejects.toMatchObject({ kind: "unauthorized" });
     await users.verify(pat);
     await users.verify(await users.login("other@example.com", "something else"));
     expect(await users.accounts.update(admin, id, { revokeTokens: true })).toBe(0);
-    await expect(users.verify(pat)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(pat)).rejects.toMatchObject({ kind: "unauthorized" });
     await users.accounts.update(admin, id, { email: "renamed@example.com", role: "ci-upload" });
     expect(await users.accounts.get(id)).toMatchObject({ email: "renamed@example.com", role: "ci-upload" });
   });
@@ -103,11 +103,13 @@ describe("A user", () => {
 
   test("who is the last admin stays one", async () => {
     const { accounts } = opened.domain.users;
-    await expect(accounts.delete(admin.userId)).rejects.toMatchObject({ status: 422 });
-    await expect(accounts.update(admin, admin.userId, { role: "read-only" })).rejects.toMatchObject({ status: 422 });
+    await expect(accounts.delete(admin.userId)).rejects.toMatchObject({ kind: "unprocessable" });
+    await expect(accounts.update(admin, admin.userId, { role: "read-only" })).rejects.toMatchObject({
+      kind: "unprocessable",
+    });
     const id = await accounts.create({ email: "other@example.com", password: "battery staple", role: "admin" });
     await accounts.delete(admin.userId);
-    await expect(accounts.delete(id)).rejects.toMatchObject({ status: 422 });
+    await expect(accounts.delete(id)).rejects.toMatchObject({ kind: "unprocessable" });
   });
 
   test("may do what the role allows", () => {
@@ -126,34 +128,34 @@ describe("A personal access token", () => {
   test("is a session with a name, until it expires or is deleted; its last use is noted", async () => {
     const { users } = opened.domain;
     const pat = await users.tokens.create(admin.userId, "ci", 60);
-    await expect(users.tokens.create(admin.userId, "ci", 60)).rejects.toMatchObject({ status: 409 });
+    await expect(users.tokens.create(admin.userId, "ci", 60)).rejects.toMatchObject({ kind: "conflict" });
     expect((await users.verify(pat)).userId).toBe(admin.userId);
     const [listed] = await users.tokens.list(admin.userId);
     const now = opened.system.nowMs;
     expect(listed).toMatchObject({ name: "ci", createdMs: now, expiresMs: now + 60_000, lastUsedMs: now });
     opened.system.nowMs += 60_000;
-    await expect(users.verify(pat)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(pat)).rejects.toMatchObject({ kind: "unauthorized" });
     const second = await users.tokens.create(admin.userId, "ci", 0);
     const [kept] = await users.tokens.list(admin.userId);
     expect(kept?.expiresMs).toBeUndefined();
     await users.tokens.delete(admin.userId, admin.sessionId);
     await users.verify(token);
     await users.tokens.delete(admin.userId, kept?.id ?? "");
-    await expect(users.verify(second)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(second)).rejects.toMatchObject({ kind: "unauthorized" });
   });
 
   test("is one of ten at most, and is not ended by new logins", async () => {
     const { users } = opened.domain;
     for (let number = 0; number < 10; number += 1) await users.tokens.create(admin.userId, `t${number}`, 0);
-    await expect(users.tokens.create(admin.userId, "more", 0)).rejects.toMatchObject({ status: 422 });
-    await expect(users.tokens.create(admin.userId, "", 0)).rejects.toMatchObject({ status: 400 });
-    await expect(users.tokens.create(admin.userId, "x", 31_536_001)).rejects.toMatchObject({ status: 400 });
+    await expect(users.tokens.create(admin.userId, "more", 0)).rejects.toMatchObject({ kind: "unprocessable" });
+    await expect(users.tokens.create(admin.userId, "", 0)).rejects.toMatchObject({ kind: "invalid" });
+    await expect(users.tokens.create(admin.userId, "x", 31_536_001)).rejects.toMatchObject({ kind: "invalid" });
     for (let number = 0; number < 11; number += 1) {
       opened.system.nowMs += 1;
       await users.login("admin@example.com", "correct horse");
     }
     expect(await users.tokens.list(admin.userId)).toHaveLength(10);
-    await expect(users.verify(token)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(token)).rejects.toMatchObject({ kind: "unauthorized" });
   });
 });
 
@@ -162,10 +164,10 @@ test("Settings are kept for each user and for all, and changed only if nobody el
   const { value, etag } = await settings.get();
   expect(value).toEqual({});
   const next = await settings.put({ a: [1] }, undefined, etag);
-  await expect(settings.put({}, undefined, etag)).rejects.toMatchObject({ status: 412 });
+  await expect(settings.put({}, undefined, etag)).rejects.toMatchObject({ kind: "precondition-failed" });
   expect(await settings.get()).toEqual({ value: { a: [1] }, etag: next });
   await settings.put({ b: 1 }, admin.userId);
   expect((await settings.get(admin.userId)).value).toEqual({ b: 1 });
   const many = Object.fromEntries(Array.from({ length: 1025 }, (_, index) => [`k${index}`, 0]));
-  await expect(settings.put(many)).rejects.toMatchObject({ status: 400 });
+  await expect(settings.put(many)).rejects.toMatchObject({ kind: "invalid" });
 });

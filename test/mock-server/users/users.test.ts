@@ -37,7 +37,7 @@ describe("The first administrator", () => {
     [EMAIL, "short", "password: must have 8 to 256 characters"],
   ])("is refused: %s, %s", async (email, password, message) => {
     await expect(opened.domain.users.ensureAdministrator(email, password)).rejects.toMatchObject({
-      status: 400,
+      kind: "invalid",
       message: expect.stringContaining(message),
     });
   });
@@ -71,8 +71,8 @@ describe("A login", () => {
       ["other@example.com", password],
     ] as const) {
       await expect(opened.domain.users.login(email, wrong)).rejects.toMatchObject({
-        status: 401,
-        message: "unauthorized",
+        kind: "unauthorized",
+        code: "unauthorized",
       });
     }
   });
@@ -83,7 +83,7 @@ describe("A login", () => {
     const limited = await users.login(EMAIL, password);
     const endless = await users.login(EMAIL, password, { noExpiry: true });
     opened.system.nowMs += 60_000;
-    await expect(users.verify(limited)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(limited)).rejects.toMatchObject({ kind: "unauthorized" });
     await users.verify(endless);
   });
 
@@ -92,7 +92,7 @@ describe("A login", () => {
     const password = await administrator();
     const [one, two] = [await users.login(EMAIL, password), await users.login(EMAIL, password)];
     await users.logout(await users.verify(one));
-    await expect(users.verify(one)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(one)).rejects.toMatchObject({ kind: "unauthorized" });
     await users.verify(two);
   });
 
@@ -105,7 +105,7 @@ describe("A login", () => {
       opened.system.nowMs += 1;
     }
     const [oldest = "", ...others] = tokens;
-    await expect(users.verify(oldest)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(oldest)).rejects.toMatchObject({ kind: "unauthorized" });
     for (const token of others) await users.verify(token);
   });
 });
@@ -135,7 +135,7 @@ describe("The proof that a client has logged in before", () => {
     expect(knownClients.find(knownClients.issue(EMAIL, client), EMAIL)).toBe(client);
     expect(knownClients.find(proof, "other@example.com")).toBeUndefined();
     expect(knownClients.find(`${proof.slice(0, -2)}AA`, EMAIL)).toBeUndefined();
-    await expect(users.verify(proof)).rejects.toMatchObject({ status: 401 });
+    await expect(users.verify(proof)).rejects.toMatchObject({ kind: "unauthorized" });
     const token = await users.login(EMAIL, await administrator());
     expect(knownClients.find(token, EMAIL)).toBeUndefined();
     opened.system.nowMs += knownClients.lifeS * 1000;

@@ -1,5 +1,5 @@
 import type { Domain, NewDeployment } from "../../../mock-server/domain.ts";
-import { ServerError } from "../../../mock-server/errors.ts";
+import { DomainError } from "../../../mock-server/errors.ts";
 import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
 
@@ -110,7 +110,7 @@ export const SERVER_BUGS: readonly PlantedBug[] = [
             try {
               await domain.deviceSide.report(...report);
             } catch (error) {
-              if (!(error instanceof ServerError)) throw error;
+              if (!(error instanceof DomainError)) throw error;
             }
           },
         }),

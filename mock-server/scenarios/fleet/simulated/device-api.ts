@@ -4,11 +4,12 @@ import type { Answer } from "../../../api/answers.ts";
 import { authorizeRoutes } from "../../../api/devices/authorize.ts";
 import { deviceDeploymentRoutes } from "../../../api/devices/deployments.ts";
 import { deviceInventoryRoutes } from "../../../api/devices/inventory.ts";
+import { domainRefusal } from "../../../api/domain-refusals.ts";
 import { downloadRoutes } from "../../../api/download.ts";
 import { type ApiRequest, jsonBody, type Route } from "../../../api/route.ts";
 import { validated } from "../../../api/validation.ts";
 import type { Domain } from "../../../domain.ts";
-import { notFound, ServerError } from "../../../errors.ts";
+import { DomainError, notFound } from "../../../errors.ts";
 import { DownloadLinks } from "../../../releases/links.ts";
 import type { Blobs } from "../../../storage/blobs/index.ts";
 import type { VirtualTime } from "../../simulation/virtual-time.ts";
@@ -75,10 +76,11 @@ export class DeviceApi implements Network {
     try {
       return await this.#pass(request);
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof DomainError)) throw error;
+      const { status, message } = domainRefusal(error);
       // As the server has it: a device's 401 has no body, but where it asks to be let in.
-      if (error.status === 401 && !request.url.endsWith(DEVICE_PATHS.authRequests)) return { status: 401 };
-      return { status: error.status, body: { json: { error: error.message } } };
+      if (status === 401 && !request.url.endsWith(DEVICE_PATHS.authRequests)) return { status: 401 };
+      return { status, body: { json: { error: message } } };
     }
   }
 
