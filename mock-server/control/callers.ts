@@ -2,7 +2,7 @@ import * as z from "zod";
 import { bearerToken } from "../api/authentication.ts";
 import type { Device, Domain } from "../domain.ts";
 import { DomainError } from "../errors.ts";
-import type { RequestKind } from "../faults/request-kinds.ts";
+import type { RequestKind } from "../faults/language/request-kinds.ts";
 import { LINK_PARAMETERS } from "../releases/links.ts";
 
 /** So many links are remembered; the oldest give way. */

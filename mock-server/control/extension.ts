@@ -1,12 +1,15 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { type DeviceDeploymentStatus, isTerminal, StatusReport } from "@upkeep/shared/protocol";
-import type { System } from "@upkeep/shared/system";
+import type { Random, System } from "@upkeep/shared/system";
 import type { ServerExtension } from "../api/application.ts";
 import type { Device, Domain } from "../domain.ts";
-import { type RequestKind, requestKind } from "../faults/request-kinds.ts";
+import { combined, type ExchangeContext, rangeStart } from "../faults/effects/exchange.ts";
+import { exchangeEffectOf } from "../faults/index.ts";
+import { type RequestKind, requestKind } from "../faults/language/request-kinds.ts";
 import { around, type ExchangeWatch } from "../faults/wire/around.ts";
-import type { Carried, CarriedRequest } from "../faults/wire/carry.ts";
+import type { Carried } from "../faults/wire/carry.ts";
+import type { CarriedRequest } from "../faults/wire/messages.ts";
 import { Callers } from "./callers.ts";
 import { namesOf, type TestControls } from "./controls.ts";
 import { controlRoutes } from "./routes.ts";
@@ -19,33 +22,42 @@ interface Asking {
   readonly reported: DeviceDeploymentStatus | undefined;
 }
 
+interface WatchOptions {
+  readonly system: Pick<System, "timers" | "random">;
+  readonly logger: Logger;
+}
+
+/** Faults that need these are refused when they are switched on. */
+const NOT_HERE: Pick<ExchangeContext, "artifactWith" | "killServer"> = {
+  artifactWith: async () => undefined,
+  killServer: () => Promise.reject(new Error("a server cannot kill itself and come back")),
+};
+
 /** The control API; and a look at, and a hand in, everything that devices ask. */
 export function controlExtension(
   controls: TestControls,
   domain: Domain,
-  options: {
-    readonly hosts: "this-machine" | "any";
-    readonly system: Pick<System, "timers" | "random">;
-    readonly logger: Logger;
-  },
+  options: WatchOptions & { readonly hosts: "this-machine" | "any" },
 ): ServerExtension {
-  const watch = new DeviceWatch(controls, new Callers(domain), options.logger);
+  const watch = new DeviceWatch(controls, new Callers(domain), options);
   return {
     routes: controlRoutes(controls, options.hosts),
-    around: (listener) => around(listener, watch, options.system),
+    around: (listener) => around(listener, watch, options.system.timers),
   };
 }
 
 class DeviceWatch implements ExchangeWatch<Asking> {
   readonly #controls: TestControls;
   readonly #callers: Callers;
+  readonly #random: Random;
   readonly #logger: Logger;
   /** How far each device has got with its deployment, by its id. */
   readonly #statuses = new Map<string, DeviceDeploymentStatus>();
 
-  constructor(controls: TestControls, callers: Callers, logger: Logger) {
+  constructor(controls: TestControls, callers: Callers, { system, logger }: WatchOptions) {
     this.#controls = controls;
     this.#callers = callers;
+    this.#random = system.random;
     this.#logger = logger;
   }
 
@@ -57,13 +69,14 @@ class DeviceWatch implements ExchangeWatch<Asking> {
     const kind = requestKind(request.url) ?? "other";
     const device = await this.#callers.of(kind, request);
     const reported = kind === "status" ? reportedIn(request.body) : undefined;
-    const { exchange: faults, databaseMs } = this.#controls.faults.strikes({
+    const strikes = this.#controls.faults.strikes({
       kind,
       names: device === undefined ? [] : namesOf(device),
       status: device === undefined ? undefined : (reported ?? this.#statuses.get(device.id)),
     });
     const asking: Asking = { request, kind, device, reported };
-    return { exchange: asking, faults, lateMs: databaseMs };
+    const context = { ...NOT_HERE, random: this.#random, startBytes: rangeStart(request) };
+    return { exchange: asking, effect: combined(strikes.map((strike) => exchangeEffectOf(strike, context))) };
   }
 
   async end({ request, kind, reported, ...asking }: Asking, { status, body }: Carried): Promise<void> {

@@ -3,20 +3,9 @@ import type { Clock } from "@upkeep/shared/system";
 import { validated } from "../api/validation.ts";
 import { invalid, notFound } from "../errors.ts";
 import { Fault } from "../faults/entry.ts";
-import { type FaultName, FaultPlan, faultRow, type PlannedFault } from "../faults/index.ts";
-import { instantMs } from "../faults/instants.ts";
-import type { RequestKind } from "../faults/request-kinds.ts";
-import type { ExchangeFault } from "../faults/wire/effects.ts";
-
-/** What a server that runs cannot do, and why. */
-const NOT_HERE: Partial<Record<FaultName, string>> = {
-  dns_failure: "devices ask a name server that is not in our hands",
-  tls_failure: "the connection is there before the server knows which device it is",
-  server_killed: "a server does not come back by itself: send it SIGKILL",
-};
-
-/** Artifacts that are not as they should be, without those who made them. */
-const BAD_BY_BYTES = ["corrupted", "truncated"];
+import { FaultPlan, type PlannedFault, reasonsAgainst, type Strike } from "../faults/index.ts";
+import { instantMs } from "../faults/language/instants.ts";
+import type { RequestKind } from "../faults/language/request-kinds.ts";
 
 /** A fault that was switched on. */
 export interface SwitchedFault {
@@ -41,12 +30,6 @@ export interface ServerMoment {
   /** All names that the device may be called by; the first is its id. Empty: not known. */
   readonly names: readonly string[];
   readonly status: DeviceDeploymentStatus | undefined;
-}
-
-export interface ServerStrikes {
-  readonly exchange: readonly ExchangeFault[];
-  /** So much longer the database takes, in milliseconds. */
-  readonly databaseMs: number;
 }
 
 /** The faults of a server that runs, as they stand in scenario files, switched on and off one by one. */
@@ -96,24 +79,20 @@ export class ServerFaults {
     this.#entries.clear();
   }
 
-  /** What happens to this request. Each fault that does is counted. */
-  strikes({ kind, names, status }: ServerMoment): ServerStrikes {
-    const exchange: ExchangeFault[] = [];
-    let databaseMs = 0;
+  /** The faults that happen to this request; each is counted. */
+  strikes({ kind, names, status }: ServerMoment): readonly Strike<"exchange">[] {
+    const all: Strike<"exchange">[] = [];
     for (const entry of this.#entries.values()) {
       const { plan, startMs } = entry;
       const [planned] = plan.faults;
       // A file has one name for a device; a server knows it by several.
       const device = names.find((name) => planned?.devices?.includes(name)) ?? names[0] ?? "";
       const moment = { device, atMs: this.#clock.now() - startMs, request: kind, status };
-      const struck = [...plan.strikes("exchange", moment), ...plan.strikes("server", moment)];
-      entry.happened += struck.length;
-      for (const strike of struck) {
-        if (strike.fault === "database_slow") databaseMs += strike.value;
-        else if (strike.fault !== "server_killed") exchange.push(strike);
-      }
+      const strikes = plan.strikes("exchange", moment);
+      entry.happened += strikes.length;
+      all.push(...strikes);
     }
-    return { exchange, databaseMs };
+    return all;
   }
 }
 
@@ -121,15 +100,9 @@ function shown({ id, fault, happened }: Entry): SwitchedFault {
   return { id, fault, happened };
 }
 
-function checkPossible({ fault, value }: PlannedFault["what"], needsState: boolean): void {
-  const { concern, modes } = faultRow(fault);
-  const reason =
-    NOT_HERE[fault] ??
-    (concern === "exchange" || concern === "server" ? undefined : modes.attached === true ? undefined : modes.attached);
-  if (reason !== undefined) throw invalid(`${fault} is not possible here: ${reason}`);
-  if (fault === "bad_artifact" && !BAD_BY_BYTES.includes(value)) {
-    throw invalid(`bad_artifact: ${value} is not possible here: upload such an artifact, and deploy it`);
-  }
+function checkPossible(what: PlannedFault["what"], needsState: boolean): void {
+  const [reason] = reasonsAgainst(what, "control");
+  if (reason !== undefined) throw invalid(`${reason[0]} is not possible here: ${reason[1]}`);
   if (needsState)
     throw invalid("while: the server does not know the agent's state; during tells the status that it knows");
 }

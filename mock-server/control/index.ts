@@ -6,7 +6,7 @@ import type { Blobs } from "../storage/blobs/index.ts";
 import { type ControlledParts, TestControls } from "./controls.ts";
 import { controlExtension } from "./extension.ts";
 
-export { REQUEST_KINDS, type RequestKind } from "../faults/request-kinds.ts";
+export { REQUEST_KINDS, type RequestKind } from "../faults/language/request-kinds.ts";
 export { type ControlledSystem, controlledSystem, TestControls } from "./controls.ts";
 export { controlExtension } from "./extension.ts";
 export type { SeenRequest } from "./requests.ts";

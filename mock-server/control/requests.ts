@@ -1,4 +1,4 @@
-import type { RequestKind } from "../faults/request-kinds.ts";
+import type { RequestKind } from "../faults/language/request-kinds.ts";
 
 /** One request of a device, as it was answered. */
 export interface SeenRequest {

@@ -5,8 +5,8 @@ import { refuseForeignPages } from "../api/authentication.ts";
 import { timestamp } from "../api/management/times.ts";
 import { type Route, route } from "../api/route.ts";
 import { fields, one, Time } from "../api/validation.ts";
-import { Duration } from "../faults/quantities.ts";
-import { REQUEST_KINDS } from "../faults/request-kinds.ts";
+import { Duration } from "../faults/language/quantities.ts";
+import { REQUEST_KINDS } from "../faults/language/request-kinds.ts";
 import type { TestControls } from "./controls.ts";
 import { ClockShape, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 

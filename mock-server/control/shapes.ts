@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { timestamp } from "../api/management/times.ts";
-import { REQUEST_KINDS } from "../faults/request-kinds.ts";
+import { REQUEST_KINDS } from "../faults/language/request-kinds.ts";
 import type { SeenRequest } from "./requests.ts";
 
 export const SnapshotName = z.object({ name: z.string() });

@@ -1,5 +1,5 @@
 import type { Fault } from "./entry.ts";
-import { instantMs } from "./instants.ts";
+import { instantMs } from "./language/instants.ts";
 import type { PlannedFault } from "./plan.ts";
 
 /** The faults of a file, with their times in milliseconds after the start. */

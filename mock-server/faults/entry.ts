@@ -1,10 +1,10 @@
 import * as z from "zod";
-import { Instant } from "./instants.ts";
-import { AgentState, DeviceStatus } from "./names.ts";
-import { exactlyOne, presentKeys } from "./one-of.ts";
-import { Count, CountFromZero, Name, Probability, YesNo } from "./quantities.ts";
-import { REQUEST_KINDS } from "./request-kinds.ts";
-import { FAULT_NAMES, FAULTS, type FaultName, type FaultOf } from "./vocabulary.ts";
+import { FAULT_NAMES, FAULTS, type FaultName, type FaultOf } from "./catalogue.ts";
+import { Instant } from "./language/instants.ts";
+import { AgentState, DeviceStatus } from "./language/names.ts";
+import { exactlyOne, presentKeys } from "./language/one-of.ts";
+import { Count, CountFromZero, Name, Probability, YesNo } from "./language/quantities.ts";
+import { REQUEST_KINDS } from "./language/request-kinds.ts";
 
 const KINDS_HINT = `any, or one or a list of ${REQUEST_KINDS.join(", ")}`;
 const RequestKinds = z

@@ -1,8 +1,9 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import { SeededRandom } from "../system/seeded-random.ts";
-import type { AgentStateName } from "./names.ts";
-import type { RequestKind } from "./request-kinds.ts";
-import { type Concern, type FaultName, type FaultOf, type FaultsOf, faultRow } from "./vocabulary.ts";
+import { definitionOf, type FaultName, type FaultOf, type FaultsOf } from "./catalogue.ts";
+import type { Concern } from "./fault.ts";
+import type { AgentStateName } from "./language/names.ts";
+import type { RequestKind } from "./language/request-kinds.ts";
 
 /** A fault with whom it hits and when, in numbers. */
 export interface PlannedFault {
@@ -113,7 +114,7 @@ export class FaultPlan {
   #those<C extends Concern>(concern: C, moment: Moment, fits: (strike: Strike<C>) => boolean): Strike<C>[] {
     const found: Strike<C>[] = [];
     this.#faults.forEach((fault, index) => {
-      if (!this.#on[index] || faultRow(fault.what.fault).concern !== concern || !meets(fault, moment)) return;
+      if (!this.#on[index] || definitionOf(fault.what.fault).concern !== concern || !meets(fault, moment)) return;
       // The concern was compared just now.
       const strike = { ...fault.what, index } as unknown as Strike<C>;
       if (fits(strike)) found.push(strike);
@@ -135,7 +136,7 @@ export class FaultPlan {
   #isSpent(index: number, device: string): boolean {
     const fault = this.#faults[index];
     if (fault === undefined) return true;
-    const count = fault.count ?? (faultRow(fault.what.fault).once ? 1 : undefined);
+    const count = fault.count ?? (definitionOf(fault.what.fault).once ? 1 : undefined);
     if (count === undefined) return false;
     return (this.#met.get(`${index}/${device}`) ?? 0) >= (fault.skip ?? 0) + count;
   }
@@ -155,6 +156,6 @@ function meets(fault: PlannedFault, { device, atMs, request, state, status }: Mo
   if (atMs < fromMs || atMs >= untilMs) return false;
   if (fault.while !== undefined && (state === undefined || !fault.while.includes(state))) return false;
   if (fault.during !== undefined && (status === undefined || !fault.during.includes(status))) return false;
-  const requests = fault.to ?? faultRow(fault.what.fault).requests;
+  const requests = fault.to ?? definitionOf(fault.what.fault).requests;
   return request === undefined || requests === undefined || requests.includes(request);
 }

@@ -3,7 +3,7 @@ import { SystemError } from "@upkeep/shared/system";
 import type { TestControls } from "../control/index.ts";
 import type { Domain } from "../domain.ts";
 import { invalid } from "../errors.ts";
-import { Duration } from "../faults/quantities.ts";
+import { Duration } from "../faults/language/quantities.ts";
 import { artifactBytes } from "./artifact.ts";
 import type * as face from "./face.ts";
 

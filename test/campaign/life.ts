@@ -84,7 +84,7 @@ function outage(world: World, { server, time }: Life): Weather {
     const { reports, final } = server.deployment(0);
     if (unreachableMs === undefined || reports.length < 2 || final !== undefined) return undefined;
     sinceMs ??= time.nowMs;
-    return time.nowMs < sinceMs + unreachableMs ? { refused: "ECONNREFUSED" } : undefined;
+    return time.nowMs < sinceMs + unreachableMs ? { connectError: "ECONNREFUSED" } : undefined;
   };
 }
 

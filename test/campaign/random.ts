@@ -1,7 +1,7 @@
 import { SystemError } from "@upkeep/shared/system";
+import type { ExchangeEffect } from "../../mock-server/faults/effects/exchange.ts";
 import {
   type CallObserver,
-  type Disturbance,
   type DoorCall,
   survivalByChance,
   type Trace,
@@ -25,10 +25,10 @@ const OUTAGES = [
   { cutsMax: 200, gaps: [10, 20, 40] },
 ] as const;
 
-function disturbance(chance: SeededRandom): Disturbance | undefined {
+function disturbance(chance: SeededRandom): ExchangeEffect | undefined {
   switch (chance.integer(8)) {
     case 0:
-      return { refused: chance.oneOf(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "CERT_NOT_YET_VALID"]) };
+      return { connectError: chance.oneOf(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "CERT_NOT_YET_VALID"]) };
     case 1:
       return { loseRequest: chance.oneOf(["reset", "silence"]) };
     case 2:

@@ -1,6 +1,6 @@
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
-import type { SimulatedAnswer } from "../../mock-server/scenarios/simulation/index.ts";
+import type { ExchangeAnswer } from "../../mock-server/faults/effects/exchange.ts";
 
 export const SERVER = "http://server";
 
@@ -65,7 +65,7 @@ export class ServerModel {
     return new ServerModel(this.offered, this);
   }
 
-  answer({ method, url, headers = {}, body, signal }: HttpRequest): SimulatedAnswer {
+  answer({ method, url, headers = {}, body, signal }: HttpRequest): ExchangeAnswer {
     const path = url.slice(SERVER.length);
     if (path === DEVICE_PATHS.authRequests) return { status: 200, body: "token" };
     const [, artifact] = /^\/artifacts\/(\d+)$/.exec(path) ?? [];
@@ -83,7 +83,7 @@ export class ServerModel {
     return { status: 204 };
   }
 
-  #artifact(index: number, { range, "if-range": known }: NonNullable<HttpRequest["headers"]>): SimulatedAnswer {
+  #artifact(index: number, { range, "if-range": known }: NonNullable<HttpRequest["headers"]>): ExchangeAnswer {
     const offered = this.offered[index];
     if (offered === undefined) return { status: 404 };
     const deployment = this.#deployment(index);
@@ -129,7 +129,7 @@ export class ServerModel {
     return this.#deployments.findIndex(({ final, aborted }) => final === undefined && !aborted);
   }
 
-  #next(): SimulatedAnswer {
+  #next(): ExchangeAnswer {
     const index = this.#current;
     if (index < 0) {
       this.idlePolls++;
@@ -139,7 +139,7 @@ export class ServerModel {
     return { status: 200, body: JSON.stringify({ id: this.offered[index]?.id, artifact: { source } }) };
   }
 
-  #report(index: number, body: string, late: boolean): SimulatedAnswer {
+  #report(index: number, body: string, late: boolean): ExchangeAnswer {
     this.version++;
     const deployment = this.#deployment(index);
     const { status } = JSON.parse(body) as { status: string };

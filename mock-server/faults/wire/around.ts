@@ -1,46 +1,36 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { Random, Timers } from "@upkeep/shared/system";
+import type { Timers } from "@upkeep/shared/system";
 import { openInMemory } from "../../system/in-memory.ts";
-import { bodyOf, type Carried, type CarriedRequest, carry, endToEnd } from "./carry.ts";
-import { type ExchangeFault, effectsOf } from "./effects.ts";
+import type { ExchangeEffect } from "../effects/exchange.ts";
+import { type Carried, carry } from "./carry.ts";
+import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "./messages.ts";
 
-/** Looks at every exchange with devices, and says what goes wrong with it. */
+/** Watches the exchanges with devices, and says what faults do to them. */
 export interface ExchangeWatch<E> {
-  /** Called with each request; `undefined`: it is nobody's business here. */
+  /** False: requests with this path pass as they are. */
   isDevice(path: string): boolean;
-  /** Called when all of the request has come. */
-  begin(request: CarriedRequest): Promise<{
-    readonly exchange: E;
-    readonly faults: readonly ExchangeFault[];
-    /** So much longer the server takes, in milliseconds. */
-    readonly lateMs: number;
-  }>;
+  /** Called when the whole request has come. */
+  begin(request: CarriedRequest): Promise<{ readonly exchange: E; readonly effect: ExchangeEffect }>;
   end(exchange: E, carried: Carried): Promise<void>;
-  /** Something went wrong that was not meant to. */
+  /** Called with an error that is not the effect of a fault. */
   failed(error: unknown): void;
 }
 
-/** `listener` with something that looks at what devices ask, and interferes. Everybody else reaches it as it is. */
-export function around<E>(
-  listener: RequestListener,
-  watch: ExchangeWatch<E>,
-  door: { readonly timers: Timers; readonly random: Random },
-): RequestListener {
+/** Wraps `listener`: requests of devices are watched and disturbed, all others pass. */
+export function around<E>(listener: RequestListener, watch: ExchangeWatch<E>, timers: Timers): RequestListener {
   const memory = openInMemory(listener);
-  const ask = async ({ method, url, headers, body }: CarriedRequest): Promise<IncomingMessage> => {
+  const ask = async ({ method, url, headers, body }: CarriedRequest): Promise<CarriedAnswer> => {
     const sent = memory.request({ method, path: url, headers });
     sent.end(body);
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     sent.on("error", watch.failed);
-    return answer;
+    return readAnswer(answer);
   };
-  const exchange = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const carried = await readRequest(request);
-    const { exchange, faults, lateMs } = await watch.begin(carried);
-    const effects = effectsOf(faults, door.random, carried.headers.range);
-    const late = { ...effects, lateMs: effects.lateMs + lateMs };
-    await watch.end(exchange, await carry(carried, response, late, { ask, timers: door.timers }));
+  const exchange = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const request = await readRequest(incoming);
+    const { exchange, effect } = await watch.begin(request);
+    await watch.end(exchange, await carry(request, response, effect, { ask, timers }));
   };
   return (request, response) => {
     if (!watch.isDevice(request.url ?? "")) {
@@ -52,15 +42,4 @@ export function around<E>(
       response.destroy();
     });
   };
-}
-
-/** All of a request, as it goes on. */
-export async function readRequest(request: IncomingMessage): Promise<CarriedRequest> {
-  const { method = "GET", url = "/" } = request;
-  const body = await bodyOf(request);
-  const headers = endToEnd(request.headers);
-  // What was sent in pieces goes on in one.
-  if (body.length > 0) headers["content-length"] = String(body.length);
-  if ("encrypted" in request.socket) headers["x-forwarded-proto"] ??= "https";
-  return { method, url, headers, body };
 }

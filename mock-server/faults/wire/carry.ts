@@ -1,140 +1,135 @@
-import { createHash } from "node:crypto";
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
+import type { ServerResponse } from "node:http";
 import type { Timers } from "@upkeep/shared/system";
-import type { Effects, FixedAnswer, Loss } from "./effects.ts";
+import {
+  type ConnectError,
+  ConnectionLost,
+  type ExchangeAnswer,
+  type ExchangeEffect,
+  isBodiless,
+  type Loss,
+} from "../effects/exchange.ts";
+import type { CarriedAnswer, CarriedRequest } from "./messages.ts";
 
-/** More than any request of a device that is no download. */
-const BODY_BYTES_MAX = 64 * 1024 * 1024;
-/** A rate is kept in pieces of so many milliseconds. */
+/** A rate is kept in pieces of this many milliseconds. */
 const PIECE_MS = 50;
-/** What connections, not messages, are about. */
-const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
-/** Half of a JSON text. */
-const MALFORMED = '{"id": "no JS';
-
-export interface CarriedRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Buffer;
-}
-
-/** What whoever really answers says. */
-export type CarriedAnswer = Readable & Pick<IncomingMessage, "headers"> & { readonly statusCode?: number | undefined };
 
 export interface CarryPorts {
-  /** Ask whoever really answers. */
-  readonly ask: (request: CarriedRequest) => Promise<CarriedAnswer>;
+  /** Asks the server. `undefined`: no server listens. */
+  readonly ask: (request: CarriedRequest) => Promise<CarriedAnswer | undefined>;
   readonly timers: Timers;
+  /** URL of a peer with which a connection fails in this way; absent, or `undefined`: the connection is reset instead. */
+  readonly failingPeer?: (error: ConnectError) => Promise<string | undefined>;
   /**
-   * Until it is aborted, a request that wanders about arrives, though whoever sent it has gone. Absent: it is gone with
-   * them.
+   * Until it is aborted, a request that arrives late arrives even if its sender has gone. Absent: it goes with its
+   * sender.
    */
   readonly closing?: AbortSignal;
-  /** Called with how many bytes of a body went out just now. */
+  /** Called with the bytes of a body that went out just now. */
   readonly sent?: (bytes: number) => void;
 }
 
-/** How it ended: the status that was answered; `undefined` if the connection broke before. */
+/** How an exchange ended. */
 export interface Carried {
+  /** `undefined`: the device got no answer. */
   readonly status: number | undefined;
-  /** The body of the answer, of what is no download. */
+  /** The body of the answer, unless it is a download. */
   readonly body: Buffer | undefined;
   readonly bytes: number;
 }
 
-/** All of a request's body. */
-export async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let total = 0;
-  for await (const chunk of request) {
-    total += (chunk as Buffer).length;
-    if (total > BODY_BYTES_MAX) throw new RangeError(`a body is larger than ${BODY_BYTES_MAX} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The headers of a message for another connection. */
-export function endToEnd(headers: IncomingMessage["headers"]): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.includes(name)));
-}
+const BROKEN: Carried = { status: undefined, body: undefined, bytes: 0 };
 
 /**
- * Carry a request to whoever answers it, and the answer back, with everything that goes wrong on the way.
- * Resolves when the answer has been sent, or the connection was broken, or whoever asked has gone.
+ * Carries a request to the server and the answer back, over real connections, with the effect of faults on the way.
+ * Resolves when the answer has been sent, the connection was broken, or the device has gone.
  */
 export async function carry(
   request: CarriedRequest,
   response: ServerResponse,
-  effects: Effects,
+  effect: ExchangeEffect,
   ports: CarryPorts,
 ): Promise<Carried> {
   const gone = whenGone(response);
   try {
-    return await new Carriage(response, effects, ports, gone).carry(request);
+    return await new Carriage(response, effect, ports, gone).carry(request);
   } catch (error) {
     if (gone.aborted || response.destroyed) return BROKEN;
     throw error;
   }
 }
 
-const BROKEN: Carried = { status: undefined, body: undefined, bytes: 0 };
-
 function whenGone(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("whoever asked has gone")));
+  response.once("close", () => gone.abort(new Error("the device has closed the connection")));
   return gone.signal;
 }
 
 class Carriage {
   readonly #response: ServerResponse;
-  readonly #effects: Effects;
+  readonly #effect: ExchangeEffect;
   readonly #ports: CarryPorts;
   readonly #gone: AbortSignal;
 
-  constructor(response: ServerResponse, effects: Effects, ports: CarryPorts, gone: AbortSignal) {
+  constructor(response: ServerResponse, effect: ExchangeEffect, ports: CarryPorts, gone: AbortSignal) {
     this.#response = response;
-    this.#effects = effects;
+    this.#effect = effect;
     this.#ports = ports;
     this.#gone = gone;
   }
 
   async carry(request: CarriedRequest): Promise<Carried> {
-    const { down, lose, lateMs, strayMs, twice, answer, delayMs } = this.#effects;
-    if (down !== undefined) return await this.#break(down);
-    if (lose?.what === "request") return await this.#break(lose.by);
-    if (strayMs !== undefined) return await this.#stray(request, lateMs + strayMs);
-    await this.#sleep(lateMs);
-    if (answer !== undefined) {
-      await this.#sleep(delayMs);
-      return this.#send(answer);
+    const { connectError, requestDelayMs, loseRequest, strayMs, duplicate, loseAnswer, answerDelayMs } = this.#effect;
+    if (connectError !== undefined) return await this.#refuse(connectError, request);
+    if (loseRequest !== undefined) return await this.#break(loseRequest);
+    if (strayMs !== undefined) return await this.#stray(request, strayMs);
+    await this.#sleep(requestDelayMs);
+    try {
+      if (duplicate) (await this.#answer(request))?.discard?.();
+      const answer = await this.#answer(request);
+      if (answer === undefined) return await this.#refuse("ECONNREFUSED", request);
+      if (loseAnswer !== undefined) {
+        answer.discard?.();
+        return await this.#break(loseAnswer);
+      }
+      await this.#sleep(answerDelayMs);
+      return await this.#pass(answer, request.method === "HEAD");
+    } catch (error) {
+      if (error instanceof ConnectionLost) return await this.#break(error.loss);
+      throw error;
     }
-    if (twice) (await this.#ports.ask(request)).resume();
-    const answered = await this.#ports.ask(request);
-    if (lose?.what === "answer") {
-      answered.resume();
-      return await this.#break(lose.by);
-    }
-    await this.#sleep(delayMs);
-    return await this.#pass(answered, request.method === "HEAD");
   }
 
-  /** Over when it has arrived, and whoever waits for the answer has given up. */
-  async #stray(request: CarriedRequest, ms: number): Promise<Carried> {
-    const { ask, timers, closing } = this.#ports;
-    const arrived = timers.sleep(ms, closing ?? this.#gone).then(() => ask(request));
-    const [answered] = await Promise.allSettled([arrived, this.#break("silence")]);
-    if (answered.status === "fulfilled") answered.value.resume();
+  async #answer(request: CarriedRequest): Promise<ExchangeAnswer | undefined> {
+    const ask = async (passedOn: CarriedRequest): Promise<ExchangeAnswer | undefined> => {
+      const answer = await this.#ports.ask(passedOn);
+      if (answer !== undefined) this.#gone.addEventListener("abort", answer.stop, { once: true });
+      return answer;
+    };
+    return await (this.#effect.answer?.(request, ask) ?? ask(request));
+  }
+
+  /** Only the device's own machine can fail to connect: it is sent to a peer with which it does. */
+  async #refuse(error: ConnectError, request: CarriedRequest): Promise<Carried> {
+    const peer = await this.#ports.failingPeer?.(error);
+    if (peer === undefined) return await this.#break("reset");
+    this.#response.writeHead(307, { location: peer + request.url }).end();
     return BROKEN;
   }
 
-  async #sleep(ms: number): Promise<void> {
+  /** Ends when the request has arrived and the device has given up waiting. */
+  async #stray(request: CarriedRequest, ms: number): Promise<Carried> {
+    const { ask, timers, closing } = this.#ports;
+    const arrived = timers.sleep(ms, closing ?? this.#gone).then(() => ask(request));
+    const [answer] = await Promise.allSettled([arrived, this.#break("silence")]);
+    if (answer.status === "fulfilled") answer.value?.discard?.();
+    return BROKEN;
+  }
+
+  async #sleep(ms = 0): Promise<void> {
     if (ms > 0) await this.#ports.timers.sleep(ms, this.#gone);
   }
 
-  /** End the connection as a broken line does; or leave it as it is, until whoever waits gives up. */
+  /** Resets the connection, or leaves it silent until the device gives up. */
   async #break(by: Loss): Promise<Carried> {
     const { socket } = this.#response;
     if (by === "reset") reset(socket);
@@ -146,98 +141,54 @@ class Carriage {
     return BROKEN;
   }
 
-  /** End the connection behind what was sent, which still arrives: a reset would take it back from its reader. */
+  async #pass(answer: ExchangeAnswer, isHead: boolean): Promise<Carried> {
+    const { status, headers = {}, body = "" } = answer;
+    this.#response.writeHead(
+      status,
+      Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()])),
+    );
+    if (isHead || isBodiless(status)) {
+      this.#response.end();
+      answer.discard?.();
+      return { status, body: undefined, bytes: 0 };
+    }
+    this.#response.flushHeaders();
+    const isText = /json|jwt|text/.test(String(headers["content-type"] ?? ""));
+    const kept: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of chunksOf(body)) {
+      for (const piece of pieces(chunk, this.#effect.bytesPerSecond)) {
+        const sent = await this.#sendPiece(piece, bytes);
+        bytes += sent.length;
+        if (isText) kept.push(sent);
+        if (sent.length === piece.length) continue;
+        answer.discard?.();
+        await this.#end(this.#effect.cutBodyBy ?? "reset");
+        return { status, body: undefined, bytes };
+      }
+    }
+    this.#response.end();
+    return { status, body: isText ? Buffer.concat(kept) : undefined, bytes };
+  }
+
+  /** @returns What was sent: less than `piece` if the connection ends in the middle of it. */
+  async #sendPiece(piece: Uint8Array, before: number): Promise<Uint8Array> {
+    const { cutBodyAt = Number.POSITIVE_INFINITY, bytesPerSecond } = this.#effect;
+    const sent = piece.subarray(0, Math.max(0, cutBodyAt - before));
+    if (sent.length > 0) {
+      await new Promise<void>((resolve, reject) => {
+        this.#response.write(sent, (error) => (error ? reject(error) : resolve()));
+      });
+      this.#ports.sent?.(sent.length);
+    }
+    if (bytesPerSecond !== undefined) await this.#sleep((sent.length / bytesPerSecond) * 1000);
+    return sent;
+  }
+
+  /** Ends the connection after the bytes that were sent: a reset would take them back from the device. */
   async #end(by: Loss): Promise<void> {
     if (by === "silence") await this.#break(by);
     else this.#response.socket?.destroy();
-  }
-
-  #send({ status, headers, body }: FixedAnswer): Carried {
-    const bytes = Buffer.from(body);
-    const length = status === 204 || status === 304 ? {} : { "content-length": String(bytes.length) };
-    this.#response.writeHead(status, { ...headers, ...length });
-    this.#response.end(bytes);
-    return { status, body: bytes, bytes: bytes.length };
-  }
-
-  async #pass(answered: CarriedAnswer, headOnly: boolean): Promise<Carried> {
-    const status = answered.statusCode ?? 502;
-    const headers = endToEnd(answered.headers);
-    const { body, changed } = this.#effects;
-    if (body !== undefined) {
-      answered.resume();
-      const { "content-length": _, ...others } = headers;
-      const text = body === "malformed" ? MALFORMED : "";
-      return this.#send({ status: status === 204 ? 200 : status, headers: textual(others), body: text });
-    }
-    const { artifact } = this.#effects;
-    const length = Number(headers["content-length"]);
-    // The whole of what is there: a file that was not copied to its end.
-    if (artifact === "truncated" && length > 0) return await this.#truncate(answered, status, headers, length);
-    if (changed && headers.etag !== undefined) headers.etag = changedTag(String(headers.etag));
-    this.#response.writeHead(status, headers);
-    if (headOnly) {
-      this.#response.end();
-      answered.resume();
-      return { status, body: undefined, bytes: 0 };
-    }
-    return await this.#stream(answered, status);
-  }
-
-  /** Half of the object, and no word of more. */
-  async #truncate(
-    answered: CarriedAnswer,
-    status: number,
-    headers: OutgoingHttpHeaders,
-    length: number,
-  ): Promise<Carried> {
-    const half = Math.ceil(length / 2);
-    this.#response.writeHead(status, { ...headers, "content-length": String(half) });
-    let sent = 0;
-    for await (const chunk of answered) {
-      const bytes = (chunk as Buffer).subarray(0, half - sent);
-      await this.#write(bytes);
-      sent += bytes.length;
-      if (sent >= half) break;
-    }
-    this.#response.end();
-    return { status, body: undefined, bytes: sent };
-  }
-
-  async #stream(answered: CarriedAnswer, status: number): Promise<Carried> {
-    const { cut, rate, changed, artifact } = this.#effects;
-    const kept: Buffer[] = [];
-    const json = /json|jwt|text/.test(answered.headers["content-type"] ?? "");
-    let sent = 0;
-    const stop = (): void => void answered.destroy();
-    this.#gone.addEventListener("abort", stop, { once: true });
-    for await (const chunk of answered) {
-      for (const piece of pieces(chunk as Buffer, rate)) {
-        const room = cut === undefined ? piece.length : Math.min(piece.length, cut.atBytes - sent);
-        const bytes = changed || artifact === "corrupted" ? other(piece.subarray(0, room)) : piece.subarray(0, room);
-        if (json) kept.push(bytes);
-        await this.#write(bytes);
-        sent += bytes.length;
-        this.#ports.sent?.(bytes.length);
-        if (cut !== undefined && sent >= cut.atBytes) {
-          answered.destroy();
-          await this.#end(cut.by);
-          return { status, body: undefined, bytes: sent };
-        }
-        if (rate !== undefined) await this.#sleep((piece.length / rate) * 1000);
-      }
-    }
-    this.#gone.removeEventListener("abort", stop);
-    // The answer may be shorter than what the cut was for.
-    this.#response.end();
-    return { status, body: json ? Buffer.concat(kept) : undefined, bytes: sent };
-  }
-
-  #write(bytes: Buffer): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (bytes.length === 0) resolve();
-      else this.#response.write(bytes, (error) => (error ? reject(error) : resolve()));
-    });
   }
 }
 
@@ -247,20 +198,14 @@ function reset(socket: ServerResponse["socket"]): void {
   else socket.destroy();
 }
 
-function* pieces(chunk: Buffer, rate: number | undefined): Generator<Buffer> {
-  const size = rate === undefined ? chunk.length : Math.max(1, Math.floor((rate * PIECE_MS) / 1000));
+async function* chunksOf(body: NonNullable<ExchangeAnswer["body"]>): AsyncGenerator<Uint8Array> {
+  if (typeof body === "string") yield Buffer.from(body);
+  else if (body instanceof Uint8Array) yield body;
+  else yield* body;
+}
+
+function* pieces(chunk: Uint8Array, bytesPerSecond: number | undefined): Generator<Uint8Array> {
+  const size =
+    bytesPerSecond === undefined ? chunk.length : Math.max(1, Math.floor((bytesPerSecond * PIECE_MS) / 1000));
   for (let start = 0; start < chunk.length; start += size) yield chunk.subarray(start, start + size);
-}
-
-/** Bytes of another object: none of them is as it was. */
-function other(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.map((byte) => byte ^ 0x55));
-}
-
-function changedTag(tag: string): string {
-  return `"${createHash("sha256").update(tag).digest("hex")}"`;
-}
-
-function textual(headers: OutgoingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }

@@ -1,5 +1,5 @@
-import { instantMs } from "../../faults/instants.ts";
-import { presentKeys } from "../../faults/one-of.ts";
+import { instantMs } from "../../faults/language/instants.ts";
+import { presentKeys } from "../../faults/language/one-of.ts";
 import { eachNames } from "./each.ts";
 import { DEVICE_FACTS } from "./expectations.ts";
 import { deviceNames } from "./fleet.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { Instant } from "../../faults/instants.ts";
-import { Count, CountFromZero, Duration, Name, YesNo } from "../../faults/quantities.ts";
+import { Instant } from "../../faults/language/instants.ts";
+import { Count, CountFromZero, Duration, Name, YesNo } from "../../faults/language/quantities.ts";
 import { Trigger } from "./triggers.ts";
 
 const PERCENT_HINT = "a percentage from 1 to 100";

@@ -1,9 +1,9 @@
 import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { Instant } from "../../faults/instants.ts";
-import { DeviceStatus, MODULE_CALLS } from "../../faults/names.ts";
-import { exactlyOne, presentKeys } from "../../faults/one-of.ts";
-import { CountFromZero, Duration, Size } from "../../faults/quantities.ts";
+import { Instant } from "../../faults/language/instants.ts";
+import { DeviceStatus, MODULE_CALLS } from "../../faults/language/names.ts";
+import { exactlyOne, presentKeys } from "../../faults/language/one-of.ts";
+import { CountFromZero, Duration, Size } from "../../faults/language/quantities.ts";
 import { EVENT_NAMES, eventShape } from "./triggers.ts";
 
 /** What is counted of a device. */

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { ScriptName } from "../../faults/names.ts";
-import { Count, CountFromZero, Duration, Name, Size, YesNo } from "../../faults/quantities.ts";
+import { ScriptName } from "../../faults/language/names.ts";
+import { Count, CountFromZero, Duration, Name, Size, YesNo } from "../../faults/language/quantities.ts";
 
 /** How the update module on a device behaves. */
 export const ModuleManners = z

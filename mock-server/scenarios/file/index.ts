@@ -1,8 +1,8 @@
 /** Scenario files: what may be in them, and what is wrong with them. */
 
 export type { Fault } from "../../faults/entry.ts";
-export { type Instant, instantMs } from "../../faults/instants.ts";
-export { AGENT_STATES, MODULE_CALLS } from "../../faults/names.ts";
+export { type Instant, instantMs } from "../../faults/language/instants.ts";
+export { AGENT_STATES, MODULE_CALLS } from "../../faults/language/names.ts";
 export { ANY_DEVICE } from "./check.ts";
 export type { Deployment } from "./deployments.ts";
 export { type FileFault, ScenarioFileError } from "./errors.ts";

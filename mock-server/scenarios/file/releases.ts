@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { ScriptName } from "../../faults/names.ts";
-import { CountFromZero, Size, YesNo } from "../../faults/quantities.ts";
+import { ScriptName } from "../../faults/language/names.ts";
+import { CountFromZero, Size, YesNo } from "../../faults/language/quantities.ts";
 
 const Provides = z.record(z.string(), z.string({ error: "a text (in quotes if it looks like a number)" }));
 const Depends = z.record(

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { Fault } from "../../faults/entry.ts";
-import { WallDate } from "../../faults/instants.ts";
-import { Duration } from "../../faults/quantities.ts";
+import { WallDate } from "../../faults/language/instants.ts";
+import { Duration } from "../../faults/language/quantities.ts";
 import { Deployment } from "./deployments.ts";
 import { Expectation } from "./expectations.ts";
 import { Devices } from "./fleet.ts";

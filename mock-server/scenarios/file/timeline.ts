@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { Instant, WallDate } from "../../faults/instants.ts";
-import { exactlyOne, presentKeys } from "../../faults/one-of.ts";
-import { Duration } from "../../faults/quantities.ts";
-import { LeftBehind } from "../../faults/vocabulary.ts";
+import { Instant, WallDate } from "../../faults/language/instants.ts";
+import { LeftBehind } from "../../faults/language/moments.ts";
+import { exactlyOne, presentKeys } from "../../faults/language/one-of.ts";
+import { Duration } from "../../faults/language/quantities.ts";
 import { Trigger } from "./triggers.ts";
 
 const DEVICE_HINT = "a device's name";

@@ -1,8 +1,8 @@
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { AgentState, DeviceStatus } from "../../faults/names.ts";
-import { exactlyOne } from "../../faults/one-of.ts";
-import { Count, Duration, Size } from "../../faults/quantities.ts";
+import { AgentState, DeviceStatus } from "../../faults/language/names.ts";
+import { exactlyOne } from "../../faults/language/one-of.ts";
+import { Count, Duration, Size } from "../../faults/language/quantities.ts";
 
 const DeploymentState = z.enum(DEPLOYMENT_STATUSES, { error: `one of ${DEPLOYMENT_STATUSES.join(", ")}` });
 

@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import type { Moment } from "../../faults/index.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { PlayedDevice } from "./played.ts";
 
 /** A device of which only the server's side is in our hands. */

@@ -3,7 +3,7 @@ import { readRootImage, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE } from "../world/artifacts.ts";
 import { CURRENT, DATASTORE, STORE_FILE } from "../world/factory.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
-import { NOWHERE } from "./bad-peers.ts";
+import { FAILING_HOSTS } from "./failing-peers.ts";
 import type { PlayedDevice } from "./played.ts";
 import { moduleText, type ProgramSettings, rebootText, scriptText } from "./programs.ts";
 
@@ -98,7 +98,7 @@ export class DeviceFiles {
       ...(trusted === "" ? {} : { ServerCertificate: TRUSTED }),
       ...row.config,
       ...times,
-      RedirectHosts: [NOWHERE],
+      RedirectHosts: FAILING_HOSTS,
       ServerURL: serverUrl,
       UpdatePollIntervalSeconds: 1,
       InventoryPollIntervalSeconds: 5,

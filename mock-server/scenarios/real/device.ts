@@ -1,11 +1,12 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { StateName } from "upkeep/index.ts";
-import type { FaultPlan, Moment, Strike } from "../../faults/index.ts";
-import { AGENT_STATES } from "../../faults/names.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import { effectOf, type FaultPlan, type Moment } from "../../faults/index.ts";
+import { AGENT_STATES } from "../../faults/language/names.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
+import { isInterruptionAt } from "../world/power.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
 import type { PlayedDevice } from "./played.ts";
 import { DEVICE_VARIABLE } from "./programs.ts";
@@ -214,14 +215,15 @@ export class RealDevice implements PlayedDevice {
   }
 
   #reached(when: "before" | "during" | "after", state: StateName): void {
-    const isNow = (one: Strike<"power">): boolean =>
-      (one.fault === "power_cut" || one.fault === "watchdog_reboot" || one.fault === "agent_killed") &&
-      one.value[when] === state;
-    const [strike] = this.#parts.plan.strikes("power", this.moment(), isNow);
+    const [strike] = this.#parts.plan.strikes("power", this.moment(), (one) =>
+      isInterruptionAt(effectOf<"power">(one), { when, state }),
+    );
     if (strike === undefined) return;
+    const effect = effectOf<"power">(strike);
+    if (effect.kind !== "interruption") return;
     this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${when} ${state}` });
-    if (strike.fault === "agent_killed") this.killAgent();
-    else this.cutPower(undefined, strike.fault === "power_cut" ? (strike.value.for ?? 10_000) : 0);
+    if (effect.does === "kill") this.killAgent();
+    else this.cutPower(undefined, effect.offMs);
   }
 
   moment(request?: RequestKind): Moment {

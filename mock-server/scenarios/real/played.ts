@@ -1,7 +1,7 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { StateName } from "upkeep/index.ts";
 import type { Moment } from "../../faults/index.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { StageDevice } from "../run/stage.ts";
 
 /** A device of a scenario that is played for real: a process of this machine, or a device on the desk. */

@@ -1,37 +1,16 @@
-import { type FaultName, faultRow, type RunMode } from "../../faults/index.ts";
+import { type RunMode, reasonsAgainst } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 
 type PlayedMode = Exclude<RunMode, "simulated">;
 
 const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
 
-/** What this machine's programs cannot do, beside what the vocabulary says. */
-const NOT_REAL: Partial<Record<FaultName, string>> = {
-  disk_full: "the devices have no disk of their own",
-  read_only_disk: "the devices have no disk of their own",
-  wrong_clock: "all devices have the clock of this machine",
-};
-
-/** What cannot be done from the server's side alone. */
-const NOT_ATTACHED: Partial<Record<FaultName, string>> = {
-  tls_failure: "the device trusts whom it trusts",
-  dns_failure: "the device asks a name server that is not in our hands",
-  server_killed: "the server would have to come back for a device that is not in our hands",
-};
-
 /** Everything in a scenario that cannot be played this way, each with the reason; none: it can be played. */
 export function notPossible(scenario: Scenario, mode: PlayedMode): string[] {
   const found = new Set<string>();
   const no = (what: string, why: string): void => void found.add(`${what}: ${why}`);
   for (const { what, while: states } of scenario.faults) {
-    const reason =
-      (mode === "real" ? NOT_REAL : NOT_ATTACHED)[what.fault] ??
-      (faultRow(what.fault).modes[mode] === true ? undefined : String(faultRow(what.fault).modes[mode]));
-    if (reason !== undefined) no(what.fault, reason);
-    if (what.fault === "dns_failure" && what.value === "try_again")
-      no("dns_failure: try_again", "the name servers of this machine answer");
-    if (isStepwise(what.value)) no(`${what.fault} at a durable step`, "only a simulated disk counts them");
-    if (leavesSome(what.value)) no(`${what.fault} with leaves`, "only a simulated disk loses what was not synced");
+    for (const [about, why] of reasonsAgainst(what, mode)) no(about, why);
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
   for (const { do: action } of scenario.timeline) notPossibleAction(action, mode, no);
@@ -42,10 +21,6 @@ export function notPossible(scenario: Scenario, mode: PlayedMode): string[] {
   }
   if (mode === "attached") notPossibleAttached(scenario, no);
   return [...found];
-}
-
-function isStepwise(value: unknown): boolean {
-  return typeof value === "object" && value !== null && ("before_step" in value || "after_step" in value);
 }
 
 function leavesSome(value: unknown): boolean {

@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { StatusReport } from "@upkeep/shared/protocol";
 import type { FaultPlan } from "../../faults/index.ts";
-import type { CarriedRequest } from "../../faults/wire/carry.ts";
+import type { CarriedRequest } from "../../faults/wire/messages.ts";
 import type { History } from "../run/events.ts";
 import { isConnectionError } from "./connection-errors.ts";
 import type { PlayedDevice } from "./played.ts";
@@ -9,7 +9,8 @@ import type { ProxyPort } from "./proxy.ts";
 import type { RealServer } from "./server.ts";
 
 /** The world around one device and its proxy. */
-interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "bad" | "artifactWith" | "killServer" | "broken"> {
+interface ProxyWorld
+  extends Pick<ProxyPort, "system" | "speed" | "failingPeer" | "artifactWith" | "killServer" | "broken"> {
   readonly server: RealServer;
   readonly plan: FaultPlan;
   readonly history: History;
@@ -20,26 +21,24 @@ interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "bad" | "artif
 
 /** What a device's proxy asks of the world, and what the world writes down of it. */
 export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
-  const { system, server, speed, bad, plan, history, device } = world;
+  const { system, server, speed, failingPeer, plan, history, device } = world;
   return {
     system,
     server: () => server.url,
     speed,
-    bad,
+    ...given({ failingPeer }),
     strikes: (kind) => {
-      const moment = device().moment(kind);
-      const exchange = plan.strikes("exchange", moment);
-      const atServer = plan.strikes("server", moment);
-      for (const { fault } of [...exchange, ...atServer]) history.add({ kind: "fault", device: name, fault });
-      return { exchange, server: atServer };
+      const strikes = plan.strikes("exchange", device().moment(kind));
+      for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });
+      return strikes;
     },
     artifactWith: world.artifactWith,
     killServer: world.killServer,
-    answered: async (kind, status, request) => {
+    answered: async (kind, { status, byServer }, request) => {
       device().heard();
       if (kind === "poll") {
         await device().rest();
-        device().polled(status);
+        device().polled(byServer ?? status);
       }
       const reported = kind === "status" ? reportedIn(request) : undefined;
       history.add({

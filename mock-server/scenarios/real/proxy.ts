@@ -1,34 +1,43 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as requestPlain, type ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import { given } from "@upkeep/shared/given";
 import type { System } from "@upkeep/shared/system";
-import type { Strike } from "../../faults/index.ts";
-import { type RequestKind, requestKind } from "../../faults/request-kinds.ts";
-import { readRequest } from "../../faults/wire/around.ts";
-import { type CarriedAnswer, type CarriedRequest, carry } from "../../faults/wire/carry.ts";
-import { effectsOf } from "../../faults/wire/effects.ts";
+import {
+  type AnswerChange,
+  type ArtifactDefect,
+  type ConnectError,
+  combined,
+  type ExchangeEffect,
+  rangeStart,
+} from "../../faults/effects/exchange.ts";
+import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
+import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
+import { carry } from "../../faults/wire/carry.ts";
+import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "../../faults/wire/messages.ts";
 import { type Listening, listen } from "../../system/listen.ts";
-import { type Defect, otherObject } from "../world/artifacts.ts";
-import { served } from "../world/serving.ts";
-import type { BadPeers } from "./bad-peers.ts";
 
-/** What the world does with what goes through a device's proxy. */
+export interface AnsweredStatus {
+  /** What the device gets. */
+  readonly status: number;
+  /** What the server said; `undefined`: the server was not asked. */
+  readonly byServer: number | undefined;
+}
+
+/** What the world does with the exchanges of a device's proxy. */
 export interface ProxyPort {
   readonly system: System;
   /** URL of the server. */
   server(): string;
   /** So many milliseconds of the scenario are one of this machine. */
   readonly speed: number;
-  readonly bad: BadPeers;
-  strikes(kind: RequestKind): {
-    readonly exchange: readonly Strike<"exchange">[];
-    readonly server: readonly Strike<"server">[];
-  };
-  artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined>;
+  /** URL of a peer with which a connection fails in this way; absent for devices that cannot be redirected. */
+  readonly failingPeer?: (error: ConnectError) => Promise<string>;
+  strikes(kind: RequestKind): readonly Strike<"exchange">[];
+  artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): Promise<void>;
-  /** The server has answered, and the device does not know yet. */
-  answered(kind: RequestKind, status: number, request: CarriedRequest): Promise<void>;
-  /** There was no answer, or nobody was asked. */
+  /** There is an answer, and the device does not have it yet. */
+  answered(kind: RequestKind, answer: AnsweredStatus, request: CarriedRequest): Promise<void>;
+  /** The device got no answer. */
   failed(kind: RequestKind, fault: string): void;
   /** Bytes of an artifact went to the device. @param position Behind them, in the artifact. */
   sent(bytes: number, position: number): void;
@@ -78,120 +87,77 @@ export class DeviceProxy {
       response.writeHead(404).end();
       return;
     }
-    const { system, speed } = this.#port;
-    const { exchange, server } = this.#port.strikes(kind);
-    const elsewhere = await this.#port.bad.urlFor(exchange);
-    if (elsewhere !== undefined) {
-      this.#port.failed(kind, exchange.map(({ fault }) => fault).join(", "));
-      response.writeHead(307, { location: `${elsewhere}${request.url}` }).end();
-      return;
-    }
-    const effects = effectsOf(exchange.map(faster(speed)), system.random, request.headers.range);
-    const slowMs = server.reduce((sum, strike) => (strike.fault === "database_slow" ? sum + strike.value : sum), 0);
-    const start = Number(/^bytes=(\d+)-/.exec(String(request.headers.range ?? ""))?.[1] ?? 0);
+    const { system, speed, artifactWith, killServer, failingPeer } = this.#port;
+    const startBytes = rangeStart(request);
+    const strikes = this.#port.strikes(kind);
+    const context = { random: system.random, startBytes, artifactWith, killServer };
+    const effects = strikes.map(shorterRetry(speed)).map((strike) => exchangeEffectOf(strike, context));
+    const { answer: change = passOn, ...effect } = combined(effects);
+    let byServer: number | undefined;
+    const watched: AnswerChange = async (passedOn, ask) => {
+      const answer = await change(passedOn, ask);
+      if (answer !== undefined) await this.#port.answered(kind, { status: answer.status, byServer }, request);
+      return answer;
+    };
     let sent = 0;
-    let asked = false;
     const { status } = await carry(
       request,
       response,
-      {
-        ...effects,
-        // Those two are in hand here, by the artifacts themselves.
-        changed: false,
-        lateMs: (effects.lateMs + slowMs) / speed,
-        ...(effects.strayMs === undefined ? {} : { strayMs: effects.strayMs / speed }),
-        delayMs: effects.delayMs / speed,
-        ...(effects.rate === undefined ? {} : { rate: effects.rate * speed }),
-        ...(effects.artifact === undefined ? {} : { artifact: undefined as never }),
-      },
+      { ...inRealTime(effect, speed), answer: watched },
       {
         timers: system.timers,
         closing: this.#closing.signal,
-        ask: (one) => {
-          asked = true;
-          return this.#ask(kind, one, exchange, server);
+        ...given({ failingPeer }),
+        ask: async (one) => {
+          const answer = await this.#toServer(one);
+          byServer = answer?.status;
+          return answer;
         },
         sent: (bytes) => {
           sent += bytes;
-          if (kind === "download") this.#port.sent(bytes, start + sent);
+          if (kind === "download") this.#port.sent(bytes, startBytes + sent);
         },
       },
     );
-    // Somebody else has answered, in the server's place.
-    if (status !== undefined && !asked) await this.#port.answered(kind, status, request);
-    if (status === undefined) this.#port.failed(kind, exchange.map(({ fault }) => fault).join(", ") || "broken off");
+    if (status === undefined) this.#port.failed(kind, strikes.map(({ fault }) => fault).join(", ") || "broken off");
   }
 
-  /** Ask the server, which may be killed just before or just after. */
-  async #ask(
-    kind: RequestKind,
-    request: CarriedRequest,
-    exchange: readonly Strike<"exchange">[],
-    server: readonly Strike<"server">[],
-  ): Promise<CarriedAnswer> {
-    const kill = server.find((strike) => strike.fault === "server_killed");
-    const value = kill?.fault === "server_killed" ? kill.value : undefined;
-    if (value?.when === "before") await this.#port.killServer(value.back_after);
-    const answer = await this.#answerOf(request, exchange);
-    if (value?.when === "after") {
-      answer.destroy();
-      await this.#port.killServer(value.back_after);
-      throw Object.assign(new Error("the server was killed"), { code: "ECONNRESET" });
-    }
-    await this.#port.answered(kind, answer.statusCode ?? 0, request);
-    return answer;
-  }
-
-  async #answerOf(request: CarriedRequest, exchange: readonly Strike<"exchange">[]): Promise<CarriedAnswer> {
-    for (const strike of exchange) {
-      if (strike.fault === "bad_artifact") {
-        const bytes = await this.#port.artifactWith(request.url, strike.value);
-        if (bytes !== undefined) return objectAnswer(bytes, `"${strike.value}"`, request);
-      } else if (strike.fault === "changed_object") {
-        const whole = await this.#whole(request);
-        if (whole !== undefined) return objectAnswer(otherObject(whole), '"another-object"', request);
-      }
-    }
-    return await this.#toServer(request);
-  }
-
-  async #whole(request: CarriedRequest): Promise<Buffer | undefined> {
-    const { range: _, "if-range": __, ...headers } = request.headers;
-    const answer = await this.#toServer({ ...request, headers });
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk as Buffer);
-    return answer.statusCode === 200 ? Buffer.concat(chunks) : undefined;
-  }
-
-  async #toServer({ method, url, headers, body }: CarriedRequest): Promise<CarriedAnswer> {
+  /** `undefined`: no server listens. */
+  async #toServer({ method, url, headers, body }: CarriedRequest): Promise<CarriedAnswer | undefined> {
     const sent = requestPlain(this.#port.server() + url, { method, headers, agent: false });
     sent.end(body);
-    const [answer] = (await once(sent, "response")) as [IncomingMessage];
-    sent.on("error", () => answer.destroy());
-    return answer;
+    try {
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      sent.on("error", () => answer.destroy());
+      return readAnswer(answer);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ECONNREFUSED") return undefined;
+      throw error;
+    }
   }
 }
 
-/** Devices are told to come back so much sooner. */
-function faster(speed: number): (strike: Strike<"exchange">) => Strike<"exchange"> {
+const passOn: AnswerChange = (request, ask) => ask(request);
+
+/** The effect with its times by this machine's clock. @param speed Milliseconds of the scenario in one of this machine. */
+function inRealTime(effect: ExchangeEffect, speed: number): ExchangeEffect {
+  const { requestDelayMs, strayMs, answerDelayMs, bytesPerSecond } = effect;
+  const shorter = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / speed);
+  return {
+    ...effect,
+    ...given({
+      requestDelayMs: shorter(requestDelayMs),
+      strayMs: shorter(strayMs),
+      answerDelayMs: shorter(answerDelayMs),
+      bytesPerSecond: bytesPerSecond === undefined ? undefined : bytesPerSecond * speed,
+    }),
+  };
+}
+
+/** A Retry-After is shorter, as all times are. */
+function shorterRetry(speed: number): (strike: Strike<"exchange">) => Strike<"exchange"> {
   return (strike) => {
     if (strike.fault !== "answer" || strike.value.retry_after === undefined) return strike;
     return { ...strike, value: { ...strike.value, retry_after: Math.max(1000, strike.value.retry_after / speed) } };
   };
-}
-
-function objectAnswer(bytes: Uint8Array, etag: string, request: CarriedRequest): CarriedAnswer {
-  const text = (name: string): Record<string, string> =>
-    typeof request.headers[name] === "string" ? { [name]: request.headers[name] } : {};
-  const { status, headers, body } = served(bytes, etag, {
-    method: "GET",
-    url: request.url,
-    headers: { ...text("range"), ...text("if-range") },
-    idleTimeoutMs: 0,
-  });
-  const readable = Readable.from(body instanceof Uint8Array ? [Buffer.from(body)] : []);
-  return Object.assign(readable, {
-    statusCode: status,
-    headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)])),
-  });
 }

@@ -1,14 +1,16 @@
 import type { Timer } from "@upkeep/shared/system";
-import { FaultPlan, plannedFaults, type Strike } from "../../faults/index.ts";
+import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
+import { hitsProgram, type ProgramEffect, type ProgramTrouble } from "../../faults/effects/machine.ts";
+import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
+import { TLS_ERRORS } from "../../faults/tls-failure.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
 import type { People, Stage } from "../run/stage.ts";
-import type { Defect } from "../world/artifacts.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
-import { BadPeers } from "./bad-peers.ts";
 import { RealDevice } from "./device.ts";
 import { Entrance } from "./entrance.ts";
+import { FailingPeers } from "./failing-peers.ts";
 import { ProgramHub } from "./hub.ts";
 import { Notices } from "./notices.ts";
 import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
@@ -63,7 +65,7 @@ export class RealWorld implements Stage {
   readonly #deviceIds = new Map<string, string>();
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
   readonly #proxies: DeviceProxy[] = [];
-  readonly #bad: BadPeers;
+  readonly #failingPeers: FailingPeers;
   #hub: ProgramHub | undefined;
   #broken: unknown;
 
@@ -88,7 +90,7 @@ export class RealWorld implements Stage {
     // A device on the desk polls when it wants to.
     this.speed =
       interpreter === undefined ? 1 : Math.max(1, Math.min(...scenario.fleet.map(({ poll }) => poll)) / 1000);
-    this.#bad = new BadPeers(options.system.clock.now());
+    this.#failingPeers = new FailingPeers(options.system.clock.now());
   }
 
   /** Start the server, and make the fleet. Nothing happens yet. */
@@ -127,10 +129,12 @@ export class RealWorld implements Stage {
   async #makeFleet(options: RealOptions): Promise<void> {
     const { scenario } = this;
     await this.#setServerClock();
-    await this.#bad.prepare(scenario.faults.flatMap(({ what }) => (what.fault === "tls_failure" ? [what.value] : [])));
+    await this.#failingPeers.prepare(
+      scenario.faults.flatMap(({ what }) => (what.fault === "tls_failure" ? [TLS_ERRORS[what.value]] : [])),
+    );
     const hub = await ProgramHub.start({
-      module: (device, call) => this.#programFaults(device, "module_", call, (value) => value === call),
-      script: (device, name) => this.#programFaults(device, "script_", name, (set) => name.startsWith(`${set}_`)),
+      module: (device, call) => this.#programTroubles(device, "module", call),
+      script: (device, name) => this.#programTroubles(device, "script", name),
       midway: async (device, call) => {
         const known = this.#ours.get(device);
         if (call === "ArtifactInstall") await known?.works();
@@ -160,15 +164,15 @@ export class RealWorld implements Stage {
     const device = new AttachedDevice(name, () => this.#clock.nowMs, system.clock);
     await this.#setServerClock();
     await this.#uploadAll();
-    const port = this.proxyPort(name);
+    const { failingPeer: _, ...port } = this.proxyPort(name);
     let polled = false;
     const quiet: ProxyPort = {
       ...port,
       // Before the scenario begins nothing goes wrong, and nothing is written down.
-      strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : { exchange: [], server: [] }),
-      answered: async (kind, status, request) => {
-        if (this.devices.has(name)) return await port.answered(kind, status, request);
-        if (kind === "poll" && status < 400) polled = true;
+      strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : []),
+      answered: async (kind, answer, request) => {
+        if (this.devices.has(name)) return await port.answered(kind, answer, request);
+        if (kind === "poll" && answer.status < 400) polled = true;
       },
       failed: (kind, fault) => (this.devices.has(name) ? port.failed(kind, fault) : undefined),
       sent: (bytes, position) => (this.devices.has(name) ? port.sent(bytes, position) : undefined),
@@ -203,7 +207,7 @@ export class RealWorld implements Stage {
       serverUrl: `http://127.0.0.1:${proxy.port}`,
       hub,
       verifyKey: this.#artifacts.verifyKey,
-      trusted: this.#bad.trusted,
+      trusted: this.#failingPeers.trusted,
       speed: this.speed,
       plan: this.plan,
       nowMs: () => this.#clock.nowMs,
@@ -229,7 +233,7 @@ export class RealWorld implements Stage {
       system: this.#options.system,
       server: this.#server,
       speed: this.speed,
-      bad: this.#bad,
+      failingPeer: (error) => this.#failingPeers.urlFor(error),
       plan: this.plan,
       history: this.history,
       device: () => this.device(name),
@@ -242,27 +246,20 @@ export class RealWorld implements Stage {
     });
   }
 
-  async #artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined> {
+  async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {
     for (const [id, place] of this.#places) if (url.includes(id)) return await this.#artifacts.get(place, defect);
     return undefined;
   }
 
-  #programFaults(
-    device: string,
-    kind: "module_" | "script_",
-    what: string,
-    about: (value: string) => boolean,
-  ): string[] {
+  #programTroubles(device: string, program: ProgramEffect["program"], name: string): readonly ProgramTrouble[] {
     const known = this.devices.get(device);
     if (known === undefined) return [];
-    if (kind === "module_") this.history.add({ kind: "module", device, call: what });
-    const strikes = this.plan.strikes(
-      "program",
-      known.moment(),
-      (one: Strike<"program">) => one.fault.startsWith(kind) && about(one.value),
+    if (program === "module") this.history.add({ kind: "module", device, call: name });
+    const strikes = this.plan.strikes("program", known.moment(), (one) =>
+      hitsProgram(effectOf<"program">(one), program, name),
     );
     for (const { fault, value } of strikes) this.history.add({ kind: "fault", device, fault: `${fault} ${value}` });
-    return strikes.map(({ fault }) => fault.slice(kind.length));
+    return strikes.map((strike) => effectOf<"program">(strike).trouble);
   }
 
   async atServer(action: (people: People) => Promise<void>): Promise<void> {
@@ -359,7 +356,7 @@ export class RealWorld implements Stage {
     for (const device of this.devices.values()) await device.close();
     for (const proxy of this.#proxies) await proxy.close();
     await this.#hub?.close();
-    await this.#bad.close();
+    await this.#failingPeers.close();
     await this.#server.kill();
   }
 }

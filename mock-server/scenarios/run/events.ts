@@ -1,6 +1,6 @@
 import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upkeep/shared/protocol";
 import type { StateName } from "upkeep/index.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 
 /** Something that happened in a run, whatever way it was run in. Devices and deployments go by their names in the file. */
 export type Happening =

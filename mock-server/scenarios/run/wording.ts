@@ -1,4 +1,4 @@
-import type { Instant } from "../../faults/instants.ts";
+import type { Instant } from "../../faults/language/instants.ts";
 import { type EventParts, instantMs } from "../file/index.ts";
 
 const UNITS = [

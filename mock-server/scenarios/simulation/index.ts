@@ -45,7 +45,7 @@ export {
   type PowerManners,
   SimulatedMachine,
 } from "./machine.ts";
-export type { Disturbance, Loss, Peer, SimulatedAnswer, Weather } from "./network.ts";
+export type { Peer, Weather } from "./network.ts";
 export type { ProgramContext, Programs, SimulatedProgram } from "./programs.ts";
 export { Trace } from "./trace.ts";
 export { NothingWillHappen, VirtualTime } from "./virtual-time.ts";

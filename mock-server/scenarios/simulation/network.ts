@@ -1,46 +1,13 @@
 import { type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
+import { ConnectionLost, type ExchangeAnswer, type ExchangeEffect, type Loss } from "../../faults/effects/exchange.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What a server in the simulation answers. */
-export interface SimulatedAnswer {
-  readonly status: number;
-  /** Header names in lower case. */
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
-}
-
 /** Everything that can be reached over the network. An `undefined` answer: the connection is refused. */
-export type Peer = (request: HttpRequest) => SimulatedAnswer | undefined | Promise<SimulatedAnswer | undefined>;
+export type Peer = (request: HttpRequest) => ExchangeAnswer | undefined | Promise<ExchangeAnswer | undefined>;
 
-/** How something gets lost: the other end says so (`ECONNRESET`), or nothing is heard any more (`ETIMEDOUT`). */
-export type Loss = "reset" | "silence";
-
-/** What goes wrong with one exchange. */
-export interface Disturbance {
-  /** Fail before anything is sent, with this code: ECONNREFUSED, ENOTFOUND, EAI_AGAIN, CERT_HAS_EXPIRED, … */
-  readonly refused?: string;
-  /** Until the request reaches the server. */
-  readonly requestDelayMs?: number;
-  /** The request wanders about: the server gets it so much later, when whoever sent it may have given up and sent others. */
-  readonly strayMs?: number;
-  /** The server never gets the request. */
-  readonly loseRequest?: Loss;
-  /** The server gets the request twice; the first answer is lost. */
-  readonly duplicate?: boolean;
-  /** The server gets the request, the device not the answer. */
-  readonly loseAnswer?: Loss;
-  readonly answerDelayMs?: number;
-  /** The connection ends after this many bytes of the body. */
-  readonly cutBodyAt?: number;
-  /** How it ends; `reset` if absent. */
-  readonly cutBodyBy?: Loss;
-  /** How fast the body comes. */
-  readonly bytesPerSecond?: number;
-}
-
-/** Decides what goes wrong with the `number`th exchange (from 1) of a machine. */
-export type Weather = (request: HttpRequest, number: number) => Disturbance | undefined;
+/** Decides what faults do to the `number`th exchange (from 1) of a machine. */
+export type Weather = (request: HttpRequest, number: number) => ExchangeEffect | undefined;
 
 const CHUNK_BYTES = 16 * 1024;
 
@@ -65,8 +32,8 @@ export class SimulatedNetwork {
     return {
       request: (request) =>
         process.callThatWaits("network.request", `${request.method} ${request.url}`, (done, failed) => {
-          const disturbance = this.#options.weather?.(request, ++this.#exchanges) ?? {};
-          new Exchange(process, this.#options, request, disturbance).run(done, failed);
+          const effect = this.#options.weather?.(request, ++this.#exchanges) ?? {};
+          new Exchange(process, this.#options, request, effect).run(done, failed);
         }),
     };
   }
@@ -78,18 +45,23 @@ function lost(loss: Loss, url: string): SystemError {
     : new SystemError("ETIMEDOUT", `ETIMEDOUT: nothing was heard from ${url}`);
 }
 
+/** A device that is not there any more does not notice how its connection ends. */
+function ignoreLoss(error: unknown): void {
+  if (!(error instanceof ConnectionLost)) throw error;
+}
+
 class Exchange {
   readonly #process: SimulatedProcess;
   readonly #options: NetworkOptions;
   readonly #request: HttpRequest;
-  readonly #disturbance: Disturbance;
+  readonly #effect: ExchangeEffect;
   #cancelled = false;
 
-  constructor(process: SimulatedProcess, options: NetworkOptions, request: HttpRequest, disturbance: Disturbance) {
+  constructor(process: SimulatedProcess, options: NetworkOptions, request: HttpRequest, effect: ExchangeEffect) {
     this.#process = process;
     this.#options = options;
     this.#request = request;
-    this.#disturbance = disturbance;
+    this.#effect = effect;
   }
 
   run(done: (response: HttpResponse) => void, failed: (error: unknown) => void): void {
@@ -104,7 +76,7 @@ class Exchange {
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     const settled = (): void => signal?.removeEventListener("abort", onAbort);
-    this.#answer().then(
+    this.#answered().then(
       (response) => {
         settled();
         done(response);
@@ -116,16 +88,24 @@ class Exchange {
     );
   }
 
+  async #answered(): Promise<HttpResponse> {
+    try {
+      return await this.#answer();
+    } catch (error) {
+      throw error instanceof ConnectionLost ? await this.#lose(error.loss) : error;
+    }
+  }
+
   async #answer(): Promise<HttpResponse> {
-    const { refused, requestDelayMs, strayMs, loseRequest, duplicate, loseAnswer, answerDelayMs } = this.#disturbance;
+    const { connectError, requestDelayMs, strayMs, loseRequest, duplicate, loseAnswer, answerDelayMs } = this.#effect;
     const { url } = this.#request;
-    if (refused !== undefined) throw new SystemError(refused, `${refused}: ${url}`);
+    if (connectError !== undefined) throw new SystemError(connectError, `${connectError}: ${url}`);
     await this.#wait(requestDelayMs);
     // A request is delayed by having to be sent again, and its sender is gone.
     if (!this.#process.alive) throw lost("reset", url);
     if (loseRequest !== undefined) throw await this.#lose(loseRequest);
     if (strayMs !== undefined) {
-      this.#options.time.after(strayMs, () => void this.#deliver());
+      this.#options.time.after(strayMs, () => void this.#deliver().catch(ignoreLoss));
       throw await this.#lose("silence");
     }
     if (duplicate) await this.#deliver();
@@ -143,10 +123,13 @@ class Exchange {
     };
   }
 
-  #deliver(): SimulatedAnswer | undefined | Promise<SimulatedAnswer | undefined> {
+  async #deliver(): Promise<ExchangeAnswer | undefined> {
     const { time, peer } = this.#options;
-    const answer = peer(this.#request);
-    return answer instanceof Promise ? time.hold(answer) : answer;
+    const change = this.#effect.answer;
+    const ask = async (request: HttpRequest): Promise<ExchangeAnswer | undefined> => await peer(request);
+    const answer = change === undefined ? peer(this.#request) : change(this.#request, ask);
+    if (!(answer instanceof Promise)) return answer;
+    return await time.hold(answer);
   }
 
   /** Longer than the caller would wait is a timeout. */
@@ -169,9 +152,9 @@ class Exchange {
     });
   }
 
-  async *#body(body: SimulatedAnswer["body"]): AsyncGenerator<Uint8Array, void, undefined> {
-    const { url, signal } = this.#request;
-    const { cutBodyAt, cutBodyBy, bytesPerSecond } = this.#disturbance;
+  async *#body(body: ExchangeAnswer["body"]): AsyncGenerator<Uint8Array, void, undefined> {
+    const { signal } = this.#request;
+    const { cutBodyAt, cutBodyBy, bytesPerSecond } = this.#effect;
     let receivedBytes = 0;
     for await (const chunk of piecesOf(body, this.#options.chunkBytes ?? CHUNK_BYTES)) {
       const comes = cutBodyAt === undefined ? chunk : chunk.subarray(0, Math.max(cutBodyAt - receivedBytes, 0));
@@ -181,7 +164,6 @@ class Exchange {
       if (comes.length < chunk.length) throw await this.#lose(cutBodyBy ?? "reset");
       signal?.throwIfAborted();
     }
-    if (cutBodyAt === 0 && receivedBytes === 0) throw lost("reset", url);
   }
 
   #arrive(chunk: Uint8Array): Promise<Uint8Array> {
@@ -193,7 +175,7 @@ class Exchange {
   }
 }
 
-async function* piecesOf(body: SimulatedAnswer["body"], chunkBytes: number): AsyncGenerator<Uint8Array> {
+async function* piecesOf(body: ExchangeAnswer["body"], chunkBytes: number): AsyncGenerator<Uint8Array> {
   if (body === undefined) return;
   if (typeof body === "string" || body instanceof Uint8Array) {
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;

@@ -1,6 +1,6 @@
 import { loadSigningKey, writeArtifact } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
-import type { BAD_ARTIFACTS } from "../../faults/vocabulary.ts";
+import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
 import { MemorySink } from "../../releases/memory-sink.ts";
 import type { ScenarioArtifact } from "../file/index.ts";
@@ -11,8 +11,6 @@ import { rootImage } from "../simulation/index.ts";
 export const PAYLOAD_TYPE = "software";
 /** An update module that no device has. */
 const UNKNOWN_TYPE = "unheard-of";
-
-export type Defect = (typeof BAD_ARTIFACTS)[number];
 
 /** Key pairs of a scenario: the one that devices trust, and one that no device trusts. */
 export function signingKeys(seed: string) {
@@ -46,7 +44,7 @@ export async function makeArtifact(
   release: string,
   artifact: ScenarioArtifact,
   seed: string,
-  defect?: Defect,
+  defect?: ArtifactDefect,
   script: ScriptMaker = scriptOf,
 ): Promise<Buffer> {
   const sink = new MemorySink();
@@ -83,7 +81,7 @@ export async function makeArtifact(
     sink,
     options,
   );
-  return damaged(sink.content, payload, defect);
+  return sink.content;
 }
 
 /** Makes a state script that ends with this code. */
@@ -103,22 +101,4 @@ function dependsOf({ depends }: ScenarioArtifact) {
     ...given({ dependsArtifactNames: names }),
     ...(single.length === 0 ? {} : { depends: Object.fromEntries(single) }),
   };
-}
-
-function damaged(artifact: Buffer, payload: Uint8Array, defect: Defect | undefined): Buffer {
-  if (defect === "truncated") return artifact.subarray(0, Math.ceil(artifact.length * 0.8));
-  if (defect !== "corrupted") return artifact;
-  // In the filling of the payload, so that nothing but its checksum tells.
-  const start = artifact.indexOf(payload.subarray(0, 100));
-  const at = start < 0 ? artifact.length >> 1 : start + (payload.length >> 1);
-  const copy = Buffer.from(artifact);
-  copy[at] = (copy[at] ?? 0) ^ 1;
-  return copy;
-}
-
-/** The same artifact with another content of the same size: what a server has that replaced an object. */
-export function otherObject(artifact: Uint8Array): Buffer {
-  const other = Buffer.from(artifact);
-  for (let at = other.length >> 2; at < other.length; at += 4096) other[at] = (other[at] ?? 0) ^ 0xff;
-  return other;
 }

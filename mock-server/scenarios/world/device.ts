@@ -2,8 +2,9 @@ import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
-import type { FaultPlan, Moment } from "../../faults/index.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import { hitsProgram, type ProgramEffect, type ProgramTrouble } from "../../faults/effects/machine.ts";
+import { effectOf, type FaultPlan, type LeftBehind, type Moment } from "../../faults/index.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { SeededRandom } from "../../system/seeded-random.ts";
 import type { History } from "../run/events.ts";
 import {
@@ -29,10 +30,10 @@ import {
   SCRIPT_PROGRAM,
   STORE_FILE,
 } from "./factory.ts";
-import { moduleProgram, type ProgramFault, troubles } from "./module.ts";
+import { moduleProgram, troubles } from "./module.ts";
 import { type UpdateMoment, UpdateMoments } from "./moments.ts";
 import { DeviceNetwork, type NetworkPort } from "./network.ts";
-import { isMomentary, type LeftBehind, survivalOf, whyOf } from "./power.ts";
+import { isInterruptionAt, survivalOf, whyOf } from "./power.ts";
 
 const BOOT_MS = 20_000;
 const SERVICE_RESTART_MS = 5000;
@@ -107,10 +108,12 @@ export class SimulatedDevice {
         after: (call) => this.#moments.after(call),
         fault: (call) => {
           if (!touchesDisk(call)) return undefined;
-          const [strike] = parts.plan.strikes("call", this.#moment(), (one) => diskError(one, call) !== undefined);
+          const [strike] = parts.plan.strikes("disk", this.#moment(), (one) =>
+            effectOf<"disk">(one).calls.has(call.name),
+          );
           if (strike === undefined) return undefined;
           this.#happened({ kind: "fault", device: this.name, fault: strike.fault });
-          return diskError(strike, call);
+          return diskError(effectOf<"disk">(strike), call);
         },
         freeBytes: (path, bytes) => freeBytesOf(parts.plan, this.#moment(), path, bytes),
       },
@@ -241,29 +244,26 @@ export class SimulatedDevice {
 
   /** A moment of an update has come: does the scenario do something to the machine now? */
   #reached(moment: UpdateMoment): void {
-    const wanted = "step" in moment ? moment.step : moment.state;
-    const [strike] = this.#parts.plan.strikes(
-      "power",
-      this.#moment(),
-      (one) => isMomentary(one) && one.value[moment.when] === wanted,
+    const [strike] = this.#parts.plan.strikes("power", this.#moment(), (one) =>
+      isInterruptionAt(effectOf<"power">(one), moment),
     );
-    if (strike === undefined || !isMomentary(strike)) return;
+    if (strike === undefined) return;
+    const effect = effectOf<"power">(strike);
+    if (effect.kind !== "interruption") return;
     const where = "step" in moment ? `${moment.when} ${moment.step}` : `${moment.when} ${moment.state}`;
     this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${where}` });
-    if (strike.fault === "power_cut") this.cutPower(strike.value.leaves, strike.value.for ?? BOOT_MS / 2);
-    else if (strike.fault === "watchdog_reboot") this.cutPower(undefined, 0);
-    else this.killAgent();
+    if (effect.does === "kill") this.killAgent();
+    else this.cutPower(effect.leaves, effect.offMs);
   }
 
   #survival(leaves: LeftBehind | undefined): Survival {
-    const { plan, chance } = this.#parts;
-    const torn = plan.strikes("power", this.#moment(), ({ fault }) => fault === "torn_write").length > 0;
+    const { chance } = this.#parts;
+    const torn = this.#powerIs("torn-writes");
     return survivalOf(leaves ?? (torn ? "torn" : "nothing"), chance);
   }
 
   #powerManners() {
-    const ignores = (): boolean =>
-      this.#parts.plan.strikes("power", this.#moment(), ({ fault }) => fault === "reboot_ignored").length > 0;
+    const ignores = (): boolean => this.#powerIs("ignored-reboot");
     return {
       get ignores(): boolean {
         return ignores();
@@ -271,10 +271,15 @@ export class SimulatedDevice {
     };
   }
 
+  #powerIs(kind: "torn-writes" | "ignored-reboot"): boolean {
+    const { plan } = this.#parts;
+    return plan.strikes("power", this.#moment(), (one) => effectOf<"power">(one).kind === kind).length > 0;
+  }
+
   #crashes(isNew: boolean): boolean {
     if (!isNew) return false;
     const [strike] = this.#parts.plan.standing("boot", this.#moment());
-    if (strike === undefined || this.#failedBoots >= strike.value.times) return false;
+    if (strike === undefined || this.#failedBoots >= effectOf<"boot">(strike).failures) return false;
     this.#failedBoots++;
     this.#happened({ kind: "fault", device: this.name, fault: "boot_failure" });
     return true;
@@ -293,7 +298,7 @@ export class SimulatedDevice {
     const { plan, startMs, chance, network, history } = this.#parts;
     const { name } = this;
     return new DeviceNetwork({
-      chance: chance.fork("network"),
+      random: chance.fork("network"),
       startMs,
       wallMs: () => this.machine.wallMs,
       ask: network.ask,
@@ -301,11 +306,9 @@ export class SimulatedDevice {
       killServer: network.killServer,
       signsOf: network.signsOf,
       strikes: (kind) => {
-        const moment = this.#moment(kind);
-        const exchange = plan.strikes("exchange", moment);
-        const server = plan.strikes("server", moment);
-        for (const { fault } of [...exchange, ...server]) history.add({ kind: "fault", device: name, fault });
-        return { exchange, server };
+        const strikes = plan.strikes("exchange", this.#moment(kind));
+        for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });
+        return strikes;
       },
       answered: (request, kind, answer) => network.answered(name, request, kind, answer?.status),
       failed: (request, fault) => history.add({ kind: "exchange", device: name, request, fault }),
@@ -318,7 +321,7 @@ export class SimulatedDevice {
     const module = moduleProgram(row.module, {
       begins: (call) => {
         this.#happened({ kind: "module", device: this.name, call });
-        return this.#programFaults("module_", (value) => value === call);
+        return this.#programTroubles("module", call);
       },
       midway: (call) => this.#moments.midway(call),
     });
@@ -327,7 +330,7 @@ export class SimulatedDevice {
       [MODULE_PROGRAM]: ({ args: [, ...args], ...context }) => module({ ...context, args }),
       [SCRIPT_PROGRAM]: async ({ args: [code = "0", path = ""], ...context }) => {
         const script = path.slice(path.lastIndexOf("/") + 1);
-        const faults = this.#programFaults("script_", (set) => script.startsWith(`${set}_`));
+        const faults = this.#programTroubles("script", script);
         await troubles(context, faults);
         if (faults.has("retries")) return 21;
         return faults.has("fails") ? 1 : Number(code);
@@ -345,15 +348,13 @@ export class SimulatedDevice {
     };
   }
 
-  #programFaults(kind: "module_" | "script_", about: (value: string) => boolean): ReadonlySet<ProgramFault> {
-    const strikes = this.#parts.plan.strikes(
-      "program",
-      this.#moment(),
-      ({ fault, value }) => fault.startsWith(kind) && about(value),
+  #programTroubles(program: ProgramEffect["program"], name: string): ReadonlySet<ProgramTrouble> {
+    const strikes = this.#parts.plan.strikes("program", this.#moment(), (one) =>
+      hitsProgram(effectOf<"program">(one), program, name),
     );
     for (const { fault, value } of strikes)
       this.#happened({ kind: "fault", device: this.name, fault: `${fault} ${value}` });
-    return new Set(strikes.map(({ fault }) => fault.slice(kind.length) as ProgramFault));
+    return new Set(strikes.map((strike) => effectOf<"program">(strike).trouble));
   }
 
   #pass(delayMs: number): Promise<void> {

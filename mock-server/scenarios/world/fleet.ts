@@ -1,7 +1,8 @@
+import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { SeededRandom } from "../../system/seeded-random.ts";
 import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
 import { SeededKey } from "../seeded-key.ts";
-import { type Defect, makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
+import { makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
 
 /** Who a device of a scenario is. */
 export interface DeviceIdentity {
@@ -53,7 +54,7 @@ export class ReleaseArtifacts {
   }
 
   /** @param place Which artifact of which release, from 0. */
-  get(place: readonly [release: number, artifact: number], defect?: Defect): Promise<Uint8Array> {
+  get(place: readonly [release: number, artifact: number], defect?: ArtifactDefect): Promise<Uint8Array> {
     const key = `${place.join("/")}/${defect ?? ""}`;
     const known = this.#made.get(key);
     if (known !== undefined) return known;
@@ -62,7 +63,7 @@ export class ReleaseArtifacts {
     return made;
   }
 
-  async #make([release, artifact]: readonly [number, number], defect: Defect | undefined): Promise<Uint8Array> {
+  async #make([release, artifact]: readonly [number, number], defect: ArtifactDefect | undefined): Promise<Uint8Array> {
     const found = this.#scenario.releases[release];
     const wanted = found?.artifacts[artifact];
     if (found === undefined || wanted === undefined) throw new Error(`there is no artifact ${release}/${artifact}`);

@@ -1,4 +1,5 @@
 import { readFile, readTextFile, removeDurably, replaceFile, type System } from "@upkeep/shared/system";
+import type { ProgramTrouble } from "../../faults/effects/machine.ts";
 import type { ModuleManners } from "../file/index.ts";
 import {
   BOOT_ENVIRONMENT,
@@ -16,13 +17,10 @@ const TEXT_BYTES_MAX = 64 * 1024;
 const LONG_MS = 365 * 24 * 3_600_000;
 const FLOOD_LINES = 20_000;
 
-/** What may go wrong with a call. */
-export type ProgramFault = "fails" | "hangs" | "floods" | "retries" | "fills";
-
 /** How the world takes part in a module's life. */
 export interface ModuleWatch {
   /** A call begins. @returns What goes wrong with it. */
-  begins(call: string): ReadonlySet<ProgramFault>;
+  begins(call: string): ReadonlySet<ProgramTrouble>;
   /** Half of a call has been done. */
   midway(call: string): void;
 }
@@ -204,7 +202,7 @@ export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): Simul
 /** Hang, or talk too much. */
 export async function troubles(
   { system, stderr, stdout }: Pick<ProgramContext, "system" | "stderr" | "stdout">,
-  faults: ReadonlySet<ProgramFault>,
+  faults: ReadonlySet<ProgramTrouble>,
 ): Promise<void> {
   if (faults.has("floods"))
     for (let line = 0; line < FLOOD_LINES; line++)

@@ -1,123 +1,113 @@
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { SignsOfLife } from "../../api/signs-of-life.ts";
-import type { Strike } from "../../faults/index.ts";
-import { type RequestKind, requestKind } from "../../faults/request-kinds.ts";
-import type { SeededRandom } from "../../system/seeded-random.ts";
-import type { Disturbance, SimulatedAnswer } from "../simulation/index.ts";
-import type { Defect } from "./artifacts.ts";
-import { type Ask, type Interference, interferenceOf } from "./interference.ts";
+import {
+  type Ask,
+  combined,
+  type ExchangeAnswer,
+  type ExchangeContext,
+  type ExchangeEffect,
+  rangeStart,
+} from "../../faults/effects/exchange.ts";
+import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
+import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
 
-/** How a good network is: from a request to its answer, and how fast bodies come. */
+/** A good network: the time from a request to its answer, and the rate of bodies. */
 const ROUND_TRIP_MS = 40;
 const BYTES_PER_SECOND = 1024 * 1024;
+/** Download bodies arrive, and are counted, in pieces of this size. */
+const PIECE_BYTES = 64 * 1024;
 
-/** The server's certificate is good from so long before the start until so long after it. */
+/** The server's certificate is valid from this long before the start until this long after it. */
 const CERTIFICATE_MS = { before: 30 * 86_400_000, after: 400 * 86_400_000 } as const;
 
-export interface NetworkPort {
-  readonly chance: SeededRandom;
+export interface NetworkPort extends Pick<ExchangeContext, "random" | "artifactWith" | "killServer"> {
   readonly startMs: number;
   /** What the device's wall clock shows. */
   wallMs(): number;
-  /** Which faults happen to this exchange. */
-  strikes(kind: RequestKind): {
-    readonly exchange: readonly Strike<"exchange">[];
-    readonly server: readonly Strike<"server">[];
-  };
-  readonly ask: Ask;
-  readonly artifactWith: (url: string, defect: Defect) => Promise<Uint8Array | undefined>;
-  killServer(backAfterMs: number): void;
-  /** Notices for the server that bytes of a download are taken: it hands all of them out at once here. */
+  /** The faults that happen to this exchange. */
+  strikes(kind: RequestKind): readonly Strike<"exchange">[];
+  readonly ask: Ask<HttpRequest>;
+  /** Tells the server that the device takes bytes of a download: the simulated server gives all of them at once. */
   readonly signsOf: (url: string) => Pick<SignsOfLife, "taken" | "ended"> | undefined;
-  /** An exchange is over: answered with this, or not at all. */
-  answered(request: HttpRequest, kind: RequestKind, answer: SimulatedAnswer | undefined): Promise<void>;
+  /** The server's side of an exchange is over. `undefined`: the server did not answer. */
+  answered(request: HttpRequest, kind: RequestKind, answer: ExchangeAnswer | undefined): Promise<void>;
   failed(kind: RequestKind, fault: string): void;
   arrived(bytes: number): void;
 }
 
-/** The way of one device to the server, with all that goes wrong on it. */
+/** The simulated network between one device and the server, with the effects of faults. */
 export class DeviceNetwork {
   readonly #port: NetworkPort;
-  readonly #interferences = new WeakMap<HttpRequest, { readonly kind: RequestKind; readonly of: Interference }>();
 
   constructor(port: NetworkPort) {
     this.#port = port;
   }
 
-  readonly weather = (request: HttpRequest): Disturbance => {
+  readonly peer = (request: HttpRequest): Promise<ExchangeAnswer | undefined> => this.#port.ask(request);
+
+  readonly weather = (request: HttpRequest): ExchangeEffect => {
     const kind = requestKind(new URL(request.url).pathname) ?? "other";
-    const { exchange, server } = this.#port.strikes(kind);
-    const { chance, ask, artifactWith } = this.#port;
-    const of = interferenceOf(exchange, { request, kind, chance, ask: this.#serverAsk(server, ask), artifactWith });
-    this.#interferences.set(request, { kind, of });
-    const disturbance: Disturbance = {
+    const { random, artifactWith, killServer } = this.#port;
+    const context: ExchangeContext = { random, artifactWith, killServer, startBytes: rangeStart(request) };
+    const faults = combined(this.#port.strikes(kind).map((strike) => exchangeEffectOf(strike, context)));
+    const effect: ExchangeEffect = {
       ...(kind === "download" ? { bytesPerSecond: BYTES_PER_SECOND } : {}),
-      ...of.disturbance,
-      requestDelayMs: (of.disturbance.requestDelayMs ?? 0) + ROUND_TRIP_MS,
-      ...serverDisturbance(server, of.disturbance),
-      ...this.#byCertificate(),
+      ...faults,
+      requestDelayMs: (faults.requestDelayMs ?? 0) + ROUND_TRIP_MS,
+      ...this.#certificateError(),
+      answer: async (passedOn, ask) => {
+        const change = faults.answer ?? ((unchanged, askServer) => askServer(unchanged));
+        return await this.#watched(request, kind, faults.cutBodyAt, () => change(passedOn, ask));
+      },
     };
-    const { refused, loseRequest, loseAnswer, strayMs } = disturbance;
-    const fault = refused ?? (loseRequest === undefined ? undefined : `request lost: ${loseRequest}`);
+    this.#noteFailure(kind, effect);
+    return effect;
+  };
+
+  #noteFailure(kind: RequestKind, { connectError, loseRequest, strayMs, loseAnswer }: ExchangeEffect): void {
+    const fault = connectError ?? (loseRequest === undefined ? undefined : `request lost: ${loseRequest}`);
     if (fault !== undefined) this.#port.failed(kind, fault);
     else if (strayMs !== undefined) this.#port.failed(kind, "request late");
     else if (loseAnswer !== undefined) this.#port.failed(kind, `answer lost: ${loseAnswer}`);
-    return disturbance;
-  };
-
-  readonly peer = async (request: HttpRequest): Promise<SimulatedAnswer | undefined> => {
-    const known = this.#interferences.get(request);
-    if (known === undefined) throw new Error("a request that no weather was made for");
-    const answer = await known.of.answer(request);
-    await this.#port.answered(request, known.kind, answer);
-    if (known.kind !== "download" || answer === undefined || answer.status >= 300) return answer;
-    return { ...answer, body: this.#counted(answer.body, request.url, known.of.disturbance.cutBodyAt) };
-  };
-
-  /** A server that is killed before it has acted on a request, or just after that. */
-  #serverAsk(strikes: readonly Strike<"server">[], ask: Ask): Ask {
-    const kill = strikes.find((strike) => strike.fault === "server_killed");
-    if (kill === undefined || kill.fault !== "server_killed") return ask;
-    const { when, back_after } = kill.value;
-    return async (request) => {
-      if (when === "before") this.#port.killServer(back_after);
-      const answer = await ask(request);
-      if (when === "after") this.#port.killServer(back_after);
-      return answer;
-    };
   }
 
-  /** What the device's clock makes of the server's certificate. */
-  #byCertificate(): Disturbance {
+  async #watched(
+    request: HttpRequest,
+    kind: RequestKind,
+    cutAt: number | undefined,
+    answer: () => Promise<ExchangeAnswer | undefined>,
+  ): Promise<ExchangeAnswer | undefined> {
+    let answered: ExchangeAnswer | undefined;
+    try {
+      answered = await answer();
+    } finally {
+      await this.#port.answered(request, kind, answered);
+    }
+    if (kind !== "download" || answered === undefined || answered.status >= 300) return answered;
+    return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
+  }
+
+  /** Compares the validity of the server's certificate with the device's clock. */
+  #certificateError(): ExchangeEffect {
     const { startMs } = this.#port;
     const wallMs = this.#port.wallMs();
-    if (wallMs < startMs - CERTIFICATE_MS.before) return { refused: "CERT_NOT_YET_VALID" };
-    return wallMs > startMs + CERTIFICATE_MS.after ? { refused: "CERT_HAS_EXPIRED" } : {};
+    if (wallMs < startMs - CERTIFICATE_MS.before) return { connectError: "CERT_NOT_YET_VALID" };
+    return wallMs > startMs + CERTIFICATE_MS.after ? { connectError: "CERT_HAS_EXPIRED" } : {};
   }
 
   async *#counted(
-    body: SimulatedAnswer["body"],
+    body: ExchangeAnswer["body"],
     url: string,
     cutAt = Number.POSITIVE_INFINITY,
   ): AsyncGenerator<Uint8Array> {
-    if (!(body instanceof Uint8Array)) return;
-    const pieceBytes = 64 * 1024;
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    if (!(bytes instanceof Uint8Array)) throw new TypeError("the simulated server gives downloads as bytes");
     const signs = this.#port.signsOf(url);
-    for (let from = 0; from < body.length; from += pieceBytes) {
-      const piece = body.subarray(from, from + pieceBytes);
+    for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+      const piece = bytes.subarray(from, from + PIECE_BYTES);
       this.#port.arrived(Math.max(0, Math.min(piece.length, cutAt - from)));
       yield piece;
       signs?.taken();
     }
   }
-}
-
-function serverDisturbance(strikes: readonly Strike<"server">[], { answerDelayMs = 0 }: Disturbance): Disturbance {
-  let delayMs = answerDelayMs;
-  let killed = false;
-  for (const strike of strikes) {
-    if (strike.fault === "database_slow") delayMs += strike.value;
-    else killed = true;
-  }
-  return { ...(delayMs === 0 ? {} : { answerDelayMs: delayMs }), ...(killed ? { loseAnswer: "reset" as const } : {}) };
 }

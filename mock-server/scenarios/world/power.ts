@@ -1,4 +1,5 @@
-import type { FaultValue, Strike } from "../../faults/index.ts";
+import type { PowerEffect } from "../../faults/effects/machine.ts";
+import type { LeftBehind } from "../../faults/index.ts";
 import type { SeededRandom } from "../../system/seeded-random.ts";
 import {
   type BootEnd,
@@ -10,8 +11,7 @@ import {
   survivalByChance,
   WRITES_LOST,
 } from "../simulation/index.ts";
-
-export type LeftBehind = NonNullable<FaultValue<"power_cut">["leaves"]>;
+import type { UpdateMoment } from "./moments.ts";
 
 /** What a power cut leaves of what was not synced, by the scenario's word for it. */
 export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<SeededRandom, "fraction">): Survival {
@@ -31,12 +31,10 @@ export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<SeededRa
   }
 }
 
-/** Happens at a moment of an update. */
-export type MomentaryStrike = Extract<Strike<"power">, { fault: "power_cut" | "watchdog_reboot" | "agent_killed" }>;
-
-/** True if it happens at a moment of an update. */
-export function isMomentary(strike: Strike<"power">): strike is MomentaryStrike {
-  return strike.fault === "power_cut" || strike.fault === "watchdog_reboot" || strike.fault === "agent_killed";
+/** True if the effect interrupts the device at this moment. */
+export function isInterruptionAt(effect: PowerEffect, moment: UpdateMoment): boolean {
+  if (effect.kind !== "interruption") return false;
+  return effect.moment[moment.when] === ("step" in moment ? moment.step : moment.state);
 }
 
 /** Why a device is down, for people. */

@@ -5,9 +5,10 @@ import { buildApplication } from "../../api/application.ts";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
 import { SignsOfLife } from "../../api/signs-of-life.ts";
 import { type Domain, openDomain } from "../../domain.ts";
+import type { ExchangeAnswer } from "../../faults/effects/exchange.ts";
 import { DownloadLinks, linkedDevice } from "../../releases/links.ts";
 import { takeArtifact } from "../../releases/upload.ts";
-import type { SimulatedAnswer, VirtualTime } from "../simulation/index.ts";
+import type { VirtualTime } from "../simulation/index.ts";
 import { MemoryBlobs } from "./blobs.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { SERVER_URL } from "./factory.ts";
@@ -21,8 +22,8 @@ export interface ServerWraps {
   /** The request as the application gets it, and its answer. */
   readonly exchange?: (
     request: HttpRequest,
-    answer: (request: HttpRequest) => Promise<SimulatedAnswer>,
-  ) => Promise<SimulatedAnswer>;
+    answer: (request: HttpRequest) => Promise<ExchangeAnswer>,
+  ) => Promise<ExchangeAnswer>;
 }
 
 export interface ServerSettings {
@@ -154,14 +155,14 @@ export class SimulatedServer {
   }
 
   /** `undefined`: nobody listens. */
-  async ask(request: HttpRequest): Promise<SimulatedAnswer | undefined> {
+  async ask(request: HttpRequest): Promise<ExchangeAnswer | undefined> {
     if (!this.#up) return undefined;
     const exchange = this.#settings.wraps.exchange;
     const inject = (one: HttpRequest) => this.#inject(one);
     return await (exchange === undefined ? inject(request) : exchange(request, inject));
   }
 
-  async #inject({ method, url, headers, body }: HttpRequest): Promise<SimulatedAnswer> {
+  async #inject({ method, url, headers, body }: HttpRequest): Promise<ExchangeAnswer> {
     const { host, pathname, search } = new URL(url);
     const answer = await this.#app.inject({
       method,

@@ -1,8 +1,9 @@
 import { given } from "@upkeep/shared/given";
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { ChangeEvent } from "../../domain.ts";
-import { FaultPlan, plannedFaults } from "../../faults/index.ts";
-import type { RequestKind } from "../../faults/request-kinds.ts";
+import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
+import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import { HearingWatch } from "../../housekeeping/hearing-watch.ts";
 import { Housekeeping } from "../../housekeeping/housekeeping.ts";
 import type { Scenario } from "../file/index.ts";
@@ -10,7 +11,6 @@ import { type Happening, History } from "../run/events.ts";
 import { Trace, VirtualTime } from "../simulation/index.ts";
 import { Administration } from "./administration.ts";
 import type { AgentWraps } from "./agent.ts";
-import type { Defect } from "./artifacts.ts";
 import { SimulatedDevice } from "./device.ts";
 import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
 import { type ServerWraps, SimulatedServer } from "./server.ts";
@@ -131,7 +131,7 @@ export class World {
     for (const [name, { machine }] of this.#devices) {
       const moment = { device: name, atMs: this.time.nowMs };
       const [strike] = this.plan.standing("clock", moment);
-      const wrongMs = strike === undefined ? 0 : (strike.value.ahead ?? 0) - (strike.value.behind ?? 0);
+      const wrongMs = strike === undefined ? 0 : effectOf<"clock">(strike).aheadMs;
       const wallMs = this.scenario.starts + this.time.nowMs + wrongMs;
       if (machine.wallMs === wallMs || (strike === undefined && !this.#clocks.has(name))) continue;
       this.#clocks.add(name);
@@ -208,7 +208,7 @@ export class World {
     for (const one of this.#housekeeping) await one.stop();
   }
 
-  async #artifactWith(url: string, defect: Defect): Promise<Uint8Array | undefined> {
+  async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {
     for (const [id, place] of this.#places) if (url.includes(id)) return await this.#artifacts.get(place, defect);
     return undefined;
   }
@@ -220,7 +220,7 @@ export class World {
       kind: "exchange",
       device,
       request: kind,
-      ...(status === undefined ? { fault: "nobody listens" } : { status }),
+      ...(status === undefined ? { fault: "no answer" } : { status }),
       ...given({ reported }),
     });
     // Where no deployment is open, an answer of "nothing" has changed nothing.

@@ -1,12 +1,10 @@
 import { once } from "node:events";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
 import { sleepWith, type Timers } from "@upkeep/shared/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readRequest } from "../../../../mock-server/faults/wire/around.ts";
-import { type Carried, type CarriedRequest, carry } from "../../../../mock-server/faults/wire/carry.ts";
-import { effectsOf } from "../../../../mock-server/faults/wire/effects.ts";
+import { type Carried, carry } from "../../../../mock-server/faults/wire/carry.ts";
+import { type CarriedRequest, readRequest } from "../../../../mock-server/faults/wire/messages.ts";
 
 /** Time that passes when it is told to. */
 class HeldTimers implements Timers {
@@ -40,13 +38,12 @@ let begun: (carried: Promise<Carried>) => void;
 beforeEach(async () => {
   arrived.length = 0;
   server = createServer(async (incoming, response) => {
-    const effects = effectsOf([{ fault: "reordered", value: 60_000 }], { fraction: () => 0.5 } as never);
     const ask = async (asked: CarriedRequest) => {
       arrived.push(asked);
-      return Object.assign(Readable.from(["late"]), { headers: {}, statusCode: 200 });
+      return { status: 200, headers: {}, body: "late", stop: () => undefined };
     };
     const asked = await readRequest(incoming);
-    begun(carry(asked, response, effects, { ask, timers, closing: closing.signal }));
+    begun(carry(asked, response, { strayMs: 30_000 }, { ask, timers, closing: closing.signal }));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,18 +1,13 @@
 import { collectText, type HttpRequest, type System, type SystemError } from "@upkeep/shared/system";
 import { expect, test } from "vitest";
-import {
-  Disk,
-  type Disturbance,
-  type Peer,
-  SimulatedMachine,
-  VirtualTime,
-} from "../../../../mock-server/scenarios/simulation/index.ts";
+import type { ExchangeEffect } from "../../../../mock-server/faults/effects/exchange.ts";
+import { Disk, type Peer, SimulatedMachine, VirtualTime } from "../../../../mock-server/scenarios/simulation/index.ts";
 import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
 
 const BODY = "0123456789".repeat(10);
 
 /** One request in this weather: what became of it, when, and how often the server got it. */
-async function exchange(disturbance: Disturbance, options: { readonly peer?: Peer; readonly abortMs?: number } = {}) {
+async function exchange(effect: ExchangeEffect, options: { readonly peer?: Peer; readonly abortMs?: number } = {}) {
   const time = new VirtualTime();
   let delivered = 0;
   const device = new SimulatedMachine({
@@ -24,7 +19,7 @@ async function exchange(disturbance: Disturbance, options: { readonly peer?: Pee
       delivered++;
       return options.peer ? options.peer(request) : { status: 200, headers: { "x-name": "value" }, body: BODY };
     },
-    weather: () => disturbance,
+    weather: () => effect,
   });
   let outcome = "";
   let received = "";
@@ -53,12 +48,12 @@ test("an undisturbed exchange takes no time and arrives whole", async () => {
   expect(await exchange({})).toEqual({ outcome: "200", received: 100, delivered: 1, atMs: 0 });
 });
 
-test.each<[string, Disturbance, Awaited<ReturnType<typeof exchange>>]>([
-  ["refused", { refused: "ECONNREFUSED" }, { outcome: "ECONNREFUSED", received: 0, delivered: 0, atMs: 0 }],
-  ["an unknown name", { refused: "ENOTFOUND" }, { outcome: "ENOTFOUND", received: 0, delivered: 0, atMs: 0 }],
+test.each<[string, ExchangeEffect, Awaited<ReturnType<typeof exchange>>]>([
+  ["refused", { connectError: "ECONNREFUSED" }, { outcome: "ECONNREFUSED", received: 0, delivered: 0, atMs: 0 }],
+  ["an unknown name", { connectError: "ENOTFOUND" }, { outcome: "ENOTFOUND", received: 0, delivered: 0, atMs: 0 }],
   [
     "a bad certificate",
-    { refused: "CERT_HAS_EXPIRED" },
+    { connectError: "CERT_HAS_EXPIRED" },
     { outcome: "CERT_HAS_EXPIRED", received: 0, delivered: 0, atMs: 0 },
   ],
   ["delays", { requestDelayMs: 200, answerDelayMs: 300 }, { outcome: "200", received: 100, delivered: 1, atMs: 500 }],
@@ -79,11 +74,11 @@ test.each<[string, Disturbance, Awaited<ReturnType<typeof exchange>>]>([
     { outcome: "ETIMEDOUT", received: 43, delivered: 1, atMs: 60_000 },
   ],
   ["a slow link", { bytesPerSecond: 10 }, { outcome: "200", received: 100, delivered: 1, atMs: 10_000 }],
-])("%s", async (_, disturbance, expected) => {
-  expect(await exchange(disturbance)).toEqual(expected);
+])("%s", async (_, effect, expected) => {
+  expect(await exchange(effect)).toEqual(expected);
 });
 
-test("nobody listens where nobody answers", async () => {
+test("a peer without an answer refuses the connection", async () => {
   expect(await exchange({}, { peer: () => undefined })).toMatchObject({ outcome: "ECONNREFUSED" });
 });
 

@@ -65,6 +65,6 @@ test("asking for the room is no write: the fault that happens once is still to c
   const plan = planOf("{ disk_full: yes, count: 1 }");
   const moment = { device: "d", atMs: 0 };
   expect(freeBytesOf(plan, moment, "/data", 500)).toBe(0);
-  expect(plan.strikes("call", moment)).toHaveLength(1);
+  expect(plan.strikes("disk", moment)).toHaveLength(1);
   expect(freeBytesOf(plan, moment, "/data", 500)).toBe(500);
 });

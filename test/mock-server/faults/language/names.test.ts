@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { STATE_NAMES, stateOf } from "../../../agent/update/states.ts";
-import { AGENT_STATES, SCRIPT_SETS } from "../../../mock-server/faults/names.ts";
+import { STATE_NAMES, stateOf } from "../../../../agent/update/states.ts";
+import { AGENT_STATES, SCRIPT_SETS } from "../../../../mock-server/faults/language/names.ts";
 
 test("faults know the states of an update as the agent's table has them", () => {
   expect(AGENT_STATES).toEqual(STATE_NAMES);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Instant, instantMs, WallDate } from "../../../mock-server/faults/instants.ts";
+import { Instant, instantMs, WallDate } from "../../../../mock-server/faults/language/instants.ts";
 
 const START = Date.UTC(2026, 2, 1, 11);
 const HOUR_MS = 3_600_000;

@@ -13,6 +13,17 @@ export const REQUEST_KINDS = [
 ] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
+export const DOWNLOADS: readonly RequestKind[] = ["download"];
+/** Requests whose answers are JSON texts. */
+export const ANSWERED_WITH_JSON: readonly RequestKind[] = [
+  "auth",
+  "poll",
+  "status",
+  "log",
+  "inventory",
+  "configuration",
+];
+
 const STATUS_PATH = new RegExp(`^${DEVICE_PATHS.status("[^/]+")}$`);
 const LOG_PATH = new RegExp(`^${DEVICE_PATHS.log("[^/]+")}$`);
 const PREFIXES: readonly (readonly [string, RequestKind])[] = [

@@ -1,0 +1,10 @@
+import { defineFault } from "./fault.ts";
+import { ScriptSet } from "./language/names.ts";
+import { INSIDE_THE_DEVICE } from "./language/places.ts";
+
+export const scriptHangs = defineFault("program", {
+  meaning: "State scripts of this set do not return.",
+  value: ScriptSet,
+  where: INSIDE_THE_DEVICE,
+  effect: (of) => ({ program: "script", of, trouble: "hangs" }),
+});
