@@ -12,6 +12,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
   readonly version: string;
   readonly devDependencies: Readonly<Record<string, string>>;
 };
+const PACKAGES = ["upkeep", "upkeep-artifact", "upkeep-server"];
 const LONG_MS = 600_000;
 const TOOLS = ["vitest", "typescript", "msw", "@types/node"] as const;
 const JEST = "jest@^30.0.0";
@@ -29,7 +30,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "upkeep-consumers-"));
   const output = execFileSync(
     "npm",
-    ["pack", "-w", "upkeep", "-w", "upkeep-server", "--json", "--pack-destination", folder],
+    ["pack", ...PACKAGES.flatMap((name) => ["-w", name]), "--json", "--pack-destination", folder],
     {
       cwd: ROOT,
       encoding: "utf8",
@@ -49,12 +50,23 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(mine), NO_COLOR: "1" };
 }
 
-/** An empty project with the packages and `more` installed. What npm said is in `said`. */
-function project(name: string, type: "module" | "commonjs", more: readonly string[]): { path: string; said: string } {
+interface Project {
+  readonly path: string;
+  /** What npm said while it installed. */
+  readonly said: string;
+}
+
+/** An empty project with the packages called `names` and `more` installed. */
+function project(
+  name: string,
+  type: "module" | "commonjs",
+  names: readonly string[],
+  more: readonly string[],
+): Project {
   const path = join(folder, name);
   mkdirSync(path);
   writeFileSync(join(path, "package.json"), JSON.stringify({ name, type, private: true }));
-  const tarballs = packed.map(({ filename }) => join(folder, filename));
+  const tarballs = packed.filter(({ name }) => names.includes(name)).map(({ filename }) => join(folder, filename));
   // better-sqlite3 would be compiled for minutes: its binary is copied from this tree, where npm made it.
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
   const run = spawnSync("npm", ["install", ...flags, ...tarballs, ...more], {
@@ -64,7 +76,9 @@ function project(name: string, type: "module" | "commonjs", more: readonly strin
   });
   if (run.status !== 0) throw new Error(`npm install in ${path}: ${run.stdout}${run.stderr}`);
   const binding = "node_modules/better-sqlite3/build";
-  cpSync(join(ROOT, binding), join(path, binding), { recursive: true });
+  if (existsSync(join(path, "node_modules/better-sqlite3"))) {
+    cpSync(join(ROOT, binding), join(path, binding), { recursive: true });
+  }
   return { path, said: `${run.stdout}${run.stderr}` };
 }
 
@@ -99,7 +113,7 @@ function typeCheck(path: string, file: string, options: Readonly<Record<string, 
 
 describe("each tarball", () => {
   test("has README, LICENSE and CHANGELOG, and every file that its manifest names", () => {
-    expect(packed.map(({ name }) => name).sort()).toEqual(["upkeep", "upkeep-server"]);
+    expect(packed.map(({ name }) => name).sort()).toEqual(PACKAGES);
     for (const { name, filename, files } of packed) {
       const paths = files.map(({ path }) => path);
       expect(paths, name).toEqual(expect.arrayContaining(["README.md", "LICENSE", "CHANGELOG.md"]));
@@ -144,7 +158,7 @@ describe("a project of ES modules", { timeout: LONG_MS }, () => {
   let said: string;
 
   beforeAll(() => {
-    ({ path, said } = project("modules", "module", tools()));
+    ({ path, said } = project("modules", "module", ["upkeep", "upkeep-server"], tools()));
   }, LONG_MS);
 
   test("installs the packages without a word about versions of Node, and without the S3 client", () => {
@@ -238,7 +252,7 @@ describe("a project of CommonJS", { timeout: LONG_MS }, () => {
   let path: string;
 
   beforeAll(() => {
-    ({ path } = project("commonjs", "commonjs", [...tools(), JEST]));
+    ({ path } = project("commonjs", "commonjs", ["upkeep-server"], [...tools(), JEST]));
   }, LONG_MS);
 
   test("starts a server under node:test", () => {
@@ -263,5 +277,44 @@ describe("a project of CommonJS", { timeout: LONG_MS }, () => {
     );
     expect(typeCheck(path, "typed.ts", { module: "nodenext" })).toBe("");
     expect(typeCheck(path, "typed.ts", { module: "node16", moduleResolution: "node16" })).toBe("");
+  });
+});
+
+const LIBRARY_USER = `
+import { deepEqual } from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { list, write } from "./example.js";
+
+const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const privatePem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+const publicPem = publicKey.export({ type: "spki", format: "pem" }).toString();
+await write("release-1.mender", "package.json", privatePem);
+const [line = ""] = await list("release-1.mender", publicPem);
+deepEqual(line.replace(/[0-9]+ bytes/, "N bytes"), "release-1: app.conf, N bytes");
+const other = generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }).toString();
+deepEqual(await list("release-1.mender", other).catch((error: { code?: string }) => error.code), "signature-mismatch");
+console.log("written, verified, listed");
+`;
+
+describe("a project with the artifact library alone", { timeout: LONG_MS }, () => {
+  test("writes, signs, verifies and lists an artifact as the README says", () => {
+    const types = `@types/node@${manifest.devDependencies["@types/node"]}`;
+    const { path } = project(
+      "library",
+      "module",
+      ["upkeep-artifact"],
+      [types, `typescript@${manifest.devDependencies.typescript}`],
+    );
+    expect(existsSync(join(path, "node_modules/better-sqlite3"))).toBe(false);
+    const readme = readFileSync(join(path, "node_modules/upkeep-artifact/README.md"), "utf8");
+    const [, example = ""] = /^```ts\n(.*?)^```/ms.exec(readme) ?? [];
+    writeFileSync(join(path, "example.ts"), example);
+    writeFileSync(join(path, "user.ts"), LIBRARY_USER);
+    const compilerOptions = { target: "es2022", module: "nodenext", types: ["node"], strict: true };
+    writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["user.ts"] }));
+    run(path, bin(path, "tsc"), "-p", "tsconfig.json");
+    expect(run(path, process.execPath, "user.js")).toContain("written, verified, listed");
+    const commonjs = 'const { openArtifact } = require("upkeep-artifact"); console.log(typeof openArtifact);';
+    expect(run(path, process.execPath, "--input-type=commonjs", "-e", commonjs)).toContain("function");
   });
 });
