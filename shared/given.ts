@@ -1,4 +1,4 @@
-/** `T` without `undefined` in its values: what may be undefined is an optional property instead. */
+/** `T` with an optional property in place of each value that may be undefined. */
 export type Given<T extends object> = {
   [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key];
 } & {

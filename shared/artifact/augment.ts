@@ -9,8 +9,8 @@ import { readSmall, type TarEntry, type TarReader } from "./tar/reader.ts";
 import type { AugmentedHeader, AugmentedPayloadHeader, Compression, PayloadHeader, ReadOptions } from "./types.ts";
 
 /**
- * Parse the content of header-augment.tar, which must be known to be what manifest-augment says. It may have no
- * scripts, and as many payloads as the artifact has.
+ * Parses the content of header-augment.tar, whose checksum the caller has verified. It has no scripts, and one entry
+ * for each payload of the artifact.
  * @param name `header-augment.tar` with its suffix, for messages.
  * @param original The signed header.
  */
@@ -52,7 +52,7 @@ async function parseEntries(tar: TarReader, name: string, original: HeaderConten
   };
 }
 
-/** Both files of a payload may be missing here. */
+/** Unlike in header.tar, both files of a payload are optional. */
 async function parsePayload(
   tar: TarReader,
   first: TarEntry | undefined,

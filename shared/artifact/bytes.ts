@@ -2,7 +2,7 @@ import type { ArtifactContent } from "./types.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** Takes a stream of chunks apart into pieces of the sizes that a parser asks for, without copying large ones. */
+/** Cuts a stream of chunks into pieces of the sizes that a parser needs, without copying large ones. */
 export class ByteReader {
   readonly #source: ArtifactContent;
   readonly #iterator: AsyncIterator<Uint8Array>;
@@ -38,7 +38,7 @@ export class ByteReader {
     return piece;
   }
 
-  /** Between 1 and `maxBytes` bytes, as they come; `undefined` at the end of the stream. */
+  /** The bytes at hand, between 1 and `maxBytes`; `undefined` at the end of the stream. */
   async some(maxBytes: number): Promise<Uint8Array | undefined> {
     if (this.#chunk.length === 0 && !(await this.#fill())) return undefined;
     return this.#take(maxBytes);
@@ -57,7 +57,7 @@ export class ByteReader {
     return result.subarray(0, filled);
   }
 
-  /** Leave out `count` bytes; without reading them, if the source can. @returns How many there were. */
+  /** Skips `count` bytes, without reading them if the source supports that. @returns The number of bytes skipped. */
   async skip(count: number): Promise<number> {
     let left = count - this.#take(count).length;
     if (left > 0 && this.#source.skip !== undefined) {
@@ -69,7 +69,7 @@ export class ByteReader {
     return count - left;
   }
 
-  /** Stop reading and release the source. Harmless after the end. */
+  /** Stops reading and releases the source. May be called after the end. */
   async close(): Promise<void> {
     this.#ended = true;
     this.#chunk = NOTHING;

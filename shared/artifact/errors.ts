@@ -1,6 +1,6 @@
 import { printable } from "../text/index.ts";
 
-/** What can be wrong with an artifact. Stable: programs branch on these names. */
+/** Faults of an artifact. These names are stable: programs branch on them. */
 export type ArtifactFault =
   // The file as a whole, and its order.
   | "not-an-artifact"
@@ -51,7 +51,7 @@ export class ArtifactError extends Error {
   readonly code: ArtifactFault;
 
   constructor(code: ArtifactFault, message: string, options?: ErrorOptions) {
-    // Parts of the artifact stand in it.
+    // The message quotes parts of the artifact.
     super(printable(message), options);
     this.code = code;
   }

@@ -8,7 +8,7 @@ import { HeaderInfo, TypeInfoFile } from "./schemas.ts";
 import { readSmall, type TarEntry, TarReader } from "./tar/reader.ts";
 import type { ArtifactHeader, Compression, PayloadHeader, ReadOptions, StateScript, TypeInfo } from "./types.ts";
 
-/** What header.tar contributes to an artifact's header. */
+/** The part of an artifact's header that header.tar holds. */
 export type HeaderContent = Pick<
   ArtifactHeader,
   | "artifactName"
@@ -26,7 +26,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** A header that decompresses to more than any header needs is an attack on memory. */
+/** Bounds the decompressed size: a larger header is a decompression bomb. */
 async function* bounded(source: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   let total = 0;
   for await (const piece of source) {
@@ -40,7 +40,7 @@ async function* bounded(source: AsyncIterable<Uint8Array>, name: string): AsyncG
 }
 
 /**
- * Parse the content of header.tar, which must be known to be what the manifest says.
+ * Parses the content of header.tar, whose checksum the caller has verified.
  * @param name `header.tar` with its suffix, for messages.
  */
 export async function parseHeader(
@@ -52,7 +52,7 @@ export async function parseHeader(
   return await withHeaderTar(content, name, compression, options, (tar) => parseEntries(tar, name));
 }
 
-/** Take a header's tar apart, within its bounds. */
+/** Reads the entries of a header's tar, within its bounds. */
 export async function withHeaderTar<T>(
   content: Uint8Array,
   name: string,
@@ -69,7 +69,7 @@ export async function withHeaderTar<T>(
   }
 }
 
-/** The content of header-info, which must be the first in a header. */
+/** The content of header-info, the first entry of a header. */
 export async function readHeaderInfo(tar: TarReader, name: string): Promise<Uint8Array> {
   const first = await tar.next();
   if (first?.name !== "header-info") {
@@ -152,7 +152,7 @@ function duplicate(entry: TarEntry, name: string): ArtifactError {
   return new ArtifactError("duplicate-entry", `${name}: ${quoted(entry.name)} is in it twice`);
 }
 
-/** The error for an entry of a header that is not the one to come now. */
+/** The error for an entry at the wrong position of a header. */
 export function misplaced(entry: TarEntry | undefined, expected: string | undefined, name: string): ArtifactError {
   if (entry === undefined) return new ArtifactError("missing", `${name}: ${quoted(expected ?? "")} is not in it`);
   const known = /^(header-info|scripts\/.+|headers\/\d{4}\/(type-info|meta-data))$/.test(entry.name);

@@ -1,6 +1,6 @@
 /**
- * The Mender Artifact format, version 3: reading. Writing is in `write/`, apart, so that the agent does not
- * carry it.
+ * The Mender Artifact format, version 3: reading. Writing is a separate entry point, `write/`, so that the agent's
+ * bundle does not contain it.
  */
 
 export { UNINTERRUPTED_DECOMPRESSORS } from "./compression/uninterrupted.ts";

@@ -5,13 +5,13 @@ import { ARTIFACT_LIMITS } from "./limits.ts";
 import { quoted } from "./names.ts";
 import { MetaData } from "./schemas.ts";
 
-/** More than a person reads of what is wrong with one text. */
+/** Faults that one message lists. */
 const FAULTS_MAX = 5;
 const KEY_CHARACTERS_MAX = 60;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Looked at before the text is parsed: what it says of itself must cost no more than its bytes. */
+/** Checked before the text is parsed, so that a small text cannot cost much time or memory. */
 function checkShape(bytes: Uint8Array, what: string, valuesMax: number): void {
   const { depth, separators } = jsonShape(bytes);
   const { jsonDepthMax } = ARTIFACT_LIMITS;
@@ -28,7 +28,7 @@ function parse(bytes: Uint8Array, what: string, code: ArtifactFault): { text: st
     const text = utf8.decode(bytes);
     return { text, value: JSON.parse(text) };
   } catch (cause) {
-    // The text of the parser's message may have parts of the input in it, line breaks too.
+    // The parser's message may quote the input, with line breaks.
     const detail = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ");
     throw new ArtifactError(code, `${what} is not JSON: ${detail}`, { cause });
   }
@@ -43,7 +43,7 @@ function shortened(key: string): string {
   return key.length > KEY_CHARACTERS_MAX ? `${key.slice(0, KEY_CHARACTERS_MAX)}…` : key;
 }
 
-/** The value at a path, as it may stand in a message. */
+/** The value at a path, shortened for a message. */
 function found(value: unknown, path: readonly PropertyKey[]): string {
   let at: unknown = value;
   for (const key of path) at = typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined;

@@ -16,7 +16,7 @@ export function payloadDirectory(payload: number): string {
   return `data/${String(payload).padStart(4, "0")}`;
 }
 
-/** The list of everything in an artifact with its checksums, and what of it has come so far. */
+/** The files of an artifact with their checksums, and which of them were read so far. */
 export class Manifest {
   readonly checksums: ReadonlyMap<string, string>;
   readonly #augmented: ReadonlyMap<string, string>;
@@ -24,7 +24,7 @@ export class Manifest {
 
   /**
    * @param augment Content of manifest-augment. It adds to the manifest and can override nothing in it.
-   * @throws ArtifactError if a line is malformed, comes twice, or names what no artifact contains.
+   * @throws ArtifactError if a line is malformed, is repeated, or names a file that no artifact contains.
    */
   constructor(content: Uint8Array, augment?: Uint8Array) {
     this.checksums = parseManifest(content, "manifest", new Map());
@@ -38,8 +38,8 @@ export class Manifest {
   }
 
   /**
-   * The checksum of something that has come.
-   * @throws ArtifactError if it is not listed, or has come before.
+   * The checksum of a file, which is marked as read.
+   * @throws ArtifactError if the file is not listed or was read before.
    */
   arrived(name: string): string {
     const checksum = this.checksums.get(name) ?? this.#augmented.get(name);
@@ -52,7 +52,7 @@ export class Manifest {
     return checksum;
   }
 
-  /** Files of payloads that are listed and have not come. */
+  /** Listed files of payloads that were not read yet. */
   *expectedFiles(): Generator<{ name: string; payload: number }> {
     for (const name of this.#expected) {
       const [, digits] = PAYLOAD_FILE.exec(name) ?? [];
@@ -60,7 +60,7 @@ export class Manifest {
     }
   }
 
-  /** @throws ArtifactError if something is listed and has not come: of one payload if given, else at all. */
+  /** @throws ArtifactError if a listed file was not read: of `payload` if given, otherwise of the artifact. */
   checkComplete(payload?: number): void {
     const prefix = payload === undefined ? "" : `${payloadDirectory(payload)}/`;
     for (const name of this.#expected) {
@@ -70,7 +70,7 @@ export class Manifest {
   }
 }
 
-/** @throws ArtifactError if a checksum is not the one that the manifest has. */
+/** @throws ArtifactError if a checksum differs from the manifest. */
 export function checkSum(name: string, expected: string, actual: string): void {
   if (expected === actual) return;
   throw new ArtifactError(
@@ -81,7 +81,7 @@ export function checkSum(name: string, expected: string, actual: string): void {
 
 type ManifestName = "manifest" | "manifest-augment";
 
-/** @param before What is listed elsewhere, and must not be listed here again. */
+/** @param before Names listed elsewhere, which must not be repeated here. */
 function parseManifest(
   content: Uint8Array,
   which: ManifestName,
@@ -111,7 +111,7 @@ function* linesOf(content: Uint8Array, which: ManifestName): Generator<string> {
     throw new ArtifactError("manifest-malformed", `${which}: it is not UTF-8`, { cause });
   }
   const lines = text.split("\n");
-  // The end of the last line is no line.
+  // The text after the last line feed is no line.
   if (lines.at(-1) === "") lines.pop();
   yield* lines;
 }

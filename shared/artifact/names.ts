@@ -2,14 +2,14 @@ import { harmfulCharacter, printable } from "../text/index.ts";
 import { ArtifactError } from "./errors.ts";
 import { ARTIFACT_LIMITS } from "./limits.ts";
 
-/** A name as it may stand in a message: quoted, with control characters made visible, and not endless. */
+/** A name for a message: quoted, escaped and shortened. */
 export function quoted(name: string): string {
   return printable(JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name));
 }
 
 /**
- * Refuse names that lead elsewhere than below the directory they are put in, and names that no one would
- * give a file: control characters, direction overrides, empty parts, parts longer than Linux takes.
+ * Refuses names that lead out of their directory, and names that are unsafe to show or to store: control characters,
+ * direction overrides, empty components, components longer than Linux allows.
  */
 export function checkPath(path: string, where: string): void {
   const bytes = Buffer.byteLength(path);

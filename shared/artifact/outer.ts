@@ -8,19 +8,19 @@ const KNOWN =
   /^(version|manifest|manifest\.sig|manifest-augment|header(-augment)?\.tar(\.(gz|xz|zst))?|data\/\d{4}\.tar(\.(gz|xz|zst))?)$/;
 const AUGMENTED = /^(manifest-augment(\.sig)?|header-augment\.tar(\.(gz|xz|zst))?)$/;
 
-/** The tar that an artifact is, and the order of what is in it. */
+/** The outer tar of an artifact, which checks the order of its entries. */
 export class OuterTar {
   readonly #tar: TarReader;
   readonly #seen = new Set<string>();
   readonly #augmented: boolean;
 
-  /** @param augmented Parts of augmented artifacts are let through. */
+  /** @param augmented Accept the entries of augmented artifacts. */
   constructor(source: ArtifactContent, augmented = false) {
     this.#augmented = augmented;
     this.#tar = new TarReader(source, WHERE);
   }
 
-  /** The next entry, if there is one; never one that came before, nor an augmented one unless those are wanted. */
+  /** The next entry, if any. @throws ArtifactError for a duplicate, and for an augmented entry unless accepted. */
   async next(): Promise<TarEntry | undefined> {
     const entry = await this.#read();
     if (entry === undefined) return undefined;
@@ -37,7 +37,7 @@ export class OuterTar {
     return entry;
   }
 
-  /** The next entry, which must be the one called `name`. */
+  /** The next entry, which must have this name. */
   async expect(name: string): Promise<TarEntry> {
     const entry = await this.next();
     if (entry?.name === name) return entry;
@@ -51,8 +51,8 @@ export class OuterTar {
   }
 
   /**
-   * The error for an entry that is not the one to come now.
-   * @param expected What must come; `undefined` if nothing more may.
+   * The error for an entry at the wrong position.
+   * @param expected Name of the required entry; `undefined` if no entry may follow.
    */
   misplaced(entry: TarEntry | undefined, expected: string | undefined): ArtifactError {
     if (entry === undefined) return new ArtifactError("missing", `${WHERE}: ${quoted(expected ?? "")} is not in it`);
@@ -69,7 +69,7 @@ export class OuterTar {
     try {
       return await this.#tar.next();
     } catch (error) {
-      // What does not even start like a tar is something else altogether.
+      // A file whose first block is no tar header is another kind of file, not a damaged artifact.
       const first = this.#seen.size === 0 && error instanceof ArtifactError;
       if (!first || (error.code !== "tar-malformed" && error.code !== "truncated")) throw error;
       throw new ArtifactError("not-an-artifact", `this is no artifact: ${error.message}`, { cause: error });

@@ -6,8 +6,8 @@ import { type TarEntry, TarReader } from "./tar/reader.ts";
 import type { ArtifactContent, Compression, Payload, PayloadFile, PayloadHeader } from "./types.ts";
 
 /**
- * A fault, once found, stays: an artifact whose reader ignored it must not seem well formed later.
- * All steps of reading payloads go through one of these.
+ * Keeps the first fault: an artifact must not look well formed later because its reader ignored an error. Every step
+ * of reading payloads goes through one instance.
  */
 export class Latch {
   #failed: { readonly error: unknown } | undefined;
@@ -23,7 +23,7 @@ export class Latch {
   }
 }
 
-/** A file whose content is hashed as it is handed out. */
+/** A file whose content is hashed while it is read. */
 class VerifiedFile implements PayloadFile {
   readonly name: string;
   readonly sizeBytes: number;
@@ -50,7 +50,7 @@ class VerifiedFile implements PayloadFile {
       const value = await latch.run(() => this.read());
       return value === undefined ? { done: true, value } : { done: false, value };
     };
-    // What a reader leaves is read, and verified, when the next file is asked for.
+    // The unread rest of a file is read and verified when the next file is requested.
     this.content = { [Symbol.asyncIterator]: () => ({ next }) };
   }
 
@@ -68,7 +68,7 @@ class VerifiedFile implements PayloadFile {
     return true;
   }
 
-  /** The next piece; `undefined` at the end, when the checksum was found right. */
+  /** The next piece; `undefined` at the end, once the checksum is verified. */
   async read(): Promise<Uint8Array | undefined> {
     if (this.#ended) return undefined;
     const piece = await this.#entry.read();
@@ -93,7 +93,7 @@ export class StreamedPayload implements Payload {
   #current: VerifiedFile | undefined;
   #ended = false;
 
-  /** @param content The tar, decompressed; `undefined` if the artifact has none for this payload. */
+  /** @param content The decompressed tar; `undefined` if the artifact has no tar for this payload. */
   constructor(
     header: PayloadHeader,
     compression: Compression,
@@ -123,7 +123,7 @@ export class StreamedPayload implements Payload {
     }
   }
 
-  /** Read what the reader of the payload has left, so that all of it is verified. */
+  /** Reads the rest of the payload, so that all of it is verified. */
   async finish(): Promise<void> {
     while ((await this.#latch.run(() => this.#next())) !== undefined);
   }

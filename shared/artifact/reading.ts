@@ -33,7 +33,7 @@ function sha256(content: Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** @throws ArtifactError unless the file `version` is of an artifact that this program reads. */
+/** @throws ArtifactError unless the file `version` names a supported format. */
 function checkVersion(content: Uint8Array): void {
   const { value } = parseJson(content, VersionFile, "version", "not-an-artifact");
   if (value.format !== "mender") {
@@ -48,9 +48,9 @@ function checkVersion(content: Uint8Array): void {
 }
 
 /**
- * Start to read an artifact. Resolves when its header was read and verified, before any byte of a payload.
- * @param source The artifact's bytes. It is released when reading ends, well or not.
- * @throws ArtifactError if the artifact breaks a rule; whatever the source fails with.
+ * Opens an artifact. Resolves once its header is read and verified, before any byte of a payload.
+ * @param source The artifact's bytes. It is released when reading ends or fails.
+ * @throws ArtifactError if the artifact breaks a rule; errors of the source are passed on.
  */
 export async function openArtifact(source: ArtifactContent, options: ReadOptions = {}): Promise<ArtifactReading> {
   const outer = new OuterTar(source, options.augmented);
@@ -63,11 +63,11 @@ export async function openArtifact(source: ArtifactContent, options: ReadOptions
   }
 }
 
-/** The header, and the manifest that remembers what has come. */
+/** The header, and the manifest with the files read so far. */
 interface OpenedHeader {
   readonly header: ArtifactHeader;
   readonly manifest: Manifest;
-  /** What stands behind the header. */
+  /** The entry after the header. */
   readonly next: TarEntry | undefined;
 }
 
@@ -91,7 +91,7 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
   const parsed = await parseHeader(await readListed(entry, manifest), entry.name, compression, options);
   checkTerms(parsed);
   checkListedPayloads(manifest, parsed.payloads);
-  // What stands behind the header is looked at now: faults of order are told before a payload is used.
+  // Reads ahead: a wrong order of entries is reported before a payload is used.
   let next = await outer.next();
   let augment = augmentContent === undefined ? undefined : NOTHING_BUT_FILES;
   const augmentCompression = next === undefined ? undefined : compressionOf(next.name, "header-augment.tar");
@@ -115,7 +115,7 @@ async function readHeader(outer: OuterTar, keys: readonly KeyObject[], options: 
 
 const NOTHING_BUT_FILES: AugmentedHeader = { payloads: [] };
 
-/** A header, whose checksum is right. */
+/** A header with a verified checksum. */
 async function readListed(entry: TarEntry, manifest: Manifest): Promise<Uint8Array> {
   const listed = manifest.arrived(entry.name);
   const content = await readSmall(entry, ARTIFACT_LIMITS.headerBytesMax, WHERE);
@@ -136,7 +136,7 @@ async function readSignature(
   return keys.length === 0 ? { state: "unchecked" } : { state: "verified", key: findSigner(keys, manifest, signature) };
 }
 
-/** Files that no payload can bring are known to be missing before a byte of a payload is read. */
+/** Reports files that no payload can contain before a byte of a payload is read. */
 function checkListedPayloads(manifest: Manifest, payloads: readonly PayloadHeader[]): void {
   for (const { name, payload } of manifest.expectedFiles()) {
     const header = payloads[payload];
@@ -157,7 +157,7 @@ function checkListedPayloads(manifest: Manifest, payloads: readonly PayloadHeade
 
 /**
  * The compression of a payload's tar; `undefined` if the payload is empty and the artifact has no tar for it.
- * @throws ArtifactError if something else stands where the tar must be.
+ * @throws ArtifactError if another entry is at the position of the tar.
  */
 function checkPlace(
   outer: OuterTar,

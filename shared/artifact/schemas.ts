@@ -5,7 +5,7 @@ import { dependsFault, PROVIDES_LIMITS, providesFault, textFault } from "../prot
 const mustBeText = "must be a non-empty text";
 const object = "must be an object";
 
-/** A check that tells what `faultOf` finds wrong. */
+/** A zod check that reports the fault found by `faultOf`. */
 function without<T>(faultOf: (value: T) => string | undefined) {
   return z.refine<T>((value) => faultOf(value) === undefined, {
     error: ({ input }) => faultOf(input as T) ?? "",

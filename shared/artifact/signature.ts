@@ -20,8 +20,8 @@ export function keyFault(key: KeyObject): string | undefined {
 }
 
 /**
- * Read keys that may verify artifacts.
- * @throws ArtifactError naming the key by its place in the list.
+ * Reads the keys that verify artifacts.
+ * @throws ArtifactError naming the key by its position in the list.
  */
 export function loadVerifyKeys(pems: readonly string[]): KeyObject[] {
   return pems.map((pem, index) => {
@@ -62,7 +62,7 @@ function fits(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolea
 
 /**
  * The index of the key that made `signature` over the manifest: RSA (PKCS#1 v1.5) or ECDSA over SHA-256, or Ed25519.
- * @throws ArtifactError if none of them did.
+ * @throws ArtifactError if no key matches.
  */
 export function findSigner(keys: readonly KeyObject[], manifest: Uint8Array, signature: Uint8Array): number {
   const index = keys.findIndex((key) => fits(key, manifest, signature));

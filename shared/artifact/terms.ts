@@ -3,7 +3,7 @@ import { combinationsFault, providesFault } from "../protocol/index.ts";
 import { ArtifactError } from "./errors.ts";
 import type { ArtifactHeader } from "./types.ts";
 
-/** What an artifact needs and gives, all of its parts taken together. */
+/** The depends and provides of an artifact, merged over its header and payloads. */
 export interface Terms {
   readonly depends: Readonly<Record<string, string | readonly string[]>>;
   readonly provides: Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ export function termsOf(header: Told): Terms {
   };
 }
 
-/** @throws ArtifactError if no server could keep the artifact's terms, or no device tell of them in a poll. */
+/** @throws ArtifactError if the terms are too large for a server's records or for a device's poll. */
 export function checkTerms(header: Told): void {
   const { depends, provides } = termsOf(header);
   const depend = combinationsFault(depends);

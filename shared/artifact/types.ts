@@ -4,20 +4,20 @@ export type Compression = "none" | "gzip" | "xz" | "zstd";
 /** The bytes of an artifact, front to back. */
 export interface ArtifactContent extends AsyncIterable<Uint8Array> {
   /**
-   * Leave out what is at hand already: the next chunk begins `bytes` further on. A source that cannot do that has no
-   * such function, and all of it is read. Called between two chunks only.
+   * Skips bytes that the reader has already: the next chunk begins `bytes` further on. Sources that cannot skip omit
+   * this function and are read whole. Called only between two chunks.
    */
   skip?(bytes: number): Promise<void>;
 }
 
 /**
- * Turns a compressed stream into what was compressed. It must use the source to its last byte, fail with an
- * ArtifactError on damaged, short or surplus input, and pass on what the source fails with.
- * @param where What is being decompressed, for messages.
+ * Decompresses a stream. It must consume the source to the last byte, fail with an ArtifactError on damaged, truncated
+ * or surplus input, and pass on the errors of the source.
+ * @param where Name of the entry, for messages.
  */
 export type Decompressor = (source: AsyncIterable<Uint8Array>, where: string) => AsyncIterable<Uint8Array>;
 
-/** A payload's type-info: what it is and what it needs and gives. */
+/** A payload's type-info: its type, provides and depends. */
 export interface TypeInfo {
   /** The payload type, which names the update module; `null` for an empty payload. */
   readonly type: string | null;
@@ -26,13 +26,13 @@ export interface TypeInfo {
   readonly clearsProvides?: readonly string[];
 }
 
-/** What header-info says of one payload of an artifact. */
+/** One payload of an artifact, as the header describes it. */
 export interface PayloadHeader {
   readonly index: number;
   readonly typeInfo: TypeInfo;
-  /** `type-info` exactly as it stands in the artifact. */
+  /** The exact text of `type-info`. */
   readonly typeInfoJson: string;
-  /** meta-data as it stands in the artifact; absent when the artifact has none or an empty one. */
+  /** The exact text of meta-data; absent if it is missing or empty. */
   readonly metaDataJson?: string;
 }
 
@@ -42,7 +42,7 @@ export interface StateScript {
   readonly content: Uint8Array;
 }
 
-/** What the unsigned part of an augmented artifact says of one payload, instead of its header. */
+/** The unsigned part of an augmented artifact that overrides the header for one payload. */
 export interface AugmentedPayloadHeader {
   readonly index: number;
   /** Absent if it is not overridden. */
@@ -50,19 +50,19 @@ export interface AugmentedPayloadHeader {
   readonly provides?: Readonly<Record<string, string>>;
   readonly depends?: Readonly<Record<string, string | readonly string[]>>;
   readonly clearsProvides?: readonly string[];
-  /** `type-info` and `meta-data` exactly as they stand in the artifact, if they do. */
+  /** The exact texts of `type-info` and `meta-data`, if present. */
   readonly typeInfoJson?: string;
   readonly metaDataJson?: string;
 }
 
-/** The unsigned header of an augmented artifact. Nothing of it may be trusted before the update module permits it. */
+/** The unsigned header of an augmented artifact. It is untrusted until the update module permits it. */
 export interface AugmentedHeader {
   readonly artifactName?: string;
   readonly artifactGroup?: string;
   readonly deviceTypes?: readonly string[];
   readonly dependsArtifactNames?: readonly string[];
   readonly dependsArtifactGroups?: readonly string[];
-  /** `header-info` exactly as it stands in header-augment.tar; absent if the artifact has none, only files. */
+  /** The exact text of `header-info` in header-augment.tar; absent if the artifact only adds files. */
   readonly headerInfoJson?: string;
   readonly payloads: readonly AugmentedPayloadHeader[];
 }
@@ -70,12 +70,12 @@ export interface AugmentedHeader {
 /** How the manifest was signed, if it was. */
 export type SignatureState =
   | { readonly state: "unsigned" }
-  /** There is a signature, and no key to check it with. */
+  /** Signed, but no key was given to verify the signature. */
   | { readonly state: "unchecked" }
-  /** One of the keys fits; `key` is its index among those given. */
+  /** Verified; `key` is the index of the matching key. */
   | { readonly state: "verified"; readonly key: number };
 
-/** Everything an artifact says before its payloads. Its checksums hold, and its signature if keys were given. */
+/** The header of an artifact. Its checksums are verified, and its signature if keys were given. */
 export interface ArtifactHeader {
   readonly version: 3;
   readonly artifactName: string;
@@ -84,13 +84,13 @@ export interface ArtifactHeader {
   readonly deviceTypes: readonly string[];
   readonly dependsArtifactNames?: readonly string[];
   readonly dependsArtifactGroups?: readonly string[];
-  /** header-info exactly as it stands in the artifact. */
+  /** The exact text of header-info. */
   readonly headerInfoJson: string;
   readonly payloads: readonly PayloadHeader[];
   readonly scripts: readonly StateScript[];
   readonly signature: SignatureState;
   readonly compression: Compression;
-  /** Present if the artifact is augmented: it has parts that no signature covers. */
+  /** Present if the artifact is augmented: it has unsigned parts. */
   readonly augment?: AugmentedHeader;
   /** The manifest's lines, without those of manifest-augment: name → SHA-256 as 64 lower-case hexadecimal digits. */
   readonly manifest: ReadonlyMap<string, string>;
@@ -100,7 +100,7 @@ export interface ArtifactHeader {
 export interface PayloadFile {
   readonly name: string;
   readonly sizeBytes: number;
-  /** From the manifest; `content` fails at its end if what came differs. */
+  /** From the manifest; `content` fails at its end if the content differs. */
   readonly sha256: string;
   /** It is listed in manifest-augment, which no signature covers. */
   readonly augmented?: true;
@@ -108,10 +108,10 @@ export interface PayloadFile {
   readonly modifiedMs: number;
   readonly content: AsyncIterable<Uint8Array>;
   /**
-   * Go on behind the bytes that an earlier reading of the same artifact brought: `content`, of which nothing was read
-   * yet, begins after them. They count for the checksum as if they had come.
-   * @returns False if they cannot be of this file: more than it has, or all of it with another checksum. Nothing was
-   *   left out then.
+   * Resumes after the bytes of an earlier reading of the same artifact: `content`, which must be unread, begins after
+   * them, and the checksum includes them.
+   * @returns False if the bytes cannot belong to this file: too many, or all of it with another checksum. Then nothing
+   *   is skipped.
    */
   goOnAfter(kept: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
@@ -120,30 +120,30 @@ export interface Payload {
   readonly index: number;
   readonly header: PayloadHeader;
   readonly compression: Compression;
-  /** The files in the order in which they are written. Read to the end, else the artifact is not verified. */
+  /** The files in their order. The artifact is verified only if the iteration reaches its end. */
   files(): AsyncIterable<PayloadFile>;
 }
 
 export interface ReadOptions {
-  /** PEM public keys. If there are any, one of them must fit the artifact's signature. */
+  /** PEM public keys. If any are given, one must verify the artifact's signature. */
   readonly verifyKeys?: readonly string[];
-  /** Read augmented artifacts too. Whoever does must ask the update module what of the unsigned parts is permitted. */
+  /** Accept augmented artifacts. The caller must ask the update module which unsigned parts it permits. */
   readonly augmented?: boolean;
-  /** Used instead of the built-in ones, where a program has faster ones at hand. */
+  /** Decompressors that replace the built-in ones. */
   readonly decompressors?: Readonly<Partial<Record<Compression, Decompressor>>>;
 }
 
-/** An artifact that is being read, front to back, once. */
+/** An open artifact, which is read once, front to back. */
 export interface ArtifactReading {
   readonly header: ArtifactHeader;
   /**
-   * The payloads in order, each to be read to its end before the next is asked for. The iteration ends
-   * well only if the whole artifact was well formed: nothing missing, nothing unlisted, nothing behind it.
+   * The payloads in order; each must be read to its end before the next. The iteration ends without an error only if
+   * the whole artifact is well formed: no file missing, none unlisted, no surplus bytes.
    */
   payloads(): AsyncIterable<Payload>;
   /**
-   * Stop reading and release the source. Harmless after the end. It waits for a chunk that the source has
-   * been asked for: whoever wants to be quicker ends the source's wait first.
+   * Stops reading and releases the source. May be called after the end. It waits for a pending read of the source: to
+   * close at once, abort the source first.
    */
   close(): Promise<void>;
 }

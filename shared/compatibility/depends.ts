@@ -1,9 +1,9 @@
 import type { Provides } from "./provides.ts";
 
-/** What an artifact needs of a device: for each key, the values that will do. */
+/** The depends of an artifact: the accepted values of each key. */
 export type Depends = Readonly<Record<string, string | readonly string[]>>;
 
-/** One need that is not met. */
+/** One unmet dependency. */
 export interface Mismatch {
   readonly key: string;
   readonly wanted: readonly string[];
@@ -12,10 +12,9 @@ export interface Mismatch {
 }
 
 /**
- * Every need of an artifact that a device does not meet, in the order of the keys.
- * Values are compared exactly, case included; one of the wanted values is enough.
- * The only matching of depends against provides: the agent asks it before it installs, the server before
- * it offers.
+ * Every unmet dependency of an artifact on a device, in the order of the keys. Values are compared exactly, case
+ * included; one of the accepted values is enough. This is the only matching of depends against provides: the agent
+ * runs it before it installs, the server before it offers.
  */
 export function mismatches(depends: Depends, provides: Provides): Mismatch[] {
   return Object.keys(depends)
@@ -28,7 +27,7 @@ export function mismatches(depends: Depends, provides: Provides): Mismatch[] {
     });
 }
 
-/** For a person: what was needed and what is there. */
+/** Describes the needed and the provided value, for a person. */
 export function describeMismatch({ key, wanted, provided }: Mismatch): string {
   const needs = wanted.length === 1 ? `"${wanted[0]}"` : `one of ${wanted.map((value) => `"${value}"`).join(", ")}`;
   const has = provided === undefined ? "nothing" : `"${provided}"`;

@@ -1,4 +1,4 @@
-/** What a device has: `artifact_name`, `device_type`, `rootfs-image.version`, … */
+/** The provides of a device: `artifact_name`, `device_type`, `rootfs-image.version`, … */
 export type Provides = Readonly<Record<string, string>>;
 
 /** How an installed artifact changes what the device provides. */
@@ -6,9 +6,9 @@ export interface ProvidesChange {
   readonly artifactName: string;
   /** Absent: the device leaves its group if `clears` says so, and keeps it otherwise. */
   readonly artifactGroup?: string | undefined;
-  /** Of the payload's type-info. Absent in artifacts of old writers. */
+  /** From the payload's type-info. Absent in artifacts of old writers. */
   readonly provides?: Provides | undefined;
-  /** Patterns of keys to forget (`*`: any run of characters). Absent in artifacts of old writers. */
+  /** Patterns of keys to remove (`*`: any run of characters). Absent in artifacts of old writers. */
   readonly clears?: readonly string[] | undefined;
 }
 
@@ -30,9 +30,9 @@ export function matchesPattern(pattern: string, key: string): boolean {
 }
 
 /**
- * What a device provides after an artifact was committed. As the reference has it: neither provides nor
- * clears: everything is forgotten; only provides: they replace everything; only clears: what matches is
- * forgotten; both: forget, then add. `artifact_name` is always the new one.
+ * The provides of a device after it committed an artifact, by the rules of Mender: without provides and clears, all
+ * are removed; with provides only, they replace all; with clears only, the matching ones are removed; with both,
+ * matching ones are removed, then the new ones added. `artifact_name` is always the new one.
  */
 export function applyProvides(before: Provides, change: ProvidesChange): Record<string, string> {
   const clears = change.clears ?? ["*"];

@@ -17,15 +17,15 @@ export const DEVICE_PATHS = {
 /** Header that carries the base64 signature over the exact bytes of an authorisation request. */
 export const SIGNATURE_HEADER = "x-men-signature";
 
-/** A text that is a time as RFC 3339 has it. */
+/** A time in RFC 3339 format. */
 const Time = z.string().check(
   z.regex(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, { error: TIME_HINT, abort: true }),
   z.refine((text) => timeMs(text) !== undefined, TIME_HINT),
 );
 
-/** `POST auth_requests`: who asks to be let in. The answer is a token as plain text. */
+/** `POST auth_requests`: a device asks for a token. The answer is the token as plain text. */
 export const AuthRequest = z.object({
-  /** A JSON object, serialised: the attributes that identify the device. */
+  /** The attributes that identify the device: a serialised JSON object. */
   id_data: z.string().check(z.minLength(1)),
   /** PEM, `PUBLIC KEY`. */
   pubkey: z.string().check(z.minLength(1)),
@@ -34,13 +34,13 @@ export const AuthRequest = z.object({
 });
 export type AuthRequest = z.infer<typeof AuthRequest>;
 
-/** Half a character of a surrogate pair cannot be kept or put into a link: it counts as U+FFFD. */
+/** Lone surrogates cannot be stored or put into a link: they become U+FFFD. */
 const told = z.string().check(z.overwrite(wellFormed));
 
 /**
- * What a device says it has: `device_type` and `artifact_name` always, and every other provide. Whatever can be kept
- * and compared is taken, also beyond what an artifact may say ({@link PROVIDES_LIMITS}): a device that carries more
- * must be able to ask for the artifact that mends it.
+ * The provides that a device reports: `device_type`, `artifact_name` and all others. Every value that can be stored and
+ * compared is accepted, even beyond the limits of an artifact ({@link PROVIDES_LIMITS}): a device with larger provides
+ * must still be able to get the artifact that corrects them.
  */
 export const DeviceProvides = z.catchall(
   z.object({
@@ -54,12 +54,12 @@ export type DeviceProvides = z.infer<typeof DeviceProvides>;
 /** `POST v2 next`. */
 export const NextRequest = z.object({
   device_provides: DeviceProvides,
-  /** Sent by clients of the 3.x line, which can be told to pause. */
+  /** Sent by clients of the 3.x line, which support pauses. */
   update_control_map: z.optional(z.boolean()),
 });
 export type NextRequest = z.infer<typeof NextRequest>;
 
-/** The answer to `next` (status 200): install this. */
+/** The answer to `next` (status 200): the artifact to install. */
 export const DeploymentInstructions = z.object({
   id: z.string().check(z.minLength(1), z.maxLength(256), z.regex(/^[A-Za-z0-9_.-]+$/), z.regex(/[^.]/)),
   artifact: z.object({
@@ -89,7 +89,7 @@ export const LogMessage = z.object({
 });
 export type LogMessage = z.infer<typeof LogMessage>;
 
-/** `PUT log`: what a failed deployment looked like on the device. */
+/** `PUT log`: the device's log of a failed deployment. */
 export const DeploymentLog = z.object({ messages: z.array(LogMessage).check(z.minLength(1)) });
 export type DeploymentLog = z.infer<typeof DeploymentLog>;
 
@@ -104,6 +104,6 @@ export type InventoryAttribute = z.infer<typeof InventoryAttribute>;
 export const InventoryAttributes = z.array(InventoryAttribute);
 export type InventoryAttributes = z.infer<typeof InventoryAttributes>;
 
-/** Body of every answer that tells an error. */
+/** Body of every error answer. */
 export const ErrorBody = z.object({ error: z.string(), request_id: z.optional(z.string()) });
 export type ErrorBody = z.infer<typeof ErrorBody>;

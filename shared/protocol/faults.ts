@@ -1,6 +1,6 @@
 import type * as z from "zod/mini";
 
-/** What is wrong with a value, in one line that names each field and what it should be. */
+/** The faults of a value in one line, which names each field and the expected value. */
 export function describeFaults(error: z.core.$ZodError): string {
   return error.issues
     .map((issue) => {

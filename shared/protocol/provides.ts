@@ -1,7 +1,7 @@
 import { harmfulCharacter, printable } from "../text/index.ts";
 import { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "./limits.ts";
 
-/** Why a text may not be a name or a value in an artifact; `undefined` if it may. */
+/** The reason why a text is no valid name or value in an artifact; `undefined` if it is valid. */
 export function textFault(text: string, max: number = PROTOCOL_LIMITS.textMax): string | undefined {
   if (text.length > max) return `must have at most ${max} characters, not ${text.length}`;
   const harmful = harmfulCharacter(text);
@@ -9,14 +9,14 @@ export function textFault(text: string, max: number = PROTOCOL_LIMITS.textMax): 
   return `must have no control characters, line breaks, direction overrides or lone surrogates, but has ${harmful}`;
 }
 
-/** Why a text may not be the key of a provide or a depend; `undefined` if it may. */
+/** The reason why a text is no valid key of a provide or a depend; `undefined` if it is valid. */
 export function keyFault(key: string): string | undefined {
   if (key === "") return "a key is empty";
   const fault = textFault(key, PROVIDES_LIMITS.keyMax);
   return fault === undefined ? undefined : `the key ${shown(key)} ${fault}`;
 }
 
-/** Why no device could tell these provides in a poll; `undefined` if it can. */
+/** The reason why these provides do not fit in a poll; `undefined` if they fit. */
 export function providesFault(provides: Readonly<Record<string, string>>): string | undefined {
   const entries = Object.entries(provides);
   if (entries.length > PROVIDES_LIMITS.entriesMax) return providesSizeFault(provides);
@@ -29,7 +29,7 @@ export function providesFault(provides: Readonly<Record<string, string>>): strin
   return providesSizeFault(provides);
 }
 
-/** Why a payload may not depend on this; `undefined` if it may. */
+/** The reason why these depends are invalid in a payload; `undefined` if they are valid. */
 export function dependsFault(depends: Readonly<Record<string, string | readonly string[]>>): string | undefined {
   const entries = Object.entries(depends);
   const { entriesMax } = PROVIDES_LIMITS;
@@ -45,7 +45,7 @@ export function dependsFault(depends: Readonly<Record<string, string | readonly 
   return combinationsFault(depends);
 }
 
-/** Why there are no, or too many, ways to meet all of this: one value for each key; `undefined` if there are not. */
+/** The reason why no, or too many, combinations (one value for each key) meet all depends; `undefined` if valid. */
 export function combinationsFault(depends: Readonly<Record<string, string | readonly string[]>>): string | undefined {
   let count = 1;
   for (const [key, value] of Object.entries(depends)) {
@@ -59,7 +59,7 @@ export function combinationsFault(depends: Readonly<Record<string, string | read
     : undefined;
 }
 
-/** Why these provides are more than a poll should carry; `undefined` if they are not. */
+/** The reason why these provides are too large for a poll; `undefined` if they are not. */
 export function providesSizeFault(provides: Readonly<Record<string, string>>): string | undefined {
   const { entriesMax, bytesMax } = PROVIDES_LIMITS;
   const entries = Object.keys(provides).length;

@@ -1,11 +1,11 @@
 /**
- * Statuses of a device deployment: what one device has made of one deployment.
- * The only list of them; who may set a status and whether it ends the matter is told here too.
+ * Statuses of a device deployment: the progress of one device in one deployment. This is the only list of them, with
+ * who may set each status and which ones are final.
  */
 interface StatusFacts {
-  /** The device has finished the deployment; nothing follows. */
+  /** Final: no other status follows. */
   readonly terminal: boolean;
-  /** A device may report it; the others are set by the server alone. */
+  /** A device may report it; only the server sets the others. */
   readonly reportable: boolean;
 }
 

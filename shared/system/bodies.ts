@@ -2,7 +2,7 @@ import { SystemError } from "./errors.ts";
 import type { HttpBody } from "./network.ts";
 
 /**
- * All of a body that is expected to be small.
+ * The whole content of a small body.
  * @throws SystemError with code EMSGSIZE if it is larger than `limitBytes`.
  */
 export async function collectBody(body: HttpBody, limitBytes: number): Promise<Buffer> {

@@ -1,7 +1,7 @@
 import { isSystemError } from "./errors.ts";
 import type { Files } from "./files.ts";
 
-/** What the name of a file that is being replaced ends in until it is complete. */
+/** Suffix of the new file until it is complete. */
 const UNFINISHED = ".new";
 
 function directoryOf(path: string): string {
@@ -10,8 +10,8 @@ function directoryOf(path: string): string {
 }
 
 /**
- * Put `data` under `path` so that a power cut at any instant leaves either the old content or the new:
- * write beside it, sync, rename, sync the directory. When it resolves, the new content is durable.
+ * Replaces a file so that a power cut at any instant leaves either the old or the new content: write beside it, sync,
+ * rename, sync the directory. When it resolves, the new content is durable.
  */
 export async function replaceFile(
   files: Files,
@@ -36,17 +36,17 @@ export async function replaceFile(
   await files.syncDirectory(directoryOf(path));
 }
 
-/** On a full disk, half a file would keep the room that its other half, or the next try, needs. */
+/** On a full disk, an unfinished file would occupy the space that the next try needs. */
 async function removeUnfinished(files: Files, path: string): Promise<void> {
   try {
     await files.remove(path);
   } catch (error) {
-    // The next try truncates it; what is thrown is why it is unfinished.
+    // The next try truncates the file; the error to report is the first one.
     if (!isSystemError(error)) throw error;
   }
 }
 
-/** Remove a file or tree, durably. No error if it is not there. */
+/** Removes a file or tree, durably. No error if it does not exist. */
 export async function removeDurably(files: Files, path: string): Promise<void> {
   if ((await files.status(path)) === undefined) return;
   await files.remove(path);

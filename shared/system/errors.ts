@@ -1,4 +1,4 @@
-/** A call through the door failed. `code` is the platform's name of the fault, such as `ENOSPC`. */
+/** A failed call through the door. `code` is the platform's error code, such as `ENOSPC`. */
 export class SystemError extends Error {
   override readonly name: string = "SystemError";
   readonly code: string;

@@ -1,6 +1,6 @@
 /**
- * Read; create or empty and write; create, failing with EEXIST if there; write at the end; read and write in
- * place what is there (such as a device), failing with ENOENT if it is not.
+ * `read`; `write`: create or truncate; `exclusive`: create, fails with EEXIST if the file exists; `append`; `update`: read and
+ * write in place (such as a device), fails with ENOENT if the file does not exist.
  */
 export type OpenMode = "read" | "write" | "exclusive" | "append" | "update";
 
@@ -20,7 +20,7 @@ export interface DirectoryEntry {
   readonly kind: FileKind;
 }
 
-/** An open file. Close it: nothing else does. */
+/** An open file. The caller must close it. */
 export interface FileHandle {
   /**
    * Read up to `buffer.length` bytes into `buffer`.
@@ -30,20 +30,20 @@ export interface FileHandle {
   read(buffer: Uint8Array, position?: number): Promise<number>;
   /** Write all of `data` at the handle's position (or at `position`). */
   write(data: Uint8Array, position?: number): Promise<void>;
-  /** Make what was written durable (fsync). */
+  /** Makes the written content durable (fsync). */
   sync(): Promise<void>;
   status(): Promise<FileStatus>;
   close(): Promise<void>;
 }
 
-/** The writing end of a FIFO that somebody reads. No thread waits while the reader does not read. */
+/** The writing end of a FIFO with a reader. No thread blocks while the reader is slow. */
 export interface FifoWriter {
   /**
-   * Resolves when the reader's side has taken all of `data`.
-   * Rejects with EPIPE when the reader has gone.
+   * Resolves when the FIFO has taken all of `data`.
+   * Rejects with EPIPE if the reader has closed its end.
    */
   write(data: Uint8Array, signal?: AbortSignal): Promise<void>;
-  /** Close the writing end: the reader sees the end of the file once it has read what is there. */
+  /** Closes the writing end: the reader sees the end of the file after the buffered data. */
   close(): Promise<void>;
 }
 
@@ -62,18 +62,18 @@ export interface Files {
   remove(path: string): Promise<void>;
   setPermissions(path: string, permissions: number): Promise<void>;
   /**
-   * True if it is a file whose mode says that it is a program. Whether it can be run shows when it is: on a file system
-   * that is mounted noexec it cannot, and that is no reason to leave it out.
+   * True for a file with an executable mode. It may still fail to start, for example on a file system mounted noexec:
+   * such a file must not be skipped silently.
    */
   isExecutable(path: string): Promise<boolean>;
   /** The target of a symbolic link with every link resolved. */
   realPath(path: string): Promise<string>;
-  /** Make names in `directory` durable: created, renamed or removed ones. */
+  /** Makes created, renamed and removed names in `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
-  /** Bytes that this process may still write to the file system that holds `path`. */
+  /** Free bytes for this process on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
   /** Make a FIFO. Rejects with EEXIST if the name is taken. */
   makeFifo(path: string, permissions?: number): Promise<void>;
-  /** Open a FIFO for writing if somebody has it open for reading now; otherwise `undefined`. Never waits. */
+  /** Opens a FIFO for writing; `undefined` if no reader has it open. Never waits. */
   openFifo(path: string): Promise<FifoWriter | undefined>;
 }

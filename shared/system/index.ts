@@ -5,10 +5,10 @@
  * these interfaces. `agent/system/` and `mock-server/system/` are the real doors; a simulation
  * supplies its own and runs the same code in virtual time. Rules that any door obeys:
  *
- * 1. Time moves only through the door: whoever waits does so with {@link Timers} or on an event.
+ * 1. Time moves only through the door: a program waits with {@link Timers} or for an event.
  * 2. A call that fails rejects with a {@link SystemError} (or a subclass); its `code` is the
  *    platform's (`ENOENT`, `ENOSPC`, `ECONNREFUSED`, …), so that callers branch on it.
- * 3. Nothing is durable before it was synced: a file's content after `sync()` of its handle, a name
+ * 3. Nothing is durable before a sync: a file's content after `sync()` of its handle, a name
  *    (created, renamed, removed) after `syncDirectory()` of its directory. See `durable.ts`.
  * 4. Every wait can be ended by an `AbortSignal`, which rejects with the signal's reason.
  */
@@ -32,7 +32,7 @@ import type { Processes } from "./processes.ts";
 import type { Random } from "./random.ts";
 import type { Clock, Cron, Timers } from "./time.ts";
 
-/** Everything a program may ask of the machine it runs on. */
+/** All access of a program to its machine. */
 export interface System {
   readonly clock: Clock;
   readonly timers: Timers;

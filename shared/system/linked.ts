@@ -1,8 +1,8 @@
 /**
- * A controller whose signal is aborted together with another one too, with that one's reason.
+ * A controller whose signal also aborts when another signal does, with the other one's reason.
  *
- * Not `AbortSignal.any`: such a signal is kept as long as anybody listens to it, whatever became of those who
- * made it, and the other one may live as long as the program. Here {@link release} takes off what hangs on it.
+ * `AbortSignal.any` would leak: its signal stays alive as long as it has a listener, and the source signal may live as
+ * long as the program. {@link release} removes the listener on the source.
  */
 export class LinkedController extends AbortController {
   readonly #other: AbortSignal | undefined;
@@ -15,7 +15,7 @@ export class LinkedController extends AbortController {
     else other?.addEventListener("abort", this.#follow, { once: true });
   }
 
-  /** No longer follow the other signal: to be called when what the signal was made for is over. */
+  /** Stops following the other signal. To be called when the work that uses this signal has ended. */
   release(): void {
     this.#other?.removeEventListener("abort", this.#follow);
   }

@@ -1,6 +1,6 @@
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 
-/** Header names are lower case; a header that came several times holds its values in order. */
+/** Header names are lower case; a repeated header holds its values in order. */
 export type HttpHeaders = Readonly<Record<string, string | readonly string[]>>;
 
 /** Chunks as they arrive. Stop iterating (or call `HttpResponse.cancel`) to drop the connection. */
@@ -12,7 +12,7 @@ export interface TlsOptions {
   readonly trusted?: string;
   readonly certificate?: string;
   readonly key?: string;
-  /** The key of `certificate`, where it lies in hardware: the OpenSSL engine that reaches it, and its name there. */
+  /** The key of `certificate` in hardware: the OpenSSL engine that accesses it, and the key's name there. */
   readonly keyInEngine?: { readonly engine: string; readonly id: string };
   /** Accept any certificate. Only for development. */
   readonly skipVerify?: boolean;
@@ -24,9 +24,9 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly tls?: TlsOptions;
-  /** URL of the HTTP proxy to go through, with user and password if it wants them. */
+  /** URL of the HTTP proxy, with user and password if it requires them. */
   readonly proxy?: string;
-  /** Fail with ETIMEDOUT when neither direction moved for so long. */
+  /** Fails with ETIMEDOUT when neither direction transfers a byte for this time. */
   readonly idleTimeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -35,20 +35,20 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: HttpHeaders;
   /**
-   * The body as it arrives. Breaks with ECONNRESET when the connection ends before the body does,
-   * ETIMEDOUT when it stalls. Never decompressed, never retried.
+   * The body as it arrives. Fails with ECONNRESET when the connection ends before the body, with ETIMEDOUT when it
+   * stalls. Never decompressed, never retried.
    */
   readonly body: HttpBody;
-  /** Drop the connection and whatever of the body was not read. */
+  /** Drops the connection and the unread rest of the body. */
   cancel(): void;
 }
 
 /** HTTP as a client. Redirects are not followed; every status is an answer, not an error. */
 export interface Network {
   /**
-   * Send one request and wait for the answer's head.
-   * Rejects with a SystemError: ECONNREFUSED, ENOTFOUND, ETIMEDOUT, ECONNRESET, EPROXY (the proxy opens no
-   * way to the peer), CERT_NOT_YET_VALID and the other certificate codes of the TLS library.
+   * Sends one request and waits for the head of the answer.
+   * Rejects with a SystemError: ECONNREFUSED, ENOTFOUND, ETIMEDOUT, ECONNRESET, EPROXY (the proxy refuses the
+   * tunnel), CERT_NOT_YET_VALID and the other certificate codes of the TLS library.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
 }

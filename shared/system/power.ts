@@ -1,7 +1,7 @@
 export interface Power {
   /**
-   * Ask the machine to reboot. Resolves when the request was taken; the program is ended some time
-   * later. Rejects when the request was refused.
+   * Requests a reboot of the machine. Resolves when the request is accepted; the program is ended some time later.
+   * Rejects when the request is refused.
    */
   reboot(): Promise<void>;
 }

@@ -3,12 +3,12 @@ import type { FileHandle, Files } from "./files.ts";
 
 const CHUNK_BYTES = 512 * 1024;
 
-/** Buffers that take turns. New ones for each chunk would cost a quarter of the time, and the memory of many. */
+/** Buffers that are used in turn: new ones for each chunk would cost a quarter of the time, and more memory. */
 const BUFFERS = 4;
 
 /**
- * The rest of an open file, chunk by chunk, reading one chunk ahead. Does not close the handle.
- * Buffers are used again: a chunk is good until two more have been asked for.
+ * The rest of an open file in chunks, reading one chunk ahead. Does not close the handle. Buffers are reused: a chunk
+ * is valid until two more were requested.
  */
 export async function* readChunks(handle: FileHandle, chunkBytes = CHUNK_BYTES): AsyncGenerator<Uint8Array> {
   const buffers: Buffer[] = [];
@@ -28,7 +28,7 @@ export async function* readChunks(handle: FileHandle, chunkBytes = CHUNK_BYTES):
       yield chunk;
     }
   } finally {
-    // The read that is under way must have ended before the caller closes the handle.
+    // A pending read must end before the caller closes the handle.
     await ahead.then(
       () => undefined,
       () => undefined,
@@ -36,12 +36,12 @@ export async function* readChunks(handle: FileHandle, chunkBytes = CHUNK_BYTES):
   }
 }
 
-/** Files of /proc and /sys are longer than they say. */
+/** Files of /proc and /sys are longer than their stated size. */
 const SMALL_BYTES = 512;
 
 /**
- * A whole small file.
- * @returns `undefined` if there is no such file.
+ * Reads a whole small file.
+ * @returns `undefined` if the file does not exist.
  * @throws SystemError with code EFBIG if it is larger than `limitBytes`.
  */
 export async function readFile(files: Files, path: string, limitBytes: number): Promise<Buffer | undefined> {
@@ -49,7 +49,7 @@ export async function readFile(files: Files, path: string, limitBytes: number): 
   if (status === undefined) return undefined;
   const handle = await files.open(path, "read");
   try {
-    // One byte more than expected: the end shows without another buffer.
+    // One byte more than the stated size: the end of the file shows without another buffer.
     let buffer = Buffer.allocUnsafe(Math.min(Math.max(status.sizeBytes, SMALL_BYTES), limitBytes) + 1);
     let filled = 0;
     for (;;) {

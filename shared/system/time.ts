@@ -1,18 +1,18 @@
-/** What time it is. */
+/** Wall clock and monotonic clock. */
 export interface Clock {
   /** Wall clock: milliseconds since the Unix epoch, UTC. May jump in either direction. */
   now(): number;
-  /** Milliseconds since an arbitrary start. Never jumps; for measuring how long something took. */
+  /** Milliseconds since an arbitrary start. Never jumps; for measuring durations. */
   monotonic(): number;
 }
 
 /** A pending call. */
 export interface Timer {
-  /** Forget the call. Harmless when it has been made already. */
+  /** Cancels the call. No effect after the call. */
   cancel(): void;
 }
 
-/** Waiting. Delays are milliseconds of monotonic time; a delay of any length is honoured exactly. */
+/** Timers. Delays are milliseconds of monotonic time, of any length. */
 export interface Timers {
   /** Call `action` once, after `delayMs`. A pending timer keeps the program alive. */
   after(delayMs: number, action: () => void): Timer;
@@ -41,22 +41,22 @@ export function sleepWith(timers: Pick<Timers, "after">, delayMs: number, signal
 
 /** A cron expression that calls back until it is stopped. */
 export interface CronTask {
-  /** When it calls back next, in milliseconds since the Unix epoch; `undefined` if never, as far as can be seen. */
+  /** The next call, in milliseconds since the Unix epoch; `undefined` if none is known. */
   next(): number | undefined;
   stop(): void;
 }
 
 /** Cron expressions (five or six fields, as node-cron reads them). */
 export interface Cron {
-  /** The reason why `expression` is no cron expression, or `undefined` if it is one. */
+  /** The reason why `expression` is no cron expression; `undefined` if it is one. */
   fault(expression: string): Promise<string | undefined>;
   /**
-   * True if the expression names the minute in which `atMs` (milliseconds since the Unix epoch) lies. Rejects
-   * with EINVAL if it is no cron expression, or `timezone` is none.
+   * True if the expression matches the minute of `atMs` (milliseconds since the Unix epoch). Rejects with EINVAL if
+   * the expression or `timezone` is invalid.
    */
   matches(expression: string, atMs: number, timezone?: string): Promise<boolean>;
   /**
-   * Call `action` at every instant that matches. Rejects with EINVAL if it is no cron expression.
+   * Calls `action` at every matching instant. Rejects with EINVAL if the expression is invalid.
    * @param timezone IANA name; the machine's own zone when absent.
    */
   schedule(expression: string, action: () => void, timezone?: string): Promise<CronTask>;

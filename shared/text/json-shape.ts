@@ -1,8 +1,8 @@
-/** What a JSON text costs to parse and to work on. */
+/** Measures that bound the cost of parsing and processing a JSON text. */
 export interface JsonShape {
-  /** How deeply arrays and objects are nested. */
+  /** Nesting depth of arrays and objects. */
   readonly depth: number;
-  /** Values that follow another one in their array or object. */
+  /** Values after the first one of their array or object. */
   readonly separators: number;
 }
 
@@ -10,7 +10,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 
-/** The shape of a text that should be JSON, found without parsing it. Of anything else the figures mean nothing. */
+/** The shape of a JSON text, measured without parsing it. Meaningless for other texts. */
 export function jsonShape(json: Uint8Array): JsonShape {
   let depth = 0;
   let deepest = 0;

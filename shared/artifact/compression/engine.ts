@@ -1,15 +1,15 @@
 import type { Transform } from "node:stream";
 import { ArtifactError } from "../errors.ts";
 
-/** Bytes of a piece that a decompressor hands out. Fewer, larger pieces cost fewer turns of the event loop. */
+/** Size of the pieces that a decompressor yields. Larger pieces cost fewer turns of the event loop. */
 export const OUTPUT_BYTES = 256 * 1024;
 
-/** Options that let Node's decompressors work ahead in their thread while the last pieces are being used. */
+/** These options let Node's decompressors work ahead in their thread while the consumer uses the last pieces. */
 export const AHEAD = { chunkSize: OUTPUT_BYTES, readableObjectMode: true, readableHighWaterMark: 4 };
 
 /** One of `node:zlib`'s streams. */
 export interface Engine extends Transform {
-  /** Bytes of input that were used. */
+  /** Bytes of input consumed so far. */
   readonly bytesWritten: number;
 }
 
@@ -27,15 +27,15 @@ function write(engine: Engine, chunk: Uint8Array): Promise<boolean> {
 }
 
 /**
- * Run `source` through one of Node's decompressors. It must use up the source to the last byte.
- * @param where What is being decompressed, for messages.
+ * Runs `source` through one of Node's decompressors, which must consume the source to the last byte.
+ * @param where Name of the entry, for messages.
  */
 export async function* decompressWith(
   engine: Engine,
   source: AsyncIterable<Uint8Array>,
   where: string,
 ): AsyncGenerator<Uint8Array> {
-  /** `failed`: what went wrong on the way in, as opposed to in the engine. */
+  /** `failed`: an error of the source, as opposed to one of the engine. */
   const input: { failed?: { readonly error: unknown } } = {};
   const feed = async (): Promise<void> => {
     let fed = 0;
@@ -54,7 +54,7 @@ export async function* decompressWith(
   });
   try {
     for await (const piece of engine) yield piece;
-    // The engine may have ended on its own account: what the source still holds is looked at nevertheless.
+    // The engine may have ended by itself: the rest of the source is still read, to find surplus bytes.
     await feeding;
   } catch (error) {
     if (input.failed === undefined) {

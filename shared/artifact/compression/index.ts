@@ -1,6 +1,6 @@
 import type { ArtifactContent, Compression, Decompressor } from "../types.ts";
 
-/** A stream without its compression. The decompressors are loaded when an artifact needs them. */
+/** Decompresses a stream. Each decompressor is loaded when the first artifact needs it. */
 export async function decompress(
   compression: Compression,
   source: ArtifactContent,

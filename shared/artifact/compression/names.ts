@@ -1,9 +1,9 @@
 import type { Compression } from "../types.ts";
 
-/** What a tar's name ends in, by its compression. */
+/** Suffix of a tar's name, by compression. */
 export const SUFFIXES: Readonly<Record<Compression, string>> = { none: "", gzip: ".gz", xz: ".xz", zstd: ".zst" };
 
-/** The compression that a name such as `header.tar.gz` tells; `undefined` if its stem is another or the suffix unknown. */
+/** The compression of a name such as `header.tar.gz`; `undefined` for another stem or an unknown suffix. */
 export function compressionOf(name: string, stem: string): Compression | undefined {
   for (const compression of ["none", "gzip", "xz", "zstd"] as const) {
     if (name === stem + SUFFIXES[compression]) return compression;

@@ -2,22 +2,22 @@ import { ArtifactError } from "../errors.ts";
 import { OUTPUT_BYTES } from "./engine.ts";
 import type { Turn } from "./turns.ts";
 
-/** A decoder that does a bounded amount of work at a time, and has a bounded amount of memory. */
+/** A decoder that works in bounded steps and uses bounded memory. */
 export interface SteppedDecoder {
-  /** It has used up its input, and given all output that this brings. */
+  /** True when the input is consumed and all of its output was returned. */
   readonly wantsInput: boolean;
-  /** Give it its next input, at most `TURN_BYTES`; only when it wants some. */
+  /** Sets the next input of at most `TURN_BYTES`; to be called only when the decoder wants input. */
   supply(input: Uint8Array): void;
   /** @returns At most 128 KiB of output. @throws ArtifactError if the data is damaged. */
   step(): Uint8Array;
-  /** Tell it that there is no more input. @returns Whether that is where the compressed data may end. */
+  /** Marks the end of the input. @returns True if the compressed data may end here. */
   end(): boolean;
 }
 
 /**
- * Run `source`, in pieces of at most `TURN_BYTES`, through a decoder. Each of them, and each 256 KiB that
- * they bring, begins with a turn. Nothing is decoded before it is asked for.
- * @param where What is being decompressed, for messages.
+ * Runs `source`, in pieces of at most `TURN_BYTES`, through a decoder. It yields to the event loop before each piece
+ * and before each 256 KiB of output, and decodes only on demand.
+ * @param where Name of the entry, for messages.
  */
 export async function* decodeInSteps(
   decoder: SteppedDecoder,

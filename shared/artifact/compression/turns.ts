@@ -1,12 +1,12 @@
-/** Waits until everything else in the program that is ready has had its turn. */
+/** Waits for one turn of the event loop, so that everything else that is ready runs first. */
 export type Turn = () => Promise<void>;
 
-/** Bytes that are looked at without a turn of the event loop in between: milliseconds of work at worst. */
+/** Bytes that are decoded within one turn of the event loop: milliseconds of work at worst. */
 export const TURN_BYTES = 16 * 1024;
 
 let last = Promise.resolve();
 
-/** A turn of the event loop. All streams share them: with several at work, one of them takes a step per turn. */
+/** A turn of the event loop. All streams share one queue: of several active streams, one takes a step per turn. */
 export const nextTurn: Turn = () => {
   last = last.then(
     () =>
@@ -18,7 +18,7 @@ export const nextTurn: Turn = () => {
   return last;
 };
 
-/** The source in pieces of at most {@link TURN_BYTES}, with a turn between two that came as one. */
+/** The source in pieces of at most {@link TURN_BYTES}, with a turn between two pieces of one chunk. */
 export async function* inTurns(source: AsyncIterable<Uint8Array>, turn: Turn): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
     for (let offset = 0; offset < chunk.length; offset += TURN_BYTES) {
@@ -28,7 +28,7 @@ export async function* inTurns(source: AsyncIterable<Uint8Array>, turn: Turn): A
   }
 }
 
-/** The source in pieces of exactly {@link TURN_BYTES}, all but the last. */
+/** The source in pieces of exactly {@link TURN_BYTES}, except for the last piece. */
 export async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let buffer = new Uint8Array(TURN_BYTES);
   let filled = 0;

@@ -3,7 +3,7 @@ import type { Turn } from "./turns.ts";
 
 const noTurn: Turn = () => Promise.resolve();
 
-/** Decompressors that neither leave the thread nor wait for the event loop: two runs with them are the same. */
+/** Decompressors that use neither threads nor turns of the event loop, so that a simulation stays deterministic. */
 export const UNINTERRUPTED_DECOMPRESSORS: Readonly<Pick<Record<Compression, Decompressor>, "xz" | "zstd">> = {
   xz: async function* (source, where) {
     yield* (await import("./xz.ts")).unxz(source, where, noTurn);

@@ -4,7 +4,7 @@ import type { SteppedDecoder } from "./stepping.ts";
 import { instantiate } from "./wasm/load.ts";
 import { XZ_WASM } from "./wasm/xz.ts";
 
-/** What the module exports of XZ Embedded. Numbers are pointers and sizes of 32 bits. */
+/** The module's exports of XZ Embedded. Numbers are pointers and sizes of 32 bits. */
 interface XzEmbedded {
   readonly memory: { readonly buffer: ArrayBuffer };
   create_context(): number;
@@ -24,7 +24,7 @@ const NO_MEMORY = 3;
 const MEMORY_LIMIT = 4;
 const UNKNOWN_FORMAT = 5;
 const UNSUPPORTED_OPTIONS = 6;
-/** Told where input is needed, when it is asked again. */
+/** Returned when the decoder needs input. */
 const NO_PROGRESS = 8;
 
 /**

@@ -2,7 +2,7 @@ import { decodeInSteps } from "./stepping.ts";
 import { inTurns, nextTurn } from "./turns.ts";
 import { XzDecoder } from "./xz-decoder.ts";
 
-/** Decompress xz in WebAssembly. Memory is bounded by the dictionary, whatever the ratio. */
+/** Decompresses xz in WebAssembly. The dictionary bounds the memory, at any compression ratio. */
 export async function* unxz(
   source: AsyncIterable<Uint8Array>,
   where: string,

@@ -5,7 +5,7 @@ import { TURN_BYTES } from "./turns.ts";
 import { instantiate } from "./wasm/load.ts";
 import { ZSTD_WASM } from "./wasm/zstd.ts";
 
-/** What the module exports of libzstd. Numbers are pointers and sizes of 32 bits. */
+/** The module's exports of libzstd. Numbers are pointers and sizes of 32 bits. */
 interface Libzstd {
   readonly memory: { readonly buffer: ArrayBuffer };
   malloc(bytes: number): number;
@@ -29,7 +29,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   64: "there is no memory for its window",
 };
 
-/** Decodes any number of frames one behind the other with libzstd, whose own window limit is 128 MiB. */
+/** Decodes consecutive frames with libzstd, whose window limit is 128 MiB. */
 export class ZstdDecoder implements SteppedDecoder {
   readonly #zstd: Libzstd;
   readonly #where: string;

@@ -12,9 +12,9 @@ const RESERVED = 3;
 const END_OF_FRAME = new Uint8Array(0);
 
 /**
- * Take a zstd stream (RFC 8878) apart without decompressing it: into frame headers, blocks and checksums, with an
- * empty piece behind each frame. So no decoder sees a frame that asks for too much memory, and an early end or bytes
- * behind the end are noticed whatever the decoder.
+ * Splits a zstd stream (RFC 8878) into frame headers, blocks and checksums without decompressing it, with an empty
+ * piece after each frame. Frames that need too much memory never reach a decoder, and a truncated stream or surplus
+ * bytes are found with any decoder.
  */
 export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source);

@@ -5,7 +5,7 @@ import { decodeInSteps } from "./stepping.ts";
 import { gathered, inTurns, nextTurn, type Turn } from "./turns.ts";
 import { zstdPieces } from "./zstd-frames.ts";
 
-/** What `node:zlib` has from Node 22.15 on; the types of the oldest Node that we run on do not know it. */
+/** `node:zlib` has this from Node 22.15 on; the types of Node 20 do not declare it. */
 interface ZstdOfNode {
   createZstdDecompress(options: object): Engine;
   readonly constants: { readonly ZSTD_d_windowLogMax: number };
@@ -15,7 +15,7 @@ function zstdOfNode(): ZstdOfNode | undefined {
   return "createZstdDecompress" in zlib ? (zlib as unknown as ZstdOfNode) : undefined;
 }
 
-/** What is left of an iteration, up to where `isEnd` holds; the iteration stays open. */
+/** The rest of an iteration up to the first item for which `isEnd` holds; the iteration stays open. */
 async function* rest(
   pieces: AsyncIterator<Uint8Array>,
   isEnd: (piece: Uint8Array) => boolean = () => false,
@@ -25,7 +25,7 @@ async function* rest(
   }
 }
 
-/** Decompress in WebAssembly. Memory is bounded by the window, whatever the ratio. */
+/** Decompresses in WebAssembly. The window bounds the memory, at any compression ratio. */
 export async function* unzstdPortably(
   source: AsyncIterable<Uint8Array>,
   where: string,
@@ -44,9 +44,8 @@ async function* decodePortably(
 }
 
 /**
- * Decompress the first frame by Node itself, in a thread. Node stops behind a frame, so that each needs a call of its
- * own; of frames there may be a million. So those behind the first, which hardly any stream has, are left to
- * WebAssembly.
+ * Decompresses the first frame with Node's own decoder, in a thread. That decoder stops after each frame and a stream
+ * may have a million frames, so WebAssembly decodes the frames after the first, which few streams have.
  */
 async function* unzstdByNode(
   native: ZstdOfNode,

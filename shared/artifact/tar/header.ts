@@ -1,9 +1,9 @@
 import { ArtifactError } from "../errors.ts";
 
-/** Tar's unit: headers are one block, contents are filled up to whole blocks. */
+/** Tar's unit: a header is one block, a content is padded to whole blocks. */
 export const BLOCK_BYTES = 512;
 
-/** Offsets and lengths of the fields of a ustar header that matter here (POSIX.1-1988; GNU keeps them). */
+/** Offset and length of the fields of a ustar header that are read here (POSIX.1-1988; the same in GNU headers). */
 export const FIELDS = {
   name: [0, 100],
   mode: [100, 8],
@@ -66,7 +66,7 @@ function number(bytes: Uint8Array, what: string, where: string): number {
   return match[1] === "" || match[1] === undefined ? 0 : Number.parseInt(match[1], 8);
 }
 
-/** The sum over a header block, its checksum field counted as spaces. */
+/** The sum of a header block's bytes, with spaces in place of the checksum field. */
 export function checksumOf(block: Uint8Array): number {
   const [start, length] = FIELDS.checksum;
   let sum = 0;

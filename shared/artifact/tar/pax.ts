@@ -1,7 +1,7 @@
 import { ArtifactError } from "../errors.ts";
 import { decodeText } from "./header.ts";
 
-/** What an extended header (POSIX.1-2001) says about the entry behind it. */
+/** Attributes of an extended header (POSIX.1-2001), which apply to the next entry. */
 export interface PaxAttributes {
   path?: string;
   sizeBytes?: number;
@@ -12,7 +12,7 @@ const SPACE = 0x20;
 const EQUALS = 0x3d;
 const NEWLINE = 0x0a;
 
-/** Decimal digits as a number that is exact. */
+/** Decimal digits as an exact number. */
 function decimalSize(value: string, where: string): number {
   const size = /^\d{1,20}$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(size)) {

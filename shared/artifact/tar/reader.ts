@@ -19,7 +19,7 @@ function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Types of entries that are something other than a file, and what to say of them. */
+/** Refused types of entries, with the fault and its wording. */
 const FOREIGN: Readonly<Record<string, readonly [ArtifactFault, string]>> = {
   "1": ["entry-is-link", "a hard link"],
   "2": ["entry-is-link", "a symbolic link"],
@@ -39,11 +39,11 @@ export interface TarEntry {
   readonly modifiedMs: number;
   /** The next piece of the content; `undefined` at its end. */
   read(): Promise<Uint8Array | undefined>;
-  /** Leave out the next `count` bytes of the content, which has as many. */
+  /** Skips `count` bytes; the content must have that many left. */
   skip(count: number): Promise<void>;
 }
 
-/** Where the bytes of `sizeBytes` end within their last block. */
+/** Padding after a content of `sizeBytes`. */
 function paddingOf(sizeBytes: number): number {
   return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES;
 }
@@ -64,8 +64,8 @@ export class TarReader {
   #entryStart = 0;
 
   /**
-   * @param where What is being read, for messages.
-   * @param emptyAllowed Whether no bytes at all stand for a tar without entries.
+   * @param where Name of the tar, for messages.
+   * @param emptyAllowed Accept a source of no bytes as a tar without entries.
    */
   constructor(source: ArtifactContent, where: string, emptyAllowed = false) {
     this.#bytes = new ByteReader(source);
@@ -73,13 +73,13 @@ export class TarReader {
     this.#emptyAllowed = emptyAllowed;
   }
 
-  /** Offset in the stream of what describes the current entry, or of the end mark. */
+  /** Offset in the stream of the current entry's first header, or of the end mark. */
   get entryStart(): number {
     return this.#entryStart;
   }
 
   /**
-   * The next entry, once the one before was passed over; `undefined` when the stream ended as it should.
+   * The next entry, after skipping the rest of the last one; `undefined` at a well-formed end of the stream.
    * @throws ArtifactError
    */
   async next(): Promise<TarEntry | undefined> {
@@ -160,7 +160,7 @@ export class TarReader {
     this.#padding = 0;
   }
 
-  /** The next header block; `undefined` when the end mark came, with nothing but zeros behind it. */
+  /** The next header block; `undefined` at the end mark, which only zeros may follow. */
   async #header(): Promise<TarHeader | undefined> {
     const block = await this.#bytes.upTo(BLOCK_BYTES);
     if (block.length === 0 && !this.#started && this.#emptyAllowed) return undefined;
@@ -181,7 +181,7 @@ export class TarReader {
     }
   }
 
-  /** The content of an entry that belongs to the entry behind it. */
+  /** The content of an extended header or long name, which applies to the next entry. */
   async #extension(header: TarHeader): Promise<Uint8Array> {
     if (header.sizeBytes > ARTIFACT_LIMITS.tarExtensionBytesMax) {
       const size = `${header.sizeBytes} bytes`;
@@ -209,7 +209,7 @@ function stripEnd(bytes: Uint8Array): Uint8Array {
   return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
-/** The whole content of an entry that must be small. */
+/** The whole content of a small entry. */
 export async function readSmall(entry: TarEntry, limitBytes: number, where: string): Promise<Uint8Array> {
   if (entry.sizeBytes > limitBytes) {
     const sizes = `${entry.sizeBytes} bytes, the limit is ${limitBytes}`;

@@ -6,10 +6,10 @@ import type { Compression } from "../types.ts";
 /** Compresses a stream. The same input must give the same output. */
 export type Compressor = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
-/** The compressors that a program has. `none` and `gzip` are always there. */
+/** Compressors beyond the built-in `none` and `gzip`. */
 export type Compressors = Readonly<Partial<Record<Compression, Compressor>>>;
 
-/** Run a stream through a transform; errors of both ends come out at the reading end. */
+/** Runs a stream through a transform; the consumer gets the errors of both. */
 export async function* through(source: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
   const piping = pipeline(Readable.from(source, { objectMode: true, highWaterMark: 2 }), transform).then(
     () => undefined,

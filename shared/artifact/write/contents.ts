@@ -1,7 +1,7 @@
 import type { ResolvedPlan } from "./plan.ts";
 import { type TarFile, tarFile } from "./tar.ts";
 
-/** Files that stand behind an artifact's payload, with their checksums. */
+/** SHA-256 of the payload's files, by name. */
 export type Checksums = ReadonlyMap<string, string>;
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
@@ -12,7 +12,7 @@ function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {
   return list === undefined || list.length === 0 ? undefined : list;
 }
 
-/** Keys in the order of their code points, so that the same plan gives the same bytes; nothing if empty. */
+/** Sorts keys by code point, so that the same plan gives the same bytes; `undefined` if empty. */
 function sorted(map: Readonly<Record<string, string>>): Record<string, string> | undefined {
   const keys = Object.keys(map).sort();
   return keys.length === 0 ? undefined : Object.fromEntries(keys.map((key) => [key, map[key] ?? ""]));
@@ -54,7 +54,7 @@ export function headerFiles(plan: ResolvedPlan, checksums: Checksums): readonly 
   ];
 }
 
-/** `manifest`: a line for everything, in the order of the names. */
+/** `manifest`: one line for each file, sorted by name. */
 export function manifestContent(checksums: ReadonlyMap<string, string>): Uint8Array {
   const lines = [...checksums.keys()].sort().map((name) => `${checksums.get(name)}  ${name}\n`);
   return text(lines.join(""));

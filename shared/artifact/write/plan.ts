@@ -6,14 +6,14 @@ import { ARTIFACT_LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
 import type { Compression, StateScript } from "../types.ts";
 
-/** A file to be put in a payload. It is read twice: for its checksum, and for its content. */
+/** A file of a payload. It is read twice: for its checksum and for its content. */
 export interface SourceFile {
   readonly name: string;
   readonly sizeBytes: number;
   read(): AsyncIterable<Uint8Array>;
 }
 
-/** What every kind of artifact has. */
+/** Fields of every kind of artifact. */
 export interface CommonPlan {
   readonly artifactName: string;
   readonly artifactGroup?: string;
@@ -26,17 +26,17 @@ export interface CommonPlan {
   readonly compression?: Compression;
 }
 
-/** How the software that a payload carries is named in what the device provides. */
+/** Names of the payload's software in the device's provides. */
 export interface SoftwarePlan {
-  /** Instead of `rootfs-image`. */
+  /** Replaces `rootfs-image`. */
   readonly softwareFilesystem?: string;
-  /** Instead of the payload type; for rootfs-image, instead of nothing. */
+  /** Replaces the payload type; rootfs-image has no default. */
   readonly softwareName?: string;
-  /** Instead of the artifact's name. */
+  /** Replaces the artifact's name. */
   readonly softwareVersion?: string;
-  /** Provide no version, and clear nothing on its account. */
+  /** Omits the version from the provides, and its pattern from the clears. */
   readonly noDefaultSoftwareVersion?: boolean;
-  /** Clear only what `clearsProvides` says. */
+  /** Clears only `clearsProvides`. */
   readonly noDefaultClearsProvides?: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface RootfsImagePlan extends CommonPlan, SoftwarePlan {
   readonly kind: "rootfs-image";
   readonly file: SourceFile;
   readonly scripts?: readonly StateScript[];
-  /** Under which key the image's checksum is provided: the usual one, the one of old clients, or none. */
+  /** Key of the image's checksum: the current one, the one of old clients, or none. */
   readonly checksumProvide?: "rootfs-image.checksum" | "rootfs_image_checksum" | "none";
 }
 
@@ -64,7 +64,7 @@ export interface BootstrapPlan extends CommonPlan {
 
 export type ArtifactPlan = ModuleImagePlan | RootfsImagePlan | BootstrapPlan;
 
-/** A plan with every default filled in: what is going to be written. */
+/** A plan with all defaults filled in. */
 export interface ResolvedPlan extends CommonPlan {
   readonly type: string | null;
   readonly files: readonly SourceFile[];
@@ -74,11 +74,11 @@ export interface ResolvedPlan extends CommonPlan {
   readonly clearsProvides: readonly string[];
   readonly compression: Compression;
   readonly metaDataJson?: string;
-  /** The key under which the checksum of the only file is provided. */
+  /** Key that provides the checksum of the only file. */
   readonly checksumKey?: string;
 }
 
-/** A plan that no artifact can be made of. `field` is the plan's field that is wrong. */
+/** An invalid plan; `field` names the invalid field. */
 export class PlanError extends Error {
   override readonly name = "PlanError";
   readonly field: string;
@@ -95,7 +95,7 @@ const SCRIPT_NAME =
 const FILE_NAME = /^[A-Za-z0-9.,_-]+$/;
 const PAYLOAD_TYPE = /^(?!\.{1,2}$)[^/]{1,255}$/;
 
-/** What a payload provides and clears by default, as mender-artifact chooses it. */
+/** The default provides and clears of a payload, the same as mender-artifact's. */
 function software(
   plan: CommonPlan & SoftwarePlan,
   payloadName: string,
@@ -104,7 +104,7 @@ function software(
   const filesystem = plan.softwareFilesystem || DEFAULT_FILESYSTEM;
   const name = plan.softwareName || payloadName;
   const key = name === "" ? filesystem : `${filesystem}.${name}`;
-  // A new root file system also ends the group and the checksum that clients of old wrote.
+  // A new root file system also clears the group and the checksum key of old clients.
   const whole = key === DEFAULT_FILESYSTEM ? ["artifact_group", "rootfs_image_checksum"] : [];
   return {
     provides: [[`${key}.version`, plan.softwareVersion || plan.artifactName]],
@@ -113,8 +113,8 @@ function software(
 }
 
 /**
- * Fill in the defaults.
- * @throws PlanError naming the field that cannot be.
+ * Fills in the defaults.
+ * @throws PlanError naming the invalid field.
  */
 export function resolvePlan(plan: ArtifactPlan): ResolvedPlan {
   checkCommon(plan);
@@ -159,7 +159,7 @@ function withDefaults(plan: ArtifactPlan): ResolvedPlan {
   return { ...resolved, type: plan.type };
 }
 
-/** @throws PlanError if a device could not tell of it in a poll, or a reader would refuse it. */
+/** @throws PlanError if the texts do not fit a device's poll, or a reader would refuse them. */
 function checkTexts(plan: ResolvedPlan): void {
   const refuse = (field: string, fault: string | undefined): void => {
     if (fault !== undefined) throw new PlanError(field, `${field}: ${fault}`);

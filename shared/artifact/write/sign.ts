@@ -8,12 +8,12 @@ import { tarEntries, tarFile } from "./tar.ts";
 import type { ArtifactSink } from "./write.ts";
 
 export interface SignOptions extends Pick<ReadOptions, "decompressors"> {
-  /** Replace a signature that is there. */
+  /** Replace an existing signature. */
   readonly force?: boolean;
   readonly onProgress?: (doneBytes: number) => void;
 }
 
-/** The artifact is signed already, and it was not said to sign it again. */
+/** The artifact is signed already, and `force` is not set. */
 export class AlreadySignedError extends Error {
   override readonly name = "AlreadySignedError";
 
@@ -22,7 +22,7 @@ export class AlreadySignedError extends Error {
   }
 }
 
-/** Hands chunks on, and keeps them until it is told where they go. */
+/** Passes chunks on and keeps them, until `divert` names a target for them. */
 class Tee {
   readonly #source: AsyncIterable<Uint8Array>;
   #kept: Uint8Array[] = [];
@@ -40,7 +40,7 @@ class Tee {
     }
   }
 
-  /** What came so far. From now on chunks go to `target`. */
+  /** @returns The chunks so far; later chunks go to `target`. */
   divert(target: (chunk: Uint8Array) => Promise<void>): Buffer {
     const kept = Buffer.concat(this.#kept);
     this.#kept = [];
@@ -49,7 +49,7 @@ class Tee {
   }
 }
 
-/** Where the manifest is in the first bytes of an artifact, and where what follows it and its signature starts. */
+/** Offsets in the first bytes of an artifact: the end of the manifest, and the start of the entry after the signature. */
 async function locate(start: Uint8Array): Promise<{ manifest: Uint8Array; manifestEnd: number; restStart: number }> {
   const tar = new TarReader(
     (async function* () {

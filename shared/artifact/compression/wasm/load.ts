@@ -1,6 +1,6 @@
 import { brotliDecompressSync } from "node:zlib";
 
-/** What is used of WebAssembly; the language's own types know it only together with a browser's. */
+/** The parts of WebAssembly used here; TypeScript declares them only together with the types of a browser. */
 interface Wasm {
   readonly Module: new (binary: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
@@ -9,8 +9,8 @@ interface Wasm {
 const modules = new Map<string, object>();
 
 /**
- * The exports of a new instance, with memory of its own, which goes when nothing refers to them any more. Synchronous,
- * for these modules are small, and so that a simulation stays the same.
+ * The exports of a new instance with its own memory, which is freed with the last reference to them. Synchronous: the
+ * modules are small, and a simulation stays deterministic.
  */
 export function instantiate(base64: string, imports: object = {}): object {
   const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: Wasm };
