@@ -1,7 +1,6 @@
-/** The server for programs: the application, without a door and without listening. */
+/** The server as a library: composed, without listening. */
 
-export { type ApplicationParts, buildApplication } from "./api/application.ts";
 export { DEFAULT_OPTIONS, type ServerOptions } from "./api/options.ts";
+export { type ComposedServer, composeServer, type ServerSettings } from "./compose.ts";
 export { type Domain, type DomainOptions, openDomain } from "./domain.ts";
-export { DownloadLinks } from "./releases/links.ts";
 export { type Blobs, openFileBlobs } from "./storage/blobs/index.ts";

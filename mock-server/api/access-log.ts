@@ -45,6 +45,8 @@ declare module "fastify" {
   }
 }
 
+export type LoggedRequest = Pick<ApiRequest, "id" | "method" | "url" | "startedMs" | "callingDevice" | "callingUser">;
+
 /** One line for each request that was answered, and one for each that broke off. */
 export class AccessLog {
   readonly #logger: Logger;
@@ -55,15 +57,15 @@ export class AccessLog {
     this.#clock = clock;
   }
 
-  answered(request: ApiRequest, status: number): void {
+  answered(request: LoggedRequest, status: number): void {
     this.#logger.info(`${request.method} ${loggedPath(request.url)} ${status}`, this.#fields(request));
   }
 
-  brokenOff(request: ApiRequest): void {
+  brokenOff(request: LoggedRequest): void {
     this.#logger.info(`${request.method} ${loggedPath(request.url)} broken off by the client`, this.#fields(request));
   }
 
-  #fields({ callingDevice, callingUser, startedMs, id }: ApiRequest): LogFields {
+  #fields({ callingDevice, callingUser, startedMs, id }: LoggedRequest): LogFields {
     const ms = Math.round(this.#clock.monotonic() - startedMs);
     if (callingDevice !== undefined) return { device: callingDevice.deviceId, ms, request_id: id };
     if (callingUser !== undefined) return { user: callingUser.userId, ms, request_id: id };

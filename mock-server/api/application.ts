@@ -9,12 +9,12 @@ import type { ConnectionCounts } from "../system/connection-counts.ts";
 import { AccessLog, logRequests } from "./access-log.ts";
 import { NO_STORE } from "./answers.ts";
 import { authenticator } from "./authentication.ts";
-import { directly, type Gather, oneByOne } from "./direct.ts";
 import { EventFeed } from "./events/feed.ts";
 import { answerFailures, refuseBadPath } from "./failures.ts";
+import { withFastPath } from "./fast-path/fast-path.ts";
 import { countRequests, RequestMetrics } from "./operations/metrics.ts";
 import type { ServerOptions } from "./options.ts";
-import type { RawReply, RawRequest, Route } from "./route.ts";
+import type { Listener, Route } from "./route.ts";
 import { allRoutes } from "./routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./routing.ts";
 
@@ -38,11 +38,9 @@ export interface ApplicationParts {
   readonly connections?: ConnectionCounts;
   /** Room on the file system that has the data; absent: there is none. */
   readonly freeBytes?: () => Promise<number>;
-  /** How requests that come together are gathered. Default: each is answered by itself. */
-  readonly gather?: Gather;
+  /** Answers polls without work before the framework. Default: true. */
+  readonly fastPath?: boolean;
 }
-
-type Listener = (request: RawRequest, response: RawReply) => void;
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -61,7 +59,7 @@ const PATH_PARAMETER_CHARACTERS_MAX = PROTOCOL_LIMITS.textMax * 3;
  * `system/listen.ts`.
  */
 export async function buildApplication(parts: ApplicationParts): Promise<FastifyInstance> {
-  const { system, domain, options, logger, gather = oneByOne } = parts;
+  const { system, domain, options, logger, fastPath = true } = parts;
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -73,7 +71,6 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
   const authenticate = authenticator(
     {
       device: (token) => domain.authentication.verify(token),
-      deviceNow: (token) => domain.authentication.verifySync(token),
       user: (token) => domain.users.verify(token),
     },
     options,
@@ -98,10 +95,9 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }
-  const answered = (): void => feed.wake();
-  const ports = { system, authenticate, options, accessLog, metrics, logger, answered, gather };
-  const direct = directly(routes, app.routing, ports);
-  app.decorate("listener", parts.extension?.around(direct) ?? direct);
+  const verifySync = (token: string) => domain.authentication.verifySync(token);
+  const listener = fastPath ? withFastPath(app.routing, { system, verifySync, accessLog, metrics }) : app.routing;
+  app.decorate("listener", parts.extension?.around(listener) ?? listener);
   await app.ready();
   return app;
 }

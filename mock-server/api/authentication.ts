@@ -4,20 +4,15 @@ import { mustBeAllowed, type UserPrincipal } from "../users/index.ts";
 import { HttpError } from "./errors.ts";
 import { type ApiRequest, permissionOf, type Route } from "./route.ts";
 
-/**
- * Returns, or resolves, if `request` may be answered; throws, or rejects, with a 401 or, where a role does not
- * allow it, a 403.
- */
+/** Resolves if `request` may be answered. @throws DomainError: 401, or 403 where a role does not allow it. */
 export type Authenticate = (
   request: ApiRequest,
   route: Pick<Route, "access" | "method" | "permission">,
-) => Promise<void> | undefined;
+) => Promise<void>;
 
-/** Who a token belongs to now; each rejects with a 401 if it belongs to nobody. */
+/** The owners of tokens. @throws DomainError (unauthorized) */
 export interface TokenChecks {
   readonly device: (token: string) => Promise<DevicePrincipal>;
-  /** The same without waiting; `undefined`: it must be waited for. Throws instead of rejecting. */
-  readonly deviceNow: (token: string) => DevicePrincipal | undefined;
   readonly user: (token: string) => Promise<UserPrincipal>;
 }
 
@@ -53,12 +48,9 @@ export function refuseForeignPages({ headers }: Pick<ApiRequest, "headers">, hos
   }
 }
 
-/** Check tokens as the routes ask for it. */
+/** Checks tokens as the routes ask for it. */
 export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecureNoAuth: boolean }): Authenticate {
-  const ofDevice = async (request: ApiRequest, token: string): Promise<void> => {
-    request.callingDevice = await checks.device(token);
-  };
-  const ofUser: Authenticate = async (request, route) => {
+  const userOf: Authenticate = async (request, route) => {
     if (insecureNoAuth) {
       refuseForeignPages(request, "this-machine");
       request.callingUser = ANYBODY;
@@ -69,13 +61,11 @@ export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecur
     request.callingUser = await checks.user(token);
     mustBeAllowed(request.callingUser.role, permissionOf(route));
   };
-  return (request, route) => {
-    const { access } = route;
-    if (access === "public") return undefined;
-    if (access === "user") return ofUser(request, route);
+  return async (request, route) => {
+    if (route.access === "public") return;
+    if (route.access === "user") return await userOf(request, route);
     const token = bearerToken(request);
     if (token === undefined) throw unauthorized();
-    request.callingDevice = checks.deviceNow(token);
-    return request.callingDevice === undefined ? ofDevice(request, token) : undefined;
+    request.callingDevice = await checks.device(token);
   };
 }

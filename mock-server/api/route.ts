@@ -55,9 +55,10 @@ interface Callers {
   user: UserPrincipal;
 }
 
-/** What the platform hands to whoever listens. */
+/** A request and its response as the platform hands them to a listener. */
 export type RawRequest = FastifyRequest["raw"];
 export type RawReply = FastifyReply["raw"];
+export type Listener = (request: RawRequest, response: RawReply) => void;
 
 /** A request, whatever carries it. */
 export interface ApiRequest {
@@ -101,8 +102,6 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly permission?: Permission;
   /** Answer HEAD as well, without the body. */
   readonly head?: boolean;
-  /** Devices ask it all the time: it is answered without the framework. Its answers are no streams. */
-  readonly frequent?: boolean;
   /** Called when a request of a known device is refused because it is malformed or too large. */
   readonly refused?: (deviceId: string, message: string) => void;
   readonly params?: z.core.$ZodType<P>;

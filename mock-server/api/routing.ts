@@ -45,37 +45,6 @@ function bodyOf(
   return spec.absent;
 }
 
-/** So many bodies are remembered, of so many bytes at most. */
-const KNOWN_BODIES_MAX = 500;
-const KNOWN_BODY_BYTES_MAX = 1024;
-
-/** Bodies that were read before: the devices of a fleet say the same of themselves, again and again. */
-class KnownBodies {
-  /** The bytes → what they mean, in the order in which they came. */
-  readonly #known = new Map<string, unknown>();
-
-  /** What `raw` means: what `read` once made of the same bytes. Nobody can change it. */
-  of(raw: Buffer, read: () => unknown): unknown {
-    if (raw.length > KNOWN_BODY_BYTES_MAX) return read();
-    const bytes = raw.toString("latin1");
-    const known = this.#known.get(bytes);
-    if (known !== undefined) return known;
-    const body = frozen(read());
-    if (this.#known.size >= KNOWN_BODIES_MAX) {
-      const [oldest] = this.#known.keys();
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
-    this.#known.set(bytes, body);
-    return body;
-  }
-}
-
-function frozen<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  for (const part of Object.values(value)) frozen(part);
-  return Object.freeze(value);
-}
-
 function caller(
   request: ApiRequest,
   access: AnyRoute["access"],
@@ -119,11 +88,10 @@ function isForUsers({ access, path }: Route): boolean {
   return access === "user" || path.startsWith("/api/management/") || path.startsWith("/api/test/");
 }
 
-/** A route as requests go through it, whatever carries them. */
+/** Takes the requests for one route: authentication, checks, handler. */
 export class RouteHandler {
   readonly #spec: AnyRoute;
   readonly #json: BodySpec<unknown> | undefined;
-  readonly #known: KnownBodies | undefined;
   /** Of the query; `undefined`: any. */
   readonly #parameters: readonly string[] | undefined;
   readonly #ports: RoutingPorts;
@@ -132,16 +100,13 @@ export class RouteHandler {
     this.#spec = route as AnyRoute;
     this.#json = jsonBody(route);
     this.#parameters = isForUsers(route) ? parameterNames(route.query) : undefined;
-    this.#known = route.frequent === true ? new KnownBodies() : undefined;
     this.#ports = ports;
   }
 
-  /** Called when the head has come; throws, or rejects, if the request is not to be answered. */
-  enter(request: ApiRequest): Promise<void> | undefined {
-    const authenticating = this.#ports.authenticate(request, this.#spec);
-    if (authenticating !== undefined) return authenticating.then(() => this.#check(request));
+  /** Called when the head has arrived. @throws DomainError, HttpError: the request is refused before its body is read. */
+  async enter(request: ApiRequest): Promise<void> {
+    await this.#ports.authenticate(request, this.#spec);
     this.#check(request);
-    return undefined;
   }
 
   #check(request: ApiRequest): void {
@@ -176,10 +141,7 @@ export class RouteHandler {
   #body(raw: Buffer, headers: ApiRequest["headers"]): unknown {
     const json = this.#json;
     if (json === undefined || json.unchecked === true) return undefined;
-    // The same bytes mean the same only where there is one form of them.
-    const how = { headers, access: this.#spec.access };
-    if (this.#known === undefined || json.form !== undefined) return bodyOf(json, raw, how);
-    return this.#known.of(raw, () => bodyOf(json, raw, how));
+    return bodyOf(json, raw, { headers, access: this.#spec.access });
   }
 }
 

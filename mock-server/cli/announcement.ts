@@ -1,6 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import type { Output } from "../system/environment.ts";
-import type { ServeSettings, Serving } from "./serving.ts";
+import type { ServeSettings } from "./serve/options.ts";
+import type { Serving } from "./serve.ts";
 
 /** Tell whoever started the server where it is and how to get in: a person in words, a program in one JSON line. */
 export function announce(serving: Serving, settings: ServeSettings, json: boolean, output: Output): void {

@@ -1,19 +1,11 @@
 import { createDirectoryDurably, type Files, isSystemError, replaceFile, type System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import { artifactsInCopy, copyRecords, type RecordedArtifact } from "../storage/backup.ts";
-import { createPrivateFile, DATABASE_FILE, storageFaultOf } from "../storage/index.ts";
+import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY } from "../storage/data-layout.ts";
+import { createPrivateFile, DATABASE_FILE, explained, storageFaultOf } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
-import {
-  ARTIFACT_DIRECTORY,
-  copyDirectory,
-  copyFile,
-  faultOfBytes,
-  IDENTITY_DIRECTORY,
-  MANIFEST_FILE,
-  MANIFEST_VERSION,
-} from "./copying.ts";
+import { copyDirectory, copyFile, faultOfBytes, MANIFEST_FILE, MANIFEST_VERSION } from "./copying.ts";
 import { DATA_OPTION } from "./data-option.ts";
-import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
 /** So often the records are copied anew because artifacts that they tell of were deleted meanwhile. */

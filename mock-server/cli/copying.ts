@@ -1,17 +1,10 @@
 import { createHash } from "node:crypto";
 import { createDirectoryDurably, type Files, readChunks } from "@upkeep/shared/system";
 import type { RecordedArtifact } from "../storage/backup.ts";
+import { CERTIFICATE_FILE } from "../storage/data-layout.ts";
 
 const UNFINISHED = ".part";
 
-/** What is copied of a data directory beside the records and the artifacts: the certificate that devices trust. */
-export const IDENTITY_DIRECTORY = "tls";
-/** What devices trust is no secret. */
-export const CERTIFICATE_FILE = "certificate.pem";
-export const KEY_FILE = "key.pem";
-export const ARTIFACT_DIRECTORY = "artifacts";
-/** What was swept from the artifacts, for a while. */
-export const TRASH_DIRECTORY = "trash";
 /** Written last: a backup without it is not complete. */
 export const MANIFEST_FILE = "backup.json";
 /** Raised when a backup of an older server could not be restored by a newer one. */

@@ -1,72 +1,38 @@
-import { type Files, isSystemError } from "@upkeep/shared/system";
-import { type StorageFaultKind, storageFaultOf } from "../storage/index.ts";
-import { nodeVersion } from "../system/environment.ts";
+import type { Files } from "@upkeep/shared/system";
+import { explained, oneLine } from "../storage/index.ts";
 import { CommandError } from "./failure.ts";
 
-const STORAGE: Readonly<Record<StorageFaultKind, string>> = {
-  full: "no space left on the disk",
-  "read-only": "the file system or the file is read-only",
-  unreachable: "the database cannot be reached",
-  failing: "it cannot be read or written",
-  "not-a-database": "it is not a database, or is damaged",
-  unsuitable: "the database cannot be used",
-};
-
-/** By the code of PostgreSQL (SQLSTATE), or the beginning of it. */
-const REFUSALS: readonly (readonly [code: string, text: string])[] = [
-  ["28", "PostgreSQL does not let this user in; the password may stand in PGPASSWORD"],
-  ["3D000", "there is no such database"],
-  ["42501", "this user may not do that in the database: let it create tables in its schema"],
-];
-
 /**
- * What a person is told of an error that is no mistake in the program, in one line; `undefined`: it may be one.
- */
-export function explained(error: unknown): string | undefined {
-  const fault = storageFaultOf(error);
-  if (fault !== undefined) return `${STORAGE[fault.kind]} (${oneLine(fault.reason)})`;
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const text = explainedOne(cause);
-    if (text !== undefined) return text;
-  }
-  return undefined;
-}
-
-function explainedOne(error: Error): string | undefined {
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (/NODE_MODULE_VERSION|Could not locate the bindings file|invalid ELF header/.test(error.message)) {
-    return `better-sqlite3 is not compiled for this version of Node (${nodeVersion()}): run \`npm rebuild better-sqlite3\`, or use the version that installed it`;
-  }
-  const refusal = REFUSALS.find(([beginning]) => /^[0-9A-Z]{5}$/.test(code) && code.startsWith(beginning));
-  if (refusal !== undefined) return `${refusal[1]} (${oneLine(error.message)})`;
-  return isSystemError(error) ? oneLine(error.message) : undefined;
-}
-
-/**
- * Open records.
+ * Opens records.
  * @param what The file or the option that names them.
- * @param directory That has them, if they are in a file: SQLite does not tell why it cannot write there.
+ * @param directory The directory of the file: SQLite does not tell why it cannot write there.
  * @throws CommandError in one line that begins with `what`, if they cannot be used.
  */
-export async function openOrExplain<T>(
-  what: string,
-  open: () => Promise<T>,
-  directory?: { readonly files: Files; readonly path: string },
-): Promise<T> {
+export async function openOrExplain<T>(what: string, open: () => Promise<T>, directory?: Place): Promise<T> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    const unwritable = directory === undefined ? undefined : await writeFault(directory.files, directory.path);
-    const reason =
-      (unwritable === undefined ? undefined : explained(unwritable)) ??
-      explained(error) ??
-      (error instanceof Error ? oneLine(error.message) : String(error));
-    throw new CommandError(`${what}: cannot be used: ${reason}`);
+    throw await recordsFault(error, what, directory);
   }
 }
 
-/** Why nothing can be written in a directory; `undefined`: it can. */
+interface Place {
+  readonly files: Files;
+  readonly path: string;
+}
+
+/** The error for an operator whose records cannot be opened, as {@link openOrExplain} throws it. */
+export async function recordsFault(error: unknown, what: string, directory?: Place): Promise<CommandError> {
+  if (error instanceof CommandError) return error;
+  const unwritable = directory === undefined ? undefined : await writeFault(directory.files, directory.path);
+  const reason =
+    (unwritable === undefined ? undefined : explained(unwritable)) ??
+    explained(error) ??
+    (error instanceof Error ? oneLine(error.message) : String(error));
+  return new CommandError(`${what}: cannot be used: ${reason}`);
+}
+
+/** The error of a write in the directory; `undefined` if it succeeds. */
 async function writeFault(files: Files, directory: string): Promise<unknown> {
   const path = `${directory}/write-test`;
   try {
@@ -81,8 +47,4 @@ async function writeFault(files: Files, directory: string): Promise<unknown> {
   } catch (error) {
     return error;
   }
-}
-
-export function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, " ").trim();
 }

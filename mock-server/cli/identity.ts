@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { createDirectoryDurably, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
-import { machineName } from "../system/environment.ts";
+import { CERTIFICATE_FILE, KEY_FILE } from "../storage/data-layout.ts";
+import { absolutePath, machineName } from "../system/environment.ts";
 import type { TlsIdentity } from "../system/listen.ts";
-import { CERTIFICATE_FILE, KEY_FILE } from "./copying.ts";
 import { CommandError } from "./failure.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;
@@ -28,9 +28,16 @@ async function readPem(files: System["files"], option: string, path: string): Pr
   return text;
 }
 
-/** The certificate and key of `--cert` and `--key`. @throws CommandError */
-export async function readIdentity(files: System["files"], certPath: string, keyPath: string): Promise<TlsIdentity> {
-  return { certificate: await readPem(files, "cert", certPath), key: await readPem(files, "key", keyPath) };
+/** The certificate and key of `--cert` and `--key`, if they are given. @throws CommandError */
+export async function identityFromFiles(
+  files: System["files"],
+  tls: "self-signed" | { readonly certPath: string; readonly keyPath: string } | undefined,
+): Promise<TlsIdentity | undefined> {
+  if (tls === undefined || tls === "self-signed") return undefined;
+  return {
+    certificate: await readPem(files, "cert", absolutePath(tls.certPath)),
+    key: await readPem(files, "key", absolutePath(tls.keyPath)),
+  };
 }
 
 /**

@@ -1,12 +1,12 @@
 import { printableLines } from "@upkeep/shared/text";
 import yargs from "yargs";
 import manifest from "../package.json" with { type: "json" };
+import { explained } from "../storage/index.ts";
 import { setExitStatus, standardError } from "../system/environment.ts";
 import { openSystem } from "../system/index.ts";
 import { artifactCommand } from "./artifact.ts";
 import { backupCommand } from "./backup.ts";
 import { controlCommand } from "./control.ts";
-import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 import { fleetCommand } from "./fleet.ts";
 import { moveCommand } from "./move.ts";

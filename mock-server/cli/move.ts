@@ -2,13 +2,13 @@ import { given } from "@upkeep/shared/given";
 import { isSystemError, type System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
 import type { Blobs } from "../storage/blobs/index.ts";
+import { openDirectoryBlobs } from "../storage/blobs/open.ts";
 import type { Storage, TableSummary } from "../storage/index.ts";
+import { directoryFault, identityOfRecords, mustFit, readClaim } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
-import { BUCKET_OPTIONS, type BucketSettings, bucketOf, openBucket, openFiles } from "./blob-store.ts";
-import { readClaim } from "./claim.ts";
-import { directoryFault, identityOfRecords, mustFit } from "./data-directory.ts";
+import { BUCKET_OPTIONS, type BucketSettings, bucketOf, openBucket } from "./bucket-options.ts";
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 import { moveArtifacts } from "./move/artifacts.ts";
@@ -170,7 +170,7 @@ async function moveBlobs(
   linkSecret: Uint8Array,
 ): Promise<string> {
   // All servers are stopped: what is unfinished is left over.
-  const files = await openFiles(system, directory, Number.POSITIVE_INFINITY);
+  const files = await openDirectoryBlobs(system, directory, Number.POSITIVE_INFINITY);
   const option = to === "bucket" ? "--to-blobs" : "--blobs";
   const objects: Blobs = await openBucket(system, bucket, { linkSecret }, Number.POSITIVE_INFINITY, option);
   const artifacts = await artifactsOf(source);

@@ -2,19 +2,11 @@ import { createDirectoryDurably, type Files, isSystemError, readTextFile, type S
 import type { CommandModule } from "yargs";
 import * as z from "zod";
 import { artifactsInCopy, type RecordedArtifact } from "../storage/backup.ts";
-import { DATABASE_FILE } from "../storage/index.ts";
+import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY } from "../storage/data-layout.ts";
+import { DATABASE_FILE, explained } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
-import {
-  ARTIFACT_DIRECTORY,
-  copyDirectory,
-  copyFile,
-  faultOfBytes,
-  IDENTITY_DIRECTORY,
-  MANIFEST_FILE,
-  MANIFEST_VERSION,
-} from "./copying.ts";
+import { copyDirectory, copyFile, faultOfBytes, MANIFEST_FILE, MANIFEST_VERSION } from "./copying.ts";
 import { DATA_OPTION } from "./data-option.ts";
-import { explained } from "./explaining.ts";
 import { CommandError } from "./failure.ts";
 
 const MANIFEST_BYTES_MAX = 64 * 1024;

@@ -1,204 +1,124 @@
 import { given } from "@upkeep/shared/given";
-import { createLogger, LOG_LEVELS, type LogFormat, type Logger, type LogLevel } from "@upkeep/shared/logging";
+import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { CommandModule } from "yargs";
-import { defaultDataDirectory, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
-import { isLoopback, type ListenAddress, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "./addresses.ts";
-import { administratorSettingsOf, DEFAULT_ADMINISTRATOR } from "./administrator.ts";
+import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
+import { absolutePath, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
+import { listen } from "../system/listen.ts";
+import { urlOf } from "./addresses.ts";
+import { type AnnouncedAdministrator, ensureAdministrator, firstAdministrator } from "./administrator-options.ts";
 import { announce } from "./announcement.ts";
-import { BUCKET_OPTIONS, bucketOf } from "./blob-store.ts";
-import { DATA_OPTION } from "./data-option.ts";
-import { parseDuration } from "./durations.ts";
-import { CommandError } from "./failure.ts";
-import { type ServeSettings, startServing } from "./serving.ts";
+import { withCredentials } from "./bucket-options.ts";
+import { identityFromFiles, selfSignedIdentity } from "./identity.ts";
+import { beginRecording } from "./recording.ts";
+import { listenFault, unusableData } from "./serve/faults.ts";
+import { LOG_FORMATS, SERVE_EPILOGUE, SERVE_OPTIONS, type ServeSettings, settingsOf } from "./serve/options.ts";
 
 /** How long requests in flight may go on after a signal, in milliseconds. */
 const GRACE_MS = 10_000;
 
-/** The longest that S3 lets a link be good. */
-const BUCKET_LINK_LIFE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
-
-const LOG_FORMATS = ["human", "plain", "json", "journal"] as const satisfies readonly LogFormat[];
-
-const OPTIONS = {
-  data: { ...DATA_OPTION, describe: "Directory for everything that is kept; made if it is not there" },
-  database: {
-    type: "string",
-    describe: "PostgreSQL database for the records, as postgres://USER@HOST:PORT/NAME; several servers may share it",
-    defaultDescription: "an SQLite file in the data directory",
-    requiresArg: true,
-  },
-  ...BUCKET_OPTIONS,
-  listen: {
-    type: "string",
-    describe: "Where to take connections, as HOST:PORT or [IPV6]:PORT; port 0 takes a free one",
-    default: "127.0.0.1:8080",
-    requiresArg: true,
-  },
-  "public-url": {
-    type: "string",
-    describe: "URL under which devices reach this server; by default download links name the host they asked",
-    requiresArg: true,
-  },
-  "auto-accept": { type: "boolean", describe: "Accept every new device at once (for development)", default: false },
-  "insecure-no-auth": {
-    type: "boolean",
-    describe: "Manage devices without logging in; only with a loopback address",
-    default: false,
-  },
-  "test-controls": {
-    type: "count",
-    describe:
-      "Let tests switch faults on, move the clock and reset the records, without logging in; only with a loopback address, or if it is said twice",
-  },
-  "admin-email": {
-    type: "string",
-    describe: "E-mail address of the administrator whom the first start makes",
-    defaultDescription: DEFAULT_ADMINISTRATOR,
-    requiresArg: true,
-  },
-  "admin-password-file": {
-    type: "string",
-    describe: "File with that administrator's password, in place of one that is made and printed; - is standard input",
-    requiresArg: true,
-  },
-  cert: { type: "string", describe: "PEM file with the TLS certificate and its chain", requiresArg: true },
-  key: { type: "string", describe: "PEM file with the TLS certificate's key", requiresArg: true },
-  "tls-self-signed": {
-    type: "boolean",
-    describe: "TLS with a certificate of our own, kept in the data directory for devices to trust",
-    default: false,
-  },
-  "device-token-life": {
-    type: "string",
-    describe: "How long a device's token is good",
-    default: "7d",
-    requiresArg: true,
-  },
-  "download-link-life": {
-    type: "string",
-    describe: "How long a device may use a download link",
-    default: "24h",
-    requiresArg: true,
-  },
-  "max-connections": {
-    type: "number",
-    describe: "Connections that are open at once; for one more, the one that is idle for longest is closed",
-    default: 10_000,
-    requiresArg: true,
-  },
-  "max-connections-per-address": {
-    type: "number",
-    describe: "The same for one address; 0 for no limit, as behind a proxy on another machine; loopback has none",
-    default: 1000,
-    requiresArg: true,
-  },
-  record: {
-    type: "string",
-    describe: "File to write every exchange with devices to, without secrets, for `scenario replay`",
-    requiresArg: true,
-  },
-  "record-artifacts": {
-    type: "boolean",
-    describe: "Keep the artifacts that devices download beside that file, in FILE.artifacts",
-    default: false,
-  },
-  json: {
-    type: "boolean",
-    describe: "On standard output, write nothing but one JSON object in one line once the server is ready",
-    default: false,
-  },
-  "log-level": { choices: LOG_LEVELS, describe: "Least severity that is logged", default: "info" },
-  "log-format": {
-    choices: LOG_FORMATS,
-    describe: "How log lines look",
-    defaultDescription: "human on a terminal, json otherwise",
-  },
-} as const;
-
-const EPILOGUE = `The first start makes an administrator and prints the password, once. The way back in: upkeep-server user passwd.
-The log goes to standard error. With --json, the line on standard output holds: url, data, certificate
-(path; only with --tls-self-signed), and at the first start administrator: {email, password} (the
-password only if it was made here).
-The password for --database may stand in the environment as PGPASSWORD. Servers that share a database share
-the data directory as well, where the artifacts are, or the bucket of --blobs.
-The keys for --blobs stand in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,
-AWS_SESSION_TOKEN.
-The body of a request must make 250 bytes a second after 30 seconds, an artifact 1,000 after five minutes; bodies
-above 16 KiB take 64 MiB of memory in all, and more of them are answered with 503 and Retry-After.
-SIGTERM and SIGINT let requests in flight finish; a second one ends the server at once.`;
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function countOf(args: Readonly<Record<string, unknown>>, option: string, least: number): number {
-  const count = args[option];
-  if (typeof count === "number" && Number.isSafeInteger(count) && count >= least) return count;
-  throw new CommandError(`--${option} ${JSON.stringify(count)}: must be a whole number of at least ${least}`);
-}
-
-function recordOf(args: Readonly<Record<string, unknown>>): Pick<ServeSettings, "record"> {
-  const path = text(args.record);
-  const artifacts = args["record-artifacts"] === true;
-  if (path === undefined && artifacts) throw new CommandError("--record-artifacts needs --record");
-  return path === undefined ? {} : { record: { path, artifacts } };
+/** A server that takes requests. */
+export interface Serving {
+  /** With the port that the system assigned. */
+  readonly url: string;
+  readonly dataDirectory: string;
+  /** Only with a certificate of our own. */
+  readonly certificatePath?: string;
+  /** Only at the first start; without a password if the operator chose it. */
+  readonly administrator?: AnnouncedAdministrator;
+  /** @returns How many connections had to be cut after `graceMs`. */
+  stop(graceMs: number): Promise<number>;
 }
 
 /**
- * What the command line asks for.
- * @throws CommandError that names the option at fault.
+ * Composes the server and listens.
+ * @throws CommandError or DataDirectoryError, in one line, for everything that the operator can correct.
  */
-export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettings {
-  const listen = parseListenAddress(text(args.listen) ?? "");
-  const insecureNoAuth = args["insecure-no-auth"] === true;
-  if (insecureNoAuth && !isLoopback(listen.host)) {
-    throw new CommandError(
-      `--insecure-no-auth lets anybody manage devices, so --listen must be a loopback address, not ${listen.host}`,
-    );
+export async function startServing(door: System, settings: ServeSettings, logger: Logger): Promise<Serving> {
+  const directory = absolutePath(settings.dataDirectory);
+  const first = await firstAdministrator(door.files, settings.administrator ?? {});
+  const fromFiles = await identityFromFiles(door.files, settings.tls);
+  const control = settings.testControls === undefined ? undefined : await loadControl(door, settings.testControls);
+  const system = control?.system ?? door;
+  const server = await compose(system, settings, {
+    ...compositionOf(settings, directory),
+    logger,
+    machine: door,
+    ...given({ extend: control?.extend(logger) }),
+  });
+  let recorder: Awaited<ReturnType<typeof beginRecording>>;
+  try {
+    const selfSigned =
+      settings.tls === "self-signed"
+        ? await selfSignedIdentity(system, `${directory}/tls`, settings.listen.host)
+        : undefined;
+    const tls = selfSigned ?? fromFiles;
+    recorder = await beginRecording(door, settings.record, logger);
+    const { connections, listener } = server;
+    const { connectionsMax, connectionsPerAddressMax } = settings;
+    const listening = await listen(recorder?.around(listener) ?? listener, {
+      ...settings.listen,
+      ...given({ tls, connectionsMax, connectionsPerAddressMax }),
+      counts: connections,
+    }).catch((error: unknown) => {
+      throw listenFault(error, settings.listen);
+    });
+    // After listening: a start that fails makes no account whose password was never shown.
+    const administrator = await ensureAdministrator(server.domain, first, logger).catch(async (error: unknown) => {
+      await listening.close(0);
+      throw error;
+    });
+    return {
+      url: urlOf(tls === undefined ? "http" : "https", { host: settings.listen.host, port: listening.port }),
+      dataDirectory: directory,
+      ...given({ certificatePath: selfSigned?.certificatePath, administrator }),
+      stop: async (graceMs) => {
+        server.endStreams();
+        const cut = await listening.close(graceMs);
+        await recorder?.end();
+        await server.close();
+        return cut;
+      },
+    };
+  } catch (error) {
+    await recorder?.end();
+    await server.close();
+    throw error;
   }
-  const testControls = controlsOf(args["test-controls"], listen);
-  const cert = text(args.cert);
-  const key = text(args.key);
-  const selfSigned = args["tls-self-signed"] === true;
-  if ((cert === undefined) !== (key === undefined)) throw new CommandError("--cert and --key go together");
-  if (selfSigned && cert !== undefined) throw new CommandError("--tls-self-signed and --cert exclude each other");
-  const publicUrl = text(args["public-url"]);
-  const database = text(args.database);
-  const bucket = bucketOf(args);
-  const downloadLinkLifeMs = parseDuration("download-link-life", text(args["download-link-life"]) ?? "");
-  if (bucket !== undefined && downloadLinkLifeMs > BUCKET_LINK_LIFE_MS_MAX) {
-    throw new CommandError("--download-link-life: links to a bucket are good for seven days at most");
+}
+
+async function compose(system: System, settings: ServeSettings, composition: ServerSettings): Promise<ComposedServer> {
+  try {
+    return await composeServer(system, composition);
+  } catch (error) {
+    throw await unusableData(error, system.files, settings);
   }
+}
+
+function compositionOf(settings: ServeSettings, directory: string): Omit<ServerSettings, "logger"> {
+  const { database, publicUrl, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs, insecureNoAuth } = settings;
+  const bucket = settings.bucket === undefined ? undefined : withCredentials(settings.bucket);
   return {
-    dataDirectory: text(args.data) ?? defaultDataDirectory(),
-    ...(database === undefined ? {} : { database: parseDatabaseUrl(database) }),
-    ...given({ bucket }),
-    listen,
-    ...(cert === undefined || key === undefined ? {} : { tls: { certPath: cert, keyPath: key } }),
-    ...(selfSigned ? { tls: "self-signed" as const } : {}),
-    ...(publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(publicUrl) }),
-    administrator: administratorSettingsOf(args["admin-email"], args["admin-password-file"]),
-    autoAccept: args["auto-accept"] === true,
-    insecureNoAuth,
-    ...given({ testControls }),
-    deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
+    data: { directory, ...given({ database, bucket }) },
+    autoAccept,
+    deviceTokenLifeMs,
     downloadLinkLifeMs,
-    connectionsMax: countOf(args, "max-connections", 1),
-    connectionsPerAddressMax: countOf(args, "max-connections-per-address", 0),
-    ...recordOf(args),
+    insecureNoAuth,
+    ...given({ publicUrl }),
   };
 }
 
-/** @returns Whose requests may reach the controls. */
-function controlsOf(said: unknown, { host }: ListenAddress): ServeSettings["testControls"] {
-  const times = typeof said === "number" ? said : 0;
-  if (times === 0) return undefined;
-  if (isLoopback(host)) return "this-machine";
-  if (times > 1) return "any";
-  throw new CommandError(
-    `--test-controls lets anybody change everything, so --listen must be a loopback address, not ${host}; say it twice to do it all the same`,
-  );
+/** The controls for tests: their clock can be moved. Loaded only on request. */
+async function loadControl(door: System, hosts: "this-machine" | "any") {
+  const { controlledSystem, openControlApi } = await import("../control/index.ts");
+  const system = controlledSystem(door);
+  return {
+    system,
+    extend:
+      (logger: Logger): NonNullable<ServerSettings["extend"]> =>
+      (data) =>
+        openControlApi({ system, ...data, logger }, hosts),
+  };
 }
 
 function openLog(args: Readonly<Record<string, unknown>>, system: System): Logger {
@@ -230,7 +150,7 @@ export function serveCommand(system: System): CommandModule {
   return {
     command: "serve",
     describe: "Run the server",
-    builder: (yargs) => yargs.options(OPTIONS).epilogue(EPILOGUE),
+    builder: (yargs) => yargs.options(SERVE_OPTIONS).epilogue(SERVE_EPILOGUE),
     handler: async (args) => {
       const settings = settingsOf(args);
       const logger = openLog(args, system);

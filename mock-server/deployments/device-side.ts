@@ -42,22 +42,17 @@ export class DeviceSide {
   }
 
   /**
-   * The instructions for a device that polls; `undefined` if there is nothing to install. Synchronous if the token
-   * said so, because that is the answer to most polls.
-   * @param options.mayHaveWork As the token's status tells. Default: unknown.
+   * The instructions for a device that polls; `undefined` if there is nothing to install.
+   * @param options.mayHaveWork As the status of its token tells. Default: unknown.
    * @param options.controlMap The device asks for an update control map.
    * @throws DomainError (conflict) if the provides differ from those that the instructions were computed for.
    */
-  next(
+  async next(
     deviceId: string,
     provides: DeviceProvides,
     options: { readonly mayHaveWork?: boolean; readonly controlMap?: boolean } = {},
-  ): Promise<Instructions | undefined> | undefined {
+  ): Promise<Instructions | undefined> {
     if (options.mayHaveWork === false) return undefined;
-    return this.#select(deviceId, provides, options.controlMap ?? false);
-  }
-
-  async #select(deviceId: string, provides: DeviceProvides, controlMap: boolean): Promise<Instructions | undefined> {
     if (!(await this.#storage.read((records) => mayHaveWork(records, deviceId)))) return undefined;
     const selection = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
@@ -72,7 +67,7 @@ export class DeviceSide {
       case "conflict":
         throw new DomainError("provides-changed");
       case "instructions":
-        return instructions(selection.deployment, selection.artifact, controlMap);
+        return instructions(selection.deployment, selection.artifact, options.controlMap ?? false);
     }
   }
 

@@ -1,21 +1,21 @@
 import type { Clock, Timer, Timers } from "@upkeep/shared/system";
 import type { Deployments } from "../domain.ts";
 
-/** How often it is looked whether the server stood still. */
-const LOOK_EVERY_MS = 5_000;
-/** A look that comes so much too late: nothing was heard meanwhile. */
+/** Interval of the checks whether the process stood still. */
+const CHECK_EVERY_MS = 5_000;
+/** A check that is later than this proves that the process took no requests meanwhile. */
 const LATE_MS = 10_000;
 
 /**
- * Notices when the server could not hear devices: before it started, and while its process was stopped, or too busy to
- * take requests. Silence counts only from then on.
+ * Detects times in which the server could not hear devices: before it started, and while its process was stopped or too
+ * busy to take requests. The silence of a device counts only from the end of such a time.
  */
 export class HearingWatch {
   readonly #deployments: Pick<Deployments, "restartUptime">;
   readonly #machine: { readonly clock: Clock; readonly timers: Timers };
   #next: Timer | undefined;
 
-  /** @param machine The machine's own time, whatever time it is for the server. */
+  /** @param machine The machine's own time; tests move the server's. */
   constructor(
     deployments: Pick<Deployments, "restartUptime">,
     machine: { readonly clock: Clock; readonly timers: Timers },
@@ -28,8 +28,8 @@ export class HearingWatch {
 
   #wait(): void {
     const { clock, timers } = this.#machine;
-    const dueMs = clock.monotonic() + LOOK_EVERY_MS;
-    this.#next = timers.after(LOOK_EVERY_MS, () => {
+    const dueMs = clock.monotonic() + CHECK_EVERY_MS;
+    this.#next = timers.after(CHECK_EVERY_MS, () => {
       if (clock.monotonic() - dueMs > LATE_MS) this.#deployments.restartUptime();
       this.#wait();
     });

@@ -2,66 +2,68 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { Timer, Timers } from "@upkeep/shared/system";
 import type { Deployments } from "../domain.ts";
 
-/** How long a silent device may go unnoticed, in milliseconds. */
+/** A silent device fails at most this much later than its limit, in milliseconds. */
 const ROUND_MS = 30_000;
-/** A day of rounds: so often the store of the artifacts is swept. */
+/** The store of the artifacts is swept once a day. */
 const ROUNDS_TO_SWEEP = (24 * 60 * 60 * 1000) / ROUND_MS;
 
-/** What has to be looked at now and then, although nobody asks. */
+/** Runs one round: a simulation keeps its time still meanwhile. */
+export type RunRound = (round: () => Promise<void>) => Promise<void>;
+
+export interface HousekeepingParts {
+  readonly deployments: Pick<Deployments, "failSilent" | "removeAbandoned">;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** Removes blobs that belong to no artifact. */
+  readonly sweep: () => Promise<void>;
+  /** Default: the round runs as it is. */
+  readonly run?: RunRound;
+}
+
+/** Periodic work: fails silent devices, removes deployments whose creation was cut short, sweeps the artifacts. */
 export class Housekeeping {
-  readonly #deployments: Pick<Deployments, "failSilent" | "removeAbandoned">;
-  readonly #timers: Timers;
-  readonly #logger: Logger;
-  readonly #sweep: () => Promise<unknown>;
+  readonly #parts: HousekeepingParts;
+  readonly #run: RunRound;
   #rounds = 0;
   #next: Timer | undefined;
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  /** @param sweep Removes from the store what belongs to no artifact; absent: somebody else does. */
-  constructor(
-    deployments: Pick<Deployments, "failSilent" | "removeAbandoned">,
-    timers: Timers,
-    logger: Logger,
-    sweep: () => Promise<unknown> = () => Promise.resolve(),
-  ) {
-    this.#sweep = sweep;
-    this.#deployments = deployments;
-    this.#timers = timers;
-    this.#logger = logger;
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+    this.#run = parts.run ?? ((round) => round());
     this.#wait();
   }
 
   #wait(): void {
-    this.#next = this.#timers.after(ROUND_MS, () => {
-      this.#round = this.#look().then(() => {
+    this.#next = this.#parts.timers.after(ROUND_MS, () => {
+      this.#round = this.#run(() => this.#look()).then(() => {
         if (!this.#stopped) this.#wait();
       });
     });
   }
 
   async #look(): Promise<void> {
+    const { deployments, logger, sweep } = this.#parts;
     await this.#try("looking for silent devices failed", async () => {
-      const failed = await this.#deployments.failSilent();
-      if (failed > 0) this.#logger.info("silent devices have failed", { devices: failed });
+      const failed = await deployments.failSilent();
+      if (failed > 0) logger.info("silent devices have failed", { devices: failed });
     });
     await this.#try("removing what is left of deployments failed", async () => {
-      const removed = await this.#deployments.removeAbandoned();
-      if (removed > 0) this.#logger.warning("deployments whose creation was cut short are removed", { removed });
+      const removed = await deployments.removeAbandoned();
+      if (removed > 0) logger.warning("deployments whose creation was cut short are removed", { removed });
     });
     this.#rounds += 1;
     if (this.#rounds % ROUNDS_TO_SWEEP !== 0) return;
-    await this.#try("sweeping the store of the artifacts failed", async () => {
-      await this.#sweep();
-    });
+    await this.#try("sweeping the store of the artifacts failed", () => sweep());
   }
 
   async #try(otherwise: string, action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      // The next round may do better, and the server has other things to do.
-      this.#logger.error(otherwise, { error });
+      // The next round tries again.
+      this.#parts.logger.error(otherwise, { error });
     }
   }
 

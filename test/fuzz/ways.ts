@@ -7,13 +7,7 @@ import { createLogger } from "@upkeep/shared/logging";
 import { harmfulCharacter } from "@upkeep/shared/text";
 import yargs from "yargs";
 import { artifactCommand } from "../../mock-server/cli/artifact.ts";
-import {
-  buildApplication,
-  DEFAULT_OPTIONS,
-  DownloadLinks,
-  openDomain,
-  openFileBlobs,
-} from "../../mock-server/index.ts";
+import { composeServer, DEFAULT_OPTIONS, openDomain, openFileBlobs } from "../../mock-server/index.ts";
 import { openSystem } from "../../mock-server/system/index.ts";
 import type { Input } from "./inputs.ts";
 
@@ -92,14 +86,12 @@ async function upload(folder: string): Promise<{ way: Way; close(): Promise<void
   await domain.users.ensureAdministrator("fuzz@example.com", "a long password");
   const token = await domain.users.login("fuzz@example.com", "a long password");
   const blobs = join(folder, "artifacts");
-  const app = await buildApplication({
-    system,
-    domain,
-    blobs: await openFileBlobs(system.files, blobs),
-    links: new DownloadLinks(domain.linkSecret, system.clock.now),
-    options: DEFAULT_OPTIONS,
+  const server = await composeServer(system, {
+    ...DEFAULT_OPTIONS,
+    data: { domain, blobs: await openFileBlobs(system.files, blobs) },
     logger: createLogger({ level: "fatal", format: "json", write: () => undefined, now: system.clock.now }),
   });
+  const { app } = server;
   const authorization = `Bearer ${token}`;
   const way: Way = async ({ bytes }) => {
     const payload = Buffer.concat([
@@ -127,7 +119,7 @@ async function upload(folder: string): Promise<{ way: Way; close(): Promise<void
   return {
     way,
     close: async () => {
-      await app.close();
+      await server.close();
       await domain.close();
     },
   };

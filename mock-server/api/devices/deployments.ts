@@ -42,25 +42,22 @@ const NEXT_ANSWERS = {
 
 const DeploymentId = z.object({ id: z.string() });
 
-/** Ask for instructions: all three forms that clients use. */
+/** Polls: all three forms that clients use. */
 function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploymentPorts): Route[] {
-  const nothing = empty(204);
-  const answer = (
+  const next = async (
     { caller: { deviceId, mayHaveWork }, origin }: { readonly caller: DevicePrincipal; readonly origin: string },
     provides: DeviceProvides,
     controlMap = false,
-  ): Answer | Promise<Answer> => {
-    const next = domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
-    if (next === undefined) return nothing;
-    return next.then((found) => (found === undefined ? nothing : instruct(found, deviceId, provides, origin)));
+  ): Promise<Answer> => {
+    const instructions = await domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
+    return instructions === undefined ? empty(204) : await instruct(instructions, deviceId, provides, origin);
   };
   const instruct = async (
-    instructions: Instructions,
+    { deploymentId, artifact, kind, limitsSilence, updateControlMap }: Instructions,
     deviceId: string,
     provides: DeviceProvides,
     origin: string,
   ): Promise<Answer> => {
-    const { deploymentId, artifact, kind, limitsSilence, updateControlMap } = instructions;
     const link =
       kind === "software"
         ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin, limitsSilence ? deviceId : undefined)
@@ -84,22 +81,20 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       path: DEVICE_PATHS.nextV2,
       summary: "Ask what to install, telling everything that the device provides",
       access: "device",
-      frequent: true,
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
       refused,
-      handle: (call) => answer(call, call.body.device_provides, call.body.update_control_map),
+      handle: (call) => next(call, call.body.device_provides, call.body.update_control_map),
     }),
     route({
       method: "POST",
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (flat body)",
       access: "device",
-      frequent: true,
       body: { schema: DeviceProvides, tooLarge: 400 },
       answers: NEXT_ANSWERS,
       refused,
-      handle: (call) => answer(call, call.body),
+      handle: (call) => next(call, call.body),
     }),
     route({
       method: "GET",
@@ -113,7 +108,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       }),
       answers: NEXT_ANSWERS,
       refused,
-      handle: (call) => answer(call, call.query),
+      handle: (call) => next(call, call.query),
     }),
   ];
 }
@@ -145,7 +140,6 @@ export function deviceDeploymentRoutes(ports: DeviceDeploymentPorts): Route[] {
       path: DEVICE_PATHS.status(":id"),
       summary: "Report how far the device has got",
       access: "device",
-      frequent: true,
       params: DeploymentId,
       body: { schema: StatusReport, tooLarge: 400 },
       answers: {

@@ -1,7 +1,14 @@
 import { type Files, readTextFile, removeDurably, replaceFile } from "@upkeep/shared/system";
-import { copyAllRecords, DATABASE_FILE, MovingError, Storage, type TableSummary } from "../../storage/index.ts";
-import { type Engine, writeClaim } from "../claim.ts";
-import { identityOfRecords } from "../data-directory.ts";
+import {
+  copyAllRecords,
+  DATABASE_FILE,
+  type Engine,
+  identityOfRecords,
+  MovingError,
+  Storage,
+  type TableSummary,
+  writeClaim,
+} from "../../storage/index.ts";
 import { CommandError } from "../failure.ts";
 import { openRecordsAt, secretOf } from "./source.ts";
 

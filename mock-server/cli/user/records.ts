@@ -1,8 +1,7 @@
 import type { System } from "@upkeep/shared/system";
+import { mustFit, readClaim } from "../../storage/index.ts";
 import { keptSecret } from "../../storage/kept-secret.ts";
 import { Users } from "../../users/index.ts";
-import { readClaim } from "../claim.ts";
-import { mustFit } from "../data-directory.ts";
 import { openSource } from "../move/source.ts";
 
 /** Users as the command line manages them. */

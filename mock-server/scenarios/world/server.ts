@@ -1,15 +1,15 @@
 import { given } from "@upkeep/shared/given";
 import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
-import type { FastifyInstance } from "fastify";
-import { buildApplication } from "../../api/application.ts";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
 import { SignsOfLife } from "../../api/signs-of-life.ts";
+import { type ComposedServer, composeServer } from "../../compose.ts";
 import { type Domain, openDomain } from "../../domain.ts";
 import type { ExchangeAnswer } from "../../faults/effects/exchange.ts";
-import { DownloadLinks, linkedDevice } from "../../releases/links.ts";
+import type { RunRound } from "../../housekeeping/housekeeping.ts";
+import { linkedDevice } from "../../releases/links.ts";
 import { takeArtifact } from "../../releases/upload.ts";
+import { MemoryBlobs } from "../../storage/blobs/index.ts";
 import type { VirtualTime } from "../simulation/index.ts";
-import { MemoryBlobs } from "./blobs.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { SERVER_URL } from "./factory.ts";
 import type { DeviceIdentity } from "./fleet.ts";
@@ -33,6 +33,8 @@ export interface ServerSettings {
   readonly startMs: number;
   readonly tokenLifeMs: number | undefined;
   readonly linkLifeMs: number | undefined;
+  /** Runs each round of the housekeeping, if there is any. */
+  readonly housekeeping: RunRound | "off";
   readonly wraps: ServerWraps;
 }
 
@@ -47,7 +49,7 @@ export class SimulatedServer {
   readonly #settings: ServerSettings;
   readonly #system: System;
   readonly #blobs: MemoryBlobs;
-  #app: FastifyInstance;
+  #server: ComposedServer;
   #up = true;
   readonly #wall: WallOffset;
 
@@ -56,7 +58,7 @@ export class SimulatedServer {
     system: System,
     domain: Domain,
     blobs: MemoryBlobs,
-    app: FastifyInstance,
+    server: ComposedServer,
     wall: WallOffset,
   ) {
     this.#wall = wall;
@@ -64,7 +66,7 @@ export class SimulatedServer {
     this.#system = system;
     this.domain = domain;
     this.#blobs = blobs;
-    this.#app = app;
+    this.#server = server;
   }
 
   static async open(settings: ServerSettings): Promise<SimulatedServer> {
@@ -78,7 +80,7 @@ export class SimulatedServer {
     });
     const domain = wraps.domain?.(opened) ?? opened;
     const blobs = new MemoryBlobs(system.clock.now);
-    return new SimulatedServer(settings, system, domain, blobs, await build(settings, system, domain, blobs), wall);
+    return new SimulatedServer(settings, system, domain, blobs, await compose(settings, system, domain, blobs), wall);
   }
 
   get up(): boolean {
@@ -108,13 +110,13 @@ export class SimulatedServer {
   /** Start it again: what it had in memory, apart from its records, is gone. */
   async start(): Promise<void> {
     if (this.#up) return;
-    await this.#app.close();
-    this.#app = await build(this.#settings, this.#system, this.domain, this.#blobs);
+    await this.#server.close();
+    this.#server = await compose(this.#settings, this.#system, this.domain, this.#blobs);
     this.#up = true;
   }
 
   async close(): Promise<void> {
-    await this.#app.close();
+    await this.#server.close();
     await this.domain.close();
   }
 
@@ -164,7 +166,7 @@ export class SimulatedServer {
 
   async #inject({ method, url, headers, body }: HttpRequest): Promise<ExchangeAnswer> {
     const { host, pathname, search } = new URL(url);
-    const answer = await this.#app.inject({
+    const answer = await this.#server.app.inject({
       method,
       url: `${pathname}${search}`,
       headers: { host, ...headers },
@@ -204,22 +206,18 @@ function doorOf({ time, random, startMs, wraps }: ServerSettings, wall: WallOffs
   };
 }
 
-function build(
-  { linkLifeMs }: ServerSettings,
+function compose(
+  { linkLifeMs, housekeeping }: ServerSettings,
   system: System,
   domain: Domain,
   blobs: MemoryBlobs,
-): Promise<FastifyInstance> {
-  return buildApplication({
-    system,
-    domain,
-    blobs,
-    links: new DownloadLinks(domain.linkSecret, system.clock.now),
-    options: {
-      ...DEFAULT_OPTIONS,
-      publicUrl: SERVER_URL,
-      ...given({ downloadLinkLifeMs: linkLifeMs }),
-    },
+): Promise<ComposedServer> {
+  return composeServer(system, {
+    ...DEFAULT_OPTIONS,
+    ...given({ downloadLinkLifeMs: linkLifeMs }),
+    publicUrl: SERVER_URL,
+    data: { domain, blobs },
     logger: SILENT,
+    housekeeping,
   });
 }

@@ -4,8 +4,7 @@ import type { ChangeEvent } from "../../domain.ts";
 import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
-import { HearingWatch } from "../../housekeeping/hearing-watch.ts";
-import { Housekeeping } from "../../housekeeping/housekeeping.ts";
+import type { RunRound } from "../../housekeeping/housekeeping.ts";
 import type { Scenario } from "../file/index.ts";
 import { type Happening, History } from "../run/events.ts";
 import { Trace, VirtualTime } from "../simulation/index.ts";
@@ -14,7 +13,6 @@ import type { AgentWraps } from "./agent.ts";
 import { SimulatedDevice } from "./device.ts";
 import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
 import { type ServerWraps, SimulatedServer } from "./server.ts";
-import { SILENT } from "./silent.ts";
 
 const EVENTS_MAX = 10_000;
 
@@ -41,7 +39,6 @@ export class World {
   /** Which artifact of the scenario has this id at the server. */
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
   readonly #openDeployments = new Set<string>();
-  #housekeeping: readonly (Housekeeping | HearingWatch)[] = [];
   #lastEvent = 0;
 
   private constructor(scenario: Scenario, options: WorldOptions, time: VirtualTime, server: SimulatedServer) {
@@ -52,19 +49,26 @@ export class World {
     this.#server = server;
     this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact);
     this.people = new Administration(server, scenario.starts, this.#deviceIds);
-    this.#housekeeping = this.#keepHouse();
     this.history.watch((event) => this.trace.add(event.atMs, "scenario", JSON.stringify(event)));
   }
 
   /** Make the fleet, the releases and the server. Nothing runs yet. */
   static async open(scenario: Scenario, options: WorldOptions): Promise<World> {
     const time = new VirtualTime();
+    const round: RunRound = async (work) => {
+      if (!server.up) return;
+      await time.hold(work());
+      await time.hold(world.#notice());
+    };
+    // Without a limit on silence, the rounds would find nothing in all the virtual time.
+    const limitsSilence = scenario.deployments.some(({ silent_after }) => silent_after !== undefined);
     const server = await SimulatedServer.open({
       time,
       random: chanceOf(scenario.seed, "server"),
       startMs: scenario.starts,
       tokenLifeMs: scenario.server.token_life,
       linkLifeMs: scenario.server.link_life,
+      housekeeping: limitsSilence ? round : "off",
       wraps: options.server ?? {},
     });
     const world = new World(scenario, options, time, server);
@@ -89,7 +93,6 @@ export class World {
 
   async close(): Promise<void> {
     for (const { machine } of this.#devices.values()) machine.powerOff();
-    await this.#stopHousekeeping();
     await this.#server.close();
   }
 
@@ -97,11 +100,9 @@ export class World {
   killServer(backAfterMs: number): void {
     if (!this.#server.up) return;
     this.#server.kill();
-    void this.#stopHousekeeping();
     this.history.add({ kind: "action", what: "the server is killed" });
     this.time.after(backAfterMs, () => {
       void this.time.hold(this.#server.start()).then(() => {
-        this.#housekeeping = this.#keepHouse();
         this.history.add({ kind: "action", what: "the server has started again" });
       });
     });
@@ -182,30 +183,6 @@ export class World {
       );
     }
     await this.#notice();
-  }
-
-  /** Looks for silent devices, where a deployment has a limit for that: it would look very often, for nothing. */
-  #keepHouse(): readonly (Housekeeping | HearingWatch)[] {
-    if (this.scenario.deployments.every(({ silent_after }) => silent_after === undefined)) return [];
-    const { domain } = this.#server;
-    const timers = {
-      after: (delayMs: number, action: () => void) => this.time.after(delayMs, action),
-      sleep: () => Promise.reject(new Error("nobody sleeps here")),
-    };
-    const deployments = {
-      failSilent: async () => {
-        const failed = await this.time.hold(domain.deployments.failSilent());
-        if (failed > 0) await this.time.hold(this.#notice());
-        return failed;
-      },
-      removeAbandoned: () => this.time.hold(domain.deployments.removeAbandoned()),
-    };
-    const machine = { clock: { now: () => this.time.nowMs, monotonic: () => this.time.nowMs }, timers };
-    return [new Housekeeping(deployments, timers, SILENT), new HearingWatch(domain.deployments, machine)];
-  }
-
-  async #stopHousekeeping(): Promise<void> {
-    for (const one of this.#housekeeping) await one.stop();
   }
 
   async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {

@@ -8,17 +8,15 @@ import type { System } from "@upkeep/shared/system";
 import type { FastifyInstance, LightMyRequestResponse } from "fastify";
 import { onTestFinished } from "vitest";
 import {
-  buildApplication,
+  composeServer,
   DEFAULT_OPTIONS,
   type Domain,
   type DomainOptions,
-  DownloadLinks,
   openDomain,
   openFileBlobs,
   type ServerOptions,
 } from "../../../mock-server/index.ts";
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
-import { batchPerTick } from "../../../mock-server/system/batch-per-tick.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { MemorySink, sourceFile } from "../../shared/artifact/support.ts";
 import { TestDevice, TestSystem } from "../domain-fixture.ts";
@@ -99,26 +97,24 @@ export class TestServer {
     const domain = await openDomain({ system, storage: { directory: folder }, options });
     const blobDirectory = join(folder, "artifacts");
     const logLines: string[] = [];
-    const app = await buildApplication({
-      system,
-      domain,
-      blobs: await openFileBlobs(system.files, blobDirectory),
-      links: new DownloadLinks(domain.linkSecret, system.clock.now),
-      options: { ...DEFAULT_OPTIONS, ...options },
+    const blobs = await openFileBlobs(system.files, blobDirectory);
+    const server = await composeServer(system, {
+      ...DEFAULT_OPTIONS,
+      ...options,
+      data: { domain, blobs },
       logger: createLogger({
         level: "debug",
         format: "json",
         write: (line) => logLines.push(line),
         now: system.clock.now,
       }),
-      gather: batchPerTick,
     });
     onTestFinished(async () => {
-      await app.close();
+      await server.close();
       await domain.close();
       rmSync(folder, { recursive: true });
     });
-    return new TestServer(app, domain, virtual, logLines, blobDirectory, userToken);
+    return new TestServer(server.app, domain, virtual, logLines, blobDirectory, userToken);
   }
 
   /** Names of everything in the blob store, finished or not. */

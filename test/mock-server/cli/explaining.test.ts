@@ -2,8 +2,8 @@ import { SystemError } from "@upkeep/shared/system";
 import { DatabaseError } from "pg";
 import { expect, test } from "vitest";
 import { refusalOf } from "../../../mock-server/api/errors.ts";
-import { explained } from "../../../mock-server/cli/explaining.ts";
 import { connectionFault, storageFaultOf } from "../../../mock-server/storage/faults.ts";
+import { explained } from "../../../mock-server/storage/index.ts";
 
 function postgres(code: string, message: string): DatabaseError {
   const error = new DatabaseError(message, message.length, "error");

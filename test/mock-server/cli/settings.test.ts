@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isLoopback, parseListenAddress, parsePublicUrl, urlOf } from "../../../mock-server/cli/addresses.ts";
 import { parseDuration } from "../../../mock-server/cli/durations.ts";
-import { settingsOf } from "../../../mock-server/cli/serve.ts";
+import { settingsOf } from "../../../mock-server/cli/serve/options.ts";
 
 const DEFAULTS = {
   listen: "127.0.0.1:8080",

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@upkeep/shared/logging";
 import { onTestFinished } from "vitest";
-import { type ServeSettings, startServing } from "../../../mock-server/cli/serving.ts";
+import type { ServeSettings } from "../../../mock-server/cli/serve/options.ts";
+import { startServing } from "../../../mock-server/cli/serve.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { TestDevice } from "../domain-fixture.ts";
 

@@ -29,8 +29,13 @@ test("the store of the artifacts is swept once a day", async () => {
   let sweeps = 0;
   const logger = createLogger({ level: "error", format: "json", write: () => undefined, now: () => 0 });
   const nothing = { failSilent: () => Promise.resolve(0), removeAbandoned: () => Promise.resolve(0) };
-  const housekeeping = new Housekeeping(nothing, timers, logger, async () => {
-    sweeps += 1;
+  const housekeeping = new Housekeeping({
+    deployments: nothing,
+    timers,
+    logger,
+    sweep: async () => {
+      sweeps += 1;
+    },
   });
   const roundsOfADay = 2880;
   for (let round = 1; round <= 2 * roundsOfADay; round += 1) {
@@ -65,7 +70,12 @@ test("silent devices, and deployments that were cut short, are looked for again 
     looked += 1;
     return Promise.resolve(looked === 3 ? 1 : 0);
   };
-  const housekeeping = new Housekeeping({ failSilent, removeAbandoned }, timers, logger, () => Promise.resolve());
+  const housekeeping = new Housekeeping({
+    deployments: { failSilent, removeAbandoned },
+    timers,
+    logger,
+    sweep: () => Promise.resolve(),
+  });
   for (let round = 1; round <= 3; round++) {
     timers.goOff();
     await expect.poll(() => timers.waiting.size).toBe(1);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogger } from "@upkeep/shared/logging";
 import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { buildApplication, DEFAULT_OPTIONS, DownloadLinks, openFileBlobs } from "../../../mock-server/index.ts";
+import { composeServer, DEFAULT_OPTIONS, openFileBlobs } from "../../../mock-server/index.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -18,18 +18,17 @@ type Answer = Promise<LightMyRequestResponse>;
 async function managementOf({ domain, system }: Fleet): Promise<Call> {
   const folder = mkdtempSync(join(tmpdir(), "upkeep-specification-"));
   const door = { ...openSystem(), clock: system.clock, random: system.random };
-  const app = await buildApplication({
-    system: door,
-    domain,
-    blobs: await openFileBlobs(door.files, folder),
-    links: new DownloadLinks(domain.linkSecret, system.clock.now),
-    options: { ...DEFAULT_OPTIONS, insecureNoAuth: true },
+  const server = await composeServer(door, {
+    ...DEFAULT_OPTIONS,
+    insecureNoAuth: true,
+    data: { domain, blobs: await openFileBlobs(door.files, folder) },
     logger: createLogger({ level: "error", format: "json", write: () => undefined, now: system.clock.now }),
   });
   onTestFinished(async () => {
-    await app.close();
+    await server.close();
     rmSync(folder, { recursive: true });
   });
+  const { app } = server;
   return (method, url, body) => {
     if (body === undefined) return app.inject({ method, url });
     return app.inject({ method, url, headers: { "content-type": "application/json" }, payload: JSON.stringify(body) });

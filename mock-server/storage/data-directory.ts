@@ -1,14 +1,13 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { type Files, isSystemError } from "@upkeep/shared/system";
-import { sha256 } from "../digest.ts";
-import type { Domain } from "../domain.ts";
-import { isBlobName } from "../storage/blobs/index.ts";
-import { DATABASE_FILE, makePrivate } from "../storage/index.ts";
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
-import { CLAIM_FILE, type Claim, type Engine, readClaim, writeClaim } from "./claim.ts";
-import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE } from "./copying.ts";
-import { explained } from "./explaining.ts";
-import { CommandError } from "./failure.ts";
+import { isBlobName } from "./blobs/index.ts";
+import { CLAIM_FILE, type Claim, type Engine, identityOfRecords, readClaim, writeClaim } from "./claim.ts";
+import { DataDirectoryError } from "./data-directory-error.ts";
+import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE } from "./data-layout.ts";
+import { explained } from "./explained.ts";
+import { makePrivate } from "./private-files.ts";
+import { DATABASE_FILE } from "./sqlite.ts";
 
 /** How long a server waits while another one of the same records claims the directory, in milliseconds. */
 const CLAIMING_MS_MAX = 10_000;
@@ -47,9 +46,10 @@ function octal(mode: number): string {
   return (mode & 0o777).toString(8);
 }
 
-/** Names a set of records, also after a backup was restored or the records were moved; tells nothing of their keys. */
-export function identityOfRecords({ linkSecret }: { readonly linkSecret: Uint8Array }): string {
-  return sha256(`blobs ${Buffer.from(linkSecret).toString("hex")}`);
+/** The records that claim a data directory. */
+export interface RecordsOwner {
+  readonly linkSecret: Uint8Array;
+  readonly artifactIds: () => Promise<readonly string[]>;
 }
 
 /**
@@ -74,7 +74,7 @@ export class DataDirectory {
   /**
    * Make the directory if it is not there, and lock it.
    * @param engine What keeps the records.
-   * @throws CommandError if it cannot be used, or not with such records.
+   * @throws DataDirectoryError if it cannot be used, or not with such records.
    */
   static async open(files: Files, path: string, engine: Engine): Promise<DataDirectory> {
     try {
@@ -106,20 +106,20 @@ export class DataDirectory {
   /**
    * Claim the directory for these records, unless it is theirs already. A directory of a version without claims is
    * theirs if it has at least one artifact that they know, or none at all.
-   * @throws CommandError if it belongs to other records.
+   * @throws DataDirectoryError if it belongs to other records.
    */
-  async claim(domain: Pick<Domain, "linkSecret" | "artifacts">): Promise<void> {
+  async claim(owner: RecordsOwner): Promise<void> {
     try {
-      const records = identityOfRecords(domain);
+      const records = identityOfRecords(owner);
       if (this.#claim === undefined) {
-        await this.#mustMatch(domain);
+        await this.#mustMatch(await owner.artifactIds());
         await writeClaim(this.#files, this.path, { records, engine: this.#engine });
       }
       if (this.#engine === "postgres") this.#share();
       this.#claim = await readClaim(this.#files, this.path);
       mustFit(this.#claim, this.#engine, this.path);
       if (this.#claim?.records !== records) {
-        throw new CommandError(
+        throw new DataDirectoryError(
           `the data directory ${this.path} belongs to other records: start the server with the --database that it had, or choose another --data`,
         );
       }
@@ -134,23 +134,22 @@ export class DataDirectory {
     this.#lock = lockShared(this.path);
   }
 
-  async #mustMatch({ artifacts }: Pick<Domain, "artifacts">): Promise<void> {
-    const { items } = await artifacts.list({}, { by: "name", order: "asc" });
-    const known = new Set(items.map(({ id }) => id));
+  async #mustMatch(artifactIds: readonly string[]): Promise<void> {
+    const known = new Set(artifactIds);
     const stored = await this.#storedArtifacts();
     if (stored.some((name) => known.has(name))) return;
     if (stored.length > 0) throw this.#unknownArtifacts(stored.length, "these records");
     if (this.#engine === "postgres" && (await this.#hasOwnRecords())) {
-      throw new CommandError(
+      throw new DataDirectoryError(
         `the data directory ${this.path} has records of its own in ${DATABASE_FILE}: start the server without --database, or move them with \`upkeep-server move\`, or choose another --data`,
       );
     }
   }
 
-  #unknownArtifacts(count: number, records: string): CommandError {
+  #unknownArtifacts(count: number, records: string): DataDirectoryError {
     const artifacts = count === 1 ? "1 artifact" : `${count} artifacts`;
     const hint = this.#engine === "postgres" ? "is --database another one" : "is --database missing";
-    return new CommandError(
+    return new DataDirectoryError(
       `the data directory ${this.path} holds ${artifacts} that ${records} do not know, and does not say whose they are: ${hint}? If nothing needs them, move ${this.path}/${ARTIFACT_DIRECTORY} away`,
     );
   }
@@ -184,10 +183,10 @@ function lockFirst(path: string, engine: Engine): DirectoryLock {
   }
 }
 
-/** @throws CommandError if the directory belongs to records that are elsewhere. */
+/** @throws DataDirectoryError if the directory belongs to records that are elsewhere. */
 export function mustFit(claim: Claim | undefined, engine: Engine, path: string): void {
   if (claim === undefined || claim.engine === engine) return;
-  throw new CommandError(
+  throw new DataDirectoryError(
     claim.engine === "postgres"
       ? `the data directory ${path} belongs to records in PostgreSQL: give --database, as the server had it before, or choose another --data`
       : `the data directory ${path} belongs to the records in its own ${DATABASE_FILE}: leave --database out, or move them there with \`upkeep-server move\`, or choose another --data`,
@@ -196,7 +195,8 @@ export function mustFit(claim: Claim | undefined, engine: Engine, path: string):
 
 /** What a person is told of a directory that cannot be used. */
 export function directoryFault(error: unknown, path: string): unknown {
-  if (isSystemError(error, "EBUSY")) return new CommandError(`another server is using the data directory ${path}`);
-  const reason = error instanceof CommandError ? undefined : explained(error);
-  return reason === undefined ? error : new CommandError(`the data directory ${path} cannot be used: ${reason}`);
+  if (isSystemError(error, "EBUSY"))
+    return new DataDirectoryError(`another server is using the data directory ${path}`);
+  const reason = error instanceof DataDirectoryError ? undefined : explained(error);
+  return reason === undefined ? error : new DataDirectoryError(`the data directory ${path} cannot be used: ${reason}`);
 }

@@ -1,5 +1,5 @@
 import { SystemError } from "@upkeep/shared/system";
-import type { Blob, Blobs, BlobWriter } from "../../storage/blobs/index.ts";
+import type { Blob, Blobs, BlobWriter } from "./blobs.ts";
 
 const READ_BYTES = 256 * 1024;
 

@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
-import type { ConnectionCounts, ConnectionEnd } from "../system/connection-counts.ts";
+import type { ConnectionCounts, ConnectionEnd } from "./connection-counts.ts";
 
 const SAID_EVERY_MS = 60_000;
 

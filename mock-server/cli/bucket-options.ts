@@ -1,13 +1,10 @@
 import { given } from "@upkeep/shared/given";
-import type { Logger } from "@upkeep/shared/logging";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import type { Domain } from "../domain.ts";
-import { ABANDONED_MS, sweepAtStart } from "../housekeeping/sweeping.ts";
-import { type Blobs, openFileBlobs } from "../storage/blobs/index.ts";
+import type { Blobs } from "../storage/blobs/index.ts";
+import { openBucketBlobs } from "../storage/blobs/open.ts";
 import type { S3Location } from "../storage/blobs/s3/index.ts";
+import { UnusableDataError } from "../storage/index.ts";
 import { s3Credentials } from "../system/environment.ts";
-import { ARTIFACT_DIRECTORY, TRASH_DIRECTORY } from "./copying.ts";
-import { identityOfRecords } from "./data-directory.ts";
 import { CommandError } from "./failure.ts";
 
 /** A bucket, as the command line names it. */
@@ -90,68 +87,44 @@ export function bucketOf(args: Readonly<Record<string, unknown>>): BucketSetting
   };
 }
 
-/**
- * The store of the artifacts, with nothing in it that was left over.
- * @param where.shared Other servers use it too: what is new may be an upload that they are taking.
- */
-export async function openBlobs(
-  system: Pick<System, "files" | "clock">,
-  where: { readonly directory: string; readonly bucket?: BucketSettings; readonly shared: boolean },
-  domain: Domain,
-  logger: Logger,
-): Promise<Blobs> {
-  const { directory, bucket, shared } = where;
-  const abandonedBeforeMs = shared ? system.clock.now() - ABANDONED_MS : Number.POSITIVE_INFINITY;
-  const blobs =
-    bucket === undefined
-      ? await openFiles(system, directory, abandonedBeforeMs)
-      : await openBucket(system, bucket, domain, abandonedBeforeMs);
-  await sweepAtStart(abandonedBeforeMs, system, blobs, domain, logger);
-  return blobs;
+/** @throws CommandError if the keys for the bucket are missing. */
+export function withCredentials(bucket: BucketSettings, option = "--blobs"): S3Location {
+  const credentials = s3Credentials();
+  if (credentials !== undefined) return { ...bucket, credentials };
+  throw new CommandError(
+    `${nameOf(bucket, option)}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment`,
+  );
 }
 
-/** Artifacts in a data directory. */
-export function openFiles(
-  { files, clock }: Pick<System, "files" | "clock">,
-  directory: string,
-  unfinishedBeforeMs: number,
-): Promise<Blobs> {
-  const trash = { directory: `${directory}/${TRASH_DIRECTORY}`, clock };
-  return openFileBlobs(files, `${directory}/${ARTIFACT_DIRECTORY}`, { unfinishedBeforeMs, trash });
-}
-
-/** The S3 client is an optional dependency of the package: 20 MB that a server without a bucket does not need. */
-async function s3Client(where: string): Promise<typeof import("../storage/blobs/s3/index.ts")> {
-  try {
-    return await import("../storage/blobs/s3/index.ts");
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
+/** The error for an operator whose bucket cannot be opened. */
+export function bucketFault(error: unknown, bucket: BucketSettings, option = "--blobs"): CommandError {
+  const where = nameOf(bucket, option);
+  // The S3 client is an optional dependency of the package: 20 MB that a server without a bucket does not need.
+  if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {
     const packages = "@aws-sdk/client-s3 @aws-sdk/s3-request-presigner";
-    throw new CommandError(`${where}: needs the S3 client: npm install ${packages} (beside upkeep-server)`);
+    return new CommandError(`${where}: needs the S3 client: npm install ${packages} (beside upkeep-server)`);
   }
+  if (isSystemError(error, "EBUSY")) return new CommandError(`${where}: ${error.message}: choose another prefix`);
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new CommandError(`${where}: cannot be used: ${reason}`);
 }
 
-/** Artifacts in a bucket, claimed for these records. @throws CommandError */
+function nameOf({ bucket, prefix }: BucketSettings, option: string): string {
+  return `${option} s3://${bucket}/${prefix}`;
+}
+
+/** Opens the bucket that an option names. @throws CommandError */
 export async function openBucket(
-  { clock }: Pick<System, "clock">,
+  system: Pick<System, "clock">,
   bucket: BucketSettings,
   records: { readonly linkSecret: Uint8Array },
   unfinishedBeforeMs: number,
-  option = "--blobs",
+  option: string,
 ): Promise<Blobs> {
-  const where = `${option} s3://${bucket.bucket}/${bucket.prefix}`;
-  const credentials = s3Credentials();
-  if (credentials === undefined) {
-    throw new CommandError(`${where}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set in the environment`);
-  }
-  // Most servers have their artifacts in files, and start without the S3 client.
-  const { openS3Blobs } = await s3Client(where);
+  const location = withCredentials(bucket, option);
   try {
-    const owner = identityOfRecords(records);
-    return await openS3Blobs({ location: { ...bucket, credentials }, clock, owner, unfinishedBeforeMs });
+    return await openBucketBlobs(system, location, records, unfinishedBeforeMs);
   } catch (error) {
-    if (isSystemError(error, "EBUSY")) throw new CommandError(`${where}: ${error.message}: choose another prefix`);
-    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new CommandError(`${where}: cannot be used: ${reason}`);
+    throw error instanceof UnusableDataError ? bucketFault(error.cause, bucket, option) : error;
   }
 }

@@ -3,15 +3,14 @@ import type { Files } from "@upkeep/shared/system";
 import { domainRefusal } from "../api/domain-refusals.ts";
 import type { Domain } from "../domain.ts";
 import { DomainError } from "../errors.ts";
-import type { Listening } from "../system/listen.ts";
 import { emailFault, passwordFault } from "../users/index.ts";
 import { CommandError } from "./failure.ts";
 import { passwordFromFile } from "./passwords.ts";
 
-/** The address of the administrator whom the first start makes. */
+/** The e-mail address of the administrator that the first start makes. */
 export const DEFAULT_ADMINISTRATOR = "admin@example.com";
 
-/** What the command line says of the first administrator. */
+/** The options for the first administrator. */
 export interface AdministratorSettings {
   readonly email?: string;
   readonly passwordFile?: string;
@@ -19,15 +18,15 @@ export interface AdministratorSettings {
 
 interface FirstAdministrator {
   readonly email: string;
-  /** Absent: one is made. */
+  /** Absent: generated. */
   readonly password?: string;
   readonly given: boolean;
 }
 
-/** A new administrator, as the person who starts the server is told. */
+/** A new administrator, as announced to the operator. */
 export interface AnnouncedAdministrator {
   readonly email: string;
-  /** Absent if it was given. */
+  /** Absent if the operator chose it. */
   readonly password?: string;
 }
 
@@ -41,8 +40,8 @@ export function administratorSettingsOf(email: unknown, passwordFile: unknown): 
   };
 }
 
-/** Read the password, before anything is made. @throws CommandError */
-export async function administratorOf(
+/** Reads the password file, before the server writes anything. @throws CommandError */
+export async function firstAdministrator(
   files: Files,
   { email, passwordFile }: AdministratorSettings,
 ): Promise<FirstAdministrator> {
@@ -56,13 +55,12 @@ export async function administratorOf(
 }
 
 /**
- * Make the first user, if there is none, of a server that listens. If that fails it listens no more.
+ * Makes the first user if there is none.
  * @throws CommandError
  */
 export async function ensureAdministrator(
   { users }: Pick<Domain, "users">,
   { email, password, given }: FirstAdministrator,
-  listening: Listening,
   logger: Logger,
 ): Promise<AnnouncedAdministrator | undefined> {
   try {
@@ -74,7 +72,6 @@ export async function ensureAdministrator(
     }
     return made === undefined || password === undefined ? made : { email: made.email };
   } catch (error) {
-    await listening.close(0);
     throw error instanceof DomainError
       ? new CommandError(`the first administrator: ${domainRefusal(error).message}`)
       : error;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "@upkeep/shared/logging";
 import { expect, onTestFinished, test } from "vitest";
-import { openBlobs } from "../../../mock-server/cli/blob-store.ts";
+import { openArtifactStore } from "../../../mock-server/housekeeping/artifact-store.ts";
 import { sweep } from "../../../mock-server/housekeeping/sweeping.ts";
 import { artifact, openTestDomain } from "../domain-fixture.ts";
 
@@ -23,7 +23,7 @@ async function setup(shared: boolean) {
   await domain.artifacts.insert(artifact({ id: KNOWN }));
   const lines: string[] = [];
   const logger = createLogger({ level: "info", format: "json", write: (line) => lines.push(line), now: () => 0 });
-  const open = () => openBlobs(system, { directory, shared }, domain, logger);
+  const open = () => openArtifactStore(system, { directory, shared }, domain, logger);
   const blobs = await open();
   const keep = (name: string, ageMs: number): void => {
     const path = join(directory, "artifacts", name);
