@@ -37,7 +37,7 @@ const { program, legal, names } = await oneFile({
   metafile,
   entry: "cli/start.ts",
   /** What an idle daemon has in memory: kept as it is. All else is compressed until it is called for. */
-  warm: ["cli/daemon.ts", "system/network.ts", "../node_modules/axios/index.js"],
+  warm: ["cli/daemon.ts", "system/network.ts"],
 });
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, "upkeep.cjs"), program);

@@ -11,6 +11,7 @@ import {
 } from "@upkeep/shared/protocol";
 import type { HttpResponse } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
+import type { Bearer } from "../system/axios-over-door.ts";
 import type { ArtifactSource, DeploymentServer, ReportAnswer } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
 import type { Downloads, Link } from "./download.ts";
@@ -167,7 +168,7 @@ export class DeviceClient implements DeploymentServer {
   async sendInventory(attributes: readonly InventoryAttribute[], signal?: AbortSignal): Promise<boolean> {
     const what = "sending the inventory";
     const hash = createHash("sha256").update(JSON.stringify(attributes)).digest("base64");
-    const current = await this.#anywhere(signal, async (session) => session);
+    const current = await this.#anywhere(signal, async ({ session }) => session);
     if (this.#inventories.get(current) === hash) return false;
     const { answer, session } = await this.#call({
       what,
@@ -220,51 +221,54 @@ export class DeviceClient implements DeploymentServer {
     return { url: uri, expire };
   }
 
-  /** One call with the token, to the first server that is well. */
+  /** One call with the token, to the first server that works. */
   async #call(call: Call): Promise<Answered> {
-    return await this.#anywhere(call.signal, async (session) => {
-      const asked = await this.#ask(session, call);
-      // A server that fails is no better than one that cannot be reached: the next one may be well.
+    return await this.#anywhere(call.signal, async (login) => {
+      const asked = await this.#ask(login, call);
+      // A server that fails is passed over like one that cannot be reached.
       if (asked.answer.status >= 500) throw await this.#refusal(asked.answer, call.what);
       return asked;
     });
   }
 
-  async #ask(session: Session, call: Call): Promise<Answered> {
+  async #ask(login: ServerLogin, call: Call): Promise<Answered> {
     const { path, json, reads, ...rest } = call;
     const question: Question = {
       ...rest,
-      url: `${session.server}${path}`,
+      url: `${login.server}${path}`,
       headers: {
         accept: "application/json",
-        authorization: `Bearer ${session.token}`,
         ...(json === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      bearer: login,
     };
     const answer = await this.#http.ask(question);
-    if (answer.status !== 401) {
-      return { answer, session, text: answer.status === reads ? await this.#http.text(answer, question) : "" };
+    if (answer.status === 401) {
+      this.#login.forget(login.session);
+      throw await this.#refusal(answer, call.what);
     }
-    this.#login.forget(session);
-    throw new TokenRefused(await this.#refusal(answer, call.what));
+    const text = answer.status === reads ? await this.#http.text(answer, question) : "";
+    return { answer, session: login.session, text };
   }
 
   /**
-   * Do something with the first server that is well; on a 401 once more, with a new token. Servers that cannot
-   * be reached, fail, or do not let the device in are left for the next one, and for a while.
+   * Do something with the first server that works. Servers that cannot be reached, fail, or do not accept the device are
+   * passed over, and come last for a while.
    */
-  async #anywhere<T>(signal: AbortSignal | undefined, action: (session: Session) => Promise<T>): Promise<T> {
+  async #anywhere<T>(signal: AbortSignal | undefined, action: (login: ServerLogin) => Promise<T>): Promise<T> {
     if (this.#servers.count === 0) {
       throw new AgentError("no-server", "no server is configured: neither ServerURL nor Servers is set");
     }
     const request = this.#login.request();
     const failures: AgentError[] = [];
     for (const server of this.#servers.inOrder()) {
-      // What fails in here is the device's own fault, and no other server will mend it.
+      // Signing fails for a reason of the device, which no other server can help.
       if (this.#login.with(server) === undefined) await request();
+      let login: ServerLogin | undefined;
       try {
-        const done = await this.#at(server, request, signal, action);
+        login = await ServerLogin.at(server, this.#login, request, signal);
+        const done = await action(login);
         this.#servers.worked(server);
         return done;
       } catch (error) {
@@ -272,27 +276,11 @@ export class DeviceClient implements DeploymentServer {
         if (!(error instanceof AgentError)) throw error;
         this.#servers.failed(server);
         failures.push(error);
+      } finally {
+        if (login !== undefined) this.#lastSession = login.session;
       }
     }
     throw joined(failures);
-  }
-
-  async #at<T>(
-    server: string,
-    request: () => Promise<SignedRequest>,
-    signal: AbortSignal | undefined,
-    action: (session: Session) => Promise<T>,
-  ): Promise<T> {
-    for (let again = false; ; again = true) {
-      const session = this.#login.with(server) ?? (await this.#login.begin(server, await request(), signal));
-      this.#lastSession = session;
-      try {
-        return await action(session);
-      } catch (error) {
-        if (!(error instanceof TokenRefused)) throw error;
-        if (again) throw error.refusal;
-      }
-    }
   }
 
   #refusal(answer: HttpResponse, what: string): Promise<AgentError> {
@@ -300,13 +288,47 @@ export class DeviceClient implements DeploymentServer {
   }
 }
 
-/** A server did not take its own token. Never leaves this file. */
-class TokenRefused extends Error {
-  readonly refusal: AgentError;
+/** The session with one server during a call. */
+class ServerLogin implements Bearer {
+  readonly #login: Login;
+  readonly #request: () => Promise<SignedRequest>;
+  readonly #signal: AbortSignal | undefined;
+  session: Session;
 
-  constructor(refusal: AgentError) {
-    super(refusal.message);
-    this.refusal = refusal;
+  private constructor(
+    login: Login,
+    request: () => Promise<SignedRequest>,
+    signal: AbortSignal | undefined,
+    session: Session,
+  ) {
+    this.#login = login;
+    this.#request = request;
+    this.#signal = signal;
+    this.session = session;
+  }
+
+  /** Logs in, unless there is a session. */
+  static async at(
+    server: string,
+    login: Login,
+    request: () => Promise<SignedRequest>,
+    signal: AbortSignal | undefined,
+  ): Promise<ServerLogin> {
+    const session = login.with(server) ?? (await login.begin(server, await request(), signal));
+    return new ServerLogin(login, request, signal, session);
+  }
+
+  get server(): string {
+    return this.session.server;
+  }
+
+  get token(): string {
+    return this.session.token;
+  }
+
+  async renew(): Promise<void> {
+    this.#login.forget(this.session);
+    this.session = await this.#login.begin(this.server, await this.#request(), this.#signal);
   }
 }
 

@@ -9,7 +9,9 @@ import {
   type System,
   type TlsOptions,
 } from "@upkeep/shared/system";
+import type { Axios, AxiosRequestConfig, InternalAxiosRequestConfig } from "axios";
 import { AgentError } from "../errors.ts";
+import { axiosOverDoor, type Bearer, type DoorOptions, type DoorResponse } from "../system/axios-over-door.ts";
 import { header } from "./answers.ts";
 import { connectionFault } from "./faults.ts";
 import { type Proxies, proxyFor } from "./proxies.ts";
@@ -17,18 +19,18 @@ import { isRedirect, keepsSecrets, redirectTarget } from "./redirects.ts";
 
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
-/** Headers that are for the server that was asked, and not for another one that it sends on to. */
-const FOR_ONE_SERVER = new Set(["authorization", "x-men-signature"]);
+/** Secret headers: a redirect to another server is followed without them. */
+const FOR_ONE_SERVER = ["authorization", "x-men-signature"];
 
 export interface HttpSettings {
   readonly tls: TlsOptions;
   readonly proxies: Proxies;
-  /** Hosts that a server may send on to, besides itself. */
+  /** Hosts other than the server itself that a server may redirect to. */
   readonly redirectHosts: readonly string[];
-  /** URLs of the configured servers: one of them may send on to another one with token and body. */
+  /** URLs of the configured servers: redirects between them keep token and body. */
   readonly servers: readonly string[];
   readonly connectionIdleMs: number;
-  /** How long an exchange may take in all, however it moves; of a download, until its content begins. */
+  /** Limit of a whole exchange; of a download, until its content begins. */
   readonly answerMsMax: number;
   /** Of this program, such as `0.1.0`. */
   readonly version: string;
@@ -38,20 +40,34 @@ export type HttpSystem = Pick<System, "clock" | "timers" | "network">;
 
 export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> & {
   readonly headers?: Readonly<Record<string, string>>;
-  /** What it is about, for messages: `polling for a deployment`. */
+  /** Subject for messages: `polling for a deployment`. */
   readonly what: string;
-  /** The answer's body is long, and may take as long as it moves. */
+  readonly bearer?: Bearer;
+  /** The answer's body is long: it has no time limit as long as bytes arrive. */
   readonly streams?: true;
 };
 
-/** Requests with the settings of this device; faults of the connection become AgentErrors. */
+/**
+ * Requests with the settings of this device, through one axios instance over the door; faults of the connection become
+ * AgentErrors.
+ */
 export class HttpClient {
   readonly #system: HttpSystem;
   readonly #settings: HttpSettings;
+  readonly #axios: Axios;
+  /** Requests so far. */
+  #sent = 0;
 
   constructor(system: HttpSystem, settings: HttpSettings) {
     this.#system = system;
     this.#settings = settings;
+    this.#axios = axiosOverDoor(system.network, { "user-agent": `Upkeep/${settings.version}` });
+    const { request, response } = this.#axios.interceptors;
+    request.use((config) => this.#identify(config));
+    request.use(authorize);
+    response.use((answer) => this.#renewToken(answer));
+    response.use((answer) => this.#followRedirect(answer));
+    response.use(refusePage);
   }
 
   /** Milliseconds since the Unix epoch. */
@@ -59,12 +75,18 @@ export class HttpClient {
     return this.#system.clock.now();
   }
 
-  /** The answer, after redirects. Read its body, or cancel it: until then the exchange is under way. */
+  /** The answer, after redirects. The caller must read or cancel its body: until then the exchange is under way. */
   async ask(question: Question): Promise<HttpResponse> {
     const { signal, endLimit, end } = this.#limited(question);
     try {
-      const answer = await this.#follow(question, signal);
-      demandNoPage(answer, question);
+      const { what, method, url, headers, body, bearer } = question;
+      const { data: answer } = await this.#send({
+        what,
+        method,
+        url,
+        ...given({ headers, data: body, bearer }),
+        door: (target) => this.#doorOptions(target, signal),
+      });
       if (question.streams) endLimit();
       const cancel = (): void => {
         end();
@@ -75,6 +97,11 @@ export class HttpClient {
       end();
       throw error;
     }
+  }
+
+  #doorOptions(url: string, signal: AbortSignal): DoorOptions {
+    const { tls, proxies, connectionIdleMs } = this.#settings;
+    return { tls, idleTimeoutMs: connectionIdleMs, signal, ...given({ proxy: proxyFor(proxies, url) }) };
   }
 
   /** The text of a good answer. */
@@ -91,8 +118,8 @@ export class HttpClient {
   }
 
   /**
-   * A signal that is aborted with the question's own one and when the exchange takes too long, what ends that limit,
-   * and what ends both: to be called when the exchange is over, or the caller's signal keeps it for ever.
+   * A signal that is aborted with the question's signal, and when the exchange takes too long. `endLimit` ends the time
+   * limit; `end` also detaches from the question's signal, which would otherwise keep the listener.
    */
   #limited({ signal, what, url }: Question): { signal: AbortSignal; endLimit: () => void; end: () => void } {
     const { answerMsMax } = this.#settings;
@@ -112,33 +139,41 @@ export class HttpClient {
     };
   }
 
-  async #follow(question: Question, signal: AbortSignal): Promise<HttpResponse> {
-    const { what, method, body } = question;
-    const { tls, proxies, connectionIdleMs, redirectHosts, servers, version } = this.#settings;
-    let headers: Readonly<Record<string, string>> = { "user-agent": `Upkeep/${version}`, ...question.headers };
-    for (let url = question.url, made = 0; ; made++) {
-      const proxy = proxyFor(proxies, url);
-      const answer = await this.#translate({ what, url }, () =>
-        this.#system.network.request({
-          method,
-          url,
-          headers,
-          tls,
-          idleTimeoutMs: connectionIdleMs,
-          signal,
-          ...given({ proxy, body }),
-        }),
-      );
-      if (!isRedirect(answer)) return answer;
-      answer.cancel();
-      const next = redirectTarget(answer, { url, method, what }, made, redirectHosts, servers);
-      if (!keepsSecrets(url, next, servers)) {
-        headers = Object.fromEntries(
-          Object.entries(headers).filter(([name]) => !FOR_ONE_SERVER.has(name.toLowerCase())),
-        );
-      }
-      url = next;
-    }
+  /** Send a request; the error of a connection names the host that was asked. */
+  async #send(config: AxiosRequestConfig): Promise<DoorResponse> {
+    const { what = "", url = "" } = config;
+    return await this.#translate({ what, url }, () => this.#axios.request(config));
+  }
+
+  /** Request interceptor: names the request, so that the server's log can be searched for it. */
+  #identify(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
+    this.#sent += 1;
+    config.headers.set("x-men-requestid", `${this.now().toString(36)}-${this.#sent.toString(36)}`);
+    return config;
+  }
+
+  /** Response interceptor: a refused token is renewed once, and the request sent again. */
+  async #renewToken(response: DoorResponse): Promise<DoorResponse> {
+    const { config, data: answer } = response;
+    if (answer.status !== 401 || config.bearer === undefined || config.renewed) return response;
+    answer.cancel();
+    await config.bearer.renew();
+    return await this.#send({ ...config, renewed: true });
+  }
+
+  /** Response interceptor: follows a redirect as far as the settings allow it. */
+  async #followRedirect(response: DoorResponse): Promise<DoorResponse> {
+    const { config, data: answer } = response;
+    if (!isRedirect(answer)) return response;
+    answer.cancel();
+    const { redirectHosts, servers } = this.#settings;
+    const { url = "", method = "", what = "", redirects = 0 } = config;
+    const asked = { url, method: method.toUpperCase(), what };
+    const target = redirectTarget(answer, asked, redirects, redirectHosts, servers);
+    const next = { ...config, url: target, redirects: redirects + 1 };
+    if (keepsSecrets(url, target, servers)) return await this.#send(next);
+    for (const name of FOR_ONE_SERVER) config.headers.delete(name);
+    return await this.#send({ ...next, bearer: undefined });
   }
 
   async #translate<T>(question: Pick<Question, "what" | "url">, call: () => Promise<T>): Promise<T> {
@@ -150,13 +185,21 @@ export class HttpClient {
   }
 }
 
+/** Request interceptor: the session's token, as it is now. */
+function authorize(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
+  if (config.bearer !== undefined) config.headers.set("authorization", `Bearer ${config.bearer.token}`);
+  return config;
+}
+
 /**
- * A good answer that is an HTML page comes from an intermediary, such as a captive portal that wants a login first;
- * whatever was asked or told has not reached the server.
+ * Response interceptor: a good answer that is an HTML page comes from an intermediary, such as a captive portal that wants
+ * a login first; the request has not reached the server.
  */
-function demandNoPage(answer: HttpResponse, { what, url }: Question): void {
+function refusePage(response: DoorResponse): DoorResponse {
+  const { data: answer, config } = response;
   const { status, headers } = answer;
-  if (status >= 300 || !/^text\/html\b/i.test(header(headers, "content-type") ?? "")) return;
+  if (status >= 300 || !/^text\/html\b/i.test(header(headers, "content-type") ?? "")) return response;
+  const { what, url = "" } = config;
   answer.cancel();
   throw new AgentError(
     "answer-malformed",
@@ -167,7 +210,7 @@ function demandNoPage(answer: HttpResponse, { what, url }: Question): void {
   );
 }
 
-/** `body`, that calls `end` when it has ended, however it did. */
+/** `body`, calling `end` when it has ended, failed or was abandoned. */
 function endingWith(body: HttpBody, end: () => void): HttpBody {
   return {
     async *[Symbol.asyncIterator]() {

@@ -1,21 +1,21 @@
 import type * as http from "node:http";
 import { type HttpBody, type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
-import { type HttpAdapter, httpAdapter } from "./http-adapter.ts";
+import { sendRequest } from "./http-request.ts";
 import { monotonicMs } from "./time.ts";
 import { KEPT_CONNECTIONS_MAX } from "./tls.ts";
 
 /** Requests that may be made twice (RFC 9110, 9.2.2). */
 const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
 
-/** How often in an idle timeout it is looked whether bytes moved. */
-const LOOKS = 4;
+/** How often per idle timeout the moved bytes are counted. */
+const CHECKS = 4;
 
 function stalled(url: string, idleTimeoutMs: number): SystemError {
   return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
 }
 
-/** Calls `breakOff` when neither direction has moved for so long, name look-up and connecting included. */
+/** Calls `breakOff` after `idleTimeoutMs` without a byte in either direction, name look-up and connecting included. */
 function breakOffWhenIdle(
   request: http.ClientRequest,
   breakOff: (reason: SystemError) => void,
@@ -23,7 +23,7 @@ function breakOffWhenIdle(
 ): () => void {
   let moved = -1;
   let movedAt = monotonicMs();
-  const look = (): void => {
+  const check = (): void => {
     const { socket } = request;
     const now = monotonicMs();
     const bytes = socket ? socket.bytesRead + socket.bytesWritten - socket.writableLength : 0;
@@ -34,15 +34,15 @@ function breakOffWhenIdle(
       breakOff(stalled(url, idleTimeoutMs));
     }
   };
-  look();
-  const timer = setInterval(look, Math.max(1, idleTimeoutMs / LOOKS));
+  check();
+  const timer = setInterval(check, Math.max(1, idleTimeoutMs / CHECKS));
   return () => clearInterval(timer);
 }
 
 /**
- * The body's chunks. The clock runs only while we wait for the peer, not while the peer waits for us. When the
- * connection breaks, what had come by then is handed over first: nobody need fetch it twice. (Node's own
- * iterator would drop it.)
+ * The body's chunks. The idle timeout runs only while we wait for the peer, not while the peer waits for us. When the
+ * connection breaks, the bytes received by then are yielded first, so that they are not downloaded again. (Node's own
+ * iterator drops them.)
  */
 async function* chunksOf(message: http.IncomingMessage, request: HttpRequest): AsyncGenerator<Buffer> {
   const { url, idleTimeoutMs, signal } = request;
@@ -88,7 +88,7 @@ function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResp
   const cancel = (): void => {
     message.destroy();
   };
-  // What breaks the body is told to whoever reads it; if nobody does, it is of no interest.
+  // The reader of the body gets the error; without a reader it has no meaning.
   message.on("error", () => undefined);
   message.on("close", () => signal?.removeEventListener("abort", cancel));
   signal?.addEventListener("abort", cancel, { once: true });
@@ -98,42 +98,19 @@ function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResp
   return { status: message.statusCode ?? 0, headers, body, cancel };
 }
 
-/** axios, loaded with the first request: a command that needs no network does not pay for it. */
-async function throughAxios(request: HttpRequest, adapter: HttpAdapter): Promise<http.IncomingMessage> {
-  const { default: axios } = await import("axios");
-  const { method, url, headers = {}, body, signal } = request;
-  const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
-  const answer = await axios.request<http.IncomingMessage>({
-    adapter,
-    method,
-    url,
-    // axios would name a content type by itself.
-    headers: { accept: "*/*", "accept-encoding": "identity", "content-type": false, ...Object.fromEntries(given) },
-    ...(body === undefined ? {} : { data: Buffer.from(body) }),
-    transformRequest: [(data: unknown) => data],
-    transformResponse: [(data: unknown) => data],
-    responseType: "stream",
-    // Proxies are given with each request; axios is to read no environment.
-    proxy: false,
-    validateStatus: () => true,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return answer.data;
-}
-
-/** One try. `stale` tells whether it failed on a kept connection that the peer had closed meanwhile. */
+/** One attempt. `stale`: it failed on a kept connection that the peer had closed meanwhile. */
 async function attempt(
   request: HttpRequest,
 ): Promise<{ answer: HttpResponse } | { fault: SystemError; stale: boolean }> {
   const { signal } = request;
   let sent: http.ClientRequest | undefined;
   let stopWatching: () => void = () => undefined;
-  const adapter = httpAdapter(request, (made, breakOff) => {
-    sent = made;
-    stopWatching = breakOffWhenIdle(made, breakOff, request);
-  });
   try {
-    return { answer: answerOf(await throughAxios(request, adapter), request) };
+    const message = await sendRequest(request, (made, breakOff) => {
+      sent = made;
+      stopWatching = breakOffWhenIdle(made, breakOff, request);
+    });
+    return { answer: answerOf(message, request) };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     const fault = asSystemError(error);
@@ -152,5 +129,5 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** HTTP/1.1 through axios. */
+/** HTTP/1.1 with Node's own client. */
 export const linuxNetwork: Network = { request };
