@@ -1,5 +1,6 @@
-// What the agent's bundle leaves out of its libraries: parts that this program never reaches, and that would cost
-// a device memory and start-up time all the same. Each rule fails the build when it no longer applies.
+// What the agent's bundle leaves out of its libraries: parts that this program never reaches. Each rule fails the build
+// when it no longer applies. The figures are what a rule saves: bytes of the bundle (584 KB), and memory of an idle daemon
+// (54.8 MiB with Node 20.20). A rule that saves less than 10 KB and 0.25 MiB is not worth its place.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -10,22 +11,23 @@ const NOTHING = "module.exports = {};";
 
 /** Modules that are replaced as a whole: path → content. */
 const REPLACED = [
-  // A browser's ways of sending.
+  // axios's adapters for browsers. 12 KB.
   [/\/axios\/lib\/adapters\/xhr\.js$/, "export default null;"],
+  // 28 KB and 5.7 MiB: it looks for fetch, and Node loads its implementation then.
   [/\/axios\/lib\/adapters\/fetch\.js$/, "export const getFetch = null;"],
+  // 4.7 MiB, for the same reason.
   [/\/axios\/lib\/platform\/browser\/classes\/(FormData|Blob)\.js$/, "export default null;"],
-  // Log lines are handed to a function: no threads that write them, no files that are written to.
+  // Log lines are passed to a function, so pino needs neither threads (23 KB and 0.5 MiB) nor files (12 KB).
   [/\/pino\/lib\/(transport|multistream)\.js$/, NOTHING],
   [/\/sonic-boom\/index\.js$/, "module.exports = class SonicBoom {};"],
-  [/\/on-exit-leak-free\/index\.js$/, NOTHING],
 ];
 
-/** Pieces of modules that are replaced: path, what stands there, what stands there instead. */
+/** Parts of modules that are replaced: path, text, replacement. */
 const CHANGED = [
-  // To look at it is to load Node's implementation of fetch, with everything that belongs to it.
+  // 4.7 MiB: reading the global FormData loads Node's implementation of fetch.
   [/\/axios\/lib\/utils\.js$/, "typeof G.FormData !== 'undefined' ? G.FormData : undefined", "undefined"],
+  // 0.4 MiB: reading the global performance loads Node's implementation of it.
   [/\/axios\/lib\/core\/dispatchRequest\.js$/, "typeof performance !== 'undefined'", "false"],
-  [/\/pino\/lib\/tools\.js$/, "const { isMainThread } = require('worker_threads')", "const isMainThread = true"],
 ];
 
 /** An esbuild plugin. */
@@ -33,8 +35,8 @@ export const slim = {
   name: "slim",
   setup({ onEnd, onLoad, onResolve }) {
     const unused = new Set([...REPLACED, ...CHANGED].map(([filter]) => filter));
-    // The agent carries axios's requests out itself (system/http-adapter.ts). axios's own adapter for Node brings in
-    // HTTP/2, forms and a table of all media types; its package.json says what stands in where there is none.
+    // axios's requests leave through the door (system/axios-over-door.ts). Its own adapter for Node brings in HTTP/2, forms
+    // and a table of all media types: 284 KB and 3.3 MiB. The `browser` field of its package.json names the stand-ins.
     const { browser } = JSON.parse(readFileSync(join(axios, "package.json"), "utf8"));
     const standIns = new Map(Object.entries(browser).map(([from, to]) => [join(axios, from), join(axios, to)]));
     onResolve({ filter: /^\.{1,2}\//, namespace: "file" }, ({ path, resolveDir }) => {

@@ -9,9 +9,16 @@ import {
   type System,
   type TlsOptions,
 } from "@upkeep/shared/system";
-import type { Axios, AxiosRequestConfig, InternalAxiosRequestConfig } from "axios";
 import { AgentError } from "../errors.ts";
-import { axiosOverDoor, type Bearer, type DoorOptions, type DoorResponse } from "../system/axios-over-door.ts";
+import {
+  type Axios,
+  axiosOverDoor,
+  type Bearer,
+  type DoorOptions,
+  type DoorRequest,
+  type DoorResponse,
+  type InterceptedRequest,
+} from "../system/axios-over-door.ts";
 import { header } from "./answers.ts";
 import { connectionFault } from "./faults.ts";
 import { type Proxies, proxyFor } from "./proxies.ts";
@@ -140,13 +147,13 @@ export class HttpClient {
   }
 
   /** Send a request; the error of a connection names the host that was asked. */
-  async #send(config: AxiosRequestConfig): Promise<DoorResponse> {
+  async #send(config: DoorRequest): Promise<DoorResponse> {
     const { what = "", url = "" } = config;
     return await this.#translate({ what, url }, () => this.#axios.request(config));
   }
 
   /** Request interceptor: names the request, so that the server's log can be searched for it. */
-  #identify(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
+  #identify(config: InterceptedRequest): InterceptedRequest {
     this.#sent += 1;
     config.headers.set("x-men-requestid", `${this.now().toString(36)}-${this.#sent.toString(36)}`);
     return config;
@@ -186,7 +193,7 @@ export class HttpClient {
 }
 
 /** Request interceptor: the session's token, as it is now. */
-function authorize(config: InternalAxiosRequestConfig): InternalAxiosRequestConfig {
+function authorize(config: InterceptedRequest): InterceptedRequest {
   if (config.bearer !== undefined) config.headers.set("authorization", `Bearer ${config.bearer.token}`);
   return config;
 }

@@ -1,5 +1,17 @@
 import type { HttpRequest, HttpResponse, Network } from "@upkeep/shared/system";
-import { Axios, type AxiosAdapter, type AxiosResponse, type InternalAxiosRequestConfig } from "axios";
+import {
+  Axios,
+  type AxiosAdapter,
+  type AxiosRequestConfig,
+  type AxiosResponse,
+  type InternalAxiosRequestConfig,
+} from "axios";
+
+export type { Axios } from "axios";
+/** What a caller gives to `request()`. */
+export type DoorRequest = AxiosRequestConfig;
+/** The same as an interceptor gets it. */
+export type InterceptedRequest = InternalAxiosRequestConfig;
 
 /** What the door's `request()` is told besides method, URL, headers and body. */
 export type DoorOptions = Pick<HttpRequest, "tls" | "proxy" | "idleTimeoutMs" | "signal">;
@@ -32,7 +44,9 @@ declare module "axios" {
 export type DoorResponse = AxiosResponse<HttpResponse>;
 
 function headersOf({ headers }: InternalAxiosRequestConfig): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers.toJSON()).map(([name, value]) => [name.toLowerCase(), String(value)]));
+  return Object.fromEntries(
+    Object.entries(headers.toJSON()).map(([name, value]) => [name.toLowerCase(), String(value)]),
+  );
 }
 
 /** Carries one of axios's requests out through the door. axios's own adapters are not part of the program. */
