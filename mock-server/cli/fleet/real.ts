@@ -3,8 +3,8 @@ import { describeFleet } from "../../scenarios/fleet/description.ts";
 import { identityOf, keyOf } from "../../scenarios/fleet/device.ts";
 import type { FleetSnapshot } from "../../scenarios/fleet/figures.ts";
 import { Fleet } from "../../scenarios/fleet/fleet.ts";
+import { acceptDevices } from "../../scenarios/management/acceptance.ts";
 import { ManagementClient, ManagementError } from "../../scenarios/management/client.ts";
-import { letIn } from "../../scenarios/management/letting-in.ts";
 import { NodeNetwork } from "../../system/network.ts";
 import { memoryBytes, processorMs } from "../../system/usage.ts";
 import { CommandError } from "../failure.ts";
@@ -35,13 +35,13 @@ async function acceptAll(
   const { plan } = settings;
   const credentials = await credentialsOf(system, args);
   if (credentials === undefined) throw new CommandError("--accept needs --user with a password, or UPKEEP_TOKEN");
-  const applicants = Array.from({ length: plan.devices }, (_, index) => ({
+  const devices = Array.from({ length: plan.devices }, (_, index) => ({
     identity: identityOf(plan.seed, index + 1),
     publicPem: keyOf(plan.seed, index + 1).publicPem,
   }));
   try {
     const client = await ManagementClient.open(network, plan.server, credentials, plan.tls);
-    await letIn(client, applicants, (count) => {
+    await acceptDevices(client, devices, (count) => {
       if (count % 100 === 0 || count === plan.devices) live.show([`letting in: ${count} of ${plan.devices} devices`]);
     });
   } catch (error) {

@@ -50,9 +50,9 @@ function patienceOf(args: Args, usual: number): number {
 
 async function playDevices(system: System, path: string, server: string, args: Args): Promise<Outcome> {
   const recording = await recordingIn(system, path);
-  const { DeviceSide } = await import("../../scenarios/recording/device-side.ts");
+  const { DeviceReplay } = await import("../../scenarios/recording/device-replay.ts");
   const { ManagementClient, ManagementError } = await import("../../scenarios/management/client.ts");
-  const { ManagingOperators } = await import("../../scenarios/recording/operators.ts");
+  const { ApiOperators } = await import("../../scenarios/recording/api-operators.ts");
   const { artifactsBeside } = await import("../../scenarios/recording/format.ts");
   const tls = await tlsOptionsOf(system, args);
   const credentials = await credentialsOf(system, args);
@@ -60,12 +60,10 @@ async function playDevices(system: System, path: string, server: string, args: A
     const client =
       credentials === undefined ? undefined : await ManagementClient.open(system.network, server, credentials, tls);
     const operators =
-      client === undefined
-        ? undefined
-        : new ManagingOperators(client, system.files, artifactsBeside(absolutePath(path)));
+      client === undefined ? undefined : new ApiOperators(client, system.files, artifactsBeside(absolutePath(path)));
     const tenantToken = typeof args["tenant-token"] === "string" ? args["tenant-token"] : "";
     const options = { server, tls, operators, patienceMs: patienceOf(args, 0), tenantToken };
-    return await new DeviceSide(system, recording, options).play();
+    return await new DeviceReplay(system, recording, options).play();
   } catch (error) {
     if (error instanceof ManagementError) throw new CommandError(error.message);
     if (isSystemError(error)) throw new CommandError(`--against ${server}: ${error.message}`);
@@ -77,7 +75,7 @@ async function playServer(system: System, path: string, where: string, args: Arg
   const address = parseListenAddress(where);
   const recording = await recordingIn(system, path);
   const { artifactsBeside } = await import("../../scenarios/recording/format.ts");
-  const { artifactsOf, ServerSide } = await import("../../scenarios/recording/server-side.ts");
+  const { artifactsOf, ServerReplay } = await import("../../scenarios/recording/server-replay.ts");
   const kept = artifactsBeside(absolutePath(path));
   for (const sha256 of artifactsOf(recording)) {
     if ((await system.files.status(`${kept}/${sha256}`)) === undefined) {
@@ -87,7 +85,7 @@ async function playServer(system: System, path: string, where: string, args: Arg
     }
   }
   let url = "";
-  const side = new ServerSide(system, recording, {
+  const side = new ServerReplay(system, recording, {
     origin: () => url,
     artifactPath: (sha256) => `${kept}/${sha256}`,
     patienceMs: patienceOf(args, 300_000),

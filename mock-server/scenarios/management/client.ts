@@ -6,17 +6,17 @@ const IDLE_MS = 60_000;
 const SHOWN_CHARACTERS = 200;
 const LOGIN = "/api/management/v1/useradm/auth/login";
 
-/** A person's e-mail address and password, or a token of theirs. */
+/** A user's e-mail address and password, or a token. */
 export type ManagementCredentials = { readonly email: string; readonly password: string } | { readonly token: string };
 
 export interface ManagementAnswer {
   readonly status: number;
   readonly text: string;
-  /** Header Location: what was made. */
+  /** Header Location: the path of the created resource. */
   readonly location: string | undefined;
 }
 
-/** The management API did not do what it was asked. */
+/** An error answer of the management API. */
 export class ManagementError extends Error {
   override readonly name = "ManagementError";
   readonly status: number;
@@ -41,7 +41,7 @@ export class ManagementClient {
     this.#token = token;
   }
 
-  /** @throws ManagementError if the server does not know them. */
+  /** @throws ManagementError if the server refuses the credentials. */
   static async open(
     network: Network,
     server: string,
@@ -62,7 +62,7 @@ export class ManagementClient {
     return await ask(this.#network, this.#tls, method, this.#server + path, typed, JSON.stringify(json));
   }
 
-  /** Send one artifact, as a form. */
+  /** Uploads one artifact as a multipart form. */
   async upload(path: string, artifact: Uint8Array): Promise<ManagementAnswer> {
     const boundary = `upkeep-${createHash("sha256").update(artifact).digest("hex").slice(0, 32)}`;
     const part = (name: string, more = ""): string =>
@@ -80,7 +80,7 @@ export class ManagementClient {
     return await ask(this.#network, this.#tls, "POST", this.#server + path, headers, body);
   }
 
-  /** The JSON of a good answer. @throws ManagementError for any other one. */
+  /** The JSON of a successful answer. @throws ManagementError for any other answer. */
   async get(path: string): Promise<unknown> {
     const answer = await this.call("GET", path);
     if (answer.status !== 200) throw new ManagementError(`GET ${path}`, answer);

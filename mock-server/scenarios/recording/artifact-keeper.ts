@@ -1,13 +1,13 @@
 import type { FileHandle, Files } from "@upkeep/shared/system";
 
-/** Takes the bytes of one download. */
-export interface Keeping {
+/** Stores the bytes of one download. */
+export interface KeptDownload {
   add(chunk: Uint8Array): void;
-  /** @param sha256 Of all of it; `undefined`: it is not kept. */
+  /** @param sha256 Of the whole artifact; `undefined`: the artifact is not kept. */
   end(sha256: string | undefined): void;
 }
 
-/** Keeps whole artifacts as they pass, each once, under its SHA-256. */
+/** Keeps complete downloads as files, each once, named by its SHA-256. */
 export class ArtifactKeeper {
   readonly #files: Files;
   readonly #directory: string;
@@ -26,7 +26,7 @@ export class ArtifactKeeper {
     return new ArtifactKeeper(files, directory, onFailure);
   }
 
-  begin(): Keeping {
+  begin(): KeptDownload {
     const partial = `${this.#directory}/partial-${++this.#count}`;
     let file: FileHandle | undefined;
     let written = this.#files.open(partial, "write", 0o600).then((handle) => {
@@ -38,7 +38,7 @@ export class ArtifactKeeper {
         written = written.then(async () => {
           await file?.write(copy);
         });
-        // Told at the end.
+        // `end` reports the error.
         written.catch(() => undefined);
       },
       end: (sha256) => {
@@ -66,7 +66,7 @@ export class ArtifactKeeper {
       if (sha256 === undefined) await this.#files.remove(partial);
       else await this.#files.rename(partial, `${this.#directory}/${sha256}`);
     } catch (error) {
-      // A disk that is full must not end the server: the recording goes on without this artifact.
+      // A full disk must not end the server: the recording goes on without this artifact.
       this.#onFailure(error);
     }
   }

@@ -1,10 +1,10 @@
-/** The first thing that was not as the recording has it. */
+/** The first difference from the recording. */
 export interface Difference {
   /** Line of the recording. */
   readonly line: number;
-  /** Which exchange, for a person: `d1, PUT …/status`. */
+  /** The exchange in words: `d1, PUT …/status`. */
   readonly exchange: string;
-  /** Where in it: `status`, `json.artifact.artifact_name` … */
+  /** The differing field: `status`, `json.artifact.artifact_name` … */
   readonly where: string;
   readonly expected: string;
   readonly got: string;
@@ -18,7 +18,7 @@ export function shown(value: unknown): string {
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }
 
-/** A difference in lines for a person. @param name Of the recording's file. */
+/** Describes a difference in lines of text. @param name Of the recording's file. */
 export function describeDifference({ line, exchange, where, expected, got }: Difference, name: string): string {
   return [`${name}:${line}: ${exchange}: ${where} differs`, `  expected: ${expected}`, `  got:      ${got}`].join("\n");
 }
@@ -28,8 +28,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /**
- * Where two JSON values differ first; `undefined`: nowhere.
- * @param same Fields that are the same by other means than being equal: told the path, and both values.
+ * The path of the first difference of two JSON values; `undefined`: they are equal.
+ * @param same Decides by path and both values whether unequal values count as the same.
  */
 export function firstDifference(
   expected: unknown,

@@ -2,38 +2,38 @@ import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { readTextFile, type System } from "@upkeep/shared/system";
 import * as z from "zod";
 
-/** Larger files are refused: they are no recording of a session that a person can read. */
+/** Larger files are refused: no session that a person reads is so long. */
 const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
 const Headers = z.record(z.string(), z.string());
 
-/** Bytes that are no text: what they are is told by their size and SHA-256. */
+/** A binary body, described by size and SHA-256. */
 const Bytes = z.strictObject({ size: z.int().min(0), sha256: z.string() });
 export type RecordedBytes = z.infer<typeof Bytes>;
 
-/** At most one of `json`, `text` and `bytes`; none: there was no body. */
+/** At most one of `json`, `text` and `bytes`; without any, the body was empty. */
 const body = { json: z.unknown().optional(), text: z.string().optional(), bytes: Bytes.optional() };
 
-/** A path, or the name of a secret link. Anything else could name another server, which would get the token. */
+/** A path, or the name of a secret link. A full URL could name another server, which would get the token. */
 const RecordedPath = z
   .string()
   .regex(/^(\/.*|<[\w ]+>)$/s, { error: "must be a path that begins with /, or a link such as <link 1>" });
 
-/** One exchange, as a line of a recording. What was secret is replaced by `<what it was>`. */
+/** One exchange, as a line of a recording. Secrets are replaced by placeholders such as `<token 1>`. */
 export const RecordedExchange = z.strictObject({
-  /** The order in which the requests came, from 1. */
+  /** Position by the arrival of the request, from 1. */
   n: z.int().min(1),
-  /** When the request came, in milliseconds since the recording began. */
+  /** Arrival of the request, in milliseconds since the recording began. */
   at_ms: z.number().min(0),
   took_ms: z.number().min(0),
-  /** d1, d2 …, in the order in which they were first heard of. */
+  /** d1, d2 …, in the order of their first requests. */
   device: z.string().min(1),
   request: z.strictObject({ method: z.string(), path: RecordedPath, headers: Headers, ...body }),
   answer: z.strictObject({
     status: z.int(),
     headers: Headers,
     ...body,
-    /** The connection ended before the answer did. */
+    /** The connection ended before the answer. */
     broken: z.literal(true).optional(),
   }),
 });
@@ -47,16 +47,16 @@ export const RecordingHead = z.strictObject({
 });
 export type RecordingHead = z.infer<typeof RecordingHead>;
 
-/** An exchange with the line of the file it stands in. */
+/** An exchange with its line number in the file. */
 export type RecordedLine = RecordedExchange & { readonly line: number };
 
 export interface Recording {
   readonly head: RecordingHead;
-  /** In the order in which the requests came. */
+  /** In the order of their requests. */
   readonly exchanges: readonly RecordedLine[];
 }
 
-/** A recording cannot be read; the message names file and line. */
+/** An unreadable recording; the message names file and line. */
 export class RecordingError extends Error {
   override readonly name = "RecordingError";
 }
@@ -92,7 +92,7 @@ export async function readRecording(files: System["files"], path: string, name: 
   return parseRecording(text, name);
 }
 
-/** Where the artifacts of a recording are kept, beside it, each under its SHA-256. */
+/** The directory of a recording's artifacts, beside the file; each is named by its SHA-256. */
 export function artifactsBeside(path: string): string {
   return `${path}.artifacts`;
 }

@@ -5,15 +5,15 @@ import type { RawReply, RawRequest } from "../../api/route.ts";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import { ArtifactKeeper } from "./artifact-keeper.ts";
 import { artifactsBeside, type RecordedExchange, type RecordingHead } from "./format.ts";
-import { Secrets, tellingHeaders } from "./secrets.ts";
+import { recordedHeaders, Secrets } from "./secrets.ts";
 import { tap } from "./tap.ts";
 
 type Listener = (request: RawRequest, response: RawReply) => void;
 
-/** What belongs to devices; people's requests are not recorded. */
+/** The paths of the device API; requests of users are not recorded. */
 const DEVICE_API = "/api/devices/";
 
-/** A body, as far as it is kept: all of a text, of a download its size and hash. */
+/** The recorded part of a body: all of a text; size and hash of a download. */
 class Body {
   readonly #hash = createHash("sha256");
   readonly #chunks: Uint8Array[] = [];
@@ -46,7 +46,7 @@ class Body {
   }
 }
 
-/** The object or list that a text is; nothing else is JSON for a recording. */
+/** The object or list of a JSON text; other JSON values are recorded as text. */
 function jsonIn(text: string): object | undefined {
   try {
     const json: unknown = JSON.parse(text);
@@ -57,20 +57,20 @@ function jsonIn(text: string): object | undefined {
   }
 }
 
-/** The subject of a JSON Web Token: whose it is, as far as it says so itself. */
+/** The subject that a JSON Web Token claims; its signature is not verified. */
 function subjectOf(token: string): string | undefined {
   const claims = jsonIn(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
   return claims !== undefined && "sub" in claims && typeof claims.sub === "string" ? claims.sub : undefined;
 }
 
 export interface RecorderOptions {
-  /** Keep the artifacts that devices download, beside the file. */
+  /** Keep the downloaded artifacts beside the file. */
   readonly artifacts: boolean;
-  /** Called once if the recording cannot go on; the server does. */
+  /** Called once if the recording fails; the server goes on. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Writes down what devices and the server say to each other. */
+/** Records the exchanges of devices with the server. */
 export class Recorder {
   readonly #clock: Clock;
   readonly #file: FileHandle;
@@ -95,7 +95,7 @@ export class Recorder {
     this.#begunMs = clock.monotonic();
   }
 
-  /** Begin a recording, in the place of one that may be there. @throws SystemError */
+  /** Begins a recording, which replaces an existing file. @throws SystemError */
   static async begin(
     { clock, files }: { clock: Clock; files: Files },
     path: string,
@@ -110,7 +110,7 @@ export class Recorder {
     return recorder;
   }
 
-  /** `listener`, listened in on. */
+  /** `listener` with its exchanges recorded. */
   around(listener: Listener): Listener {
     return (request, response) => {
       if (request.url?.startsWith(DEVICE_API)) this.#listenIn(request, response);
@@ -118,7 +118,7 @@ export class Recorder {
     };
   }
 
-  /** Resolves when everything is written. */
+  /** Resolves when all exchanges are written. */
   async end(): Promise<void> {
     await this.#keeper?.settled();
     await this.#written;
@@ -184,12 +184,12 @@ export class Recorder {
       request: {
         method: request.method ?? "",
         path: kind === "download" ? this.#secrets.link(target, device) : scrub(target),
-        headers: tellingHeaders(request.headers, kind),
+        headers: recordedHeaders(request.headers, kind),
         ...(kind === "auth" ? { json: authBody(asked.text(), device) } : asked.recorded(false, scrub)),
       },
       answer: {
         status,
-        headers: tellingHeaders(headers, kind),
+        headers: recordedHeaders(headers, kind),
         ...answered.recorded(kind === "download" && status < 300, scrub),
         ...(complete ? {} : { broken: true }),
       },
@@ -197,7 +197,7 @@ export class Recorder {
     this.#write(line);
   }
 
-  /** Who sent a request: by its identity, by its token, or by the link that it was given. */
+  /** The sender of a request: by its identity, its token, or the link that it got. */
   #deviceOf({
     kind,
     target,
@@ -211,18 +211,18 @@ export class Recorder {
   }): string {
     if (kind === "auth") {
       const parsed = AuthRequest.safeParse(jsonIn(asked.text()));
-      return this.#secrets.device(parsed.success ? `identity ${parsed.data.id_data}` : "nobody");
+      return this.#secrets.device(parsed.success ? `identity ${parsed.data.id_data}` : "unknown");
     }
-    if (kind === "download") return this.#secrets.known(target)?.device ?? this.#secrets.device("nobody");
+    if (kind === "download") return this.#secrets.known(target)?.device ?? this.#secrets.device("unknown");
     const token = /^Bearer +(\S+)/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const known = this.#secrets.known(token);
     if (known !== undefined) return known.device;
-    const device = this.#secrets.device(`subject ${subjectOf(token) ?? "nobody"}`);
+    const device = this.#secrets.device(`subject ${subjectOf(token) ?? "unknown"}`);
     if (token !== "") this.#secrets.token(token, device);
     return device;
   }
 
-  /** The link in instructions is a permission to read: it is a secret. */
+  /** The download link in instructions grants access to the artifact: it is a secret. */
   #learnLink(text: string, device: string): void {
     const parsed = DeploymentInstructions.safeParse(jsonIn(text));
     if (!parsed.success) return;
@@ -230,7 +230,7 @@ export class Recorder {
     if (!URL.canParse(uri)) return;
     const { pathname, search } = new URL(uri);
     const name = this.#secrets.link(pathname + search, device);
-    // As a whole, so that the server's name goes with it.
+    // The whole URL, so that the server's name is replaced too.
     this.#secrets.alias(uri, name);
   }
 
@@ -248,7 +248,7 @@ export class Recorder {
   }
 }
 
-/** An authorisation request without what identifies it cryptographically. */
+/** An authorisation request without key and signature. */
 function authBody(text: string, device: string): unknown {
   const json = jsonIn(text);
   if (json === undefined) return { malformed: true };

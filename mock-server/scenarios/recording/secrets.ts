@@ -3,11 +3,11 @@ import type { ExchangeKind } from "../wire/kinds.ts";
 
 const digestOf = (text: string): string => createHash("sha256").update(text).digest("base64");
 
-/** Shorter texts stand in answers by chance. */
+/** Shorter texts may occur in answers by chance. */
 const SECRET_CHARACTERS_MIN = 16;
 
-/** Secrets that are known by their looks, wherever they stand: in a log, or in an answer that is not well formed. */
-const LOOKS: readonly (readonly [RegExp, string])[] = [
+/** Patterns of secrets that are found in any text, such as a log or a malformed answer. */
+const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g, "<token>"],
   [
     /([?&](?:x-men-signature|x-amz-signature|x-amz-credential|x-amz-security-token|signature|token|access_token|jwt|password|secret|key)=)[^&\s"\\]+/gi,
@@ -16,8 +16,8 @@ const LOOKS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g, "<private key>"],
 ];
 
-/** Headers that tell something of an exchange, and are no secret. All others are left out. */
-const TELLING: ReadonlySet<string> = new Set([
+/** Recorded headers: relevant for an exchange, and no secret. All others are omitted. */
+const RECORDED_HEADERS: ReadonlySet<string> = new Set([
   "accept-ranges",
   "content-length",
   "content-range",
@@ -28,23 +28,26 @@ const TELLING: ReadonlySet<string> = new Set([
   "retry-after",
 ]);
 
-/** Of these, the length of what was sent is told by the body itself. */
-const LENGTH_TELLS: ReadonlySet<ExchangeKind> = new Set(["download"]);
+/** For these the body determines the length. */
+const KINDS_WITH_LENGTH: ReadonlySet<ExchangeKind> = new Set(["download"]);
 
-export function tellingHeaders(headers: Readonly<Record<string, unknown>>, kind: ExchangeKind): Record<string, string> {
+export function recordedHeaders(
+  headers: Readonly<Record<string, unknown>>,
+  kind: ExchangeKind,
+): Record<string, string> {
   const telling: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const plain = name.toLowerCase();
-    if (!TELLING.has(plain) || value === undefined) continue;
-    if (plain === "content-length" && !LENGTH_TELLS.has(kind)) continue;
+    if (!RECORDED_HEADERS.has(plain) || value === undefined) continue;
+    if (plain === "content-length" && !KINDS_WITH_LENGTH.has(kind)) continue;
     telling[plain] = String(value);
   }
   return telling;
 }
 
 /**
- * Replaces secrets by names that stay the same throughout a recording, and knows whose they are. Of what it has
- * replaced it keeps the text of tokens and links, as long as it is there, to find them elsewhere.
+ * Replaces secrets by names that are stable within a recording, and knows the device of each. It keeps the texts of
+ * tokens and links in memory, to find them in other messages.
  */
 export class Secrets {
   readonly #devices = new Map<string, string>();
@@ -53,7 +56,7 @@ export class Secrets {
   #tokens = 0;
   #links = 0;
 
-  /** The name of a device, by what identifies it. */
+  /** The name of a device, by its identifying text. */
   device(identity: string): string {
     const known = this.#devices.get(identity);
     if (known !== undefined) return known;
@@ -66,21 +69,21 @@ export class Secrets {
     return this.#name(token, device, () => `<token ${++this.#tokens}>`);
   }
 
-  /** @param target Path and query, or the whole URL where that is another server's. */
+  /** @param target Path and query, or the whole URL of another server. */
   link(target: string, device: string): string {
     return this.#name(target, device, () => `<link ${++this.#links}>`);
   }
 
-  /** Another text that stands for what is called `name`. */
+  /** Another text that is replaced by `name`. */
   alias(text: string, name: string): void {
     const digest = digestOf(text);
     if (this.#names.has(digest)) return;
     this.#names.set(digest, { name, device: "" });
-    // The longer one first: it may contain the shorter.
+    // Longer texts first: they may contain shorter ones.
     this.#texts.unshift(text);
   }
 
-  /** The name and the device of a token or link that was seen before. */
+  /** Name and device of a known token or link. */
   known(secret: string): { readonly name: string; readonly device: string } | undefined {
     return this.#names.get(digestOf(secret));
   }
@@ -94,12 +97,12 @@ export class Secrets {
     return name;
   }
 
-  /** `text` without the secrets that are known so far. */
+  /** `text` with all known secrets replaced. */
   scrubbed(text: string): string {
     let clean = text;
     for (const secret of this.#texts) {
       if (clean.includes(secret)) clean = clean.replaceAll(secret, this.known(secret)?.name ?? "<secret>");
     }
-    return LOOKS.reduce((text, [look, name]) => text.replace(look, name), clean);
+    return SECRET_PATTERNS.reduce((text, [look, name]) => text.replace(look, name), clean);
   }
 }

@@ -3,24 +3,24 @@ import * as z from "zod";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import type { RecordedBytes, RecordedLine, Recording } from "./format.ts";
 
-/** What a device made of one deployment. */
+/** The course of one deployment on a device. */
 export interface DeviceUpdate {
   readonly deployment: string;
   readonly release: string;
   readonly deviceTypes: readonly string[];
-  /** What it downloaded, if the recording has all of it. */
+  /** The downloaded artifact, if the recording has all of it. */
   readonly artifact: RecordedBytes | undefined;
-  /** When it was offered, in milliseconds since the recording began. */
+  /** Time of the offer, in milliseconds since the recording began. */
   readonly offeredMs: number;
-  /** The statuses that the server took, each once in a row, with the time. */
+  /** The statuses that the server accepted, with their times; repetitions are omitted. */
   readonly reports: readonly { readonly status: DeviceDeploymentStatus; readonly atMs: number }[];
-  /** When the server answered that it was aborted. */
+  /** Time at which the server answered that the deployment was aborted. */
   readonly abortedMs: number | undefined;
-  /** Bytes after which downloads broke. */
+  /** Byte positions at which downloads broke. */
   readonly cuts: readonly number[];
 }
 
-/** An answer by the server, or by an intermediary, that does not belong to the question. */
+/** An error answer by the server or an intermediary that is no proper answer to the request. */
 export interface Refusal {
   readonly kind: ExchangeKind;
   readonly status: number;
@@ -28,14 +28,14 @@ export interface Refusal {
   readonly atMs: number;
 }
 
-/** What one device did in a recording. */
+/** One device's behaviour in a recording. */
 export interface DeviceSession {
   readonly name: string;
   readonly type: string;
   readonly provides: Readonly<Record<string, string>>;
-  /** Absent: it polled only once. */
+  /** Absent if it polled only once. */
   readonly pollMs: number | undefined;
-  /** When it was first refused, and when it was first let in. */
+  /** Times of the first refusal and of the first acceptance. */
   readonly refusedMs: number | undefined;
   readonly acceptedMs: number | undefined;
   readonly updates: readonly DeviceUpdate[];
@@ -48,7 +48,7 @@ const PASSING_STATUSES = new Set([403, 413, 429]);
 const kindOf = (line: RecordedLine): ExchangeKind =>
   line.request.path.startsWith("<") ? "download" : exchangeKind(line.request.path);
 
-/** What each device of a recording did, read from what it said. */
+/** Derives each device's behaviour from its recorded exchanges. */
 export function sessionsIn(recording: Recording): DeviceSession[] {
   const byDevice = new Map<string, RecordedLine[]>();
   for (const line of recording.exchanges) {
@@ -119,7 +119,7 @@ function reportsIn(lines: readonly RecordedLine[]): DeviceUpdate["reports"] {
   return reports;
 }
 
-/** How an update ended, as far as the recording goes. */
+/** The last known status of an update. */
 export function outcomeOf({ reports }: DeviceUpdate): DeviceDeploymentStatus | undefined {
   return reports.map(({ status }) => status).find((status) => isTerminal(status));
 }

@@ -1,10 +1,10 @@
 import type { RawReply, RawRequest } from "../../api/route.ts";
 
-/** Told of everything that goes over one exchange. */
+/** Observes the bytes of one exchange. */
 export interface ExchangeTap {
   requestBytes(chunk: Uint8Array): void;
   answerBytes(chunk: Uint8Array): void;
-  /** @param complete False: the connection ended before. */
+  /** @param complete False if the connection ended early. */
   ended(status: number, headers: Readonly<Record<string, unknown>>, complete: boolean): void;
 }
 
@@ -14,7 +14,7 @@ function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | undefined {
   return Buffer.from(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
 }
 
-/** Headers as `writeHead` takes them: an object, or names and values in turn. */
+/** Headers in the forms that `writeHead` accepts: an object, or alternating names and values. */
 function headersOf(given: unknown): Record<string, unknown> {
   if (!Array.isArray(given)) return typeof given === "object" && given !== null ? { ...given } : {};
   const headers: Record<string, unknown> = {};
@@ -23,8 +23,8 @@ function headersOf(given: unknown): Record<string, unknown> {
 }
 
 /**
- * Listen in on an exchange without taking part: the handler reads and writes as before. What the platform hands
- * over is changed in place, as there is no place between it and the one who answers where all bytes come by.
+ * Observes an exchange without changing it. It patches the request and response objects in place, because Node has no
+ * hook between them and the handler that sees all bytes.
  */
 export function tap(request: RawRequest, response: RawReply, to: ExchangeTap): void {
   const push = request.push.bind(request);

@@ -5,17 +5,17 @@ import { type DeviceSession, type DeviceUpdate, outcomeOf, sessionsIn } from "./
 const HEADING = "# yaml-language-server: $schema=./scenario.schema.json\n";
 const POLL_MS_MIN = 1000;
 const PAYLOAD_BYTES_MIN = 1;
-/** Beyond what was recorded: the agent's pauses may be longer than those of the device that was recorded. */
-const MORE_MS = 3 * 86_400_000;
+/** Slack added to the recorded times: the agent's pauses may be longer than the recorded device's. */
+const SLACK_MS = 3 * 86_400_000;
 
-/** Where an update failed, by its last status: what fails there in the scenario. */
+/** The module call that fails in the scenario, by the last status of the recorded update. */
 const FAILING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   downloading: { bad_artifact: "corrupted" },
   installing: { module_fails: "ArtifactInstall" },
   rebooting: { module_fails: "ArtifactVerifyReboot" },
 };
 
-/** As scenarios write them: whole seconds. */
+/** Durations in scenarios are whole seconds. */
 function duration(ms: number): string {
   return `${Math.max(0, Math.round(ms / 1000))}s`;
 }
@@ -38,10 +38,9 @@ function deploymentsIn(sessions: readonly DeviceSession[]): RecordedDeployment[]
 }
 
 /**
- * A scenario file in which happens again what happened in a recording: the devices, what they were offered and when, what
- * failed, what the server answered in place of an answer, and what is expected of them. What cannot be
- * seen in a recording, such as what a payload does, is made up.
- * @param name What the scenario is called.
+ * Writes a scenario file that repeats a recording: its devices, offers, failures and error answers, with the recorded
+ * outcome as the expectation. Facts that no recording contains, such as the content of a payload, are invented.
+ * @param name Name of the scenario.
  */
 export function scenarioFrom(recording: Recording, name: string): string {
   const sessions = sessionsIn(recording);
@@ -54,7 +53,7 @@ export function scenarioFrom(recording: Recording, name: string): string {
     scenario: name,
     why: `What happened to ${sessions.length} device(s) on ${begun.toISOString().slice(0, 10)} happens again, to see whether it still does, and whether it should.`,
     starts: `${begun.toISOString().slice(0, 19)}Z`,
-    ends: { at_most: duration(lastMs + MORE_MS) },
+    ends: { at_most: duration(lastMs + SLACK_MS) },
     fleet: sessions.map((device) => fleetOf(device)),
     ...(deployments.length === 0
       ? {}
@@ -83,7 +82,7 @@ function fleetOf({ name, type, provides, pollMs, refusedMs, updates }: DeviceSes
   };
 }
 
-/** How long a status lasted, if another one followed. */
+/** Duration of a status that another one followed. */
 function timeIn(reports: DeviceUpdate["reports"], status: string): number[] {
   const index = reports.findIndex((report) => report.status === status);
   const [report, next] = [reports[index], reports[index + 1]];
@@ -109,7 +108,7 @@ function deploymentOf({ name, updates }: RecordedDeployment): object {
     name,
     release: updates[0]?.update.release,
     to: updates.map(({ device }) => device.name),
-    // After those who were let in just before.
+    // After the devices that were accepted just before.
     at: duration((Math.floor(firstMs / 1000) + 1) * 1000),
   };
 }
@@ -154,7 +153,7 @@ function expectationsOf(sessions: readonly DeviceSession[], deployments: readonl
     const statistics: Record<string, number> = {};
     for (const { update } of updates) {
       const outcome = update.abortedMs === undefined ? outcomeOf(update) : "aborted";
-      // The recording ended before the device had.
+      // The recording ended before the device's update.
       if (outcome === undefined) return [];
       statistics[outcome] = (statistics[outcome] ?? 0) + 1;
     }

@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import type { RunResult } from "../run/result.ts";
 import { storyOf } from "./story.ts";
 
-/** All runs as JSON, for CI: what was expected, what came, and the story of each. */
+/** All runs as JSON for CI: expectations, results and the story of each run. */
 export function jsonText(results: readonly RunResult[]): string {
   const scenarios = results.map(
     ({ scenario, file, mode, passed, verdicts, events, software, simulatedMs, tookMs, traceHash, notes }) => ({

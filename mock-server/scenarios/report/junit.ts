@@ -9,13 +9,13 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&apos;",
 };
 
-/** As XML has it; what XML cannot have at all is left out. */
+/** Escapes text for XML; characters that XML forbids are omitted. */
 function escaped(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML does not have
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML forbids these characters
   return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "").replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found);
 }
 
-/** All runs as JUnit XML: a test case for each scenario. */
+/** All runs as JUnit XML: one test case per scenario. */
 export function junitText(results: readonly RunResult[]): string {
   const failed = results.filter(({ passed }) => !passed).length;
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
@@ -24,7 +24,7 @@ export function junitText(results: readonly RunResult[]): string {
     const { scenario, file, tookMs } = result;
     const head = `  <testcase name="${escaped(scenario.scenario)}" classname="${escaped(file)}" time="${seconds(tookMs)}"`;
     const missed = result.verdicts.filter(({ met }) => !met);
-    // What was not run, or was another run the second time, has failed whatever was judged.
+    // A scenario that was not run, or whose second run differed, has failed whatever its verdicts are.
     const notes = result.passed ? [] : (result.notes ?? []);
     if (missed.length + notes.length === 0) return `${head}/>`;
     const failures = missed.map(({ expected, got, atMs, device }) => {

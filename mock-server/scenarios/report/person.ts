@@ -18,11 +18,11 @@ const BOLD = "\x1b[1m";
 
 export interface PersonOptions {
   readonly colours: boolean;
-  /** The timeline of each device also of what went well. */
+  /** Show the timelines of successful devices and runs too. */
   readonly timeline: boolean;
 }
 
-/** One run, for a person: whether it went as expected; where not, what was expected, what came, and the story so far. */
+/** One run as text: its result and, for each unmet expectation, the expected and the actual value, with the story. */
 export function personText(result: RunResult, options: PersonOptions): string {
   const paint = painter(options.colours);
   const { scenario, passed, file, simulatedMs, tookMs, traceHash } = result;
@@ -60,7 +60,7 @@ function failureText({ expected, got, atMs, device }: Verdict, startMs: number, 
   ];
 }
 
-/** A timeline for each device, and one for the server and all else. Points of failure stand in it. */
+/** One timeline per device and one for the server, with the unmet expectations at their times. */
 function timelineText({ events, verdicts, scenario }: RunResult, paint: Paint): string[] {
   const failures = verdicts.flatMap(({ met, atMs, device, expected }): StoryLine[] =>
     met || atMs === undefined ? [] : [{ atMs, ...given({ device }), text: `✘ expected ${expected}`, tone: "bad" }],
@@ -68,7 +68,7 @@ function timelineText({ events, verdicts, scenario }: RunResult, paint: Paint): 
   const all = [...storyOf(events), ...failures].sort((a, b) => a.atMs - b.atMs);
   const devices = [...new Set(all.flatMap(({ device }) => (device === undefined ? [] : [device])))].sort();
   const failed = new Set(failures.flatMap(({ device }) => (device === undefined ? [] : [device])));
-  // Of a fleet in which some fail the others are not told: they did as they should.
+  // If some devices of a fleet fail, the others are omitted.
   const shown = failed.size > 0 ? devices.filter((device) => failed.has(device)) : devices;
   return [undefined, ...shown].flatMap((device) => {
     const lines = all.filter((line) => line.device === device);
@@ -88,7 +88,7 @@ function clockText(atMs: number, startMs: number): string {
   return `day ${day} ${new Date(startMs + atMs).toISOString().slice(11, 23)}`;
 }
 
-/** The last line: how many of them went well. */
+/** The last line: the number of passed scenarios. */
 export function summaryText(results: readonly RunResult[], colours: boolean): string {
   const failed = results.filter(({ passed }) => !passed).length;
   const text = `${results.length - failed} of ${results.length} scenarios went as expected`;

@@ -1,13 +1,13 @@
 import type { RunEvent } from "../run/events.ts";
 import { refusalText } from "../run/wording.ts";
 
-/** How a line of the story is meant: shown in colours. */
+/** The kind of a story line, which decides its colour. */
 export type Tone = "plain" | "good" | "bad" | "fault" | "action" | "faint";
 
-/** One line of what happened. */
+/** One line of the story. */
 export interface StoryLine {
   readonly atMs: number;
-  /** Absent: it is about the server, or all. */
+  /** Absent: the line concerns the server or all devices. */
   readonly device?: string;
   readonly text: string;
   readonly tone: Tone;
@@ -16,7 +16,7 @@ export interface StoryLine {
 const BAD_STATUSES: ReadonlySet<string> = new Set(["failure", "aborted", "noartifact", "decommissioned"]);
 const GOOD_STATUSES: ReadonlySet<string> = new Set(["success", "already-installed"]);
 
-/** What an event is in the story for a person; `undefined`: not worth a line. */
+/** The story line of an event; `undefined`: the event is omitted. */
 export function storyLine(event: RunEvent): StoryLine | undefined {
   const { atMs } = event;
   const line = (text: string, tone: Tone): StoryLine => ({
@@ -56,7 +56,7 @@ export function storyLine(event: RunEvent): StoryLine | undefined {
   }
 }
 
-/** The same again and again, such as a poll without an answer for days, is told once with its count. */
+/** Merges repeated lines, such as unanswered polls over days, into one line with a count. */
 export function storyOf(events: readonly RunEvent[]): StoryLine[] {
   const lines: { line: StoryLine; times: number }[] = [];
   const last = new Map<string, { line: StoryLine; times: number }>();

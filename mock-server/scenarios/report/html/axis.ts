@@ -1,26 +1,26 @@
 import { durationText } from "../../run/wording.ts";
 
-/** Spans between events grow with their logarithm, from this length on; all have some room, so that each can be seen. */
+/** From this length on, the width of a span grows with its logarithm; every span has a minimum width. */
 const UNIT_MS = 10;
-/** A span in which nothing changes for so long is told by a break mark. */
+/** An eventless span of this length is cut by a break mark. */
 const BREAK_MS = 600_000;
-/** A mark and its label need so much room. */
+/** Width of a mark with its label. */
 const BREAK_WIDTH = 46;
 const TICK_WIDTH = 118;
 
-/** A moment that is written at the axis. */
+/** A labelled moment of the axis. */
 export interface Tick {
   readonly atMs: number;
   readonly x: number;
 }
 
-/** A long span in which nothing changes, and where the picture is cut for it. */
+/** A long eventless span, and the position of its cut. */
 export interface Break {
   readonly x: number;
   readonly text: string;
 }
 
-/** From moments to places: the order is true, the lengths are not. */
+/** Maps moments to positions; keeps the order, not the lengths. */
 export interface Axis {
   readonly x: (atMs: number) => number;
   readonly ticks: readonly Tick[];
@@ -28,8 +28,8 @@ export interface Axis {
 }
 
 /**
- * An axis on which every moment has its place, milliseconds and weeks in one picture.
- * @param moments Milliseconds after the start, in any order: when something happens.
+ * An axis that shows milliseconds and weeks in one picture.
+ * @param moments Times of events in milliseconds after the start, in any order.
  */
 export function axisOf(moments: readonly number[], endMs: number, left: number, right: number): Axis {
   const last = Math.max(
@@ -56,7 +56,7 @@ export function axisOf(moments: readonly number[], endMs: number, left: number, 
   return { x, ticks: ticksOf(known, places), breaks: breaksOf(known, places) };
 }
 
-/** How many of `sorted` are not after `value`. */
+/** Number of items of `sorted` up to and including `value`. */
 function upperBound(sorted: readonly number[], value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -67,7 +67,7 @@ function upperBound(sorted: readonly number[], value: number): number {
   return low;
 }
 
-/** From the left to the right as many as have room, the end always. */
+/** As many labels from left to right as fit, and always the last one. */
 function ticksOf(known: readonly number[], places: readonly number[]): Tick[] {
   const all = known.map((atMs, index): Tick => ({ atMs, x: places[index] ?? 0 }));
   const end = all.at(-1);

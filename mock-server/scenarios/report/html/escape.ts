@@ -6,11 +6,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text for HTML and SVG, also within attributes; what a page cannot show is left out. */
+/** Escapes text for HTML and SVG, attributes included; unprintable characters are omitted. */
 export function escaped(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are left out
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are omitted
       .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
       .replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found)
   );

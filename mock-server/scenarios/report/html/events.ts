@@ -4,12 +4,12 @@ import { type StoryLine, storyOf } from "../story.ts";
 import { escaped } from "./escape.ts";
 import { clockText } from "./moment.ts";
 
-/** Lines that the table has at its beginning and at its end; what is between them is counted. */
+/** Lines at the beginning and at the end of the table; the lines between them are only counted. */
 const FIRST_MAX = 300;
 const LAST_MAX = 100;
 const TEXT_MAX = 500;
 
-/** The story of the server and of these devices, as a table that can be opened. */
+/** The story of the server and of these devices, as an expandable table. */
 export function eventsTable({ events, scenario }: RunResult, devices: ReadonlySet<string>): string {
   const lines = storyOf(events).filter(({ device }) => device === undefined || devices.has(device));
   const row = ({ atMs, device, text, tone }: StoryLine): string =>

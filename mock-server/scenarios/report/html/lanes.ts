@@ -4,7 +4,7 @@ import { storyLine } from "../story.ts";
 import type { MarkKind } from "./marks.ts";
 import { type Colour, deploymentColour, stateColour, statusColour } from "./palette.ts";
 
-/** A span in which something stays as it is. `down`: the device is without power, or its agent does not run. */
+/** A span of constant state. `down`: the device has no power, or its agent does not run. */
 export interface Bar {
   readonly fromMs: number;
   readonly untilMs: number;
@@ -18,20 +18,20 @@ export interface Mark {
   readonly text: string;
 }
 
-/** What a device did, or the server, over time. */
+/** The states of a device or of the server over time. */
 export interface Lane {
   readonly name: string;
-  /** From the top to the bottom: of the server its deployments; of a device its status, and what the agent does. */
+  /** Rows from top to bottom: the server's deployments; a device's status and its agent's state. */
   readonly rows: readonly (readonly Bar[])[];
   readonly marks: readonly Mark[];
-  /** When the server answered it. */
+  /** Times of the server's answers. */
   readonly contacts: readonly number[];
 }
 
-/** Deployments that get a row of their own. */
+/** Number of deployments with their own row. */
 const DEPLOYMENTS_MAX = 6;
 
-/** The server's lane: the states of deployments, and all that is about no device. */
+/** The server's lane: states of deployments, and events without a device. */
 export function serverLane({ events, simulatedMs }: RunResult): Lane {
   const names = [...new Set(events.flatMap((event) => (event.kind === "deployment" ? [event.deployment] : [])))];
   return {
@@ -51,7 +51,7 @@ export function serverLane({ events, simulatedMs }: RunResult): Lane {
   };
 }
 
-/** @param events Those of this device. */
+/** @param events Events of this device. */
 export function deviceLane(name: string, events: readonly RunEvent[], endMs: number): Lane {
   const statuses = events.flatMap((event): Change[] =>
     event.kind === "status"
@@ -66,7 +66,7 @@ export function deviceLane(name: string, events: readonly RunEvent[], endMs: num
   };
 }
 
-/** From here on it is so; without a colour: there is nothing to show. */
+/** The state from this moment on; without a colour it is not drawn. */
 interface Change {
   readonly atMs: number;
   readonly colour?: Bar["colour"];
@@ -80,7 +80,7 @@ function barsOf(changes: readonly Change[], endMs: number): Bar[] {
   });
 }
 
-/** What the agent does: its state while it updates, and when it does not run at all. */
+/** The agent's row: its state during an update, and the spans in which it does not run. */
 function doings(events: readonly RunEvent[]): Change[] {
   const changes: Change[] = [];
   let isDown = false;

@@ -4,7 +4,7 @@ import { MARKS, type MarkKind } from "./marks.ts";
 import { type Colour, MEANINGS } from "./palette.ts";
 import { sample } from "./picture.ts";
 
-/** What the colours and marks mean that are in these lanes, as a list. */
+/** The meanings of the colours and marks in these lanes, as a list. */
 export function legendOf(lanes: readonly Lane[], hasFailures: boolean): string {
   const bars = lanes.flatMap(({ rows }) => rows.flat());
   const colours = new Set(bars.map(({ colour }) => colour));

@@ -1,4 +1,4 @@
-/** What is marked at one moment of a lane; each has a shape of its own. */
+/** Kinds of marks at a moment of a lane; each has its own shape. */
 export const MARKS = {
   fault: "fault",
   power: "power cut, reboot or end of the agent",

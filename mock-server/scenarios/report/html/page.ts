@@ -5,13 +5,13 @@ import { escaped } from "./escape.ts";
 import { SIGNS, sectionOf } from "./section.ts";
 import { STYLE } from "./style.ts";
 
-/** Nothing is loaded and nothing is executed; only the page's own style sheet counts. */
+/** The page loads and executes nothing; only its own style sheet is allowed. */
 function policy(): string {
   const hash = createHash("sha256").update(STYLE).digest("base64");
   return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
 }
 
-/** All runs as one HTML file that needs nothing else: verdicts, and the timeline of each as a picture. */
+/** All runs as one self-contained HTML file: verdicts, and each timeline as a picture. */
 export function htmlText(results: readonly RunResult[]): string {
   const failed = results.filter(({ passed }) => !passed).length;
   const summary = `${results.length - failed} of ${results.length} scenarios went as expected`;
@@ -35,7 +35,7 @@ export function htmlText(results: readonly RunResult[]): string {
 
 const idOf = (index: number): string => `s${index + 1}`;
 
-/** Every run in a line, those that failed first. */
+/** One line per run, failed ones first. */
 function indexOf(results: readonly RunResult[]): string {
   const rows = results.map(({ passed, scenario, file, simulatedMs, verdicts }, index) => {
     const missed = verdicts.filter(({ met }) => !met).length;

@@ -1,8 +1,8 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 
 /**
- * Colours that people who see fewer of them can tell apart, after M. Okabe and K. Ito; black text can be read on each.
- * Bars carry their names too where there is room, and marks have shapes of their own.
+ * Colours for readers with colour vision deficiency, after M. Okabe and K. Ito; black text is readable on each. Wide
+ * bars also have labels, and marks have different shapes.
  */
 export const COLOURS = {
   waits: "#c4c9cf",
@@ -38,7 +38,7 @@ export function statusColour(status: DeviceDeploymentStatus): Colour {
   return STATUSES[status];
 }
 
-/** Of a state of the agent: by what it does. */
+/** The colour of an agent's state, by its activity. */
 export function stateColour(state: string): Colour {
   if (state === "Download") return "downloads";
   if (/Rollback|Failure/.test(state)) return "bad";
@@ -51,7 +51,7 @@ export function deploymentColour(status: string): Colour {
   return status === "finished" ? "good" : status === "inprogress" ? "downloads" : "waits";
 }
 
-/** What each colour means, for the legend. */
+/** The meaning of each colour, for the legend. */
 export const MEANINGS: Readonly<Record<Colour, string>> = {
   waits: "pending, paused",
   downloads: "downloading, in progress",

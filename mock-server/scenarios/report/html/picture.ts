@@ -14,7 +14,7 @@ const RIGHT = 24;
 const AXIS_HEIGHT = 54;
 const NAME_MAX = 17;
 
-/** Expectations that were not met, each with the lane and the moment that it is marked at. */
+/** Unmet expectations with the lane and the moment of their marks. */
 export function failuresOf({ verdicts, simulatedMs }: RunResult, lanes: readonly Lane[]): Failure[] {
   const names = new Set(lanes.slice(1).map(({ name }) => name));
   return verdicts.flatMap((verdict: Verdict, index): Failure[] => {
@@ -59,7 +59,7 @@ function momentsOf(lanes: readonly Lane[], failures: readonly Failure[]): number
   const moments = new Set(failures.map(({ atMs }) => atMs));
   for (const { rows, marks } of lanes) {
     for (const { fromMs, untilMs } of rows.flat()) moments.add(fromMs).add(untilMs);
-    // A device that fails to reach its server for a night would have all the room there is.
+    // Otherwise a device that fails to reach its server for a night would fill the axis.
     for (const [index, { atMs, kind }] of marks.entries())
       if (marks[index - 1]?.kind !== kind || marks[index + 1]?.kind !== kind) moments.add(atMs);
   }
@@ -73,7 +73,7 @@ function description({ simulatedMs, passed }: RunResult, lanes: readonly Lane[],
   return [what, passed ? "Everything went as expected." : "Not as expected.", ...missed].join(" ");
 }
 
-/** The picture is cut here: a band in the colour of the page, with an edge on both sides. */
+/** A cut of the picture: a band in the colour of the page, with an edge on both sides. */
 function breakBand(x: number, height: number): string {
   const edge = (dx: number): string => {
     const points: string[] = [];
@@ -104,7 +104,7 @@ function axisShapes({ ticks, breaks }: Axis, startMs: number, right: number): st
   ];
 }
 
-/** A mark or a bar by itself, for the legend. */
+/** A single mark or bar, for the legend. */
 export function sample(shape: Parameters<typeof markShape>[0] | { readonly colour: string }): string {
   const inside =
     typeof shape === "string"

@@ -13,7 +13,7 @@ export const SIGNS = {
   failed: '<span class="bad sign">✘ failed</span>',
 };
 
-/** One run: what was expected and came, and its timeline. @param id Unique in the page. */
+/** One run: its expectations and results, and its timeline. @param id Unique in the page. */
 export function sectionOf(result: RunResult, id: string): string {
   const { scenario, passed, notes = [] } = result;
   return [

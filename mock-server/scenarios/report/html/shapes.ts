@@ -7,9 +7,9 @@ const ROW = 18;
 const BAR = 15;
 const MARKS = 16;
 const NOTE = 15;
-/** Points of failure that are written out in a lane. */
+/** Unmet expectations that a lane shows as text. */
 const NOTES_MAX = 4;
-/** Narrower bars, and marks that are closer to each other, are not drawn one by one: they could not be told apart. */
+/** Narrower bars, and marks closer to each other, are merged: they could not be told apart. */
 const BAR_WIDTH_MIN = 0.5;
 const MARK_WIDTH = 9;
 const MARK_BESIDE = 10;
@@ -17,7 +17,7 @@ const CONTACT_WIDTH = 2;
 const CHARACTER = 6.3;
 const TITLES_MAX = 4;
 
-/** An expectation that was not met: where it is marked, and what is said there. */
+/** The mark of an unmet expectation: its position and text. */
 export interface Failure {
   readonly lane: number;
   readonly atMs: number;
@@ -34,7 +34,7 @@ export interface PlacedLane {
 
 type Scale = (atMs: number) => number;
 
-/** Lanes from the top to the bottom, each as high as what is in it. */
+/** Lanes from top to bottom, each as high as its content. */
 export function placedLanes(lanes: readonly Lane[], failures: readonly Failure[], top: number): PlacedLane[] {
   let at = top;
   return lanes.map((lane, index) => {
@@ -49,7 +49,7 @@ export function placedLanes(lanes: readonly Lane[], failures: readonly Failure[]
 
 const one = (value: number): string => `${Math.round(value * 10) / 10}`;
 
-/** Everything in a lane but its name and its points of failure. */
+/** The content of a lane without its name and its unmet expectations. */
 export function laneShapes({ lane, failures, top }: PlacedLane, x: Scale): string[] {
   const y = marksY(lane, top);
   return [
@@ -61,7 +61,7 @@ export function laneShapes({ lane, failures, top }: PlacedLane, x: Scale): strin
 
 const barY = (top: number, row: number): number => top + 4 + row * ROW;
 
-/** The middle of where a lane has its marks. */
+/** Vertical centre of a lane's marks. */
 function marksY({ rows }: Lane, top: number): number {
   return barY(top, Math.max(rows.length, 1)) + MARKS / 2;
 }
@@ -78,12 +78,12 @@ function barShapes(bars: readonly Bar[], x: Scale, y: number): string[] {
   });
 }
 
-/** What bars are called, where there is room: drawn over the cuts of the axis. */
+/** Labels of the bars that are wide enough, drawn over the cuts of the axis. */
 export function barLabels({ lane, top }: PlacedLane, x: Scale): string[] {
   return lane.rows.flatMap((bars, row) =>
     bars.flatMap(({ fromMs, untilMs, colour, text }) => {
       const room = x(untilMs) - x(fromMs) - 4;
-      // The end of the text tells most: `first: success`.
+      // The end of the text is the most useful part: `first: success`.
       const label = [text, text.slice(text.indexOf(": ") + 1).trim()].find((said) => said.length * CHARACTER < room);
       if (label === undefined) return [];
       const kind = colour === "down" ? "dark" : "bar";
@@ -92,13 +92,13 @@ export function barLabels({ lane, top }: PlacedLane, x: Scale): string[] {
   );
 }
 
-/** A dot for each time that it talked with the server, as far as they can be told apart. */
+/** A dot for each exchange with the server; dots at the same position are merged. */
 function contactShapes(contacts: readonly number[], x: Scale, y: number): string {
   const places = [...new Set(contacts.map((atMs) => Math.round(x(atMs) / CONTACT_WIDTH) * CONTACT_WIDTH))];
   return places.length === 0 ? "" : `<path class="contact" d="${places.map((at) => `M${at} ${y - 2}v4`).join("")}"/>`;
 }
 
-/** Marks of one kind that would lie on each other are one, which says how many; of several kinds they lie side by side. */
+/** Overlapping marks of one kind become one with a count; those of several kinds are placed side by side. */
 function markShapes(marks: readonly Mark[], x: Scale, y: number): string[] {
   const places = new Map<string, { readonly mark: Mark; readonly texts: string[] }>();
   for (const mark of marks) {
@@ -121,7 +121,7 @@ function markShapes(marks: readonly Mark[], x: Scale, y: number): string[] {
     });
 }
 
-/** What was expected, written at the moment at which it was not so. */
+/** The text of an unmet expectation at its moment. */
 export function failureNotes(
   { lane, failures, top }: PlacedLane,
   x: Scale,

@@ -1,20 +1,20 @@
 import type { RunEvent } from "../../run/events.ts";
 import type { RunResult } from "../../run/result.ts";
 
-/** Lanes for devices, failed or not. */
+/** Lanes for devices of any outcome. */
 const LANES_MAX = 50;
 /** Further lanes for devices that failed. */
 const FAILED_MAX = 50;
 
-/** Which devices are drawn, in the order of the fleet, and how many are not. */
+/** The drawn devices in the order of the fleet, and the number of omitted ones. */
 export interface Shown {
   readonly devices: readonly string[];
   readonly leftOut: number;
-  /** Of those left out, how many failed. */
+  /** Failed devices among the omitted ones. */
   readonly failedLeftOut: number;
 }
 
-/** The first devices of the fleet, and those that an expectation names that was not met or whose update failed. */
+/** The first devices of the fleet, those named by an unmet expectation, and those whose update failed. */
 export function shownDevices({ software, events, verdicts }: RunResult): Shown {
   const ended = new Map(events.flatMap((event) => (event.kind === "status" ? [[event.device, event.status]] : [])));
   const all = [...new Set([...software.keys(), ...events.flatMap(deviceOf)])];
@@ -33,12 +33,12 @@ export function shownDevices({ software, events, verdicts }: RunResult): Shown {
   };
 }
 
-/** The device that an event is about, if it is about one. */
+/** The device of an event, if it has one. */
 export function deviceOf(event: RunEvent): string[] {
   return "device" in event && event.device !== undefined ? [event.device] : [];
 }
 
-/** In words, what is not drawn. */
+/** Describes the omitted devices. */
 export function leftOutText({ devices, leftOut, failedLeftOut }: Shown): string | undefined {
   if (leftOut === 0) return undefined;
   const failed = failedLeftOut === 0 ? "none of them failed" : `${failedLeftOut} of them failed`;

@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import { describe, expect, test } from "vitest";
+import { DeviceScript, type ScriptRequest } from "../../../../mock-server/scenarios/recording/device-script.ts";
 import { firstDifference } from "../../../../mock-server/scenarios/recording/difference.ts";
 import { parseRecording, type RecordedLine } from "../../../../mock-server/scenarios/recording/format.ts";
-import { DeviceScript, type ScriptRequest } from "../../../../mock-server/scenarios/recording/script.ts";
 import { Secrets } from "../../../../mock-server/scenarios/recording/secrets.ts";
 
 const HEAD = '{"format":"upkeep-recording","version":1,"begun":"2026-01-01T00:00:00Z"}';

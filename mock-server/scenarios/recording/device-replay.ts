@@ -17,43 +17,43 @@ import type { RecordedBytes, RecordedLine, Recording } from "./format.ts";
 
 const IDLE_MS = 60_000;
 const TEXT_BYTES_MAX = 4 * 1024 * 1024;
-/** Pause between two tries of what is to become as it was, while there is patience. */
-const AGAIN_MS = 200;
+/** Pause before an exchange that differs is repeated, as long as patience lasts. */
+const RETRY_PAUSE_MS = 200;
 
-/** What people did while a session was recorded, as far as it is seen in it. */
+/** The actions of operators that a recorded session shows. */
 export interface Operators {
-  /** The device is to be let in, with this key. */
-  accept(device: PlayedDevice): Promise<void>;
-  /** The device is not to be let in any more. */
-  reject(device: PlayedDevice): Promise<void>;
-  /** The device is to be offered a deployment of this release. @returns Its id. */
-  deploy(device: PlayedDevice, release: string, artifact: RecordedBytes | undefined): Promise<string>;
-  /** The deployment, as this server knows it, is to be ended. */
+  /** Accepts the device with this key. */
+  accept(device: ReplayedDevice): Promise<void>;
+  /** Rejects the device. */
+  reject(device: ReplayedDevice): Promise<void>;
+  /** Deploys this release to the device. @returns The deployment's id. */
+  deploy(device: ReplayedDevice, release: string, artifact: RecordedBytes | undefined): Promise<string>;
+  /** Aborts the deployment with this server's id. */
   abort(deployment: string): Promise<void>;
 }
 
-/** A device of the recording, with a key of its own. */
-export interface PlayedDevice {
-  /** As the recording calls it. */
+/** A device of the recording, with its own key. */
+export interface ReplayedDevice {
+  /** Name in the recording. */
   readonly name: string;
   readonly identity: string;
   readonly key: DeviceKey;
 }
 
-export interface DeviceSideOptions {
+export interface DeviceReplayOptions {
   /** Without a slash at the end. */
   readonly server: string;
   readonly tls: TlsOptions;
-  /** Absent: the operators of the server must do the same by themselves. */
+  /** Absent: the server's operators repeat the recorded actions themselves. */
   readonly operators: Operators | undefined;
-  /** How long something that is not (yet) as it was is tried again. */
+  /** Time in which a differing exchange is repeated. */
   readonly patienceMs: number;
-  /** In place of `<tenant token>`. */
+  /** Replaces `<tenant token>`. */
   readonly tenantToken: string;
 }
 
-/** An answer, as it is compared. */
-interface Came {
+/** An answer in the form that is compared. */
+interface ActualAnswer {
   readonly status: number;
   readonly json?: unknown;
   readonly text?: string;
@@ -61,18 +61,18 @@ interface Came {
 }
 
 interface State {
-  readonly device: PlayedDevice;
+  readonly device: ReplayedDevice;
   token: string | undefined;
   accepted: boolean;
 }
 
-export interface Played {
+export interface ReplayResult {
   readonly exchanges: number;
   readonly devices: number;
   readonly difference: Difference | undefined;
 }
 
-/** Fields of answers that are never the same twice, or say nothing to a device. */
+/** Fields of answers that differ on every run, or that devices ignore. */
 const INCOMPARABLE = new Set([
   "json.request_id",
   "json.error",
@@ -81,22 +81,22 @@ const INCOMPARABLE = new Set([
   "json.artifact.id",
 ]);
 
-/** Plays what the devices of a recording said against a server, and compares what it answers. */
-export class DeviceSide {
+/** Replays the requests of recorded devices against a server, and compares the answers. */
+export class DeviceReplay {
   readonly #system: Pick<System, "network" | "timers" | "clock" | "random">;
-  readonly #options: DeviceSideOptions;
+  readonly #options: DeviceReplayOptions;
   readonly #recording: Recording;
   readonly #states = new Map<string, State>();
-  /** Deployments by their ids in the recording. */
+  /** This server's deployment ids, by the ids in the recording. */
   readonly #deployments = new Map<string, string>();
-  /** Links by their names in the recording. */
+  /** This server's links, by their names in the recording. */
   readonly #links = new Map<string, string>();
   readonly #seed: string;
 
   constructor(
     system: Pick<System, "network" | "timers" | "clock" | "random">,
     recording: Recording,
-    options: DeviceSideOptions,
+    options: DeviceReplayOptions,
   ) {
     this.#system = system;
     this.#recording = recording;
@@ -104,8 +104,8 @@ export class DeviceSide {
     this.#seed = system.random.uuid();
   }
 
-  /** @throws SystemError if the server cannot be reached; whatever the operators throw. */
-  async play(): Promise<Played> {
+  /** @throws SystemError if the server cannot be reached; errors of the operators are passed on. */
+  async play(): Promise<ReplayResult> {
     let exchanges = 0;
     for (const line of this.#recording.exchanges) {
       if (line.answer.broken) continue;
@@ -119,7 +119,7 @@ export class DeviceSide {
   async #exchange(line: RecordedLine): Promise<Difference | undefined> {
     const kind = exchangeKind(line.request.path.startsWith("<") ? "/" : line.request.path);
     const state = this.#stateOf(line.device);
-    // A device whose log in is not in the recording has one that is not compared.
+    // A login that the recording lacks is done, but not compared.
     if (kind !== "auth" && kind !== "download" && state.token === undefined && line.answer.status !== 401) {
       await this.#admit(state, true);
       await this.#logIn(state);
@@ -127,11 +127,11 @@ export class DeviceSide {
     await this.#operate(line, kind, state);
     const deadline = this.#system.clock.monotonic() + this.#options.patienceMs;
     for (;;) {
-      const came = await this.#ask(line, kind, state);
-      const found = this.#compare(line, kind, state, came);
-      if (found === undefined || !mayBecome(line, kind, came) || this.#system.clock.monotonic() >= deadline)
+      const actual = await this.#ask(line, kind, state);
+      const found = this.#compare(line, kind, state, actual);
+      if (found === undefined || !mayStillChange(line, kind, actual) || this.#system.clock.monotonic() >= deadline)
         return found;
-      await this.#system.timers.sleep(AGAIN_MS);
+      await this.#system.timers.sleep(RETRY_PAUSE_MS);
     }
   }
 
@@ -156,7 +156,7 @@ export class DeviceSide {
     return JSON.stringify({ recorded: name });
   }
 
-  /** What people must have done before an exchange went as it did. */
+  /** Repeats the operators' actions that the exchange presupposes. */
   async #operate(line: RecordedLine, kind: ExchangeKind, state: State): Promise<void> {
     const { operators } = this.#options;
     const { status } = line.answer;
@@ -187,7 +187,7 @@ export class DeviceSide {
     else await operators?.reject(state.device);
   }
 
-  /** What came over a link, if the recording has all of it. */
+  /** The artifact of a link, if the recording has all of it. */
   #downloadOf(link: string): RecordedBytes | undefined {
     return this.#recording.exchanges.find(({ request, answer }) => request.path === link && answer.status === 200)
       ?.answer.bytes;
@@ -203,7 +203,7 @@ export class DeviceSide {
     if (status === 200) state.token = text?.trim();
   }
 
-  async #ask({ request }: RecordedLine, kind: ExchangeKind, state: State): Promise<Came> {
+  async #ask({ request }: RecordedLine, kind: ExchangeKind, state: State): Promise<ActualAnswer> {
     const method = request.method as HttpMethod;
     const link = this.#links.get(request.path);
     if (link !== undefined) return await this.#send(method, link, { headers: request.headers }, true);
@@ -232,7 +232,7 @@ export class DeviceSide {
     target: string,
     more: { readonly headers: Readonly<Record<string, string>>; readonly body?: string },
     isDownload = false,
-  ): Promise<Came> {
+  ): Promise<ActualAnswer> {
     const { server, tls } = this.#options;
     const url = /^https?:/.test(target) ? target : server + target;
     const answer = await this.#system.network.request({ method, url, tls, idleTimeoutMs: IDLE_MS, ...more });
@@ -243,39 +243,39 @@ export class DeviceSide {
     return json === undefined ? { status: answer.status, text } : { status: answer.status, json };
   }
 
-  #compare(line: RecordedLine, kind: ExchangeKind, state: State, came: Came): Difference | undefined {
+  #compare(line: RecordedLine, kind: ExchangeKind, state: State, actual: ActualAnswer): Difference | undefined {
     const { answer, request } = line;
     const at = { line: line.line, exchange: `${line.device}, ${request.method} ${request.path}` };
-    if (answer.status !== came.status) {
-      const text = came.json === undefined ? came.text : came.json;
+    if (answer.status !== actual.status) {
+      const text = actual.json === undefined ? actual.text : actual.json;
       return {
         ...at,
         where: "status",
         expected: String(answer.status),
-        got: `${came.status}${text === undefined ? "" : ` ${shown(text)}`}`,
+        got: `${actual.status}${text === undefined ? "" : ` ${shown(text)}`}`,
       };
     }
-    if (kind === "auth" && came.status === 200) state.token = (came.text ?? "").trim();
+    if (kind === "auth" && actual.status === 200) state.token = (actual.text ?? "").trim();
     if (answer.bytes !== undefined) {
-      const found = firstDifference(answer.bytes, came.bytes, undefined, "bytes");
+      const found = firstDifference(answer.bytes, actual.bytes, undefined, "bytes");
       return found === undefined ? undefined : { ...at, ...found };
     }
-    // Of a refusal the status is all that a device goes by.
+    // A device looks only at the status of a refusal.
     if (answer.status >= 400 || answer.json === undefined) return undefined;
-    const found = firstDifference(answer.json, came.json, (path, expected, got) => this.#isSame(path, expected, got));
+    const found = firstDifference(answer.json, actual.json, (path, expected, got) => this.#isSame(path, expected, got));
     if (found !== undefined) return { ...at, ...found };
-    this.#learn(answer.json, came.json);
+    this.#learn(answer.json, actual.json);
     return undefined;
   }
 
   #isSame(path: string, expected: unknown, got: unknown): boolean {
     if (INCOMPARABLE.has(path)) return true;
-    // A deployment has another id on every server; which one is settled by the first offer.
+    // Each server has its own deployment ids: the first offer maps the recorded id to this server's.
     if (path !== "json.id" || typeof expected !== "string") return false;
     return got === (this.#deployments.get(expected) ?? got);
   }
 
-  /** What the later exchanges of the recording are about, on this server. */
+  /** Maps the recording's ids and links to this server's, for the later exchanges. */
   #learn(expected: unknown, got: unknown): void {
     const [recorded, real] = [DeploymentInstructions.safeParse(expected), DeploymentInstructions.safeParse(got)];
     if (!recorded.success || !real.success) return;
@@ -284,10 +284,10 @@ export class DeviceSide {
   }
 }
 
-/** Something that people, or time, may still bring about: being let in, and being offered a deployment. */
-function mayBecome({ answer }: RecordedLine, kind: ExchangeKind, came: Came): boolean {
-  if (kind === "auth") return answer.status === 200 && came.status === 401;
-  return kind === "poll" && answer.status === 200 && came.status === 204;
+/** True if an operator's action or time may still change the answer: acceptance, or an offered deployment. */
+function mayStillChange({ answer }: RecordedLine, kind: ExchangeKind, actual: ActualAnswer): boolean {
+  if (kind === "auth") return answer.status === 200 && actual.status === 401;
+  return kind === "poll" && answer.status === 200 && actual.status === 204;
 }
 
 async function bytesOf(answer: HttpResponse): Promise<RecordedBytes> {
@@ -299,7 +299,7 @@ async function bytesOf(answer: HttpResponse): Promise<RecordedBytes> {
       size += chunk.length;
     }
   } catch (error) {
-    // Less than was announced: the size tells.
+    // A truncated body: the size shows it.
     if (!isSystemError(error, "ECONNRESET")) throw error;
   }
   return { size, sha256: hash.digest("hex") };

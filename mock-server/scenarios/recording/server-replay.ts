@@ -4,29 +4,29 @@ import type { System, Timer } from "@upkeep/shared/system";
 import { readBody } from "../../api/bodies.ts";
 import type { RawReply, RawRequest } from "../../api/route.ts";
 import { exchangeKind } from "../wire/kinds.ts";
+import { DeviceScript, idDataIn, linkIn, missing, type ScriptRequest } from "./device-script.ts";
 import type { Difference } from "./difference.ts";
 import type { RecordedLine, Recording } from "./format.ts";
-import { DeviceScript, idDataIn, linkIn, missing, type ScriptRequest } from "./script.ts";
 
 const DOWNLOADS = "/api/devices/v1/deployments/download/recorded/";
 const CHUNK_BYTES = 256 * 1024;
 const LINK_LIFE_MS = 86_400_000;
 
-export interface ServerSideOptions {
-  /** Scheme, host and port under which devices reach it. */
+export interface ServerReplayOptions {
+  /** Scheme, host and port for devices. */
   readonly origin: () => string;
-  /** The path of the artifact with this SHA-256. */
+  /** The file path of the artifact with this SHA-256. */
   readonly artifactPath: (sha256: string) => string;
-  /** So long nothing that must come may be missing. */
+  /** Longest wait for the next required request. */
   readonly patienceMs: number;
 }
 
-/** Plays the server of a recording to real devices, and compares what they say. */
-export class ServerSide {
+/** Replays the recorded server to real devices, and compares their requests. */
+export class ServerReplay {
   readonly #system: Pick<System, "files" | "random" | "timers" | "clock">;
-  readonly #options: ServerSideOptions;
+  readonly #options: ServerReplayOptions;
   readonly #scripts: readonly DeviceScript[];
-  /** The scripts that a device plays, with the identity that it told. */
+  /** The scripts taken by devices, by the identities that they sent. */
   readonly #claimed = new Map<DeviceScript, string | undefined>();
   /** By their tokens. */
   readonly #sessions = new Map<string, DeviceScript>();
@@ -34,13 +34,13 @@ export class ServerSide {
   #exchanges = 0;
   #over = false;
   #settle: (difference: Difference | undefined) => void = () => undefined;
-  /** Resolves with the first difference, or with none when everything that must come has come and was answered. */
+  /** Resolves with the first difference, or with none once every required request was answered. */
   readonly ended: Promise<Difference | undefined>;
 
   constructor(
     system: Pick<System, "files" | "random" | "timers" | "clock">,
     recording: Recording,
-    options: ServerSideOptions,
+    options: ServerReplayOptions,
   ) {
     this.#system = system;
     this.#options = options;
@@ -62,7 +62,7 @@ export class ServerSide {
     return this.#exchanges;
   }
 
-  /** How many devices have come. */
+  /** Number of devices that sent a request. */
   get devices(): number {
     return this.#claimed.size;
   }
@@ -117,7 +117,7 @@ export class ServerSide {
     this.#look();
   }
 
-  /** The line to answer by, unless the request is not as it was. */
+  /** The recorded exchange that answers the request; `undefined` if the request differs. */
   #take(script: DeviceScript, request: ScriptRequest): RecordedLine | undefined {
     const before = script.next;
     const taken = script.take(request);
@@ -129,7 +129,7 @@ export class ServerSide {
     return taken.line;
   }
 
-  /** Over, once nothing is missing. */
+  /** Ends the replay once no request is missing. */
   #look(): void {
     if (!this.#over && this.#scripts.every(({ next }) => next === undefined)) this.#end(undefined);
   }
@@ -150,7 +150,7 @@ export class ServerSide {
     this.#answer(line, response);
   }
 
-  /** The device of this identity, or else the first one that is not played yet. */
+  /** The script of this identity, otherwise the first script without a device. */
   #scriptOf(identity: string | undefined): DeviceScript | undefined {
     const script =
       this.#scripts.find((one) => one.identity !== undefined && one.identity === identity) ??
@@ -170,7 +170,7 @@ export class ServerSide {
     } else empty(response, status);
   }
 
-  /** An offer leads to the artifact that was kept. */
+  /** Replaces the link of an offer by the path of the kept artifact. */
   #withLink(json: unknown): unknown {
     const link = linkIn(json);
     if (link === undefined) return json;
@@ -232,7 +232,7 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** The artifacts that a recording's downloads need. */
+/** The artifacts of a recording's downloads. */
 export function artifactsOf({ exchanges }: Recording): readonly string[] {
   const hashes = exchanges.flatMap(({ request, answer }) =>
     request.path.startsWith("<") && answer.status === 200 && answer.bytes !== undefined ? [answer.bytes.sha256] : [],

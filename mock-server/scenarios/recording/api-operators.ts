@@ -1,7 +1,7 @@
 import { readFile, type System } from "@upkeep/shared/system";
 import * as z from "zod";
 import { type ManagementClient, ManagementError } from "../management/client.ts";
-import type { Operators, PlayedDevice } from "./device-side.ts";
+import type { Operators, ReplayedDevice } from "./device-replay.ts";
 import type { RecordedBytes } from "./format.ts";
 
 const DEVICES = "/api/management/v2/devauth/devices";
@@ -19,39 +19,39 @@ const Artifacts = z.array(z.object({ name: z.string() }));
 
 const plain = (pem: string): string => pem.replace(/\s+/g, "");
 
-/** Does through the management API what the people of a recorded session did. */
-export class ManagingOperators implements Operators {
+/** Repeats the operators' actions of a recorded session through the management API. */
+export class ApiOperators implements Operators {
   readonly #client: ManagementClient;
   readonly #files: System["files"];
   readonly #artifacts: string;
   readonly #ids = new Map<string, string>();
 
-  /** @param artifacts The directory in which the recording's artifacts were kept. */
+  /** @param artifacts The directory of the recording's artifacts. */
   constructor(client: ManagementClient, files: System["files"], artifacts: string) {
     this.#client = client;
     this.#files = files;
     this.#artifacts = artifacts;
   }
 
-  async accept(device: PlayedDevice): Promise<void> {
+  async accept(device: ReplayedDevice): Promise<void> {
     const known = await this.#find(device);
     if (known !== undefined) {
       this.#ids.set(device.name, known.device);
       await this.#setStatus(known, "accepted");
       return;
     }
-    // It never asked before it was let in.
+    // The device was accepted before its first request.
     const body = { identity_data: JSON.parse(device.identity) as unknown, pubkey: device.key.publicPem, force: true };
     const answer = await this.#client.call("POST", DEVICES, body);
     if (answer.status !== 201) throw new ManagementError(`preauthorising device ${device.name}`, answer);
   }
 
-  async reject(device: PlayedDevice): Promise<void> {
+  async reject(device: ReplayedDevice): Promise<void> {
     const known = await this.#find(device);
     if (known !== undefined) await this.#setStatus(known, "rejected");
   }
 
-  async deploy(device: PlayedDevice, release: string, artifact: RecordedBytes | undefined): Promise<string> {
+  async deploy(device: ReplayedDevice, release: string, artifact: RecordedBytes | undefined): Promise<string> {
     await this.#upload(release, artifact);
     const id = this.#ids.get(device.name) ?? (await this.#find(device))?.device;
     const body = { name: `replay of ${release} to ${device.name}`, artifact_name: release, devices: [id] };
@@ -64,11 +64,11 @@ export class ManagingOperators implements Operators {
   async abort(deployment: string): Promise<void> {
     const path = `${DEPLOYMENTS}/deployments/${deployment}/status`;
     const answer = await this.#client.call("PUT", path, { status: "aborted" });
-    // It may be over already.
+    // The deployment may have ended already.
     if (answer.status >= 500) throw new ManagementError(`aborting deployment ${deployment}`, answer);
   }
 
-  /** The release, unless the server has it, or there is nothing to give it. */
+  /** Uploads the release, unless the server has it or the artifact was not kept. */
   async #upload(release: string, artifact: RecordedBytes | undefined): Promise<void> {
     const query = new URLSearchParams({ name: release });
     const known = Artifacts.parse(await this.#client.get(`${DEPLOYMENTS}/artifacts/list?${query}`));
@@ -79,8 +79,8 @@ export class ManagingOperators implements Operators {
     if (answer.status !== 201) throw new ManagementError(`uploading ${release}`, answer);
   }
 
-  /** The device's key on the server, once it has asked. */
-  async #find(device: PlayedDevice): Promise<{ readonly device: string; readonly set: string } | undefined> {
+  /** The device's authentication set on the server, once it has sent a request. */
+  async #find(device: ReplayedDevice): Promise<{ readonly device: string; readonly set: string } | undefined> {
     const wanted = plain(device.key.publicPem);
     for (let page = 1; ; page++) {
       const devices = Known.parse(await this.#client.get(`${DEVICES}?page=${page}&per_page=${PAGE}`));

@@ -3,7 +3,7 @@ import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import { type Difference, firstDifference, shown } from "./difference.ts";
 import type { RecordedLine } from "./format.ts";
 
-/** A request as a device sent it to the player of a recording. */
+/** A request that a device sent to the replayed server. */
 export interface ScriptRequest {
   readonly kind: ExchangeKind;
   readonly method: string;
@@ -11,7 +11,7 @@ export interface ScriptRequest {
   readonly json: unknown;
 }
 
-/** How a request is answered: as in this line of the recording; `undefined`: the recording has no answer to it. */
+/** The recorded exchange that answers a request; `undefined`: the recording has no answer to it. */
 export type ScriptAnswer =
   | { readonly kind: "as"; readonly line: RecordedLine | undefined }
   | { readonly kind: "differs"; readonly difference: Difference };
@@ -19,13 +19,13 @@ export type ScriptAnswer =
 interface Step {
   readonly line: RecordedLine;
   readonly kind: ExchangeKind;
-  /** It must come, and in this order. The others depend on how often a device looks, and come when they come. */
+  /** Required, in this order. The number of the other requests depends on timing. */
   readonly required: boolean;
   done: boolean;
 }
 
 function kindOf({ request }: RecordedLine): ExchangeKind {
-  // A link's own path is not in a recording.
+  // A recording does not contain the path of a link.
   return request.path.startsWith("<") ? "download" : exchangeKind(request.path);
 }
 
@@ -46,7 +46,7 @@ function stepsOf(lines: readonly RecordedLine[]): Step[] {
     let required =
       kind === "log" || (kind === "download" && answer.status === 200) || (kind === "poll" && answer.status === 200);
     if (kind === "status") {
-      // Repeated, to hear of an abort, as often as there is time for it.
+      // The agent repeats the status to learn of an abort; how often depends on timing.
       const report = `${request.path} ${statusIn(request.json)}`;
       required = report !== reported;
       reported = report;
@@ -55,7 +55,7 @@ function stepsOf(lines: readonly RecordedLine[]): Step[] {
   });
 }
 
-/** What one device of a recording is expected to say, in order, and what it is to be told. Decides only; sends no answers. */
+/** The expected requests of one recorded device in order, with their answers. It decides and sends nothing. */
 export class DeviceScript {
   readonly #steps: readonly Step[];
   readonly identity: string | undefined;
@@ -67,7 +67,7 @@ export class DeviceScript {
     this.identity = lines.map(({ request }) => idDataIn(request.json)).find((identity) => identity !== undefined);
   }
 
-  /** What must come next; `undefined`: everything has come. */
+  /** The next required request; `undefined`: none is missing. */
   get next(): RecordedLine | undefined {
     return this.#next?.line;
   }
@@ -76,7 +76,7 @@ export class DeviceScript {
     return this.#steps.find(({ required, done }) => required && !done);
   }
 
-  /** True if the device was given this link. */
+  /** True if the device got this link. */
   has(link: string): boolean {
     return this.#steps.some(({ line }) => line.request.path === link);
   }
@@ -109,7 +109,9 @@ export class DeviceScript {
       undefined,
       "device_provides",
     );
-    return found === undefined ? this.#as(next) : { kind: "differs", difference: { ...placeOf(next.line), ...found } };
+    return found === undefined
+      ? this.#as(next)
+      : { kind: "differs", difference: { ...positionOf(next.line), ...found } };
   }
 
   #takeStatus(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
@@ -128,12 +130,12 @@ export class DeviceScript {
       this.#lastDownload = next;
       return this.#as(next);
     }
-    // Going on after a broken connection.
+    // The device resumes after a broken connection.
     if (this.#lastDownload?.line.request.path === request.path) return { kind: "as", line: this.#lastDownload.line };
     return this.#unexpected(request, next);
   }
 
-  /** The next recorded exchange of this sort, or the last one again. */
+  /** The next recorded exchange of this kind, or the last one again. */
   #whenever({ kind, method, path }: ScriptRequest): RecordedLine | undefined {
     const ofSort = this.#steps.filter(({ line, kind: other, required }) => {
       if (required) return false;
@@ -151,24 +153,24 @@ export class DeviceScript {
 
   #unexpected(request: ScriptRequest, next: Step | undefined): ScriptAnswer {
     const line = next?.line ?? this.#steps.at(-1)?.line;
-    const expected = next === undefined ? "no further report" : sayingOf(next.line.request);
-    const got = sayingOf(request);
-    return { kind: "differs", difference: { ...placeOf(line), where: "the request", expected, got } };
+    const expected = next === undefined ? "no further report" : requestText(next.line.request);
+    const got = requestText(request);
+    return { kind: "differs", difference: { ...positionOf(line), where: "the request", expected, got } };
   }
 }
 
-function sayingOf({ method, path, json }: { method: string; path: string; json?: unknown }): string {
+function requestText({ method, path, json }: { method: string; path: string; json?: unknown }): string {
   return `${method} ${path}${json === undefined ? "" : ` ${shown(json)}`}`;
 }
 
-function placeOf(line: RecordedLine | undefined): Pick<Difference, "line" | "exchange"> {
+function positionOf(line: RecordedLine | undefined): Pick<Difference, "line" | "exchange"> {
   if (line === undefined) return { line: 1, exchange: "the recording" };
   return { line: line.line, exchange: `${line.device}, ${line.request.method} ${line.request.path}` };
 }
 
-/** The request that had to come and did not. */
+/** Describes the missing request. */
 export function missing(line: RecordedLine): Difference {
-  return { ...placeOf(line), where: "the request", expected: sayingOf(line.request), got: "nothing" };
+  return { ...positionOf(line), where: "the request", expected: requestText(line.request), got: "nothing" };
 }
 
 export function idDataIn(json: unknown): string | undefined {
@@ -176,7 +178,7 @@ export function idDataIn(json: unknown): string | undefined {
   return typeof json.id_data === "string" ? json.id_data : undefined;
 }
 
-/** The link in a recorded offer. */
+/** The download link of a recorded offer. */
 export function linkIn(json: unknown): string | undefined {
   const parsed = DeploymentInstructions.safeParse(json);
   return parsed.success ? parsed.data.artifact.source.uri : undefined;

@@ -3,12 +3,12 @@ import { type ManagementClient, ManagementError } from "./client.ts";
 
 const DEVICES = "/api/management/v2/devauth/devices";
 const PAGE = 500;
-/** Enough for a server to write many of them down with one sync of its disk. */
+/** Concurrent requests: enough for the server to write several devices with one sync of its disk. */
 const AT_ONCE = 64;
 
-/** A device that is to be let in. */
-export interface Applicant {
-  /** Its identity, as the JSON text that it sends. */
+/** A device to accept. */
+export interface DeviceToAccept {
+  /** The identity data as the device sends them: a JSON text. */
   readonly identity: string;
   readonly publicPem: string;
 }
@@ -21,9 +21,9 @@ const PendingDevices = z.array(
   }),
 );
 
-/** The same text for the same attributes, in whatever order. */
+/** The same text for the same attributes in any order. */
 function canonical(identity: Readonly<Record<string, unknown>>): string {
-  // Attributes that the server adds for itself are not the device's.
+  // The server adds attributes of its own.
   const own = Object.entries(identity).filter(([name]) => name !== "status");
   return JSON.stringify(own.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -37,19 +37,19 @@ async function eachAtOnce<T>(items: readonly T[], action: (item: T) => Promise<v
 }
 
 /**
- * Let devices in: those that the server does not know are preauthorised, so that their first question is answered
- * with a token; those that wait there from an earlier time are accepted.
- * @param onDone Called after each device with how many are done.
+ * Accepts devices: preauthorises those that the server does not know, so that their first authorisation request gets
+ * a token, and accepts those that are pending.
+ * @param onDone Called after each device with the number of processed devices.
  * @throws ManagementError
  */
-export async function letIn(
+export async function acceptDevices(
   client: ManagementClient,
-  applicants: readonly Applicant[],
+  devices: readonly DeviceToAccept[],
   onDone: (count: number) => void = () => undefined,
 ): Promise<void> {
   let done = 0;
   const known = new Set<string>();
-  await eachAtOnce(applicants, async ({ identity, publicPem }) => {
+  await eachAtOnce(devices, async ({ identity, publicPem }) => {
     const identityData = JSON.parse(identity) as Record<string, unknown>;
     const answer = await client.call("POST", DEVICES, { identity_data: identityData, pubkey: publicPem });
     if (answer.status === 409) known.add(canonical(identityData));
@@ -59,7 +59,7 @@ export async function letIn(
   if (known.size > 0) await acceptPending(client, known);
 }
 
-/** Accept the keys of those of `wanted` (canonical identities) that wait to be accepted. */
+/** Accepts the pending authentication sets of `wanted` (canonical identities). */
 async function acceptPending(client: ManagementClient, wanted: ReadonlySet<string>): Promise<void> {
   const sets: string[] = [];
   for (let page = 1; ; page++) {
