@@ -1,10 +1,20 @@
-/**
- * The agent's face for others, such as simulations: the update engine, the daemon and the protocol client, each
- * given a door. The program itself is `cli/`.
- */
+/** What simulations import of the agent: its composition, which takes any door. The command line is `cli/`. */
 
+export type { AgentContext, Door, HeldDevice } from "./compose/context.ts";
 export * from "./compose/from-config.ts";
+export { loadEverything } from "./compose/lazy.ts";
+export {
+  type AgentParts,
+  type MadePart,
+  PartMaker,
+  type PartName,
+  type Replacement,
+  type Replacements,
+} from "./compose/parts.ts";
+export { runAgent } from "./compose.ts";
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
+export { systemPaths } from "./config/paths.ts";
+export { type AgentConfig, settingsFrom } from "./config/settings.ts";
 export { Daemon, type DaemonEngine, type DaemonParts, type DaemonServer } from "./daemon/daemon.ts";
 export { MaintenanceWindows } from "./daemon/maintenance-windows.ts";
 export { Notifier } from "./daemon/notify.ts";
@@ -26,3 +36,4 @@ export { type Credentials, Login } from "./server/login.ts";
 export { type Proxies, proxiesFrom } from "./server/proxies.ts";
 export * from "./update/index.ts";
 export { DeviceStore } from "./update/store.ts";
+export { VERSION } from "./version.ts";

@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import type { Provides } from "@upkeep/shared/compatibility";
 import { given } from "@upkeep/shared/given";
 import { readFile, replaceFile } from "@upkeep/shared/system";
+import { keyLocation } from "../compose/client.ts";
+import { type HeldDevice, withDevice } from "../compose/context.ts";
 import { deviceTypeFile } from "../compose/from-config.ts";
 import { underRoot } from "../config/paths.ts";
 import { OLD_SERVICES, type OldProvides, readOldProvides, runningServices } from "../device/adopt.ts";
@@ -11,9 +13,8 @@ import { readIdentity } from "../device/identity.ts";
 import { loadDeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
-import { type Agent, loadBase, withAgent } from "./agent.ts";
+import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
-import { keyLocation } from "./parts.ts";
 import { readPassphrase } from "./passphrase.ts";
 
 const OLD_DATASTORE = "/var/lib/mender";
@@ -32,7 +33,7 @@ export interface AdoptOptions extends Globals {
 type Say = (what: string, line: string) => void;
 
 interface Plan {
-  readonly agent: Agent;
+  readonly device: HeldDevice;
   /** The old client's data directory. */
   readonly from: string;
   /** The file that names what was installed at the factory. */
@@ -46,8 +47,8 @@ interface Plan {
  * Put a file of the old client where upkeep looks for it, unless both look in the same place.
  * @returns What was done, for a person; `undefined` if the old client has no such file.
  */
-async function takeFile({ agent, force }: Plan, from: string, to: string, mode: number): Promise<string | undefined> {
-  const { files } = agent.system;
+async function takeFile({ device, force }: Plan, from: string, to: string, mode: number): Promise<string | undefined> {
+  const { files } = device.system;
   const theirs = await readFile(files, from, FILE_BYTES_MAX);
   if (theirs === undefined) return undefined;
   if (from === to) return `${to} is used as it is`;
@@ -65,13 +66,13 @@ async function takeFile({ agent, force }: Plan, from: string, to: string, mode: 
 
 /** @throws AgentError `old-key-missing`: without its key, the server would see another device. */
 async function takeKey(plan: Plan): Promise<void> {
-  const { agent, from, passphrase, say } = plan;
-  const location = keyLocation(agent);
-  if (agent.config.staticKey === undefined) {
+  const { device, from, passphrase, say } = plan;
+  const location = keyLocation(device);
+  if (device.config.staticKey === undefined) {
     const old = `${from}/mender-agent.pem`;
     // Looked at before it is taken: a key that cannot be used must not replace one that can.
     await loadDeviceKey(
-      agent.system.files,
+      device.system.files,
       passphrase === undefined ? { path: old } : { path: old, passphrase },
       () => undefined,
     ).catch((error: unknown) => {
@@ -86,17 +87,17 @@ async function takeKey(plan: Plan): Promise<void> {
     if (location.path.startsWith("pkcs11:")) return;
   }
   const usable = { path: location.path, ...given({ passphrase }) };
-  const { publicPem } = await loadDeviceKey(agent.system.files, usable, () => undefined);
+  const { publicPem } = await loadDeviceKey(device.system.files, usable, () => undefined);
   const der = createPublicKey(publicPem).export({ type: "spki", format: "der" });
   say("", `SHA-256 of its public key: ${createHash("sha256").update(der).digest("hex")}`);
 }
 
 async function takeDeviceType(plan: Plan): Promise<void> {
-  const { agent, from, say } = plan;
-  const file = deviceTypeFile(agent);
+  const { device, from, say } = plan;
+  const file = deviceTypeFile(device);
   const taken =
-    agent.config.deviceTypeFile === undefined ? await takeFile(plan, `${from}/device_type`, file, 0o644) : undefined;
-  say("device type", `${await readDeviceType(agent.system.files, file)}; ${taken ?? `${file} is used`}`);
+    device.config.deviceTypeFile === undefined ? await takeFile(plan, `${from}/device_type`, file, 0o644) : undefined;
+  say("device type", `${await readDeviceType(device.system.files, file)}; ${taken ?? `${file} is used`}`);
 }
 
 function same(one: Provides, other: Provides): boolean {
@@ -104,8 +105,8 @@ function same(one: Provides, other: Provides): boolean {
   return sorted(one) === sorted(other);
 }
 
-async function takeProvides({ agent, force, say }: Plan, { provides, source }: OldProvides): Promise<void> {
-  const { store } = agent;
+async function takeProvides({ device, force, say }: Plan, { provides, source }: OldProvides): Promise<void> {
+  const { store } = device;
   if (provides === undefined) {
     say("provides", `the old client never installed anything (${source})`);
     return;
@@ -122,8 +123,8 @@ async function takeProvides({ agent, force, say }: Plan, { provides, source }: O
 }
 
 async function adoptWith(plan: Plan): Promise<void> {
-  const { agent, from, say } = plan;
-  const { config, paths, system, store, warnings } = agent;
+  const { device, from, say } = plan;
+  const { config, paths, system, store, warnings } = device;
   if (store.update !== undefined) {
     throw new AgentError("update-in-progress", "upkeep itself is in the middle of an update; see 'upkeep status'");
   }
@@ -152,12 +153,12 @@ async function adoptWith(plan: Plan): Promise<void> {
 
 /** `upkeep adopt`: be the device that an installed Mender client was, without changing anything of that client. */
 export async function adopt(options: AdoptOptions): Promise<ExitCode> {
-  const base = await loadBase({ ...options, logLevel: options.logLevel ?? "error" }, { quiet: true });
-  const passphrase = await readPassphrase(base.system, options.passphraseFile);
+  const context = await loadContext({ ...options, logLevel: options.logLevel ?? "error" }, { quiet: true });
+  const passphrase = await readPassphrase(context.system, options.passphraseFile);
   const root = options.root === undefined ? undefined : resolve(options.root);
-  await withAgent(base, "adopt", (agent) =>
+  await withDevice(context, "adopt", (device) =>
     adoptWith({
-      agent,
+      device,
       from: options.from === undefined ? underRoot(root, OLD_DATASTORE) : resolve(options.from),
       artifactInfo: underRoot(root, ARTIFACT_INFO),
       force: options.force === true,

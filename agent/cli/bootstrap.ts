@@ -1,9 +1,10 @@
+import { createDeviceClient, keyLocation } from "../compose/client.ts";
+import { type HeldDevice, withDevice } from "../compose/context.ts";
 import { makeDeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
-import { type Agent, loadBase, withAgent } from "./agent.ts";
+import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
-import { createDeviceClient, keyLocation } from "./parts.ts";
 import { readPassphrase } from "./passphrase.ts";
 
 const LOGIN_MS_MAX = 30_000;
@@ -14,18 +15,18 @@ export interface BootstrapOptions extends Globals {
   readonly passphraseFile?: string | undefined;
 }
 
-async function renewKey(agent: Agent): Promise<void> {
-  const { path, generate } = keyLocation(agent);
+async function renewKey(device: HeldDevice): Promise<void> {
+  const { path, generate } = keyLocation(device);
   if (generate === undefined) {
     throw new AgentError("key-static", `the key ${path} is named by Security.AuthPrivateKey: it is never made anew`);
   }
-  await makeDeviceKey(agent.system.files, path, generate);
+  await makeDeviceKey(device.system.files, path, generate);
   writeOutput(`A new key was made, ${path}: to the server this is a new device.\n`);
 }
 
-async function logIn(agent: Agent, passphrase: string | undefined): Promise<void> {
-  const { config, system } = agent;
-  const server = await createDeviceClient(agent, passphrase);
+async function logIn(device: HeldDevice, passphrase: string | undefined): Promise<void> {
+  const { config, system } = device;
+  const server = await createDeviceClient(device, passphrase);
   const limit = new AbortController();
   const timer = system.timers.after(LOGIN_MS_MAX, () =>
     limit.abort(
@@ -42,11 +43,11 @@ async function logIn(agent: Agent, passphrase: string | undefined): Promise<void
 
 /** `upkeep bootstrap`: make the device's key if there is none, and log in once. Fails if no server lets it in. */
 export async function bootstrap(options: BootstrapOptions): Promise<ExitCode> {
-  const base = await loadBase(options, { quiet: true });
-  const passphrase = await readPassphrase(base.system, options.passphraseFile);
-  await withAgent(base, "bootstrap", async (agent) => {
-    if (options.force) await renewKey(agent);
-    await logIn(agent, options.force ? undefined : passphrase);
+  const context = await loadContext(options, { quiet: true });
+  const passphrase = await readPassphrase(context.system, options.passphraseFile);
+  await withDevice(context, "bootstrap", async (device) => {
+    if (options.force) await renewKey(device);
+    await logIn(device, options.force ? undefined : passphrase);
   });
   return EXIT.ok;
 }

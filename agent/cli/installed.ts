@@ -1,12 +1,14 @@
+import { lookAtStore } from "../compose/context.ts";
+import { bootstrapArtifactFile } from "../compose/from-config.ts";
 import { installedProvides } from "../device/provides.ts";
-import { loadBase, lookAtStore } from "./agent.ts";
+import { loadContext } from "./context.ts";
 import type { Globals } from "./globals.ts";
 
 /** What is installed now; a bootstrap artifact that nobody has looked at yet is taken over first. */
 export async function showInstalled(globals: Globals, command: string) {
-  const base = await loadBase(globals, { quiet: true });
-  if ((await base.system.files.status(`${base.paths.datastore}/bootstrap.mender`)) !== undefined) {
-    await (await import("./bootstrap-artifact.ts")).bootstrapBeforeShowing(base, command);
+  const context = await loadContext(globals, { quiet: true });
+  if ((await context.system.files.status(bootstrapArtifactFile(context))) !== undefined) {
+    await (await import("../compose/bootstrap-artifact.ts")).bootstrapBeforeShowing(context, command);
   }
-  return installedProvides(await lookAtStore(base));
+  return installedProvides(await lookAtStore(context));
 }

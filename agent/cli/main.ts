@@ -2,9 +2,9 @@ import yargs, { type Argv } from "yargs";
 import { KEYS } from "../config/keys.ts";
 import { AgentError } from "../errors.ts";
 import { outputFailed, writeError } from "../system/terminal.ts";
+import { VERSION } from "../version.ts";
 import { explain } from "./explain.ts";
 import { EXIT, type ExitCode, tellModules } from "./globals.ts";
-import { VERSION } from "./version.ts";
 
 /** What came of the command. */
 let exitCode: ExitCode = EXIT.ok;

@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { createDirectoryDurably, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
+import type { AgentContext } from "../compose/context.ts";
 import { deviceTypeFile } from "../compose/from-config.ts";
+import { readPem } from "../compose/pem.ts";
 import { parseConfigFile } from "../config/file.ts";
 import { underRoot } from "../config/paths.ts";
 import { holderOf } from "../daemon/lock.ts";
@@ -9,7 +11,7 @@ import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
 import { createPrompter, isInteractive } from "../system/prompt.ts";
 import { writeOutput } from "../system/terminal.ts";
-import { type Base, loadBase, readPem } from "./agent.ts";
+import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals, pathOptions } from "./globals.ts";
 
 const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -38,7 +40,7 @@ interface Wishes {
 }
 
 /** The configuration that is there, whatever it holds; `undefined` if there is none. */
-async function existing({ system, paths }: Base): Promise<Values> {
+async function existing({ system, paths }: AgentContext): Promise<Values> {
   const text = await readTextFile(system.files, paths.configFile, CONFIG_BYTES_MAX);
   if (text === undefined) return {};
   parseConfigFile(text, paths.configFile);
@@ -82,9 +84,9 @@ function withoutUndefined<T extends object>(values: T): { [K in keyof T]?: Exclu
   };
 }
 
-async function currentDeviceType(base: Base): Promise<string | undefined> {
+async function currentDeviceType(context: AgentContext): Promise<string | undefined> {
   try {
-    return await readDeviceType(base.system.files, deviceTypeFile(base));
+    return await readDeviceType(context.system.files, deviceTypeFile(context));
   } catch (error) {
     if (error instanceof AgentError) return undefined;
     throw error;
@@ -92,7 +94,7 @@ async function currentDeviceType(base: Base): Promise<string | undefined> {
 }
 
 /** Ask for what the flags do not say; an empty answer keeps what is in brackets. */
-async function asked(options: SetupOptions, base: Base, current: string | undefined): Promise<Wishes> {
+async function asked(options: SetupOptions, context: AgentContext, current: string | undefined): Promise<Wishes> {
   const prompter = createPrompter(writeOutput);
   const ask = async (what: string, standard: string, check: (answer: string) => void): Promise<string> => {
     for (;;) {
@@ -118,9 +120,9 @@ async function asked(options: SetupOptions, base: Base, current: string | undefi
   try {
     const deviceType = options.deviceType ?? (await ask("Device type", current ?? "", demandDeviceType));
     const values: Record<string, unknown> = { ...valuesOf(options) };
-    values.ServerURL ??= await ask("URL of the server", base.config.servers[0] ?? "", needed("ServerURL"));
+    values.ServerURL ??= await ask("URL of the server", context.config.servers[0] ?? "", needed("ServerURL"));
     if (values.UpdatePollIntervalSeconds === undefined) {
-      const standard = String(base.config.updatePollIntervalMs / 1000);
+      const standard = String(context.config.updatePollIntervalMs / 1000);
       const check = key("UpdatePollIntervalSeconds", Number);
       values.UpdatePollIntervalSeconds = Number(await ask("Seconds between two polls", standard, check));
     }
@@ -131,12 +133,12 @@ async function asked(options: SetupOptions, base: Base, current: string | undefi
 }
 
 /** What the flags say, and what is there already. @throws AgentError `setup-incomplete`. */
-function fromFlags(options: SetupOptions, base: Base, current: string | undefined): Wishes {
+function fromFlags(options: SetupOptions, context: AgentContext, current: string | undefined): Wishes {
   const deviceType = options.deviceType ?? current ?? (options.demo ? DEMO_DEVICE_TYPE : undefined);
   const values = valuesOf(options);
   const missing = [
     ...(deviceType === undefined ? ["--device-type"] : []),
-    ...(values.ServerURL === undefined && base.config.servers.length === 0 ? ["--server-url"] : []),
+    ...(values.ServerURL === undefined && context.config.servers.length === 0 ? ["--server-url"] : []),
   ];
   if (deviceType === undefined || missing.length > 0) {
     throw new AgentError(
@@ -147,11 +149,11 @@ function fromFlags(options: SetupOptions, base: Base, current: string | undefine
   return { deviceType, values };
 }
 
-async function write(base: Base, { deviceType, values }: Wishes): Promise<void> {
-  const { files } = base.system;
-  const { configFile } = base.paths;
-  const typeFile = deviceTypeFile(base);
-  const text = `${JSON.stringify(withValues(await existing(base), values), undefined, 2)}\n`;
+async function write(context: AgentContext, { deviceType, values }: Wishes): Promise<void> {
+  const { files } = context.system;
+  const { configFile } = context.paths;
+  const typeFile = deviceTypeFile(context);
+  const text = `${JSON.stringify(withValues(await existing(context), values), undefined, 2)}\n`;
   // Whatever is wrong with it is found before anything is written.
   demandDeviceType(deviceType);
   parseConfigFile(text, configFile);
@@ -163,7 +165,7 @@ async function write(base: Base, { deviceType, values }: Wishes): Promise<void> 
   };
   try {
     await place(configFile, text, mode);
-    if ((await currentDeviceType(base)) !== deviceType) await place(typeFile, `device_type=${deviceType}\n`, 0o644);
+    if ((await currentDeviceType(context)) !== deviceType) await place(typeFile, `device_type=${deviceType}\n`, 0o644);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     throw new AgentError("setup-unwritten", `the setup cannot be written: ${error.message}`, { cause: error });
@@ -171,26 +173,26 @@ async function write(base: Base, { deviceType, values }: Wishes): Promise<void> 
 }
 
 /** A configuration that the command line names need not exist: it is about to be written. */
-async function baseFor(options: SetupOptions): Promise<Base> {
+async function contextFor(options: SetupOptions): Promise<AgentContext> {
   const { config } = pathOptions(options);
   if (config === undefined || (await linuxSystem().files.status(config)) !== undefined) {
-    return await loadBase(options, { quiet: true });
+    return await loadContext(options, { quiet: true });
   }
-  const base = await loadBase({ ...options, config: undefined }, { quiet: true });
-  return { ...base, paths: { ...base.paths, configFile: config } };
+  const context = await loadContext({ ...options, config: undefined }, { quiet: true });
+  return { ...context, paths: { ...context.paths, configFile: config } };
 }
 
 /** `upkeep setup`: write the configuration and the device type, from flags or from a person's answers. */
 export async function setup(options: SetupOptions): Promise<ExitCode> {
-  const base = await baseFor(options);
+  const context = await contextFor(options);
   if (options.serverCert !== undefined) {
     const root = options.root === undefined ? undefined : resolve(options.root);
-    await readPem(base, "--server-cert", underRoot(root, resolve(options.serverCert)));
+    await readPem(context, "--server-cert", underRoot(root, resolve(options.serverCert)));
   }
-  const current = await currentDeviceType(base);
+  const current = await currentDeviceType(context);
   const asks = isInteractive() && !options.demo;
-  await write(base, asks ? await asked(options, base, current) : fromFlags(options, base, current));
-  const holder = await holderOf(base.system.files, base.paths);
+  await write(context, asks ? await asked(options, context, current) : fromFlags(options, context, current));
+  const holder = await holderOf(context.system.files, context.paths);
   writeOutput(
     holder?.command === "daemon"
       ? "The daemon that runs now goes by it after 'systemctl restart upkeep'.\n"

@@ -1,7 +1,8 @@
 import { printable } from "@upkeep/shared/text";
+import { type HeldDevice, withDevice } from "../compose/context.ts";
 import { writeError, writeOutput } from "../system/terminal.ts";
 import { type StandaloneResult, type StateName, stopsOf } from "../update/index.ts";
-import { type Agent, loadBase, withAgent } from "./agent.ts";
+import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 
 export interface StandaloneOptions extends Globals {
@@ -22,16 +23,16 @@ export interface Conduct {
 export async function standalone(
   command: string,
   options: StandaloneOptions,
-  action: (agent: Agent, conduct: Conduct) => Promise<StandaloneResult>,
+  action: (device: HeldDevice, conduct: Conduct) => Promise<StandaloneResult>,
 ): Promise<ExitCode> {
   const stops = stopsOf(options.stopBefore ?? []);
-  const base = await loadBase(options, { quiet: true });
+  const context = await loadContext(options, { quiet: true });
   const stop = new AbortController();
   const unsubscribes = (["SIGINT", "SIGTERM"] as const).map((name) =>
-    base.system.processes.onSignal(name, () => stop.abort()),
+    context.system.processes.onSignal(name, () => stop.abort()),
   );
   try {
-    const result = await withAgent(base, command, (agent) => action(agent, { signal: stop.signal, stops }));
+    const result = await withDevice(context, command, (device) => action(device, { signal: stop.signal, stops }));
     return tell(result, options.rebootExitCode === true);
   } finally {
     for (const unsubscribe of unsubscribes) unsubscribe();

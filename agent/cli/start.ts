@@ -1,8 +1,8 @@
 import { outputFailed, writeError, writeOutput } from "../system/terminal.ts";
+import { VERSION } from "../version.ts";
 import { explain } from "./explain.ts";
 import { EXIT, tellModules } from "./globals.ts";
 import { quickCommand } from "./quick.ts";
-import { VERSION } from "./version.ts";
 
 /** What the program begins with: the plain commands at once, all others through the whole command line. */
 async function start(): Promise<void> {

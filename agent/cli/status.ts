@@ -1,3 +1,4 @@
+import { type AgentContext, lookAtStore } from "../compose/context.ts";
 import { deviceTypeFile } from "../compose/from-config.ts";
 import { holderOf } from "../daemon/lock.ts";
 import { readDaemonStatus } from "../daemon/status.ts";
@@ -7,18 +8,18 @@ import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
 import { whereabouts } from "../update/index.ts";
 import { deploymentOf } from "../update/journal.ts";
-import { type Base, loadBase, lookAtStore } from "./agent.ts";
+import { VERSION } from "../version.ts";
+import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { describeStatus } from "./status-text.ts";
-import { VERSION } from "./version.ts";
 
 export interface StatusOptions extends Globals {
   readonly json?: boolean | undefined;
 }
 
-async function deviceType(base: Base): Promise<string | null> {
+async function deviceType(context: AgentContext): Promise<string | null> {
   try {
-    return await readDeviceType(base.system.files, deviceTypeFile(base));
+    return await readDeviceType(context.system.files, deviceTypeFile(context));
   } catch (error) {
     if (error instanceof AgentError) return null;
     throw error;
@@ -26,15 +27,15 @@ async function deviceType(base: Base): Promise<string | null> {
 }
 
 /** Everything that can be known of this device without disturbing whoever works with it. */
-async function gather(base: Base) {
-  const { config, paths, system } = base;
-  const store = await lookAtStore(base);
+async function gather(context: AgentContext) {
+  const { config, paths, system } = context;
+  const store = await lookAtStore(context);
   const holder = await holderOf(system.files, paths);
   const said = await readDaemonStatus(system, paths.run, paths.datastore);
   const { update, last } = store;
   return {
     version: VERSION,
-    deviceType: await deviceType(base),
+    deviceType: await deviceType(context),
     artifactName: installedProvides(store).artifact_name,
     servers: config.servers,
     /** Who works with the device now. */
@@ -61,10 +62,10 @@ export type DeviceStatus = Awaited<ReturnType<typeof gather>>;
 
 /** `upkeep status`: what the device is doing, and why. */
 export async function status(options: StatusOptions): Promise<ExitCode> {
-  const base = await loadBase(options, { quiet: true });
-  const found = await gather(base);
+  const context = await loadContext(options, { quiet: true });
+  const found = await gather(context);
   writeOutput(
-    options.json ? `${JSON.stringify(found, undefined, 2)}\n` : describeStatus(found, base.system.clock.now()),
+    options.json ? `${JSON.stringify(found, undefined, 2)}\n` : describeStatus(found, context.system.clock.now()),
   );
   return EXIT.ok;
 }

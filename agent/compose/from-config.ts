@@ -67,3 +67,8 @@ export function deviceTypeFile({ config, paths }: Pick<LoadedConfig, "config" | 
 export function keyFile({ paths }: Pick<LoadedConfig, "paths">): string {
   return `${paths.datastore}/mender-agent.pem`;
 }
+
+/** The file that says what a new device has installed. It is removed when it has been taken over. */
+export function bootstrapArtifactFile({ paths }: Pick<LoadedConfig, "paths">): string {
+  return `${paths.datastore}/bootstrap.mender`;
+}

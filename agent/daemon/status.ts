@@ -184,6 +184,9 @@ export class StatusBoard {
   }
 }
 
+/** What a status board does for others: writes what it is told, or drops it. */
+export type Board = Pick<StatusBoard, keyof StatusBoard>;
+
 /** What the daemon of `datastore` said last; `undefined` if it said nothing that can be understood. */
 export async function readDaemonStatus(
   { files }: Pick<System, "files">,

@@ -10,14 +10,14 @@ import type { JournalRecord } from "./journal.ts";
 import type { DeploymentServer, OpenArtifact, RetryDelays } from "./ports.ts";
 import type { ProgressEvent } from "./results.ts";
 import type { StateName } from "./states.ts";
-import type { DeviceStore } from "./store.ts";
+import type { Store } from "./store.ts";
 import type { UpdatePaths, UpdateSettings } from "./update-settings.ts";
 
 /** What the update engine works with. */
 export interface EngineOptions {
   readonly system: Pick<System, "clock" | "timers" | "files" | "processes" | "power">;
   readonly logger: Logger;
-  readonly store: DeviceStore;
+  readonly store: Store;
   readonly paths: UpdatePaths;
   readonly settings: UpdateSettings;
   readonly openArtifact: OpenArtifact;

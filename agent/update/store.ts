@@ -194,6 +194,9 @@ export class DeviceStore {
   }
 }
 
+/** A store, as the rest of the agent uses it. */
+export type Store = Pick<DeviceStore, keyof DeviceStore>;
+
 function pathIn(datastore: string): string {
   return `${datastore}/${STORE_NAME}`;
 }

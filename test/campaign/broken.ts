@@ -1,5 +1,5 @@
 import { type System, SystemError } from "@upkeep/shared/system";
-import type { DeviceStore, StoreChange } from "../../agent/update/store.ts";
+import type { Store, StoreChange } from "../../agent/update/store.ts";
 import type { Disk } from "../../mock-server/scenarios/simulation/index.ts";
 import { DATASTORE } from "./world.ts";
 
@@ -7,7 +7,7 @@ import { DATASTORE } from "./world.ts";
  * The mistake that the campaign must find: the journal is written after the act. Each save waits in memory
  * until the next one, so that what is on the disk is always one state late.
  */
-export function journalAfterTheAct(store: DeviceStore): DeviceStore {
+export function journalAfterTheAct(store: Store): Store {
   let late: StoreChange | undefined;
   const save = async (change: StoreChange): Promise<void> => {
     const before = late;
@@ -29,7 +29,7 @@ export function journalAfterTheAct(store: DeviceStore): DeviceStore {
 }
 
 /** The mistake that a full disk must show: a store that has found no room once does not try again. */
-export function givingUpWithoutRoom(store: DeviceStore, disk: Disk): DeviceStore {
+export function givingUpWithoutRoom(store: Store, disk: Disk): Store {
   let full = false;
   return new Proxy(store, {
     get: (target, key) => {

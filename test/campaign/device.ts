@@ -1,21 +1,24 @@
-import { openArtifact } from "@upkeep/shared/artifact";
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
-import { Daemon } from "../../agent/daemon/daemon.ts";
-import { Notifier } from "../../agent/daemon/notify.ts";
-import { type ArtifactSource, DEFAULT_UPDATE_SETTINGS, UpdateEngine } from "../../agent/update/index.ts";
-import { DeviceStore } from "../../agent/update/store.ts";
+import { type AgentContext, withDevice } from "../../agent/compose/context.ts";
+import { createEngine } from "../../agent/compose/engine.ts";
+import { PartMaker, type Replacements } from "../../agent/compose/parts.ts";
+import { runAgent } from "../../agent/compose.ts";
+import { loadConfig } from "../../agent/config/load.ts";
+import type { ArtifactSource } from "../../agent/update/index.ts";
+import type { Store } from "../../agent/update/store.ts";
 import type { MainProgram } from "../../mock-server/scenarios/simulation/index.ts";
+import { SYNCHRONOUS_DECOMPRESSORS } from "../../mock-server/scenarios/world/decompression.ts";
 import { BOOTED_SLOT, SLOTS } from "./modules.ts";
 import type { Person } from "./person.ts";
-import { deviceClient } from "./server-client.ts";
-import { DATASTORE, MODULES, NEW, ROOTFS_SCRIPTS } from "./world.ts";
+import { DATASTORE, NEW } from "./world.ts";
 
 /** Far below what a device does: artifacts are small here. */
-const PACE = { bytes: 2048, ms: 60_000 };
-const RETRY_DELAY_MS = 60_000;
-const RETRIES = 12;
+const STORING_PACE = { bytes: 2048, ms: 60_000 };
+const LEAP_BYTES_MIN = 512;
 const REBOOT_MS_MAX = 24 * 3600_000;
+const KEY = { publicPem: "PUBLIC KEY", sign: () => "signature" };
 
 export interface DeviceOptions {
   readonly logger: Logger;
@@ -26,13 +29,13 @@ export interface DeviceOptions {
   /** What is installed by hand. */
   readonly artifact: Uint8Array;
   /** Makes another store of the true one: how the deliberately broken engine is made. */
-  readonly wrapStore?: (store: DeviceStore) => DeviceStore;
+  readonly wrapStore?: (store: Store) => Store;
   /** Another door than the true one, likewise. */
   readonly wrapSystem?: (system: System) => System;
 }
 
-/** What the kernel tells of the slot that was booted. */
-async function tellSlot({ files }: System, slot: number | undefined): Promise<void> {
+/** Writes what the kernel says of the slot that was booted. */
+async function writeBootedSlot({ files }: System, slot: number | undefined): Promise<void> {
   const put = async (path: string, text: string): Promise<void> => {
     const file = await files.open(path, "write");
     await file.write(new TextEncoder().encode(text));
@@ -44,68 +47,50 @@ async function tellSlot({ files }: System, slot: number | undefined): Promise<vo
   await put("/proc/self/mountinfo", `1 0 8:${slot} / / rw - ext4 ${SLOTS[slot]} rw\n`);
 }
 
-/** Somebody installs by hand, before the daemon starts. */
-async function installByHand(
-  system: System,
-  person: Person,
-  artifact: Uint8Array,
-  engine: UpdateEngine,
-  store: DeviceStore,
-): Promise<void> {
-  for (;;) {
-    const source: ArtifactSource = {
-      sizeBytes: artifact.length,
-      content: (async function* () {
-        yield artifact;
-      })(),
-      close: async () => undefined,
-    };
-    const next = await person.act(engine, source, store.provides?.artifact_name === NEW);
-    if (next === false) return;
-    if (next === true) continue;
-    await system.power.reboot();
-    await system.timers.sleep(REBOOT_MS_MAX);
-  }
+/** What the campaign replaces of the agent, besides the mistakes that it plants in the store. */
+function replacementsOf({ stateVisitsMax, wrapStore }: DeviceOptions): Replacements {
+  return {
+    // A signature takes as long as the rest of a boot, and the model of the server checks none.
+    key: () => KEY,
+    downloadSettings: async (make) => ({ ...(await make()), leapBytesMin: LEAP_BYTES_MIN }),
+    updateSettings: async (make) => ({ ...(await make()), stateVisitsMax, storingPace: STORING_PACE }),
+    ...given({ store: wrapStore && (async (make: () => Promise<Store>) => wrapStore(await make())) }),
+  };
 }
 
-/** What the machine runs: the daemon with the true engine, the true module runner and the true client of the server. */
-export function deviceProgram({
-  logger,
-  stateVisitsMax,
-  person,
-  artifact,
-  wrapStore = (store) => store,
-  wrapSystem = (system) => system,
-}: DeviceOptions): MainProgram {
-  return async (machine, boot) => {
+/** A person installs by hand, before the daemon starts. */
+async function installByHand(context: AgentContext, person: Person, artifact: Uint8Array): Promise<void> {
+  const { power, timers } = context.system;
+  await withDevice(context, "install", async (device) => {
+    const engine = await createEngine(device);
+    for (;;) {
+      const source: ArtifactSource = {
+        sizeBytes: artifact.length,
+        content: (async function* () {
+          yield artifact;
+        })(),
+        close: async () => undefined,
+      };
+      const next = await person.act(engine, source, device.store.provides?.artifact_name === NEW);
+      if (next === false) return;
+      if (next === true) continue;
+      await power.reboot();
+      await timers.sleep(REBOOT_MS_MAX);
+    }
+  });
+}
+
+/** What the machine runs: the agent as its command line runs it, with the replacements of the campaign. */
+export function deviceProgram(options: DeviceOptions): MainProgram {
+  const { logger: log, person, artifact, wrapSystem = (system) => system } = options;
+  return async (machine, { slot, pid, environment }) => {
     const system = wrapSystem(machine);
-    await tellSlot(system, boot.slot?.slot);
-    const store = wrapStore(await DeviceStore.open(system.files, DATASTORE, logger));
-    const server = deviceClient(system, logger);
-    const engine = new UpdateEngine({
-      system,
-      logger,
-      store,
-      paths: { datastore: DATASTORE, logs: DATASTORE, modules: MODULES, rootfsScripts: ROOTFS_SCRIPTS },
-      settings: { ...DEFAULT_UPDATE_SETTINGS, stateVisitsMax, storingPace: PACE },
-      openArtifact,
-      deviceType: async () => "board",
-      server,
-      retryDelays: (attempt) => (attempt > RETRIES ? undefined : RETRY_DELAY_MS),
-    });
-    await installByHand(system, person, artifact, engine, store);
-    const backoff = { longestMs: 300_000, count: 0 };
-    const daemon = new Daemon({
-      system,
-      server,
-      engine,
-      provides: async () => ({ device_type: "board", artifact_name: store.provides?.artifact_name ?? "unknown" }),
-      inventory: async () => [],
-      polls: { intervalMs: 1800_000, jitter: 0, backoff },
-      inventories: { intervalMs: 28_800_000, jitter: 0, backoff },
-      notifier: new Notifier(system, {}, logger),
-      log: logger,
-    });
-    await daemon.run();
+    await writeBootedSlot(system, slot?.slot);
+    const loaded = await loadConfig(system.files, { datastore: DATASTORE });
+    const parts = new PartMaker(replacementsOf(options));
+    const decompressors = SYNCHRONOUS_DECOMPRESSORS;
+    const context = { ...loaded, system, environment, pid, decompressors, log, parts };
+    if (person.plan !== undefined) await installByHand(context, person, artifact);
+    await runAgent(context);
   };
 }

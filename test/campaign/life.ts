@@ -1,7 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
+import { loadEverything } from "../../agent/compose/lazy.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
-import type { DeviceStore } from "../../agent/update/store.ts";
+import type { Store } from "../../agent/update/store.ts";
 import {
   BOOT_LOADER_TOOLS,
   type CallObserver,
@@ -52,7 +53,7 @@ export interface LifeOptions {
   readonly weather?: (life: Life) => Weather;
   readonly trace?: Trace;
   readonly logger?: Logger;
-  readonly wrapStore?: (store: DeviceStore, disk: Disk) => DeviceStore;
+  readonly wrapStore?: (store: Store, disk: Disk) => Store;
   readonly wrapSystem?: DeviceOptions["wrapSystem"];
   readonly seed?: string;
   readonly boots?: KnownBoots;
@@ -73,6 +74,10 @@ function programsOf(world: World, watch: ModuleWatch): Programs {
     "/bin/model-module": ({ args: [, ...args], ...context }) =>
       moduleProgram(world.path.module, world.prepared.payloads, watch)({ ...context, args }),
     "/bin/script": async ({ args }) => Number(args[0]),
+    "/bin/identity": async ({ stdout }) => {
+      stdout("mac=02:00:00:00:00:01\n");
+      return 0;
+    },
   };
 }
 
@@ -106,6 +111,7 @@ function bootIdentity(
 
 /** Boot a device again and again until it has nothing left to do, and hold the result against the invariants. */
 export async function live(world: World, options: LifeOptions = {}): Promise<LifeEnd> {
+  await loadEverything();
   const time = new VirtualTime();
   const server = world.server.clone();
   const person = world.person.clone();
@@ -157,7 +163,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     artifact: world.prepared.artifacts[0] ?? new Uint8Array(0),
     logger: options.logger ?? SILENT,
     stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
-    ...(wrapStore === undefined ? {} : { wrapStore: (store: DeviceStore) => wrapStore(store, machine.disk) }),
+    ...(wrapStore === undefined ? {} : { wrapStore: (store: Store) => wrapStore(store, machine.disk) }),
     ...given({ wrapSystem: options.wrapSystem }),
   });
   const violations: string[] = [];

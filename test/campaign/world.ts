@@ -3,11 +3,10 @@ import { BootLoader, Disk, rootImage } from "../../mock-server/scenarios/simulat
 import { APP, CURRENT, EXTRA, EXTRA_NAME, SLOT_BYTES, SLOTS } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import { Person } from "./person.ts";
-import { ServerModel } from "./server-model.ts";
+import { SERVER, ServerModel } from "./server-model.ts";
 
 export const DATASTORE = "/data/upkeep";
 export const MODULES = "/usr/share/mender/modules/v3";
-export const ROOTFS_SCRIPTS = "/etc/mender/scripts";
 export const OLD = "old";
 export const NEW = "new";
 export const NEWER = "newer";
@@ -132,11 +131,26 @@ function put(disk: Disk, path: string, content: Uint8Array, mode = 0o644): void 
   disk.write(disk.openForWriting(path, mode, true), 0, content, path);
 }
 
-/** The slots as configuration and kernel know them; which one is mounted is written at each boot. */
+const [[SLOT_A, PART_A] = [], [SLOT_B, PART_B] = []] = Object.entries(SLOTS);
+const DEVICE_TYPE_FILE = "/etc/mender/device_type";
+
+/** The agent's configuration. */
+const CONFIG = {
+  ServerURL: SERVER,
+  UpdatePollIntervalSeconds: 1800,
+  InventoryPollIntervalSeconds: 28_800,
+  PollJitterPercent: 0,
+  AnswerTimeoutSeconds: 600,
+  ServerRetrySeconds: 60,
+  // Outside the data directory, which is held against what a device may leave there.
+  DeviceTypeFile: DEVICE_TYPE_FILE,
+  RootfsPartA: PART_A,
+  RootfsPartB: PART_B,
+};
+
+/** The slots as the kernel knows them; which one is mounted is written at each boot. */
 function putKernelFacts(disk: Disk): void {
-  const [[a, partA] = [], [b, partB] = []] = Object.entries(SLOTS);
-  put(disk, "/etc/mender/mender.conf", bytes(JSON.stringify({ RootfsPartA: partA, RootfsPartB: partB })));
-  for (const number of [a, b]) {
+  for (const number of [SLOT_A, SLOT_B]) {
     const block = `/sys/class/block/slot-${number}`;
     put(disk, `${block}/dev`, bytes(`8:${number}\n`));
     put(disk, `${block}/size`, bytes(`${SLOT_BYTES / 512}\n`));
@@ -153,6 +167,9 @@ export function newWorld(prepared: Prepared): World {
   bootLoaderOf().install(disk, { 2: rootImage({ software: OLD, sizeBytes: PAYLOAD_BYTES }) });
   for (const type of [PAYLOAD_TYPE, "rootfs-image"])
     put(disk, `${MODULES}/${type}`, bytes("#!/bin/model-module\n"), 0o755);
+  put(disk, "/etc/mender/mender.conf", bytes(JSON.stringify(CONFIG)));
+  put(disk, "/usr/share/mender/identity/mender-device-identity", bytes("#!/bin/identity\n"), 0o755);
+  put(disk, DEVICE_TYPE_FILE, bytes("device_type=board\n"));
   if (prepared.path.module.kind === "rootfs-image") putKernelFacts(disk);
   put(disk, CURRENT, bytes(OLD));
   disk.makeDirectory(APP, 0o755);

@@ -8,7 +8,7 @@ import { join, posix, sep } from "node:path";
 export const FLOORS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   shared: [["text", "given"], ["system", "logging"], ["protocol", "compatibility"], ["artifact"]],
   agent: [
-    ["errors", "system"],
+    ["errors", "version", "system"],
     ["config"],
     ["programs"],
     ["device", "scripts", "modules"],

@@ -51,6 +51,9 @@ export interface Boot {
   readonly number: number;
   /** With a boot loader: what it took. */
   readonly slot: BootedSlot | undefined;
+  /** The id of the program's own process. */
+  readonly pid: number;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** The program that is the machine's purpose: the agent. */
@@ -185,16 +188,38 @@ export class SimulatedMachine {
       });
       this.#table = table;
       const main = table.add(MAIN);
+      this.#writeKernelFiles(main.pid);
       main.onEnd(() => {
         const { exit } = main;
         if (exit !== undefined && "signal" in exit && !this.#rebooting)
           this.#finish({ kind: "killed", signal: exit.signal });
       });
-      program(this.#doorFor(table, main, main, environment), { number: this.#boots, slot: this.#slot }).then(
+      program(this.#doorFor(table, main, main, environment), {
+        number: this.#boots,
+        slot: this.#slot,
+        pid: main.pid,
+        environment,
+      }).then(
         () => this.#mainEnded(main, { kind: "returned" }),
         (error: unknown) => this.#mainEnded(main, { kind: "threw", error }),
       );
     });
+  }
+
+  /** What the kernel says of this boot and of the program's process, by which locks tell processes apart. */
+  #writeKernelFiles(pid: number): void {
+    const disk = this.#disk;
+    if (!disk.mounts.some(({ path, volatile }) => volatile && path === "/proc")) return;
+    const put = (directory: string, name: string, text: string): void => {
+      disk.makeDirectory(directory, 0o755);
+      const path = `${directory}/${name}`;
+      const file = disk.openForWriting(path, 0o444, false);
+      disk.truncate(file);
+      disk.write(file, 0, new TextEncoder().encode(text), path);
+    };
+    const startedTicks = Math.round(this.#options.time.nowMs / 10);
+    put("/proc/sys/kernel/random", "boot_id", `boot-${this.#boots}\n`);
+    put(`/proc/${pid}`, "stat", `${pid} (upkeep) S${" 0".repeat(18)} ${startedTicks}\n`);
   }
 
   /** Cut the power now. `survival` decides what is left of that which was not synced. */

@@ -3,12 +3,16 @@ import { CHANGES, type DiskEffect } from "../../faults/effects/machine.ts";
 import { effectOf, type FaultPlan, type Moment } from "../../faults/index.ts";
 import type { DoorCall } from "../simulation/index.ts";
 
-/** Paths in memory: faults of the disk do not concern them. */
+/** File systems in memory: faults of the disk do not concern them, and a power cut leaves nothing of them. */
 const IN_MEMORY = /^\/(run|proc|dev)\//;
+
+export function isInMemory({ subject }: Pick<DoorCall, "subject">): boolean {
+  return IN_MEMORY.test(subject);
+}
 
 /** True if faults of the disk can happen to this call. */
 export function touchesDisk({ name, subject }: DoorCall): boolean {
-  return CHANGES.has(name) && !IN_MEMORY.test(subject);
+  return CHANGES.has(name) && !isInMemory({ subject });
 }
 
 /**

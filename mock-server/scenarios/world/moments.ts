@@ -1,5 +1,6 @@
 import type { ProgressEvent, StateName } from "upkeep/index.ts";
 import type { DoorCall } from "../simulation/index.ts";
+import { isInMemory } from "./disk-faults.ts";
 
 /** A moment in the life of an update at which power may go: a state, or the number of a durable step. */
 export type UpdateMoment =
@@ -53,14 +54,13 @@ export class UpdateMoments {
   }
 
   before(call: DoorCall): void {
-    if (this.#state === undefined) return;
-    if (!DURABLE.has(call.name)) return;
+    if (this.#state === undefined || isInMemory(call) || !DURABLE.has(call.name)) return;
     this.#steps++;
     this.#tell({ when: "before_step", step: this.#steps });
   }
 
   after(call: DoorCall): void {
-    if (this.#state === undefined) return;
+    if (this.#state === undefined || isInMemory(call)) return;
     if (DURABLE.has(call.name)) this.#tell({ when: "after_step", step: this.#steps });
     if (++this.#calls === MIDDLE_CALL && !hasMiddleOfItsOwn(this.#state)) this.#middle();
   }

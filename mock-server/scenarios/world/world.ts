@@ -1,5 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { HttpRequest } from "@upkeep/shared/system";
+import { loadEverything } from "upkeep/index.ts";
 import type { ChangeEvent } from "../../domain.ts";
 import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
@@ -54,6 +55,7 @@ export class World {
 
   /** Make the fleet, the releases and the server. Nothing runs yet. */
   static async open(scenario: Scenario, options: WorldOptions): Promise<World> {
+    await loadEverything();
     const time = new VirtualTime();
     const round: RunRound = async (work) => {
       if (!server.up) return;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { LOG_LEVELS } from "@upkeep/shared/logging";
 import { beforeEach, describe, expect, it } from "vitest";
 import { barLine } from "../../../agent/cli/progress.ts";
-import { VERSION } from "../../../agent/cli/version.ts";
 import { KEYS } from "../../../agent/config/keys.ts";
+import { VERSION } from "../../../agent/version.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 import { copyArtifact, createDevice, softwareOf, UPKEEP, upkeep } from "./device.ts";
 

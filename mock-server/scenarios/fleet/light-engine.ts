@@ -1,16 +1,17 @@
-import type { DeploymentInstructions, DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import {
   AgentError,
+  type AgentParts,
   type BackoffSchedule,
-  type DaemonEngine,
   type DeploymentFinished,
   type DeploymentResult,
-  type DeviceClient,
+  type DeploymentServer,
   pauseBeforeRetry,
 } from "upkeep/index.ts";
 import { drawn } from "./distributions.ts";
-import type { DeviceActivity, FleetFigures } from "./figures.ts";
+import type { FleetFigures } from "./figures.ts";
+import type { FleetBoard } from "./fleet-board.ts";
 import type { FleetPlan } from "./plan.ts";
 
 /** While it downloads or installs, the agent repeats its status so often, to hear of an abort. */
@@ -21,35 +22,35 @@ const FAULTS = ["download", "install", "reboot"] as const;
 
 export interface LightEngineParts {
   readonly system: Pick<System, "clock" | "timers" | "random">;
-  readonly client: DeviceClient;
+  readonly server: DeploymentServer;
+  readonly store: AgentParts["store"];
   readonly plan: FleetPlan;
-  readonly retries: BackoffSchedule;
   readonly figures: FleetFigures;
-  readonly provides: DeviceProvides;
-  readonly moves: (to: DeviceActivity) => void;
+  readonly board: FleetBoard;
 }
 
 type Outcome = { readonly kind: "success" | "aborted" } | { readonly kind: "failure"; readonly reason: string };
 
 const ABORTED: Outcome = { kind: "aborted" };
 
+type Engine = AgentParts["engine"];
+
 /**
  * Carries deployments out as far as the server can tell: says on the wire what the agent's engine says, downloads
  * the artifact and throws it away, and takes its time where a device would install and reboot. No disk, no modules.
  */
-export class LightEngine implements DaemonEngine {
+export class LightEngine implements Engine {
   readonly #parts: LightEngineParts;
-  #provides: DeviceProvides;
   /** An outcome that the server does not know yet. */
   #untold: DeploymentFinished | undefined;
 
   constructor(parts: LightEngineParts) {
     this.#parts = parts;
-    this.#provides = parts.provides;
   }
 
-  get provides(): DeviceProvides {
-    return this.#provides;
+  /** Nothing outlives the fleet, so no update is pending when a device starts. */
+  get pending(): Engine["pending"] {
+    return undefined;
   }
 
   async resume(signal: AbortSignal): Promise<DeploymentResult | undefined> {
@@ -57,14 +58,14 @@ export class LightEngine implements DaemonEngine {
   }
 
   async runDeployment(instructions: DeploymentInstructions, signal: AbortSignal): Promise<DeploymentResult> {
-    const { figures, moves } = this.#parts;
+    const { figures, board, store } = this.#parts;
     figures.updateBegins();
     try {
       const outcome = await this.#carryOut(instructions, signal);
       figures.updateEnds(outcome.kind === "success" ? "succeeded" : outcome.kind === "failure" ? "failed" : "aborted");
       const artifactName = instructions.artifact.artifact_name;
       if (outcome.kind === "success" && artifactName !== undefined) {
-        this.#provides = { ...this.#provides, artifact_name: artifactName };
+        await store.save({ provides: { ...store.provides, artifact_name: artifactName } });
       }
       return await this.#tell(
         {
@@ -79,28 +80,28 @@ export class LightEngine implements DaemonEngine {
         signal,
       );
     } finally {
-      moves("idle");
+      board.moves("idle");
     }
   }
 
   /** The steps of an update, in the order of the engine's table. */
   async #carryOut(instructions: DeploymentInstructions, signal: AbortSignal): Promise<Outcome> {
-    const { plan, moves, system } = this.#parts;
+    const { plan, board, system } = this.#parts;
     const { random } = system;
     const { id } = instructions;
     const fails = random.fraction() < plan.failures;
     const fault = fails ? FAULTS[Math.floor(random.fraction() * (plan.rebootMs === undefined ? 2 : 3))] : undefined;
-    moves("downloading");
+    board.moves("downloading");
     if ((await this.#mention(id, "downloading", signal)) === "aborted") return ABORTED;
     const downloaded = await this.#download(instructions, fault === "download", signal);
     if (downloaded.kind !== "success") return downloaded;
-    moves("installing");
+    board.moves("installing");
     if ((await this.#mention(id, "installing", signal)) === "aborted") return ABORTED;
     if (!(await this.#take(id, "installing", drawn(plan.installMs, random), signal))) return ABORTED;
     if (fault === "install") return { kind: "failure", reason: "the virtual device was to fail while it installs" };
     if (plan.rebootMs !== undefined) {
       if ((await this.#mention(id, "rebooting", signal)) === "aborted") return ABORTED;
-      moves("rebooting");
+      board.moves("rebooting");
       await system.timers.sleep(drawn(plan.rebootMs, random), signal);
       if (fault === "reboot")
         return { kind: "failure", reason: "the virtual device was to come back with the old one" };
@@ -109,10 +110,10 @@ export class LightEngine implements DaemonEngine {
   }
 
   async #download(instructions: DeploymentInstructions, fails: boolean, signal: AbortSignal): Promise<Outcome> {
-    const { client, figures, system } = this.#parts;
+    const { server, figures, system } = this.#parts;
     const now = (): number => system.clock.monotonic();
     try {
-      const source = await client.download(instructions, signal);
+      const source = await server.download(instructions, signal);
       try {
         let checkedAt = now();
         let receivedBytes = 0;
@@ -151,7 +152,7 @@ export class LightEngine implements DaemonEngine {
   /** A status that is sent once; only an abort is heeded. */
   async #mention(deployment: string, status: ReportedStatus, signal: AbortSignal): Promise<"aborted" | "done"> {
     try {
-      return (await this.#parts.client.report(deployment, status, signal)) === "accepted" ? "done" : "aborted";
+      return (await this.#parts.server.report(deployment, status, signal)) === "accepted" ? "done" : "aborted";
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AgentError)) throw error;
@@ -161,25 +162,25 @@ export class LightEngine implements DaemonEngine {
 
   /** Before it commits, the agent logs in afresh and reports, to prove that it still can. */
   async #prove(deployment: string, signal: AbortSignal): Promise<"aborted" | "done"> {
-    const { client } = this.#parts;
+    const { server } = this.#parts;
     const answer = await this.#insist(signal, async () => {
-      await client.loginAfresh(signal);
-      return await client.report(deployment, "installing", signal);
+      await server.loginAfresh(signal);
+      return await server.report(deployment, "installing", signal);
     });
     return answer === undefined || answer === "accepted" ? "done" : "aborted";
   }
 
   /** The final status, and after a failure the log. */
   async #tell(result: DeploymentFinished, signal: AbortSignal): Promise<DeploymentFinished> {
-    const { client, system } = this.#parts;
+    const { server, system } = this.#parts;
     this.#untold = result;
     const { deployment, status, failure } = result;
     const answer = await this.#insist(signal, async () => {
-      const reported = await client.report(deployment, status, signal);
+      const reported = await server.report(deployment, status, signal);
       if (reported === "accepted" && status === "failure") {
         const timestamp = new Date(system.clock.now()).toISOString();
         const message: LogMessage = { timestamp, level: "error", message: failure ?? "it failed" };
-        await client.sendLog(deployment, [message], signal);
+        await server.sendLog(deployment, [message], signal);
       }
       return reported;
     });
@@ -190,7 +191,8 @@ export class LightEngine implements DaemonEngine {
 
   /** @returns `undefined` if it was not to be done for now. */
   async #insist<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T | undefined> {
-    const { system, retries } = this.#parts;
+    const { system, plan } = this.#parts;
+    const retries: BackoffSchedule = { longestMs: plan.retryMs, count: 0 };
     for (let made = 1; ; made++) {
       try {
         return await attempt();

@@ -1,0 +1,112 @@
+/**
+ * The composition of the agent's daemon, from door and configuration. The command line, the simulation, the fleet and
+ * the campaign use it; what one of them replaces, it says in its `Replacements`.
+ */
+
+import { isSystemError } from "@upkeep/shared/system";
+import { createDeviceClient } from "./compose/client.ts";
+import { type AgentContext, type HeldDevice, withDevice } from "./compose/context.ts";
+import { bootstrapArtifactFile, taskSettings } from "./compose/from-config.ts";
+import { Lazy } from "./compose/lazy.ts";
+import { LazyEngine } from "./compose/lazy-engine.ts";
+import { logParts } from "./compose/parts.ts";
+import { readVerifyKeys } from "./compose/pem.ts";
+import { firstPollDelay } from "./daemon/boot.ts";
+import { Daemon } from "./daemon/daemon.ts";
+import { MaintenanceWindows } from "./daemon/maintenance-windows.ts";
+import { Notifier } from "./daemon/notify.ts";
+import { ObservedEngine, ObservedServer } from "./daemon/observed.ts";
+import { roundScripts } from "./daemon/round-scripts.ts";
+import { type Board, StatusBoard } from "./daemon/status.ts";
+import { collectInventory } from "./device/inventory.ts";
+import { toldProvides } from "./device/provides.ts";
+import { AgentError } from "./errors.ts";
+import type { ProgressEvent } from "./update/results.ts";
+import { VERSION } from "./version.ts";
+
+const lazyBootstrap = new Lazy(async () => (await import("./compose/bootstrap-artifact.ts")).installBootstrapArtifact);
+const lazyStateScripts = new Lazy(async () => (await import("./scripts/index.ts")).StateScripts);
+
+export interface DaemonOptions {
+  /** Of the device's key, if it is encrypted. */
+  readonly passphrase?: string | undefined;
+  readonly onProgress?: (event: ProgressEvent) => void;
+  /** Called after each call of the update engine: whether its update is over, or is to be resumed. */
+  readonly onRest?: (isOver: boolean) => void;
+}
+
+export interface ComposedDaemon {
+  readonly daemon: Daemon;
+  readonly statusBoard: Board;
+}
+
+/** A device whose bootstrap artifact is refused can still be updated. */
+async function takeOverBootstrapArtifact(device: HeldDevice): Promise<void> {
+  try {
+    if ((await device.system.files.status(bootstrapArtifactFile(device))) === undefined) return;
+    await (await lazyBootstrap.get())(device);
+  } catch (error) {
+    if (!(error instanceof AgentError) && !isSystemError(error)) throw error;
+    device.log.error(error.message, { code: error.code });
+  }
+}
+
+/** Makes the daemon of a device that this program holds. */
+export async function composeDaemon(device: HeldDevice, options: DaemonOptions = {}): Promise<ComposedDaemon> {
+  const { config, paths, system, environment, pid, log, store, deviceType, parts } = device;
+  const version = await parts.make("version", () => VERSION);
+  const takeOver = await parts.make("bootstrapArtifact", () => () => takeOverBootstrapArtifact(device));
+  await takeOver();
+  const statusBoard = await parts.make(
+    "statusBoard",
+    () => new StatusBoard(system, { directory: paths.run, datastore: paths.datastore, pid, log }),
+  );
+  const client = await createDeviceClient(device, options.passphrase);
+  const server = await parts.make("server", () => new ObservedServer(client, statusBoard));
+  // Read only to be refused now, not with the first deployment, if they cannot be.
+  await readVerifyKeys(device);
+  const onProgress = (event: ProgressEvent): void => {
+    statusBoard.progress(event);
+    options.onProgress?.(event);
+  };
+  const engine = await parts.make("engine", () => new LazyEngine(device, { server, onProgress }));
+  const windows = await parts.make("windows", () => new MaintenanceWindows(system, config.windows, log));
+  await windows.check();
+  const provides = await parts.make("provides", () => async () => toldProvides(store, await deviceType()));
+  const daemon = new Daemon({
+    system,
+    server,
+    engine: new ObservedEngine(engine, statusBoard, options.onRest),
+    provides,
+    inventory: await parts.make("inventory", () => async () => {
+      const known = await provides();
+      return await collectInventory(system, { directory: paths.inventoryScripts, version, known, log });
+    }),
+    ...(await parts.make("schedules", () => taskSettings(config))),
+    firstDelayMs: await parts.make("firstPollDelayMs", () =>
+      firstPollDelay(system, environment, config.firstPollDelayMs),
+    ),
+    windows,
+    notifier: await parts.make("notifier", () => new Notifier(system, environment, log)),
+    scripts: await parts.make("stateScripts", () =>
+      roundScripts(device, async (scripts) => new (await lazyStateScripts.get())(scripts)),
+    ),
+    onWaiting: (untilPollMs) => statusBoard.waiting(untilPollMs),
+    log,
+  });
+  logParts(device);
+  return { daemon, statusBoard };
+}
+
+/** Runs the agent until it is told to stop. While the disk cannot be used, it polls without it. */
+export async function runAgent(context: AgentContext, options: DaemonOptions = {}): Promise<void> {
+  const run = async (device: HeldDevice): Promise<void> => {
+    const { daemon, statusBoard } = await composeDaemon(device, options);
+    try {
+      await daemon.run();
+    } finally {
+      await statusBoard.close();
+    }
+  };
+  await withDevice(context, "daemon", run, { patient: true });
+}
