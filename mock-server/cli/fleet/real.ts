@@ -1,8 +1,8 @@
 import { isSystemError, type System } from "@upkeep/shared/system";
 import { describeFleet } from "../../scenarios/fleet/description.ts";
-import { identityOf, keyOf } from "../../scenarios/fleet/virtual-device.ts";
 import type { FleetSnapshot } from "../../scenarios/fleet/figures.ts";
 import { Fleet } from "../../scenarios/fleet/fleet.ts";
+import { identityOf, keyOf } from "../../scenarios/fleet/virtual-device.ts";
 import { acceptDevices } from "../../scenarios/management/acceptance.ts";
 import { ManagementClient, ManagementError } from "../../scenarios/management/client.ts";
 import { NodeNetwork } from "../../system/network.ts";
