@@ -5,7 +5,7 @@ import type { DevicePrincipal } from "../devices/index.ts";
 import type { UserPrincipal } from "../users/index.ts";
 import type { ApiRequest } from "./route.ts";
 
-/** Query parameters whose values help a reader of the log, and are never secrets. */
+/** Query parameters whose values are logged, because they are never secrets. */
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   "artifact_name",
   "device_type",
@@ -19,8 +19,8 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
 const NAME = /^[\w.-]{1,40}$/;
 
 /**
- * The path and query of a request as the log has it. Signatures, and tokens that a client puts into a query by mistake,
- * would let a reader of the log act as another user: of all other parameters only the name is shown.
+ * The path and query for the log. A signature, or a token that a client puts into a query by mistake, would let a reader
+ * of the log act as another user: of all other parameters only the name is logged.
  */
 export function loggedPath(url: string): string {
   const query = url.indexOf("?");
@@ -47,7 +47,7 @@ declare module "fastify" {
 
 export type LoggedRequest = Pick<ApiRequest, "id" | "method" | "url" | "startedMs" | "callingDevice" | "callingUser">;
 
-/** One line for each request that was answered, and one for each that broke off. */
+/** Logs one line for each request that was answered or broken off. */
 export class AccessLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
@@ -73,7 +73,7 @@ export class AccessLog {
   }
 }
 
-/** Log every request that the framework carries. */
+/** Logs the requests of the framework. */
 export function logRequests(app: FastifyInstance, log: AccessLog, clock: Clock): void {
   app.decorateRequest("startedMs", 0);
   app.decorateRequest("callingDevice", undefined);

@@ -18,7 +18,7 @@ import type { Listener, Route } from "./route.ts";
 import { allRoutes } from "./routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./routing.ts";
 
-/** What is put on top of the server: routes of its own, and something between it and whoever asks. */
+/** Adds routes to the server, and a layer around its listener. */
 export interface ServerExtension {
   readonly routes: readonly Route[];
   around(listener: Listener): Listener;
@@ -31,12 +31,12 @@ export interface ApplicationParts {
   readonly links: DownloadLinks;
   readonly options: ServerOptions;
   readonly logger: Logger;
-  /** Aborted when the server is about to end: answers that would go on for ever end then. */
+  /** Aborted when the server is about to end: ends streams of events. */
   readonly ending?: AbortSignal;
   readonly extension?: ServerExtension;
-  /** What becomes of the connections, for the metrics. */
+  /** For the metrics. */
   readonly connections?: ConnectionCounts;
-  /** Room on the file system that has the data; absent: there is none. */
+  /** Free bytes of the file system with the data. Absent: the data are not in files. */
   readonly freeBytes?: () => Promise<number>;
   /** Answers polls without work before the framework. Default: true. */
   readonly fastPath?: boolean;
@@ -44,7 +44,7 @@ export interface ApplicationParts {
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** Takes the requests of a real server. */
+    /** Answers the requests of a listening socket. */
     readonly listener: Listener;
   }
 }
@@ -77,7 +77,7 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
   );
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-men-requestid", request.id);
-    // Some of these answers have tokens and signed links, all of them are for one user only.
+    // These answers are for one user, and some contain tokens and signed links.
     if (request.url.startsWith(MANAGEMENT)) reply.headers(NO_STORE);
   });
   const accessLog = new AccessLog(logger, system.clock);

@@ -16,7 +16,7 @@ export interface TokenChecks {
   readonly user: (token: string) => Promise<UserPrincipal>;
 }
 
-/** Stands in for a user where nobody logs in. */
+/** The user of every request of a server without logins. */
 const ANYBODY: UserPrincipal = { userId: "anybody", email: "", role: "admin", sessionId: "" };
 const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
@@ -25,8 +25,8 @@ export function bearerToken(request: Pick<ApiRequest, "headers">): string | unde
 }
 
 /**
- * A browser sends the cookie along with requests of other sites' pages as well, so it only lets a user read: such a page
- * cannot see the answer. Whatever changes something needs the token in a header, which no other site's page can send.
+ * A browser sends the cookie with requests of other sites' pages too, so the cookie only permits reads: such a page
+ * cannot see the answer. A change needs the token in a header, which no other site's page can send.
  */
 function cookieToken({ method, headers }: ApiRequest): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
@@ -34,8 +34,8 @@ function cookieToken({ method, headers }: ApiRequest): string | undefined {
 }
 
 /**
- * Where nobody logs in, a web page that somebody on this machine looks at must not manage devices: its
- * requests name another origin, or a host of its own that it made resolve to this machine.
+ * Cross-site request forgery and DNS rebinding: without logins, a foreign web page in a browser on this machine must not
+ * manage devices. Its requests name another origin, or a host of its own that resolves to this machine.
  */
 export function refuseForeignPages({ headers }: Pick<ApiRequest, "headers">, hosts: "this-machine" | "any"): void {
   const { host = "", origin } = headers;

@@ -10,10 +10,10 @@ import { type Route, route } from "./route.ts";
 import { Uuid } from "./validation.ts";
 
 const PATH = "/api/devices/v1/deployments/download/configuration";
-/** How long a device may use such a link, in milliseconds. */
+/** Validity of the links, in milliseconds. */
 const LINK_LIFE_MS = 15 * 60 * 1000;
 
-/** What the artifact of a configuration deployment is written for. */
+/** The deployment, device type and device of a configuration artifact. */
 export interface ConfiguredDevice {
   readonly deploymentId: string;
   readonly deviceType: string;
@@ -30,7 +30,7 @@ export function configurationLink(
   return { uri: origin + link.path, expiresMs: link.expiresMs };
 }
 
-/** @throws DomainError (unprocessable) if the device is of a type that no artifact may name. */
+/** @throws DomainError (unprocessable) if no artifact may name the type of the device. */
 async function written(plan: ArtifactPlan): Promise<Buffer> {
   const sink = new MemorySink();
   try {
@@ -42,7 +42,7 @@ async function written(plan: ArtifactPlan): Promise<Buffer> {
   return sink.content;
 }
 
-/** Artifacts of configurations, written when they are asked for. */
+/** Downloads of configuration artifacts, which are written on request. */
 export function configurationDownloadRoutes(links: DownloadLinks, deviceSide: DeviceSide): Route[] {
   return [
     route({

@@ -14,10 +14,10 @@ import { Uuid } from "./validation.ts";
 const PATH = "/api/devices/v1/deployments/download/artifact";
 
 /**
- * A link under which an artifact's bytes are read for `lifeMs` milliseconds: straight to the store if whoever
- * asks reaches it, else to us.
- * @param origin Under which whoever asks reaches us.
- * @param heardDevice The device that asks, if bytes that it takes are to be noted as a sign of life.
+ * A link to an artifact's bytes, valid for `lifeMs` milliseconds: straight to the store if clients reach it, else to this
+ * server.
+ * @param origin Scheme and host under which the client reaches this server.
+ * @param heardDevice The device that asks, if the bytes it takes count as a sign of life.
  */
 export async function artifactLink(
   { links, blobs }: Pick<DownloadPorts, "links" | "blobs">,
@@ -36,31 +36,31 @@ export async function artifactLink(
 export interface DownloadPorts {
   readonly links: DownloadLinks;
   readonly blobs: Blobs;
-  /** The artifact, if there is one of this id. */
+  /** The artifact with this id, if any. */
   readonly artifact: (id: string) => Promise<ArtifactRecord | undefined>;
   readonly signs: SignPorts;
 }
 
-/** A file name that no header and no shell stumbles over. */
+/** A file name that is safe in headers and shells. */
 function fileName({ name }: Pick<ArtifactRecord, "name">): string {
   return `${name.replace(/[^A-Za-z0-9._+-]/g, "_").slice(0, 100)}.mender`;
 }
 
 function stream(blob: Blob, { start, end }: ByteRange, signs: SignsOfLife | undefined): Readable {
   const content = blob.read(start, end);
-  // Nothing is read ahead: of each of many slow downloads there is one chunk in memory, not two.
+  // No read-ahead: each of many slow downloads holds one chunk in memory, not two.
   const body = Readable.from(signs === undefined ? content : telling(content, signs), {
     objectMode: false,
     highWaterMark: 0,
   });
-  // Whether it was read to its end or the client went away.
+  // Also when the client went away.
   body.once("close", () => {
     blob.close().catch((error: unknown) => body.emit("error", error));
   });
   return body;
 }
 
-/** Artifacts, to whoever has a valid link: whole or in part, so that a broken download goes on where it broke. */
+/** Downloads of artifacts through signed links, whole or as a range, so that a broken download can resume. */
 export function downloadRoutes({ links, blobs, artifact, signs }: DownloadPorts): Route[] {
   return [
     route({
@@ -110,7 +110,7 @@ async function answerWith(
     "accept-ranges": "bytes",
     "cache-control": "private, no-transform",
   };
-  // Ranges are defined for GET alone.
+  // RFC 9110 defines ranges for GET only.
   const { range: _, ...unranged } = headers;
   const asked = headOnly ? unranged : headers;
   const decision = decideRange(asked, { sizeBytes, etag, modifiedMs: record.modifiedMs });

@@ -3,7 +3,7 @@ import { type StorageFaultKind, storageFaultOf } from "../storage/index.ts";
 import type { HeaderFields } from "./answers.ts";
 import { domainRefusal } from "./domain-refusals.ts";
 
-/** A refusal that is about HTTP itself, and so unknown to the rest of the server. */
+/** A refusal that concerns HTTP only; the domain does not know it. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
   readonly status: number;
@@ -16,7 +16,7 @@ export class HttpError extends Error {
   }
 }
 
-/** How an error is told to whoever asked. */
+/** An error as the client is told. */
 export interface Refusal {
   readonly status: number;
   readonly message: string;
@@ -24,14 +24,14 @@ export interface Refusal {
   readonly headers?: HeaderFields;
 }
 
-/** The codes with which a connection breaks off while a body is read. */
+/** Error codes of a connection that closes while a body is read. */
 const BROKEN_OFF = ["ECONNRESET", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"];
 
 function propertyOf(error: unknown, name: "code" | "statusCode"): unknown {
   return error instanceof Error && name in error ? (error as Error & Record<typeof name, unknown>)[name] : undefined;
 }
 
-/** @returns `undefined` for a fault of the server, of which the outside learns nothing. */
+/** @returns `undefined` for a fault of the server, whose details clients must not see. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof HttpError) return { status: error.status, message: error.message, headers: error.headers };
   if (error instanceof DomainError) return domainRefusal(error);
@@ -43,7 +43,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return frameworkRefusal(error);
 }
 
-/** A person may have to make room: there is no hurry. */
+/** An operator may have to free space: a short delay would not help. */
 const STORAGE_RETRY_S = 60;
 
 const STORAGE_MESSAGES: Readonly<Record<StorageFaultKind, string>> = {
@@ -55,13 +55,13 @@ const STORAGE_MESSAGES: Readonly<Record<StorageFaultKind, string>> = {
   unsuitable: "the server's database cannot be used",
 };
 
-/** How a fault of what keeps the records or the artifacts is told: the request may succeed later. */
+/** The refusal for a fault of the database or of the store of the artifacts: the request may succeed later. */
 export function storageRefusal(kind: StorageFaultKind): Refusal {
   const headers = { "retry-after": String(STORAGE_RETRY_S) };
   return { status: kind === "full" ? 507 : 503, message: STORAGE_MESSAGES[kind], headers };
 }
 
-/** Fastify's own refusals: a path that cannot be decoded, a media type that cannot be read. */
+/** Refusals of Fastify: an undecodable path, an unreadable media type. */
 function frameworkRefusal(error: unknown): Refusal | undefined {
   const status = propertyOf(error, "statusCode");
   if (!(error instanceof Error) || typeof status !== "number" || status < 400 || status >= 500) return undefined;

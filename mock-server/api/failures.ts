@@ -8,24 +8,24 @@ import { HttpError, type Refusal, refusalOf } from "./errors.ts";
 import type { Access, ApiRequest, Route } from "./route.ts";
 import type { Paths } from "./routing.ts";
 
-/** Where tests reach into a server that was started for them. */
+/** Path of the control API, which tests use. */
 const TEST_CONTROLS = "/api/test/";
 const NO_TEST_CONTROLS = "this server was started without --test-controls";
 
-/** @param access Of the route; absent: there is none. */
+/** @param access The access of the route; absent if no route matched. */
 function refused({ id }: Pick<ApiRequest, "id">, access: Access | undefined, refusal: Refusal): Answer {
   const { status, message, metadata, headers = {} } = refusal;
-  // A real client ends itself when a 401 on a device route has a body.
+  // A Mender client exits when a 401 on a device route has a body.
   if (status === 401 && access === "device") return empty(status, headers);
   const challenge = status === 401 && access === "user" ? { "www-authenticate": 'Bearer realm="ManagementJWT"' } : {};
   const body = { error: message, ...given({ metadata }), request_id: id };
   return { status, headers: { ...headers, ...challenge }, body: { json: body } };
 }
 
-/** What the client must send otherwise, as opposed to what was too early, forbidden or in conflict. */
+/** Statuses of malformed requests: the client must change them before it repeats them. */
 const MALFORMED: ReadonlySet<number> = new Set([400, 413, 415]);
 
-/** How an error is answered: `{error, request_id}`; the causes of a 500 stand in the log alone. */
+/** The answer to an error: `{error, request_id}`. The cause of a 500 is only in the log. */
 export function answerFailure(
   error: unknown,
   request: ApiRequest,
@@ -36,19 +36,19 @@ export function answerFailure(
   if (refusal === undefined || refusal.status >= 500) {
     logger.error(`${request.method} ${loggedPath(request.url)} failed`, { error, request_id: request.id });
   }
-  // A body that broke off was not refused.
+  // A body that ended early is no fault of the device.
   const whole = error instanceof DomainError || error instanceof HttpError;
   if (whole && refusal !== undefined && MALFORMED.has(refusal.status) && request.callingDevice !== undefined) {
     route?.refused?.(request.callingDevice.deviceId, refusal.message);
   }
-  // Clients of devices know 503, and come back later.
+  // Devices know 503 and retry; 507 they do not know.
   if (refusal?.status === 507 && route?.access === "device") {
     return refused(request, route.access, { ...refusal, status: 503 });
   }
   return refused(request, route?.access, refusal ?? { status: 500, message: "internal error" });
 }
 
-/** Answer everything that goes wrong where the framework carries requests. */
+/** Answers errors, unknown paths and unknown methods. */
 export function answerFailures(app: FastifyInstance, paths: Paths, logger: Logger): void {
   app.setErrorHandler((error, request, reply) =>
     send(reply, answerFailure(error, request, request.routeOptions.config.route, logger)),
@@ -69,7 +69,7 @@ export function answerFailures(app: FastifyInstance, paths: Paths, logger: Logge
   });
 }
 
-/** Answers a path that cannot be decoded, or names something too long to be there. */
+/** Answers a path that cannot be decoded or has too long a parameter. */
 export function refuseBadPath(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   reply.header("x-men-requestid", request.id);
   send(reply, refused(request, undefined, refusalOf(error) ?? { status: 400, message: "the path cannot be read" }));

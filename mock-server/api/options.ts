@@ -1,10 +1,10 @@
-/** How the server answers. */
+/** Options of the API. */
 export interface ServerOptions {
-  /** Put before download links; absent: scheme and host of the request. Without a slash at the end. */
+  /** Base of download links, without a slash at the end. Default: scheme and host of the request. */
   readonly publicUrl?: string;
   /** How long a device may use a download link, in milliseconds. */
   readonly downloadLinkLifeMs: number;
-  /** Nobody logs in to the management API. Only for a server that only this machine reaches. */
+  /** The management API needs no login. Only for a server that listens on a loopback address. */
   readonly insecureNoAuth: boolean;
 }
 

@@ -8,8 +8,8 @@ function first(value: string | readonly string[] | undefined): string | undefine
 }
 
 /**
- * Scheme and host under which whoever asks reaches this server: what a proxy in front says, else the
- * request's own Host, else the address that the connection came to.
+ * Scheme and host under which the client reaches this server: as a proxy in front says, else the request's Host, else
+ * the local address of the connection.
  */
 export function originOf(request: Pick<ApiRequest, "headers" | "socket">): string {
   const { headers, socket } = request;

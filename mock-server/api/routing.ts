@@ -55,7 +55,7 @@ function caller(
 
 const NONE = Object.freeze({});
 
-/** One request, checked. */
+/** A validated request. */
 class CheckedRequest implements RequestContext<never, unknown, unknown, unknown> {
   readonly caller: never;
   params: unknown = NONE;
@@ -72,7 +72,7 @@ class CheckedRequest implements RequestContext<never, unknown, unknown, unknown>
     this.#publicUrl = publicUrl;
   }
 
-  /** Of most requests nobody asks where they came to. */
+  /** Computed on demand: most handlers do not need it. */
   get origin(): string {
     return this.#publicUrl ?? originOf(this.request);
   }
@@ -83,7 +83,7 @@ export interface RoutingPorts {
   readonly options: ServerOptions;
 }
 
-/** True if people and their programs ask it. What devices of other versions send along, is no matter. */
+/** True if users call the route. Unknown parameters of devices are ignored: other versions may send more. */
 function isForUsers({ access, path }: Route): boolean {
   return access === "user" || path.startsWith("/api/management/") || path.startsWith("/api/test/");
 }
@@ -92,7 +92,7 @@ function isForUsers({ access, path }: Route): boolean {
 export class RouteHandler {
   readonly #spec: AnyRoute;
   readonly #json: BodySpec<unknown> | undefined;
-  /** Of the query; `undefined`: any. */
+  /** Names of query parameters; `undefined`: any. */
   readonly #parameters: readonly string[] | undefined;
   readonly #ports: RoutingPorts;
 
@@ -115,14 +115,14 @@ export class RouteHandler {
     if (this.#json !== undefined) checkJsonContent(request.headers, this.#json.form);
   }
 
-  /** The body that the route takes; `undefined`: it takes none, or reads it itself. */
+  /** Reads the body; `undefined` if the route takes none or streams it. */
   async read(request: RawRequest, held: HeldBodies): Promise<Buffer | undefined> {
     if (this.#json === undefined) return undefined;
     const bytesMax = this.#spec.access === "public" ? PUBLIC_BODY_BYTES_MAX : PROTOCOL_LIMITS.bodyBytesMax;
     return await readBody(request, bytesMax, this.#json.tooLarge, held);
   }
 
-  /** @param places What stands in the path and in the query. */
+  /** @param places The raw parameters of path and query. */
   answer(
     request: ApiRequest,
     raw: Buffer | undefined,
@@ -145,7 +145,7 @@ export class RouteHandler {
   }
 }
 
-/** Add a route to the application: who may call it, what it reads, what it answers. */
+/** Adds a route to the application. */
 export function addRoute(app: FastifyInstance, route: Route, ports: RoutingPorts): void {
   const handler = new RouteHandler(route, ports);
   app.route({
@@ -167,7 +167,7 @@ declare module "fastify" {
   }
 }
 
-/** Read bodies ourselves: whole, with their exact bytes, and only where a route takes one. */
+/** Replaces the body parsers of the framework: signatures need the exact bytes, and some routes stream. */
 export function readBodies(app: FastifyInstance): void {
   const held = new HeldBodies();
   app.removeAllContentTypeParsers();
@@ -181,7 +181,7 @@ interface KnownPath {
   readonly methods: Set<string>;
 }
 
-/** Answers for paths and methods that no route takes. */
+/** The known paths and their methods. */
 export class Paths {
   readonly #known = new Map<string, KnownPath>();
 
@@ -193,12 +193,12 @@ export class Paths {
     this.#known.set(path, known);
   }
 
-  /** True if there is any path that begins so. */
+  /** True if a known path starts with `prefix`. */
   isThere(prefix: string): boolean {
     return [...this.#known.keys()].some((path) => path.startsWith(prefix));
   }
 
-  /** The methods that a path takes; none if there is no such path. */
+  /** The methods of a path; none if the path is unknown. */
   methods(path: string): readonly string[] {
     const methods = new Set<string>();
     for (const known of this.#known.values()) {
@@ -208,7 +208,7 @@ export class Paths {
   }
 }
 
-/** An identifier for a request: the client's own if it sent a reasonable one. */
+/** The identifier of a request: the client's own if it is printable and short, else a new one. */
 export function requestId(headers: Readonly<Record<string, unknown>>, { random }: Pick<System, "random">): string {
   const sent = headers["x-men-requestid"];
   return typeof sent === "string" && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : random.uuid();

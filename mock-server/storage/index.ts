@@ -9,7 +9,6 @@ export { DataDirectoryError } from "./data-directory-error.ts";
 export type { DeploymentFilter, DeploymentRecord, PreparationRecord } from "./deployments.ts";
 export type { DeviceDeploymentRecord, ListedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
-export type { Assistant, Workers } from "./engines/workers.ts";
 export type { EventRecord } from "./events.ts";
 export { explained, oneLine } from "./explained.ts";
 export { StorageError, type StorageFault, type StorageFaultKind, storageFaultOf } from "./faults.ts";

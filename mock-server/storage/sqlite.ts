@@ -1,6 +1,10 @@
 import { join } from "node:path";
+import type { System } from "@upkeep/shared/system";
 import SqliteDatabase from "better-sqlite3";
-import type { Pace, Workers } from "./engines/workers.ts";
+import type { Workers } from "../system/worker-ports.ts";
+
+/** Measures how long reads keep the event loop, and yields it. */
+export type Pace = Pick<System, "clock" | "timers">;
 
 /**
  * Where the records are kept: one SQLite file in a directory that must exist; memory, gone when the storage

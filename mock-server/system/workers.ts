@@ -1,10 +1,10 @@
 import { Worker } from "node:worker_threads";
-import type { Assistant, Workers } from "../storage/index.ts";
 import { asSystemError } from "./faults.ts";
+import type { Workers, WorkerThread } from "./worker-ports.ts";
 
-/** Threads for what would keep everybody waiting. */
+/** Worker threads of Node. */
 export class NodeWorkers implements Workers {
-  start(program: string, data: unknown): Assistant {
+  start(program: string, data: unknown): WorkerThread {
     return new Thread(new Worker(FRAME + program + ANSWERING, { eval: true, workerData: data }));
   }
 }
@@ -22,14 +22,14 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-class Thread implements Assistant {
+class Thread implements WorkerThread {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
   #ended: unknown;
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    // A thread that is asked nothing keeps no program from ending.
+    // An idle thread must not keep the process alive.
     worker.unref();
     worker.on("message", (answer: unknown) => this.#answered(answer));
     worker.on("error", (error) => this.#over(asSystemError(error)));

@@ -3,7 +3,7 @@ import type { Domain } from "../../domain.ts";
 import { NO_STORE, text } from "../answers.ts";
 import { type Route, route } from "../route.ts";
 
-/** Devices ask to be let in. What they send as `Authorization` here is no token, and is not looked at. */
+/** Authorisation of devices. Their `Authorization` header has no token here and is ignored. */
 export function authorizeRoutes({ authentication }: Domain): Route[] {
   return [
     route({
@@ -15,7 +15,7 @@ export function authorizeRoutes({ authentication }: Domain): Route[] {
       answers: {
         200: { description: "A token", mediaType: "application/jwt" },
         400: { description: "The request is malformed" },
-        401: { description: "The signature is wrong, or nobody has accepted the device yet" },
+        401: { description: "The signature is wrong, or the device is not accepted yet" },
       },
       handle: async ({ rawBody, request }) => {
         const signature = request.headers[SIGNATURE_HEADER];

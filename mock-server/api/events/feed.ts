@@ -66,7 +66,7 @@ export class EventFeed {
     yield ": connected\n\n";
     if (!(await this.#events.reaches(position))) {
       position = await this.#events.last();
-      // What was missed cannot be told: whoever listens must look at everything again.
+      // Missed events are gone: the listener must read everything again.
       yield `id: ${position}\nevent: reset\ndata: {}\n\n`;
     }
     let silentMs = 0;

@@ -6,10 +6,10 @@ import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { ControlMap } from "./control-map.ts";
 import { timestamp } from "./times.ts";
 
-/** How many devices have each status. */
+/** Number of devices by status. */
 export const StatisticsShape = z.record(z.enum(DEVICE_DEPLOYMENT_STATUSES), z.int());
 
-/** What may be said of a phase. */
+/** A phase in a request. */
 const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
 
 const PhaseShape = z.object({
@@ -17,7 +17,7 @@ const PhaseShape = z.object({
   batch_size: z.int(),
   start_ts: z.string().optional(),
   device_count: z.int(),
-  /** Beyond the reference, as what follows: how many devices its share is. */
+  /** Beyond the reference, like the fields below: number of devices of the phase. */
   places: z.int(),
   success_threshold: z.int().optional(),
   error_threshold: z.int().optional(),
@@ -59,13 +59,13 @@ export const DeploymentShape = z.object({
   update_control_map: ControlMap.optional(),
   configuration: z.record(z.string(), z.string()).optional(),
   statistics: z.object({ status: StatisticsShape, total_size: z.int() }),
-  /** Beyond the reference: since when and why no other device begins. */
+  /** Beyond the reference: start and reason of a pause. */
   paused: z.object({ since: z.string(), reason: z.string() }).optional(),
-  /** Beyond the reference: a device that is silent for so many seconds has failed. */
+  /** Beyond the reference: a device that is silent for this many seconds fails. */
   silent_after: z.number().optional(),
 });
 
-/** Whom it is for, as a filter; a list of devices is not told, for it may be long. */
+/** The targets as a filter. A list of devices is omitted, because it may be long. */
 function filterOf({ dynamic, filter, group, allDevices }: Deployment): FilterShape | undefined {
   if (dynamic) return filter === undefined ? undefined : { ...filter, terms: [...filter.terms] };
   if (group !== undefined) {
@@ -117,7 +117,7 @@ export function presentDeployment(deployment: Deployment): z.infer<typeof Deploy
 }
 
 export const DeviceDeploymentShape = z.object({
-  /** The device. */
+  /** Id of the device. */
   id: z.string(),
   status: z.enum(DEVICE_DEPLOYMENT_STATUSES),
   substate: z.string().optional(),
@@ -129,7 +129,7 @@ export const DeviceDeploymentShape = z.object({
   log: z.boolean(),
   attempts: z.int(),
   retries: z.int(),
-  /** Beyond the reference: the attempts before this one. */
+  /** Beyond the reference: earlier attempts. */
   failed_attempts: z
     .array(
       z.object({
@@ -140,7 +140,7 @@ export const DeviceDeploymentShape = z.object({
       }),
     )
     .optional(),
-  /** Beyond the reference: it has not finished, and is not accepted any more. */
+  /** Beyond the reference: the device has not finished, and is no longer accepted. */
   unreachable: z.boolean().optional(),
 });
 

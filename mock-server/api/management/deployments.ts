@@ -22,11 +22,11 @@ import { seconds } from "./times.ts";
 const BASE = "/api/management/v1/deployments/deployments";
 const V2 = "/api/management/v2/deployments/deployments";
 
-/** What both versions of the list can be asked for. */
+/** Query of both versions of the list. */
 const listQuery = {
   ...pagingQuery(),
   search: one(z.string().optional()),
-  // `aborted` is what users call some of the finished ones.
+  // Users call some of the finished deployments aborted.
   status: one(z.enum([...DEPLOYMENT_STATUSES, "aborted"]).optional()),
   type: one(z.enum(["software", "configuration"]).optional()),
   created_after: seconds,
@@ -35,7 +35,7 @@ const listQuery = {
 };
 type ListQuery = z.infer<z.ZodObject<typeof listQuery>>;
 
-/** So many deployments of one device are found by its name. */
+/** Limit of deployments that a search by device finds. */
 const HISTORY_MAX = 500;
 
 const LIST = { 200: { description: "Deployments", schema: z.array(DeploymentShape) } };
@@ -56,7 +56,7 @@ async function list(
       status: status === "aborted" ? ("finished" as const) : status,
       kind: type,
       createdFromMs: created_after,
-      // The whole of that second.
+      // The parameter names a whole second.
       createdToMs: created_before === undefined ? undefined : created_before + 999,
     }),
   };
@@ -65,7 +65,7 @@ async function list(
   return json(items.map(presentDeployment), headers);
 }
 
-/** What users of the console call a device by may stand where they look for deployments. */
+/** A search for deployments may name a device as the console shows it. */
 async function deploymentsOfDevice(
   { inventory, deployments }: Domain,
   { scope, attribute, value }: { scope: "identity" | "tags"; attribute: string; value: string },
@@ -143,7 +143,7 @@ function reading(domain: Domain): Route[] {
       answers: {
         200: {
           description: "How many have each status",
-          // An object, empty, when none were asked for.
+          // Always an object; empty without requested attributes.
           schema: z.union([z.array(z.object({ id: z.string(), stats: StatisticsShape })), z.strictObject({})]),
         },
         404: { description: "None of them is there" },
@@ -158,10 +158,10 @@ function reading(domain: Domain): Route[] {
   ];
 }
 
-/** What is said of an update control map. */
+/** Warnings about an update control map. */
 const MAP_WARNING = "X-Upkeep-Warning tells that an update control map is for clients that ask for it";
 
-/** The reference's web interface repeats the group of the path. @throws DomainError (invalid) for another. */
+/** The reference's web interface repeats the group of the path. @throws DomainError (invalid) if they differ. */
 function checkGroup(group: string | undefined, name: string): void {
   if (group === undefined || group === name) return;
   throw invalid(`group: must be ${JSON.stringify(name)}, as in the path, not ${JSON.stringify(group.slice(0, 80))}`);
@@ -207,7 +207,7 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
     route({
       method: "POST",
       path: V2,
-      summary: "Deploy a release to whoever matches a filter, as long as the deployment is open",
+      summary: "Deploy a release to the devices that match a filter while the deployment is open",
       access: "user",
       body: { schema: DynamicBody, tooLarge: 413 },
       answers: { ...CREATED, 404: { description: "There is no such filter" } },
@@ -216,7 +216,7 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
   ];
 }
 
-/** What can be asked of a deployment as a whole. */
+/** Operations on one deployment. */
 const WANTED = ["aborted", "finished", "paused", "resumed"] as const;
 
 function changing({ deployments }: Domain): Route[] {
@@ -274,7 +274,7 @@ function changing({ deployments }: Domain): Route[] {
   ];
 }
 
-/** Deployments as a whole. */
+/** Deployments. */
 export function deploymentRoutes(domain: Domain, logger: Logger): Route[] {
   return [...reading(domain), ...creating(domain, logger), ...changing(domain)];
 }

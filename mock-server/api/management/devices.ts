@@ -50,7 +50,7 @@ function present(device: Device): z.infer<typeof DeviceShape> {
   };
 }
 
-/** A value alone stands for a list of one. */
+/** A single value is a list of one. */
 function oneOrMany<S extends z.ZodType>(schema: S) {
   return z
     .union([z.array(schema), schema.transform((value) => [value])])
@@ -103,14 +103,14 @@ function reading({ devices }: Domain): Route[] {
       answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape) } },
       handle: async ({ query, body, request }) => {
         const { page, per_page } = query;
-        // A word that is no status is one that no device has.
+        // No device has an unknown status.
         const statuses = DEVICE_STATUSES.filter((status) => body.status.includes(status));
         const filter = {
           ...(body.status.length === 0 ? {} : { statuses }),
           ...(body.id.length === 0 ? {} : { ids: body.id }),
         };
-        const nobody = body.status.length > 0 && statuses.length === 0;
-        const { items, total } = nobody
+        const nothingMatches = body.status.length > 0 && statuses.length === 0;
+        const { items, total } = nothingMatches
           ? { items: [], total: 0 }
           : await devices.list(filter, { page, perPage: per_page });
         const more = page * per_page < total;
@@ -257,7 +257,7 @@ function changing({ devices }: Domain): Route[] {
   ];
 }
 
-/** Who may ask for updates. */
+/** Devices and their authentication sets. */
 export function deviceRoutes(domain: Domain): Route[] {
   return [...reading(domain), ...changing(domain)];
 }

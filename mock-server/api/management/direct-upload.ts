@@ -14,7 +14,7 @@ import { fields, ignored, Uuid } from "../validation.ts";
 import { timestamp } from "./times.ts";
 
 const PATH = "/api/management/v1/deployments/artifacts/directupload";
-/** How long a user may use an upload link, in milliseconds. */
+/** Validity of upload links, in milliseconds. */
 const LINK_LIFE_MS = 60 * 60 * 1000;
 
 export interface DirectUploadPorts {
@@ -34,13 +34,13 @@ const UploadLink = z.object({
   header: z.record(z.string(), z.string()),
 });
 
-/** What clients tell of the artifact beside its size, we read from the artifact itself. */
+/** The server reads everything but the size from the artifact itself. */
 const Complete = fields({
   size: z.int().nonnegative().optional(),
   updates: ignored("the artifact itself says what is in it"),
 });
 
-/** Artifacts that go straight to the store, which may be elsewhere, and are checked when they are there. */
+/** Uploads straight to the store; the server checks an artifact when its upload is complete. */
 export function directUploadRoutes({ system, domain, blobs, links }: DirectUploadPorts): Route[] {
   const { artifacts } = domain;
   const ports: CompletePorts = {
@@ -85,7 +85,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       answers: {
         200: { description: "Kept until it is said to be complete" },
         403: { description: "The link is forged or has expired" },
-        409: { description: "It is just being uploaded by somebody else" },
+        409: { description: "Another client is uploading it" },
         413: { description: "It is too large" },
         507: { description: "There is no space left" },
       },
@@ -95,7 +95,7 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
           expectUpload(request.raw);
           await keepUpload(params.id, request.raw.iterator({ destroyOnReturn: false }), { blobs });
         } finally {
-          // Some clients read no answer before they have sent everything.
+          // Some clients read the answer only after they have sent the whole body.
           request.raw.resume();
         }
         return empty(200);

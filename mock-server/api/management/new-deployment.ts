@@ -4,7 +4,7 @@ import { fields, ignored, onlyFalse, Time } from "../validation.ts";
 import { ControlMap } from "./control-map.ts";
 import { given } from "./filters.ts";
 
-/** What the reference's web interface sends of a phase and of a deployment, and what asks for nothing. */
+/** Fields that the reference's web interface sends; they have no effect here. */
 const PHASE_TOLERATED = {
   delay: ignored("start_ts of the next phase says when it begins"),
   delayUnit: ignored("start_ts of the next phase says when it begins"),
@@ -19,7 +19,7 @@ const NewPhase = fields({
   ...PHASE_TOLERATED,
 });
 
-/** How a deployment is rolled out, whoever gets it. */
+/** The rollout of a deployment, independent of its targets. */
 const rollout = {
   phases: z.array(NewPhase).nullish(),
   retries: z.number().nullish(),
@@ -39,13 +39,13 @@ const common = {
 
 const listed = { ...common, devices: z.array(z.string()).nullish(), all_devices: z.boolean().optional() };
 
-/** To a list of devices, or to all. */
+/** A deployment to a list of devices, or to all. */
 export const StaticBody = fields(listed);
 
-/** To a group that the path names. */
+/** A deployment to the group in the path. */
 export const GroupBody = fields({ ...listed, group: z.string().optional() });
 
-/** To whoever matches a filter. */
+/** A deployment to the devices that match a filter. */
 export const DynamicBody = fields({
   ...common,
   group: ignored("it is the name of the filter, for people"),
@@ -54,7 +54,7 @@ export const DynamicBody = fields({
   max_devices: z.number().nullish(),
 });
 
-/** Of a configuration. */
+/** A deployment of a configuration. */
 export const ConfigurationBody = fields({
   retries: rollout.retries,
   update_control_map: rollout.update_control_map,
@@ -76,7 +76,7 @@ export function rolloutOf({ phases, retries, silent_after, update_control_map }:
   });
 }
 
-/** What a body asks for, however it says whom it is for. */
+/** The new deployment that a body describes, with any kind of targets. */
 export function newDeploymentOf(
   body: z.infer<typeof StaticBody> | z.infer<typeof GroupBody> | z.infer<typeof DynamicBody>,
 ): NewDeployment {

@@ -17,7 +17,7 @@ interface Credentials {
   readonly password: string;
 }
 
-/** Where a browser or `curl --cookie-jar` keeps the proof that it has logged in before. */
+/** Cookie with the proof that this client has logged in before. */
 const KNOWN_CLIENT = "upkeep-known-client";
 
 /** @returns The client, if it proves that it has logged in to this account before. */
@@ -135,7 +135,7 @@ function accessTokens({ users: { tokens } }: Domain): Route[] {
         422: { description: "There are too many" },
       },
       handle: async ({ caller, body }) => {
-        if (caller.sessionId === "") throw invalid("nobody is logged in, so there is nobody whose token it would be");
+        if (caller.sessionId === "") throw invalid("a server without logins has no user to issue a token for");
         return text(await tokens.create(caller.userId, body.name, body.expires_in), TOKEN);
       },
     }),
@@ -155,7 +155,7 @@ function accessTokens({ users: { tokens } }: Domain): Route[] {
   ];
 }
 
-/** Logging in and out, and what stands for it. */
+/** Login, logout and personal access tokens. */
 export function sessionRoutes(domain: Domain, limit: LoginLimit): Route[] {
   return [...logins(domain, limit), ...accessTokens(domain)];
 }

@@ -26,7 +26,7 @@ const UserShape = z.object({
   id: z.string(),
   email: z.string(),
   role: Role,
-  /** The reference's name of it. */
+  /** The role by its name in the reference. */
   roles: z.array(z.string()),
   created_ts: z.string(),
   updated_ts: z.string(),
@@ -37,12 +37,12 @@ function present({ id, email, role, createdMs, updatedMs }: Account): z.infer<ty
   return { id, email, role, roles, created_ts: timestamp(createdMs), updated_ts: timestamp(updatedMs) };
 }
 
-/** `me` is whoever asks. */
+/** `me` names the caller. */
 function idOf(caller: UserPrincipal, id: string): string {
   return id === "me" ? caller.userId : id;
 }
 
-/** What concerns others needs more than what concerns oneself. */
+/** Managing other users needs a permission; managing oneself does not. */
 function checkOthers(caller: UserPrincipal, id: string, permission: "read" | "write"): void {
   if (id !== caller.userId) mustBeAllowed(caller.role, permission);
 }
@@ -72,7 +72,7 @@ const UserChange = fields({
   login_ts: ignored(SHOWN),
 });
 
-/** Lists, shows and makes users. */
+/** Lists, shows and creates users. */
 function listing({ users: { accounts } }: Domain): Route[] {
   return [
     route({
@@ -140,7 +140,7 @@ function tokensLeft(count: number): string | undefined {
   return `${count} personal access tokens of the user go on working; revoke_tokens: true ends them`;
 }
 
-/** A stolen token must neither serve to guess the password nor keep its owner from logging in. */
+/** A thief of a token must not be able to guess the password, nor lock the owner out. */
 async function limitedBySession<T>(
   limit: LoginLimit,
   { email, sessionId }: UserPrincipal,
@@ -157,7 +157,7 @@ async function limitedBySession<T>(
   }
 }
 
-/** Changes and removes users; the log tells who did. */
+/** Changes and deletes users, and logs the caller. */
 function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginLimit): Route[] {
   return [
     route({
@@ -218,7 +218,7 @@ function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginL
   ];
 }
 
-/** People who manage devices. */
+/** Users. */
 export function userRoutes(domain: Domain, logger: Logger, limit: LoginLimit): Route[] {
   return [...listing(domain), ...changing(domain, logger, limit)];
 }

@@ -1,4 +1,4 @@
-/** Labels and their values, in the order in which they are written. */
+/** Labels and their values, in the order of the output. */
 export type Labels = Readonly<Record<string, string>>;
 
 function escaped(value: string): string {
@@ -14,12 +14,12 @@ function heading(name: string, help: string, type: string): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
-/** Values at this moment, in the text format of Prometheus. */
+/** A gauge in the text format of Prometheus. */
 export function gauge(name: string, help: string, values: readonly (readonly [Labels, number])[]): string[] {
   return [...heading(name, help, "gauge"), ...values.map(([labels, value]) => `${series(name, labels)} ${value}`)];
 }
 
-/** Counts that only grow, one for each combination of labels. */
+/** A counter with labels. */
 export class Counter {
   readonly #name: string;
   readonly #help: string;
@@ -34,7 +34,7 @@ export class Counter {
     this.of(labels)(amount);
   }
 
-  /** Adds to the count of these labels: for whoever counts them all the time. */
+  /** The series of these labels. Hot callers keep it, and save the look-up. */
   of(labels: Labels): (amount: number) => void {
     const key = series(this.#name, labels);
     return (amount) => {
@@ -49,13 +49,13 @@ export class Counter {
 
 interface Distribution {
   readonly labels: Labels;
-  /** How many were within each bound, not counting those within a smaller one. */
+  /** Observations per bucket, not cumulative. */
   readonly within: number[];
   count: number;
   sum: number;
 }
 
-/** How values are distributed, one distribution for each combination of labels. */
+/** A histogram with labels. */
 export class Histogram {
   readonly #name: string;
   readonly #help: string;
@@ -72,7 +72,7 @@ export class Histogram {
     this.of(labels)(value);
   }
 
-  /** Takes values with these labels: for whoever observes them all the time. */
+  /** The series of these labels. Hot callers keep it, and save the look-up. */
   of(labels: Labels): (value: number) => void {
     const key = series(this.#name, labels);
     const known = this.#distributions.get(key);

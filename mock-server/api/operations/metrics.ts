@@ -5,17 +5,17 @@ import { Counter, Histogram } from "./exposition.ts";
 
 const DURATION_BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Paths of no route share one label, or whoever makes paths up would fill the memory. */
+/** Unknown paths share one label: else a client could fill the memory with made-up paths. */
 const NO_ROUTE = "none";
 
 const POLL_PATHS: ReadonlySet<string> = new Set([DEVICE_PATHS.nextV1, DEVICE_PATHS.nextV2]);
 
-/** What a device that asked for instructions was told, by the status of the answer. */
+/** The label of a poll by the status of its answer. */
 const POLL_ANSWERS: Readonly<Record<number, string>> = { 200: "instructions", 204: "nothing", 409: "conflict" };
 
-type Counting = (seconds: number) => void;
+type CountRequest = (seconds: number) => void;
 
-/** What this process counts of its requests. */
+/** Metrics of the requests of this process. */
 export class RequestMetrics {
   readonly #requests = new Counter("upkeep_http_requests_total", "Requests that were answered.");
   readonly #polls = new Counter("upkeep_polls_total", "Devices that asked for instructions, by what they were told.");
@@ -25,8 +25,8 @@ export class RequestMetrics {
     DURATION_BOUNDS_S,
   );
 
-  /** How to count what was seen before, by route, status and method: there are not many of them. */
-  readonly #known = new Map<string, Map<number, Map<string, Counting>>>();
+  /** Known series by route, status and method. */
+  readonly #known = new Map<string, Map<number, Map<string, CountRequest>>>();
 
   /** @param seconds From the head of the request to the end of the answer. */
   count(method: string, route: string | undefined, status: number, seconds: number): void {
@@ -37,17 +37,17 @@ export class RequestMetrics {
     (known ?? this.#know(method, route, status))(seconds);
   }
 
-  #know(method: string, route: string | undefined, status: number): Counting {
-    const statuses = this.#known.get(route ?? "") ?? new Map<number, Map<string, Counting>>();
+  #know(method: string, route: string | undefined, status: number): CountRequest {
+    const statuses = this.#known.get(route ?? "") ?? new Map<number, Map<string, CountRequest>>();
     this.#known.set(route ?? "", statuses);
-    const methods = statuses.get(status) ?? new Map<string, Counting>();
+    const methods = statuses.get(status) ?? new Map<string, CountRequest>();
     statuses.set(status, methods);
     const counting = this.#counting(method, route, status);
     methods.set(method, counting);
     return counting;
   }
 
-  #counting(method: string, route: string | undefined, status: number): Counting {
+  #counting(method: string, route: string | undefined, status: number): CountRequest {
     const labels = { method, route: route ?? NO_ROUTE };
     const answered = this.#requests.of({ ...labels, status: String(status) });
     const took = this.#durations.of(labels);
@@ -65,7 +65,7 @@ export class RequestMetrics {
   }
 }
 
-/** Count every request that is answered. */
+/** Counts the requests of the framework. */
 export function countRequests(app: FastifyInstance, metrics: RequestMetrics, clock: Clock): void {
   app.addHook("onResponse", (request, reply, done) => {
     const { route } = request.routeOptions.config;

@@ -3,12 +3,12 @@ import type { Domain } from "../../domain.ts";
 import { storageFaultOf } from "../../storage/index.ts";
 import { HttpError, storageRefusal } from "../errors.ts";
 
-/** How long the records may take; whoever asks whether we are ready does not wait long either. */
+/** How long the records may take, in milliseconds: probes have short timeouts. */
 const RECORDS_MS_MAX = 5_000;
-/** One that there is not: only asking counts. */
+/** An id that does not exist: the check only needs an answer. */
 const NO_DEPLOYMENT = "00000000-0000-0000-0000-000000000000";
 
-/** Less room than this soon is none. */
+/** With less free space than this, uploads soon fail. */
 const FREE_BYTES_MIN = 1024 * 1024;
 
 export interface ReadinessPorts {
@@ -24,8 +24,8 @@ export interface ReadinessPorts {
 }
 
 /**
- * Whether requests can be answered.
- * @throws HttpError (503) that says why not, and nothing of where the records are.
+ * Checks that requests can be answered.
+ * @throws HttpError (503) with the reason, without the location of the records.
  */
 export async function mustBeReady({ system, domain, ending, freeBytes }: ReadinessPorts): Promise<void> {
   if (ending?.aborted === true) throw new HttpError(503, "the server is about to end");

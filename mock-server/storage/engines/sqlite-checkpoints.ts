@@ -1,7 +1,7 @@
 import * as modules from "node:module";
 import type { Logger } from "@upkeep/shared/logging";
 import type { Database } from "better-sqlite3";
-import type { Assistant, Workers } from "./workers.ts";
+import type { Workers, WorkerThread } from "../../system/worker-ports.ts";
 
 /** Changed rows per checkpoint; a transaction itself counts as some. */
 const EVERY_ROWS = 2000;
@@ -36,9 +36,9 @@ interface Result {
  */
 export class Checkpoints {
   readonly #sqlite: Database;
-  readonly #start: () => Assistant;
+  readonly #start: () => WorkerThread;
   readonly #logger: Pick<Logger, "error"> | undefined;
-  #assistant: Assistant | undefined;
+  #assistant: WorkerThread | undefined;
   #rows = 0;
   #left = 0;
   #running: Promise<void> | undefined;

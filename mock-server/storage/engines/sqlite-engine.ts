@@ -2,16 +2,16 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { FileHandle, Files } from "@upkeep/shared/system";
 import type { Database } from "better-sqlite3";
 import type { Kysely } from "kysely";
+import type { Workers } from "../../system/worker-ports.ts";
 import { createPrivateFile, makePrivate } from "../private-files.ts";
 import type { Schema } from "../schema.ts";
-import { databasePath, openSqlite, openSqliteReader } from "../sqlite.ts";
+import { databasePath, openSqlite, openSqliteReader, type Pace } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
 import type { Engine, Work } from "./engine.ts";
 import { GroupedWrites, type GroupPort } from "./groups.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import { Checkpoints } from "./sqlite-checkpoints.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
-import type { Pace, Workers } from "./workers.ts";
 
 /** Reads that come one after the other keep everybody else waiting for so long at most, in milliseconds. */
 const AT_A_STRETCH_MS = 10;
