@@ -3,15 +3,15 @@ import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol
 import type { Clock } from "@upkeep/shared/system";
 import type { Moment } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
-import type { PlayedDevice } from "./played.ts";
+import type { LiveDevice } from "./live-device.ts";
 
-/** A device of which only the server's side is in our hands. */
-export class AttachedDevice implements PlayedDevice {
+/** A device that the runner does not control: it sees only the server's side. */
+export class AttachedDevice implements LiveDevice {
   readonly name: string;
   status: DeviceDeploymentStatus | undefined;
   deployment: string | undefined;
   failures = 0;
-  inventory: PlayedDevice["inventory"] = {};
+  inventory: LiveDevice["inventory"] = {};
   readonly state = undefined;
   readonly software = "what only the device knows";
   readonly provides = {};
@@ -45,7 +45,7 @@ export class AttachedDevice implements PlayedDevice {
     };
   }
 
-  heard(): void {
+  touch(): void {
     this.#lastMs = this.#clock.monotonic();
   }
 
@@ -56,7 +56,7 @@ export class AttachedDevice implements PlayedDevice {
   timeMoved(): void {
     this.failures = 0;
     this.#polled = false;
-    this.heard();
+    this.touch();
   }
 
   rest(): Promise<void> {
@@ -71,12 +71,12 @@ export class AttachedDevice implements PlayedDevice {
     return Promise.resolve();
   }
 
-  // It is switched on already. What would be done to it is refused before a scenario begins.
+  // It is switched on already. Scenarios that act on the device are refused before they begin.
   switchOn(): void {
-    this.heard();
+    this.touch();
   }
 
-  get machine(): PlayedDevice["machine"] {
+  get machine(): LiveDevice["machine"] {
     return { wallMs: this.#nowMs(), signalProgram: notInOurHands, setWallClock: notInOurHands };
   }
 

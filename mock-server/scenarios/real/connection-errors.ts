@@ -1,4 +1,4 @@
-/** A peer that is down, or that went while it was asked. */
+/** True if the peer is down, or closed the connection before its answer. */
 export function isConnectionError(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"].includes(code);

@@ -3,37 +3,37 @@ import { readRootImage, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE } from "../world/artifacts.ts";
 import { CURRENT, DATASTORE, STORE_FILE } from "../world/factory.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
+import { moduleText, type ProgramSettings, rebootText, scriptText } from "./device-programs.ts";
 import { FAILING_HOSTS } from "./failing-peers.ts";
-import type { PlayedDevice } from "./played.ts";
-import { moduleText, type ProgramSettings, rebootText, scriptText } from "./programs.ts";
+import type { LiveDevice } from "./live-device.ts";
 
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 const TRUSTED = "/etc/mender/trusted.pem";
 const BYTES_MAX = 1024 ** 3;
-/** Times of the agent's configuration become shorter, but not shorter than a loaded machine needs. */
+/** The times of the agent's configuration are shortened to these at least, so that a loaded machine keeps up. */
 const SECONDS_MIN = 1;
 const PROGRAM_SECONDS_MIN = 10;
 
-type Inventory = PlayedDevice["inventory"];
+type Inventory = LiveDevice["inventory"];
 
 export interface DeviceFilesParts {
   readonly identity: DeviceIdentity;
   readonly system: System;
-  /** Everything of the device lies below it. */
+  /** Root directory of the device's files. */
   readonly root: string;
   readonly interpreter: string;
-  /** Of the device's proxy. */
+  /** URL of the device's proxy. */
   readonly serverUrl: string;
-  /** URL where programs on the device find the runner. */
+  /** URL of the {@link ProgramHub}. */
   readonly hub: string;
   readonly verifyKey: string;
   /** PEM of certificates to trust. */
   readonly trusted: string;
-  /** So many milliseconds of the scenario are one of this machine. */
+  /** Milliseconds of scenario time per millisecond of this machine. */
   readonly speed: number;
 }
 
-/** What lies on a device that is a directory of this machine. */
+/** The files of a device, in a directory of this machine. */
 export class DeviceFiles {
   readonly #parts: DeviceFilesParts;
 
@@ -41,7 +41,7 @@ export class DeviceFiles {
     this.#parts = parts;
   }
 
-  /** Make it as it leaves the factory. */
+  /** Writes the files of a new device. */
   async make(inventory: Inventory): Promise<void> {
     const { identity, verifyKey, trusted } = this.#parts;
     const { row } = identity;
@@ -123,7 +123,7 @@ export class DeviceFiles {
     await this.#put("/inventory", lines.join(""));
   }
 
-  /** What is really there, and what the agent says is. */
+  /** Reads the installed software, and the provides in the agent's store. */
   async look(): Promise<{ readonly software: string; readonly provides: Readonly<Record<string, string>> }> {
     const { files } = this.#parts.system;
     const image = await readFile(files, this.#path(CURRENT), BYTES_MAX);

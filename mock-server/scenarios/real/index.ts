@@ -1,3 +1,3 @@
-/** Scenarios with real programs. Loaded only where they are asked for. */
+/** Scenarios with real programs. Loaded on demand. */
 export { runAttached } from "./attach.ts";
-export { runReal } from "./run.ts";
+export { runReal } from "./live-run.ts";

@@ -4,25 +4,25 @@ import type { ReadArtifact } from "../world/fleet.ts";
 export interface StageOptions {
   readonly system: System;
   readonly readArtifact: ReadArtifact;
-  /** The program and the file of `upkeep-server`. */
+  /** Command line of `upkeep-server`. */
   readonly server: readonly [command: string, ...args: string[]];
-  /** A directory that is there, for everything that devices and server have. */
+  /** An existing directory for the files of devices and server. */
   readonly directory: string;
 }
 
 export interface AttachOptions extends StageOptions {
   /** The device's id, a value of its identity, or `next`. */
   readonly attach: string;
-  /** Where it finds its server. */
+  /** The address at which the device reaches this server. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Tells a person what to do, and what is going on. */
+  /** Shows instructions and progress to the user. */
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface RealOptions extends StageOptions {
-  /** The program and the file of the agent. */
+  /** Command line of the agent. */
   readonly agent: readonly [command: string, ...args: string[]];
-  /** Of Node, for the programs on the devices. */
+  /** Path of Node, for the programs on the devices. */
   readonly interpreter: string;
 }

@@ -4,22 +4,22 @@ import type { FaultPlan } from "../../faults/index.ts";
 import type { CarriedRequest } from "../../faults/wire/messages.ts";
 import type { History } from "../run/events.ts";
 import { isConnectionError } from "./connection-errors.ts";
-import type { PlayedDevice } from "./played.ts";
+import type { LiveDevice } from "./live-device.ts";
 import type { ProxyPort } from "./proxy.ts";
-import type { RealServer } from "./server.ts";
+import type { ServerProcess } from "./server-process.ts";
 
-/** The world around one device and its proxy. */
+/** The parts of the world that one device's proxy uses. */
 interface ProxyWorld
   extends Pick<ProxyPort, "system" | "speed" | "failingPeer" | "artifactWith" | "killServer" | "broken"> {
-  readonly server: RealServer;
+  readonly server: ServerProcess;
   readonly plan: FaultPlan;
   readonly history: History;
-  device(): PlayedDevice;
-  /** The server may have changed something. */
-  notice(): Promise<void>;
+  device(): LiveDevice;
+  /** The server's state may have changed. */
+  refresh(): Promise<void>;
 }
 
-/** What a device's proxy asks of the world, and what the world writes down of it. */
+/** Connects a device's proxy with the world: faults to apply, and events to record. */
 export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
   const { system, server, speed, failingPeer, plan, history, device } = world;
   return {
@@ -35,7 +35,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     artifactWith: world.artifactWith,
     killServer: world.killServer,
     answered: async (kind, { status, byServer }, request) => {
-      device().heard();
+      device().touch();
       if (kind === "poll") {
         await device().rest();
         device().polled(byServer ?? status);
@@ -49,7 +49,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
         ...given({ reported }),
       });
       if (status >= 400) device().failures++;
-      await world.notice();
+      await world.refresh();
     },
     failed: (kind, fault) => {
       device().failures++;
@@ -61,7 +61,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     },
     broken: (error) => {
       device().failures++;
-      // A server that is down refuses connections: that is a part of the story.
+      // A killed server refuses connections: the scenario may intend that.
       if (server.up && !isConnectionError(error)) world.broken(error);
     },
   };

@@ -28,7 +28,7 @@ export interface ProxyPort {
   readonly system: System;
   /** URL of the server. */
   server(): string;
-  /** So many milliseconds of the scenario are one of this machine. */
+  /** Milliseconds of scenario time per millisecond of this machine. */
   readonly speed: number;
   /** URL of a peer with which a connection fails in this way; absent for devices that cannot be redirected. */
   readonly failingPeer?: (error: ConnectError) => Promise<string>;

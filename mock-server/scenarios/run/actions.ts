@@ -3,7 +3,7 @@ import { isSystemError } from "@upkeep/shared/system";
 import { domainRefusal } from "../../api/domain-refusals.ts";
 import { DomainError } from "../../errors.ts";
 import type { Action } from "../file/index.ts";
-import type { People, Stage } from "./stage.ts";
+import type { Operator, Stage } from "./stage.ts";
 
 /** An action of the timeline in words. */
 export function actionText({ action, value }: Action): string {
@@ -50,7 +50,7 @@ function deviceOf({ action, value }: Action): string | undefined {
 }
 
 async function carryOut(world: Stage, { action, value }: Action): Promise<void> {
-  const people = (what: (people: People) => Promise<void>) => world.atServer(what);
+  const asOperator = (what: (operator: Operator) => Promise<void>) => world.atServer(what);
   switch (action) {
     case "power_cut":
       return world.device(value.device).cutPower(value.leaves, value.for);
@@ -73,23 +73,23 @@ async function carryOut(world: Stage, { action, value }: Action): Promise<void> 
       return;
     }
     case "abort":
-      return await people((one) => one.abort(value));
+      return await asOperator((operator) => operator.abort(value));
     case "finish":
-      return await people((one) => one.finish(value));
+      return await asOperator((operator) => operator.finish(value));
     case "pause":
-      return await people((one) => one.pause(value));
+      return await asOperator((operator) => operator.pause(value));
     case "resume":
-      return await people((one) => one.resume(value));
+      return await asOperator((operator) => operator.resume(value));
     case "accept":
-      return await people((one) => one.accept(value));
+      return await asOperator((operator) => operator.accept(value));
     case "reject":
-      return await people((one) => one.reject(value));
+      return await asOperator((operator) => operator.reject(value));
     case "decommission":
-      return await people((one) => one.decommission(value));
+      return await asOperator((operator) => operator.decommission(value));
     case "move_to_group":
-      return await people((one) => one.moveToGroup(value.device, value.group));
+      return await asOperator((operator) => operator.moveToGroup(value.device, value.group));
     case "delete_release":
-      return await people((one) => one.deleteRelease(value));
+      return await asOperator((operator) => operator.deleteRelease(value));
     case "kill_server":
       return world.killServer(value.back_after);
     case "server_clock":

@@ -19,8 +19,8 @@ export interface StageDevice {
   killAgent(): void;
 }
 
-/** What people do at the server, by the names of the scenario. */
-export interface People {
+/** Actions of an operator at the server; devices and deployments go by their names in the scenario. */
+export interface Operator {
   deploy(deployment: Deployment): Promise<void>;
   abort(deployment: string): Promise<void>;
   finish(deployment: string): Promise<void>;
@@ -41,8 +41,8 @@ export interface Stage {
   /** By the scenario's clock: milliseconds after its start. */
   readonly time: { readonly nowMs: number; after(delayMs: number, action: () => void): Timer };
   device(name: string): StageDevice;
-  /** Something that people do at the server, and what comes of it. */
-  atServer(action: (people: People) => Promise<void>): Promise<void>;
+  /** An operator's action, and the recording of its consequences. */
+  atServer(action: (operator: Operator) => Promise<void>): Promise<void>;
   killServer(backAfterMs: number): void;
   /** @param byMs How much later it is on the server's wall clock from now on; less than 0: earlier. */
   jumpServerClock(byMs: number): void;

@@ -36,7 +36,7 @@ export class Timeline {
   async #deploy(deployment: Deployment): Promise<void> {
     this.#world.history.add({ kind: "action", what: `deployment ${deployment.name} is created` });
     try {
-      await this.#world.atServer((people) => people.deploy(deployment));
+      await this.#world.atServer((operator) => operator.deploy(deployment));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.#world.history.add({ kind: "refused", deployment: deployment.name, why: error.message });

@@ -4,7 +4,7 @@ import { notFound } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
 import type { SimulatedServer } from "./server.ts";
 
-/** What people do at the server, by the names of the scenario. */
+/** An operator's actions at the simulated server. */
 export class Administration {
   readonly #server: SimulatedServer;
   readonly #startMs: number;

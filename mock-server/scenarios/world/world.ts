@@ -32,7 +32,7 @@ export class World {
   readonly history: History;
   readonly plan: FaultPlan;
   readonly scenario: Scenario;
-  readonly people: Administration;
+  readonly operator: Administration;
   readonly #server: SimulatedServer;
   readonly #artifacts: ReleaseArtifacts;
   readonly #devices = new Map<string, SimulatedDevice>();
@@ -49,7 +49,7 @@ export class World {
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
     this.#server = server;
     this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact);
-    this.people = new Administration(server, scenario.starts, this.#deviceIds);
+    this.operator = new Administration(server, scenario.starts, this.#deviceIds);
     this.history.watch((event) => this.trace.add(event.atMs, "scenario", JSON.stringify(event)));
   }
 
@@ -60,7 +60,7 @@ export class World {
     const round: RunRound = async (work) => {
       if (!server.up) return;
       await time.hold(work());
-      await time.hold(world.#notice());
+      await time.hold(world.#refresh());
     };
     // Without a limit on silence, the rounds would find nothing in all the virtual time.
     const limitsSilence = scenario.deployments.some(({ silent_after }) => silent_after !== undefined);
@@ -114,15 +114,15 @@ export class World {
     this.#server.jumpClock(byMs);
   }
 
-  /** Something that people do at the server, and what comes of it. */
-  async atServer(action: (people: Administration) => Promise<void>): Promise<void> {
-    await this.time.hold(action(this.people));
-    await this.time.hold(this.#notice());
+  /** An operator's action, and the recording of its consequences. */
+  async atServer(action: (operator: Administration) => Promise<void>): Promise<void> {
+    await this.time.hold(action(this.operator));
+    await this.time.hold(this.#refresh());
   }
 
   /** What the server says of a deployment at the end. */
   async deployment(name: string) {
-    const id = this.people.deploymentId(name);
+    const id = this.operator.deploymentId(name);
     if (id === undefined) return undefined;
     const { deployments } = this.#server.domain;
     const [{ status }, statistics] = [await deployments.get(id), await deployments.statistics(id)];
@@ -157,7 +157,7 @@ export class World {
       const { name, row, identity, key } = device;
       const id = await this.#server.admit(device, row.accept);
       this.#deviceIds.set(name, id);
-      if (row.group !== undefined) await this.people.moveToGroup(name, row.group);
+      if (row.group !== undefined) await this.operator.moveToGroup(name, row.group);
       this.#devices.set(
         name,
         new SimulatedDevice({
@@ -184,7 +184,7 @@ export class World {
         }),
       );
     }
-    await this.#notice();
+    await this.#refresh();
   }
 
   async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {
@@ -204,11 +204,11 @@ export class World {
     });
     // Where no deployment is open, an answer of "nothing" has changed nothing.
     if (kind === "poll" && status === 204 && this.#openDeployments.size === 0) return;
-    await this.#notice();
+    await this.#refresh();
   }
 
   /** Take notice of what has changed at the server. */
-  async #notice(): Promise<void> {
+  async #refresh(): Promise<void> {
     const { events } = this.#server.domain;
     for (const event of await events.after(this.#lastEvent, EVENTS_MAX)) {
       this.#lastEvent = event.number;
@@ -231,7 +231,7 @@ export class World {
   }
 
   async #happeningOf({ kind, subject, related = "", status }: ChangeEvent): Promise<Happening | undefined> {
-    const deployment = this.people.deploymentName(subject);
+    const deployment = this.operator.deploymentName(subject);
     if (deployment === undefined) return undefined;
     if (kind === "deployment")
       return { kind, deployment, status: status as Extract<Happening, { kind: "deployment" }>["status"] };

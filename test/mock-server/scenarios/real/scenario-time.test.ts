@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ScenarioTime } from "../../../../mock-server/scenarios/real/time.ts";
+import { ScenarioTime } from "../../../../mock-server/scenarios/real/scenario-time.ts";
 
 test("the scenario's time stands until it is moved, and calls what is due in its order", () => {
   const time = new ScenarioTime();

@@ -6,7 +6,7 @@ interface Pending {
   readonly action: () => void;
 }
 
-/** The scenario's clock where real programs play it: it stands until it is told to go on. */
+/** The scenario's clock of a real run: it stands still until the runner advances it. */
 export class ScenarioTime {
   #nowMs = 0;
   #orders = 0;
@@ -22,17 +22,17 @@ export class ScenarioTime {
     return { cancel: () => void this.#pending.delete(pending) };
   }
 
-  /** When the next timer is due; `undefined`: there is none. */
+  /** Due time of the next timer, if any. */
   get nextMs(): number | undefined {
     return this.#first()?.dueMs;
   }
 
-  /** @param toMs No timer may be due before that. */
+  /** @param toMs No timer is due before this instant. */
   moveTo(toMs: number): void {
     this.#nowMs = Math.max(toMs, this.#nowMs);
   }
 
-  /** Call everything that is due now. @returns False if there was nothing. */
+  /** Runs the timers that are due. @returns False if none was due. */
   fire(): boolean {
     let fired = false;
     for (let first = this.#first(); first !== undefined && first.dueMs <= this.#nowMs; first = this.#first()) {

@@ -7,35 +7,35 @@ const IDLE_MS = 120_000;
 const CONTROL = "/api/test/v1";
 const LINES_KEPT = 200;
 
-/** Programs do not do what a scenario needs of them, whatever it is about. */
+/** A program of the run failed for a reason outside the scenario. */
 export class StageError extends Error {
   override readonly name = "StageError";
 }
 
-export interface RealServerOptions {
+export interface ServerProcessOptions {
   readonly system: System;
-  /** The file of `upkeep-server`, and the program that runs it. */
+  /** Command line of `upkeep-server`. */
   readonly program: readonly [command: string, ...args: string[]];
   readonly directory: string;
   readonly tokenLifeMs: number | undefined;
   readonly linkLifeMs: number | undefined;
 }
 
-/** A server as a process of its own, with `--test-controls`. */
-export class RealServer {
-  readonly #options: RealServerOptions;
+/** The server as a process, with `--test-controls`. */
+export class ServerProcess {
+  readonly #options: ServerProcessOptions;
   #child: Child | undefined;
   #url = "";
-  /** Host and port, kept over restarts. */
+  /** Host and port, kept across restarts. */
   #listen = "127.0.0.1:0";
   readonly #lines: string[] = [];
 
-  private constructor(options: RealServerOptions) {
+  private constructor(options: ServerProcessOptions) {
     this.#options = options;
   }
 
-  static async start(options: RealServerOptions): Promise<RealServer> {
-    const server = new RealServer(options);
+  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(options);
     await server.#start();
     return server;
   }
@@ -53,7 +53,7 @@ export class RealServer {
     return this.#lines.join("\n");
   }
 
-  /** SIGKILL. */
+  /** Kills the server with SIGKILL. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -61,7 +61,7 @@ export class RealServer {
     await child?.ended;
   }
 
-  /** Start it again, where it was. */
+  /** Starts the server again at the same address. */
   async restart(): Promise<void> {
     if (this.#child === undefined) await this.#start();
   }
@@ -106,13 +106,13 @@ export class RealServer {
     return this.ask(method, CONTROL + path, body);
   }
 
-  /** @throws DomainError if the server says no; StageError if it fails; SystemError if nobody listens. */
+  /** @throws DomainError if the server refuses; StageError for a 5xx answer; SystemError without a connection. */
   async ask(method: HttpMethod, path: string, body?: unknown): Promise<unknown> {
     const { text } = await this.answer(method, path, body);
     return text === "" ? undefined : JSON.parse(text);
   }
 
-  /** As {@link ask}: the id in the answer's Location. */
+  /** {@link ask} for a POST. @returns The id in the answer's Location. */
   async create(path: string, body: unknown): Promise<string> {
     const { location } = await this.answer("POST", path, body);
     return location.split("/").at(-1) ?? "";

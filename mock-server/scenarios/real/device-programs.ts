@@ -1,16 +1,16 @@
 import type { ModuleManners } from "../file/index.ts";
 
-/** Where the programs of a device find the runner, and who they are. */
+/** Settings of the programs on a device. */
 export interface ProgramSettings {
-  /** Of Node. */
+  /** Path of Node. */
   readonly interpreter: string;
-  /** URL. */
+  /** URL of the hub. */
   readonly hub: string;
   /** The file that the update module replaces. */
   readonly current: string;
 }
 
-/** Names the device that a program runs on. */
+/** Environment variable with the name of the program's device. */
 export const DEVICE_VARIABLE = "UPKEEP_SCENARIO_DEVICE";
 
 const COMMON = `
@@ -18,7 +18,7 @@ const DEVICE = process.env.${DEVICE_VARIABLE} ?? "";
 const fs = require("node:fs");
 const http = require("node:http");
 const childProcess = require("node:child_process");
-/** Tell the runner where we are; it says what goes wrong here. */
+/** Calls the hub, which answers with the faults to simulate. */
 const tell = (what, about) =>
   new Promise((resolve) => {
     const query = new URLSearchParams({ device: DEVICE, about });
@@ -27,7 +27,7 @@ const tell = (what, about) =>
         let text = "";
         answer.on("data", (chunk) => { text += chunk; }).on("end", () => resolve(JSON.parse(text)));
       })
-      // A runner that is gone wants nothing any more.
+      // The runner has ended.
       .on("error", () => process.exit(1));
   });
 const forEver = () => new Promise(() => setInterval(() => undefined, 1 << 30));
@@ -121,17 +121,17 @@ function program(settings: ProgramSettings, text: string, constants: Readonly<Re
   return `#!${settings.interpreter}\n${lines.join("")}${COMMON}${text}`;
 }
 
-/** The update module of a device, as an executable: it does what the simulated one does. */
+/** The update module of a device as an executable; it behaves as the simulated one. */
 export function moduleText(settings: ProgramSettings, manners: ModuleManners): string {
   return program(settings, MODULE, { MANNERS: manners });
 }
 
-/** A state script that ends with this code, unless a fault says otherwise. */
+/** A state script that exits with this code, unless a fault strikes. */
 export function scriptText(settings: Omit<ProgramSettings, "current">, code: number): string {
   return program({ ...settings, current: "" }, SCRIPT, { CODE: code });
 }
 
-/** What `reboot` is on a device: the runner ends everything that runs there, and starts it again. */
+/** The `reboot` program of a device: the runner kills all programs of the device and restarts the agent. */
 export function rebootText(settings: ProgramSettings): string {
   return program(settings, REBOOT);
 }

@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import { notFound } from "../../errors.ts";
 import { type Deployment, instantMs } from "../file/index.ts";
-import type { People } from "../run/stage.ts";
-import type { RealServer } from "./server.ts";
+import type { Operator } from "../run/stage.ts";
+import type { ServerProcess } from "./server-process.ts";
 
 const MANAGEMENT = "/api/management";
 export const DEPLOYMENTS = `${MANAGEMENT}/v1/deployments/deployments`;
@@ -14,14 +14,14 @@ interface AuthDevice {
   readonly auth_sets: readonly { readonly id: string; readonly status: string }[];
 }
 
-/** What people do at a server, over its management API. */
-export class RealPeople implements People {
-  readonly #server: RealServer;
+/** An operator's actions through the management API. */
+export class RealOperator implements Operator {
+  readonly #server: ServerProcess;
   readonly #startMs: number;
   readonly #deviceIds: ReadonlyMap<string, string>;
   readonly deploymentIds = new Map<string, string>();
 
-  constructor(server: RealServer, startMs: number, deviceIds: ReadonlyMap<string, string>) {
+  constructor(server: ServerProcess, startMs: number, deviceIds: ReadonlyMap<string, string>) {
     this.#server = server;
     this.#startMs = startMs;
     this.#deviceIds = deviceIds;

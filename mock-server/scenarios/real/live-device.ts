@@ -4,32 +4,32 @@ import type { Moment } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { StageDevice } from "../run/stage.ts";
 
-/** A device of a scenario that is played for real: a process of this machine, or a device on the desk. */
-export interface PlayedDevice extends StageDevice {
+/** A device of a real run: a process of this machine, or an attached device. */
+export interface LiveDevice extends StageDevice {
   readonly name: string;
-  /** The status of its deployment at the server, and which that is. */
+  /** Name and status of its deployment at the server. */
   status: DeviceDeploymentStatus | undefined;
   deployment: string | undefined;
-  /** What failed since the scenario's time last moved. */
+  /** Failed requests since the scenario's time last advanced. */
   failures: number;
-  /** The agent's state, where it is known. */
+  /** The agent's state, if known. */
   readonly state: StateName | undefined;
   readonly software: string;
   readonly provides: Readonly<Record<string, string>>;
-  /** It has asked for a deployment, and there was none. */
+  /** True if its last poll found no deployment. */
   readonly isAtRest: boolean;
-  /** Nothing is going on that the scenario's time could not go on over. */
+  /** True if the scenario's time may advance without interrupting the device. */
   isSettled(quietMs: number): boolean;
   moment(request?: RequestKind): Moment;
-  /** Something of it was heard. */
-  heard(): void;
-  /** It asks for a deployment: whatever it did before is over. */
+  /** Notes a sign of life. */
+  touch(): void;
+  /** A poll shows that the previous update has ended. */
   rest(): Promise<void>;
-  /** @param status Of the answer: 200 gives it something to do. */
+  /** @param status Of the answer to a poll: 200 starts a deployment. */
   polled(status: number): void;
-  /** The scenario's time has moved. */
+  /** The scenario's time has advanced. */
   timeMoved(): void;
-  /** Look what is really there. */
+  /** Refreshes software and provides. */
   look(): Promise<void>;
   switchOn(): void;
   close(): Promise<void>;

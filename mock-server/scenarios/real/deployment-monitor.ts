@@ -1,56 +1,61 @@
 import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upkeep/shared/protocol";
 import type { History } from "../run/events.ts";
 import { isConnectionError } from "./connection-errors.ts";
-import { DEPLOYMENTS, type RealPeople } from "./people.ts";
-import type { PlayedDevice } from "./played.ts";
-import type { RealServer } from "./server.ts";
+import type { LiveDevice } from "./live-device.ts";
+import { DEPLOYMENTS, type RealOperator } from "./real-operator.ts";
+import type { ServerProcess } from "./server-process.ts";
 
-/** What is known of a deployment at the server. */
+/** Last known state of a deployment. */
 interface KnownDeployment {
   status: DeploymentStatus | undefined;
   readonly devices: Map<string, DeviceDeploymentStatus>;
   readonly logs: Set<string>;
 }
 
-/** Whom it is told. */
-interface NoticesWorld {
-  readonly devices: ReadonlyMap<string, PlayedDevice>;
+/** Receivers of the observed changes. */
+interface MonitoredWorld {
+  readonly devices: ReadonlyMap<string, LiveDevice>;
   readonly history: History;
   broken(error: unknown): void;
 }
 
-/** What becomes of deployments at the server, as people see it who look there. */
-export class Notices {
-  readonly #server: RealServer;
-  readonly #people: RealPeople;
+/** Observes deployments through the management API, and records their changes in the history. */
+export class DeploymentMonitor {
+  readonly #server: ServerProcess;
+  readonly #operator: RealOperator;
   readonly #deviceIds: ReadonlyMap<string, string>;
-  readonly #world: NoticesWorld;
+  readonly #world: MonitoredWorld;
   readonly #known = new Map<string, KnownDeployment>();
-  #noticing: Promise<void> = Promise.resolve();
+  #refreshing: Promise<void> = Promise.resolve();
 
-  constructor(server: RealServer, people: RealPeople, deviceIds: ReadonlyMap<string, string>, world: NoticesWorld) {
+  constructor(
+    server: ServerProcess,
+    operator: RealOperator,
+    deviceIds: ReadonlyMap<string, string>,
+    world: MonitoredWorld,
+  ) {
     this.#server = server;
-    this.#people = people;
+    this.#operator = operator;
     this.#deviceIds = deviceIds;
     this.#world = world;
   }
 
-  /** Take notice of what has changed. One after the other. */
-  notice(): Promise<void> {
-    this.#noticing = this.#noticing.then(() => this.#notice());
-    return this.#noticing;
+  /** Queries the server and records changes. Calls are serialised. */
+  refresh(): Promise<void> {
+    this.#refreshing = this.#refreshing.then(() => this.#refresh());
+    return this.#refreshing;
   }
 
-  async #notice(): Promise<void> {
+  async #refresh(): Promise<void> {
     if (!this.#server.up) return;
     try {
-      for (const [name, id] of this.#people.deploymentIds) await this.#noticeDeployment(name, id);
+      for (const [name, id] of this.#operator.deploymentIds) await this.#refreshDeployment(name, id);
     } catch (error) {
       if (this.#server.up && !isConnectionError(error)) this.#world.broken(error);
     }
   }
 
-  async #noticeDeployment(deployment: string, id: string): Promise<void> {
+  async #refreshDeployment(deployment: string, id: string): Promise<void> {
     const known = this.#known.get(deployment) ?? { status: undefined, devices: new Map(), logs: new Set<string>() };
     this.#known.set(deployment, known);
     const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices`)) as {
@@ -71,7 +76,7 @@ export class Notices {
       }
       if (one.log && !known.logs.has(one.id)) {
         known.logs.add(one.id);
-        await this.#noticeLog(device.name, deployment, `${DEPLOYMENTS}/${id}/devices/${one.id}/log`);
+        await this.#fetchLog(device.name, deployment, `${DEPLOYMENTS}/${id}/devices/${one.id}/log`);
       }
     }
     if (known.status !== status) {
@@ -80,7 +85,7 @@ export class Notices {
     }
   }
 
-  async #noticeLog(device: string, deployment: string, path: string): Promise<void> {
+  async #fetchLog(device: string, deployment: string, path: string): Promise<void> {
     const { text } = await this.#server.answer("GET", path);
     const messages: LogMessage[] = text
       .split("\n")
@@ -89,9 +94,9 @@ export class Notices {
     this.#world.history.add({ kind: "log", device, deployment, messages });
   }
 
-  /** What the server says of a deployment; `undefined`: it was not made yet. */
+  /** State of a deployment at the server; `undefined` before its creation. */
   async deployment(name: string) {
-    const id = this.#people.deploymentIds.get(name);
+    const id = this.#operator.deploymentIds.get(name);
     if (id === undefined) return undefined;
     const { status } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as { status: DeploymentStatus };
     const statistics = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/statistics`)) as Partial<

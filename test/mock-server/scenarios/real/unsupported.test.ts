@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseScenario } from "../../../../mock-server/scenarios/index.ts";
-import { notPossible } from "../../../../mock-server/scenarios/real/possible.ts";
+import { unsupportedIn } from "../../../../mock-server/scenarios/real/unsupported.ts";
 
 function scenario(more: string, expected = "  - { device: d, status: success }"): ReturnType<typeof parseScenario> {
   const text = `scenario: A test\nwhy: Because.\nfleet: [{ name: d }]\n${more}\nexpect:\n${expected}\n`;
@@ -11,7 +11,7 @@ test("what the network and the server do can be had for real, and with a device 
   const plain = scenario(
     "faults: [{ answer: { status: 503 }, to: poll }, { cut_download: { at: 1 MB } }, { slow: 1 KB/s }]",
   );
-  expect([notPossible(plain, "real"), notPossible(plain, "attached")]).toEqual([[], []]);
+  expect([unsupportedIn(plain, "real"), unsupportedIn(plain, "attached")]).toEqual([[], []]);
 });
 
 test.each([
@@ -30,13 +30,13 @@ test.each([
     "clock: all devices have the clock of this machine",
   ],
 ])("of %s it is said why processes of this machine cannot do it", (more, reason) => {
-  expect(notPossible(scenario(more), "real")).toEqual([reason]);
+  expect(unsupportedIn(scenario(more), "real")).toEqual([reason]);
 });
 
 test("a boot loader is not there for real", () => {
   const text =
     "scenario: A\nwhy: B\nfleet: [{ name: d, module: { kind: slots } }]\nexpect: [{ device: d, status: success }]\n";
-  expect(notPossible(parseScenario(text, "a.yaml"), "real")).toEqual([
+  expect(unsupportedIn(parseScenario(text, "a.yaml"), "real")).toEqual([
     "d: a module of the kind slots: no process of this machine has a boot loader",
   ]);
 });
@@ -60,12 +60,12 @@ test.each([
     "a moment on the device: the device does not tell",
   ],
 ])("of %s it is said why it cannot be done from the server's side", (more, reason) => {
-  expect(notPossible(scenario(more), "attached")).toEqual([reason]);
+  expect(unsupportedIn(scenario(more), "attached")).toEqual([reason]);
 });
 
 test("what only the device knows cannot be expected of one on the desk, nor can there be two", () => {
   const runs = scenario("", "  - { device: d, runs: v1 }");
-  expect(notPossible(runs, "attached")).toEqual(["expecting what runs on the device: the device does not tell"]);
+  expect(unsupportedIn(runs, "attached")).toEqual(["expecting what runs on the device: the device does not tell"]);
   const two = "scenario: A\nwhy: B\nfleet: [{ name: d, count: 2 }]\nexpect: [{ device: d1, status: success }]\n";
-  expect(notPossible(parseScenario(two, "a.yaml"), "attached")).toEqual(["a fleet of 2: one device is attached"]);
+  expect(unsupportedIn(parseScenario(two, "a.yaml"), "attached")).toEqual(["a fleet of 2: one device is attached"]);
 });

@@ -1,25 +1,25 @@
 import { type RunMode, reasonsAgainst } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 
-type PlayedMode = Exclude<RunMode, "simulated">;
+type LiveMode = Exclude<RunMode, "simulated">;
 
 const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
 
-/** Everything in a scenario that cannot be played this way, each with the reason; none: it can be played. */
-export function notPossible(scenario: Scenario, mode: PlayedMode): string[] {
+/** Parts of a scenario that this mode does not support, each with the reason; empty if the scenario can be run. */
+export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
   const found = new Set<string>();
   const no = (what: string, why: string): void => void found.add(`${what}: ${why}`);
   for (const { what, while: states } of scenario.faults) {
     for (const [about, why] of reasonsAgainst(what, mode)) no(about, why);
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
-  for (const { do: action } of scenario.timeline) notPossibleAction(action, mode, no);
+  for (const { do: action } of scenario.timeline) findUnsupportedAction(action, mode, no);
   for (const { module, boot_limit, data_partition, name } of scenario.fleet) {
     if (data_partition !== undefined) no(`${name}: data_partition`, "only a simulated device has disks at will");
     if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
       no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");
   }
-  if (mode === "attached") notPossibleAttached(scenario, no);
+  if (mode === "attached") findUnsupportedAttached(scenario, no);
   return [...found];
 }
 
@@ -27,9 +27,9 @@ function leavesSome(value: unknown): boolean {
   return typeof value === "object" && value !== null && "leaves" in value && value.leaves !== undefined;
 }
 
-function notPossibleAction(
+function findUnsupportedAction(
   { action, value }: Scenario["timeline"][number]["do"],
-  mode: PlayedMode,
+  mode: LiveMode,
   no: (what: string, why: string) => void,
 ): void {
   if (action === "clock") no("clock", mode === "real" ? "all devices have the clock of this machine" : OF_THE_DEVICE);
@@ -49,7 +49,7 @@ function notPossibleAction(
   if (mode === "attached" && action === "kill_server") no(action, "the device would have to find the new one");
 }
 
-function notPossibleAttached(scenario: Scenario, no: (what: string, why: string) => void): void {
+function findUnsupportedAttached(scenario: Scenario, no: (what: string, why: string) => void): void {
   const devices = scenario.fleet.reduce((sum, { count = 1 }) => sum + count, 0);
   if (devices !== 1) no(`a fleet of ${devices}`, "one device is attached");
   for (const { expect } of [scenario])

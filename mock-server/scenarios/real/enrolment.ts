@@ -1,8 +1,8 @@
 import { DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import { DomainError } from "../../errors.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
-import type { RealPeople } from "./people.ts";
-import type { RealServer } from "./server.ts";
+import type { RealOperator } from "./real-operator.ts";
+import type { ServerProcess } from "./server-process.ts";
 
 const ARTIFACTS = "/api/management/v1/deployments/artifacts";
 const AUTH_DEVICES = "/api/management/v2/devauth/devices?per_page=500";
@@ -13,25 +13,25 @@ interface KnownDevice {
   readonly identity_data: Readonly<Record<string, unknown>>;
 }
 
-/** How devices and artifacts come to the server before a scenario begins. */
-export class Entrance {
-  readonly #server: RealServer;
-  readonly #people: RealPeople;
-  /** By name; those that come in are added. */
+/** Registers a scenario's devices and uploads its artifacts before the scenario begins. */
+export class Enrolment {
+  readonly #server: ServerProcess;
+  readonly #operator: RealOperator;
+  /** Device ids by name; registered devices are added. */
   readonly #deviceIds: Map<string, string>;
 
-  constructor(server: RealServer, people: RealPeople, deviceIds: Map<string, string>) {
+  constructor(server: ServerProcess, operator: RealOperator, deviceIds: Map<string, string>) {
     this.#server = server;
-    this.#people = people;
+    this.#operator = operator;
     this.#deviceIds = deviceIds;
   }
 
   /**
-   * A device that asks by itself.
+   * Registers a device that has sent an authorisation request itself.
    * @param wanted Its id, a value of its identity, or `next`.
-   * @returns False if it has not asked yet.
+   * @returns False if there is no such request yet.
    */
-  async letIn(name: string, wanted: string, accept: boolean): Promise<boolean> {
+  async admitWaiting(name: string, wanted: string, accept: boolean): Promise<boolean> {
     const found = await this.#find(
       ({ id, identity_data }) => wanted === "next" || id === wanted || Object.values(identity_data).includes(wanted),
     );
@@ -40,7 +40,7 @@ export class Entrance {
     return true;
   }
 
-  /** Make a device known, and let it in if it is to be. */
+  /** Registers a device with an authorisation request, and accepts it if `accept` is set. */
   async admit({ name, identity, key }: DeviceIdentity, accept: boolean): Promise<void> {
     const body = Buffer.from(JSON.stringify({ id_data: identity, pubkey: key.publicPem }));
     try {
@@ -49,7 +49,7 @@ export class Entrance {
         [SIGNATURE_HEADER]: key.sign(body),
       });
     } catch (error) {
-      // It is not accepted yet: the answer is no.
+      // The server refuses the device until it is accepted.
       if (!(error instanceof DomainError)) throw error;
     }
     const wanted = JSON.stringify(JSON.parse(identity));
@@ -64,7 +64,7 @@ export class Entrance {
 
   async #known(name: string, { id }: KnownDevice, accept: boolean): Promise<void> {
     this.#deviceIds.set(name, id);
-    if (accept) await this.#people.accept(name);
+    if (accept) await this.#operator.accept(name);
   }
 
   /** @returns The artifact's id. */

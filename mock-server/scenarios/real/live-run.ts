@@ -7,40 +7,40 @@ import type { RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";
 import { type RunRecord, verdictsOf } from "../run/verdict.ts";
 import type { RealOptions } from "./options.ts";
-import { notPossible } from "./possible.ts";
-import { RealWorld } from "./world.ts";
+import { RealWorld } from "./real-world.ts";
+import { unsupportedIn } from "./unsupported.ts";
 
-/** How often it is looked what is to be done next, in milliseconds of this machine. */
+/** Pause between two checks for the next step, in milliseconds of this machine. */
 const LOOK_MS = 25;
-/** A device of which nothing is heard for so long is waiting for something that does not come. */
+/** A device without a sign of life for this time counts as waiting. */
 const QUIET_MS = 15_000;
-/** So long a run may take, in milliseconds of this machine. */
+/** Longest run, in milliseconds of this machine. */
 const PATIENCE_MS = 180_000;
-/** So much of the scenario's time passes while a device tries again what it cannot do. */
+/** Step of the scenario's time while a device retries. */
 const RETRY_MS = 60_000;
-/** Rounds of polls without anything new, after which time goes on to whatever is due next. */
+/** Rounds of polls without news, after which time jumps to the next due instant. */
 const IDLE_ROUNDS = 2;
 
-export interface PlayOptions {
+export interface LiveRunOptions {
   readonly system: System;
-  /** How long it may take, in milliseconds of this machine. Default: three minutes. */
+  /** Longest run, in milliseconds of this machine. Default: three minutes. */
   readonly patienceMs?: number;
-  /** Stops it. */
+  /** Stops the run. */
   readonly signal?: AbortSignal;
 }
 
-export interface RealRunOptions extends RealOptions, Omit<PlayOptions, "system"> {}
+export interface RealRunOptions extends RealOptions, Omit<LiveRunOptions, "system"> {}
 
-/** Run a scenario with processes, connections and kills. What cannot be done is told, and nothing is run then. */
+/** Runs a scenario with real processes and connections. If parts are unsupported, the result lists them and nothing runs. */
 export async function runReal(
   scenario: Scenario,
   options: RealRunOptions,
 ): Promise<Omit<RunResult, "file" | "tookMs">> {
-  const impossible = notPossible(scenario, "real");
+  const impossible = unsupportedIn(scenario, "real");
   if (impossible.length > 0) return refused(scenario, "real", impossible);
   const world = await RealWorld.open(scenario, options);
   try {
-    return await playToItsEnd(world, "real", options);
+    return await runToEnd(world, "real", options);
   } finally {
     await world.close();
   }
@@ -64,16 +64,16 @@ export function refused(
   };
 }
 
-/** Play what has been put on the stage, and judge it. */
-export async function playToItsEnd(
+/** Runs a prepared world to its end, and judges the expectations. */
+export async function runToEnd(
   world: RealWorld,
   mode: RunMode,
-  options: PlayOptions,
+  options: LiveRunOptions,
 ): Promise<Omit<RunResult, "file" | "tookMs">> {
   const { scenario } = world;
   const run = new Run(world, options);
   const notes = await run.untilItsEnd();
-  await world.notice();
+  await world.refresh();
   const record = await run.record();
   const verdicts = verdictsOf(scenario, record);
   return {
@@ -88,20 +88,20 @@ export async function playToItsEnd(
   };
 }
 
-/** Lets the scenario's time go on from event to event: whenever everybody has done what there is to do now. */
+/** Advances the scenario's time from event to event, whenever all devices are settled. */
 class Run {
   readonly #world: RealWorld;
-  readonly #options: PlayOptions;
+  readonly #options: LiveRunOptions;
   #failure: { readonly error: unknown } | undefined;
   #idleRounds = 0;
   #eventsBefore = 0;
 
-  constructor(world: RealWorld, options: PlayOptions) {
+  constructor(world: RealWorld, options: LiveRunOptions) {
     this.#world = world;
     this.#options = options;
   }
 
-  /** @returns What went wrong that is no part of the story, in words. */
+  /** @returns Notes on problems that the scenario does not provide for. */
   async untilItsEnd(): Promise<string[]> {
     const world = this.#world;
     const { scenario } = world;
@@ -156,7 +156,7 @@ class Run {
   }
 }
 
-/** Requests that come all the time, lines of logs and faults do not make a difference. */
+/** Periodic requests, log lines and faults are no news. */
 function isNews(event: RealWorld["history"]["events"][number]): boolean {
   if (event.kind === "exchange")
     return !(event.request === "poll" || event.request === "inventory" || event.request === "auth");

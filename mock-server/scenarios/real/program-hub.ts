@@ -1,19 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Listening, listen } from "../../system/listen.ts";
 
-/** What programs on devices tell the runner. */
+/** Handlers for the calls of programs on devices. */
 export interface HubPort {
-  /** An update module is called. @returns What goes wrong with it. */
+  /** An update module is called. @returns The faults to simulate. */
   module(device: string, call: string): readonly string[];
   /** A state script runs. */
   script(device: string, name: string): readonly string[];
-  /** Half of a call has been done. */
+  /** The middle of a module call. */
   midway(device: string, call: string): Promise<void>;
-  /** A program asks the machine to reboot. */
+  /** A program requests a reboot. */
   reboot(device: string): void;
 }
 
-/** Where the programs on all devices find the runner. */
+/** The HTTP server through which programs on devices reach the runner. */
 export class ProgramHub {
   readonly #port: HubPort;
   readonly #listening: Listening;

@@ -8,19 +8,19 @@ import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
 import { isInterruptionAt } from "../world/power.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
-import type { PlayedDevice } from "./played.ts";
-import { DEVICE_VARIABLE } from "./programs.ts";
+import { DEVICE_VARIABLE } from "./device-programs.ts";
+import type { LiveDevice } from "./live-device.ts";
 
 const STATE_LINE = /\bstate (\w+): /;
-/** So many failures in a row make no difference any more. */
+/** Consecutive failures after which a device counts as settled. */
 const FAILURES_ENOUGH = 2;
-/** A loaded machine takes its time to start an agent. */
+/** Longest start of an agent on a loaded machine. */
 const START_MS_MAX = 60_000;
-/** An agent that ends again and again has given up. */
+/** An agent that ends this often is not started again. */
 const RESTARTS_MAX = 200;
 
 export interface RealDeviceParts extends DeviceFilesParts {
-  /** The agent's file, and the program that runs it. */
+  /** Command line of the agent. */
   readonly agent: readonly [command: string, ...args: string[]];
   readonly plan: FaultPlan;
   readonly nowMs: () => number;
@@ -28,35 +28,35 @@ export interface RealDeviceParts extends DeviceFilesParts {
   happened(event: Happening): void;
 }
 
-/** One device of a scenario: a directory, and the true agent as a process. */
-export class RealDevice implements PlayedDevice {
+/** One device of a scenario: a directory and the agent as a process. */
+export class RealDevice implements LiveDevice {
   readonly name: string;
   status: DeviceDeploymentStatus | undefined;
   deployment: string | undefined;
-  /** What failed since the scenario's time last moved. */
+  /** Failed requests since the scenario's time last advanced. */
   failures = 0;
-  /** When it last asked for a deployment, by the scenario's clock. */
+  /** Time of the last poll, by the scenario's clock. */
   #polledMs = Number.NEGATIVE_INFINITY;
-  /** It waits for the scenario's time to go on. */
+  /** Number of programs that wait for the scenario's time to advance. */
   #waiting = 0;
-  /** When something last happened, in milliseconds of the machine's monotonic clock. */
+  /** Time of the last event, in milliseconds of the machine's monotonic clock. */
   #lastMs: number;
-  /** The agent has said something since it was started. */
+  /** The agent has logged a line since its start. */
   #awake = false;
   readonly #parts: RealDeviceParts;
   readonly #files: DeviceFiles;
-  #inventory: PlayedDevice["inventory"];
+  #inventory: LiveDevice["inventory"];
   #child: Child | undefined;
   #state: StateName | undefined;
   #off = true;
-  /** It has power, and an agent that runs or is about to. */
+  /** The device has power, and its agent runs or is being started. */
   #up = false;
   #restarts = 0;
   #runs: string | undefined;
   #software = "nothing";
   #provides: Readonly<Record<string, string>> = {};
   #closed = false;
-  /** Looking at the device's files, one after the other. */
+  /** The last access to the device's files; accesses are serialised. */
   #looking: Promise<void> = Promise.resolve();
 
   constructor(parts: RealDeviceParts) {
@@ -71,7 +71,7 @@ export class RealDevice implements PlayedDevice {
     return this.#state;
   }
 
-  /** Nothing is going on that the scenario's time could not go on over. */
+  /** True if the scenario's time may advance without interrupting the device. */
   isSettled(quietMs: number): boolean {
     if (!this.#up || this.#waiting > 0 || this.failures >= FAILURES_ENOUGH) return true;
     const { nowMs, identity, system } = this.#parts;
@@ -79,21 +79,21 @@ export class RealDevice implements PlayedDevice {
     return system.clock.monotonic() - this.#lastMs > (this.#awake ? quietMs : START_MS_MAX);
   }
 
-  heard(): void {
+  touch(): void {
     this.#lastMs = this.#parts.system.clock.monotonic();
   }
 
-  /** @param status Of the answer: 200 gives it something to do. */
+  /** @param status Of the answer to a poll: 200 starts a deployment. */
   polled(status: number): void {
     this.#polledMs = status === 204 ? this.#parts.nowMs() : Number.NEGATIVE_INFINITY;
   }
 
-  /** It has asked for a deployment, and there was none. */
+  /** True if its last poll found no deployment. */
   get isAtRest(): boolean {
     return !this.#up || (this.#state === undefined && this.#polledMs >= 0);
   }
 
-  /** Half of what installing takes passes, by the scenario's clock. */
+  /** Waits for half the duration of an installation, by the scenario's clock. */
   async works(): Promise<void> {
     this.#waiting++;
     try {
@@ -112,31 +112,31 @@ export class RealDevice implements PlayedDevice {
     return this.#provides;
   }
 
-  get inventory(): PlayedDevice["inventory"] {
+  get inventory(): LiveDevice["inventory"] {
     return this.#inventory;
   }
 
-  set inventory(attributes: PlayedDevice["inventory"]) {
+  set inventory(attributes: LiveDevice["inventory"]) {
     this.#inventory = attributes;
     this.#looking = this.#looking.then(() => this.#files.writeInventory(attributes));
   }
 
-  get machine(): PlayedDevice["machine"] {
+  get machine(): LiveDevice["machine"] {
     return {
       wallMs: this.#parts.nowMs(),
       signalProgram: (name) => this.#child?.signal(name),
-      // Such scenarios are refused before they begin.
+      // Scenarios that set a clock are refused before they begin.
       setWallClock: () => undefined,
     };
   }
 
-  /** Make it as it leaves the factory. */
+  /** Creates the device's files. */
   async make(): Promise<void> {
     await this.#files.make(this.#inventory);
     await this.look();
   }
 
-  /** It gets power. */
+  /** Switches the power on. */
   switchOn(): void {
     this.#off = false;
     this.#boot();
@@ -166,7 +166,7 @@ export class RealDevice implements PlayedDevice {
       onError: line,
     }).then(
       (child) => {
-        // Power may have gone while it was being started.
+        // The power may have been cut during the start.
         if (!this.#up || this.#closed) child.killAll();
         else this.#child = child;
         void child.ended.then((how) => this.#ended(child, how));
@@ -176,7 +176,7 @@ export class RealDevice implements PlayedDevice {
     this.#lastMs = system.clock.monotonic();
   }
 
-  /** By itself, or killed as one process: the service manager starts it again. */
+  /** The agent ended or was killed: the service manager restarts it. */
   #ended(child: Child, how: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
@@ -205,11 +205,11 @@ export class RealDevice implements PlayedDevice {
     this.#state = state;
     this.#happened({ kind: "state", device: this.name, state });
     this.#reached("before", state);
-    // What no program of ours works in is half over as soon as it has begun.
+    // In states without a module call, the middle is the beginning.
     if (!state.startsWith("Artifact") && state !== "Download") this.#reached("during", state);
   }
 
-  /** An update module has done half of a call, or half of a download has arrived. */
+  /** The middle of a module call or of a download. */
   midway(state: string): void {
     if (state === this.#state) this.#reached("during", this.#state);
   }
@@ -242,7 +242,7 @@ export class RealDevice implements PlayedDevice {
     this.#parts.after(forMs, () => this.#boot());
   }
 
-  /** The machine was asked to reboot by a program on it. */
+  /** A program on the device requested a reboot. */
   reboot(): void {
     if (!this.#up) return;
     this.#stop("reboot");
@@ -267,7 +267,7 @@ export class RealDevice implements PlayedDevice {
     this.#child?.signal("SIGKILL");
   }
 
-  /** It asks for a deployment: whatever it did before is over. */
+  /** A poll shows that the previous update has ended. */
   async rest(): Promise<void> {
     await this.look();
     if (this.#state !== undefined) {
@@ -279,7 +279,7 @@ export class RealDevice implements PlayedDevice {
     this.#happened({ kind: "runs", device: this.name, software: this.#software });
   }
 
-  /** Look what is really there, and what the agent says is. */
+  /** Refreshes software and provides from the device's files. */
   async look(): Promise<void> {
     await this.#looking;
     const { software, provides } = await this.#files.look();
@@ -288,7 +288,7 @@ export class RealDevice implements PlayedDevice {
     this.#software = software === says ? software : `${software}, and the agent says ${says}`;
   }
 
-  /** The scenario's time has moved. */
+  /** The scenario's time has advanced. */
   timeMoved(): void {
     this.failures = 0;
     this.#lastMs = this.#parts.system.clock.monotonic();

@@ -5,28 +5,28 @@ import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
 import { TLS_ERRORS } from "../../faults/tls-failure.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
-import type { People, Stage } from "../run/stage.ts";
+import type { Operator, Stage } from "../run/stage.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
-import { RealDevice } from "./device.ts";
-import { Entrance } from "./entrance.ts";
+import { DeploymentMonitor } from "./deployment-monitor.ts";
+import { scriptText } from "./device-programs.ts";
+import { Enrolment } from "./enrolment.ts";
 import { FailingPeers } from "./failing-peers.ts";
-import { ProgramHub } from "./hub.ts";
-import { Notices } from "./notices.ts";
+import type { LiveDevice } from "./live-device.ts";
 import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
-import { RealPeople } from "./people.ts";
-import type { PlayedDevice } from "./played.ts";
-import { scriptText } from "./programs.ts";
+import { ProgramHub } from "./program-hub.ts";
 import { DeviceProxy, type ProxyPort } from "./proxy.ts";
 import { proxyPortOf } from "./proxy-port.ts";
-import { RealServer } from "./server.ts";
-import { ScenarioTime } from "./time.ts";
+import { RealDevice } from "./real-device.ts";
+import { RealOperator } from "./real-operator.ts";
+import { ScenarioTime } from "./scenario-time.ts";
+import { ServerProcess } from "./server-process.ts";
 
-/** How often it is looked whether the device on the desk is there, in milliseconds. */
+/** Pause between two looks for the attached device, in milliseconds. */
 const WAIT_MS = 200;
 
-function startServer(scenario: Scenario, { system, server, directory }: StageOptions): Promise<RealServer> {
-  return RealServer.start({
+function startServer(scenario: Scenario, { system, server, directory }: StageOptions): Promise<ServerProcess> {
+  return ServerProcess.start({
     system,
     program: server,
     directory: `${directory}/server`,
@@ -45,22 +45,22 @@ async function prepared(world: RealWorld, prepare: (world: RealWorld) => Promise
   }
 }
 
-/** A scenario's fleet and its server, as processes of this machine. */
+/** A scenario's fleet and server as processes of this machine. */
 export class RealWorld implements Stage {
   readonly scenario: Scenario;
   readonly history: History;
   readonly plan: FaultPlan;
-  readonly devices = new Map<string, PlayedDevice>();
-  /** Those of them that are processes of this machine. */
+  readonly devices = new Map<string, LiveDevice>();
+  /** The devices that are processes of this machine. */
   readonly #ours = new Map<string, RealDevice>();
-  /** So many milliseconds of the scenario are one of this machine: polls come every second. */
+  /** Milliseconds of scenario time per millisecond of this machine, such that devices poll every second. */
   readonly speed: number;
   readonly #clock = new ScenarioTime();
   readonly #options: StageOptions;
-  readonly #server: RealServer;
-  readonly #people: RealPeople;
-  readonly #entrance: Entrance;
-  readonly #notices: Notices;
+  readonly #server: ServerProcess;
+  readonly #operator: RealOperator;
+  readonly #enrolment: Enrolment;
+  readonly #deployments: DeploymentMonitor;
   readonly #artifacts: ReleaseArtifacts;
   readonly #deviceIds = new Map<string, string>();
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
@@ -69,15 +69,15 @@ export class RealWorld implements Stage {
   #hub: ProgramHub | undefined;
   #broken: unknown;
 
-  private constructor(scenario: Scenario, options: StageOptions, server: RealServer, interpreter?: string) {
+  private constructor(scenario: Scenario, options: StageOptions, server: ServerProcess, interpreter?: string) {
     this.scenario = scenario;
     this.#options = options;
     this.#server = server;
     this.history = new History(() => this.#clock.nowMs);
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
-    this.#people = new RealPeople(server, scenario.starts, this.#deviceIds);
-    this.#entrance = new Entrance(server, this.#people, this.#deviceIds);
-    this.#notices = new Notices(server, this.#people, this.#deviceIds, {
+    this.#operator = new RealOperator(server, scenario.starts, this.#deviceIds);
+    this.#enrolment = new Enrolment(server, this.#operator, this.#deviceIds);
+    this.#deployments = new DeploymentMonitor(server, this.#operator, this.#deviceIds, {
       devices: this.devices,
       history: this.history,
       broken: (error) => {
@@ -87,13 +87,13 @@ export class RealWorld implements Stage {
     this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact, (code) =>
       Buffer.from(scriptText({ interpreter: interpreter ?? "/bin/false", hub: this.#hub?.url ?? "" }, code)),
     );
-    // A device on the desk polls when it wants to.
+    // An attached device polls at its own interval.
     this.speed =
       interpreter === undefined ? 1 : Math.max(1, Math.min(...scenario.fleet.map(({ poll }) => poll)) / 1000);
     this.#failingPeers = new FailingPeers(options.system.clock.now());
   }
 
-  /** Start the server, and make the fleet. Nothing happens yet. */
+  /** Starts the server and creates the fleet. The scenario does not begin yet. */
   static async open(scenario: Scenario, options: RealOptions): Promise<RealWorld> {
     const server = await startServer(scenario, options);
     return await prepared(new RealWorld(scenario, options, server, options.interpreter), (world) =>
@@ -101,7 +101,7 @@ export class RealWorld implements Stage {
     );
   }
 
-  /** Start the server, and wait for a device that is somewhere else. */
+  /** Starts the server and waits for the attached device. */
   static async attach(scenario: Scenario, options: AttachOptions): Promise<RealWorld> {
     const server = await startServer(scenario, options);
     return await prepared(new RealWorld(scenario, options, server), (world) => world.#awaitDevice(options));
@@ -111,7 +111,7 @@ export class RealWorld implements Stage {
     return this.#clock;
   }
 
-  /** What went wrong that is no part of the story; `undefined`: nothing. */
+  /** The first error that the scenario does not provide for, if any. */
   get broken(): unknown {
     return this.#broken;
   }
@@ -120,7 +120,7 @@ export class RealWorld implements Stage {
     return this.#server.log;
   }
 
-  device(name: string): PlayedDevice {
+  device(name: string): LiveDevice {
     const device = this.devices.get(name);
     if (device === undefined) throw new Error(`there is no device ${name}`);
     return device;
@@ -151,12 +151,12 @@ export class RealWorld implements Stage {
   async #uploadAll(): Promise<void> {
     for (const [release, { artifacts }] of this.scenario.releases.entries())
       for (const artifact of artifacts.keys()) {
-        const id = await this.#entrance.upload(await this.#artifacts.get([release, artifact]));
+        const id = await this.#enrolment.upload(await this.#artifacts.get([release, artifact]));
         this.#places.set(id, [release, artifact]);
       }
   }
 
-  /** The device on the desk is let in, and the scenario begins when it asks for a deployment. */
+  /** Accepts the attached device; the scenario begins with its first poll. */
   async #awaitDevice({ attach, address, say, system, signal }: AttachOptions): Promise<void> {
     const [identity] = identitiesOf(this.scenario);
     if (identity === undefined) throw new Error("the scenario has no device");
@@ -168,7 +168,7 @@ export class RealWorld implements Stage {
     let polled = false;
     const quiet: ProxyPort = {
       ...port,
-      // Before the scenario begins nothing goes wrong, and nothing is written down.
+      // Before the scenario begins, no fault strikes and no event is recorded.
       strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : []),
       answered: async (kind, answer, request) => {
         if (this.devices.has(name)) return await port.answered(kind, answer, request);
@@ -184,17 +184,17 @@ export class RealWorld implements Stage {
       `Waiting for ${attach === "next" ? "a device" : `the device ${attach}`} of type ${row.type} at port ${proxy.port}`,
     );
     for (let known = false; !known || !polled; await system.timers.sleep(WAIT_MS, signal)) {
-      if (!known) known = await this.#entrance.letIn(name, attach, row.accept);
+      if (!known) known = await this.#enrolment.admitWaiting(name, attach, row.accept);
     }
-    if (row.group !== undefined) await this.#people.moveToGroup(name, row.group);
+    if (row.group !== undefined) await this.#operator.moveToGroup(name, row.group);
     say(`The device is here: ${this.#deviceIds.get(name)}. The scenario begins.`);
     this.devices.set(name, device);
   }
 
   async #addDevice(identity: DeviceIdentity, hub: string, options: RealOptions): Promise<void> {
     const { name, row } = identity;
-    await this.#entrance.admit(identity, row.accept);
-    if (row.group !== undefined) await this.#people.moveToGroup(name, row.group);
+    await this.#enrolment.admit(identity, row.accept);
+    if (row.group !== undefined) await this.#operator.moveToGroup(name, row.group);
     const proxy = await DeviceProxy.start(this.proxyPort(name));
     this.#proxies.push(proxy);
     const { system, agent, interpreter, directory } = options;
@@ -219,7 +219,7 @@ export class RealWorld implements Stage {
     await device.make();
   }
 
-  /** Everything begins. */
+  /** Starts the devices. */
   start(): void {
     for (const [name, device] of this.devices) {
       const switchedOn = identitiesOf(this.scenario).find((one) => one.name === name)?.row.switched_on ?? 0;
@@ -239,7 +239,7 @@ export class RealWorld implements Stage {
       device: () => this.device(name),
       artifactWith: (url, defect) => this.#artifactWith(url, defect),
       killServer: (backAfterMs) => this.#killServer(backAfterMs),
-      notice: () => this.notice(),
+      refresh: () => this.refresh(),
       broken: (error) => {
         this.#broken ??= error;
       },
@@ -262,9 +262,9 @@ export class RealWorld implements Stage {
     return strikes.map((strike) => effectOf<"program">(strike).trouble);
   }
 
-  async atServer(action: (people: People) => Promise<void>): Promise<void> {
-    await action(this.#people);
-    await this.notice();
+  async atServer(action: (operator: Operator) => Promise<void>): Promise<void> {
+    await action(this.#operator);
+    await this.refresh();
   }
 
   jumpServerClock(): never {
@@ -295,10 +295,10 @@ export class RealWorld implements Stage {
   }
 
   setClocks(): void {
-    // Such scenarios are refused before they begin.
+    // Scenarios that set a clock are refused before they begin.
   }
 
-  /** The server's clock stands, and shows what the scenario's does. */
+  /** Freezes the server's clock at the scenario's time. */
   async #setServerClock(): Promise<void> {
     await this.#server.control("POST", "/clock/freeze");
     await this.#server.control("PUT", "/clock", {
@@ -306,7 +306,7 @@ export class RealWorld implements Stage {
     });
   }
 
-  /** When something is due by itself: timers, phases of deployments, faults that begin and end. */
+  /** The next due instant of timers, phases of deployments, and starts and ends of faults. */
   get nextMs(): number | undefined {
     const { starts, deployments } = this.scenario;
     const phases = deployments
@@ -321,12 +321,12 @@ export class RealWorld implements Stage {
     return Number.isFinite(next) ? next : undefined;
   }
 
-  /** Do what is due now. @returns False if there was nothing. */
+  /** Runs what is due now. @returns False if nothing was due. */
   fire(): boolean {
     return this.#clock.fire();
   }
 
-  /** Let the scenario's time go on to this instant. */
+  /** Advances the scenario's time to this instant. */
   async moveTo(toMs: number): Promise<void> {
     const byMs = Math.round(toMs - this.#clock.nowMs);
     if (byMs <= 0) return;
@@ -335,19 +335,19 @@ export class RealWorld implements Stage {
     }
     this.#clock.moveTo(toMs);
     for (const device of this.devices.values()) device.timeMoved();
-    await this.notice();
+    await this.refresh();
   }
 
-  /** Take notice of what has changed at the server. */
-  notice(): Promise<void> {
-    return this.#notices.notice();
+  /** Records changes of deployments at the server. */
+  refresh(): Promise<void> {
+    return this.#deployments.refresh();
   }
 
   deployment(name: string) {
-    return this.#notices.deployment(name);
+    return this.#deployments.deployment(name);
   }
 
-  /** Everything is settled: nobody does anything that time could not go on over. */
+  /** True if time may advance without interrupting any device. */
   isSettled(quietMs: number): boolean {
     return [...this.devices.values()].every((device) => device.isSettled(quietMs));
   }
