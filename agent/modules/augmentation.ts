@@ -1,6 +1,6 @@
 import { AgentError } from "../errors.ts";
 
-/** What the module must say, to the letter, to accept artifacts with parts that no signature covers. */
+/** The exact answer of a module that accepts artifacts with unsigned parts. */
 export const ACCEPTS_AUGMENTED = "YesThisModuleSupportsAugmentedArtifacts";
 
 /** Headers that may be augmented. */
@@ -13,7 +13,7 @@ export type Permissions = Readonly<Partial<Record<Augmentable, Permission>>>;
 
 /**
  * A module's answer to PermittedAugmentedHeaders. No answer permits nothing.
- * @throws AgentError `module-answer-invalid`, naming the field that is neither.
+ * @throws AgentError `module-answer-invalid`, naming the invalid field.
  */
 export function parsePermissions(answer: string, payloadType: string): Permissions {
   const refuse = (why: string, cause?: unknown): AgentError =>

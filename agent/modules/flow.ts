@@ -1,6 +1,6 @@
-/** Streams of bytes on their way into a module or a file. */
+/** Helpers for streams of bytes into a module or a file. */
 
-/** `source`, that fails with the signal's reason at once when it is aborted, also in the middle of a wait. */
+/** `source`, failing with the signal's reason as soon as that is aborted, also while it waits for data. */
 export async function* interruptible<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   let ended = false;
@@ -19,7 +19,7 @@ export async function* interruptible<T>(source: AsyncIterable<T>, signal: AbortS
   }
 }
 
-/** What `promise` resolves to, unless the signal is aborted first. Leaves nothing behind on the signal. */
+/** The result of `promise`, unless the signal is aborted first. Removes its listener from the signal. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
@@ -29,7 +29,7 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-/** Write all of `source`; while one chunk is being written, the next one is made. */
+/** Write all of `source`: the next chunk is produced while one is being written. */
 export async function pump(
   source: AsyncIterable<Uint8Array>,
   write: (chunk: Uint8Array) => Promise<void>,

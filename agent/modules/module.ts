@@ -42,10 +42,10 @@ const AUGMENT_QUERIES = [
 ] as const;
 type AugmentQuery = (typeof AUGMENT_QUERIES)[number];
 
-/** Tells a module what becomes of the programs in its payload where they cannot be run. */
+/** The variable that tells a module how to treat programs in its payload that the file system does not let run. */
 const NOEXEC_VARIABLE = "UPKEEP_NOEXEC_PROGRAMS";
 
-/** An answer is a word; what is longer is not looked at. */
+/** An answer is one word: longer output is ignored. */
 const ANSWER_BYTES_MAX = 4096;
 const AUGMENT_ANSWER_BYTES_MAX = 64 * 1024;
 
@@ -59,13 +59,13 @@ export interface ModuleOptions {
   readonly tree: string;
   readonly timeoutMs: number;
   readonly killGraceMs: number;
-  /** What becomes of programs in the payload if the work tree's file system is mounted noexec. */
+  /** How to treat programs in the payload if the work tree's file system is mounted noexec. */
   readonly noexec: NoexecPrograms;
-  /** Ends whatever call is under way. */
+  /** Ends the call that is under way. */
   readonly signal: AbortSignal;
 }
 
-/** How a payload is to be stored if the module does not stream. */
+/** How to store a payload if the module does not stream. */
 export type Storing = Pick<StoringOptions, "augmented" | "before" | "pace" | "onStored">;
 
 function isAugmentQuery(name: ModuleCall | ModuleQuery | AugmentQuery): name is AugmentQuery {
@@ -97,7 +97,7 @@ export class UpdateModule {
     return (await this.#ask("SupportsRollback")) === "Yes";
   }
 
-  /** Whether it takes artifacts with parts that no signature covers. Whatever is not a clear yes is a no. */
+  /** Whether it accepts artifacts with unsigned parts. Any other answer than the expected one means no. */
   async acceptsAugmented(): Promise<boolean> {
     const program = await this.#start("SupportsAugmentedArtifacts", AUGMENT_ANSWER_BYTES_MAX);
     const end = await program.ended;
@@ -110,7 +110,7 @@ export class UpdateModule {
     return (await this.#answerTo("ListSupportedOriginalTypes")).split(/\r?\n/).filter((type) => type !== "");
   }
 
-  /** What of the headers the unsigned part of an artifact may override. */
+  /** The header fields that the unsigned part of an artifact may override. */
   async permittedHeaders(): Promise<Permissions> {
     return parsePermissions(await this.#answerTo("PermittedAugmentedHeaders"), this.#options.payloadType);
   }
@@ -124,9 +124,9 @@ export class UpdateModule {
   /**
    * Hand over the payload: through FIFOs if the module opens them, stored under `files/` if it does not.
    * @param files Ends well only once the whole artifact is verified.
-   * @param storing How to store it. If it is `augmented`, files that no signature covers go to places of their own.
-   * @throws AgentError `module-…` or `disk-full`; what `files` throws. Nothing of what was stored is left then, unless
-   *   the signal stopped it.
+   * @param storing How to store it. If it is `augmented`, unsigned files are stored in a directory of their own.
+   * @throws AgentError `module-…` or `disk-full`; the errors of `files`. The stored files are removed then, unless the
+   *   signal stopped the call.
    */
   async download(files: AsyncIterable<PayloadFile>, storing: Storing): Promise<void> {
     const { system, tree, signal, payloadType, logger } = this.#options;

@@ -3,17 +3,17 @@ import { type FileHandle, type Files, isSystemError, readChunks, type System } f
 import { AgentError } from "../errors.ts";
 import { interruptible, pump } from "./flow.ts";
 
-/** How far a payload is stored: durably, so that a power cut takes nothing of it away. */
+/** The durable part of a payload, which survives a power cut. */
 export interface StoredSoFar {
-  /** The file under way, in the work tree: `files/…`. Those that come before it in the artifact are complete. */
+  /** The current file, in the work tree: `files/…`. Files before it in the artifact are complete. */
   readonly path: string;
-  /** What the manifest says of it. */
+  /** Its checksum in the manifest. */
   readonly sha256: string;
-  /** So much of it lies on the disk. */
+  /** Its bytes on the disk. */
   readonly bytes: number;
 }
 
-/** When to make durable what was stored, and to write down how far that is: whichever comes first. */
+/** How often to sync the stored bytes and to report the progress: after so many bytes or so much time. */
 export interface StoringPace {
   readonly bytes: number;
   readonly ms: number;
@@ -24,12 +24,12 @@ export interface StoringOptions {
   /** The work tree. */
   readonly tree: string;
   readonly signal: AbortSignal;
-  /** Files that no signature covers may come: they get `files-augment/`. */
+  /** Unsigned files may arrive: they get `files-augment/`. */
   readonly augmented: boolean;
-  /** What an earlier storing left in the tree; none if absent. */
+  /** The part that was stored before a restart. */
   readonly before?: StoredSoFar | undefined;
   readonly pace: StoringPace;
-  /** Told how far it is, in the pace above; writes it down. */
+  /** Called with the progress, as often as `pace` says. */
   readonly onStored?: ((stored: StoredSoFar) => Promise<void>) | undefined;
 }
 
@@ -38,16 +38,16 @@ const UNSIGNED = "files-augment";
 /** The directories of the work tree that hold a stored payload. */
 export const STORED_IN: ReadonlySet<string> = new Set([SIGNED, UNSIGNED]);
 
-/** Where a payload's file is stored, in the work tree. */
+/** The path of a stored file in the work tree. */
 function placeOf(file: PayloadFile): string {
   return `${file.augmented ? UNSIGNED : SIGNED}/${file.name}`;
 }
 
 /**
- * Store a payload's files in the work tree's `files/`, and those that no signature covers in `files-augment/`,
- * for a module that does not stream. Goes on behind what an earlier storing left there. Durable when it resolves. When
- * it rejects, nothing of it is left, unless it was the signal that stopped it: then it can be gone on with.
- * @throws AgentError `disk-full`, besides what reading the payload throws.
+ * Store a payload's files in the work tree's `files/`, and unsigned ones in `files-augment/`, for a module that does not
+ * stream. Continues after the part that is stored already. The files are durable when it resolves. When it rejects, they
+ * are removed, unless the signal stopped it: then a later call can continue.
+ * @throws AgentError `disk-full`; the errors of reading the payload.
  */
 export async function storeFiles(options: StoringOptions, payloadFiles: AsyncIterable<PayloadFile>): Promise<void> {
   const { system, tree, augmented, signal } = options;
@@ -64,7 +64,7 @@ export async function storeFiles(options: StoringOptions, payloadFiles: AsyncIte
   }
 }
 
-/** Remove what was stored of a payload. */
+/** Remove the stored files of a payload. */
 export async function removeStored(files: Files, tree: string): Promise<void> {
   for (const name of STORED_IN) await files.remove(`${tree}/${name}`);
 }
@@ -72,10 +72,10 @@ export async function removeStored(files: Files, tree: string): Promise<void> {
 class Storing {
   readonly #options: StoringOptions;
   readonly #files: Files;
-  /** What is still to be looked for in what an earlier storing left. */
+  /** The part of an earlier call that has not been reached yet. */
   #before: StoredSoFar | undefined;
   readonly #places = new Set<string>();
-  /** Since it was last written down how far it is. */
+  /** Since the last report of the progress. */
   #freshBytes = 0;
   #sinceMs: number;
 
@@ -93,7 +93,7 @@ class Storing {
     this.#places.add(place);
     const keptBytes = await this.#keep(file, place, path);
     if (keptBytes === file.sizeBytes && keptBytes > 0) {
-      // It is verified now: its end is read.
+      // Its end has been read, so its checksum is verified.
       for await (const chunk of file.content) throw new RangeError(`${chunk.length} bytes behind the end of ${place}`);
       return;
     }
@@ -114,7 +114,7 @@ class Storing {
     }
   }
 
-  /** Make the names durable, and remove what an earlier storing left that is no part of this payload. */
+  /** Make the names durable, and remove files of an earlier call that do not belong to this payload. */
   async end(directories: readonly string[]): Promise<void> {
     const { tree } = this.#options;
     for (const directory of directories) {
@@ -127,7 +127,7 @@ class Storing {
     await this.#files.syncDirectory(tree);
   }
 
-  /** Let the reading of `file` go on behind what is stored of it. @returns How many bytes those are. */
+  /** Skip the stored part of `file`. @returns Its bytes. */
   async #keep(file: PayloadFile, place: string, path: string): Promise<number> {
     const before = this.#before;
     if (before === undefined) return 0;
@@ -135,11 +135,11 @@ class Storing {
     if (last) this.#before = undefined;
     const wanted = last ? Math.min(before.bytes, file.sizeBytes) : file.sizeBytes;
     const { sizeBytes } = (await this.#files.status(path)) ?? { sizeBytes: -1 };
-    // Behind what was made durable there may be anything, but nothing that would not be written over.
+    // Bytes after the durable part may be garbage; they are overwritten.
     const whole = sizeBytes >= wanted && sizeBytes <= file.sizeBytes;
     const good = whole && !(last && before.sha256 !== file.sha256) && (await this.#goOn(file, path, wanted));
     if (good) return wanted;
-    // What follows a file that is not as it was is not trusted either.
+    // Files after a changed one are not trusted either.
     this.#before = undefined;
     return 0;
   }
@@ -150,7 +150,7 @@ class Storing {
     try {
       return await file.goOnAfter(upTo(interruptible(readChunks(handle), signal), bytes));
     } catch (error) {
-      // What the disk does not give back comes over the network once more.
+      // Bytes that the disk cannot read are downloaded again.
       if (isSystemError(error)) return false;
       throw error;
     } finally {

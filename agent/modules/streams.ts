@@ -4,25 +4,25 @@ import { AgentError } from "../errors.ts";
 import type { Program, ProgramEnd } from "../programs/program.ts";
 import { interruptible, orAborted, pump } from "./flow.ts";
 
-/** How often to look whether the module has opened a FIFO: at first, and at most, milliseconds. */
+/** Intervals, in milliseconds, of checking whether the module has opened a FIFO: the first and the longest. */
 const LOOK = { firstMs: 1, lastMs: 250 } as const;
 
 /** Why streaming ended early: the module is gone. Never leaves this file. */
 class ModuleGone extends Error {}
 
-/** The streams of one Download call: the module's end of the FIFOs is in its own hands. */
+/** The streams of one Download call. The module opens and closes its end of the FIFOs as it likes. */
 export interface StreamsOptions {
   readonly system: Pick<System, "files" | "timers">;
   readonly tree: string;
   /** `DownloadWithFileSizes` was called: each name is followed by its size. */
   readonly withSizes: boolean;
-  /** Files that no signature covers may come: they get `streams-augment/`. */
+  /** Unsigned files may arrive: they get `streams-augment/`. */
   readonly augmented: boolean;
   /** Ends when the reading side must end too, such as the shutdown of the agent. */
   readonly signal: AbortSignal;
 }
 
-/** Make what the module finds when it starts: `stream-next` and an empty `streams/`. */
+/** Create what the module expects at its start: `stream-next` and an empty `streams/`. */
 export async function createStreams({ system, tree, augmented }: StreamsOptions): Promise<void> {
   await system.files.makeDirectory(`${tree}/streams`, 0o700);
   if (augmented) await system.files.makeDirectory(`${tree}/streams-augment`, 0o700);
@@ -37,11 +37,10 @@ export async function removeStreams({ system, tree }: StreamsOptions): Promise<v
 
 /**
  * Hand a payload to a module that runs `Download`, through the FIFOs, one file after the other.
- * No thread waits: a FIFO is looked at in short, growing intervals until the module opens it.
- * @returns How the module ended, and whether it asked for anything at all; `complete` only if it took
- *   everything, the empty line at the end included. The end is told to it only once `files` has ended
- *   well, that is, once the whole artifact is verified.
- * @throws What reading `files` throws. The module has been ended then.
+ * No thread blocks: the FIFO is checked at growing intervals until the module opens it.
+ * @returns How the module ended, and whether it opened any stream; `complete` if it read everything, the empty line at
+ *   the end included. That line is written only after `files` has ended, that is, after the whole artifact is verified.
+ * @throws The errors of reading `files`. The module has been ended then.
  */
 export async function streamFiles(
   options: StreamsOptions,
@@ -84,7 +83,7 @@ export async function streamFiles(
       await ended;
       throw error;
     }
-    // The module closed its end early. It is about to end, and how it ends says more than a broken pipe.
+    // The module closed its end early. It is about to end, and its exit code says more than a broken pipe.
   }
   return { end: await orAborted(ended, options.signal), asked, complete };
 }
@@ -114,7 +113,7 @@ async function openWhenRead(
   }
 }
 
-/** A module that ended well must have taken all that it began to take. */
+/** A module that exited with 0 must have read each file that it opened. */
 export function incompleteStream(payloadType: string): AgentError {
   return new AgentError(
     "module-stream-incomplete",

@@ -1,7 +1,7 @@
 import type { ArtifactHeader, PayloadHeader } from "@upkeep/shared/artifact";
 import { createDirectoryDurably, type Files } from "@upkeep/shared/system";
 
-/** What of the device a module may read in its work tree. */
+/** The facts of the device that a module finds in its work tree. */
 export interface CurrentDevice {
   readonly artifactName: string | undefined;
   readonly artifactGroup: string | undefined;
@@ -37,12 +37,12 @@ function headerFiles(header: ArtifactHeader, payload: PayloadHeader): Record<str
     payload_type: payload.typeInfo.type ?? "",
     "header-info": header.headerInfoJson,
     "type-info": payload.typeInfoJson,
-    // As the reference client writes the absence of meta-data.
+    // The reference client writes absent meta-data so.
     "meta-data": payload.metaDataJson ?? "null",
   };
 }
 
-/** What stands in header-augment.tar, if the artifact has one. */
+/** The content of header-augment.tar, if the artifact has one. */
 function augmentFiles(
   { augment }: ArtifactHeader,
   { index }: PayloadHeader,
@@ -58,8 +58,8 @@ function augmentFiles(
 }
 
 /**
- * Make the work tree afresh, durable as a whole, as the update modules protocol v3 lays it out.
- * @param kept Names in it that stay as they are.
+ * Create the work tree of the update modules protocol v3 anew, and make it durable.
+ * @param kept Entries that are not replaced.
  */
 export async function createWorkTree(
   files: Files,

@@ -2,10 +2,10 @@ import { type Files, isSystemError, readChunks, type System, SystemError } from 
 import type { NoexecPrograms } from "../config/settings.ts";
 import { type Program, type ProgramSpec, type ProgramSystem, startProgram } from "./program.ts";
 
-/** As much of a file as the kernel looks at for the interpreter. */
+/** The kernel reads this much of a file to find the interpreter. */
 const FIRST_LINE_BYTES_MAX = 256;
 
-/** The interpreter that the first line of a script names, and its argument; `undefined` if it is no script. */
+/** The interpreter in the first line of a script, and its argument; `undefined` if the file is no script. */
 async function interpreterOf(files: Files, path: string): Promise<readonly [string, ...string[]] | undefined> {
   const handle = await files.open(path, "read");
   try {
@@ -22,8 +22,8 @@ async function interpreterOf(files: Files, path: string): Promise<readonly [stri
 }
 
 /**
- * {@link startProgram}, for what may lie on a file system that is mounted noexec. An executable is never left out
- * there: it runs, or the caller fails.
+ * {@link startProgram} for an executable that may be on a file system that is mounted noexec. It is never skipped: it runs,
+ * or the call rejects.
  */
 export async function startExecutable(
   system: ProgramSystem & Pick<System, "files">,

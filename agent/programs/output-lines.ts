@@ -1,13 +1,13 @@
-/** Bounds of what one program may put into a log. */
+/** Limits of the output of one program in a log. */
 export const OUTPUT_LIMITS = {
   lineCharactersMax: 4096,
-  /** Of one run, both streams together. */
+  /** Of both streams of a run together. */
   totalCharactersMax: 1024 * 1024,
 } as const;
 
 /**
- * Cuts what a program writes into lines, however the pieces arrive. Lines that are too long are cut
- * short; once a run has said too much, one line says so and the rest is dropped.
+ * Splits the output of a program into lines. Long lines are truncated; when a run exceeds its limit, one line says so and
+ * the rest is dropped.
  */
 export class OutputLines {
   readonly #onLine: (line: string) => void;
@@ -16,7 +16,7 @@ export class OutputLines {
   #line = "";
   #cut = false;
 
-  /** @param budget Shared by the streams of one run: characters that may still be passed on. */
+  /** @param budget Characters that the streams of one run may still log, shared by them. */
   constructor(onLine: (line: string) => void, budget = { left: OUTPUT_LIMITS.totalCharactersMax as number }) {
     this.#onLine = onLine;
     this.#budget = budget;
@@ -26,7 +26,7 @@ export class OutputLines {
     this.#take(this.#decoder.decode(data, { stream: true }));
   }
 
-  /** Pass on what is left without a line feed. */
+  /** Log the rest that has no line feed. */
   end(): void {
     this.#take(this.#decoder.decode());
     if (this.#line !== "") this.#pass();

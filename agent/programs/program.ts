@@ -7,9 +7,9 @@ export interface ProgramSpec {
   readonly args: readonly string[];
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** It is ended when it takes longer. */
+  /** The program is ended after this time. */
   readonly timeoutMs: number;
-  /** From SIGTERM to SIGKILL, and from SIGKILL to not waiting any more. */
+  /** From SIGTERM to SIGKILL, and from SIGKILL to giving up on the process. */
   readonly killGraceMs: number;
   /** Each line of its standard error, and of its standard output unless that is kept. */
   readonly onLine: (line: string) => void;
@@ -28,7 +28,7 @@ export type ProgramEnd =
 export interface Program {
   /** Never rejects. */
   readonly ended: Promise<ProgramEnd>;
-  /** What was kept of standard output, complete once it has ended. */
+  /** The kept standard output, complete once the program has ended. */
   answer(): string;
   /** End it: SIGTERM to its process group, then SIGKILL. */
   stop(): void;
@@ -36,7 +36,7 @@ export interface Program {
 
 export type ProgramSystem = Pick<System, "processes" | "timers">;
 
-/** Start a program in a process group of its own that has a deadline and surely ends. Rejects if it cannot start. */
+/** Start a program with a deadline, in a process group of its own that is ended as a whole. Rejects if it cannot start. */
 export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Promise<Program> {
   const { timers } = system;
   const { killGraceMs, signal } = spec;
@@ -82,7 +82,7 @@ export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Pr
   const ended = Promise.race([running.exit, stuck]).then((exit): ProgramEnd => {
     timer.cancel();
     signal?.removeEventListener("abort", stop);
-    // The program itself may obey SIGTERM while something that it started does not.
+    // A child of the program may ignore SIGTERM although the program itself obeys it.
     if (why !== undefined) running.signal("SIGKILL");
     out.end();
     err.end();
@@ -94,7 +94,7 @@ export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Pr
   return { ended, answer, stop };
 }
 
-/** For a person: how it ended, after the program's name. */
+/** Describes how a program ended; to be read after its name. */
 export function describeEnd(end: ProgramEnd, timeoutMs: number): string {
   switch (end.kind) {
     case "exited":

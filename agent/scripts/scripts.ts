@@ -6,10 +6,10 @@ import { AgentError } from "../errors.ts";
 import { startExecutable } from "../programs/executable.ts";
 import { describeEnd, type ProgramEnd } from "../programs/program.ts";
 
-/** A script that ends so asks to be run again later. */
+/** The exit code that asks to run the script again later. */
 const RETRY_LATER = 21;
 
-/** Generations of state scripts that are understood, as their `version` file tells. */
+/** Supported values of the `version` file beside the scripts. */
 const VERSIONS = ["2", "3"];
 
 export interface StateScriptsOptions {
@@ -17,13 +17,13 @@ export interface StateScriptsOptions {
   readonly logger: Logger;
   /** Scripts of the root file system: Idle, Sync and Download. */
   readonly rootfsDirectory: string;
-  /** Scripts that came with the artifact: all the others. */
+  /** Scripts of the artifact: all others. */
   readonly artifactDirectory: string;
   readonly timeoutMs: number;
   readonly retryTimeoutMs: number;
   readonly retryIntervalMs: number;
   readonly killGraceMs: number;
-  /** What becomes of scripts on a file system that is mounted noexec. */
+  /** How to treat scripts on a file system that is mounted noexec. */
   readonly noexec: NoexecPrograms;
   readonly signal: AbortSignal;
 }
@@ -37,8 +37,8 @@ export class StateScripts {
   }
 
   /**
-   * Run a set, such as `ArtifactInstall_Enter`, in the order of the names. The first that fails ends it;
-   * of Error scripts, and when `all` is set, all run.
+   * Run a set, such as `ArtifactInstall_Enter`, in the order of the names. It ends with the first failure, except for
+   * Error scripts or when `all` is set: then all run.
    * @throws AgentError `script-failed` or `scripts-version-unsupported`; the signal's reason.
    */
   async run(set: string, all = set.endsWith("_Error")): Promise<void> {
@@ -87,7 +87,7 @@ export class StateScripts {
       if (leftMs > retryIntervalMs)
         logger.info(`state script ${name} asks to be run again, in ${retryIntervalMs / 1000} s`);
       await system.timers.sleep(Math.min(retryIntervalMs, leftMs), signal);
-      // What is run when its time is over could only be ended at once.
+      // A script that starts after its deadline would be ended at once.
       if (system.clock.monotonic() >= deadline) {
         throw new AgentError(
           "script-failed",
@@ -132,7 +132,7 @@ async function checkVersion(files: Files, directory: string): Promise<void> {
   );
 }
 
-/** Replace the scripts of the last artifact by those of this one, durably. */
+/** Replace the previous artifact's scripts by those of this one, durably. */
 export async function storeScripts(files: Files, directory: string, scripts: readonly StateScript[]): Promise<void> {
   await files.remove(directory);
   await createDirectoryDurably(files, directory, 0o700);

@@ -12,8 +12,8 @@ import {
 import type { HttpResponse } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { Bearer } from "../system/axios-over-door.ts";
-import type { ArtifactSource, DeploymentServer, ReportAnswer } from "../update/ports.ts";
 import { refusal } from "./answers.ts";
+import type { ArtifactSource, DeploymentServer, ReportAnswer } from "./deployment-server.ts";
 import type { Downloads, Link } from "./download.ts";
 import type { Servers } from "./failover.ts";
 import { type HttpClient, parseAnswer, type Question } from "./http.ts";

@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { type Cron, SystemError } from "@upkeep/shared/system";
 
-/** Loaded when a cron expression is first met: most agents have none, and should not pay for it. */
+/** Loaded with the first cron expression: most agents have none. */
 async function nodeCron(): Promise<typeof import("node-cron")> {
   return await import("node-cron");
 }
@@ -30,7 +30,7 @@ export const linuxCron: Cron = {
   fault,
   matches: async (expression, atMs, timezone) => {
     await demandGood(expression, timezone);
-    // Only asked, never started: it keeps no timer.
+    // Only used to compute times. It is never started, so it has no timer.
     const task = (await nodeCron()).createTask(expression, () => undefined, timezone === undefined ? {} : { timezone });
     try {
       return task.match(new Date(Math.floor(atMs / MINUTE_MS) * MINUTE_MS));

@@ -1,6 +1,6 @@
 import { SystemError } from "@upkeep/shared/system";
 
-/** The platform's own code, which a library may have wrapped in an error with a code of its own. */
+/** The platform's error code, also of an error that a library has wrapped in its own. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = codeOf(error.cause);
@@ -8,7 +8,7 @@ function codeOf(error: unknown): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What the platform threw, as the door's error. `code` is EIO where the platform named none. */
+/** An error of the platform as the door's error. `code` is EIO if it has none. */
 export function asSystemError(error: unknown): SystemError {
   if (error instanceof SystemError) return error;
   if (error instanceof Error && error.cause instanceof SystemError) return error.cause;
@@ -16,7 +16,7 @@ export function asSystemError(error: unknown): SystemError {
   return new SystemError(codeOf(error) ?? "EIO", message, { cause: error });
 }
 
-/** Await a call of the platform; what it rejects with becomes a SystemError. */
+/** Await a call of the platform; its errors become SystemErrors. */
 export async function translated<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;

@@ -16,9 +16,9 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
 
 /**
- * How many FIFOs may be written by a thread of the pool, which has four. A thread goes through a pipe two to
- * three times as fast as the event loop, which is woken for each 64 KiB; but it waits while the reader does
- * not read. So one payload has its thread, and any number of FIFOs that nobody reads stop nothing else.
+ * How many FIFOs may be written by a thread of the pool, which has four. A thread writes two to three times as fast as the
+ * event loop, which wakes for each 64 KiB; but it blocks while the reader does not read. With one thread for FIFOs, readers
+ * that do not read cannot block the pool.
  */
 const THREADS = 2;
 let threadsInUse = 0;
@@ -34,7 +34,7 @@ export async function makeFifo(path: string, permissions = 0o600): Promise<void>
   });
   const exit = await mkfifo.exit;
   if ("code" in exit && exit.code === 0) return;
-  // The program tells only in words what went wrong.
+  // The program has no exit codes of its own, so its message is parsed.
   const taken = await lstat(path).then(
     () => true,
     () => false,
@@ -43,7 +43,7 @@ export async function makeFifo(path: string, permissions = 0o600): Promise<void>
   throw new SystemError(taken ? "EEXIST" : "EIO", `cannot make the FIFO ${path}: ${said}`);
 }
 
-/** Tells `call` off when the signal is aborted; the call itself goes on. */
+/** Rejects when the signal is aborted, although `call` itself continues. */
 function abortable(call: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return call;
   return new Promise((resolve, reject) => {
@@ -57,7 +57,7 @@ function abortable(call: Promise<void>, signal: AbortSignal | undefined): Promis
   });
 }
 
-/** Writes wait in a thread of the pool. */
+/** Writes block in a thread of the pool. */
 class ThreadFifoWriter implements FifoWriter {
   readonly #path: string;
   readonly #descriptor: number;
@@ -95,7 +95,7 @@ class ThreadFifoWriter implements FifoWriter {
     }
   }
 
-  /** A write that nobody takes would keep its thread for ever: take what it writes. */
+  /** A write without a reader would block its thread for ever: read the FIFO ourselves. */
   async #release(): Promise<void> {
     let released = this.#writing === undefined;
     void this.#writing?.then(() => {
@@ -124,7 +124,7 @@ function takeWhatIsThere(descriptor: number, waste: Buffer): void {
   }
 }
 
-/** Writes wait in the event loop: the descriptor is given to it as a pipe. */
+/** Writes wait in the event loop, which gets the descriptor as a pipe. */
 class LoopFifoWriter implements FifoWriter {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
@@ -159,7 +159,7 @@ class LoopFifoWriter implements FifoWriter {
   }
 }
 
-/** Open a FIFO that is being read so that a write waits. The open itself does not, even if the reader goes now. */
+/** Open a FIFO that has a reader, for blocking writes. The open does not block, even if the reader closes it now. */
 async function openWaiting(path: string): Promise<number> {
   const reader = await translated(open(path, O_RDONLY | O_NONBLOCK));
   try {
@@ -169,7 +169,7 @@ async function openWaiting(path: string): Promise<number> {
   }
 }
 
-/** The thread is taken before anything is awaited: others ask for one meanwhile. */
+/** Reserves the thread before the first await, because other calls reserve concurrently. */
 async function openForThread(path: string, descriptor: number): Promise<FifoWriter> {
   threadsInUse += 1;
   let waiting: number;

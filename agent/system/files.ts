@@ -15,8 +15,8 @@ import { translated } from "./errors.ts";
 import { makeFifo, openFifo } from "./fifos.ts";
 
 /**
- * Node's promises for files, made here of its callbacks: its own `fs/promises` brings in file handles as event
- * targets, line readers and web streams, which is two thirds of a megabyte for a daemon that waits.
+ * Promises over Node's file callbacks. `fs/promises` loads file handles as event targets, line readers and web streams:
+ * two thirds of a megabyte in an idle daemon.
  */
 const call = {
   chmod: promisify(fs.chmod),
@@ -76,7 +76,7 @@ class LinuxFileHandle implements FileHandle {
   }
 
   async write(data: Uint8Array, position?: number): Promise<void> {
-    // The kernel may take less than all of it at once.
+    // A write may be partial.
     for (let written = 0; written < data.length; ) {
       const at = position === undefined ? null : position + written;
       written += await translated(call.write(this.#open, data, written, at));
@@ -98,7 +98,7 @@ class LinuxFileHandle implements FileHandle {
     await translated(call.close(descriptor));
   }
 
-  /** By the time it is used again, the number of a closed file may be another file's. */
+  /** Guards against use after close: the descriptor's number may belong to another file by then. */
   get #open(): number {
     if (this.#closed) throw new SystemError("EBADF", "the file is closed");
     return this.#descriptor;

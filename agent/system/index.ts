@@ -6,12 +6,12 @@ import { linuxProcesses } from "./processes.ts";
 import { linuxRandom } from "./random.ts";
 import { linuxClock, linuxTimers } from "./time.ts";
 
-/** HTTP and TLS are loaded with the first request: a command that needs no network does not pay for them. */
+/** HTTP and TLS are loaded with the first request: many commands need no network. */
 const linuxNetwork: Network = {
   request: async (request) => (await import("./network.ts")).linuxNetwork.request(request),
 };
 
-/** The door as it is on a real Linux machine. */
+/** The door of a real Linux machine. */
 export function linuxSystem(): System {
   return {
     clock: linuxClock,

@@ -1,7 +1,7 @@
 import { type Power, SystemError } from "@upkeep/shared/system";
 import { startProcess } from "./processes.ts";
 
-/** Reboots with whatever `reboot` is first in PATH. */
+/** Reboots with the first `reboot` in PATH. */
 export const linuxPower: Power = {
   reboot: async () => {
     const said: Uint8Array[] = [];

@@ -14,8 +14,8 @@ import {
 import { asSystemError } from "./errors.ts";
 
 /**
- * How long output may still arrive after the process has ended. What it wrote itself is there at once;
- * more comes only from a process it left behind that holds on to the pipe, and nobody waits for that.
+ * How long to read output after the process has ended. Its own output is available at once; more comes only from a child
+ * process that still has the pipe open, and that is not waited for.
  */
 const LEFT_BEHIND_MS = 250;
 
@@ -23,12 +23,12 @@ function groupSignal(pid: number, name: SignalName): void {
   try {
     process.kill(-pid, name);
   } catch (error) {
-    // ESRCH: everybody in the group has ended.
+    // ESRCH: all processes of the group have ended.
     if (!isSystemError(asSystemError(error), "ESRCH")) throw asSystemError(error);
   }
 }
 
-/** Stop listening to a pipe that others still hold, without breaking it for them. */
+/** Stop reading a pipe that other processes still have open, without breaking it for them. */
 function letGo(pipe: Readable | null): void {
   if (pipe === null) return;
   pipe.removeAllListeners("data");

@@ -1,7 +1,7 @@
 import { fstatSync } from "node:fs";
 import { printableLines } from "@upkeep/shared/text";
 
-/** What reads standard error: a person, systemd's journal, or something else. */
+/** The reader of standard error: a person, systemd's journal, or something else. */
 export type Audience = "terminal" | "journal" | "other";
 
 const STDERR = 2;
@@ -16,8 +16,8 @@ export function audienceOfErrors(): Audience {
 let bearing = false;
 
 /**
- * Write to standard error; at once, so that nothing is lost when the program ends. Whoever read it may be gone,
- * such as a journal that is restarted: that is no reason for a daemon to end, and there is nobody to tell.
+ * Write to standard error, synchronously, so that nothing is lost when the program ends. The error of a write without a
+ * reader, such as a journal that restarts, is ignored: the daemon must continue, and has no other place for a message.
  */
 export function writeRawError(text: string): void {
   if (!bearing) process.stderr.on("error", () => undefined);
@@ -34,14 +34,14 @@ let watched = false;
 let failed = false;
 
 /**
- * Write to standard output. If that fails, it is told once, and the program ends with 1; what it does goes on: an
- * installation must not stop in the middle because its output has no reader. Control characters other than line
- * feeds are escaped, as JSON escapes them: JSON stays the same JSON.
+ * Write to standard output. A failure is reported once and makes the exit code 1, but the program continues: an installation
+ * must not stop in the middle because its output has no reader. Control characters other than line feeds are escaped in the
+ * way of JSON, so JSON keeps its meaning.
  */
 export function writeOutput(text: string): void {
   if (!watched) {
     process.stdout.on("error", ({ message }) => {
-      // The code of a program that has said what it ends with already, too.
+      // Also overrides an exit code that was set before.
       process.exitCode = 1;
       if (!failed) writeError(`upkeep: standard output cannot be written: ${message}\n`);
       failed = true;

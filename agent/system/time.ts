@@ -1,6 +1,6 @@
 import { type Clock, sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
 
-/** Of the process's own clock: `performance` would bring in tables for measurements that nobody takes. */
+/** Not `performance.now`, whose module has tables for measurements that the agent does not use. */
 export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1000 + nanoseconds / 1e6;
@@ -11,7 +11,7 @@ export const linuxClock: Clock = {
   monotonic: monotonicMs,
 };
 
-/** setTimeout takes no more: a longer delay would fire at once. */
+/** The limit of setTimeout: a longer delay would fire at once. */
 const SETTIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 function after(delayMs: number, action: () => void): Timer {
@@ -22,7 +22,7 @@ function after(delayMs: number, action: () => void): Timer {
     if (leftMs <= 0) action();
     else pending = setTimeout(arm, Math.min(Math.ceil(leftMs), SETTIMEOUT_MS_MAX));
   };
-  // The first step goes through setTimeout in any case: `action` is never called before `after` returns.
+  // Even without a delay it uses setTimeout: `action` is never called before `after` returns.
   pending = setTimeout(arm, Math.min(Math.max(Math.ceil(delayMs), 0), SETTIMEOUT_MS_MAX));
   return { cancel: () => clearTimeout(pending) };
 }

@@ -14,14 +14,14 @@ export const KEPT_CONNECTIONS_MAX = 2;
 /** A connection is kept for the next request of the same round, not until the next poll. */
 const KEEP_ALIVE = { keepAlive: true, timeout: 4000, maxSockets: 8, maxFreeSockets: KEPT_CONNECTIONS_MAX };
 
-/** What the system trusts, and Node's own list only where the system has none. */
+/** The system's certificates, or Node's own list where the system has none. */
 function systemCertificates(): string[] {
   const named = process.env.SSL_CERT_FILE;
   const bundle = [...(named ? [named] : []), ...SYSTEM_BUNDLES].find((path) => existsSync(path));
   return bundle === undefined ? [...rootCertificates] : [readFileSync(bundle, "utf8")];
 }
 
-/** Where OpenSSL's engines are on Linux systems. Node brings an OpenSSL of its own that looks elsewhere. */
+/** Finds the directory of OpenSSL's engines. The OpenSSL inside Node looks elsewhere. */
 function findEngines(engine: string): string | undefined {
   const parents = ["/usr/lib", "/usr/lib64", "/usr/local/lib", ...multiarch()];
   const folders = parents.flatMap((parent) => [`${parent}/engines-3`, `${parent}/engines-1.1`]);
@@ -38,7 +38,7 @@ function multiarch(): string[] {
 /** @throws SystemError with code EENGINE if this Node, or its OpenSSL, cannot use the key. */
 function contextWithEngine(engine: string, options: SecureContextOptions): SecureContext {
   const folder = process.env.OPENSSL_ENGINES ?? findEngines(engine);
-  // OpenSSL reads it when it looks for the engine.
+  // OpenSSL reads the variable when it loads the engine.
   if (folder !== undefined) process.env.OPENSSL_ENGINES = folder;
   try {
     return createSecureContext(options);
@@ -51,7 +51,7 @@ function contextWithEngine(engine: string, options: SecureContextOptions): Secur
   }
 }
 
-/** Whom to trust and what to show; TLS 1.2 or newer in any case. */
+/** Trusted certificates and the own one; TLS 1.2 or newer in any case. */
 function secureContext(options: TlsOptions): SecureContext {
   const { trusted, certificate, key, keyInEngine } = options;
   const settings: SecureContextOptions = {
@@ -64,23 +64,23 @@ function secureContext(options: TlsOptions): SecureContext {
   return contextWithEngine(engine, { ...settings, privateKeyEngine: engine, privateKeyIdentifier: id });
 }
 
-/** For as long as anything may come of a round: its connections are closed by then. */
+/** How long an unused agent is kept: after that the connections of the round are closed. */
 const KEPT_MS = 10_000;
 
-/** One agent for each way of trusting and going; it keeps the parsed certificates and the TLS sessions for one round. */
+/** One agent per trust settings and proxy; it has the parsed certificates and the TLS sessions of one round. */
 const agents = new Map<string, { readonly agent: TlsAgent; readonly forget: NodeJS.Timeout }>();
 
 export const plainAgent = new PlainAgent(KEEP_ALIVE);
 
-/** A proxy is not the one to whom the device shows its certificate. */
+/** The trust settings without the device's certificate, which a proxy must not see. */
 function trustOnly({ trusted, skipVerify }: TlsOptions): Trust {
   const options = trusted === undefined ? {} : { trusted };
   return { context: () => secureContext(options), rejectUnauthorized: skipVerify !== true };
 }
 
 /**
- * The agent for a TLS connection to the peer itself, or to it through `proxy`. Forgotten when it has not been
- * used for a while: an idle device has better uses for its memory than some hundred parsed certificates.
+ * The agent for a TLS connection to the peer, through `proxy` if there is one. An unused agent is dropped after
+ * {@link KEPT_MS}: the parsed certificates take memory that an idle device needs.
  */
 export function tlsAgent(options: TlsOptions = {}, proxy?: HttpProxy): TlsAgent {
   const { trusted, certificate, key, keyInEngine, skipVerify } = options;
@@ -92,12 +92,12 @@ export function tlsAgent(options: TlsOptions = {}, proxy?: HttpProxy): TlsAgent 
   }
   const settings = {
     ...KEEP_ALIVE,
-    // Parsed once for all connections, not once for each.
+    // Parsed once for all connections.
     secureContext: secureContext(options),
     rejectUnauthorized: skipVerify !== true,
   };
   const agent = proxy === undefined ? new TlsAgent(settings) : new TunnelAgent(settings, proxy, trustOnly(options));
-  // Requests that are under way keep what they use; only the next one begins afresh.
+  // Requests that are under way keep their agent; the next one gets a new one.
   const forget = setTimeout(() => agents.delete(name), KEPT_MS);
   forget.unref();
   agents.set(name, { agent, forget });

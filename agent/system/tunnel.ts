@@ -26,16 +26,16 @@ export function proxyAt(url: string): HttpProxy {
   };
 }
 
-/** How a proxy that is reached over TLS proves who it is. */
+/** How to verify a proxy that is reached over TLS. */
 export interface Trust {
   readonly context: () => tls.SecureContext;
   readonly rejectUnauthorized: boolean;
 }
 
-/** How long a proxy may take to open a tunnel: it has to reach the peer first. */
+/** Limit for opening a tunnel, in which the proxy connects to the peer. */
 const TUNNEL_MS_MAX = 120_000;
 
-/** A connection to `target` (host and port) through `proxy`, on which nothing has been sent yet. */
+/** Opens a connection to `target` (host and port) through `proxy`. */
 function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const refuse = (message: string, cause?: unknown): void => {
@@ -70,7 +70,7 @@ function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Dup
           : `opens no way to ${target}: ${answer.statusCode} ${answer.statusMessage ?? ""}`.trimEnd(),
       );
     });
-    // Whatever else it answers to CONNECT is an answer of its own.
+    // An ordinary answer to CONNECT comes from the proxy itself.
     request.once("response", (answer) => {
       request.destroy();
       refuse(`opens no way to ${target}: ${answer.statusCode}`);
@@ -80,14 +80,14 @@ function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Dup
   });
 }
 
-/** Host and port, as CONNECT wants them. */
+/** Host and port in the form of CONNECT. */
 function authority(host: string, port: number | string): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 type Created = (error: Error | null, socket?: Duplex) => void;
 
-/** TLS to the peer, through a tunnel that an HTTP proxy opens: the proxy sees host and port, and nothing else. */
+/** TLS to the peer through the tunnel of an HTTP proxy, which sees only host and port. */
 export class TunnelAgent extends https.Agent {
   readonly #proxy: HttpProxy;
   readonly #trust: Trust;

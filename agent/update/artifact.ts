@@ -12,9 +12,9 @@ import { LinkedController } from "@upkeep/shared/system";
 import { committedProvides, deviceProvides, installedProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, interruptible } from "../modules/index.ts";
+import type { ArtifactSource } from "../server/deployment-server.ts";
 import { augmentedRefused, type EffectiveHeader, effectiveType, withAugmented } from "./augmented.ts";
 import type { ArtifactRecord } from "./journal.ts";
-import type { ArtifactSource } from "./ports.ts";
 import { type EngineOptions, moduleFor, type Run } from "./run.ts";
 import type { DeviceStore } from "./store.ts";
 

@@ -4,9 +4,9 @@ import { toldProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { createWorkTree, STORED_IN, type StoredSoFar, workTreePath } from "../modules/index.ts";
 import { storeScripts } from "../scripts/index.ts";
+import type { ArtifactSource } from "../server/deployment-server.ts";
 import { type OpenedArtifact, openFitting, recordOf } from "./artifact.ts";
 import { deploymentOf, type StoredPart } from "./journal.ts";
-import type { ArtifactSource } from "./ports.ts";
 import { artifactScriptsPath, asAgentError, moduleOf, type Run, serverOf } from "./run.ts";
 
 /**

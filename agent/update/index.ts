@@ -1,4 +1,5 @@
-export type { ArtifactSource, DeploymentServer, OpenArtifact, ReportAnswer, RetryDelays } from "./ports.ts";
+export type { ArtifactSource, DeploymentServer, ReportAnswer } from "../server/deployment-server.ts";
+export type { OpenArtifact, RetryDelays } from "./ports.ts";
 export type {
   DeploymentFinished,
   DeploymentResult,

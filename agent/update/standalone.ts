@@ -1,8 +1,8 @@
 import { AgentError } from "../errors.ts";
+import type { ArtifactSource } from "../server/deployment-server.ts";
 import { type OpenedArtifact, openFitting } from "./artifact.ts";
 import { deviceSoftware, type JournalRecord, newRecord } from "./journal.ts";
 import { type WalkEnd, walk, walkStart } from "./machine.ts";
-import type { ArtifactSource } from "./ports.ts";
 import type { StandaloneResult } from "./results.ts";
 import { asAgentError, type EngineOptions, moduleOf, type Run } from "./run.ts";
 import type { StateName } from "./states.ts";

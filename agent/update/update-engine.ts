@@ -1,10 +1,10 @@
 import { given } from "@upkeep/shared/given";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import { AgentError } from "../errors.ts";
+import type { ArtifactSource } from "../server/deployment-server.ts";
 import { DeploymentLog } from "./deployment-log.ts";
 import { deploymentOf, deviceSoftware, type JournalRecord, newRecord } from "./journal.ts";
 import { type WalkEnd, type WalkStart, walk, walkStart } from "./machine.ts";
-import type { ArtifactSource } from "./ports.ts";
 import type { DeploymentResult, Interrupted, PendingUpdate, StandaloneResult } from "./results.ts";
 import { asAgentError, type EngineOptions, type Run } from "./run.ts";
 import { outcomeOf } from "./settlement.ts";

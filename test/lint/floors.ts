@@ -43,7 +43,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 const ACROSS = [{ from: "mock-server/scenarios", to: "agent/index" }];
 
 /** Arrows that point up today. The list only gets shorter: an entry without such an arrow is refused too. */
-export const KNOWN: readonly string[] = ["agent/server -> agent/update"];
+export const KNOWN: readonly string[] = [];
 
 export interface Arrow {
   readonly file: string;

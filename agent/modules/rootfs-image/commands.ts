@@ -1,7 +1,7 @@
 import { isSystemError, type ProcessExit, type RunningProcess, type System } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 
-/** A tool's output is a list of variables or a complaint; more than this is neither. */
+/** Limit of a tool's output: a list of variables, or an error message. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
 export interface CommandResult {
@@ -24,7 +24,7 @@ function collector(): { add: (data: Uint8Array) => void; text: () => string } {
 }
 
 /**
- * Run a tool to its end. It has a process group of its own, so it is told when this program is asked to end.
+ * Run a tool to its end. It has a process group of its own, so a signal to this program is passed on to it.
  * @returns `undefined` if there is no such tool.
  */
 export async function tryCommand(
@@ -71,7 +71,7 @@ export function describeFailure(command: string, { exit, complaint }: CommandRes
 }
 
 /**
- * Run a tool that must be there and must succeed. @returns Its standard output.
+ * Run a tool that must exist and succeed. @returns Its standard output.
  * @throws AgentError `tool-missing` or `tool-failed`.
  */
 export async function demandCommand(

@@ -1,16 +1,16 @@
 /** The update module for root file systems in two partitions, A and B: protocol v3, one call at a time. */
 import { isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
-import { deviceNow, type ModuleContext, rememberPart } from "./device.ts";
-import { downloadImage } from "./download.ts";
 import { artifactRollback } from "./rollback.ts";
+import { deviceNow, type ModuleContext, rememberPart } from "./rootfs-device.ts";
 import { commit, install, partToRemember, verifyReboot, verifyRollbackReboot } from "./rules.ts";
+import { downloadImage } from "./write-partition.ts";
 
-export type { ModuleContext } from "./device.ts";
+export type { ModuleContext } from "./rootfs-device.ts";
 
 async function artifactInstall(context: ModuleContext): Promise<void> {
   const { situation, bootLoader } = await deviceNow(context);
-  // Remembered before the first doubt: whatever fails from here on, there is a place to go back to.
+  // Written first, so that a failure in any later step can be rolled back.
   await rememberPart(context.system.files, context.workTree, partToRemember(situation));
   await bootLoader.write(install(situation));
 }
@@ -26,7 +26,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   ProvidePayloadFileSizes: (_, answer) => answer("Yes"),
   NeedsArtifactReboot: (_, answer) => answer("Automatic"),
   SupportsRollback: (_, answer) => answer("Yes"),
-  // From clients older than that question.
+  // Older clients call this one.
   Download: (context) => downloadImage(context, false),
   DownloadWithFileSizes: (context) => downloadImage(context, true),
   ArtifactInstall: artifactInstall,
@@ -37,8 +37,8 @@ const CALLS: Readonly<Record<string, Call>> = {
 };
 
 /**
- * Run one call. A call that is not known is no fault: the protocol may have got new ones.
- * @param answer Writes to standard output, which holds nothing but answers in the calls that ask.
+ * Run one call. An unknown call succeeds without an answer: the protocol may have new ones.
+ * @param answer Writes to standard output, which holds only answers.
  * @param complain Writes to standard error.
  * @returns The exit code.
  */

@@ -5,7 +5,7 @@ import type { RootPartition } from "./partitions.ts";
 
 const PROC_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Where the kernel's own files are: `/proc` and `/sys`, below `root` if one is given. */
+/** The directories of the kernel's files: `/proc` and `/sys`, below `root` if one is given. */
 interface Kernel {
   readonly files: Files;
   readonly root: string | undefined;
@@ -15,10 +15,10 @@ async function kernelText({ files, root }: Kernel, path: string): Promise<string
   return (await readTextFile(files, underRoot(root, path), PROC_BYTES_MAX)) ?? "";
 }
 
-/** A block device and, if it is mapped (dm-verity, dm-crypt, LVM), what lies below it. */
+/** A block device and, if it is mapped (dm-verity, dm-crypt, LVM), the devices below it. */
 async function withLowerDevices(kernel: Kernel, deviceNumber: string): Promise<string[]> {
   const numbers = [deviceNumber];
-  // Grows as it is walked; the kernel does not stack in circles.
+  // The loop appends to the list; the kernel has no circular mappings.
   for (const number of numbers) {
     const slaves = underRoot(kernel.root, `/sys/dev/block/${number}/slaves`);
     if ((await kernel.files.status(slaves))?.kind !== "directory") continue;
@@ -66,7 +66,7 @@ async function partitionOf(
     const numbers = await withLowerDevices(kernel, mount.deviceNumber);
     return await find(partitions, ({ deviceNumber }) => numbers.includes(deviceNumber));
   }
-  // UBIFS, btrfs, overlays: no device of their own, but a name, or what the boot loader told the kernel.
+  // UBIFS, btrfs and overlays have no block device, but a name, or the boot loader's `root=`.
   const bySource = await find(partitions, (partition) => isNamed(kernel, partition, mount.source));
   if (bySource !== undefined) return bySource;
   const argument = rootArgument(await kernelText(kernel, "/proc/cmdline"));
@@ -84,7 +84,7 @@ export async function findMountedRoot(
   return mount === undefined ? undefined : await partitionOf(kernel, partitions, mount);
 }
 
-/** Where a partition is mounted, if it is: writing below a mounted file system would ruin it. */
+/** Where a partition is mounted: writing to it would destroy the mounted file system. */
 export async function findMountPoint(
   files: Files,
   root: string | undefined,

@@ -1,4 +1,4 @@
-/** What the kernel says of mounted file systems. Parsing only. */
+/** Parses the kernel's lists of mounted file systems. */
 
 export interface Mount {
   /** `major:minor` of the device; the major number is 0 for file systems that have no single block device. */
@@ -28,7 +28,7 @@ export function parseMountInfo(text: string): Mount[] {
   return mounts;
 }
 
-/** What is mounted at `/`: the last one, if several lie on top of each other. */
+/** The mount at `/`: the last one, if several are stacked. */
 export function rootMount(mounts: readonly Mount[]): Mount | undefined {
   return mounts.findLast(({ mountPoint }) => mountPoint === "/");
 }

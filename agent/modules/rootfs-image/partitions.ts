@@ -1,19 +1,19 @@
 import { type Files, readTextFile } from "@upkeep/shared/system";
 import { underRoot } from "../../config/paths.ts";
 import { AgentError } from "../../errors.ts";
-import type { RootfsSettings } from "./settings.ts";
+import type { RootfsSettings } from "./rootfs-settings.ts";
 
-/** The kernel counts the sizes of block devices in these, whatever the device's own. */
+/** The unit of sizes in sysfs, whatever the device's own block size. */
 const SECTOR_BYTES = 512;
 
 const SYSFS_BYTES_MAX = 4096;
 
-/** A partition or volume that holds a root file system, as the kernel knows it. */
+/** A partition or volume with a root file system, with the facts that the kernel has of it. */
 export interface RootPartition {
   readonly kind: "block" | "ubi";
   /** As configured, for messages. */
   readonly name: string;
-  /** What the boot loader calls it. */
+  /** The boot loader's name for it. */
   readonly number: number;
   /** Path of the device node, links resolved. */
   readonly device: string;
@@ -38,10 +38,7 @@ function trailingNumber(path: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/**
- * The number of a partition is what its device's name ends in. Links by label or id say nothing of it: what
- * they lead to does.
- */
+/** The number of a partition: the digits at the end of its device's name. Links by label or id are resolved first. */
 function partitionNumber(key: string, configured: string, device: string): number {
   const speaking = configured.startsWith("/dev/disk/by-") ? undefined : trailingNumber(configured);
   const number = speaking ?? trailingNumber(device);

@@ -2,21 +2,21 @@ import { given } from "@upkeep/shared/given";
 import { type Files, readChunks } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 
-/** A line holds a file's name and its size. */
+/** Limit of a line, which has a file's name and size. */
 const LINE_BYTES_MAX = 8192;
 
-/** No more than a pipe holds. */
+/** The capacity of a pipe. */
 const PIPE_BYTES = 64 * 1024;
 
 /** The payload file that is offered, as `stream-next` names it. */
 export interface OfferedFile {
   /** Path of the FIFO with its content. */
   readonly path: string;
-  /** Absent if the client does not tell it. */
+  /** Absent if the client does not send it. */
   readonly sizeBytes?: number;
 }
 
-/** All that the other end writes until it closes the FIFO. Waits for a writer. */
+/** Reads a FIFO until the writer closes it. Waits for a writer. */
 async function readLine(files: Files, path: string): Promise<string> {
   const handle = await files.open(path, "read");
   try {
@@ -61,7 +61,7 @@ export async function nextFile(files: Files, workTree: string, withSize: boolean
   return { path: `${workTree}/${name}`, ...given({ sizeBytes }) };
 }
 
-/** The content of an offered file as it comes. */
+/** The content of an offered file, as it arrives. */
 export async function* contentOf(files: Files, { path }: OfferedFile): AsyncGenerator<Uint8Array> {
   const handle = await files.open(path, "read");
   try {

@@ -1,11 +1,11 @@
 import { isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
-import { bootLoaderOf, deviceNow, type ModuleContext, partitionsOf, rememberedPart } from "./device.ts";
+import { bootLoaderOf, deviceNow, type ModuleContext, partitionsOf, rememberedPart } from "./rootfs-device.ts";
 import { partToGoBackTo, rollback } from "./rules.ts";
 import type { BootVariables } from "./variables.ts";
 import { upgradeAvailable } from "./variables.ts";
 
-/** @returns `undefined` if nothing has to be undone, or only the boot loader can undo it. */
+/** @returns `undefined` if there is nothing to undo, or only the boot loader can undo it. */
 async function target(context: ModuleContext, variables: BootVariables): Promise<number | undefined> {
   const remembered = await rememberedPart(context.system.files, context.workTree);
   if (remembered !== undefined) return remembered;
@@ -30,9 +30,9 @@ async function mayRebootInto(context: ModuleContext, part: number): Promise<bool
 }
 
 /**
- * ArtifactRollback. An update on probation is taken back by the boot loader, too: when the environment cannot be
- * written and a reboot follows anyway, that reboot is the best that can be done.
- * @throws AgentError where nothing else will take the update back.
+ * ArtifactRollback. The boot loader too rolls back an update that has not been committed: when the environment cannot be
+ * written and a reboot follows, the rollback is left to it.
+ * @throws AgentError if the boot loader will not roll back either.
  */
 export async function artifactRollback(context: ModuleContext): Promise<void> {
   const { loader, variables } = await bootLoaderOf(context);

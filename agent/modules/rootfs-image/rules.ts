@@ -1,4 +1,4 @@
-/** What each call demands of the boot loader's environment and sets in it. Decisions only. */
+/** Rules of each call for the boot loader's environment: what it requires, and what it sets. Pure functions. */
 import { AgentError } from "../../errors.ts";
 import { BOOT, type BootVariables, bootFrom, demandCanary, firstDifference, upgradeAvailable } from "./variables.ts";
 
@@ -12,7 +12,7 @@ export interface Situation {
   readonly original: number | undefined;
 }
 
-/** Nothing is to be changed. */
+/** No variable changes. */
 const NOTHING: BootVariables = {};
 
 /**
@@ -33,7 +33,7 @@ function otherPart(partitions: readonly [number, number], part: number): number 
   return part === partitions[0] ? partitions[1] : partitions[0];
 }
 
-/** The active partition, proved to be the one that runs. */
+/** The active partition, which must be the running one. */
 function runningPart(situation: Situation): number {
   demandCanary(situation.variables);
   const active = activePart(situation);
@@ -53,14 +53,14 @@ function demandNoUpgrade(variables: BootVariables): void {
   );
 }
 
-/** DownloadWithFileSizes. @returns The passive partition, to be written to. */
+/** DownloadWithFileSizes. @returns The passive partition, where the image goes. */
 export function download(situation: Situation): number {
   const active = runningPart(situation);
   demandNoUpgrade(situation.variables);
   return otherPart(situation.partitions, active);
 }
 
-/** ArtifactInstall, first half. @returns The partition that runs, to be remembered before anything is set. */
+/** ArtifactInstall, first half. @returns The running partition, to be written down before any variable is set. */
 export function partToRemember(situation: Situation): number {
   return runningPart(situation);
 }
@@ -71,7 +71,7 @@ export function install(situation: Situation): BootVariables {
   return { ...bootFrom(passive), [BOOT.bootCount]: "0", [BOOT.upgradeAvailable]: "1" };
 }
 
-/** ArtifactVerifyReboot: the new root file system runs, on probation. */
+/** ArtifactVerifyReboot: the new root file system runs, uncommitted. */
 export function verifyReboot(situation: Situation): void {
   const running = runningPart(situation);
   if (upgradeAvailable(situation.variables)) return;
@@ -88,9 +88,9 @@ export function commit(situation: Situation): BootVariables {
 }
 
 /**
- * ArtifactRollback, for a work tree in which no partition was remembered (by a client that did not remember):
- * only the environment is left to go by.
- * @returns The partition to go back to; `undefined` if there is nothing to go back from.
+ * ArtifactRollback for a work tree without the partition that ran before, which some clients do not write down: only the
+ * environment tells.
+ * @returns The partition to go back to; `undefined` if there is nothing to undo.
  */
 export function partToGoBackTo(situation: Pick<Situation, "partitions" | "variables">): number | undefined {
   if (!upgradeAvailable(situation.variables)) return undefined;
@@ -98,8 +98,8 @@ export function partToGoBackTo(situation: Pick<Situation, "partitions" | "variab
 }
 
 /**
- * ArtifactRollback, before the reboot, after it, and after the commit. Neither canary nor mounted root are
- * demanded: a rollback must also work from an unexpected partition.
+ * ArtifactRollback, before the reboot, after it, and after the commit. It requires neither the canary nor a known mounted
+ * root: a rollback must also work from an unexpected partition.
  */
 export function rollback(variables: BootVariables, target: number): BootVariables {
   const wanted = { ...bootFrom(target), [BOOT.upgradeAvailable]: "0" };

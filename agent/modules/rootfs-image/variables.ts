@@ -3,7 +3,7 @@ import { AgentError } from "../../errors.ts";
 /** Variables of the boot loader's environment, as its tools print them. */
 export type BootVariables = Readonly<Record<string, string>>;
 
-/** The variables that are ours, as the boot loader's scripts know them. */
+/** The variables that the boot loader's scripts and we share. */
 export const BOOT = {
   part: "mender_boot_part",
   partHex: "mender_boot_part_hex",
@@ -13,7 +13,7 @@ export const BOOT = {
   canary: "mender_saveenv_canary",
 } as const;
 
-/** What `fw_printenv` and its likes print: one `name=value` a line. What is no such line is passed over. */
+/** Parses the output of `fw_printenv`: one `name=value` a line. Other lines are ignored. */
 export function parseVariables(listing: string): BootVariables {
   const variables: Record<string, string> = {};
   for (const line of listing.split("\n")) {
@@ -23,7 +23,7 @@ export function parseVariables(listing: string): BootVariables {
   return variables;
 }
 
-/** The first of `wanted` that `found` does not hold; `undefined` if it holds them all. */
+/** The first of `wanted` that differs in `found`; `undefined` if all are equal. */
 export function firstDifference(found: BootVariables, wanted: BootVariables): string | undefined {
   return Object.keys(wanted).find((name) => found[name] !== wanted[name]);
 }
@@ -34,7 +34,7 @@ export function bootFrom(part: number): BootVariables {
 }
 
 /**
- * `upgrade_available`: true while an update has yet to prove itself. A variable that is not there means no.
+ * `upgrade_available`: true while an update is not committed. An absent variable means no.
  * @throws AgentError `boot-environment-invalid`.
  */
 export function upgradeAvailable(variables: BootVariables): boolean {
@@ -45,7 +45,7 @@ export function upgradeAvailable(variables: BootVariables): boolean {
 }
 
 /**
- * A build may ask for proof that what the boot loader saves is what we read: it saves the canary at boot.
+ * A build may require proof that we read the environment that the boot loader saves: it saves the canary at boot.
  * @throws AgentError `boot-environment-canary`.
  */
 export function demandCanary(variables: BootVariables): void {

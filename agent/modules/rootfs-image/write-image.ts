@@ -2,10 +2,10 @@ import type { FileHandle, Files } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 import { pump } from "../flow.ts";
 
-/** Images are compared and written in aligned blocks of this size; no larger than flash likes, no smaller. */
+/** Images are compared and written in aligned blocks of this size: a multiple of the usual erase blocks of flash. */
 export const BLOCK_BYTES = 1024 * 1024;
 
-/** So much is written before it is synced: dirty pages stay bounded, and so does the wait for the last sync. */
+/** Bytes between two syncs: bounds the dirty pages, and the wait for the last sync. */
 export const SYNC_EVERY_BYTES = 16 * BLOCK_BYTES;
 
 export interface Image {
@@ -17,15 +17,15 @@ export interface Image {
 }
 
 export interface WriteProgress {
-  /** Of the image, so far. */
+  /** Bytes of the image so far. */
   readonly doneBytes: number;
-  /** What of that was on the device already and was not written again. */
+  /** Bytes of these that were on the device already and were not written. */
   readonly equalBytes: number;
 }
 
 /**
  * `content` in blocks of {@link BLOCK_BYTES}; the last one may be shorter. A block is valid until the one after
- * the next is asked for: two buffers serve for an image of any size.
+ * the next is requested: two buffers are enough for an image of any size.
  */
 async function* blocksOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let filling = Buffer.allocUnsafeSlow(BLOCK_BYTES);
@@ -58,8 +58,8 @@ async function isThere(device: FileHandle, block: Uint8Array, position: number, 
 }
 
 /**
- * Write an image to the beginning of a device. Blocks that are there already are left alone, as flash wears
- * with each write. What was written is durable when it resolves.
+ * Write an image to the beginning of a device. Equal blocks are skipped, because flash wears with each write. The image is
+ * durable when it resolves.
  * @throws AgentError `image-incomplete` or `image-too-long` if the content is not as long as the image.
  */
 export async function writeImage(

@@ -1,5 +1,5 @@
 import { type ArtifactPlan, type SourceFile, type WriteOptions, writeArtifact } from "@upkeep/shared/artifact/write";
-import type { ArtifactSource } from "../../../agent/update/ports.ts";
+import type { ArtifactSource } from "../../../agent/server/deployment-server.ts";
 
 export function sourceFile(name: string, content: string | Uint8Array): SourceFile {
   const data = Buffer.from(content as string);

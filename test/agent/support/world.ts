@@ -4,7 +4,7 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import { type ProcessExit, type ProcessSpec, type RunningProcess, SystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../../agent/errors.ts";
-import type { DeploymentServer, ReportAnswer } from "../../../agent/update/ports.ts";
+import type { DeploymentServer, ReportAnswer } from "../../../agent/server/deployment-server.ts";
 import type { DeploymentResult } from "../../../agent/update/results.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
 import { type EngineOptions, UpdateEngine } from "../../../agent/update/update-engine.ts";

@@ -11,8 +11,8 @@ export interface BootLoader {
    */
   read(): Promise<BootVariables | undefined>;
   /**
-   * Set variables: all at once where the tools can; otherwise in their order.
-   * @throws AgentError `boot-environment-not-written` unless they are there when read again.
+   * Set variables: all at once where the tools can, else one after the other.
+   * @throws AgentError `boot-environment-not-written` if they differ when read back.
    */
   write(changes: BootVariables): Promise<void>;
 }

@@ -21,7 +21,7 @@ export const GRUB_MENDER: EnvTools = {
   set: "grub-mender-grubenv-set",
 };
 
-/** How a batch file is read differs: newer tools take either form, older ones only the one, or only the other. */
+/** The forms of a line in a batch file: newer tools accept both, older ones only one or the other. */
 const BATCH_SEPARATORS = ["=", " "] as const;
 
 /** A boot loader whose tools are used like `fw_printenv` and `fw_setenv`. */
@@ -54,7 +54,7 @@ export class EnvToolsBootLoader implements BootLoader {
     ];
     for (const attempt of attempts) {
       const complaint = await attempt();
-      // The tools' own word is not enough: some pass over lines that they do not understand.
+      // An exit code of 0 is not enough: some tools ignore lines that they do not understand.
       const missing = firstDifference((await this.read()) ?? {}, changes);
       if (missing === undefined) return;
       fault = complaint ?? `${this.#tools.set} reported success, but ${missing} is not ${changes[missing]}`;

@@ -36,8 +36,8 @@ export class GrubBootLoader implements BootLoader {
   }
 
   /**
-   * `grub-editenv` empties a block before it writes it anew, so it is let loose on a copy, and that takes the
-   * block's place as a whole.
+   * `grub-editenv` truncates a block before it writes it, which a power cut would leave empty. So it edits a copy, which
+   * then replaces the block by a rename.
    */
   async write(changes: BootVariables): Promise<void> {
     const found = await this.#find();
@@ -78,7 +78,7 @@ export class GrubBootLoader implements BootLoader {
     for (const candidate of BLOCKS) {
       const path = underRoot(this.#root, candidate);
       if ((await files.status(path))?.kind !== "file") continue;
-      // Often a link to the EFI partition; the file itself is what is replaced.
+      // Often a link to the EFI partition: the rename must replace the file, not the link.
       const block = await files.realPath(path);
       for (const editor of EDITORS) {
         const result = await tryCommand(this.#system, editor, [block, "list"]);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findMountedRoot, findMountPoint } from "../../../../agent/modules/rootfs-image/mounted-root.ts";
 import { rootPartitions } from "../../../../agent/modules/rootfs-image/partitions.ts";
-import { readRootfsSettings } from "../../../../agent/modules/rootfs-image/settings.ts";
+import { readRootfsSettings } from "../../../../agent/modules/rootfs-image/rootfs-settings.ts";
 import { linuxFiles as files } from "../../../../agent/system/files.ts";
 
 let root: string;

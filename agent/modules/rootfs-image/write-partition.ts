@@ -1,9 +1,9 @@
 import { AgentError } from "../../errors.ts";
 import { demandCommand } from "./commands.ts";
-import { type DeviceNow, deviceNow, type ModuleContext } from "./device.ts";
 import { findMountPoint } from "./mounted-root.ts";
 import type { RootPartition } from "./partitions.ts";
 import { contentOf, nextFile, type OfferedFile } from "./payload.ts";
+import { type DeviceNow, deviceNow, type ModuleContext } from "./rootfs-device.ts";
 import { download } from "./rules.ts";
 import { type WriteProgress, writeImage } from "./write-image.ts";
 
@@ -19,7 +19,7 @@ async function passivePartition(context: ModuleContext, { partitions, situation 
   throw new AgentError("partition-mounted", `${passive.name} is to be written, but it is mounted on ${mountPoint}`);
 }
 
-/** Says each tenth of the way, so that the log of a deployment stays short. */
+/** Logs the progress in tenths, which keeps the log of a deployment short. */
 function progressReporter(sizeBytes: number, say: (line: string) => void): (progress: WriteProgress) => void {
   let next = PROGRESS_STEP_PERCENT;
   return ({ doneBytes, equalBytes }) => {
@@ -43,7 +43,7 @@ async function write(context: ModuleContext, passive: RootPartition, file: Offer
     if (sizeBytes === undefined) {
       throw new AgentError("call-unsupported", `${passive.name} is a UBI volume, and takes no image without its size`);
     }
-    // A volume must be written through UBI, which knows of bad blocks; its tool reads the FIFO itself.
+    // A volume must be written through UBI, which handles bad blocks. Its tool reads the FIFO itself.
     await demandCommand(system, "ubiupdatevol", [passive.device, `--size=${sizeBytes}`, file.path]);
     return sizeBytes;
   }

@@ -10,7 +10,7 @@ const CONFIG_BYTES_MAX = 1024 * 1024;
 const TREE = /\/modules\/v3\/payloads\/\d+\/tree\/*$/;
 
 export interface RootfsSettings {
-  /** As configured, apart from the names of UBI volumes, which are completed to paths. */
+  /** As configured; names of UBI volumes are completed to paths. */
   readonly partA: string;
   readonly partB: string;
 }
@@ -18,7 +18,7 @@ export interface RootfsSettings {
 export interface SettingsPlace {
   /** See `PathOptions.root`. */
   readonly root?: string | undefined;
-  /** Files that were named, which must exist; otherwise those of the environment, or the default ones. */
+  /** Files from the command line, which must exist; else those of the environment, or the default ones. */
   readonly config?: string | undefined;
   readonly fallbackConfig?: string | undefined;
   readonly workTree: string;
@@ -44,7 +44,7 @@ function configFiles({ root, config, fallbackConfig, workTree, environment }: Se
   ];
 }
 
-/** The kernel's name of a UBI volume has no directory; the tools want one. */
+/** The kernel's name of a UBI volume has no directory, but the tools need one. */
 function withDirectory(partition: string): string {
   return partition.startsWith("ubi") ? `/dev/${partition}` : partition;
 }
@@ -61,7 +61,7 @@ export async function readRootfsSettings(files: Files, place: SettingsPlace): Pr
     }
     if (text === undefined) continue;
     const { values } = parseConfigFile(text, path);
-    // An empty text is the reference client's way to say: not set.
+    // In the reference client's configuration an empty text means: not set.
     partA = values.RootfsPartA || partA;
     partB = values.RootfsPartB || partB;
   }

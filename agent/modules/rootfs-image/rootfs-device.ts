@@ -3,25 +3,25 @@ import { AgentError } from "../../errors.ts";
 import { type FoundBootLoader, findBootLoader } from "./boot-loaders/find.ts";
 import { findMountedRoot } from "./mounted-root.ts";
 import { type RootPartition, rootPartitions } from "./partitions.ts";
+import { readRootfsSettings } from "./rootfs-settings.ts";
 import type { Situation } from "./rules.ts";
-import { readRootfsSettings } from "./settings.ts";
 
-/** What a call of the module is given. */
+/** The arguments of a call of the module. */
 export interface ModuleContext {
   readonly system: Pick<System, "files" | "processes">;
   /** The payload's work tree. */
   readonly workTree: string;
   /** See `PathOptions.root`. */
   readonly root: string | undefined;
-  /** The configuration files that were named, if any. */
+  /** The configuration files from the command line. */
   readonly config?: string | undefined;
   readonly fallbackConfig?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** A line for the log. */
+  /** Writes a line to the log. */
   readonly say: (line: string) => void;
 }
 
-/** The device as it is now: what the rules judge, and what their decisions are carried out on. */
+/** The device as it is now: input of the rules, and target of their decisions. */
 export interface DeviceNow {
   readonly situation: Situation;
   readonly partitions: readonly [RootPartition, RootPartition];
