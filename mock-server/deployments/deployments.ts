@@ -13,19 +13,19 @@ import type {
   Statistics,
   Storage,
 } from "../storage/index.ts";
-import { Absence, type AbsenceTimes, failAbsent, openToAllSince } from "./absence.ts";
-import { createDeployment, type Sources } from "./creation.ts";
-import { type DeviceDeployment, presentDeviceDeployments } from "./device-views.ts";
-import { abortDevice } from "./ending.ts";
-import type { Membership } from "./membership.ts";
-import { checkNewDeployment, type NewDeployment } from "./new-deployment.ts";
-import { abortDeployment, applyPendingEnd, dismissWaiting, PendingEnds } from "./pending-ends.ts";
-import { Preparations } from "./preparation.ts";
-import { endFutureSigns, failSilent, SILENT_BATCH } from "./silence.ts";
-import { type DeviceDeploymentFilter, statusesOf } from "./status-filter.ts";
+import { createDeployment, type Sources } from "./creation/creation.ts";
+import { checkNewDeployment, type NewDeployment } from "./creation/new-deployment.ts";
+import { Preparations } from "./creation/preparation.ts";
+import { abortDevice } from "./deployment-end/device-end.ts";
+import { abortDeployment, applyPendingEnd, dismissUnadmitted, PendingEnds } from "./deployment-end/pending-ends.ts";
+import { type Deployment, presentDeployments } from "./deployment-view.ts";
+import { type DeviceDeploymentFilter, statusesOf } from "./device-deployment/status-filter.ts";
+import { type DeviceDeployment, presentDeviceDeployments } from "./device-deployment/view.ts";
+import type { Membership } from "./selection/membership.ts";
+import { AbsenceSchedule, type AbsenceTimes, failAbsent, openToAllSince } from "./silence/absence.ts";
+import { failSilent, resetFutureSigns, SILENT_BATCH } from "./silence/silence.ts";
+import type { Uptime } from "./silence/uptime.ts";
 import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
-import type { Uptime } from "./uptime.ts";
-import { type Deployment, presentDeployments } from "./views.ts";
 
 /** A device deployment with the deployment it belongs to. */
 export interface HistoryEntry {
@@ -33,17 +33,17 @@ export interface HistoryEntry {
   readonly device: DeviceDeployment;
 }
 
-/** What administrators do with deployments. */
+/** Administration of deployments. */
 export class Deployments {
   readonly #storage: Storage;
   readonly #system: Sources;
   readonly #preparations: Preparations;
   readonly #pendingEnds: PendingEnds;
   readonly #uptime: Uptime;
-  readonly #absence = new Absence();
+  readonly #absence = new AbsenceSchedule();
   readonly #unseenDownloadMs: number;
 
-  /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
+  /** @param unseenDownloadMs How long a download may take that does not pass through this server. */
   constructor(storage: Storage, system: Sources, uptime: Uptime, unseenDownloadMs = 0) {
     this.#uptime = uptime;
     this.#unseenDownloadMs = unseenDownloadMs;
@@ -53,15 +53,15 @@ export class Deployments {
     this.#pendingEnds = new PendingEnds(storage, system.clock);
   }
 
-  /** To be called at the start of the only process that there is: nobody goes on with what another has begun. */
+  /** Call it when the only process starts: no other process continues a preparation. */
   abandonAll(): Promise<void> {
     return this.#preparations.abandonAll();
   }
 
   /**
-   * Remove what is left of creations that were cut short, and write down what is left of ends that were, of deployments
-   * and of groups. To be called now and then.
-   * @returns How many creations there were.
+   * Deletes abandoned preparations, and completes the ends of deployments and groups that a crash interrupted. Call it
+   * periodically.
+   * @returns The number of preparations.
    */
   async removeAbandoned(): Promise<number> {
     await this.#pendingEnds.applyAll();
@@ -72,15 +72,15 @@ export class Deployments {
   /**
    * @returns The id of the new deployment.
    * @throws DomainError (invalid) if the request is malformed or names devices that are not accepted;
-   *   (not-found) if there is no such filter; (unprocessable) if there is no such release; (conflict) if the same
-   *   is under way.
+   *   (filter-not-found); (no-artifact) if there is no such release; (deployment-exists) if an unfinished deployment
+   *   has the same parameters.
    */
   async create(request: NewDeployment): Promise<string> {
     checkNewDeployment(request);
     const { filterId } = request;
     const filter = filterId === undefined ? undefined : await this.#resolve(filterId);
     const created = await this.#storage.transaction(async (records) => {
-      await mustBeThere(records, request);
+      await checkGroupExists(records, request);
       return (await this.#preparations.isFor(records, request))
         ? undefined
         : await createDeployment(records, this.#system, request, filter);
@@ -104,7 +104,7 @@ export class Deployments {
     });
   }
 
-  /** In the order in which they were created, or the other way round. */
+  /** In the order of creation, or in reverse. */
   list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<Deployment>> {
     return this.#storage.read(async (records) => {
       const { items, total } = await records.deployments.list(filter, order, paging);
@@ -120,7 +120,7 @@ export class Deployments {
     });
   }
 
-  /** Of those that exist, in the order of `ids`. */
+  /** Statistics of the deployments that exist, in the order of `ids`. */
   statisticsOf(ids: readonly string[]): Promise<readonly { readonly id: string; readonly statistics: Statistics }[]> {
     return this.#storage.read(async (records) => {
       const known = new Set((await records.deployments.findAll([...new Set(ids)])).map(({ id }) => id));
@@ -130,7 +130,7 @@ export class Deployments {
   }
 
   /**
-   * Ids of all devices that it targets, sorted.
+   * Ids of all targets, sorted.
    * @throws DomainError (not-found)
    */
   targets(id: string): Promise<readonly string[]> {
@@ -141,7 +141,7 @@ export class Deployments {
   }
 
   /**
-   * Its device deployments, by status and then device. A device that has not asked yet has none.
+   * Its device deployments, by status and then device. A device that has not polled yet has none.
    * @param paging Everything when absent.
    * @throws DomainError (not-found)
    */
@@ -155,8 +155,8 @@ export class Deployments {
   }
 
   /**
-   * The log of an attempt of a device.
-   * @param attempt From 1; absent: the last that has one.
+   * The log of one attempt of a device.
+   * @param attempt From 1. Default: the last attempt with a log.
    * @throws DomainError (not-found)
    */
   log(id: string, deviceId: string, attempt?: number): Promise<readonly LogMessage[]> {
@@ -168,52 +168,52 @@ export class Deployments {
   }
 
   /**
-   * End it: whatever a device has not finished is `aborted`, and its next report is refused. That is so for all
-   * devices at once; when this resolves, it is also written down for each of them.
-   * @throws DomainError (unprocessable) if it is finished, or was never there.
+   * Aborts it: unfinished device deployments become `aborted`, and further reports are refused, for all devices at
+   * once. When this resolves, every record says so.
+   * @throws DomainError (deployment-finished) also if there is no such deployment.
    */
   async abort(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
-      await unfinished(records, id);
+      await findUnfinished(records, id);
       await abortDeployment(records, id, this.#system.clock.now());
     });
     await this.#pendingEnds.apply(id);
   }
 
   /**
-   * Close a deployment to a filter: no other device gets it, and who is in the middle of it may end it.
-   * @throws DomainError (unprocessable) if it is finished, was never there, or has a list of devices and
-   *   finishes by itself.
+   * Finishes a deployment to a filter: no further device gets it; devices that have begun may complete it.
+   * @throws DomainError (deployment-finished) also if there is no such deployment; (deployment-not-dynamic) if it has
+   *   a list of devices, and so finishes by itself.
    */
   async finish(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
-      const deployment = await unfinished(records, id);
+      const deployment = await findUnfinished(records, id);
       if (deployment.dynamic === 0) throw new DomainError("deployment-not-dynamic");
       await records.deployments.setStatus(id, "finished", this.#system.clock.now());
-      await dismissWaiting(records, deployment);
+      await dismissUnadmitted(records, deployment);
     });
     await this.#pendingEnds.apply(id);
   }
 
   /**
-   * No other device begins, and none begins again; who is in the middle goes on. Paused again it stays as it is.
-   * @throws DomainError (unprocessable) if it is finished, or was never there.
+   * Pauses it: no device begins or retries; devices that have begun continue. A paused deployment stays as it is.
+   * @throws DomainError (deployment-finished) also if there is no such deployment.
    */
   pause(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      const { paused_ms } = await unfinished(records, id);
+      const { paused_ms } = await findUnfinished(records, id);
       if (paused_ms !== null) return;
       await records.deployments.setPause(id, { sinceMs: this.#system.clock.now(), reason: "paused by a user" });
     });
   }
 
   /**
-   * Go on. Failures up to now do not pause it again; as many more do.
-   * @throws DomainError (unprocessable) if it is finished, or was never there.
+   * Resumes it. Failures so far no longer count towards a pause.
+   * @throws DomainError (deployment-finished) also if there is no such deployment.
    */
   resume(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      const { paused_ms } = await unfinished(records, id);
+      const { paused_ms } = await findUnfinished(records, id);
       if (paused_ms === null) return;
       await records.phases.tolerateFailures(id);
       await records.deployments.setPause(id, null);
@@ -222,62 +222,62 @@ export class Deployments {
   }
 
   /**
-   * Where its devices pause from now on.
+   * Sets where its devices pause.
    * @param map `null`: nowhere.
-   * @throws DomainError (invalid) that names the field; (unprocessable) if it is finished, or was never there.
+   * @throws DomainError (invalid) that names the field; (deployment-finished) also if there is no such deployment.
    */
   async setControlMap(id: string, map: UpdateControlMap | null): Promise<void> {
     if (map !== null) checkControlMap(map);
     await this.#storage.transaction(async (records) => {
-      await unfinished(records, id);
+      await findUnfinished(records, id);
       await records.deployments.setControlMap(id, map === null ? null : JSON.stringify(map));
     });
   }
 
   /**
-   * Let devices that pause go on: they hear of it when they ask for the map again.
-   * @param states Before which they pause; all when absent.
-   * @throws DomainError (unprocessable) if it is finished, was never there, or has no map.
+   * Lets paused devices continue: they learn it when they fetch the map again.
+   * @param states The states before which they pause. Default: all.
+   * @throws DomainError (deployment-finished) also if there is no such deployment; (no-control-map)
    */
   continueUpdate(id: string, states?: readonly ControlledState[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
-      const { update_control_map_json: map } = await unfinished(records, id);
+      const { update_control_map_json: map } = await findUnfinished(records, id);
       if (map === null) throw new DomainError("no-control-map");
       const released = withoutPause(JSON.parse(map) as UpdateControlMap, states);
       await records.deployments.setControlMap(id, JSON.stringify(released));
     });
   }
 
-  /** End whatever this device has not finished, in every deployment. */
+  /** Aborts all unfinished device deployments of this device. */
   abortDevice(deviceId: string): Promise<void> {
     return this.#storage.transaction((records) => abortDevice(records, deviceId, this.#system.clock.now()));
   }
 
-  /** Devices could not be heard before this moment: each has its full time again. */
+  /** The server was down until now: the silence of every device counts from now. */
   restartUptime(): void {
     this.#uptime.restart();
   }
 
   /**
-   * Fail the devices that were silent for longer than their deployment bears. To be called now and then.
-   * @returns How many there were.
+   * Fails the devices that were silent for longer than their deployment allows. Call it periodically.
+   * @returns Their number.
    */
   async failSilent(): Promise<number> {
     const limiting = await this.#storage.read(({ deployments }) => deployments.limitingSilence());
     if (limiting.length === 0) return 0;
-    await this.#uptime.note(this.#storage);
+    await this.#uptime.record(this.#storage);
     let total = 0;
     for (const { id } of limiting) {
       for (let failed = SILENT_BATCH; failed === SILENT_BATCH; total += failed) {
-        failed = await this.#storage.transaction((records) => this.#failSome(records, id));
+        failed = await this.#storage.transaction((records) => this.#failSilentBatch(records, id));
       }
       total += await this.#failAbsent(id);
     }
-    this.#absence.keepOnly(new Set(limiting.map(({ id }) => id)));
+    this.#absence.retain(new Set(limiting.map(({ id }) => id)));
     return total;
   }
 
-  /** Fail the targets of a deployment that never ask. @returns How many there were. */
+  /** Fails the targets of a deployment that never poll. @returns Their number. */
   async #failAbsent(id: string): Promise<number> {
     const times = (): AbsenceTimes => ({
       nowMs: this.#system.clock.now(),
@@ -301,16 +301,16 @@ export class Deployments {
     return total;
   }
 
-  async #failSome(records: Records, id: string): Promise<number> {
+  async #failSilentBatch(records: Records, id: string): Promise<number> {
     const deployment = await records.deployments.find(id);
     if (deployment === undefined) return 0;
     const sinceMs = this.#uptime.sinceMs();
     const nowMs = this.#system.clock.now();
-    await endFutureSigns(records, deployment, nowMs);
+    await resetFutureSigns(records, deployment, nowMs);
     return await failSilent(records, deployment, nowMs, { sinceMs, unseenDownloadMs: this.#unseenDownloadMs });
   }
 
-  /** What a device has done, newest first; what was deleted from its history is marked. */
+  /** The device deployments of a device, newest first; deleted history is marked. */
   history(deviceId: string, filter: DeviceDeploymentFilter | undefined, paging: Paging): Promise<Page<HistoryEntry>> {
     return this.#storage.read(async (records) => {
       const statuses = filter === undefined ? undefined : statusesOf(filter);
@@ -328,7 +328,7 @@ export class Deployments {
     });
   }
 
-  /** Delete what the device has finished from its history. None of it is offered again. */
+  /** Deletes the finished device deployments from the history. None of them is offered again. */
   deleteHistory(deviceId: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       await applyPendingEnd(records, deviceId);
@@ -338,7 +338,7 @@ export class Deployments {
 }
 
 /** @throws DomainError (invalid) if the deployment is for a group that was deleted. */
-async function mustBeThere({ devices }: Records, { group }: NewDeployment): Promise<void> {
+async function checkGroupExists({ devices }: Records, { group }: NewDeployment): Promise<void> {
   if (group !== undefined && (await devices.isEndedGroup(group))) throw new DomainError("no-target-devices");
 }
 
@@ -346,8 +346,8 @@ async function mustExist(records: Records, id: string): Promise<void> {
   if ((await records.deployments.find(id)) === undefined) throw notFound();
 }
 
-/** @throws DomainError (unprocessable) if it is finished, or was never there. */
-async function unfinished(records: Records, id: string): Promise<DeploymentRecord> {
+/** @throws DomainError (deployment-finished) also if there is no such deployment. */
+async function findUnfinished(records: Records, id: string): Promise<DeploymentRecord> {
   const deployment = await records.deployments.find(id);
   if (deployment === undefined || deployment.status === "finished") throw new DomainError("deployment-finished");
   return deployment;

@@ -5,35 +5,35 @@ import type { Clock } from "@upkeep/shared/system";
 import { DomainError, notFound } from "../errors.ts";
 import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
 import { pipelined } from "../storage/pipelined.ts";
-import { changeStatus, retry } from "./changes.ts";
-import { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
-import type { Configuration } from "./configurations.ts";
-import { verdictOnAttempt } from "./lifecycle.ts";
-import { applyPendingEnd } from "./pending-ends.ts";
-import { deploymentOf, mayHaveWork, selectDeployment } from "./selection.ts";
+import { configurationPlan, type InstructedArtifact } from "./configurations/configuration-artifact.ts";
+import type { Configuration } from "./configurations/configurations.ts";
+import { applyPendingEnd } from "./deployment-end/pending-ends.ts";
+import { changeStatus, retry } from "./device-deployment/changes.ts";
+import { verdictOnAttempt } from "./device-deployment/lifecycle.ts";
+import { deploymentOf, mayHaveWork, selectDeployment } from "./selection/selection.ts";
+import type { Uptime } from "./silence/uptime.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
-import type { Uptime } from "./uptime.ts";
 
-/** What a device is to install. */
+/** What a device has to install. */
 export interface Instructions {
   readonly deploymentId: string;
   readonly artifact: InstructedArtifact;
-  /** Software has a stored artifact; one of a configuration is written by {@link DeviceSide.configurationPlan}. */
+  /** A software artifact is stored; a configuration artifact is written from {@link DeviceSide.configurationPlan}. */
   readonly kind: DeploymentKind;
-  /** The deployment fails devices that are silent: bytes of the download that the device takes are a sign of life. */
+  /** The deployment fails silent devices, so the progress of the download counts as a sign of life. */
   readonly limitsSilence: boolean;
-  /** Where the device pauses, if it asked for it and it pauses anywhere. */
+  /** Where the device pauses, if it asked and there is such a state. */
   readonly updateControlMap?: HandedControlMap;
 }
 
-/** The device's operations on deployments. The caller has authenticated the device. */
+/** The operations of devices on deployments. The caller has authenticated the device. */
 export class DeviceSide {
   readonly #storage: Storage;
   readonly #clock: Clock;
   readonly #uptime: Uptime;
   readonly #unseenDownloadMs: number;
 
-  /** @param unseenDownloadMs How long a download may take of which this server sees nothing. */
+  /** @param unseenDownloadMs How long a download may take that does not pass through this server. */
   constructor(storage: Storage, clock: Clock, uptime: Uptime, unseenDownloadMs = 0) {
     this.#storage = storage;
     this.#clock = clock;
@@ -72,16 +72,16 @@ export class DeviceSide {
   }
 
   /**
-   * The device has got so far. When this resolves, it is known for good.
-   * @param substate Kept until another one comes, unless it is empty.
-   * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended otherwise.
+   * Records the status of a device deployment, durably when it resolves.
+   * @param substate Kept until another one arrives, unless it is empty.
+   * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended with another status.
    */
   async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     const refusal = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
       const [, deviceDeployment, deployment] = await pipelined([
         records.silence.touch(deviceId, now),
-        findSettled(records, deviceId, deploymentId),
+        findUpToDate(records, deviceId, deploymentId),
         records.deployments.find(deploymentId),
       ]);
       if (deployment === undefined) throw notFound();
@@ -103,13 +103,13 @@ export class DeviceSide {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** A sign of life that is neither a question nor a report, such as bytes of its download that it takes. */
+  /** Records a sign of life that is neither a poll nor a report, such as the progress of a download. */
   touch(deviceId: string): Promise<void> {
     return this.#storage.transaction((records) => records.silence.touch(deviceId, this.#clock.now()));
   }
 
   /**
-   * Where the device pauses in a deployment that it is in the middle of; `undefined`: nowhere.
+   * Where the device pauses in a deployment that it has begun; `undefined`: nowhere.
    * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended.
    */
   async controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
@@ -122,13 +122,13 @@ export class DeviceSide {
       }
       return { map: controlMapOf(deployment), counted: isOpen && deviceDeployment.last_seen_ms !== null };
     });
-    // A device that pauses says nothing else: it asks here again and again.
+    // A paused device sends no other request than this one.
     if (counted) await this.touch(deviceId);
     return map;
   }
 
   /**
-   * What the artifact of a configuration deployment is written of.
+   * The plan of the artifact of a configuration deployment.
    * @throws DomainError (not-found) if the device is no target of such a deployment.
    */
   configurationPlan(deviceId: string, deploymentId: string, deviceType: string): Promise<ModuleImagePlan> {
@@ -142,27 +142,27 @@ export class DeviceSide {
   }
 
   /**
-   * Keep the log of the device's attempt, in place of what it sent of it before.
+   * Saves the log of the device's attempt in place of an earlier one.
    * @throws DomainError (not-found) if the device has no such device deployment.
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
       await records.silence.touch(deviceId, this.#clock.now());
       const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "logged-deployment-not-found");
-      // A device sends its log after its failure, when the next attempt is already waiting to begin.
+      // A device sends its log after the failure, when the record is already at the next attempt.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
       await records.logs.put({ deploymentId, deviceId, attempt: logged }, messages, this.#clock.now());
     });
   }
 }
 
-/** What {@link applyPendingEnd} makes of a device deployment; mostly nothing, and it is asked for meanwhile. */
-async function findSettled(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
-  const [settled, found] = await pipelined([
+/** The device deployment after {@link applyPendingEnd}. Read in the same round trip, and again if that changed it. */
+async function findUpToDate(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
+  const [changed, found] = await pipelined([
     applyPendingEnd(records, deviceId),
     findBegun(records, deviceId, deploymentId),
   ]);
-  return settled ? findBegun(records, deviceId, deploymentId) : found;
+  return changed ? findBegun(records, deviceId, deploymentId) : found;
 }
 
 async function findBegun(

@@ -1,17 +1,18 @@
-export { Artifacts } from "./artifacts.ts";
-export { configurationPlan, type InstructedArtifact } from "./configuration-artifact.ts";
-export { type Configuration, Configurations, type DeviceConfiguration } from "./configurations.ts";
+export { configurationPlan, type InstructedArtifact } from "./configurations/configuration-artifact.ts";
+export { type Configuration, Configurations, type DeviceConfiguration } from "./configurations/configurations.ts";
+export type { NewDeployment, Rollout } from "./creation/new-deployment.ts";
+export { decommissionDevice } from "./deployment-end/device-end.ts";
+export type { Deployment, Phase } from "./deployment-view.ts";
 export { Deployments, type HistoryEntry } from "./deployments.ts";
+export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./device-deployment/status-filter.ts";
+export type { DeviceDeployment, FailedAttempt } from "./device-deployment/view.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
-export type { DeviceDeployment, FailedAttempt } from "./device-views.ts";
-export { decommissionDevice } from "./ending.ts";
-export type { Membership } from "./membership.ts";
-export type { NewDeployment, Rollout } from "./new-deployment.ts";
 export type { NewPhase, PhaseState } from "./phases.ts";
-export type { Release } from "./release-views.ts";
-export { Releases } from "./releases.ts";
-export { silenceWarning } from "./silence.ts";
-export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./status-filter.ts";
+export { Artifacts } from "./releases/artifacts.ts";
+export { type Release, Releases } from "./releases/releases.ts";
+export type { Membership } from "./selection/membership.ts";
+export { silenceWarning } from "./silence/silence.ts";
+export { Uptime } from "./silence/uptime.ts";
 export {
   CONTROL_ACTIONS,
   CONTROLLED_STATES,
@@ -22,5 +23,3 @@ export {
   type StateControl,
   type UpdateControlMap,
 } from "./update-control.ts";
-export { Uptime } from "./uptime.ts";
-export type { Deployment, Phase } from "./views.ts";

@@ -1,15 +1,15 @@
 import { DomainError, invalid } from "../errors.ts";
 import type { PhaseRecord } from "../storage/index.ts";
 
-/** A part of a roll-out, as it is asked for. */
+/** A requested phase of a rollout. */
 export interface NewPhase {
-  /** Percent of the devices; only the last may leave it out. The last takes all that remain in any case. */
+  /** Percent of the devices; optional for the last phase, which takes all remaining devices in any case. */
   readonly batchSize?: number;
-  /** Only the first may leave it out: it begins at once. */
+  /** Optional for the first phase, which then begins at once. */
   readonly startMs?: number;
   /**
-   * Percent of its places that must have succeeded before the next phase opens. When that has become impossible,
-   * the deployment is paused: the threshold can no longer be reached.
+   * Percent of its places that must succeed before the next phase opens. The deployment is paused when that has become
+   * impossible.
    */
   readonly successThreshold?: number;
   /** The percentage of failed places at which the deployment is paused. */
@@ -17,9 +17,9 @@ export interface NewPhase {
 }
 
 export type PhaseState =
-  /** Its time has not come. */
+  /** Its start lies in the future. */
   | "scheduled"
-  /** Its time has come, but too few have succeeded in an earlier phase. */
+  /** It should have begun, but an earlier phase has not reached its success threshold. */
   | "waiting"
   | "active"
   /** A later one is active, or the deployment is finished. */
@@ -37,15 +37,15 @@ export interface PlannedPhase {
 const PHASES_MAX = 100;
 
 /**
- * The sizes of phases, computed once. Rounding loses no device: the last phase takes all that remain.
- * @param deviceCount How many devices there are now.
- * @param openEnded More may come later: then the only phase may be empty now.
+ * The sizes of phases in devices. Rounding loses no device, because the last phase takes all that remain.
+ * @param deviceCount The number of devices now.
+ * @param openEnded More devices may come later: then a single phase may be empty now.
  * @throws DomainError (invalid)
  */
 export function planPhases(phases: readonly NewPhase[], deviceCount: number, openEnded: boolean): PlannedPhase[] {
   checkPhases(phases);
   const [only] = phases;
-  // A single phase that says nothing is no phase.
+  // One empty phase means "not phased".
   if (phases.length === 1 && only !== undefined && Object.values(only).every((value) => value === undefined)) return [];
   const last = phases.length - 1;
   let percentLeft = 100;
@@ -99,7 +99,7 @@ function checkPercent(field: string, value: number | undefined): void {
 }
 
 /**
- * The phase that is active: the last whose time has come, unless one before it waits for successes.
+ * The active phase: the last that should have begun, unless an earlier one has not reached its success threshold.
  * `undefined`: the first has not begun.
  */
 export function activePhase(phases: readonly PhaseRecord[], nowMs: number): PhaseRecord | undefined {
@@ -113,8 +113,8 @@ export function activePhase(phases: readonly PhaseRecord[], nowMs: number): Phas
 }
 
 /**
- * True if one more device may be admitted while `active` is the active phase. Places are cumulative: what
- * an earlier phase left unused is still there.
+ * True if one more device can be admitted while `active` is the active phase. Places are cumulative: unused places of
+ * earlier phases stay available.
  * @param openEnded The last phase has no limit of places.
  */
 export function hasFreeSlot(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
@@ -124,13 +124,13 @@ export function hasFreeSlot(phases: readonly PhaseRecord[], active: PhaseRecord,
   return taken < places;
 }
 
-/** True if enough of its devices have succeeded; failures acknowledged by a resume do not count. */
+/** True if the success threshold is reached; failures acknowledged by a resume do not count. */
 export function opensNext(phase: PhaseRecord): boolean {
   const counted = judged(phase) - phase.tolerated;
   return phase.success_percent === null || phase.succeeded * 100 >= phase.success_percent * counted;
 }
 
-/** True if the phase after it stays closed, even if everybody succeeds who has not ended and who may still come. */
+/** True if the next phase stays closed even if all other devices of this one succeed. */
 export function neverOpensNext(phases: readonly PhaseRecord[], phase: PhaseRecord): boolean {
   if (phase.success_percent === null || opensNext(phase)) return false;
   const earlier = phases.filter(({ number }) => number <= phase.number);
@@ -140,15 +140,15 @@ export function neverOpensNext(phases: readonly PhaseRecord[], phase: PhaseRecor
   return successesAtBest * 100 < phase.success_percent * counted;
 }
 
-/** True if too many of its devices have failed; failures acknowledged by a resume do not count. */
+/** True if the error threshold is reached; failures acknowledged by a resume do not count. */
 export function failsTooOften(phase: PhaseRecord): boolean {
   const failed = phase.failed - phase.tolerated;
   return phase.error_percent !== null && failed > 0 && failed * 100 >= phase.error_percent * judged(phase);
 }
 
 /**
- * Of how many devices a phase's thresholds are percentages: those that say something about the release.
- * @param coming How many more it may admit.
+ * The number of devices that a phase's thresholds are percentages of: excluded ones say nothing about the release.
+ * @param coming How many more devices it can admit.
  */
 function judged({ places, device_count, excluded }: PhaseRecord, coming = 0): number {
   return Math.max(places, device_count + coming) - excluded;

@@ -1,32 +1,32 @@
 import { invalid } from "../errors.ts";
 
-/** The states of an update that a device can be told to pause before. */
+/** The states of an update before which a device can pause. */
 export const CONTROLLED_STATES = ["ArtifactInstall_Enter", "ArtifactReboot_Enter", "ArtifactCommit_Enter"] as const;
 export type ControlledState = (typeof CONTROLLED_STATES)[number];
 
-/** What a device does when it comes to a state. */
+/** What a device does when it reaches a state. */
 export const CONTROL_ACTIONS = ["continue", "force_continue", "pause", "fail"] as const;
 export type ControlAction = (typeof CONTROL_ACTIONS)[number];
-/** The same, for when there is no map any more, or after the action was taken: to pause is not among them. */
+/** The actions that apply when the map has expired: a device cannot pause then. */
 export type ControlFollowUp = Exclude<ControlAction, "pause">;
 
 export interface StateControl {
   /** Default: continue. */
   readonly action?: ControlAction;
-  /** When the device has not heard of the map for long. Default: what `action` says; after a pause: fail. */
+  /** Applies when the map has expired on the device. Default: `action`, or `fail` if that is `pause`. */
   readonly on_map_expire?: ControlFollowUp;
-  /** When the device comes to the state again. Default: what `action` says. */
+  /** Applies when the device reaches the state again. Default: `action`. */
   readonly on_action_executed?: ControlAction;
 }
 
 /** Where the devices of a deployment pause. Keys and values are those of the protocol. */
 export interface UpdateControlMap {
-  /** From -10 to 10; of several maps on a device the highest counts. Default: 0. */
+  /** From -10 to 10; of several maps on a device, the highest priority wins. Default: 0. */
   readonly priority?: number;
   readonly states?: Readonly<Partial<Record<ControlledState, StateControl>>>;
 }
 
-/** As a device gets it. */
+/** The map as a device gets it. */
 export interface HandedControlMap extends UpdateControlMap {
   /** Of the deployment. */
   readonly id: string;
@@ -65,7 +65,7 @@ function includes<T extends string>(known: readonly T[], value: string): value i
   return (known as readonly string[]).includes(value);
 }
 
-/** A map in which no state pauses any more. @param states All that pause when absent. */
+/** A copy of the map without pauses. @param states Default: all states. */
 export function withoutPause(map: UpdateControlMap, states: readonly ControlledState[] = CONTROLLED_STATES) {
   const entries = Object.entries(map.states ?? {}).map(([state, control]) => {
     const released = includes(states, state) && (control.action === "pause" || control.on_action_executed === "pause");

@@ -13,7 +13,7 @@ export type PreparationRecord = Pick<DeploymentRecord, "id" | "preparing_until_m
 export interface DeploymentFilter {
   readonly ids?: readonly string[];
   readonly names?: readonly string[];
-  /** Part of the name or of the artifact name, in any case. */
+  /** A substring of the name or of the artifact name, case-insensitive. */
   readonly search?: string;
   readonly status?: DeploymentStatus;
   readonly kind?: DeploymentKind;
@@ -23,9 +23,9 @@ export interface DeploymentFilter {
   readonly createdToMs?: number;
 }
 
-/** Name of the sequence that orders deployments. */
+/** The sequence that orders deployments. */
 const SEQUENCE = "deployment";
-/** How many deployments may be created while one is prepared. */
+/** The maximum number of deployments that are created while one is prepared. */
 const RESERVED = 1_000_000;
 
 const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
@@ -62,7 +62,7 @@ export class DeploymentRecords {
     this.#db = db;
   }
 
-  /** A number greater than that of every deployment before. */
+  /** The sequence number of the next deployment. */
   async nextSequence(): Promise<number> {
     const row = await this.#db
       .insertInto("sequences")
@@ -86,7 +86,7 @@ export class DeploymentRecords {
     return records;
   }
 
-  /** The id of the unfinished deployment that was asked for in the same way; one that is being prepared counts. */
+  /** The id of an unfinished deployment, or of one being prepared, with the same parameters. */
   async activeLike(parametersSha256: string): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom("deployments")
@@ -113,10 +113,7 @@ export class DeploymentRecords {
     return ids;
   }
 
-  /**
-   * True if a deployment of this release exists; with `unfinished`, one that is not finished. One that is being
-   * prepared counts.
-   */
+  /** True if the release has a deployment, or an unfinished one. A deployment that is being prepared counts. */
   async anyOfRelease(artifactName: string, only: "unfinished" | "any"): Promise<boolean> {
     let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName).limit(1);
     if (only === "unfinished") query = query.where("status", "<>", "finished");
@@ -124,8 +121,8 @@ export class DeploymentRecords {
   }
 
   /**
-   * Open ones to filters in which the device has no part yet, newer than `afterSequence` and, if it is given,
-   * older than `beforeSequence`; oldest first.
+   * Open dynamic deployments in which the device takes no part yet, newer than `afterSequence` and, if given, older
+   * than `beforeSequence`; oldest first.
    */
   openDynamic(deviceId: string, afterSequence: number, beforeSequence?: number): Promise<DeploymentRecord[]> {
     return OPEN_DYNAMIC.all(this.#db, {
@@ -135,7 +132,7 @@ export class DeploymentRecords {
     });
   }
 
-  /** @param more How many more devices it targets, and how many more of them have asked; less than 0: fewer. */
+  /** Adds to the counts of targets and of targets that have polled; negative numbers subtract. */
   async countTargets(id: string, more: { readonly targets: number; readonly asked: number }): Promise<void> {
     await this.#db
       .updateTable("deployments")
@@ -151,7 +148,7 @@ export class DeploymentRecords {
     await this.#db.updateTable("deployments").set({ update_control_map_json: mapJson }).where("id", "=", id).execute();
   }
 
-  /** In the order in which they were created, or the other way round. */
+  /** In the order of creation, or in reverse. */
   async list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<DeploymentRecord>> {
     let query = this.#db.selectFrom("deployments").where("preparing_until_ms", "is", null);
     if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
@@ -181,7 +178,7 @@ export class DeploymentRecords {
     await this.#db.insertInto("deployments").values(deployment).execute();
   }
 
-  /** @param finishedMs Set once it is finished; then the same deployment may be asked for again. */
+  /** @param finishedMs The end of a finished deployment, after which the same deployment may be created again. */
   async setStatus(id: string, status: DeploymentStatus, finishedMs: number | null): Promise<void> {
     await this.#db
       .updateTable("deployments")
@@ -190,7 +187,7 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** One more of its devices has asked for it. */
+  /** Counts a target that polls for the first time. */
   async countDevice(id: string): Promise<void> {
     await this.#db
       .updateTable("deployments")
@@ -199,7 +196,7 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** One more device was admitted. */
+  /** Counts an admitted device. */
   async countAdmitted(id: string): Promise<void> {
     await this.#db
       .updateTable("deployments")
@@ -208,7 +205,7 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** @param pause `null`: go on. */
+  /** @param pause `null` resumes the deployment. */
   async setPause(id: string, pause: { readonly sinceMs: number; readonly reason: string } | null): Promise<void> {
     await this.#db
       .updateTable("deployments")
@@ -221,7 +218,7 @@ export class DeploymentRecords {
     await this.#db.updateTable("deployments").set({ open_to_all_ms: sinceMs }).where("id", "=", id).execute();
   }
 
-  /** Those whose devices may not be silent for long, oldest first. Silence ends with the deployment. */
+  /** Unfinished deployments that limit silence, oldest first. */
   limitingSilence(): Promise<DeploymentRecord[]> {
     return this.#db
       .selectFrom("deployments")
@@ -234,8 +231,8 @@ export class DeploymentRecords {
   }
 
   /**
-   * A number for a deployment that will be there later: greater than those of all that are made meanwhile, which
-   * must not be more than {@link RESERVED}.
+   * Reserves a sequence number for a deployment that is published later. It is greater than those of up to
+   * {@link RESERVED} deployments that are created meanwhile.
    */
   async reserveSequence(): Promise<number> {
     const drawn = await this.#db
@@ -250,7 +247,7 @@ export class DeploymentRecords {
     return Math.max(Number(drawn?.value ?? 0), Number(highest?.sequence ?? 0)) + RESERVED;
   }
 
-  /** From now on numbers are greater than one that was reserved. @throws Error if they are already. */
+  /** Advances the sequence to a reserved number. @throws Error if it has passed that number. */
   async reachSequence(reserved: number): Promise<void> {
     const { value } = await this.#db
       .insertInto("sequences")
@@ -285,7 +282,7 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** One that is being prepared, with as many targets as were written down. */
+  /** A preparation that was not abandoned, with the targets so far. */
   preparation(id: string): Promise<DeploymentRecord | undefined> {
     return this.#db
       .selectFrom("deployments")
@@ -295,7 +292,7 @@ export class DeploymentRecords {
       .executeTakeFirst();
   }
 
-  /** It is there from now on. */
+  /** Publishes the deployment: from this transaction on, devices can get it. */
   async endPreparation(
     id: string,
     facts: Pick<DeploymentRecord, "created_ms" | "initial_device_count" | "active_sha256">,
@@ -307,8 +304,8 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** Release the lease: the creation may be requested again. */
-  async giveUpPreparation(id: string): Promise<void> {
+  /** Releases the lease: the creation may be requested again. */
+  async abandonPreparation(id: string): Promise<void> {
     await this.#db
       .updateTable("deployments")
       .set({ preparing_until_ms: 0, active_sha256: null })
@@ -317,17 +314,17 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** Remove one that was given up, once it has no targets any more. */
+  /** Deletes an abandoned preparation whose targets are deleted. */
   async removePreparation(id: string): Promise<void> {
     await this.#db.deleteFrom("deployments").where("id", "=", id).where("preparing_until_ms", "=", 0).execute();
   }
 
-  /** @param pending_end What its device deployments follow in; `null`: all have. */
-  async setPendingEnd(id: string, pending_end: PendingEnd | null): Promise<void> {
-    await this.#db.updateTable("deployments").set({ pending_end }).where("id", "=", id).execute();
+  /** @param pendingEnd `null`: the end is applied to all device deployments. */
+  async setPendingEnd(id: string, pendingEnd: PendingEnd | null): Promise<void> {
+    await this.#db.updateTable("deployments").set({ pending_end: pendingEnd }).where("id", "=", id).execute();
   }
 
-  /** Those whose end not all device deployments have followed in, oldest first. */
+  /** Finished deployments whose end is not applied to all device deployments yet, oldest first. */
   withPendingEnd(): Promise<DeploymentRecord[]> {
     return this.#db
       .selectFrom("deployments")

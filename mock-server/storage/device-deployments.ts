@@ -25,7 +25,7 @@ const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDep
     .where("device_id", "=", value("deviceId")),
 );
 
-/** The deployment, if it is not there yet. */
+/** The deployment of the row, if it is still being prepared. */
 function beingPrepared(eb: ExpressionBuilder<Schema, "device_deployments">) {
   return eb
     .selectFrom("deployments")
@@ -57,7 +57,7 @@ const LAST_FINISHED = new Prepared<{ deviceId: string }, { readonly sequence: nu
     .limit(1),
 );
 
-/** What each targeted device makes of a deployment. */
+/** Device deployments: one row for each target of each deployment. */
 export class DeviceDeploymentRecords {
   readonly #db: Kysely<Schema>;
 
@@ -69,20 +69,20 @@ export class DeviceDeploymentRecords {
     return FOUND.first(this.#db, { deploymentId, deviceId });
   }
 
-  /** The oldest that the device has not finished, of deployments after `afterSequence`. */
+  /** The oldest unfinished device deployment of deployments after `afterSequence`. */
   oldestOpen(deviceId: string, afterSequence: number): Promise<DeviceDeploymentRecord | undefined> {
     return OLDEST_OPEN.first(this.#db, { deviceId, after: afterSequence });
   }
 
   /**
-   * The sequence of the newest deployment that the device finished; 0 if there is none. What ended before
-   * the device ever asked for it does not count: the device did not finish it. Deleted history counts.
+   * The sequence number of the newest deployment that the device finished; 0 if there is none. A device deployment
+   * that ended before the device polled for it does not count. Deleted history counts.
    */
   async lastFinished(deviceId: string): Promise<number> {
     return (await LAST_FINISHED.first(this.#db, { deviceId }))?.sequence ?? 0;
   }
 
-  /** The status of each device in the newest deployment that it has asked for. */
+  /** The status of each device in the newest deployment that it has polled for. */
   async latestStatuses(deviceIds: readonly string[]): Promise<Map<string, DeviceDeploymentStatus>> {
     const statuses = new Map<string, DeviceDeploymentStatus>();
     for (const some of portions(deviceIds)) {
@@ -103,7 +103,7 @@ export class DeviceDeploymentRecords {
     return statuses;
   }
 
-  /** All that the device has not finished, oldest first. */
+  /** All unfinished device deployments of the device, oldest first. */
   allOpen(deviceId: string): Promise<DeviceDeploymentRecord[]> {
     return this.#db
       .selectFrom("device_deployments")
@@ -115,7 +115,7 @@ export class DeviceDeploymentRecords {
       .execute();
   }
 
-  /** The device is no target of what is being prepared. */
+  /** Removes the device from the targets of deployments that are being prepared. */
   async withdraw(deviceId: string): Promise<void> {
     const rows = await this.#db
       .selectFrom("device_deployments")
@@ -134,7 +134,7 @@ export class DeviceDeploymentRecords {
     }
   }
 
-  /** Remove at most `limit` targets of an abandoned deployment. @returns How many were removed. */
+  /** Deletes at most `limit` targets of an abandoned preparation. @returns The number of deleted targets. */
   async removeSome(deploymentId: string, limit: number): Promise<number> {
     const { numDeletedRows } = await this.#db
       .deleteFrom("device_deployments")
@@ -151,7 +151,7 @@ export class DeviceDeploymentRecords {
     return Number(numDeletedRows);
   }
 
-  /** Target these devices, all pending. */
+  /** Inserts these devices as pending targets. */
   async insertTargets(deployment: TargetsOf, deviceIds: readonly string[]): Promise<void> {
     for (const some of portions(deviceIds)) {
       await this.#db
@@ -170,12 +170,12 @@ export class DeviceDeploymentRecords {
     }
   }
 
-  /** Target one more device, which has not asked yet. */
+  /** Inserts one more target. */
   async insert(row: DeviceDeploymentRecord): Promise<void> {
     await this.#db.insertInto("device_deployments").values(row).execute();
   }
 
-  /** The device was never part of it. */
+  /** Deletes the row: the device is no longer a target. */
   async remove({ deployment_id, device_id }: DeviceDeploymentKey): Promise<void> {
     await this.#db
       .deleteFrom("device_deployments")
@@ -185,9 +185,9 @@ export class DeviceDeploymentRecords {
   }
 
   /**
-   * Target accepted devices: all, or those of a group.
-   * @param range After this id, and up to that one. Absent: all.
-   * @returns How many there were.
+   * Inserts accepted devices as targets: all, or those of a group.
+   * @param range Exclusive and inclusive bounds of the ids. Default: all.
+   * @returns The number of targets.
    */
   async insertAccepted(
     deployment: TargetsOf,
@@ -224,7 +224,7 @@ export class DeviceDeploymentRecords {
       .set(change)
       .where("deployment_id", "=", key.deployment_id)
       .where("device_id", "=", key.device_id);
-    // At once: statements that are begun together reach the database in the order in which they stand.
+    // Without a microtask in between: pipelined statements must reach the database in source order.
     await connectionOf(this.#db).executeQuery(query.compile());
   }
 
@@ -240,8 +240,8 @@ export class DeviceDeploymentRecords {
   }
 
   /**
-   * Those of a deployment that have begun or ended, by status and then device. A device that has not
-   * asked yet is not among them.
+   * The device deployments of a deployment that have begun or ended, by status and then device. Targets that have
+   * not polled yet are left out.
    * @param paging Everything when absent.
    */
   async listOf(
@@ -258,7 +258,7 @@ export class DeviceDeploymentRecords {
     );
   }
 
-  /** What a device has done, newest first, deleted history included. */
+  /** The device deployments of a device, newest first, deleted history included. */
   async history(
     deviceId: string,
     statuses: readonly DeviceDeploymentStatus[] | undefined,
@@ -269,7 +269,7 @@ export class DeviceDeploymentRecords {
     return this.#page(query.orderBy("device_deployments.sequence", "desc"), query, paging);
   }
 
-  /** Mark what the device has finished as deleted from its history. */
+  /** Marks the finished device deployments as deleted from the history. */
   async hideFinished(deviceId: string, nowMs: number): Promise<void> {
     await this.#db
       .updateTable("device_deployments")
@@ -312,7 +312,7 @@ export class DeviceDeploymentRecords {
   }
 }
 
-/** What ties a target to its deployment. */
+/** The deployment that targets are inserted for. */
 export interface TargetsOf {
   readonly id: string;
   readonly sequence: number;

@@ -6,14 +6,14 @@ import type { DeviceStatus, DeviceTable, Schema } from "./schema.ts";
 
 export type DeviceRecord = Readonly<Selectable<DeviceTable>>;
 
-/** Which devices are meant; what is absent restricts nothing. */
+/** Restricts devices; absent properties do not restrict. */
 export interface DeviceNarrowing {
   readonly ids?: readonly string[];
   readonly status?: DeviceStatus;
   readonly group?: string;
 }
 
-/** Devices of these statuses, of this group; what is absent restricts nothing. */
+/** Restricts devices by status and group; absent properties do not restrict. */
 interface DeviceKinds {
   readonly statuses?: readonly DeviceStatus[] | undefined;
   readonly group?: string | undefined;
@@ -57,7 +57,7 @@ const CHECK_IN = new Prepared<{ id: string; nowMs: number }, unknown>((db, value
     .where("id", "=", value("id")),
 );
 
-/** Devices that ever asked to be let in, or were announced. */
+/** Devices that have requested authorisation, or were preauthorized. */
 export class DeviceRecords {
   readonly #db: Kysely<Schema>;
 
@@ -73,7 +73,7 @@ export class DeviceRecords {
     return BY_IDENTITY.first(this.#db, { identitySha256 });
   }
 
-  /** Sorted by status, then id. No filter, no restriction. */
+  /** Sorted by status, then id. */
   async list(
     filter: { readonly statuses?: readonly DeviceStatus[]; readonly ids?: readonly string[] },
     paging: Paging,
@@ -143,7 +143,7 @@ export class DeviceRecords {
       status === undefined
         ? sql``
         : sql`and exists (select 1 from devices where group_name = named.name and status = ${status})`;
-    // From one name to the next by the index: not through all members.
+    // Jumps from name to name through the index, instead of reading all members.
     const { rows } = await sql<{ name: string }>`
       with recursive named (name) as (
         select min(group_name) from devices
@@ -156,7 +156,7 @@ export class DeviceRecords {
     return rows.map(({ name }) => name);
   }
 
-  /** The groups of those of `ids` that there are. */
+  /** The groups of the devices that exist among `ids`. */
   async groupsOf(ids: readonly string[]): Promise<Pick<DeviceRecord, "id" | "group_name">[]> {
     const found: Pick<DeviceRecord, "id" | "group_name">[] = [];
     for (const some of portions(ids)) {
@@ -174,8 +174,8 @@ export class DeviceRecords {
   }
 
   /**
-   * @param range After this id, and up to that one. Absent: all.
-   * @returns How many were in it.
+   * @param range Exclusive and inclusive bounds of the ids. Default: all.
+   * @returns The number of removed members.
    */
   async clearGroup(
     group: string,
@@ -187,7 +187,7 @@ export class DeviceRecords {
     return Number((await query.executeTakeFirst()).numUpdatedRows);
   }
 
-  /** The group is no more, whatever its members say. */
+  /** Marks the group as deleted, before its members leave it. */
   async endGroup(name: string): Promise<void> {
     await this.#db
       .insertInto("group_ends")
@@ -196,7 +196,7 @@ export class DeviceRecords {
       .execute();
   }
 
-  /** Groups that some devices may still say that they are in. */
+  /** Deleted groups that may still have members. */
   async endedGroups(): Promise<string[]> {
     return (await this.#db.selectFrom("group_ends").select("name").execute()).map(({ name }) => name);
   }
@@ -206,7 +206,7 @@ export class DeviceRecords {
     return (await query.executeTakeFirst()) !== undefined;
   }
 
-  /** No device names the group any more: its name is free. */
+  /** Frees the name of a deleted group without members. */
   async forgetEndedGroup(name: string): Promise<void> {
     await this.#db.deleteFrom("group_ends").where("name", "=", name).execute();
   }
@@ -219,14 +219,14 @@ export class DeviceRecords {
     return await this.#countOf({ statuses: status && [status] });
   }
 
-  /** How many a query finds: that is known, unless some are named. */
+  /** The number of rows of a query: taken from the counters, unless ids restrict it. */
   async #total(query: DeviceQuery, { ids, ...kinds }: DeviceKinds & { ids?: readonly string[] | undefined }) {
     if (ids === undefined) return await this.#countOf(kinds);
     const row = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
     return Number(row.count);
   }
 
-  /** However many there are, none of them is looked at. */
+  /** Reads the counters, which triggers maintain, and no device. */
   async #countOf({ statuses, group }: DeviceKinds): Promise<number> {
     let query = this.#db.selectFrom("device_counts").select((eb) => eb.fn.sum<number | null>("count").as("count"));
     if (statuses !== undefined) query = query.where("status", "in", statuses);
@@ -234,7 +234,7 @@ export class DeviceRecords {
     return Number((await query.executeTakeFirstOrThrow()).count);
   }
 
-  /** Those of `ids` that are accepted. */
+  /** The accepted devices among `ids`. */
   async acceptedAmong(ids: readonly string[]): Promise<Set<string>> {
     const accepted = new Set<string>();
     for (const some of portions(ids)) {
@@ -273,7 +273,7 @@ export class DeviceRecords {
     await CHECK_IN.all(this.#db, { id, nowMs });
   }
 
-  /** With its auth sets and its inventory. What it deployed stays. */
+  /** Deletes the device with its auth sets and inventory; its device deployments stay. */
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom("devices").where("id", "=", id).execute();
   }

@@ -4,24 +4,24 @@ import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { Prepared } from "./prepared.ts";
 import type { PendingEnd, Schema } from "./schema.ts";
 
-/** A device deployment that does not show yet that its deployment has ended. */
+/** An open device deployment of a deployment with a pending end. */
 export type EndedDeviceDeployment = DeviceDeploymentRecord & {
   readonly pending_end: PendingEnd;
   /** When the deployment ended. */
   readonly ended_ms: number;
 };
 
-/** Statuses of those that have not ended. */
+/** All statuses but the terminal ones. */
 export const OPEN_STATUSES: readonly DeviceDeploymentStatus[] = DEVICE_DEPLOYMENT_STATUSES.filter(
   (status) => !isTerminal(status),
 );
 
-/** Device deployments of one status, by device. */
+/** A range of the device deployments of one status, by device. */
 export interface StatusRange {
   readonly status: DeviceDeploymentStatus;
-  /** After this device. */
+  /** Exclusive. */
   readonly after: string;
-  /** Up to that one; absent: to the last. */
+  /** Inclusive. Default: the last. */
   readonly upTo?: string;
 }
 
@@ -37,7 +37,7 @@ const ENDED = new Prepared<{ deviceId: string }, EndedDeviceDeployment>((db, val
     .$narrowType<{ pending_end: PendingEnd; ended_ms: number }>(),
 );
 
-/** How device deployments follow the end of their deployment: one by one as their devices ask, or many at a time. */
+/** Applies the ends of deployments to device deployments: per device, or in batches. */
 export class PendingEndRecords {
   readonly #db: Kysely<Schema>;
 
@@ -45,7 +45,7 @@ export class PendingEndRecords {
     this.#db = db;
   }
 
-  /** Abort those that have not ended. Counters are the caller's. */
+  /** Aborts the open device deployments of the range. The caller updates the counters. */
   async abortOpen(deploymentId: string, range: StatusRange, nowMs: number): Promise<void> {
     await this.#db
       .updateTable("device_deployments")
@@ -58,7 +58,7 @@ export class PendingEndRecords {
       .execute();
   }
 
-  /** Remove the rows of devices that were never admitted. @returns How many. */
+  /** Deletes the rows of devices that were not admitted. @returns The number of rows, and of rows that had begun. */
   async removeNotAdmitted(
     deploymentId: string,
     range: Omit<StatusRange, "status"> = { after: "" },
@@ -78,12 +78,12 @@ export class PendingEndRecords {
     return { open: Number(row.open), begun: Number(row.begun) };
   }
 
-  /** What the device has not finished of deployments that have ended. */
+  /** The open device deployments of the device whose deployments have a pending end. */
   ended(deviceId: string): Promise<EndedDeviceDeployment[]> {
     return ENDED.all(this.#db, { deviceId });
   }
 
-  /** The `count`-th device of a status within a range; `undefined` beyond the end. */
+  /** The `count`-th device within a range; `undefined` beyond the end. */
   async nthOfStatus(deploymentId: string, range: StatusRange, count: number): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom("device_deployments")
@@ -97,7 +97,7 @@ export class PendingEndRecords {
   }
 }
 
-/** Found by an index, however many others the deployment has. */
+/** The condition of a range; an index answers it without reading the other rows of the deployment. */
 function within(
   eb: ExpressionBuilder<Schema, "device_deployments">,
   deploymentId: string,

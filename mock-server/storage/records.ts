@@ -20,7 +20,7 @@ import type { Schema } from "./schema.ts";
 import { SecretRecords } from "./secrets.ts";
 import { SequenceRecords } from "./sequences.ts";
 import { SessionRecords } from "./sessions.ts";
-import { SettingsRecords } from "./settings.ts";
+import { SettingsRecords } from "./settings-records.ts";
 import { SilenceRecords } from "./silence.ts";
 import { TableRecords } from "./snapshots.ts";
 import { UptimeRecords } from "./uptime.ts";

@@ -13,9 +13,9 @@ export type Pace = Pick<System, "clock" | "timers">;
 export type StorageLocation =
   | {
       readonly directory: string;
-      /** For what would keep everybody waiting; absent: they wait. */
+      /** Threads for slow operations; absent: these run in the main thread. */
       readonly workers?: Workers;
-      /** Of the machine itself: lets others have their turn between many reads. Absent: they wait for the last. */
+      /** The machine's own clock, for yielding to the event loop between many reads. Absent: no yield. */
       readonly pace?: Pace;
     }
   | { readonly memory: true }
@@ -26,7 +26,7 @@ export const DATABASE_FILE = "upkeep.sqlite";
 
 /** How long to wait, in milliseconds, while another process (a backup) holds the database. */
 const BUSY_TIMEOUT_MS = 5000;
-/** Of what the tables and indices of a large fleet need most, in KiB. */
+/** The page cache, in KiB: holds the frequent pages of a large fleet. */
 const CACHE_KIB = 64 * 1024;
 
 /** @param path A file, or `:memory:`. */
@@ -35,7 +35,7 @@ export function openSqlite(path: string): SqliteDatabase.Database {
   try {
     sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
     sqlite.pragma("journal_mode = WAL");
-    // Checkpoints sync by themselves; commits are synced by us, without blocking the program meanwhile.
+    // SQLite syncs checkpoints; the engine syncs commits without blocking the program.
     sqlite.pragma("synchronous = NORMAL");
     sqlite.pragma("foreign_keys = ON");
     sqlite.pragma(`cache_size = -${CACHE_KIB}`);

@@ -2,8 +2,8 @@ import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { Files } from "@upkeep/shared/system";
 import { type Kysely, Migrator } from "kysely";
-import type { Engine } from "./engines/engine.ts";
 import { openPostgresEngine } from "./engines/postgres-engine.ts";
+import type { RecordsEngine } from "./engines/records-engine.ts";
 import { openSqliteEngine } from "./engines/sqlite-engine.ts";
 import { migrations } from "./migrations/index.ts";
 import { Records } from "./records.ts";
@@ -20,11 +20,11 @@ import type { StorageLocation } from "./sqlite.ts";
  * - Records are good only inside the call they were given to.
  */
 export class Storage {
-  readonly #engine: Engine;
+  readonly #engine: RecordsEngine;
   readonly #known = new WeakMap<Kysely<Schema>, Records>();
   #closed = false;
 
-  private constructor(engine: Engine) {
+  private constructor(engine: RecordsEngine) {
     this.#engine = engine;
   }
 
@@ -91,12 +91,12 @@ function openEngine(
   location: StorageLocation,
   files: Files,
   logger: Pick<Logger, "error"> | undefined,
-): Promise<Engine> {
+): Promise<RecordsEngine> {
   if ("url" in location) return openPostgresEngine(location.url, logger);
   return openSqliteEngine("memory" in location ? location : { ...location, files }, logger);
 }
 
-async function migrate(engine: Engine): Promise<void> {
+async function migrate(engine: RecordsEngine): Promise<void> {
   const { error } = await engine.migrate((db, schema) =>
     new Migrator({
       db,

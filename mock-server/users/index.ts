@@ -1,6 +1,7 @@
 export type { AccessToken, AccessTokens } from "./access-tokens.ts";
 export type { Account, AccountChange, AccountFilter, Accounts } from "./accounts.ts";
 export { emailFault, passwordFault } from "./checks.ts";
+export type { KeptSettings, Settings } from "./kept-settings.ts";
 export type { UserPrincipal } from "./principal.ts";
 export {
   DEFAULT_ROLE,
@@ -13,5 +14,4 @@ export {
   USER_ROLES,
   type UserRole,
 } from "./roles.ts";
-export type { KeptSettings, Settings } from "./settings.ts";
 export { type NewAdministrator, Users } from "./users.ts";

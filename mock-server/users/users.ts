@@ -6,11 +6,11 @@ import { TokenKey } from "../tokens.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { emailFault, passwordFault } from "./checks.ts";
+import { Settings } from "./kept-settings.ts";
 import { KnownClients } from "./known-clients.ts";
 import { PasswordChecks } from "./password-checks.ts";
 import { hashPassword, makePassword } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
-import { Settings } from "./settings.ts";
 
 const ISSUER = "mender.useradm";
 /** At most so many sessions a user has at once; the oldest gives way. */

@@ -16,7 +16,7 @@ export interface Blob {
   close(): Promise<void>;
 }
 
-/** A request that whoever has it may make of the store, without our part in it, until it expires. */
+/** A presigned request: its holder can send it to the store directly until it expires. */
 export interface BlobLink {
   readonly uri: string;
   /** Milliseconds since the Unix epoch. */
@@ -58,7 +58,7 @@ export interface Blobs {
   names(): Promise<string[]>;
   /** When it was written, in milliseconds since the Unix epoch; `undefined` if there is no such blob. */
   writtenMs(name: string): Promise<number | undefined>;
-  /** Absent: nobody but we reach the store. */
+  /** Absent if only this server reaches the store. */
   readonly direct?: DirectBlobs;
   /** Absent: blobs that belong to no artifact stay. */
   readonly trash?: BlobTrash;

@@ -3,17 +3,17 @@ import type { Kysely } from "kysely";
 import type { Schema } from "../schema.ts";
 import { openSqlite } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
-import type { Engine, Work } from "./engine.ts";
+import type { RecordsEngine, Work } from "./records-engine.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
 
-/** Records in memory: they have one connection, which everybody uses in turn, and are as durable as they will be. */
-export class MemoryEngine implements Engine {
+/** Records in memory: one connection, used serially. Everything counts as durable. */
+export class MemoryEngine implements RecordsEngine {
   readonly #sqlite: Database;
   readonly #records: Kysely<Schema>;
   readonly #begin: () => void;
   readonly #commit: () => void;
   readonly #rollback: () => void;
-  /** The last one who uses the connection or waits for it. */
+  /** The last use of the connection that is running or queued. */
   #last: Promise<unknown> | undefined;
 
   constructor() {
@@ -33,7 +33,7 @@ export class MemoryEngine implements Engine {
   }
 
   write<T>(work: Work<T>): Promise<T> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
       this.#begin();
       try {
         const result = await work(this.#records);
@@ -45,9 +45,9 @@ export class MemoryEngine implements Engine {
     });
   }
 
-  /** Nothing of what it may have written stays. */
+  /** Rolls back: reads write nothing. */
   read<T>(work: Work<T>): Promise<T> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
       this.#begin();
       try {
         return await work(this.#records);
@@ -58,7 +58,7 @@ export class MemoryEngine implements Engine {
   }
 
   readOne<T>(work: Work<T>): Promise<T> {
-    return this.#inTurn(() => work(this.#records));
+    return this.#serially(() => work(this.#records));
   }
 
   readSync<T extends object>(
@@ -67,18 +67,18 @@ export class MemoryEngine implements Engine {
     return this.#last === undefined ? { found: work(this.#records) } : undefined;
   }
 
-  #inTurn<T>(use: () => Promise<T>): Promise<T> {
+  #serially<T>(use: () => Promise<T>): Promise<T> {
     const mine = this.#last === undefined ? use() : this.#last.then(use);
-    // The next one does not care how this one ends.
+    // A failure does not affect the next use.
     const over: Promise<void> = mine.then(
-      () => this.#isOver(over),
-      () => this.#isOver(over),
+      () => this.#finished(over),
+      () => this.#finished(over),
     );
     this.#last = over;
     return mine;
   }
 
-  #isOver(last: Promise<void>): void {
+  #finished(last: Promise<void>): void {
     if (this.#last === last) this.#last = undefined;
   }
 

@@ -19,7 +19,7 @@ import { type ClientBase, DatabaseError } from "pg";
 import { invalid } from "../../errors.ts";
 import type { SqlDialect } from "./dialect.ts";
 
-/** Texts are compared and sorted by their bytes, whatever language the database was made for. */
+/** Makes texts compare and sort by their bytes, whatever the locale of the database. */
 class ByteOrderCompiler extends PostgresQueryCompiler {
   #defining = false;
 
@@ -36,7 +36,7 @@ class ByteOrderCompiler extends PostgresQueryCompiler {
   }
 }
 
-/** Tells the migrations which tables are there: our own, whatever others make and drop beside them. */
+/** Shows the migrations the tables of our own schema only: other schemas may change meanwhile. */
 class OwnSchema implements DatabaseIntrospector {
   readonly #db: Kysely<unknown>;
 
@@ -65,15 +65,15 @@ export const POSTGRES: SqlDialect = {
   createAdapter: () => new PostgresAdapter(),
   createQueryCompiler: () => new ByteOrderCompiler(),
   createIntrospector: (db) => new OwnSchema(db),
-  // `in ()` is no SQL that it knows.
+  // PostgreSQL rejects `in ()`.
   plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
 };
 
 const WRITES: readonly string[] = ["INSERT", "UPDATE", "DELETE"];
-/** SQLSTATE: a value that the database cannot keep; a text that is too long for an index. */
+/** SQLSTATE: a value that the database cannot store; a text that is too long for an index. */
 const UNUSABLE_VALUE = /^(22...|54000)$/;
 
-/** Runs statements; those that come often are prepared once. */
+/** Runs statements; the first ones, which recur, are prepared once. */
 export class PostgresConnection implements DatabaseConnection {
   readonly #client: ClientBase;
   readonly #prepared: StatementNames;
@@ -107,7 +107,7 @@ export class PostgresConnection implements DatabaseConnection {
   }
 }
 
-/** A connection keeps what was prepared on it for ever: statements with lists of any length are not. */
+/** Bounds the prepared statements of a connection, which keeps them for ever. */
 const PREPARED_MAX = 300;
 
 /** Names for statements, the same on all connections. */

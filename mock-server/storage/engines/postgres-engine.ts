@@ -5,26 +5,26 @@ import { connectionFault, StorageError } from "../faults.ts";
 import { pipelined } from "../pipelined.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
-import type { Engine, Work } from "./engine.ts";
-import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { GroupCommit, type GroupCommitPort } from "./group-commit.ts";
 import { POSTGRES, PostgresConnection, StatementNames } from "./postgres-connection.ts";
+import type { RecordsEngine, Work } from "./records-engine.ts";
 
 /** The oldest version whose triggers and identity columns are as the tables need them. */
 const MAJOR_MIN = 13;
 const CONNECTIONS_MAX = 10;
 const CONNECT_MS_MAX = 10_000;
-/** How long a write waits for those of other processes. */
+/** How long a write waits for the writes of other processes. */
 const LOCK_MS_MAX = 30_000;
-/** A process that stands still gives way to the others after so long. */
+/** A stopped process loses its transaction, and with it the write lock, after this time. */
 const IDLE_MS_MAX = 15_000;
 
 /**
- * Serialises the writes of all processes: held until the transaction ends. It
- * belongs to the tables, so that several servers may share a database in schemas of their own.
+ * Serialises the writes of all processes: held until the transaction ends. The key contains the schema, so that
+ * independent servers can share a database.
  */
 const WRITE_LOCK = "select pg_advisory_xact_lock(1431325509, hashtext(current_schema()))";
 
-/** `bigint` is a number here: nothing that is counted or dated goes beyond what a float holds exactly. */
+/** Parses `bigint` as a number: no count or time exceeds the exact range of a float. */
 const BIGINT_OID = 20;
 const numbers = {
   getTypeParser: (oid: number, format?: "text" | "binary") =>
@@ -39,7 +39,7 @@ const TRIES = 3;
  * A PostgreSQL database, which other processes may use at the same time.
  * @param url `postgres://…`
  */
-export async function openPostgresEngine(url: string, logger?: Pick<Logger, "error">): Promise<Engine> {
+export async function openPostgresEngine(url: string, logger?: Pick<Logger, "error">): Promise<RecordsEngine> {
   const pool = new Pool({
     connectionString: url,
     max: CONNECTIONS_MAX,
@@ -48,7 +48,7 @@ export async function openPostgresEngine(url: string, logger?: Pick<Logger, "err
     lock_timeout: LOCK_MS_MAX,
     idle_in_transaction_session_timeout: IDLE_MS_MAX,
     types: numbers,
-    // A statement goes out when it is given, not when the one before it was answered.
+    // Sends a statement without waiting for the result of the one before.
     pipeline: true,
   });
   pool.on("connect", (client) => {
@@ -74,18 +74,18 @@ async function mustBeNewEnough(pool: Pool): Promise<void> {
   throw new StorageError("unsuitable", `it is PostgreSQL ${version?.name}, and ${MAJOR_MIN} or newer is needed`);
 }
 
-class PostgresEngine implements Engine {
+class PostgresEngine implements RecordsEngine {
   readonly #connections: Connections;
-  readonly #writes: GroupedWrites;
+  readonly #writes: GroupCommit;
 
   constructor(pool: Pool) {
     this.#connections = new Connections(pool);
-    this.#writes = new GroupedWrites(new Writer(this.#connections));
+    this.#writes = new GroupCommit(new Writer(this.#connections));
   }
 
   async migrate<T>(work: (db: Kysely<Schema>, tableSchema: string) => Promise<T>): Promise<T> {
     const client = await this.#connections.take();
-    return await ended(client, async () => {
+    return await released(client, async () => {
       const { rows } = await client.query<{ name: string | null }>("select current_schema() as name");
       const schema = rows[0]?.name;
       if (!schema) throw new Error("the database has no schema for tables: one of its search_path must exist");
@@ -103,7 +103,7 @@ class PostgresEngine implements Engine {
 
   async #read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
-    return await ended(client, async () => {
+    return await released(client, async () => {
       const [, result] = await pipelined([
         client.query("begin isolation level repeatable read read only"),
         work(this.#connections.records(client)),
@@ -116,7 +116,7 @@ class PostgresEngine implements Engine {
   readOne<T>(work: Work<T>): Promise<T> {
     return connected(async () => {
       const client = await this.#connections.take();
-      return await ended(client, () => work(this.#connections.records(client)));
+      return await released(client, () => work(this.#connections.records(client)));
     });
   }
 
@@ -130,7 +130,7 @@ class PostgresEngine implements Engine {
   }
 }
 
-/** Tells a connection that broke, or is not to be had, from other errors. */
+/** Turns connection errors into storage errors. */
 async function connected<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
@@ -139,7 +139,7 @@ async function connected<T>(use: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Connections, each with the records as it sees them. */
+/** Connections, each with its own records. */
 class Connections {
   readonly #pool: Pool;
   readonly #names = new StatementNames();
@@ -166,8 +166,8 @@ class Connections {
   }
 }
 
-/** Give a connection back after the last of a transaction; if that failed, with nothing of it left. */
-async function ended<T>(client: PoolClient, last: () => Promise<T>): Promise<T> {
+/** Runs the last part of a transaction and returns the connection to the pool, rolled back on failure. */
+async function released<T>(client: PoolClient, last: () => Promise<T>): Promise<T> {
   try {
     const result = await last();
     client.release();
@@ -188,11 +188,11 @@ async function undo(client: PoolClient): Promise<void> {
 }
 
 /** One transaction at a time, on a connection that is taken for it. */
-class Writer implements GroupPort {
+class Writer implements GroupCommitPort {
   readonly #connections: Connections;
   #client: PoolClient | undefined;
-  /** Ends what the last write did; whatever comes next goes out behind it. */
-  #kept: Promise<unknown> = Promise.resolve();
+  /** Resolves when the savepoint of the last write is released; the next statements are pipelined behind it. */
+  #released: Promise<unknown> = Promise.resolve();
 
   constructor(connections: Connections) {
     this.#connections = connections;
@@ -201,25 +201,25 @@ class Writer implements GroupPort {
   async begin(): Promise<void> {
     const client = await this.#connections.take();
     try {
-      // One message, one round trip. What others wrote is seen once the lock is ours (read committed). Whatever
-      // the database's own default is, what we acknowledge must stay.
+      // One message, one round trip. Read committed: after taking the lock, the writes of others are visible. The
+      // commit is synchronous whatever the default of the database, because acknowledged writes must survive.
       await client.query(`begin; set local synchronous_commit = on; ${WRITE_LOCK}; savepoint attempt`);
     } catch (error) {
       await undo(client);
       throw error;
     }
     this.#client = client;
-    this.#kept = Promise.resolve();
+    this.#released = Promise.resolve();
   }
 
   async attempt<T>(work: Work<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
       try {
         const result = await work(this.#connections.records(this.#mine()));
-        const kept = this.#mine().query("release savepoint attempt; savepoint attempt");
-        // Who waits for the commit is told if it fails.
-        this.#kept = pipelined([this.#kept, kept]);
-        this.#kept.catch(() => undefined);
+        const release = this.#mine().query("release savepoint attempt; savepoint attempt");
+        // commit() reports the error.
+        this.#released = pipelined([this.#released, release]);
+        this.#released.catch(() => undefined);
         return result;
       } catch (error) {
         await this.#mine().query("rollback to savepoint attempt");
@@ -230,8 +230,8 @@ class Writer implements GroupPort {
   }
 
   async commit(): Promise<void> {
-    // One that could not be kept makes the database undo all when it is told to commit, without an error.
-    await pipelined([this.#kept, this.#mine().query("commit")]);
+    // After a failed release, PostgreSQL answers the commit with a rollback and no error.
+    await pipelined([this.#released, this.#mine().query("commit")]);
     this.#mine().release();
     this.#client = undefined;
   }
@@ -242,7 +242,7 @@ class Writer implements GroupPort {
     if (client !== undefined) await undo(client);
   }
 
-  /** A commit is answered once it is durable. */
+  /** A commit is durable when PostgreSQL answers it. */
   async sync(): Promise<void> {
     return Promise.resolve();
   }

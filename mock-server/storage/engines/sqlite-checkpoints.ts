@@ -3,10 +3,10 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { Database } from "better-sqlite3";
 import type { Workers, WorkerThread } from "../../system/worker-ports.ts";
 
-/** Changed rows per checkpoint; a transaction itself counts as some. */
+/** Changed rows per checkpoint; each transaction counts as some rows. */
 const EVERY_ROWS = 2000;
 const ROWS_PER_TRANSACTION = 10;
-/** What the log holds, in pages, when nothing more is committed before it has begun anew. */
+/** When the log holds this many pages, commits wait until it restarts. */
 const PAGES_MAX = 16_384;
 /** SQLite's own automatic checkpoint, in pages: the fallback. */
 const OWN_CHECKPOINT_PAGES = 1000;
@@ -23,7 +23,7 @@ module.exports = ({ library, path }) => {
   };
 };`;
 
-/** What SQLite tells of a checkpoint, in pages. */
+/** The result of a checkpoint, in pages. */
 interface Result {
   readonly busy: number;
   readonly log: number;
@@ -31,8 +31,8 @@ interface Result {
 }
 
 /**
- * Writes what stands in the write-ahead log into the database, in a thread of its own: syncing the database is the
- * one thing about it that takes long. The log begins anew when all of it is written and somebody commits.
+ * Checkpoints the write-ahead log in a thread, because syncing the database takes long. The log restarts with the
+ * first commit after a complete checkpoint.
  */
 export class Checkpoints {
   readonly #sqlite: Database;
@@ -53,7 +53,7 @@ export class Checkpoints {
     this.#start = () => workers.start(PROGRAM, { library, path });
   }
 
-  /** Count the rows that a transaction changed. */
+  /** Counts the rows that a transaction changed. */
   committed(rows: number): void {
     this.#rows += rows + ROWS_PER_TRANSACTION;
     this.#beginIfDue();
@@ -63,11 +63,11 @@ export class Checkpoints {
     if (this.#rows >= EVERY_ROWS && this.#running === undefined && !this.#closing) this.#begin();
   }
 
-  /** Resolves when there is room for more in the log. To be called before a commit, with nothing committed meanwhile. */
+  /** Resolves when the log has room. Call it before a commit; no other commit may come between. */
   async room(): Promise<void> {
     if (this.#left < PAGES_MAX || this.#failed) return;
     await this.#running;
-    // What came while the last one was under way. A reader of an older snapshot may keep it from the rest.
+    // Covers commits made during the last checkpoint. A reader of an older snapshot may still limit it.
     this.#begin();
     await this.#running;
   }
@@ -94,7 +94,7 @@ export class Checkpoints {
     }
   }
 
-  /** To be called before the database is closed. */
+  /** Call it before the database is closed. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#running;

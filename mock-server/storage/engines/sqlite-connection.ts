@@ -10,7 +10,7 @@ import {
 } from "kysely";
 import type { SqlDialect, SyncConnection } from "./dialect.ts";
 
-/** Limits stand in the statement itself: SQLite plans a statement anew whenever a limit is bound to it. */
+/** Writes limits into the statement: SQLite plans a statement again whenever a limit is bound to it. */
 class LiteralLimits extends SqliteQueryCompiler {
   protected override visitLimit(node: LimitNode): void {
     const value: unknown = ValueNode.is(node.limit) ? node.limit.value : undefined;
@@ -25,7 +25,7 @@ export const SQLITE: SqlDialect = {
   createIntrospector: (db) => new SqliteIntrospector(db),
 };
 
-/** Statements differ in the length of their lists too: a bound for what is kept of them. */
+/** Bounds the cache: statements differ in the length of their lists too. */
 const STATEMENTS_MAX = 500;
 
 /** Runs statements, each prepared once. */

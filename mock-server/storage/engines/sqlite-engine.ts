@@ -7,16 +7,16 @@ import { createPrivateFile, makePrivate } from "../private-files.ts";
 import type { Schema } from "../schema.ts";
 import { databasePath, openSqlite, openSqliteReader, type Pace } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
-import type { Engine, Work } from "./engine.ts";
-import { GroupedWrites, type GroupPort } from "./groups.ts";
+import { GroupCommit, type GroupCommitPort } from "./group-commit.ts";
 import { MemoryEngine } from "./memory-engine.ts";
+import type { RecordsEngine, Work } from "./records-engine.ts";
 import { Checkpoints } from "./sqlite-checkpoints.ts";
 import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
 
-/** Reads that come one after the other keep everybody else waiting for so long at most, in milliseconds. */
-const AT_A_STRETCH_MS = 10;
+/** Consecutive reads yield to the event loop after this many milliseconds. */
+const YIELD_AFTER_MS = 10;
 
-const UNDONE = "the database has undone the transaction";
+const ROLLED_BACK = "the database has rolled back the transaction";
 
 /** One SQLite database, which only this process writes to. */
 export async function openSqliteEngine(
@@ -24,16 +24,16 @@ export async function openSqliteEngine(
     | { readonly directory: string; readonly files: Files; readonly workers?: Workers; readonly pace?: Pace }
     | { readonly memory: true },
   logger?: Pick<Logger, "error">,
-): Promise<Engine> {
+): Promise<RecordsEngine> {
   if ("memory" in location) return new MemoryEngine();
   const path = databasePath(location.directory);
-  // The write-ahead log and its index take over the permissions of the database.
+  // SQLite gives the write-ahead log and its index the permissions of the database.
   await createPrivateFile(location.files, path);
   for (const suffix of ["-wal", "-shm"]) await makePrivate(location.files, path + suffix);
   const sqlite = openSqlite(path);
   let log: FileHandle | undefined;
   try {
-    // The write-ahead log is there as soon as the database was read; it stays while it is open.
+    // Reading creates the write-ahead log, which exists as long as the database is open.
     sqlite.pragma("user_version");
     await location.files.syncDirectory(location.directory);
     log = await location.files.open(`${path}-wal`, "update");
@@ -48,14 +48,14 @@ export async function openSqliteEngine(
 }
 
 /** The connection that writes. */
-class Writer implements GroupPort {
+class Writer implements GroupCommitPort {
   readonly records: Kysely<Schema>;
   readonly #sqlite: Database;
   readonly #log: FileHandle;
   readonly #changes: () => number;
   #changesBefore = 0;
-  /** What made the database undo the transaction. */
-  #undoneBy: unknown;
+  /** The error with which SQLite rolled the transaction back. */
+  #rolledBackBy: unknown;
 
   constructor(sqlite: Database, log: FileHandle) {
     this.#sqlite = sqlite;
@@ -67,14 +67,14 @@ class Writer implements GroupPort {
 
   async begin(): Promise<void> {
     this.#changesBefore = this.#changes();
-    this.#undoneBy = undefined;
-    // The write lock at once: another process cannot come between what is read and what is written.
+    this.#rolledBackBy = undefined;
+    // Takes the write lock at once, so that no other process writes between a read and a write.
     this.#sqlite.exec("begin immediate");
   }
 
   async attempt<T>(work: Work<T>): Promise<T> {
-    // A full disk makes SQLite roll back by itself: a savepoint would begin a transaction of its own.
-    if (!this.#sqlite.inTransaction) throw new Error(UNDONE, { cause: this.#undoneBy });
+    // SQLite itself rolls back when the disk is full; a savepoint would then begin a new transaction.
+    if (!this.#sqlite.inTransaction) throw new Error(ROLLED_BACK, { cause: this.#rolledBackBy });
     this.#sqlite.exec("savepoint attempt");
     try {
       const result = await work(this.records);
@@ -82,13 +82,13 @@ class Writer implements GroupPort {
       return result;
     } catch (error) {
       if (this.#sqlite.inTransaction) this.#sqlite.exec("rollback to attempt; release attempt");
-      else this.#undoneBy ??= error;
+      else this.#rolledBackBy ??= error;
       throw error;
     }
   }
 
   async commit(): Promise<void> {
-    if (!this.#sqlite.inTransaction) throw new Error(UNDONE, { cause: this.#undoneBy });
+    if (!this.#sqlite.inTransaction) throw new Error(ROLLED_BACK, { cause: this.#rolledBackBy });
     this.#sqlite.exec("commit");
   }
 
@@ -100,7 +100,7 @@ class Writer implements GroupPort {
     if (this.changed > 0) await this.#log.sync();
   }
 
-  /** How many rows the last transaction has changed. */
+  /** The number of rows that the last transaction changed. */
   get changed(): number {
     return this.#changes() - this.#changesBefore;
   }
@@ -111,34 +111,34 @@ class Writer implements GroupPort {
   }
 }
 
-/** A database in a file: reads have a connection of their own, and see what was committed. */
-class FileEngine implements Engine {
+/** A database in a file. Reads use their own connection and see committed data only. */
+class FileEngine implements RecordsEngine {
   readonly #writer: Writer;
-  readonly #writes: GroupedWrites;
+  readonly #writes: GroupCommit;
   readonly #reader: Database;
   readonly #records: Kysely<Schema>;
   readonly #begin: () => void;
   readonly #end: () => void;
-  /** The reader goes on seeing what it saw: nothing was committed since. */
-  #holding = false;
-  /** The reads one after the other: each has the connection for itself. */
+  /** Synchronous reads share this read transaction until the next commit. */
+  #snapshotOpen = false;
+  /** The last read that is running or queued: reads use the connection serially. */
   #reading: Promise<unknown> | undefined;
 
   readonly #checkpoints: Checkpoints | undefined;
 
   readonly #pace: Pace | undefined;
-  /** How long reads took since others last had their turn. */
-  #stretchMs = 0;
+  /** The time spent in reads since the last yield to the event loop. */
+  #readingMs = 0;
 
   constructor(writer: Writer, reader: Database, checkpoints: Checkpoints | undefined, pace: Pace | undefined) {
     this.#pace = pace;
     this.#writer = writer;
-    this.#writes = new GroupedWrites({
+    this.#writes = new GroupCommit({
       begin: () => writer.begin(),
       attempt: (work) => writer.attempt(work),
       commit: async () => {
         await checkpoints?.room();
-        this.#letGo();
+        this.#closeSnapshot();
         await writer.commit();
         checkpoints?.committed(writer.changed);
       },
@@ -164,35 +164,35 @@ class FileEngine implements Engine {
 
   async read<T>(work: Work<T>): Promise<T> {
     const pace = this.#pace;
-    if (pace === undefined) return await this.#inTurn(() => this.#look(work));
-    // Reads complete synchronously: without this, a caller in a loop would starve the event loop.
-    if (this.#stretchMs >= AT_A_STRETCH_MS) {
-      this.#stretchMs = 0;
+    if (pace === undefined) return await this.#serially(() => this.#readSnapshot(work));
+    // Reads complete synchronously: without a yield, a caller in a loop would starve the event loop.
+    if (this.#readingMs >= YIELD_AFTER_MS) {
+      this.#readingMs = 0;
       await pace.timers.sleep(0);
     }
-    return await this.#inTurn(async () => {
+    return await this.#serially(async () => {
       const start = pace.clock.monotonic();
       try {
-        return await this.#look(work);
+        return await this.#readSnapshot(work);
       } finally {
-        this.#stretchMs += pace.clock.monotonic() - start;
+        this.#readingMs += pace.clock.monotonic() - start;
       }
     });
   }
 
   readOne<T>(work: Work<T>): Promise<T> {
-    return this.#inTurn(() => work(this.#records));
+    return this.#serially(() => work(this.#records));
   }
 
-  /** @returns What `look` does, once it can be told. */
-  async #inTurn<T>(look: () => Promise<T>): Promise<T> {
-    this.#letGo();
+  /** Runs reads serially; resolves when everything that was read is durable. */
+  async #serially<T>(read: () => Promise<T>): Promise<T> {
+    this.#closeSnapshot();
     const before = this.#reading;
-    const mine = before === undefined ? look() : before.then(look);
-    // The next one does not care how this one ends.
+    const mine = before === undefined ? read() : before.then(read);
+    // A failure does not affect the next read.
     const over: Promise<void> = mine.then(
-      () => this.#isOver(over),
-      () => this.#isOver(over),
+      () => this.#finished(over),
+      () => this.#finished(over),
     );
     this.#reading = over;
     const result = await mine;
@@ -200,26 +200,26 @@ class FileEngine implements Engine {
     return result;
   }
 
-  /** What one looks at without waiting is one state from one commit to the next: that is one transaction. */
+  /** Synchronous reads between two commits see the same state, so they share one transaction. */
   readSync<T extends object>(
     work: (db: Kysely<Schema>) => T | undefined,
   ): { readonly found: T | undefined } | undefined {
     if (this.#reading !== undefined || !this.#writes.isDurable) return undefined;
-    if (!this.#holding) this.#begin();
-    this.#holding = true;
+    if (!this.#snapshotOpen) this.#begin();
+    this.#snapshotOpen = true;
     return { found: work(this.#records) };
   }
 
-  #letGo(): void {
-    if (this.#holding) this.#end();
-    this.#holding = false;
+  #closeSnapshot(): void {
+    if (this.#snapshotOpen) this.#end();
+    this.#snapshotOpen = false;
   }
 
-  #isOver(reading: Promise<void>): void {
+  #finished(reading: Promise<void>): void {
     if (this.#reading === reading) this.#reading = undefined;
   }
 
-  async #look<T>(work: Work<T>): Promise<T> {
+  async #readSnapshot<T>(work: Work<T>): Promise<T> {
     this.#begin();
     try {
       return await work(this.#records);
@@ -231,7 +231,7 @@ class FileEngine implements Engine {
   async close(): Promise<void> {
     await this.#writes.idle();
     while (this.#reading !== undefined) await this.#reading;
-    this.#letGo();
+    this.#closeSnapshot();
     await this.#checkpoints?.close();
     this.#reader.close();
     await this.#writer.close();

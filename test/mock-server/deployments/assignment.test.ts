@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseArtifact, isInstalled, sameProvides } from "../../../mock-server/deployments/assignment.ts";
+import { chooseArtifact, isInstalled, sameProvides } from "../../../mock-server/deployments/selection/assignment.ts";
 import { artifact } from "../domain-fixture.ts";
 
 const provides = { device_type: "raspberrypi4", artifact_name: "factory", "rootfs-image.version": "5" };

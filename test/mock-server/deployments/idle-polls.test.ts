@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, inject, test } from "vitest";
-import { selectDeployment } from "../../../mock-server/deployments/selection.ts";
+import { selectDeployment } from "../../../mock-server/deployments/selection/selection.ts";
 import { type Domain, openDomain } from "../../../mock-server/domain.ts";
 import { DomainError } from "../../../mock-server/errors.ts";
 import { Storage } from "../../../mock-server/storage/index.ts";

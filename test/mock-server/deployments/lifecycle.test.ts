@@ -6,7 +6,11 @@ import {
   TERMINAL_STATUSES,
 } from "@upkeep/shared/protocol";
 import { describe, expect, test } from "vitest";
-import { deploymentStatus, milestones, verdictOn } from "../../../mock-server/deployments/lifecycle.ts";
+import {
+  deploymentStatus,
+  milestones,
+  verdictOn,
+} from "../../../mock-server/deployments/device-deployment/lifecycle.ts";
 import type { Statistics } from "../../../mock-server/storage/index.ts";
 
 describe("A report", () => {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { abortDevice, decommissionDevice } from "../../../mock-server/deployments/ending.ts";
-import { join as joinDeployment } from "../../../mock-server/deployments/membership.ts";
-import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
+import { abortDevice, decommissionDevice } from "../../../mock-server/deployments/deployment-end/device-end.ts";
+import { addTarget } from "../../../mock-server/deployments/selection/membership.ts";
+import { SILENT_BATCH } from "../../../mock-server/deployments/silence/silence.ts";
 import { startProgram } from "../../support/program.ts";
 import { PROVIDES } from "../domain-fixture.ts";
 import { buildProgram } from "../storage/reporting.ts";
@@ -61,7 +61,7 @@ async function opened(started: Started): Promise<string> {
   await storage.transaction(async (records) => {
     const deployment = await records.deployments.find(id);
     if (deployment === undefined) throw new Error("there is no deployment");
-    for (const device of ids.slice(BEGUN.length)) await joinDeployment(records, deployment, device);
+    for (const device of ids.slice(BEGUN.length)) await addTarget(records, deployment, device);
   });
   system.batches = 0;
   return id;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decommissionDevice } from "../../../mock-server/deployments/ending.ts";
+import { decommissionDevice } from "../../../mock-server/deployments/deployment-end/device-end.ts";
 import { Deployments, type NewDeployment, Uptime } from "../../../mock-server/deployments/index.ts";
 import type { Storage } from "../../../mock-server/storage/index.ts";
 import { PROVIDES } from "../domain-fixture.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { ABSENT_BATCH } from "../../../mock-server/deployments/absence.ts";
-import { SILENT_BATCH } from "../../../mock-server/deployments/silence.ts";
+import { ABSENT_BATCH } from "../../../mock-server/deployments/silence/absence.ts";
+import { SILENT_BATCH } from "../../../mock-server/deployments/silence/silence.ts";
 import { openDomain } from "../../../mock-server/domain.ts";
 import { acceptedDevices, artifact, TestSystem } from "../domain-fixture.ts";
 import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";

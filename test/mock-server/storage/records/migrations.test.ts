@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import { type Kysely, Migrator, type RawBuilder, sql } from "kysely";
 import { describe, expect, inject, test } from "vitest";
-import type { Engine } from "../../../../mock-server/storage/engines/engine.ts";
 import { openPostgresEngine } from "../../../../mock-server/storage/engines/postgres-engine.ts";
+import type { RecordsEngine } from "../../../../mock-server/storage/engines/records-engine.ts";
 import { openSqliteEngine } from "../../../../mock-server/storage/engines/sqlite-engine.ts";
 import { Storage, type StorageLocation } from "../../../../mock-server/storage/index.ts";
 import { migrations } from "../../../../mock-server/storage/migrations/index.ts";
@@ -12,7 +12,7 @@ import { makeRecords, RECORDS_KIND, type TestRecords } from "../../records-fixtu
 const files = new NodeFiles();
 const versions = Object.keys(await migrations.getMigrations());
 
-function openEngine(location: StorageLocation): Promise<Engine> {
+function openEngine(location: StorageLocation): Promise<RecordsEngine> {
   if ("url" in location) return openPostgresEngine(location.url);
   return openSqliteEngine("memory" in location ? location : { ...location, files });
 }

@@ -1,18 +1,18 @@
 import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
-import type { DeploymentRecord } from "../storage/index.ts";
+import type { DeploymentRecord } from "../../storage/index.ts";
 import type { Configuration } from "./configurations.ts";
 
-/** The update module that sets a device's configuration. */
+/** The update module that applies a configuration. */
 export const CONFIGURATION_TYPE = "mender-configure";
 
-/** What a device is told of the artifact that it is to install. */
+/** The artifact in the instructions for a device. */
 export interface InstructedArtifact {
   readonly id: string;
   readonly name: string;
   readonly deviceTypes: readonly string[];
 }
 
-/** An artifact that is written when it is downloaded: it is for one device. */
+/** The artifact of a configuration deployment for one device; it is written when it is downloaded. */
 export function configurationArtifact(
   { id, artifact_name }: DeploymentRecord,
   deviceId: string,
@@ -21,7 +21,7 @@ export function configurationArtifact(
   return { id: `${id}${deviceId}`, name: artifact_name, deviceTypes: [deviceType] };
 }
 
-/** What `writeArtifact` makes that artifact of. */
+/** The plan of that artifact for `writeArtifact`. */
 export function configurationPlan(name: string, configuration: Configuration, deviceType: string): ModuleImagePlan {
   return {
     kind: "module-image",
@@ -31,7 +31,7 @@ export function configurationPlan(name: string, configuration: Configuration, de
     files: [],
     metaDataJson: JSON.stringify(configuration),
     softwareFilesystem: "data-partition",
-    // There is little to compress, and the bytes are the same everywhere.
+    // The content is small, and its bytes do not depend on a compressor.
     compression: "none",
   };
 }

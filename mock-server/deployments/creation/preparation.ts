@@ -1,10 +1,11 @@
 import { given } from "@upkeep/shared/given";
-import { DomainError } from "../errors.ts";
-import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
-import type { DeploymentRecord, DeviceNarrowing, Records, Storage, TargetsOf } from "../storage/index.ts";
+import { DomainError } from "../../errors.ts";
+import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
+import type { DeploymentRecord, DeviceNarrowing, Records, Storage, TargetsOf } from "../../storage/index.ts";
+import { planPhases } from "../phases.ts";
 import {
+  checkNotDuplicate,
   checkRelease,
-  checkUnlike,
   draftedDeployment,
   insertPlan,
   parametersDigest,
@@ -14,37 +15,36 @@ import {
 } from "./creation.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 import type { NewDeployment } from "./new-deployment.ts";
-import { planPhases } from "./phases.ts";
 
 /** Ids per statement. */
 const LISTED_MAX = 500;
 /** Each batch sets the end of the lease that far ahead; {@link LeaseWatch} only compares it with the one before. */
 const LEASE_MS = 30_000;
-/** More than any fleet has: phases that are wrong for it are wrong for all. */
+/** Larger than any fleet: phases that are invalid for this many devices are invalid for any number. */
 const MANY_DEVICES = 1_000_000_000;
 
-/** Targets that are still to be written down. */
+/** The targets to insert. */
 type Source =
   | { readonly kind: "accepted"; readonly group?: string }
   | { readonly kind: "listed"; readonly ids: readonly string[] };
 
-/** What became of a batch. */
+/** The result of a batch. */
 interface Batch {
-  /** Where the next one begins; `undefined`: there is none. */
+  /** The next batch begins after this device; `undefined` at the end. */
   readonly next: string | undefined;
-  /** The targets, where it matters who they are. */
+  /** The targets, if the digest of the request needs them. */
   readonly ids: readonly string[];
 }
 
 /**
- * Creates deployments to many devices without keeping anybody waiting: the targets are written down in many short
- * transactions, and nobody sees anything of it before the last one, which creates the deployment. All devices that
- * are accepted from the first to the last are targets; who is decommissioned meanwhile is not.
+ * Creates deployments to many devices without delaying other requests: many short transactions insert the targets, and
+ * the last one publishes the deployment, which is invisible until then. The targets are the devices that are accepted
+ * from the first transaction to the last.
  *
  * INVARIANTS
- * - One at a time is prepared in all processes. Its place in the order of deployments was reserved: whatever is
- *   created meanwhile is there before it, and older.
- * - Each batch renews the lease of the preparation. A preparation whose lease has expired is deleted.
+ * - All processes together prepare one deployment at a time. Its sequence number is reserved: deployments that are
+ *   created meanwhile are published before it, and count as older.
+ * - Each batch renews the lease of the preparation. An abandoned preparation is deleted.
  */
 export class Preparations {
   readonly #storage: Storage;
@@ -58,7 +58,7 @@ export class Preparations {
     this.#system = system;
   }
 
-  /** True if a deployment is to be created here, and not in one transaction. */
+  /** True if the deployment has too many targets for one transaction. */
   async isFor(records: Records, { devices = [], allDevices, group, filterId }: NewDeployment): Promise<boolean> {
     if (filterId !== undefined) return false;
     if (!allDevices && group === undefined) return devices.length > ONE_TRANSACTION_MAX;
@@ -67,7 +67,7 @@ export class Preparations {
 
   /**
    * @returns The id of the new deployment.
-   * @throws DomainError as `createDeployment`; also (conflict) while another process prepares a deployment.
+   * @throws DomainError as `createDeployment`; also (preparation-in-progress) while another process prepares one.
    */
   create(request: NewDeployment): Promise<string> {
     const mine = this.#last.then(() => this.#create(request));
@@ -77,7 +77,7 @@ export class Preparations {
 
   async #create(request: NewDeployment): Promise<string> {
     const { allDevices, group, devices = [] } = request;
-    // What is wrong in any case is told at once.
+    // Reports invalid phases before anything is written.
     planPhases(request.phases ?? [], MANY_DEVICES, false);
     const listed = allDevices || group !== undefined ? undefined : [...new Set(devices)].sort();
     const source: Source =
@@ -89,7 +89,7 @@ export class Preparations {
       await this.#storage.transaction((records) => this.#end(records, request, begun.id, digest));
       return begun.id;
     } catch (error) {
-      await this.#storage.transaction(({ deployments }) => deployments.giveUpPreparation(begun.id));
+      await this.#storage.transaction(({ deployments }) => deployments.abandonPreparation(begun.id));
       await this.#remove(begun.id);
       throw error;
     } finally {
@@ -111,7 +111,7 @@ export class Preparations {
   async #begin(records: Records, request: NewDeployment, source: Source): Promise<TargetsOf> {
     await checkRelease(records, request);
     const digest = knownDigest(request, source);
-    if (digest !== null) await checkUnlike(records, digest);
+    if (digest !== null) await checkNotDuplicate(records, digest);
     const nowMs = this.#system.clock.now();
     const others = await records.deployments.beingPrepared();
     if (this.#leases.abandonedAmong(others).length < others.length) {
@@ -135,7 +135,7 @@ export class Preparations {
     return deployment;
   }
 
-  /** @returns What tells the request from others. */
+  /** @returns The digest of the request. */
   async #writeTargets(request: NewDeployment, deployment: TargetsOf, source: Source): Promise<string> {
     const digest = parametersDigest(request);
     const size = new BatchSize(this.#system.clock, source.kind === "listed" ? LISTED_MAX : undefined);
@@ -171,7 +171,7 @@ export class Preparations {
   async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {
     const deployment = await findPreparation(records, id);
     if (deployment.target_count === 0) throw new DomainError("no-target-devices");
-    if (deployment.active_sha256 === null) await checkUnlike(records, digest);
+    if (deployment.active_sha256 === null) await checkNotDuplicate(records, digest);
     const planned = planPhases(request.phases ?? [], deployment.target_count, false);
     await records.deployments.reachSequence(deployment.sequence);
     await insertPlan(records, this.#system, deployment, planned);
@@ -182,16 +182,16 @@ export class Preparations {
     });
   }
 
-  /** End all leases: the only process has just started, so no preparation is running. */
+  /** Ends all leases: the only process has just started, so no preparation is running. */
   async abandonAll(): Promise<void> {
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
     if (known.length === 0) return;
     await this.#storage.transaction(async ({ deployments }) => {
-      for (const { id } of await deployments.beingPrepared()) await deployments.giveUpPreparation(id);
+      for (const { id } of await deployments.beingPrepared()) await deployments.abandonPreparation(id);
     });
   }
 
-  /** Delete preparations whose lease has expired. @returns How many deployments. */
+  /** Deletes abandoned preparations. @returns Their number. */
   async removeAbandoned(): Promise<number> {
     const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
     if (this.#leases.abandonedAmong(known).length === 0) return 0;
@@ -203,7 +203,7 @@ export class Preparations {
   /** @returns The ids of the preparations that were still abandoned when the transaction looked. */
   async #claimAbandoned(deployments: Records["deployments"]): Promise<string[]> {
     const abandoned = this.#leases.abandonedAmong(await deployments.beingPrepared());
-    for (const { id } of abandoned) await deployments.giveUpPreparation(id);
+    for (const { id } of abandoned) await deployments.abandonPreparation(id);
     return abandoned.map(({ id }) => id);
   }
 
@@ -228,14 +228,14 @@ function acceptedOf(group: string | undefined): DeviceNarrowing {
   return { status: "accepted", ...given({ group }) };
 }
 
-/** For the deployment's record; the targets themselves are written down by and by. */
+/** The targeting of the deployment's record; the targets follow in batches. */
 function targetingOf(source: Source): Targeting {
   if (source.kind === "listed") return { kind: "devices", ids: [] };
   if (source.group === undefined) return { kind: "all", count: 0 };
   return { kind: "devices", ids: [], group: source.group };
 }
 
-/** `null`: it is known once all targets are. */
+/** `null` for a group: its digest is known once all targets are inserted. */
 function knownDigest(request: NewDeployment, source: Source): string | null {
   if (source.kind === "accepted" && source.group !== undefined) return null;
   const digest = parametersDigest(request);
@@ -256,7 +256,7 @@ async function writeAccepted(
 ): Promise<Written> {
   const upTo = await devices.nthAfter(acceptedOf(group), after, size);
   const count = await deviceDeployments.insertAccepted(deployment, group, { after, upTo });
-  // Who all are need not be known; a group may be another tomorrow.
+  // The digest names the members of a group, which change, but not all accepted devices.
   const ids =
     group === undefined ? [] : (await devices.after(acceptedOf(group), after, size)).map((device) => device.id);
   return { next: upTo, ids, count };

@@ -1,13 +1,13 @@
 import { DEVICE_DEPLOYMENT_STATUSES, type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol";
 
-/** Words for several statuses at once. */
+/** Names for groups of statuses. */
 const GROUPS = {
   active: DEVICE_DEPLOYMENT_STATUSES.filter((status) => !isTerminal(status)),
   finished: DEVICE_DEPLOYMENT_STATUSES.filter((status) => isTerminal(status)),
   pause: DEVICE_DEPLOYMENT_STATUSES.filter((status) => status.startsWith("pause_")),
 } as const satisfies Record<string, readonly DeviceDeploymentStatus[]>;
 
-/** Which device deployments are meant: a status, or a word for several. */
+/** A status, or the name of a group of statuses. */
 export type DeviceDeploymentFilter = DeviceDeploymentStatus | keyof typeof GROUPS;
 
 export const DEVICE_DEPLOYMENT_FILTERS: readonly DeviceDeploymentFilter[] = [

@@ -1,15 +1,15 @@
-import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
-import { activePhase, hasFreeSlot } from "./phases.ts";
-import { failSilent, SILENT_BATCH, type SilenceRules } from "./silence.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../../storage/index.ts";
+import { activePhase, hasFreeSlot } from "../phases.ts";
+import { failSilent, SILENT_BATCH, type SilenceRules } from "../silence/silence.ts";
 
-/** Where a device has its slot: in a phase, or in a deployment without phases. */
+/** The slot of a device in a deployment; `phase` is `null` in a deployment without phases. */
 export interface Slot {
   readonly phase: number | null;
 }
 
 /**
- * The slot of a device in a deployment. `undefined`: it has none yet and gets no instructions now, because the
- * deployment is paused, no phase is active, or the active phase's share is used up.
+ * The slot that a device has or can take now. `undefined`: it gets no instructions, because the deployment is paused,
+ * no phase is active, or the active phase has no free slot.
  */
 export async function slotFor(
   records: Records,
@@ -18,13 +18,13 @@ export async function slotFor(
   nowMs: number,
   silence: SilenceRules,
 ): Promise<Slot | undefined> {
-  // Who is in the middle of it goes on.
+  // A device that has its instructions continues.
   if (pending.request_json !== null) return { phase: pending.phase };
   if (deployment.paused_ms !== null) return undefined;
-  // A retry takes no second slot.
+  // A retry keeps its slot.
   if (pending.admitted === 1) return { phase: pending.phase };
   const silent = await failSilent(records, deployment, nowMs, silence);
-  // There may be more of them: whether the deployment goes on is not known before all have been counted.
+  // More devices may be silent, and any of them may pause the deployment: decide at the next poll.
   if (silent === SILENT_BATCH) return undefined;
   if (silent > 0) {
     const after = await records.deployments.find(deployment.id);
@@ -37,7 +37,7 @@ export async function slotFor(
   return { phase: active.number };
 }
 
-/** The device takes its slot: a decision about an artifact has been made for it. */
+/** Takes the slot, once an artifact (or that none fits) is decided for the device. */
 export async function admit(
   records: Records,
   pending: DeviceDeploymentRecord,

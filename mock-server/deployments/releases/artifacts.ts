@@ -1,6 +1,7 @@
-import { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "@upkeep/shared/protocol";
+import { combinationsFault, PROTOCOL_LIMITS, PROVIDES_LIMITS } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { DomainError, invalid, notFound } from "../errors.ts";
+import { sha256 } from "../../digest.ts";
+import { DomainError, invalid, notFound } from "../../errors.ts";
 import type {
   ArtifactFilter,
   ArtifactRecord,
@@ -11,16 +12,15 @@ import type {
   ReleaseFilter,
   ReleaseSort,
   Storage,
-} from "../storage/index.ts";
-import { combinationsOf } from "./combinations.ts";
-import { presentReleases, type Release } from "./release-views.ts";
+} from "../../storage/index.ts";
+import { presentReleases, type Release } from "./releases.ts";
 
 const TEXT_MAX = PROTOCOL_LIMITS.textMax;
 const { deviceTypesMax: DEVICE_TYPES_MAX } = PROVIDES_LIMITS;
 
 /**
- * What is known of artifacts. An artifact that is added belongs to the unfinished deployments of its
- * release at once; one of an unfinished deployment is not deleted.
+ * The artifacts' metadata. A new artifact takes part in the unfinished deployments of its release at once; an artifact
+ * of an unfinished deployment cannot be deleted.
  */
 export class Artifacts {
   readonly #storage: Storage;
@@ -60,7 +60,7 @@ export class Artifacts {
     return this.#storage.read((records) => find(records, id));
   }
 
-  /** What the artifacts take in the store, in bytes. */
+  /** The total size of all artifacts in the store, in bytes. */
   sizeBytes(): Promise<number> {
     return this.#storage.read(({ artifacts }) => artifacts.sizeBytes());
   }
@@ -70,7 +70,7 @@ export class Artifacts {
     return this.#storage.read(({ artifacts }) => artifacts.list(filter, sort, paging));
   }
 
-  /** @throws DomainError (not-found); (unprocessable) if it was ever part of a deployment; (invalid) */
+  /** @throws DomainError (not-found); (artifact-was-deployed); (invalid) */
   async setDescription(id: string, description: string): Promise<void> {
     checkDescription(description);
     await this.#storage.transaction(async (records) => {
@@ -82,7 +82,7 @@ export class Artifacts {
     });
   }
 
-  /** @throws DomainError (not-found); (conflict) while it is part of an unfinished deployment. */
+  /** @throws DomainError (not-found); (artifact-in-use) in an unfinished deployment. */
   delete(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       const { name } = await find(records, id);
@@ -130,4 +130,27 @@ function invalidMetadata(fault: string): DomainError {
 
 function checkDescription(description: string): void {
   if (description.length > TEXT_MAX) throw invalid(`description: must have at most ${TEXT_MAX} characters`);
+}
+
+/** One set of device attributes that an artifact fits: a value for each key of its depends. */
+type Combination = Readonly<Record<string, string>>;
+
+/**
+ * All combinations of an artifact's depends and device types, by their digests.
+ * @throws DomainError (invalid-artifact-metadata) if there are too many, or none.
+ */
+function combinationsOf({ depends, deviceTypes }: ArtifactRecord): Map<string, Combination> {
+  const fault = combinationsFault({ ...depends, device_type: deviceTypes });
+  if (fault !== undefined) throw invalidMetadata(`depends: ${fault}`);
+  const needs = Object.entries<string | readonly string[]>({ ...depends, device_type: deviceTypes })
+    .map(([key, value]): [string, readonly string[]] => [
+      key,
+      typeof value === "string" ? [value] : [...new Set(value)],
+    ])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  let combinations: Combination[] = [{}];
+  for (const [key, values] of needs) {
+    combinations = combinations.flatMap((combination) => values.map((value) => ({ ...combination, [key]: value })));
+  }
+  return new Map(combinations.map((combination) => [sha256(JSON.stringify(combination)), combination]));
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
-import type { PreparationRecord } from "../storage/index.ts";
+import type { PreparationRecord } from "../../storage/index.ts";
 
 /** A preparation that makes no progress for this long has lost its process. */
 const LEASE_MS = 30_000;

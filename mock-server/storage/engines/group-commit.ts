@@ -1,16 +1,16 @@
-import type { Work } from "./engine.ts";
+import type { Work } from "./records-engine.ts";
 
-/** What an engine does for a group of writes. All but `sync` are called one after the other. */
-export interface GroupPort {
-  /** Open a transaction that no other process can come between. */
+/** The operations of an engine that a group commit needs. Calls do not overlap, except for `sync`. */
+export interface GroupCommitPort {
+  /** Opens a transaction that excludes the writes of other processes. */
   begin(): Promise<void>;
-  /** Do one write. If it rejects, nothing of it remains, and the transaction goes on. */
+  /** Runs one write. If it rejects, it is rolled back alone, and the transaction continues. */
   attempt<T>(work: Work<T>): Promise<T>;
-  /** Make the transaction's writes visible to all. If it rejects, nothing of the transaction remains. */
+  /** Commits. If it rejects, the whole transaction is rolled back. */
   commit(): Promise<void>;
-  /** Undo the transaction, however far it got. */
+  /** Rolls the transaction back, whatever its state. */
   rollback(): Promise<void>;
-  /** Resolves when everything that was committed before survives a power cut. */
+  /** Resolves when all earlier commits survive a power cut. */
   sync(): Promise<void>;
 }
 
@@ -20,25 +20,25 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** A write that was done, with the answer that it is told once the group is durable. */
-type Told = () => void;
+/** Settles the promise of a write, once its group is durable. */
+type Settle = () => void;
 
-/** A group that is larger makes its first writes wait for long. */
+/** A larger group would delay its first writes. */
 const GROUP_MAX = 64;
 
 /**
- * Writes, one after the other, that share transactions and syncs.
+ * Group commit: serialised writes that share transactions and syncs.
  *
- * While the disk syncs one group, the next is already done in an open transaction, which is committed as
- * soon as the disk is ready for it: an idle server acknowledges a write after one sync, a busy one many.
+ * While the disk syncs one group, the next one runs in an open transaction, which is committed when the disk is free.
+ * An idle server syncs each write, a busy one many at once.
  *
  * INVARIANTS
- * - No write is answered, with yes or no, before everything that it could see is durable.
- * - A write that fails takes back nothing of the others in its group.
- * - After a sync failed nothing is written any more: what the disk has is not known.
+ * - A write resolves or rejects only when everything that it could see is durable.
+ * - A write that fails does not affect the others in its group.
+ * - After a failed sync all writes fail, because the state of the disk is unknown.
  */
-export class GroupedWrites {
-  readonly #port: GroupPort;
+export class GroupCommit {
+  readonly #port: GroupCommitPort;
   readonly #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   /** Set while a group is being synced. */
@@ -46,7 +46,7 @@ export class GroupedWrites {
   #wake: () => void = () => undefined;
   #broken: { readonly error: unknown } | undefined;
 
-  constructor(port: GroupPort) {
+  constructor(port: GroupCommitPort) {
     this.#port = port;
   }
 
@@ -69,7 +69,7 @@ export class GroupedWrites {
     return this.#syncing === undefined && this.#broken === undefined;
   }
 
-  /** Resolves when no write is under way or waits for one. */
+  /** Resolves when no write is running or queued. */
   async idle(): Promise<void> {
     while (this.#running !== undefined || this.#syncing !== undefined) {
       await this.#running;
@@ -78,7 +78,7 @@ export class GroupedWrites {
   }
 
   async #drain(): Promise<void> {
-    // Requests of the same turn of the event loop form the first group.
+    // Writes of the same event-loop turn form the first group.
     await Promise.resolve();
     while (this.#waiting.length > 0) await this.#group();
     this.#running = undefined;
@@ -89,13 +89,13 @@ export class GroupedWrites {
   }
 
   async #group(): Promise<void> {
-    const told: Told[] = [];
+    const settled: Settle[] = [];
     const refused: Waiting["reject"][] = [];
     try {
       this.#checkDisk();
       await this.#port.begin();
       try {
-        await this.#fill(told, refused);
+        await this.#fill(settled, refused);
         await this.#syncing;
         this.#checkDisk();
         await this.#port.commit();
@@ -104,24 +104,24 @@ export class GroupedWrites {
         throw error;
       }
     } catch (error) {
-      // Nothing was done: neither for those who were in the group nor, if it never began, for the next one.
+      // If the transaction could not begin, the writes that would have been its group are rejected.
       if (refused.length === 0) refused.push(...this.#waiting.splice(0, GROUP_MAX).map(({ reject }) => reject));
       for (const reject of refused) reject(error);
       return;
     }
-    this.#syncing = this.#sync(told, refused);
+    this.#syncing = this.#sync(settled, refused);
   }
 
-  /** Do what waits, and what comes while the disk is busy with the group before. */
-  async #fill(told: Told[], refused: Waiting["reject"][]): Promise<void> {
+  /** Runs the queued writes, and those that arrive while the disk syncs the group before. */
+  async #fill(settled: Settle[], refused: Waiting["reject"][]): Promise<void> {
     for (;;) {
-      while (this.#waiting.length > 0 && told.length < GROUP_MAX) {
+      while (this.#waiting.length > 0 && settled.length < GROUP_MAX) {
         const next = this.#waiting.shift();
         if (next === undefined) break;
         refused.push(next.reject);
-        told.push(await this.#attempt(next));
+        settled.push(await this.#attempt(next));
       }
-      if (this.#syncing === undefined || told.length >= GROUP_MAX) return;
+      if (this.#syncing === undefined || settled.length >= GROUP_MAX) return;
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -129,7 +129,7 @@ export class GroupedWrites {
     }
   }
 
-  async #attempt({ work, resolve, reject }: Waiting): Promise<Told> {
+  async #attempt({ work, resolve, reject }: Waiting): Promise<Settle> {
     try {
       const value = await this.#port.attempt(work);
       return () => resolve(value);
@@ -138,11 +138,11 @@ export class GroupedWrites {
     }
   }
 
-  async #sync(told: readonly Told[], refused: readonly Waiting["reject"][]): Promise<void> {
+  async #sync(settled: readonly Settle[], refused: readonly Waiting["reject"][]): Promise<void> {
     try {
       await this.#port.sync();
       this.#syncing = undefined;
-      for (const tell of told) tell();
+      for (const settle of settled) settle();
     } catch (error) {
       this.#syncing = undefined;
       this.#broken = { error };

@@ -1,34 +1,34 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import { DomainError, invalid } from "../errors.ts";
-import type { NewPhase } from "./phases.ts";
-import { SILENT_AFTER_MIN_MS } from "./silence.ts";
-import { checkControlMap, type UpdateControlMap } from "./update-control.ts";
+import { DomainError, invalid } from "../../errors.ts";
+import type { NewPhase } from "../phases.ts";
+import { SILENT_AFTER_MIN_MS } from "../silence/silence.ts";
+import { checkControlMap, type UpdateControlMap } from "../update-control.ts";
 
-/** How a deployment is rolled out, independent of its targets. */
+/** The rollout of a deployment, independent of its targets. */
 export interface Rollout {
   readonly phases?: readonly NewPhase[];
-  /** How many more attempts a device has after one that failed. Default: 0. */
+  /** Further attempts of a device after a failed one. Default: 0. */
   readonly retries?: number;
-  /** A device that neither asks nor reports for so long has failed. Default: never. */
+  /** A device that neither polls nor reports for this long has failed. Default: no limit. */
   readonly silentAfterMs?: number;
-  /** Where devices pause, for clients that know of it. */
+  /** Where devices pause, for clients that support it. */
   readonly updateControlMap?: UpdateControlMap;
 }
 
-/** What an administrator asks for: a list of devices, all that are accepted now, a static group, or a filter. */
+/** A request for a deployment to a list of devices, all accepted devices, a static group, or a filter. */
 export interface NewDeployment extends Rollout {
   readonly name: string;
   /** The release. */
   readonly artifactName: string;
   readonly devices?: readonly string[];
   readonly allDevices?: boolean;
-  /** A static group: its accepted members of now. */
+  /** A static group: the members that are accepted now. */
   readonly group?: string;
   /** Id of a saved filter: the devices that match it while the deployment is open. */
   readonly filterId?: string;
   /** The deployment finishes when this many devices have finished. Only with a filter. Default: no limit. */
   readonly maxDevices?: number;
-  /** Install also where the artifact is installed already. */
+  /** Install the artifact even if the device has it. */
   readonly forceInstallation?: boolean;
 }
 

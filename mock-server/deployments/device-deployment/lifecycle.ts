@@ -6,17 +6,17 @@ import {
   type ReportedStatus,
   TERMINAL_STATUSES,
 } from "@upkeep/shared/protocol";
-import { DomainError } from "../errors.ts";
-import type { DeploymentRecord, DeviceDeploymentRecord, Statistics } from "../storage/index.ts";
+import { DomainError } from "../../errors.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, Statistics } from "../../storage/index.ts";
 
-/** What becomes of a status that a device reports. */
+/** The consequence of a reported status. */
 export type Verdict =
   | { readonly kind: "change" }
-  /** A failure that is not the last: the device gets the deployment again. */
+  /** A failure with attempts left: the device gets the deployment again. */
   | { readonly kind: "retry" }
-  /** It is what we know already: acknowledged, nothing changes. */
+  /** The same status as recorded: acknowledged without a change. */
   | { readonly kind: "same" }
-  /** Nothing changes, and the device is told to stop. */
+  /** Nothing changes, and the device is told why. */
   | { readonly kind: "refuse"; readonly error: DomainError };
 
 /**
@@ -40,8 +40,8 @@ function refuse(error: DomainError): Verdict {
 }
 
 /**
- * What becomes of a report when the attempts of a device are counted. A failure that arrives again after it was
- * followed by another attempt, because its answer was lost, costs none.
+ * The verdict on a report, considering the attempts of the device. A failure that is reported again after the next
+ * attempt was granted, because the first answer was lost, costs no attempt.
  */
 export function verdictOnAttempt(
   deviceDeployment: Pick<DeviceDeploymentRecord, "status" | "attempt" | "request_json">,
@@ -58,13 +58,13 @@ export function verdictOnAttempt(
   return again && deployment.status !== "finished" ? { kind: "retry" } : verdict;
 }
 
-/** The times of a device deployment that follow from its status. `null`: not yet. */
+/** The times of a device deployment that its status determines. `null`: not yet. */
 export interface Milestones {
   readonly started_ms: number | null;
   readonly finished_ms: number | null;
 }
 
-/** Started when it is first anything but pending; finished at its end. Neither is ever taken back. */
+/** Started with the first status but `pending`, finished with a terminal one. Neither is ever reset. */
 export function milestones(before: Milestones, to: DeviceDeploymentStatus, nowMs: number): Milestones {
   return {
     started_ms: before.started_ms ?? (to === "pending" ? null : nowMs),
@@ -73,10 +73,10 @@ export function milestones(before: Milestones, to: DeviceDeploymentStatus, nowMs
 }
 
 /**
- * The status of a deployment; never one that came before what it is now. One to a list of devices is `finished`
- * once all of them have, and `inprogress` once one of them has got anywhere. One to a filter stays `pending`
- * until as many devices have finished as it may have at most; without such a limit a user finishes it.
- * @param begun A device has got somewhere, even if all are pending now.
+ * The status of a deployment; it never goes back. A deployment to a list of devices is `inprogress` once one of them
+ * has begun, and `finished` once all have finished. A deployment to a filter stays `pending` until `max_devices` have
+ * finished; without that limit a user finishes it.
+ * @param begun A device has begun, even if all are pending now.
  */
 export function deploymentStatus(
   deployment: Pick<DeploymentRecord, "status" | "target_count" | "dynamic" | "max_devices">,

@@ -1,18 +1,18 @@
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import { DomainError, invalid } from "../errors.ts";
-import type { ConfigurationRecord, Records, Storage } from "../storage/index.ts";
-import { insertDeployment, type Sources } from "./creation.ts";
-import { checkRollout, type Rollout } from "./new-deployment.ts";
+import { DomainError, invalid } from "../../errors.ts";
+import type { ConfigurationRecord, Records, Storage } from "../../storage/index.ts";
+import { insertDeployment, type Sources } from "../creation/creation.ts";
+import { checkRollout, type Rollout } from "../creation/new-deployment.ts";
 
 /** Settings of a device, by name. */
 export type Configuration = Readonly<Record<string, string>>;
 
-/** What a device should be set to, and what it says it is. */
+/** The wanted and the reported configuration of a device. */
 export interface DeviceConfiguration {
   readonly deviceId: string;
   readonly configured: Configuration;
   readonly reported: Configuration;
-  /** The last deployment that was to deliver it. */
+  /** The last deployment that delivers it. */
   readonly deploymentId?: string;
   readonly updatedMs?: number;
   readonly reportedMs?: number;
@@ -31,12 +31,12 @@ export class Configurations {
     this.#system = system;
   }
 
-  /** A device that was never configured has nothing set. @throws DomainError (not-found) */
+  /** Empty for a device that was never configured. @throws DomainError (not-found) */
   get(deviceId: string): Promise<DeviceConfiguration> {
     return this.#storage.read(async (records) => present(deviceId, await find(records, deviceId)));
   }
 
-  /** What it should be set to, all of it. The device hears of it with the next {@link deploy}. @throws DomainError */
+  /** Replaces the wanted configuration. {@link deploy} delivers it. @throws DomainError */
   configure(deviceId: string, configuration: Configuration): Promise<void> {
     return this.#put(deviceId, () => ({
       configured_json: checked(configuration),
@@ -44,7 +44,7 @@ export class Configurations {
     }));
   }
 
-  /** What it is set to, as it says itself. @throws DomainError */
+  /** Replaces the reported configuration. @throws DomainError */
   report(deviceId: string, configuration: Configuration): Promise<void> {
     return this.#put(deviceId, () => ({
       reported_json: checked(configuration),
@@ -61,7 +61,7 @@ export class Configurations {
   }
 
   /**
-   * Deliver what the device should be set to.
+   * Creates a deployment that delivers the wanted configuration.
    * @returns The id of the deployment.
    * @throws DomainError (not-found); (unprocessable) if the device is not accepted; (invalid)
    */
@@ -106,7 +106,7 @@ function nothing(deviceId: string, nowMs: number): ConfigurationRecord {
   };
 }
 
-/** As JSON. @throws DomainError (invalid) */
+/** The configuration as JSON. @throws DomainError (invalid) */
 function checked(configuration: Configuration): string {
   const entries = Object.entries(configuration);
   if (entries.length > KEYS_MAX) throw invalid(`a configuration has at most ${KEYS_MAX} keys, not ${entries.length}`);

@@ -5,7 +5,7 @@ import type { Schema } from "../schema.ts";
 export type Work<T> = (db: Kysely<Schema>) => Promise<T>;
 
 /** A database engine for the records. */
-export interface Engine {
+export interface RecordsEngine {
   /**
    * Bring the tables up to date, before anything else is done.
    * @param work Gets the name space that holds the tables, where a database has several.

@@ -1,24 +1,25 @@
 import type { Clock, Random } from "@upkeep/shared/system";
-import { runningSha256, sha256 } from "../digest.ts";
-import { DomainError } from "../errors.ts";
-import type { DeploymentRecord, Records } from "../storage/index.ts";
-import type { Membership } from "./membership.ts";
+import { runningSha256, sha256 } from "../../digest.ts";
+import { DomainError } from "../../errors.ts";
+import type { DeploymentRecord, Records } from "../../storage/index.ts";
+import { type PlannedPhase, planPhases } from "../phases.ts";
+import type { Membership } from "../selection/membership.ts";
 import type { NewDeployment, Rollout } from "./new-deployment.ts";
-import { type PlannedPhase, planPhases } from "./phases.ts";
 
+/** The clock and the randomness of the system. */
 export interface Sources {
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Whom a deployment is for, as the request resolves at this moment. */
+/** The targets of a deployment, as its request resolves now. */
 export type Targeting =
   | { readonly kind: "devices"; readonly ids: readonly string[]; readonly group?: string }
   | { readonly kind: "all"; readonly count: number }
   | { readonly kind: "filter"; readonly filter: Membership; readonly matching: number };
 
 /**
- * @param filter The filter that the request names, and how many devices match it now.
+ * @param filter The filter that the request names, and the number of devices that match it now.
  * @returns The id of the new deployment.
  */
 export async function createDeployment(
@@ -31,7 +32,7 @@ export async function createDeployment(
   if (targeting.kind !== "filter" && countOf(targeting) === 0) throw new DomainError("no-target-devices");
   await checkRelease(records, request);
   const parametersSha256 = digestOf(request, targeting);
-  await checkUnlike(records, parametersSha256);
+  await checkNotDuplicate(records, parametersSha256);
   return insertDeployment(records, system, request, {
     name: request.name,
     artifact_name: request.artifactName,
@@ -42,21 +43,21 @@ export async function createDeployment(
   });
 }
 
-/** @throws DomainError (unprocessable) if there is nothing to deploy. */
+/** @throws DomainError (unprocessable) if the release has no artifact. */
 export async function checkRelease(records: Records, { artifactName }: NewDeployment): Promise<void> {
   if ((await records.artifacts.ofReleases([artifactName])).length === 0) {
     throw new DomainError("no-artifact");
   }
 }
 
-/** @throws DomainError (conflict) if the same is under way. */
-export async function checkUnlike(records: Records, parametersSha256: string): Promise<void> {
+/** @throws DomainError (deployment-exists) if an unfinished deployment has the same parameters. */
+export async function checkNotDuplicate(records: Records, parametersSha256: string): Promise<void> {
   const alike = await records.deployments.activeLike(parametersSha256);
   if (alike === undefined) return;
   throw new DomainError("deployment-exists", { id: alike });
 }
 
-/** What is particular to a deployment, beside how it is rolled out. */
+/** A new deployment, apart from its rollout. */
 export interface Draft
   extends Partial<Pick<DeploymentRecord, "id" | "kind" | "configuration_json" | "max_devices">>,
     Pick<DeploymentRecord, "name" | "artifact_name" | "force_installation" | "active_sha256"> {
@@ -86,7 +87,7 @@ export async function insertDeployment(
   return deployment.id;
 }
 
-/** A deployment as it is before its targets are counted. */
+/** The record of a new deployment before its targets are counted. */
 export function draftedDeployment(
   system: Sources,
   { retries = 0, silentAfterMs, updateControlMap }: Rollout,
@@ -119,7 +120,7 @@ export function draftedDeployment(
   };
 }
 
-/** The counters of a deployment whose targets are written down, and its phases. */
+/** Inserts the counters and phases of a deployment whose targets are inserted. */
 export async function insertPlan(
   records: Records,
   { random }: Pick<Sources, "random">,
@@ -163,7 +164,7 @@ async function resolve(records: Records, { devices = [], allDevices, group }: Ne
   return { kind: "devices", ids: await acceptedTargets(records, devices) };
 }
 
-/** The devices, each once, sorted. */
+/** The listed devices, deduplicated and sorted. */
 async function acceptedTargets(records: Records, devices: readonly string[]): Promise<readonly string[]> {
   const targets = [...new Set(devices)].sort();
   const accepted = await records.devices.acceptedAmong(targets);
@@ -171,7 +172,7 @@ async function acceptedTargets(records: Records, devices: readonly string[]): Pr
   return targets;
 }
 
-/** @param others Ids that were asked for and are of no accepted device. @throws DomainError (invalid) */
+/** @param others Requested ids that belong to no accepted device. @throws DomainError (devices-not-accepted) */
 export function refuseOthers(others: readonly string[]): void {
   if (others.length === 0) return;
   throw new DomainError("devices-not-accepted", { ids: others });
@@ -183,7 +184,7 @@ function digestOf(request: NewDeployment, targeting: Targeting): string {
   return digest.end(targeting.kind);
 }
 
-/** Of what a deployment is asked for; its devices may come in parts, sorted. */
+/** The digest that identifies a request for a deployment. Device ids are added sorted, in any number of parts. */
 export function parametersDigest(request: NewDeployment): {
   add(deviceIds: readonly string[]): void;
   end(kind: Targeting["kind"]): string;

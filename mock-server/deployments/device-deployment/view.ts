@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { ArtifactRecord, AttemptRecord, ListedDeviceDeployment, Records } from "../storage/index.ts";
+import type { ArtifactRecord, AttemptRecord, ListedDeviceDeployment, Records } from "../../storage/index.ts";
 
-/** What one device made of one deployment. */
+/** A device deployment as the management API shows it. */
 export interface DeviceDeployment {
   readonly deploymentId: string;
   readonly deviceId: string;
@@ -15,15 +15,15 @@ export interface DeviceDeployment {
   readonly deletedMs?: number;
   /** The artifact that it was assigned. */
   readonly artifact?: ArtifactRecord;
-  /** Some attempt has a log. */
+  /** An attempt has a log. */
   readonly hasLog: boolean;
-  /** Which attempt this is, from 1. */
+  /** The number of the current attempt, from 1. */
   readonly attempts: number;
-  /** How many more attempts it has after one that failed. */
+  /** Further attempts after a failed one. */
   readonly retries: number;
-  /** Those before this one, all of which failed; each may have a log. */
+  /** The attempts before the current one; each may have a log. */
   readonly failedAttempts: readonly FailedAttempt[];
-  /** Not finished, and its device is not accepted (any more): it cannot ask. */
+  /** Unfinished, and the device cannot poll because it is not accepted. */
   readonly unreachable: boolean;
 }
 
@@ -57,7 +57,7 @@ export async function presentDeviceDeployments(
       deviceId: row.device_id,
       status: row.status,
       ...(row.substate === null ? {} : { substate: row.substate }),
-      // One that ended before its device ever asked began when it ended.
+      // A device deployment that ended before the first poll was created when it ended.
       createdMs: row.created_ms ?? row.finished_ms ?? 0,
       ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
       ...(row.finished_ms === null ? {} : { finishedMs: row.finished_ms }),

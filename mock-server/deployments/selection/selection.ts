@@ -1,13 +1,13 @@
 import type { Provides } from "@upkeep/shared/compatibility";
-import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records } from "../storage/index.ts";
+import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records } from "../../storage/index.ts";
+import { configurationArtifact, type InstructedArtifact } from "../configurations/configuration-artifact.ts";
+import { changeStatus } from "../device-deployment/changes.ts";
+import type { SilenceRules } from "../silence/silence.ts";
 import { admit, slotFor } from "./admission.ts";
 import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
-import { changeStatus } from "./changes.ts";
-import { configurationArtifact, type InstructedArtifact } from "./configuration-artifact.ts";
-import { join, leave, mayStay, openTo } from "./membership.ts";
-import type { SilenceRules } from "./silence.ts";
+import { addTarget, matchingDeployments, mayRemain, removeTarget } from "./membership.ts";
 
-/** What a device that asks is told. */
+/** The result of a selection. */
 export type Selection =
   | { readonly kind: "nothing" }
   | {
@@ -15,16 +15,15 @@ export type Selection =
       readonly deployment: DeploymentRecord;
       readonly artifact: InstructedArtifact;
     }
-  /** It says other things than when it got its instructions; its device deployment has failed. */
+  /** The provides differ from those that the instructions were computed for; the device deployment has failed. */
   | { readonly kind: "conflict" };
 
 const NOTHING: Selection = { kind: "nothing" };
 
 /**
- * The algorithm for selecting the deployment for a device. One deployment is looked at for each time that
- * the device asks.
- * @param records All within one transaction.
- * @param provides What the device says it has, `device_type` and `artifact_name` among it.
+ * Selects the deployment for a device that polls. Each poll considers one deployment.
+ * @param records The records of one transaction.
+ * @param provides The provides of the device, `device_type` and `artifact_name` included.
  */
 export async function selectDeployment(
   records: Records,
@@ -33,7 +32,7 @@ export async function selectDeployment(
   nowMs: number,
   silence: SilenceRules,
 ): Promise<Selection> {
-  const target = await oldestNotFinished(records, deviceId);
+  const target = await oldestUnfinished(records, deviceId);
   if (target === undefined) return NOTHING;
 
   const pending = await createDeviceDeployment(records, target, nowMs);
@@ -47,7 +46,7 @@ export async function selectDeployment(
   if (slot === undefined) return NOTHING;
 
   if (deployment.kind === "configuration") {
-    await handOut(records, deployment, await admit(records, pending, slot), undefined, provides, nowMs);
+    await pinInstructions(records, deployment, await admit(records, pending, slot), undefined, provides, nowMs);
     const artifact = configurationArtifact(deployment, deviceId, provides.device_type ?? "");
     return { kind: "instructions", deployment, artifact };
   }
@@ -62,24 +61,24 @@ export async function selectDeployment(
     await changeStatus(records, admitted, "already-installed", nowMs);
     return NOTHING;
   }
-  await handOut(records, deployment, admitted, artifact, provides, nowMs);
+  await pinInstructions(records, deployment, admitted, artifact, provides, nowMs);
   return { kind: "instructions", deployment, artifact };
 }
 
 /**
- * Only accepted devices take part; what is older than the last that the device finished is past. The device is
- * targeted by deployments that list it, and by those whose filter it matches now.
+ * The oldest unfinished deployment that targets the device: it lists the device, or the device matches its filter now.
+ * Only accepted devices take part, and deployments older than the last finished one are skipped.
  */
-async function oldestNotFinished(records: Records, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
+async function oldestUnfinished(records: Records, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return undefined;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
   for (;;) {
     const known = await records.deviceDeployments.oldestOpen(deviceId, lastFinished);
-    const [matched] = await openTo(records, device, lastFinished, known?.sequence);
-    if (matched !== undefined) return join(records, matched, deviceId);
-    if (known === undefined || (await mayStay(records, known, device))) return known;
-    await leave(records, known);
+    const [matched] = await matchingDeployments(records, device, lastFinished, known?.sequence);
+    if (matched !== undefined) return addTarget(records, matched, deviceId);
+    if (known === undefined || (await mayRemain(records, known, device))) return known;
+    await removeTarget(records, known);
   }
 }
 
@@ -91,10 +90,10 @@ export async function mayHaveWork(records: Records, deviceId: string): Promise<b
   const device = await records.devices.find(deviceId);
   if (device?.status !== "accepted") return false;
   const lastFinished = await records.deviceDeployments.lastFinished(deviceId);
-  return (await openTo(records, device, lastFinished)).length > 0;
+  return (await matchingDeployments(records, device, lastFinished)).length > 0;
 }
 
-/** The device deployment begins, `pending`, when the device first asks for it. */
+/** Creates the device deployment, `pending`, at the first poll for it. */
 async function createDeviceDeployment(
   records: Records,
   target: DeviceDeploymentRecord,
@@ -106,7 +105,7 @@ async function createDeviceDeployment(
   return { ...target, created_ms: nowMs };
 }
 
-/** True if the device got its instructions when it said something else of itself. */
+/** True if the device got its instructions for other provides. */
 function contradicts({ request_json }: DeviceDeploymentRecord, provides: Provides): boolean {
   return request_json !== null && !sameProvides(JSON.parse(request_json) as Provides, provides);
 }
@@ -121,7 +120,7 @@ export async function deploymentOf(
   return deployment;
 }
 
-/** The artifact that the device was assigned before, or else one of the release that fits it. */
+/** The artifact that the device was assigned before, or else the artifact of the release that fits the device. */
 async function assignArtifact(
   records: Records,
   deployment: DeploymentRecord,
@@ -132,8 +131,8 @@ async function assignArtifact(
   return chooseArtifact(await records.artifacts.ofReleases([deployment.artifact_name]), provides);
 }
 
-/** From now on the device gets this artifact for this deployment, and must go on saying the same of itself. */
-async function handOut(
+/** Pins the artifact and the provides: later polls get the same instructions and must send the same provides. */
+async function pinInstructions(
   records: Records,
   deployment: DeploymentRecord,
   pending: DeviceDeploymentRecord,

@@ -1,9 +1,9 @@
 import { mismatches, type Provides } from "@upkeep/shared/compatibility";
-import type { ArtifactRecord } from "../storage/index.ts";
+import type { ArtifactRecord } from "../../storage/index.ts";
 
 /**
- * The artifact of a release that a device gets: it is for the device's type and all that it depends on is
- * there; of several, the smallest, then the newest.
+ * The artifact of a release for a device: its device types and depends match the device's provides. Of several
+ * artifacts, the smallest, then the newest.
  */
 export function chooseArtifact(release: readonly ArtifactRecord[], provides: Provides): ArtifactRecord | undefined {
   const [best] = release.filter((artifact) => fits(artifact, provides)).sort(bySizeThenAge);
@@ -18,13 +18,10 @@ function bySizeThenAge(a: ArtifactRecord, b: ArtifactRecord): number {
   return a.sizeBytes - b.sizeBytes || b.modifiedMs - a.modifiedMs || (a.id < b.id ? -1 : 1);
 }
 
-/** Provides that tell one content from another under the same artifact name. */
+/** Provides that identify the content of an artifact beside its name. */
 const CONTENT_KEY = /(^|\.)(checksum|version)$/;
 
-/**
- * True if the device runs this artifact: it reports its name, and no checksum or version that the artifact
- * would bring is reported differently.
- */
+/** True if the device reports the artifact's name, and no other checksum or version than the artifact provides. */
 export function isInstalled(artifact: ArtifactRecord, provides: Provides): boolean {
   if (provides.artifact_name !== artifact.name) return false;
   return Object.entries(artifact.provides).every(
@@ -32,7 +29,7 @@ export function isInstalled(artifact: ArtifactRecord, provides: Provides): boole
   );
 }
 
-/** True if both say the same of a device, in whatever order. */
+/** True if both have the same keys and values. */
 export function sameProvides(a: Provides, b: Provides): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);

@@ -1,22 +1,22 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
-import { BatchSize, ONE_TRANSACTION_MAX } from "../storage/batches.ts";
-import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../storage/index.ts";
-import { leave } from "./membership.ts";
+import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
+import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../../storage/index.ts";
+import { removeTarget } from "../selection/membership.ts";
 
 /**
- * What becomes of device deployments when their deployment ends. It ends in one short transaction, however many
- * devices it has, and from then on no device gets it and none reports to it; that is written down for few devices
- * at once, and for many in batches after it.
+ * The end of a deployment: one short transaction, after which no device gets the deployment or reports to it. With few
+ * devices, the same transaction ends the device deployments too. With many, the deployment gets a pending end, which
+ * is applied in batches afterwards.
  *
  * INVARIANTS
- * - Whoever does anything with a device's deployments settles them first: it finds what there will be.
- * - Counters are right all the time: those of an abort from its beginning, those of who is dismissed with each batch.
- * - A batch can be done again, and by another process: what a dead one has left is followed up by the next.
+ * - Code that reads or changes the deployments of a device calls {@link applyPendingEnd} first.
+ * - Counters are always right: an abort changes them in its first transaction, a dismissal with each batch.
+ * - A batch is idempotent: another process can complete the ends of one that died.
  */
 
-/** End a deployment: whatever a device has not finished is `aborted`. */
+/** Ends a deployment: unfinished device deployments become `aborted`. */
 export async function abortDeployment(records: Records, id: string, nowMs: number): Promise<void> {
   await records.deployments.setStatus(id, "finished", nowMs);
   const open = await records.counters.moveAll(id, OPEN_STATUSES, "aborted");
@@ -24,8 +24,8 @@ export async function abortDeployment(records: Records, id: string, nowMs: numbe
   for (const status of OPEN_STATUSES) await records.pendingEnds.abortOpen(id, { status, after: "" }, nowMs);
 }
 
-/** Who was not admitted when the deployment was finished is no target any more, as if it had never been one. */
-export async function dismissWaiting(
+/** Removes the targets that were not admitted when the deployment finished. */
+export async function dismissUnadmitted(
   records: Records,
   { id, target_count, admitted_count }: DeploymentRecord,
 ): Promise<void> {
@@ -43,12 +43,12 @@ async function dismiss(
   await records.deployments.countTargets(id, { targets: -open, asked: -begun });
 }
 
-/** Write down for this device what follows from the end of its deployments. @returns Whether there was anything. */
+/** Applies the pending ends of deployments to one device. @returns True if a record changed. */
 export async function applyPendingEnd(records: Records, deviceId: string): Promise<boolean> {
   const ended = await records.pendingEnds.ended(deviceId);
   for (const { pending_end, ended_ms, ...row } of ended) {
     if (pending_end === "dismiss") {
-      if (row.admitted === 0) await leave(records, row);
+      if (row.admitted === 0) await removeTarget(records, row);
     } else {
       const started_ms = row.started_ms ?? ended_ms;
       await records.deviceDeployments.update(row, { status: "aborted", started_ms, finished_ms: ended_ms });
@@ -57,7 +57,7 @@ export async function applyPendingEnd(records: Records, deviceId: string): Promi
   return ended.length > 0;
 }
 
-/** Writes down what follows from the end of deployments to many devices. */
+/** Applies the pending ends of deployments to all their devices, in batches. */
 export class PendingEnds {
   readonly #storage: Storage;
   readonly #clock: Clock;
@@ -67,13 +67,13 @@ export class PendingEnds {
     this.#clock = clock;
   }
 
-  /** All that is left to do. */
+  /** Applies the pending ends of all deployments. */
   async applyAll(): Promise<void> {
     const ended = await this.#storage.read(({ deployments }) => deployments.withPendingEnd());
     for (const { id } of ended) await this.apply(id);
   }
 
-  /** What is left to do of a deployment; of most there is nothing. */
+  /** Applies the pending end of one deployment, if it has one. */
   async apply(id: string): Promise<void> {
     const deployment = await this.#storage.read(({ deployments }) => deployments.find(id));
     if (deployment === undefined || deployment.pending_end === null) return;
@@ -90,7 +90,7 @@ export class PendingEnds {
   }
 }
 
-/** @returns After whom the next batch begins; `undefined`: there is none. */
+/** @returns The device after which the next batch begins; `undefined` at the end. */
 async function applyBatch(
   records: Records,
   { id, pending_end, finished_ms, created_ms }: DeploymentRecord,

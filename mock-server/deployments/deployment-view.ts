@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { DeploymentKind, DeploymentRecord, PhaseRecord, Records, Statistics } from "../storage/index.ts";
-import { type Membership, membershipOf } from "./membership.ts";
 import { activePhase, type PhaseState, phaseState } from "./phases.ts";
+import { type Membership, membershipOf } from "./selection/membership.ts";
 import type { UpdateControlMap } from "./update-control.ts";
 
 /** A deployment as the management API shows it. */
@@ -15,54 +15,54 @@ export interface Deployment {
   /** The artifacts of the release, as they are now. */
   readonly artifactIds: readonly string[];
   readonly forceInstallation: boolean;
-  /** It was asked for all accepted devices rather than for a list. */
+  /** Created for all accepted devices rather than for a list. */
   readonly allDevices: boolean;
-  /** The static group that it was asked for. */
+  /** The static group that it was created for. */
   readonly group?: string;
   /** It targets the devices that match {@link Deployment.filter} while it is open. */
   readonly dynamic: boolean;
   /** As it was when the deployment was created. */
   readonly filter?: Membership;
-  /** Of a dynamic one: it finishes when this many devices have finished. */
+  /** A dynamic deployment finishes when this many devices have finished. */
   readonly maxDevices?: number;
   readonly status: DeploymentStatus;
-  /** No other device begins, until it is resumed. */
+  /** While paused, no further device begins. */
   readonly paused?: { readonly sinceMs: number; readonly reason: string };
   readonly createdMs: number;
   readonly finishedMs?: number;
-  /** How many devices it targeted, or how many matched its filter, when it was created. */
+  /** The number of targets, or of devices that matched the filter, at creation. */
   readonly initialDeviceCount: number;
-  /** How many devices it targets. */
+  /** The number of targets. */
   readonly targetCount: number;
-  /** How many of them have asked for it. */
+  /** The number of targets that have polled for it. */
   readonly deviceCount: number;
-  /** Together always {@link Deployment.targetCount}. */
+  /** They add up to {@link Deployment.targetCount}. */
   readonly statistics: Statistics;
-  /** Bytes of the artifacts that were handed out. */
+  /** Total size of the artifacts in all instructions. */
   readonly totalSizeBytes: number;
-  /** None: everybody may begin at once. */
+  /** Empty: not phased, all devices may begin at once. */
   readonly phases: readonly Phase[];
-  /** How many more attempts a device has after one that failed. */
+  /** Further attempts of a device after a failed one. */
   readonly retries: number;
   readonly silentAfterMs?: number;
   readonly updateControlMap?: UpdateControlMap;
-  /** What a configuration deployment sets. */
+  /** The configuration that a configuration deployment delivers. */
   readonly configuration?: Readonly<Record<string, string>>;
 }
 
 export interface Phase {
   readonly id: string;
-  /** Percent; of the last what remains. */
+  /** Percent; of the last phase, the remainder. */
   readonly batchSize: number;
   /** The same in devices, at creation. */
   readonly places: number;
-  /** Absent: from the deployment's creation on. */
+  /** Absent: it begins with the creation of the deployment. */
   readonly startMs?: number;
   /** Percent. */
   readonly successThreshold?: number;
   /** Percent. */
   readonly errorThreshold?: number;
-  /** How many devices were admitted in it. */
+  /** The number of devices admitted in it. */
   readonly deviceCount: number;
   readonly state: PhaseState;
 }

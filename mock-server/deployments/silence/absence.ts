@@ -1,34 +1,34 @@
-import type { DeploymentRecord, Records } from "../storage/index.ts";
-import { changeStatus } from "./changes.ts";
-import { activePhase } from "./phases.ts";
+import type { DeploymentRecord, Records } from "../../storage/index.ts";
+import { changeStatus } from "../device-deployment/changes.ts";
+import { activePhase } from "../phases.ts";
 
-/** Devices that fail in one transaction: every other write waits for it. */
+/** Devices that fail in one transaction: a larger one would delay all other writes. */
 export const ABSENT_BATCH = 100;
 
-/** How often a deployment is searched for absent devices, in times of its limit of silence. */
+/** Searches for absent devices within one `silent_after` of their deployment. */
 const SEARCHES_PER_LIMIT = 10;
 
-/** A part of a search for absent devices. */
-export interface AbsentPart {
+/** The result of one step of a search for absent devices. */
+export interface AbsenceStep {
   readonly failed: number;
-  /** The id after which the search goes on; `undefined`: it has reached the end. */
+  /** The next step begins after this device; `undefined` at the end. */
   readonly after: string | undefined;
 }
 
 /**
- * Devices that are targeted and never ask.
+ * Schedules the search for absent devices: targets that never poll.
  *
  * INVARIANTS
- * - A device is absent only where nothing but itself kept it from its instructions for the whole limit of silence: the
- *   deployment was not paused, its last phase (which has a place for each device that remains) was active, the device
- *   had no older deployment to finish, and a server could hear.
- * - Devices that only match the filter of a deployment are no targets, so they are never absent.
+ * - A device is absent only if it could have had its instructions for the whole of `silent_after`: the deployment was
+ *   not paused, its last phase (which has a slot for each remaining device) was active, the device had no older
+ *   deployment to finish, and a server was up.
+ * - A device that only matches the filter of a deployment is not a target, so it is never absent.
  */
-export class Absence {
+export class AbsenceSchedule {
   /** By deployment, on the monotonic clock. */
   readonly #nextSearchMs = new Map<string, number>();
 
-  /** True if a search may find something and the last one is long enough ago. Notes that it begins. */
+  /** True if a search can find something and the last one was long enough ago. Records its start. */
   isDue(deployment: DeploymentRecord, { nowMs, sinceMs, monotonicMs }: AbsenceTimes): boolean {
     const { id, silent_after_ms, open_to_all_ms, dynamic } = deployment;
     if (silent_after_ms === null || open_to_all_ms === null || dynamic === 1) return false;
@@ -38,20 +38,20 @@ export class Absence {
     return true;
   }
 
-  /** Forget deployments that limit silence no more. */
-  keepOnly(ids: ReadonlySet<string>): void {
+  /** Forgets deployments that no longer limit silence. */
+  retain(ids: ReadonlySet<string>): void {
     for (const id of this.#nextSearchMs.keys()) if (!ids.has(id)) this.#nextSearchMs.delete(id);
   }
 }
 
 export interface AbsenceTimes {
   readonly nowMs: number;
-  /** Since when devices can be heard. */
+  /** Since when servers have been up. */
   readonly sinceMs: number;
   readonly monotonicMs: number;
 }
 
-/** Since when each target could have its instructions, as far as the deployment goes; `null`: some have to wait. */
+/** Since when the deployment is open to every target; `null` while some must wait for a phase or a resume. */
 export async function openToAllSince(
   records: Records,
   deployment: DeploymentRecord,
@@ -61,17 +61,17 @@ export async function openToAllSince(
   const isOpen =
     deployment.paused_ms === null && (phases.length === 0 || activePhase(phases, nowMs) === phases[phases.length - 1]);
   if (!isOpen) return null;
-  // A clock that was set back has left a time in the future.
+  // The wall clock may have been set back since.
   return Math.min(deployment.open_to_all_ms ?? nowMs, nowMs);
 }
 
-/** Fail the next absent devices, in the order of their ids. A failure of this kind is not tried again. */
+/** Fails the next absent devices by id. Such a failure is not retried. */
 export async function failAbsent(
   records: Records,
   deploymentId: string,
   after: string,
   { nowMs, sinceMs }: AbsenceTimes,
-): Promise<AbsentPart> {
+): Promise<AbsenceStep> {
   const deployment = await records.deployments.find(deploymentId);
   if (deployment === undefined || deployment.status === "finished" || deployment.silent_after_ms === null) {
     return { failed: 0, after: undefined };

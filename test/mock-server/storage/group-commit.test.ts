@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { Work } from "../../../mock-server/storage/engines/engine.ts";
-import { GroupedWrites, type GroupPort } from "../../../mock-server/storage/engines/groups.ts";
+import { GroupCommit, type GroupCommitPort } from "../../../mock-server/storage/engines/group-commit.ts";
+import type { Work } from "../../../mock-server/storage/engines/records-engine.ts";
 
 /** A disk that syncs when it is told to, and writes down what it is asked for. */
-class Disk implements GroupPort {
+class Disk implements GroupCommitPort {
   readonly log: string[] = [];
   readonly #syncs: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   failsToCommit = false;
@@ -37,7 +37,7 @@ class Disk implements GroupPort {
     else sync?.reject(error);
   }
 
-  write(writes: GroupedWrites, name: string): Promise<void> {
+  write(writes: GroupCommit, name: string): Promise<void> {
     return writes
       .run(async () => void this.log.push(name))
       .then(
@@ -52,7 +52,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test("What is asked for together shares a transaction and a sync, and is told after it", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   const all = [disk.write(writes, "a"), disk.write(writes, "b")];
   await settled();
   expect(disk.log).toEqual(["begin", "a", "b", "commit", "sync"]);
@@ -63,7 +63,7 @@ test("What is asked for together shares a transaction and a sync, and is told af
 
 test("While the disk is busy the next group is done, and committed only when the disk is ready", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   const all = [disk.write(writes, "a")];
   await settled();
   all.push(disk.write(writes, "b"));
@@ -81,7 +81,7 @@ test("While the disk is busy the next group is done, and committed only when the
 
 test("A refusal is told after the sync too: it may rest on what another write has done", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   const refused = writes
     .run(() => Promise.reject(new Error("taken")))
     .catch((error: Error) => disk.log.push(error.message));
@@ -94,7 +94,7 @@ test("A refusal is told after the sync too: it may rest on what another write ha
 
 test("If the transaction cannot be committed, all of its writes are refused, and the next ones are tried", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   disk.failsToCommit = true;
   await Promise.all([disk.write(writes, "a"), disk.write(writes, "b")]);
   expect(disk.log).toEqual(["begin", "a", "b", "rollback", "a refused: no space", "b refused: no space"]);
@@ -108,7 +108,7 @@ test("If the transaction cannot be committed, all of its writes are refused, and
 
 test("After a sync has failed, nothing is acknowledged any more, and nothing is told to be there", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   const first = disk.write(writes, "a");
   await settled();
   const second = disk.write(writes, "b");
@@ -125,7 +125,7 @@ test("After a sync has failed, nothing is acknowledged any more, and nothing is 
 
 test("A group is bounded: who came first does not wait for all who came later", async () => {
   const disk = new Disk();
-  const writes = new GroupedWrites(disk);
+  const writes = new GroupCommit(disk);
   const all = Array.from({ length: 100 }, (_, index) => disk.write(writes, `w${index}`));
   await settled();
   expect(disk.log.indexOf("commit")).toBe(65);

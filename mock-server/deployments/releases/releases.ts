@@ -1,14 +1,30 @@
 import type { Clock } from "@upkeep/shared/system";
-import { DomainError, invalid } from "../errors.ts";
-import type { Page, Paging, Records, ReleaseFilter, ReleaseSort, Storage } from "../storage/index.ts";
-import { presentReleases, type Release } from "./release-views.ts";
+import { DomainError, invalid } from "../../errors.ts";
+import type {
+  ArtifactRecord,
+  Page,
+  Paging,
+  Records,
+  ReleaseFilter,
+  ReleaseRecord,
+  ReleaseSort,
+  Storage,
+} from "../../storage/index.ts";
+
+/** A release with its artifacts, sorted by id. */
+export interface Release extends ReleaseRecord {
+  readonly artifacts: readonly ArtifactRecord[];
+  readonly notes: string;
+  /** Lower case, sorted. */
+  readonly tags: readonly string[];
+}
 
 const NOTES_BYTES_MAX = 1024;
 const TAG = /^[A-Za-z0-9_.-]{1,1024}$/;
 const TAGS_MAX = 20;
 const DISTINCT_TAGS_MAX = 100;
 
-/** Releases: what people write on them, and their end. They come with their first artifact. */
+/** Releases: their notes and tags, and their deletion. A release exists while it has an artifact. */
 export class Releases {
   readonly #storage: Storage;
   readonly #clock: Clock;
@@ -42,9 +58,8 @@ export class Releases {
   }
 
   /**
-   * In place of those that it has; in lower case, each once.
-   * @throws DomainError (not-found); (invalid) if one is malformed or they are too many; (conflict) if there would
-   *   be too many different ones on all releases together.
+   * Replaces its tags; stored in lower case, each once.
+   * @throws DomainError (not-found); (invalid) if one is malformed or they are too many; (too-many-distinct-tags)
    */
   async setTags(name: string, tags: readonly string[]): Promise<void> {
     for (const tag of tags) {
@@ -73,8 +88,8 @@ export class Releases {
   }
 
   /**
-   * Delete releases with all their artifacts; names of no release are passed over.
-   * @returns Ids of the artifacts, whose bytes may go.
+   * Deletes releases with all their artifacts; unknown names are ignored.
+   * @returns Ids of the artifacts, whose blobs can be removed.
    * @throws DomainError (invalid) if none is named; (releases-in-use) while an unfinished deployment has one of
    *   them.
    */
@@ -102,4 +117,17 @@ async function find(records: Records, name: string): Promise<Release> {
   const [release] = await presentReleases(records, items);
   if (release === undefined) throw new DomainError("release-not-found");
   return release;
+}
+
+export async function presentReleases(records: Records, releases: readonly ReleaseRecord[]): Promise<Release[]> {
+  const names = releases.map(({ name }) => name);
+  const artifacts = await records.artifacts.ofReleases(names);
+  const notes = await records.releaseMetadata.notes(names);
+  const tags = await records.releaseMetadata.tags(names);
+  return releases.map((release) => ({
+    ...release,
+    artifacts: artifacts.filter(({ name }) => name === release.name),
+    notes: notes.get(release.name) ?? "",
+    tags: tags.get(release.name) ?? [],
+  }));
 }

@@ -1,25 +1,25 @@
-import { describeDevices, lookupIn } from "../devices/attributes.ts";
-import { type AttributeLookup, matchesAll } from "../devices/filters/match.ts";
-import type { FilterTerm } from "../devices/filters/terms.ts";
-import type { DeploymentRecord, DeviceDeploymentRecord, DeviceRecord, Records } from "../storage/index.ts";
+import { describeDevices, lookupIn } from "../../devices/attributes.ts";
+import { type AttributeLookup, matchesAll } from "../../devices/filters/match.ts";
+import type { FilterTerm } from "../../devices/filters/terms.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, DeviceRecord, Records } from "../../storage/index.ts";
 
-/** Whom a deployment is open to: a saved filter as it was when the deployment was created. */
+/** The filter of a dynamic deployment, as it was when the deployment was created. */
 export interface Membership {
   readonly id: string;
   readonly name: string;
   readonly terms: readonly FilterTerm[];
 }
 
-/** It targets the devices that match its filter, not a list. */
+/** `undefined` for a deployment to a list of devices. */
 export function membershipOf({ filter_json }: DeploymentRecord): Membership | undefined {
   return filter_json === null ? undefined : (JSON.parse(filter_json) as Membership);
 }
 
 /**
- * Deployments to filters that a device matches now and has no part in yet, oldest first. Those that have
- * admitted as many devices as they may have are not among them.
+ * The dynamic deployments that a device matches now and takes no part in yet, oldest first. Deployments that have
+ * admitted `max_devices` are left out.
  */
-export async function openTo(
+export async function matchingDeployments(
   records: Records,
   device: DeviceRecord,
   afterSequence: number,
@@ -31,8 +31,8 @@ export async function openTo(
   return open.filter((deployment) => matchesAll(membershipOf(deployment)?.terms ?? [], lookup));
 }
 
-/** False if the device is not bound yet and the deployment is not, or no more, for it. */
-export async function mayStay(records: Records, row: DeviceDeploymentRecord, device: DeviceRecord): Promise<boolean> {
+/** False if the device was not admitted and no longer matches the deployment, or the deployment is full. */
+export async function mayRemain(records: Records, row: DeviceDeploymentRecord, device: DeviceRecord): Promise<boolean> {
   if (row.admitted === 1) return true;
   const deployment = await records.deployments.find(row.deployment_id);
   const membership = deployment === undefined ? undefined : membershipOf(deployment);
@@ -40,8 +40,8 @@ export async function mayStay(records: Records, row: DeviceDeploymentRecord, dev
   return hasRoom(deployment) && matchesAll(membership.terms, await lookupOf(records, device));
 }
 
-/** The device is one more that the deployment targets. What it makes of it has not begun yet. */
-export async function join(
+/** Adds the device to the targets of the deployment. */
+export async function addTarget(
   records: Records,
   { id, sequence }: DeploymentRecord,
   deviceId: string,
@@ -70,8 +70,8 @@ export async function join(
   return row;
 }
 
-/** A device that was never admitted is no target any more, as if it had never been one. */
-export async function leave(records: Records, row: DeviceDeploymentRecord): Promise<void> {
+/** Removes a device that was not admitted from the targets of the deployment. */
+export async function removeTarget(records: Records, row: DeviceDeploymentRecord): Promise<void> {
   await records.deviceDeployments.remove(row);
   await records.counters.add(row.deployment_id, row.status, -1);
   await records.deployments.countTargets(row.deployment_id, { targets: -1, asked: row.created_ms === null ? 0 : -1 });

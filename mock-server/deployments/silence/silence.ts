@@ -1,32 +1,29 @@
-import type { DeploymentRecord, Records } from "../storage/index.ts";
-import { changeStatus } from "./changes.ts";
+import type { DeploymentRecord, Records } from "../../storage/index.ts";
+import { changeStatus } from "../device-deployment/changes.ts";
 import { CLOCK_JUMP_MS } from "./uptime.ts";
 
-/** Devices that fail in one transaction: every other write waits for it. */
+/** Devices that fail in one transaction: a larger one would delay all other writes. */
 export const SILENT_BATCH = 100;
 
-/**
- * The shortest limit that is taken: `RetryPollIntervalSeconds` of the clients' defaults. A client whose request failed
- * asks again after up to so long.
- */
+/** The minimum of `silent_after`: by default, clients retry a failed poll within `RetryPollIntervalSeconds`. */
 export const SILENT_AFTER_MIN_MS = 300_000;
 
-/** How long clients are silent by their defaults while all is well. */
+/** How long healthy clients are silent by default. */
 const SILENT_BY_DEFAULT = [
   { key: "UpdatePollIntervalSeconds", ms: 1_800_000, when: "between two polls" },
   { key: "StateScriptTimeoutSeconds", ms: 3_600_000, when: "while a state script runs" },
   { key: "ModuleTimeoutSeconds", ms: 14_400_000, when: "while an update module installs" },
 ] as const;
 
-/** What a look for silent devices goes by. */
+/** What the search for silent devices depends on. */
 export interface SilenceRules {
-  /** Since when devices can be heard. */
+  /** Since when servers have been up. */
   readonly sinceMs: number;
-  /** How long a download may take of which this server sees nothing, because the bytes come from elsewhere. */
+  /** How long a download may take that does not pass through this server. */
   readonly unseenDownloadMs: number;
 }
 
-/** Why healthy devices may fail by a limit; `undefined`: it is longer than clients are silent by their defaults. */
+/** A warning if the limit would fail healthy devices with default settings. */
 export function silenceWarning(silentAfterMs: number | null | undefined): string | undefined {
   if (silentAfterMs == null) return undefined;
   const longer = SILENT_BY_DEFAULT.filter(({ ms }) => silentAfterMs <= ms);
@@ -36,10 +33,10 @@ export function silenceWarning(silentAfterMs: number | null | undefined): string
 }
 
 /**
- * Devices that have their instructions and were silent for longer than their deployment bears have failed. Silence
- * counts from the last sign of life, at the earliest from when devices could be heard. A device that waits for its turn
- * is not silent. A failure of this kind is not tried again.
- * @returns How many there were: at most {@link SILENT_BATCH} at a time.
+ * Fails devices that have their instructions and were silent for longer than their deployment allows. Silence counts
+ * from the last sign of life, and at the earliest from the start of the servers. A device that waits for a slot is not
+ * silent. Such a failure is not retried.
+ * @returns The number of devices, at most {@link SILENT_BATCH}.
  */
 export async function failSilent(
   records: Records,
@@ -58,7 +55,7 @@ export async function failSilent(
   return silent.length;
 }
 
-/** A clock that was set back has left signs of life in the future: they count from now. */
-export async function endFutureSigns(records: Records, { id }: DeploymentRecord, nowMs: number): Promise<void> {
+/** Resets signs of life that lie in the future, because the wall clock was set back, to now. */
+export async function resetFutureSigns(records: Records, { id }: DeploymentRecord, nowMs: number): Promise<void> {
   await records.silence.capLastSeen(id, nowMs + CLOCK_JUMP_MS, nowMs);
 }

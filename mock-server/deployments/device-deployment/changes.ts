@@ -1,0 +1,123 @@
+import { type DeviceDeploymentStatus, isTerminal, type TerminalStatus } from "@upkeep/shared/protocol";
+import type { DeviceDeploymentRecord, PhaseRecord, Records } from "../../storage/index.ts";
+import { pipelined } from "../../storage/pipelined.ts";
+import { dismissUnadmitted } from "../deployment-end/pending-ends.ts";
+import { failsTooOften, neverOpensNext } from "../phases.ts";
+import { deploymentStatus, milestones } from "./lifecycle.ts";
+
+/**
+ * Sets the status of a device deployment and updates its deployment: counters, status, the counts of the phase, and a
+ * pause if too many devices failed. Every change of a single status comes through here.
+ */
+export async function changeStatus(
+  records: Records,
+  deviceDeployment: DeviceDeploymentRecord,
+  to: DeviceDeploymentStatus,
+  nowMs: number,
+  substate?: string,
+): Promise<void> {
+  const change = {
+    status: to,
+    ...milestones(deviceDeployment, to, nowMs),
+    ...(substate ? { substate } : {}),
+  };
+  const { deployment_id } = deviceDeployment;
+  const counts = isTerminal(to) && deviceDeployment.phase !== null;
+  await pipelined([
+    records.deviceDeployments.update(deviceDeployment, change),
+    records.counters.move(deployment_id, deviceDeployment.status, to),
+    counts ? countOutcome(records, deviceDeployment, to, nowMs) : refreshDeployment(records, deployment_id, nowMs),
+  ]);
+  // The outcome may pause the deployment; that must precede finishing it.
+  if (counts) await refreshDeployment(records, deployment_id, nowMs);
+}
+
+/**
+ * Records a failed attempt that is not the last: the device gets the deployment again at its next poll. The failure
+ * counter does not change.
+ */
+export async function retry(
+  records: Records,
+  failed: DeviceDeploymentRecord,
+  nowMs: number,
+  substate?: string,
+): Promise<void> {
+  await records.attempts.insert({
+    deployment_id: failed.deployment_id,
+    device_id: failed.device_id,
+    attempt: failed.attempt,
+    substate: substate || failed.substate,
+    started_ms: failed.instructed_ms,
+    finished_ms: nowMs,
+  });
+  await records.deviceDeployments.update(failed, {
+    status: "pending",
+    attempt: failed.attempt + 1,
+    substate: null,
+    request_json: null,
+    instructed_ms: null,
+    started_ms: failed.started_ms ?? nowMs,
+  });
+  await records.counters.move(failed.deployment_id, failed.status, "pending");
+  await refreshDeployment(records, failed.deployment_id, nowMs, { begun: true });
+}
+
+/**
+ * Derives the deployment's status from its counters.
+ * @param options.begun A device has begun, although the counters no longer show it.
+ */
+export async function refreshDeployment(
+  records: Records,
+  deploymentId: string,
+  nowMs: number,
+  options: { readonly begun?: boolean } = {},
+): Promise<void> {
+  const [deployment, statistics] = await pipelined([
+    records.deployments.find(deploymentId),
+    records.counters.of(deploymentId),
+  ]);
+  if (deployment === undefined) return;
+  const status = deploymentStatus(deployment, statistics, options.begun ?? false);
+  if (status === deployment.status) return;
+  await records.deployments.setStatus(deploymentId, status, status === "finished" ? nowMs : null);
+  if (status === "finished" && deployment.dynamic === 1) await dismissUnadmitted(records, deployment);
+}
+
+/** How a phase counts each terminal status. */
+const OUTCOMES = {
+  success: "succeeded",
+  "already-installed": "succeeded",
+  failure: "failed",
+  noartifact: "excluded",
+  aborted: "excluded",
+  decommissioned: "excluded",
+} as const satisfies Record<TerminalStatus, string>;
+
+/**
+ * Counts the outcome of a device in its phase. Pauses the deployment, in the same transaction, if too many devices
+ * failed there or too few can still succeed for the next phase to open.
+ */
+async function countOutcome(
+  records: Records,
+  { deployment_id, phase: number }: DeviceDeploymentRecord,
+  end: TerminalStatus,
+  nowMs: number,
+): Promise<void> {
+  if (number === null) return;
+  await records.phases.countOutcome(deployment_id, number, OUTCOMES[end]);
+  if (OUTCOMES[end] === "succeeded") return;
+  const phases = await records.phases.of(deployment_id);
+  const phase = phases.find((one) => one.number === number);
+  const reason = phase === undefined ? undefined : reasonToPause(phases, phase);
+  if (reason === undefined) return;
+  const deployment = await records.deployments.find(deployment_id);
+  if (deployment === undefined || deployment.paused_ms !== null || deployment.status === "finished") return;
+  await records.deployments.setPause(deployment_id, { sinceMs: nowMs, reason });
+}
+
+function reasonToPause(phases: readonly PhaseRecord[], phase: PhaseRecord): string | undefined {
+  const failed = `phase ${phase.number + 1}: ${phase.failed} of ${phase.places} devices failed`;
+  if (failsTooOften(phase)) return `${failed}, the error threshold is ${phase.error_percent} percent`;
+  if (!neverOpensNext(phases, phase)) return undefined;
+  return `${failed}, so the success threshold of ${phase.success_percent} percent cannot be reached any more`;
+}
