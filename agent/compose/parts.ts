@@ -54,11 +54,10 @@ export type MadePart = <Name extends PartName>(name: Name) => AgentParts[Name];
 export type Replacement<Part> = (make: () => Promise<Part>, made: MadePart) => Part | Promise<Part>;
 export type Replacements = { readonly [Name in PartName]?: Replacement<AgentParts[Name]> };
 
-/** What a part is: its class, the name of its function, or its value. */
+/** What a part is: its class, its text, or its type. */
 function describe(part: unknown): string {
-  if (typeof part === "function") return part.name === "" ? "function" : part.name;
   if (typeof part === "object" && part !== null) return part.constructor.name;
-  return typeof part === "number" ? "number" : String(part);
+  return typeof part === "string" ? part : typeof part;
 }
 
 /** Makes the parts of one agent, with the replacements that its program asks for, and lists them. */
