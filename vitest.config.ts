@@ -31,6 +31,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Real processes, sockets and databases: two cores bear two files at a time.
     maxWorkers: 2,
+    // What is polled for comes late on a slow machine.
+    expect: { poll: { timeout: 30_000 } },
+    ...(process.env.UPKEEP_TEST_TIMES === undefined
+      ? {}
+      : { reporters: ["default", "json"], outputFile: { json: process.env.UPKEEP_TEST_TIMES } }),
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
       { extends: true, test: { name: "file", include: ON_EVERY_ENGINE, env: { UPKEEP_TEST_RECORDS: "file" } } },

@@ -368,8 +368,9 @@ describe("the daemon", () => {
     world.polls = [() => INSTRUCTIONS];
     world.hangs = true;
     void world.run(UNIT);
-    await vi.waitUntil(() =>
-      world.log.lines.includes("warning the scheduler is overdue: leaving it to systemd's watchdog"),
+    await vi.waitUntil(
+      () => world.log.lines.includes("warning the scheduler is overdue: leaving it to systemd's watchdog"),
+      { timeout: 30_000 },
     );
     world.time.clear();
   });

@@ -46,10 +46,10 @@ describe("the notifier", () => {
     new Notifier(system, UNIT, log).watch(() => healthy);
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([900_000]);
     timers.shift()?.action();
-    await vi.waitUntil(() => programs.length > 0);
+    await vi.waitUntil(() => programs.length > 0, { timeout: 30_000 });
     expect(programs).toEqual(["WATCHDOG=1"]);
     // systemd-notify has ended, and its deadline with it.
-    await vi.waitUntil(() => timers.length === 1);
+    await vi.waitUntil(() => timers.length === 1, { timeout: 30_000 });
     healthy = false;
     timers.shift()?.action();
     expect(programs).toEqual(["WATCHDOG=1"]);
@@ -84,7 +84,7 @@ describe("the notifier", () => {
     const { system, programs, timers } = door(() => new Promise(() => undefined));
     const ready = new Notifier(system, UNIT, log).ready();
     for (const wantedMs of [10_000, 1000, 1000]) {
-      await vi.waitUntil(() => timers.length === 1);
+      await vi.waitUntil(() => timers.length === 1, { timeout: 30_000 });
       const [timer] = timers.splice(0);
       expect(timer?.delayMs).toBe(wantedMs);
       timer?.action();

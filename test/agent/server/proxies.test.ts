@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { proxiesFrom, proxyExceptions, proxyFor } from "../../../agent/server/proxies.ts";
+import { fc } from "../../support/fast-check.ts";
 
 const PROXY = "http://proxy:3128";
 

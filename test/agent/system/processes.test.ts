@@ -64,12 +64,12 @@ describe("processes of the real door", () => {
         output += Buffer.from(data).toString();
       },
     });
-    await vi.waitFor(() => expect(output).toMatch(/\d+\n/));
+    await vi.waitFor(() => expect(output).toMatch(/\d+\n/), { timeout: 30_000 });
     const child = Number(output);
     expect(alive(child)).toBe(true);
     running.signal("SIGKILL");
     expect(await running.exit).toEqual({ signal: "SIGKILL" });
-    await vi.waitFor(() => expect(alive(child)).toBe(false));
+    await vi.waitFor(() => expect(alive(child)).toBe(false), { timeout: 30_000 });
     running.signal("SIGTERM");
   });
 

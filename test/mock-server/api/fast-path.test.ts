@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { listen } from "../../../mock-server/system/listen.ts";
+import { fc } from "../../support/fast-check.ts";
 import { TestDevice } from "../domain-fixture.ts";
 import { DEPLOYMENTS, TestServer } from "./fixture.ts";
 

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HttpError } from "../../../mock-server/api/errors.ts";
 import {
@@ -9,6 +8,7 @@ import {
   STRANGERS,
 } from "../../../mock-server/api/login-limit.ts";
 import { networkOf } from "../../../mock-server/api/network-address.ts";
+import { fc } from "../../support/fast-check.ts";
 import { TestSystem } from "../domain-fixture.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,9 +1,9 @@
 import { applyProvides } from "@upkeep/shared/compatibility";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ArtifactPlan, PlanError, writeArtifact } from "../../../shared/artifact/write/index.ts";
 import { artifactOf, chunked, MemorySink, readBack } from "../../shared/artifact/support.ts";
+import { fc } from "../../support/fast-check.ts";
 import { until } from "../../support/waiting.ts";
 import { TestServer } from "./fixture.ts";
 

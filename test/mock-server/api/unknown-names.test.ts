@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { jsonSchema } from "../../../mock-server/api/openapi/schemas.ts";
@@ -6,6 +5,7 @@ import { jsonBody, type Route } from "../../../mock-server/api/route.ts";
 import { allRoutes } from "../../../mock-server/api/routes.ts";
 import { DEFAULT_OPTIONS } from "../../../mock-server/index.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
+import { fc } from "../../support/fast-check.ts";
 import { DEPLOYMENTS, TestServer } from "./fixture.ts";
 import { valid } from "./openapi/arbitraries.ts";
 

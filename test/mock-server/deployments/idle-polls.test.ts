@@ -1,9 +1,9 @@
-import * as fc from "fast-check";
 import { expect, inject, test } from "vitest";
 import { selectDeployment } from "../../../mock-server/deployments/selection/selection.ts";
 import { type Domain, openDomain } from "../../../mock-server/domain.ts";
 import { DomainError } from "../../../mock-server/errors.ts";
 import { Storage } from "../../../mock-server/storage/index.ts";
+import { fc } from "../../support/fast-check.ts";
 import { artifact, PROVIDES, TestDevice, TestSystem } from "../domain-fixture.ts";
 import { makeRecords, RECORDS_KIND } from "../records-fixture.ts";
 

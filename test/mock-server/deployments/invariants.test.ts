@@ -1,8 +1,8 @@
 import { DEVICE_DEPLOYMENT_STATUSES, isTerminal, REPORTED_STATUSES } from "@upkeep/shared/protocol";
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Domain } from "../../../mock-server/domain.ts";
 import { DomainError } from "../../../mock-server/errors.ts";
+import { fc } from "../../support/fast-check.ts";
 import { acceptedDevices, artifact, openTestDomain } from "../domain-fixture.ts";
 import { RECORDS_KIND } from "../records-fixture.ts";
 

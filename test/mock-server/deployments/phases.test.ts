@@ -1,6 +1,6 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type NewPhase, planPhases } from "../../../mock-server/deployments/phases.ts";
+import { fc } from "../../support/fast-check.ts";
 import { Fleet, HOUR_MS } from "../specification/fleet.ts";
 
 describe("The sizes of phases", () => {

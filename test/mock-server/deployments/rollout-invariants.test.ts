@@ -1,8 +1,8 @@
 import { DEVICE_DEPLOYMENT_STATUSES, isTerminal, type ReportedStatus } from "@upkeep/shared/protocol";
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Deployment, Domain, NewDeployment } from "../../../mock-server/domain.ts";
 import { DomainError } from "../../../mock-server/errors.ts";
+import { fc } from "../../support/fast-check.ts";
 import { acceptedDevices, artifact, openTestDomain, type TestSystem } from "../domain-fixture.ts";
 import { RECORDS_KIND } from "../records-fixture.ts";
 

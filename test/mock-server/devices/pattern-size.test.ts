@@ -1,9 +1,9 @@
-import * as fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, test } from "vitest";
 import { checkPattern, patternOf } from "../../../mock-server/devices/filters/pattern.ts";
 import { patternSize } from "../../../mock-server/devices/filters/pattern-size.ts";
 import { checkTerms } from "../../../mock-server/devices/filters/terms.ts";
+import { fc } from "../../support/fast-check.ts";
 
 /** The engine adds a few steps of its own at the beginning and the end. */
 const OWN_STEPS = 4;

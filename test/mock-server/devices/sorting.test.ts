@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compareKeys, FirstInOrder, type SortKey } from "../../../mock-server/devices/filters/sorting.ts";
+import { fc } from "../../support/fast-check.ts";
 
 test("of any number of devices the first in order are those that sorting all of them would show", () => {
   const values = fc.array(fc.option(fc.integer({ min: 0, max: 50 }), { nil: undefined }), {

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { boundaryOf, readParts, readTextPart } from "../../../mock-server/releases/multipart.ts";
 import { chunked, collect } from "../../shared/artifact/support.ts";
+import { fc } from "../../support/fast-check.ts";
 
 const BOUNDARY = "xYz";
 

@@ -1,9 +1,9 @@
 import { randomFillSync } from "node:crypto";
 import { type Compression, openArtifact } from "@upkeep/shared/artifact";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMPRESSORS } from "../../../mock-server/releases/compression.ts";
+import { fc } from "../../support/fast-check.ts";
 import { artifactOf, chunked, collect, MemorySink, readBack, refusal, sourceFile } from "./support.ts";
 
 async function sample(compression: Compression): Promise<Buffer> {

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import zlib from "node:zlib";
 import { ArtifactError, type Decompressor } from "@upkeep/shared/artifact";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { unxz } from "../../../shared/artifact/compression/xz.ts";
 import { unzstd, unzstdPortably } from "../../../shared/artifact/compression/zstd.ts";
+import { fc } from "../../support/fast-check.ts";
 import { chunked, collect } from "./support.ts";
 
 /** Programs that need not be installed everywhere, but are where all tests must run. */

@@ -1,7 +1,7 @@
 import { applyProvides } from "@upkeep/shared/compatibility";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { matchesPattern } from "../../../shared/compatibility/provides.ts";
+import { fc } from "../../support/fast-check.ts";
 
 const before = {
   artifact_name: "old",

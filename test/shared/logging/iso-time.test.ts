@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isoTime, isoTimeFormatter } from "../../../shared/logging/iso-time.ts";
+import { fc } from "../../support/fast-check.ts";
 
 describe("the time of a log line", () => {
   it("is what a Date would write", () => {

@@ -1,6 +1,6 @@
 import { createLogger, type LogFormat, type LogLevel } from "@upkeep/shared/logging";
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../support/fast-check.ts";
 
 const at = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 

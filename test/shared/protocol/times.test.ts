@@ -1,6 +1,6 @@
 import { timeMs } from "@upkeep/shared/protocol";
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../support/fast-check.ts";
 
 test.each([
   ["1970-01-01T00:00:00Z", 0],

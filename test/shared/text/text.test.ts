@@ -1,7 +1,7 @@
 import { createLogger } from "@upkeep/shared/logging";
 import { harmfulCharacter, jsonShape, printable, printableLines, wellFormed } from "@upkeep/shared/text";
-import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fc } from "../../support/fast-check.ts";
 
 /** What makes a terminal or a reader of lines believe something else. */
 const HARM: readonly [string, string, string][] = [

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import type { Operation, OperationParameter } from "../../../../mock-server/api/openapi/document.ts";
+import { fc } from "../../../support/fast-check.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 

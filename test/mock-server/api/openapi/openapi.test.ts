@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { given } from "@upkeep/shared/given";
-import fc from "fast-check";
 import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
@@ -9,6 +8,7 @@ import type { Route } from "../../../../mock-server/api/route.ts";
 import { allRoutes } from "../../../../mock-server/api/routes.ts";
 import { DEFAULT_OPTIONS } from "../../../../mock-server/index.ts";
 import { openSystem } from "../../../../mock-server/system/index.ts";
+import { fc } from "../../../support/fast-check.ts";
 import { TestServer } from "../fixture.ts";
 import { type Request, requests } from "./arbitraries.ts";
 

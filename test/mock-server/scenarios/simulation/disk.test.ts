@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   afterPowerCut,
@@ -18,6 +17,7 @@ import {
   WRITES_LOST,
 } from "../../../../mock-server/scenarios/simulation/index.ts";
 import { SeededRandom } from "../../../../mock-server/system/seeded-random.ts";
+import { fc } from "../../../support/fast-check.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

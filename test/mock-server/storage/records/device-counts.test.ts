@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { expect, inject, test } from "vitest";
 import { type Records, Snapshots, Storage } from "../../../../mock-server/storage/index.ts";
 import { NodeFiles } from "../../../../mock-server/system/files.ts";
+import { fc } from "../../../support/fast-check.ts";
 import { makeRecords, RECORDS_KIND } from "../../records-fixture.ts";
 import { deviceRecord } from "../device-record.ts";
 
