@@ -10,12 +10,6 @@ export const dnsFailure = defineFault("exchange", {
     "The name of the server cannot be resolved: it does not exist (yes, not_found), or no name server answers (try_again).",
   value: z.union([Yes, z.enum(["not_found", "try_again"])], { error: "yes, not_found or try_again" }),
   where: { ...EVERYWHERE, attached: OWN_NAME_SERVER, control: OWN_NAME_SERVER },
-  limits: [
-    {
-      what: "dns_failure: try_again",
-      of: (value) => value === "try_again",
-      reasons: { real: "the name servers of this machine answer" },
-    },
-  ],
+  differs: { real: "the agent's process meets the error of the resolver; no name server is asked" },
   effect: (value) => ({ connectError: value === "try_again" ? "EAI_AGAIN" : "ENOTFOUND" }),
 });

@@ -12,7 +12,11 @@ export const linkDown = defineFault("exchange", {
     error: "yes, refused, unreachable or silence",
   }),
   where: EVERYWHERE,
-  differs: { attached: RESET, control: RESET },
+  differs: {
+    real: "the agent's process meets the error when it connects; it has connected before, to ask",
+    attached: RESET,
+    control: RESET,
+  },
   effect: (value) => {
     if (value === "silence") return { loseRequest: "silence" };
     return { connectError: value === "refused" ? "ECONNREFUSED" : "ENETUNREACH" };

@@ -3,8 +3,7 @@ import type { ConnectError } from "./effects/exchange.ts";
 import { defineFault } from "./fault.ts";
 import { EVERYWHERE } from "./language/places.ts";
 
-/** The error of each TLS failure. */
-export const TLS_ERRORS = {
+const ERRORS = {
   handshake: "EPROTO",
   expired: "CERT_HAS_EXPIRED",
   not_yet_valid: "CERT_NOT_YET_VALID",
@@ -12,7 +11,7 @@ export const TLS_ERRORS = {
   other_host: "ERR_TLS_CERT_ALTNAME_INVALID",
 } as const satisfies Readonly<Record<string, ConnectError>>;
 
-const NAMES = Object.keys(TLS_ERRORS) as (keyof typeof TLS_ERRORS)[];
+const NAMES = Object.keys(ERRORS) as (keyof typeof ERRORS)[];
 
 export const tlsFailure = defineFault("exchange", {
   meaning: "The TLS connection cannot be made.",
@@ -22,5 +21,6 @@ export const tlsFailure = defineFault("exchange", {
     attached: "the device trusts whom it trusts",
     control: "the connection is there before the server knows which device it is",
   },
-  effect: (value) => ({ connectError: TLS_ERRORS[value] }),
+  differs: { real: "the agent's process meets the error of the TLS library; no handshake takes place" },
+  effect: (value) => ({ connectError: ERRORS[value] }),
 });

@@ -17,8 +17,8 @@ export interface CarryPorts {
   /** Asks the server. `undefined`: no server listens. */
   readonly ask: (request: CarriedRequest) => Promise<CarriedAnswer | undefined>;
   readonly timers: Timers;
-  /** URL of a peer with which a connection fails in this way; absent, or `undefined`: the connection is reset instead. */
-  readonly failingPeer?: (error: ConnectError) => Promise<string | undefined>;
+  /** Makes the device's next connection fail in this way. Absent: the connection is reset instead. */
+  readonly failNextConnection?: (error: ConnectError) => Promise<void>;
   /**
    * Until it is aborted, a request that arrives late arrives even if its sender has gone. Absent: it goes with its
    * sender.
@@ -56,6 +56,11 @@ export async function carry(
     if (gone.aborted || response.destroyed) return BROKEN;
     throw error;
   }
+}
+
+/** Sends the device to the same place over another connection. */
+export function connectAgain({ url }: Pick<CarriedRequest, "url">, response: ServerResponse): void {
+  response.writeHead(307, { location: url, connection: "close" }).end();
 }
 
 function whenGone(response: ServerResponse): AbortSignal {
@@ -108,11 +113,12 @@ class Carriage {
     return await (this.#effect.answer?.(request, ask) ?? ask(request));
   }
 
-  /** Only the device's own machine can fail to connect: it is sent to a peer with which it does. */
+  /** Only the device's own machine can fail to connect: the device is made to connect again. */
   async #refuse(error: ConnectError, request: CarriedRequest): Promise<Carried> {
-    const peer = await this.#ports.failingPeer?.(error);
-    if (peer === undefined) return await this.#break("reset");
-    this.#response.writeHead(307, { location: peer + request.url }).end();
+    const { failNextConnection } = this.#ports;
+    if (failNextConnection === undefined) return await this.#break("reset");
+    await failNextConnection(error);
+    connectAgain(request, this.#response);
     return BROKEN;
   }
 

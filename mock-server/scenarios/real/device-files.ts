@@ -4,11 +4,9 @@ import { PAYLOAD_TYPE } from "../world/artifacts.ts";
 import { CURRENT, DATASTORE, STORE_FILE } from "../world/factory.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
 import { moduleText, type ProgramSettings, rebootText, scriptText } from "./device-programs.ts";
-import { FAILING_HOSTS } from "./failing-peers.ts";
 import type { LiveDevice } from "./live-device.ts";
 
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
-const TRUSTED = "/etc/mender/trusted.pem";
 const BYTES_MAX = 1024 ** 3;
 /** The times of the agent's configuration are shortened to these at least, so that a loaded machine keeps up. */
 const SECONDS_MIN = 1;
@@ -27,8 +25,6 @@ export interface DeviceFilesParts {
   /** URL of the {@link ProgramHub}. */
   readonly hub: string;
   readonly verifyKey: string;
-  /** PEM of certificates to trust. */
-  readonly trusted: string;
   /** Milliseconds of scenario time per millisecond of this machine. */
   readonly speed: number;
 }
@@ -43,12 +39,11 @@ export class DeviceFiles {
 
   /** Writes the files of a new device. */
   async make(inventory: Inventory): Promise<void> {
-    const { identity, verifyKey, trusted } = this.#parts;
+    const { identity, verifyKey } = this.#parts;
     const { row } = identity;
     const provides = { artifact_name: "v1", ...row.provides };
     await this.#put("/etc/mender/mender.conf", JSON.stringify(this.#configuration()));
     await this.#put(VERIFY_KEY, verifyKey);
-    await this.#put(TRUSTED, trusted);
     await this.#put(`${DATASTORE}/device_type`, `device_type=${row.type}\n`);
     await this.#put(`${DATASTORE}/mender-agent.pem`, identity.key.privatePem, 0o600);
     await this.#put(STORE_FILE, JSON.stringify({ version: 1, provides, update: null }));
@@ -79,7 +74,7 @@ export class DeviceFiles {
   }
 
   #configuration(): Record<string, unknown> {
-    const { identity, serverUrl, speed, trusted } = this.#parts;
+    const { identity, serverUrl, speed } = this.#parts;
     const { row } = identity;
     const shorter = (seconds: number, least: number): number =>
       Math.max(least, Math.round((seconds * 1000) / speed / 1000));
@@ -95,10 +90,8 @@ export class DeviceFiles {
       PollJitterPercent: 0,
       ConnectionIdleSeconds: 5,
       ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
-      ...(trusted === "" ? {} : { ServerCertificate: TRUSTED }),
       ...row.config,
       ...times,
-      RedirectHosts: FAILING_HOSTS,
       ServerURL: serverUrl,
       UpdatePollIntervalSeconds: 1,
       InventoryPollIntervalSeconds: 5,

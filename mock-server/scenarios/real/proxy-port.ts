@@ -10,7 +10,7 @@ import type { ServerProcess } from "./server-process.ts";
 
 /** The parts of the world that one device's proxy uses. */
 interface ProxyWorld
-  extends Pick<ProxyPort, "system" | "speed" | "failingPeer" | "artifactWith" | "killServer" | "broken"> {
+  extends Pick<ProxyPort, "system" | "speed" | "artifactWith" | "killServer" | "broken"> {
   readonly server: ServerProcess;
   readonly plan: FaultPlan;
   readonly history: History;
@@ -21,12 +21,11 @@ interface ProxyWorld
 
 /** Connects a device's proxy with the world: faults to apply, and events to record. */
 export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
-  const { system, server, speed, failingPeer, plan, history, device } = world;
+  const { system, server, speed, plan, history, device } = world;
   return {
     system,
     server: () => server.url,
     speed,
-    ...given({ failingPeer }),
     strikes: (kind) => {
       const strikes = plan.strikes("exchange", device().moment(kind));
       for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });

@@ -5,16 +5,16 @@ import type { System } from "@upkeep/shared/system";
 import {
   type AnswerChange,
   type ArtifactDefect,
-  type ConnectError,
   combined,
   type ExchangeEffect,
   rangeStart,
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
 import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
-import { carry } from "../../faults/wire/carry.ts";
+import { carry, connectAgain } from "../../faults/wire/carry.ts";
 import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "../../faults/wire/messages.ts";
 import { type Listening, listen } from "../../system/listen.ts";
+import type { ConnectHook } from "./connect-hook.ts";
 
 export interface AnsweredStatus {
   /** What the device gets. */
@@ -30,8 +30,8 @@ export interface ProxyPort {
   server(): string;
   /** Milliseconds of scenario time per millisecond of this machine. */
   readonly speed: number;
-  /** URL of a peer with which a connection fails in this way; absent for devices that cannot be redirected. */
-  readonly failingPeer?: (error: ConnectError) => Promise<string>;
+  /** Fails connections in the device's process; absent where that is out of reach. */
+  readonly connections?: Pick<ConnectHook, "failNext" | "isPending">;
   strikes(kind: RequestKind): readonly Strike<"exchange">[];
   artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): Promise<void>;
@@ -82,12 +82,19 @@ export class DeviceProxy {
 
   async #exchange(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const kind = requestKind(incoming.url ?? "");
+    // Each exchange has a connection of its own: a client silently repeats what a kept one could not carry.
+    response.shouldKeepAlive = false;
     const request = await readRequest(incoming);
     if (kind === undefined) {
       response.writeHead(404).end();
       return;
     }
-    const { system, speed, artifactWith, killServer, failingPeer } = this.#port;
+    const { system, speed, artifactWith, killServer, connections } = this.#port;
+    if (await connections?.isPending()) {
+      // The device has used another connection that was open already.
+      connectAgain(request, response);
+      return;
+    }
     const startBytes = rangeStart(request);
     const strikes = this.#port.strikes(kind);
     const context = { random: system.random, startBytes, artifactWith, killServer };
@@ -107,7 +114,7 @@ export class DeviceProxy {
       {
         timers: system.timers,
         closing: this.#closing.signal,
-        ...given({ failingPeer }),
+        ...(connections === undefined ? {} : { failNextConnection: (error) => connections.failNext(error) }),
         ask: async (one) => {
           const answer = await this.#toServer(one);
           byServer = answer?.status;

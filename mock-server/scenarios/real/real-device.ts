@@ -7,6 +7,7 @@ import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
 import { isInterruptionAt } from "../world/power.ts";
+import type { ConnectHook } from "./connect-hook.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
 import { DEVICE_VARIABLE } from "./device-programs.ts";
 import type { LiveDevice } from "./live-device.ts";
@@ -22,6 +23,8 @@ const RESTARTS_MAX = 200;
 export interface RealDeviceParts extends DeviceFilesParts {
   /** Command line of the agent. */
   readonly agent: readonly [command: string, ...args: string[]];
+  /** Fails connections in the agent's process; `undefined` if Node does not run the agent. */
+  readonly connections: ConnectHook | undefined;
   readonly plan: FaultPlan;
   readonly nowMs: () => number;
   after(delayMs: number, action: () => void): void;
@@ -133,6 +136,7 @@ export class RealDevice implements LiveDevice {
   /** Creates the device's files. */
   async make(): Promise<void> {
     await this.#files.make(this.#inventory);
+    await this.#parts.connections?.install();
     await this.look();
   }
 
@@ -152,8 +156,9 @@ export class RealDevice implements LiveDevice {
     this.#up = true;
     this.#awake = false;
     this.#polledMs = Number.NEGATIVE_INFINITY;
-    const { agent, root, system } = this.#parts;
-    const [command, ...before] = agent;
+    const { agent, connections, root, system } = this.#parts;
+    const [command, ...script] = agent;
+    const before = [...(connections?.nodeOptions ?? []), ...script];
     const line = (text: string): void => this.#line(text);
     startChild({
       command,

@@ -1,17 +1,17 @@
+import { given } from "@upkeep/shared/given";
 import type { Timer } from "@upkeep/shared/system";
 import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { hitsProgram, type ProgramEffect, type ProgramTrouble } from "../../faults/effects/machine.ts";
 import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
-import { TLS_ERRORS } from "../../faults/tls-failure.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
 import type { Operator, Stage } from "../run/stage.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
+import { ConnectHook } from "./connect-hook.ts";
 import { DeploymentMonitor } from "./deployment-monitor.ts";
 import { scriptText } from "./device-programs.ts";
 import { Enrolment } from "./enrolment.ts";
-import { FailingPeers } from "./failing-peers.ts";
 import type { LiveDevice } from "./live-device.ts";
 import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
 import { ProgramHub } from "./program-hub.ts";
@@ -65,7 +65,6 @@ export class RealWorld implements Stage {
   readonly #deviceIds = new Map<string, string>();
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
   readonly #proxies: DeviceProxy[] = [];
-  readonly #failingPeers: FailingPeers;
   #hub: ProgramHub | undefined;
   #broken: unknown;
 
@@ -90,7 +89,6 @@ export class RealWorld implements Stage {
     // An attached device polls at its own interval.
     this.speed =
       interpreter === undefined ? 1 : Math.max(1, Math.min(...scenario.fleet.map(({ poll }) => poll)) / 1000);
-    this.#failingPeers = new FailingPeers(options.system.clock.now());
   }
 
   /** Starts the server and creates the fleet. The scenario does not begin yet. */
@@ -127,11 +125,7 @@ export class RealWorld implements Stage {
   }
 
   async #makeFleet(options: RealOptions): Promise<void> {
-    const { scenario } = this;
     await this.#setServerClock();
-    await this.#failingPeers.prepare(
-      scenario.faults.flatMap(({ what }) => (what.fault === "tls_failure" ? [TLS_ERRORS[what.value]] : [])),
-    );
     const hub = await ProgramHub.start({
       module: (device, call) => this.#programTroubles(device, "module", call),
       script: (device, name) => this.#programTroubles(device, "script", name),
@@ -145,7 +139,7 @@ export class RealWorld implements Stage {
     });
     this.#hub = hub;
     await this.#uploadAll();
-    for (const identity of identitiesOf(scenario)) await this.#addDevice(identity, hub.url, options);
+    for (const identity of identitiesOf(this.scenario)) await this.#addDevice(identity, hub.url, options);
   }
 
   async #uploadAll(): Promise<void> {
@@ -164,7 +158,7 @@ export class RealWorld implements Stage {
     const device = new AttachedDevice(name, () => this.#clock.nowMs, system.clock);
     await this.#setServerClock();
     await this.#uploadAll();
-    const { failingPeer: _, ...port } = this.proxyPort(name);
+    const port = this.proxyPort(name);
     let polled = false;
     const quiet: ProxyPort = {
       ...port,
@@ -195,19 +189,22 @@ export class RealWorld implements Stage {
     const { name, row } = identity;
     await this.#enrolment.admit(identity, row.accept);
     if (row.group !== undefined) await this.#operator.moveToGroup(name, row.group);
-    const proxy = await DeviceProxy.start(this.proxyPort(name));
-    this.#proxies.push(proxy);
     const { system, agent, interpreter, directory } = options;
+    const root = `${directory}/devices/${name}`;
+    // An agent that Node does not run cannot load the hook.
+    const connections = agent[0] === interpreter ? new ConnectHook(system.files, root) : undefined;
+    const proxy = await DeviceProxy.start({ ...this.proxyPort(name), ...given({ connections }) });
+    this.#proxies.push(proxy);
     const device = new RealDevice({
       identity,
       system,
       agent,
       interpreter,
-      root: `${directory}/devices/${name}`,
+      root,
+      connections,
       serverUrl: `http://127.0.0.1:${proxy.port}`,
       hub,
       verifyKey: this.#artifacts.verifyKey,
-      trusted: this.#failingPeers.trusted,
       speed: this.speed,
       plan: this.plan,
       nowMs: () => this.#clock.nowMs,
@@ -233,7 +230,6 @@ export class RealWorld implements Stage {
       system: this.#options.system,
       server: this.#server,
       speed: this.speed,
-      failingPeer: (error) => this.#failingPeers.urlFor(error),
       plan: this.plan,
       history: this.history,
       device: () => this.device(name),
@@ -356,7 +352,6 @@ export class RealWorld implements Stage {
     for (const device of this.devices.values()) await device.close();
     for (const proxy of this.#proxies) await proxy.close();
     await this.#hub?.close();
-    await this.#failingPeers.close();
     await this.#server.kill();
   }
 }

@@ -83,7 +83,7 @@ export class DeviceNetwork {
     } finally {
       await this.#port.answered(request, kind, answered);
     }
-    if (kind !== "download" || answered === undefined || answered.status >= 300) return answered;
+    if (kind !== "download" || answered?.body === undefined || answered.status >= 300) return answered;
     return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
   }
 
@@ -96,7 +96,7 @@ export class DeviceNetwork {
   }
 
   async *#counted(
-    body: ExchangeAnswer["body"],
+    body: NonNullable<ExchangeAnswer["body"]>,
     url: string,
     cutAt = Number.POSITIVE_INFINITY,
   ): AsyncGenerator<Uint8Array> {

@@ -19,7 +19,7 @@ test.each([
   ["faults: [{ boot_failure: { times: 1 } }]", "boot_failure: no process of this machine can be made to do it"],
   ["faults: [{ disk_full: yes }]", "disk_full: the devices have no disk of their own"],
   ["faults: [{ wrong_clock: { ahead: 1d } }]", "wrong_clock: all devices have the clock of this machine"],
-  ["faults: [{ dns_failure: try_again }]", "dns_failure: try_again: the name servers of this machine answer"],
+
   ["faults: [{ power_cut: { after_step: 3 } }]", "power_cut at a durable step: only a simulated disk counts them"],
   [
     "faults: [{ power_cut: { during: Download, leaves: torn } }]",
