@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseScenario } from "../../mock-server/scenarios/file/index.ts";
+import { faultsChapter } from "./faults.ts";
 
 export const SCENARIOS = join(import.meta.dirname, "../scenarios");
 
@@ -54,7 +55,7 @@ function line(path: string): string {
   return `- [${scenario}](${path}): ${why}`;
 }
 
-/** The handbook: every scenario with the sentence that says why it matters, by chapters. */
+/** The handbook: every scenario with the sentence that says why it matters, by chapters; then the faults. */
 export function handbookText(): string {
   const head = [
     "# What happens to devices in the field",
@@ -72,5 +73,5 @@ export function handbookText(): string {
       "\n",
     );
   });
-  return `${[head.join("\n"), ...parts].join("\n\n")}\n`;
+  return `${[head.join("\n"), ...parts, faultsChapter()].join("\n\n")}\n`;
 }
