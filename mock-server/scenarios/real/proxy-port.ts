@@ -9,8 +9,7 @@ import type { ProxyPort } from "./proxy.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** The parts of the world that one device's proxy uses. */
-interface ProxyWorld
-  extends Pick<ProxyPort, "system" | "speed" | "artifactWith" | "killServer" | "broken"> {
+interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "artifactWith" | "killServer" | "broken"> {
   readonly server: ServerProcess;
   readonly plan: FaultPlan;
   readonly history: History;
