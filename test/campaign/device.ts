@@ -10,7 +10,7 @@ import type { ArtifactSource } from "../../agent/update/index.ts";
 import type { Store } from "../../agent/update/store.ts";
 import type { MainProgram } from "../../mock-server/scenarios/simulation/index.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "../../mock-server/scenarios/world/decompression.ts";
-import { BOOTED_SLOT, SLOTS } from "./modules.ts";
+import { BOOTED_SLOT, SLOTS } from "../../mock-server/scenarios/world/factory.ts";
 import type { Person } from "./person.ts";
 import { DATASTORE, NEW } from "./world.ts";
 

@@ -5,7 +5,8 @@ import {
   parseEnvironment,
   readRootImage,
 } from "../../mock-server/scenarios/simulation/index.ts";
-import { BACKUP, CURRENT, EXTRA_NAME, SLOTS } from "./modules.ts";
+import { SLOTS } from "../../mock-server/scenarios/world/factory.ts";
+import { BACKUP, CURRENT, EXTRA_NAME } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";

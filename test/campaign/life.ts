@@ -19,7 +19,7 @@ import { SILENT } from "../../mock-server/scenarios/world/silent.ts";
 import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import { type DeviceOptions, deviceProgram } from "./device.ts";
 import { bytesToFetchMax, updateIn, violationsOf } from "./invariants.ts";
-import { type ModuleWatch, moduleProgram } from "./modules.ts";
+import { checkedModule, type ModuleRecord } from "./modules.ts";
 import type { Person } from "./person.ts";
 import type { ServerModel } from "./server-model.ts";
 import { bootLoaderOf, type World } from "./world.ts";
@@ -68,11 +68,11 @@ export interface LifeEnd {
   readonly moduleCalls: readonly string[];
 }
 
-function programsOf(world: World, watch: ModuleWatch): Programs {
+function programsOf(world: World, watch: ModuleRecord): Programs {
   return {
     ...BOOT_LOADER_TOOLS,
     "/bin/model-module": ({ args: [, ...args], ...context }) =>
-      moduleProgram(world.path.module, world.prepared.payloads, watch)({ ...context, args }),
+      checkedModule(world.path.module, world.prepared.payloads, watch)({ ...context, args }),
     "/bin/script": async ({ args }) => Number(args[0]),
     "/bin/identity": async ({ stdout }) => {
       stdout("mac=02:00:00:00:00:01\n");
@@ -115,7 +115,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   const time = new VirtualTime();
   const server = world.server.clone();
   const person = world.person.clone();
-  const watch: ModuleWatch = {
+  const watch: ModuleRecord = {
     last: undefined,
     runs: (pid) => machine.runs(pid),
     violations: [],

@@ -34,12 +34,12 @@ export interface CampaignPath {
 type Base = Pick<ModuleBehaviour, "kind" | "reboot" | "rollback" | "streams">;
 
 const BASES: Readonly<Record<string, Base>> = {
-  "no reboot": { kind: "files", reboot: "No", rollback: true, streams: false },
-  "module reboots": { kind: "files", reboot: "Yes", rollback: true, streams: true },
-  "agent reboots": { kind: "files", reboot: "Automatic", rollback: true, streams: false },
-  "two slots": { kind: "slots", reboot: "Automatic", rollback: true, streams: true },
-  "no rollback": { kind: "files", reboot: "No", rollback: false, streams: true },
-  "rootfs-image": { kind: "rootfs-image", reboot: "Automatic", rollback: true, streams: true },
+  "no reboot": { kind: "files", reboot: "no", rollback: true, streams: false },
+  "module reboots": { kind: "files", reboot: "yes", rollback: true, streams: true },
+  "agent reboots": { kind: "files", reboot: "automatic", rollback: true, streams: false },
+  "two slots": { kind: "slots", reboot: "automatic", rollback: true, streams: true },
+  "no rollback": { kind: "files", reboot: "no", rollback: false, streams: true },
+  "rootfs-image": { kind: "rootfs-image", reboot: "automatic", rollback: true, streams: true },
 };
 
 /** Room for an update, and little more. */
@@ -81,8 +81,8 @@ function relevantCalls(base: Base): readonly string[] {
   return MODULE_CALLS.filter((call) => {
     if (call === "Download") return base.kind === "files";
     if (call === "DownloadWithFileSizes") return base.kind === "slots";
-    if (call === "ArtifactVerifyReboot") return base.reboot !== "No";
-    return call !== "ArtifactReboot" || base.reboot === "Yes";
+    if (call === "ArtifactVerifyReboot") return base.reboot !== "no";
+    return call !== "ArtifactReboot" || base.reboot === "yes";
   });
 }
 
@@ -94,7 +94,7 @@ export function campaignPaths(): CampaignPath[] {
     for (const call of relevantCalls(module)) paths.push(withBase(base, { name: `${call} fails`, fails: [call] }));
     for (const call of module.kind === "rootfs-image" ? [] : ["ArtifactFailure", "Cleanup"])
       paths.push(withBase(base, { name: `ArtifactInstall fails, and ${call}`, fails: ["ArtifactInstall", call] }));
-    const reports = module.reboot === "No" ? 3 : 4;
+    const reports = module.reboot === "no" ? 3 : 4;
     for (let report = 1; report <= reports; report++)
       paths.push(withBase(base, { name: `aborted at report ${report}`, abortAtReport: report }));
   }

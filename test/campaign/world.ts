@@ -1,6 +1,7 @@
 import { writeArtifact } from "@upkeep/shared/artifact/write";
 import { BootLoader, Disk, rootImage } from "../../mock-server/scenarios/simulation/index.ts";
-import { APP, CURRENT, EXTRA, EXTRA_NAME, SLOT_BYTES, SLOTS } from "./modules.ts";
+import { SLOTS } from "../../mock-server/scenarios/world/factory.ts";
+import { APP, CURRENT, EXTRA, EXTRA_NAME, SLOT_BYTES } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
 import { Person } from "./person.ts";
 import { SERVER, ServerModel } from "./server-model.ts";

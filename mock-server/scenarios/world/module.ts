@@ -11,21 +11,37 @@ import {
 } from "../simulation/index.ts";
 import { BOOTED_SLOT, CURRENT, HOARD, SLOTS } from "./factory.ts";
 
-const BACKUP = `${CURRENT}.before`;
 const BYTES_MAX = 1024 ** 3;
 const TEXT_BYTES_MAX = 64 * 1024;
 const LONG_MS = 365 * 24 * 3_600_000;
 const FLOOD_LINES = 20_000;
 
-/** How the world takes part in a module's life. */
-export interface ModuleWatch {
-  /** A call begins. @returns What goes wrong with it. */
-  begins(call: string): ReadonlySet<ProgramTrouble>;
-  /** Half of a call has been done. */
-  midway(call: string): void;
+/** The module's own files on the device. */
+export interface ModulePaths {
+  /** The installed software of a module that replaces a file. */
+  readonly current: string;
+  /** The software before the update, until Cleanup. */
+  readonly backup: string;
+  /** Directory of the files that fill the data partition. */
+  readonly hoard: string;
 }
 
-/** Actions by call; a call without one succeeds and does nothing. `fail` tells that half of it is enough. */
+const SCENARIO_PATHS: ModulePaths = { current: CURRENT, backup: `${CURRENT}.before`, hoard: HOARD };
+
+/** The payload to install: staged files, or an image that was written to a block device. */
+export type InstallSource = { readonly directory: string } | { readonly device: string };
+
+/** Observes the calls of a module and decides on their faults. */
+export interface ModuleWatch {
+  /** A call begins. @returns The faults to simulate. */
+  begins(call: string, pid: number): ReadonlySet<ProgramTrouble>;
+  /** The middle of a call. Absent: calls take no time. */
+  midway?(call: string): void;
+  /** The module is about to install; throws if the payload is wrong. */
+  installs?(system: System, source: InstallSource): Promise<void>;
+}
+
+/** Actions by call; a call without one succeeds and does nothing. With `fail`, an action does half of its work. */
 type Actions = Readonly<Record<string, (fail: boolean) => Promise<void>>>;
 
 async function bootVariables({ files }: System): Promise<Map<string, string>> {
@@ -43,8 +59,11 @@ async function setBootVariables(system: System, variables: Readonly<Record<strin
 
 const otherSlot = (slot: string | undefined): string => (slot === "2" ? "3" : "2");
 
-/** Read the payload from the FIFOs, and give each chunk to `write`. */
-async function takeStream({ openFifo }: ProgramContext, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+/** Takes the payload's files through the FIFOs. */
+async function takeStream(
+  { openFifo }: ProgramContext,
+  take: (name: string, chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
   for (;;) {
     let line = "";
     const next = await openFifo("stream-next");
@@ -52,8 +71,12 @@ async function takeStream({ openFifo }: ProgramContext, write: (chunk: Uint8Arra
       line += new TextDecoder().decode(chunk);
     await next.close();
     if (line === "") return;
-    const payload = await openFifo(line.trim().split(" ")[0] ?? "");
-    for (let chunk = await payload.read(); chunk !== undefined; chunk = await payload.read()) await write(chunk);
+    const path = line.trim().split(" ")[0] ?? "";
+    const payload = await openFifo(path);
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      for (let chunk = await payload.read(); chunk !== undefined; chunk = await payload.read()) yield chunk;
+    };
+    await take(path.slice(path.lastIndexOf("/") + 1), chunks());
     await payload.close();
   }
 }
@@ -66,42 +89,52 @@ function rebootNow({ system }: ProgramContext) {
   };
 }
 
-/** A module that replaces a file, and keeps what was there until all is over. */
-function filesActions(context: ProgramContext, tree: string, { stores }: ModuleManners): Actions {
+interface Module {
+  readonly manners: ModuleManners;
+  readonly watch: ModuleWatch;
+  readonly paths: ModulePaths;
+}
+
+/** A module that replaces a file, and keeps the old one until Cleanup. */
+function filesActions(context: ProgramContext, tree: string, { manners: { stores }, watch, paths }: Module): Actions {
   const { system } = context;
   const { files } = system;
-  const staged = stores ? `${tree}/files/payload` : `${tree}/tmp/payload`;
+  const { current: currentPath, backup: backupPath } = paths;
+  const staged = stores ? `${tree}/files` : `${tree}/tmp`;
   return {
     Download: async (fail) => {
       if (stores || fail) return;
-      const handle = await files.open(staged, "write");
-      await takeStream(context, (chunk) => handle.write(chunk));
-      await handle.sync();
-      await handle.close();
-      await files.syncDirectory(`${tree}/tmp`);
+      await takeStream(context, async (name, chunks) => {
+        const handle = await files.open(`${staged}/${name}`, "write");
+        for await (const chunk of chunks) await handle.write(chunk);
+        await handle.sync();
+        await handle.close();
+      });
+      await files.syncDirectory(staged);
     },
     ArtifactInstall: async (fail) => {
-      const payload = await readFile(files, staged, BYTES_MAX);
+      await watch.installs?.(system, { directory: staged });
+      const payload = await readFile(files, `${staged}/payload`, BYTES_MAX);
       if (payload === undefined) throw new Error("there is no payload to install");
-      const current = await readFile(files, CURRENT, BYTES_MAX);
-      if (current !== undefined && (await files.status(BACKUP)) === undefined)
-        await replaceFile(files, BACKUP, current);
-      await replaceFile(files, CURRENT, fail ? payload.subarray(0, payload.length >> 1) : payload);
+      const current = await readFile(files, currentPath, BYTES_MAX);
+      if (current !== undefined && (await files.status(backupPath)) === undefined)
+        await replaceFile(files, backupPath, current);
+      await replaceFile(files, currentPath, fail ? payload.subarray(0, payload.length >> 1) : payload);
     },
     ArtifactRollback: async (fail) => {
-      const backup = await readFile(files, BACKUP, BYTES_MAX);
-      if (backup !== undefined && !fail) await replaceFile(files, CURRENT, backup);
+      const backup = await readFile(files, backupPath, BYTES_MAX);
+      if (backup !== undefined && !fail) await replaceFile(files, currentPath, backup);
     },
     ArtifactReboot: rebootNow(context),
     ArtifactRollbackReboot: rebootNow(context),
     Cleanup: async () => {
-      await removeDurably(files, BACKUP);
+      await removeDurably(files, backupPath);
     },
   };
 }
 
-/** A module that writes the other root file system and has the boot loader try it. */
-function slotsActions(context: ProgramContext, tree: string): Actions {
+/** A module that writes the other root file system and lets the boot loader try it. */
+function slotsActions(context: ProgramContext, tree: string, { watch }: Module): Actions {
   const { system } = context;
   const { files } = system;
   const original = `${tree}/tmp/orig-part`;
@@ -116,10 +149,12 @@ function slotsActions(context: ProgramContext, tree: string): Actions {
       const slot = otherSlot((await bootVariables(system)).get("mender_boot_part"));
       const handle = await files.open(SLOTS[Number(slot)] ?? "", "update");
       let written = 0;
-      await takeStream(context, async (chunk) => {
-        await handle.write(fail ? chunk.subarray(0, chunk.length >> 1) : chunk, written);
-        written += chunk.length;
-        if (fail) throw new Error("enough");
+      await takeStream(context, async (_name, chunks) => {
+        for await (const chunk of chunks) {
+          await handle.write(fail ? chunk.subarray(0, chunk.length >> 1) : chunk, written);
+          written += chunk.length;
+          if (fail) throw new Error("enough");
+        }
       });
       await handle.sync();
       await handle.close();
@@ -127,6 +162,7 @@ function slotsActions(context: ProgramContext, tree: string): Actions {
     ArtifactInstall: async (fail) => {
       const active = (await bootVariables(system)).get("mender_boot_part");
       const other = otherSlot(active);
+      await watch.installs?.(system, { device: SLOTS[Number(other)] ?? "" });
       await replaceFile(files, original, active ?? "");
       if (fail) return;
       await setBootVariables(system, {
@@ -154,7 +190,7 @@ function slotsActions(context: ProgramContext, tree: string): Actions {
   };
 }
 
-/** Calls that ask and are answered at once. */
+/** The answer to a query call; `undefined` for other calls. */
 function answerOf(call: string, manners: ModuleManners): string | undefined {
   switch (call) {
     case "NeedsArtifactReboot":
@@ -168,11 +204,17 @@ function answerOf(call: string, manners: ModuleManners): string | undefined {
   }
 }
 
-/** The update module of a device: speaks protocol v3, and has its state on the disk alone. */
-export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): SimulatedProgram {
+/** The update module of a device: it speaks protocol v3 and keeps its state only on the disk. */
+export function moduleProgram(
+  manners: ModuleManners,
+  watch: ModuleWatch,
+  paths: ModulePaths = SCENARIO_PATHS,
+): SimulatedProgram {
+  const module = { manners, watch, paths };
   return async (context) => {
     const [call = "", tree = ""] = context.args;
-    const faults = watch.begins(call);
+    const { files, timers } = context.system;
+    const faults = watch.begins(call, context.pid);
     await troubles(context, faults);
     const fails = faults.has("fails");
     const answer = answerOf(call, manners);
@@ -181,16 +223,18 @@ export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): Simul
       return fails ? 1 : 0;
     }
     const relative: ProgramContext = { ...context, openFifo: (path) => context.openFifo(`${tree}/${path}`) };
-    const actions = manners.kind === "slots" ? slotsActions(relative, tree) : filesActions(relative, tree, manners);
-    const action = actions[call];
-    const takesMs = call === "ArtifactInstall" ? manners.takes : 0;
-    await context.system.timers.sleep(takesMs / 2);
-    watch.midway(call);
-    await context.system.timers.sleep(takesMs / 2);
-    await action?.(fails);
-    if (call === "Cleanup") await unhoard(context.system.files, HOARD);
+    const actions =
+      manners.kind === "slots" ? slotsActions(relative, tree, module) : filesActions(relative, tree, module);
+    if (watch.midway !== undefined) {
+      const halfMs = call === "ArtifactInstall" ? manners.takes / 2 : 0;
+      await timers.sleep(halfMs);
+      watch.midway(call);
+      await timers.sleep(halfMs);
+    }
+    await actions[call]?.(fails);
+    if (call === "Cleanup" && (await files.status(paths.hoard)) !== undefined) await unhoard(files, paths.hoard);
     if (faults.has("fills")) {
-      await hoard(context.system.files, HOARD);
+      await hoard(files, paths.hoard);
       context.stderr(`${call} has filled the data partition\n`);
       return 1;
     }
@@ -199,13 +243,12 @@ export function moduleProgram(manners: ModuleManners, watch: ModuleWatch): Simul
   };
 }
 
-/** Hang, or talk too much. */
+/** Simulates a program that hangs or floods its output. */
 export async function troubles(
   { system, stderr, stdout }: Pick<ProgramContext, "system" | "stderr" | "stdout">,
   faults: ReadonlySet<ProgramTrouble>,
 ): Promise<void> {
   if (faults.has("floods"))
-    for (let line = 0; line < FLOOD_LINES; line++)
-      (line % 2 === 0 ? stderr : stdout)(`line ${line} of what nobody reads\n`);
+    for (let line = 0; line < FLOOD_LINES; line++) (line % 2 === 0 ? stderr : stdout)(`line ${line} of noise\n`);
   if (faults.has("hangs")) await system.timers.sleep(LONG_MS);
 }
