@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { openArtifactFile } from "../compose/artifact-file.ts";
 import { installBootstrapArtifact } from "../compose/bootstrap-artifact.ts";
-import { createDownloads } from "../compose/client.ts";
 import type { HeldDevice } from "../compose/context.ts";
 import { createEngine } from "../compose/engine.ts";
 import { writeOutput } from "../system/terminal.ts";
@@ -17,6 +16,8 @@ export interface InstallOptions extends StandaloneOptions {
 
 async function open(device: HeldDevice, artifact: string, signal: AbortSignal): Promise<ArtifactSource> {
   if (!/^https?:\/\//i.test(artifact)) return await openArtifactFile(device.system, resolve(artifact));
+  // Only a download needs the HTTP client, which takes time to load.
+  const { createDownloads } = await import("../compose/client.ts");
   return await (await createDownloads(device)).start({ url: artifact }, signal);
 }
 

@@ -13,7 +13,7 @@ export interface StoredSoFar {
   readonly bytes: number;
 }
 
-/** How often to sync the stored bytes and to report the progress: after so many bytes or so much time. */
+/** How often to sync the stored bytes and to report the progress: after that number of bytes or that time, whichever is first. */
 export interface StoringPace {
   readonly bytes: number;
   readonly ms: number;

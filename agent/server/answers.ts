@@ -5,13 +5,13 @@ import { printable } from "@upkeep/shared/text";
 import { AgentError } from "../errors.ts";
 import { masked } from "./masking.ts";
 
-/** Of the text of an error's answer, so much is read, and so much shown. */
+/** Limits of reading and showing the text of an error answer. */
 const ERROR_BYTES_MAX = 64 * 1024;
 const SHOWN_CHARACTERS = 200;
-/** A server's own words may name a long key before they say what is wrong with it. */
+/** A server's own message gets more room: it may name a long key before the reason. */
 const REASON_CHARACTERS = 500;
 
-/** A header's value; the first if it came several times. */
+/** A header's value; the first of several. */
 export function header(headers: HttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "string" ? value : value?.[0];
@@ -25,12 +25,12 @@ export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | unde
   const value = header(headers, "retry-after")?.trim();
   if (value === undefined) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // A date of HTTP begins with its week day; Date.parse alone would take almost anything.
+  // An HTTP date begins with the day of the week; Date.parse alone would accept almost anything.
   const date = /^[A-Z][a-z]{2},? /.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
-/** An answer's text in one short line: an error page of a proxy does not belong into a log as a whole. */
+/** An answer's text in one short line, since it may be a whole error page of a proxy. */
 export function shortened(text: string, charactersMax = SHOWN_CHARACTERS): string {
   const plain = masked(text)
     .replace(/<(style|script|title)[\s\S]*?<\/\1>|<[^>]*>/gi, " ")
@@ -50,7 +50,7 @@ function messageIn(text: string): string {
   return shortened(text);
 }
 
-/** What an answer with an error says; empty if it says nothing readable. Drops the rest of the answer. */
+/** The message of an error answer; empty if it has none. Drops the rest of the answer. */
 export async function reasonIn(answer: HttpResponse): Promise<string> {
   try {
     return messageIn(await collectText(answer.body, ERROR_BYTES_MAX));
@@ -62,12 +62,12 @@ export async function reasonIn(answer: HttpResponse): Promise<string> {
   }
 }
 
-/** 4xx that may be gone next time. */
+/** 4xx that a later attempt may not get. */
 const PASSING = new Set([401, 408, 423, 425, 429]);
 
 /**
- * An answer that is not what was hoped for.
- * @param what What was asked, such as `reporting the status`.
+ * The error for an answer that is not a success.
+ * @param what Subject of the message, such as `reporting the status`.
  */
 export async function refusal(answer: HttpResponse, what: string, nowMs: number): Promise<AgentError> {
   const { status } = answer;

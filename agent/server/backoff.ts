@@ -1,27 +1,27 @@
-/** When to try again. All times are milliseconds. */
+/** Pauses between attempts. All times are milliseconds. */
 
 const SMALLEST_MS = 60_000;
 const USES_OF_EACH = 3;
-/** Of a pause, at most so much is taken away at random, so that a fleet does not come back as one. */
+/** A pause is shortened at random by up to this fraction, so that a fleet does not return at the same time. */
 const JITTER = 0.2;
 /** Upper bound of Retry-After: a wrong value must not keep a device away for years. */
 const RETRY_AFTER_MS_MAX = 24 * 3600_000;
 const RETRY_AFTER_MS_MIN = 1000;
-/** A server that names a moment names it to the whole fleet: up to so much is added at random. */
+/** A server names the same Retry-After to the whole fleet: it is lengthened at random by up to this fraction. */
 const RETRY_AFTER_JITTER = 0.1;
 
 export interface BackoffSchedule {
-  /** The longest pause. Below a minute all pauses are so long. */
+  /** The longest pause. If it is below a minute, all pauses have this length. */
   readonly longestMs: number;
-  /** How many pauses there are in all; 0: until the longest one was used three times. */
+  /** Number of pauses; 0: until the longest one was used three times. */
   readonly count: number;
 }
 
 /**
  * The reference client's schedule: from one minute each pause is used three times, then doubled, up to the
  * longest.
- * @param attempt Tries made so far, at least 1.
- * @returns The pause before the next try, without jitter; `undefined` if there is to be none.
+ * @param attempt Attempts so far, at least 1.
+ * @returns The pause before the next attempt, without jitter; `undefined` to stop.
  */
 export function scheduledPause(schedule: BackoffSchedule, attempt: number): number | undefined {
   const longestMs = Math.max(schedule.longestMs, 1000);
@@ -33,23 +33,23 @@ export function scheduledPause(schedule: BackoffSchedule, attempt: number): numb
   return Math.min(smallestMs * 2 ** Math.min(doublings, steps), longestMs);
 }
 
-/** `pauseMs` less a random part of it; never 0. */
+/** `pauseMs`, shortened at random; never 0. */
 export function jittered(pauseMs: number, fraction: number): number {
   return Math.max(1, Math.round(pauseMs * (1 - JITTER * fraction)));
 }
 
-/** What the server asked for, within reason, and a random part more. */
+/** The Retry-After of a server within its bounds, lengthened at random. */
 export function obeyed(retryAfterMs: number, fraction: number): number {
   const boundedMs = Math.min(Math.max(retryAfterMs, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX);
   return Math.round(boundedMs * (1 + RETRY_AFTER_JITTER * fraction));
 }
 
 /**
- * How long to wait before the next try.
- * @param attempt Tries made so far, at least 1.
+ * How long to wait before the next attempt.
+ * @param attempt Attempts so far, at least 1.
  * @param fraction A random number in [0, 1).
- * @param retryAfterMs What the server asked for, if it did: it is obeyed and counts as no try.
- * @returns `undefined` to stop trying.
+ * @param retryAfterMs What the server asked for, if it did: it is obeyed, and the attempt does not count.
+ * @returns `undefined` to stop.
  */
 export function pauseBeforeRetry(
   schedule: BackoffSchedule,
@@ -65,8 +65,8 @@ export function pauseBeforeRetry(
 const RESUME_SMALLEST_MS = 1000;
 
 /**
- * The pause before a broken download goes on: one second, doubled with each try that brought nothing.
- * @param fruitless Tries in a row that brought no byte, at least 0.
+ * The pause before a broken download is resumed: one second, doubled with each attempt without a byte.
+ * @param fruitless Consecutive attempts without a byte, at least 0.
  */
 export function pauseBeforeResume(fruitless: number, longestMs: number, fraction: number): number {
   return jittered(Math.min(RESUME_SMALLEST_MS * 2 ** fruitless, Math.max(longestMs, RESUME_SMALLEST_MS)), fraction);

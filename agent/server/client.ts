@@ -22,23 +22,23 @@ import type { Login, Session, SignedRequest } from "./login.ts";
 type Call = Omit<Question, "url" | "headers" | "body"> & {
   readonly path: string;
   readonly json?: unknown;
-  /** Answers with this status are to be read. */
+  /** The body of answers with this status is read. */
   readonly reads?: number;
 };
 
-/** What a server answered to a call, and which one it was. */
+/** The answer to a call, and the session of the server that gave it. */
 interface Answered {
   readonly answer: HttpResponse;
   readonly session: Session;
-  /** Of an answer that was to be read. */
+  /** Empty unless the status is the one of `reads`. */
   readonly text: string;
 }
 
 const POLLING = "asking for a deployment";
 
 /**
- * So often in a row another server than the one that offered it may not know a deployment, while its own one
- * cannot be reached, before that is believed.
+ * How many times in a row another server may answer that it does not know a deployment, while the one that offered it is
+ * unreachable, before the answer counts.
  */
 const DOUBTS_MAX = 30;
 
@@ -46,20 +46,20 @@ function isGood(answer: HttpResponse): boolean {
   return answer.status >= 200 && answer.status < 300;
 }
 
-/** Where the last deployment came from, and how often another server has said that it does not know it. */
+/** The server of the last deployment, and how many times another one has answered that it does not know it. */
 interface Origin {
   readonly deployment: string;
   readonly server: string | undefined;
   readonly doubts: number;
 }
 
-/** The device APIs of the configured servers, as this device uses them. */
+/** Client of the device APIs of the configured servers. */
 export class DeviceClient implements DeploymentServer {
   readonly #http: HttpClient;
   readonly #login: Login;
   readonly #downloads: Downloads;
   readonly #servers: Servers;
-  /** The inventory that a server has from a session: its hash. */
+  /** Hash of the inventory that was sent in a session. */
   readonly #inventories = new WeakMap<Session, string>();
   #lastSession: Session | undefined;
   #lastProvides: DeviceProvides | undefined;
@@ -72,7 +72,7 @@ export class DeviceClient implements DeploymentServer {
     this.#servers = servers;
   }
 
-  /** Ask what to install; `undefined` if there is nothing. */
+  /** Ask for a deployment; `undefined` if there is none. */
   async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
     this.#lastProvides = provides;
     let { answer, text, session } = await this.#call({
@@ -84,7 +84,7 @@ export class DeviceClient implements DeploymentServer {
       ...given({ signal }),
     });
     if (answer.status === 404) {
-      // A server that has only the first version of the API.
+      // The server has only the first version of the API.
       answer.cancel();
       const { artifact_name, device_type } = provides;
       const query = new URLSearchParams({ artifact_name, device_type });
@@ -127,8 +127,8 @@ export class DeviceClient implements DeploymentServer {
   }
 
   /**
-   * That a deployment is gone is believed of the server that offered it, or when all servers are well; not of
-   * another one that had to stand in for it.
+   * Accept that a deployment is gone only from the server that offered it, or while no server is avoided: another server
+   * may not know it.
    * @throws AgentError `server-unreachable`
    */
   #demandOrigin(deployment: string, server: string, what: string): void {
@@ -162,8 +162,8 @@ export class DeviceClient implements DeploymentServer {
   }
 
   /**
-   * Replace the inventory that the server has, unless it has just this one from this session.
-   * @returns False if there was nothing to send.
+   * Replace the inventory on the server, unless the same one was sent in this session.
+   * @returns False if nothing was sent.
    */
   async sendInventory(attributes: readonly InventoryAttribute[], signal?: AbortSignal): Promise<boolean> {
     const what = "sending the inventory";
@@ -183,7 +183,7 @@ export class DeviceClient implements DeploymentServer {
     return true;
   }
 
-  /** True if this session has seen the inventory: after a new log in the server may have lost it. */
+  /** True if the inventory was sent in the current session: a server may have lost it before a new login. */
   get hasInventory(): boolean {
     return this.#lastSession !== undefined && this.#inventories.has(this.#lastSession);
   }
@@ -212,7 +212,7 @@ export class DeviceClient implements DeploymentServer {
     return await this.#downloads.start(link, signal, reachedBytes);
   }
 
-  /** Another link to what `deployment` is about. */
+  /** Ask for a new link to the artifact of `deployment`. */
   async #renew(deployment: string, signal?: AbortSignal): Promise<Link | undefined> {
     if (this.#lastProvides === undefined) return undefined;
     const offered = await this.instructionsOf(deployment, this.#lastProvides, signal);

@@ -10,48 +10,48 @@ import { masked } from "./masking.ts";
 import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
 
 export interface DownloadSettings {
-  /** How many tries in a row may bring no byte. */
+  /** How many consecutive attempts may get no byte. */
   readonly triesMax: number;
-  /** The longest pause between two tries, in milliseconds. */
+  /** The longest pause between two attempts, in milliseconds. */
   readonly pauseMsMax: number;
   /** Rate limit in bytes per second; 0 means none. */
   readonly bytesPerSecondMax: number;
-  /** Not more bytes than these are rather read than left out by another request: `LEAP_BYTES_MIN` if absent. */
+  /** A gap of at most this size is read, a larger one is skipped by a new request; default `LEAP_BYTES_MIN`. */
   readonly leapBytesMin?: number;
 }
 
-/** Bytes that are typically in flight on a connection and cannot be stopped. */
+/** Typical number of bytes in flight on a connection, which arrive anyway. */
 const LEAP_BYTES_MIN = 32 * 1024;
 
 export interface Link {
   readonly url: string;
-  /** RFC 3339: when it stops working, as the server said. */
+  /** When the link expires, as the server said; RFC 3339. */
   readonly expire?: string | undefined;
-  /** Asks for another link to the same object; `undefined` if there is none. */
+  /** Requests a new link to the same object; `undefined` if there is none. */
   readonly renew?: () => Promise<Link | undefined>;
 }
 
 export type DownloadSystem = Pick<System, "clock" | "timers" | "random">;
 
-/** What a server answers for a link that has expired, or that was never good: a new one may be better. */
+/** Answers to a link that has expired or is invalid: a new link may work. */
 const LINK_REFUSED = new Set([400, 401, 403, 404, 410]);
 
-/** Of the bandwidth that was not used, so much may be made up for. */
+/** Unused bandwidth of at most this time may be caught up. */
 const SAVED_MS_MAX = 1000;
 
-/** An answer whose body goes on at the byte that is missing, after `surplusBytes` that are skipped. */
+/** An answer whose body has the next missing byte after `surplusBytes`, which are skipped. */
 interface Connection {
   readonly answer: HttpResponse;
   surplusBytes: number;
-  /** It was asked for up to this byte only; to the end of the object if `undefined`. */
+  /** The request was for bytes before this offset; up to the end of the object if `undefined`. */
   readonly end: number | undefined;
-  /** What comes next lies further on than is worth reading up to. */
+  /** The next byte is too far ahead to read up to it: a new request is needed. */
   left: boolean;
 }
 
 const WHAT = "downloading the artifact";
 
-/** Of the object, before the server has begun to send. */
+/** Facts of the object before the first answer. */
 const UNKNOWN: ObjectFacts = { etag: undefined, lastModified: undefined, sizeBytes: undefined };
 
 /** Starts downloads that survive broken connections. */
@@ -70,8 +70,8 @@ export class Downloads {
 
   /**
    * Resolves when the server has begun to send.
-   * @param reachedBytes How far an earlier download came. Much of that will be left out: up to there the object is asked
-   *   for in small pieces, so that little comes in vain.
+   * @param reachedBytes How far an earlier download came. Most of that will be skipped, so the object is requested in small
+   *   pieces up to there.
    */
   async start(link: Link, signal?: AbortSignal, reachedBytes = 0): Promise<ArtifactSource> {
     const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, reachedBytes);
@@ -96,14 +96,14 @@ class Download implements ArtifactSource {
   readonly #reachedBytes: number;
   /** Size of the next piece, before `#reachedBytes`. */
   #pieceBytes: number;
-  /** Bytes handed over or left out so far. */
+  /** Bytes yielded or skipped so far. */
   #offset = 0;
-  /** Tries in a row that brought no byte. */
+  /** Consecutive attempts without a byte. */
   #fruitless = 0;
-  /** Known once the server has begun to send. */
+  /** Known after the first answer. */
   #object: ObjectFacts | undefined;
   #connection: Connection | undefined;
-  /** Until when, in monotonic time, the bandwidth is used up. */
+  /** Monotonic time until which the bandwidth is used up. */
   #busyUntil = 0;
 
   constructor(
@@ -189,7 +189,7 @@ class Download implements ArtifactSource {
     if (connection.surplusBytes > 0 && connection.end === undefined) throw this.#changed("it ends before that byte");
   }
 
-  /** Go on `bytes` further on. */
+  /** Skip the next `bytes`. */
   #skip(bytes: number): void {
     this.#offset += bytes;
     const connection = this.#connection;
@@ -200,7 +200,7 @@ class Download implements ArtifactSource {
     if (!near) this.#pieceBytes = this.#leapBytesMin;
   }
 
-  /** Wait until `bytes` fit into the bandwidth. The network is not read meanwhile, so the peer slows down too. */
+  /** Wait until `bytes` fit into the bandwidth. The connection is not read meanwhile, which slows down the peer. */
   async #slowDown(bytes: number): Promise<void> {
     const { bytesPerSecondMax } = this.#settings;
     if (bytesPerSecondMax === 0) return;
@@ -210,7 +210,7 @@ class Download implements ArtifactSource {
     if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#closing.signal);
   }
 
-  /** Ask until the server sends from the byte that is missing on. */
+  /** Request until the server sends from the next missing byte on. */
   async #connect(): Promise<Connection> {
     for (;;) {
       try {
@@ -235,7 +235,7 @@ class Download implements ArtifactSource {
       what: WHAT,
       method: "GET",
       url,
-      // The signed link is the permission: the token must not reach the host that serves it.
+      // The signed link is the permission. The token must not reach the host of the link.
       headers: {
         accept: "*/*",
         ...(object === undefined && end === undefined ? {} : resumeHeaders(object ?? UNKNOWN, this.#offset, end)),
@@ -261,16 +261,16 @@ class Download implements ArtifactSource {
     throw refused;
   }
 
-  /** Where the piece ends that is to be asked for next; `undefined` if all of the rest is. */
+  /** End of the next piece to request; `undefined` for the rest of the object. */
   #nextPiece(): number | undefined {
-    // Without a total size, a part of the object could be taken for the whole.
+    // If the total size is unknown, a part of the object could pass for the whole.
     if (this.#offset >= this.#reachedBytes || this.#sizeUntold) return undefined;
     const end = Math.min(this.#offset + this.#pieceBytes, this.#reachedBytes);
     this.#pieceBytes *= 2;
     return end;
   }
 
-  /** Go on with another link, if there is one. It has to prove itself like any other try. */
+  /** Continue with a new link, if there is one. It counts as another attempt. */
   async #renew(refused: AgentError, renew: NonNullable<Link["renew"]>): Promise<void> {
     const link = await renew();
     if (link === undefined) return;
@@ -300,7 +300,7 @@ class Download implements ArtifactSource {
       return new AgentError("download-link-expired", `${error.message} (the link has expired or is refused${valid})`);
     }
     if (answer.status === 404 || answer.status === 410) return new AgentError("download-not-found", error.message);
-    // The token plays no part here: logging in again would not help.
+    // No token was sent, so a new login would not help.
     if (answer.status === 401) return new AgentError("download-refused", error.message);
     if (answer.status < 400) {
       return new AgentError("download-refused", `${error.message}: an artifact was expected`);
@@ -308,7 +308,7 @@ class Download implements ArtifactSource {
     return error;
   }
 
-  /** Wait before the next try; or throw, if there is to be none. */
+  /** Wait before the next attempt, or throw if there is none. */
   async #pause(error: unknown): Promise<void> {
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
     if (!(error instanceof AgentError) || !error.retryable) throw error;

@@ -1,14 +1,14 @@
 import type { Clock } from "@upkeep/shared/system";
 
 /**
- * The configured servers, and which of them to try first. One that failed goes behind the others for a while;
- * then it has its place back. Decides only; sends no requests.
+ * The configured servers, and which of them to use first. A server that failed comes last for a while, and then has its
+ * place again. It sends no requests.
  */
 export class Servers {
   readonly #urls: readonly string[];
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #avoidMs: number;
-  /** Until when, in milliseconds of monotonic time, a server that failed goes behind the others. */
+  /** Milliseconds of monotonic time until which a server that failed comes last. */
   readonly #avoidedUntil = new Map<string, number>();
 
   /** @param urls In order of preference, without a slash at the end. */
@@ -22,7 +22,7 @@ export class Servers {
     return this.#urls.length;
   }
 
-  /** All servers, those that did not fail lately first, else in order of preference. */
+  /** All servers in order of preference, except that avoided ones come last. */
   inOrder(): string[] {
     const avoided = (url: string): number => Number(this.avoids(url));
     return [...this.#urls].sort((a, b) => avoided(a) - avoided(b));
@@ -32,7 +32,7 @@ export class Servers {
     return (this.#avoidedUntil.get(url) ?? Number.NEGATIVE_INFINITY) > this.#clock.monotonic();
   }
 
-  /** True while any server is avoided: what another one does not know may be known there. */
+  /** True while any server is avoided: it may know what the others do not know. */
   get impaired(): boolean {
     return this.#urls.some((url) => this.avoids(url));
   }

@@ -1,17 +1,17 @@
 import type { SystemError } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 
-/** Faults of the connection by the platform's code: our name for them, and what to say. */
+/** Faults of the connection: the platform's code, our code and the text for a message. */
 const FAULTS: Readonly<Record<string, readonly [code: string, saying: string]>> = {
   ECONNREFUSED: ["server-unreachable", "nothing listens there"],
   ENOTFOUND: ["server-unreachable", "its name is not known"],
   EAI_AGAIN: ["server-unreachable", "names cannot be looked up now"],
-  ENETUNREACH: ["server-unreachable", "there is no way to its network"],
-  EHOSTUNREACH: ["server-unreachable", "there is no way to it"],
+  ENETUNREACH: ["server-unreachable", "its network cannot be reached"],
+  EHOSTUNREACH: ["server-unreachable", "it cannot be reached"],
   ECONNRESET: ["connection-broken", "the connection broke"],
   EPIPE: ["connection-broken", "the connection broke"],
-  ETIMEDOUT: ["connection-stalled", "nothing moved on the connection for too long"],
-  EPROXY: ["proxy-refused", "its proxy opens no way to it"],
+  ETIMEDOUT: ["connection-stalled", "no data moved on the connection for too long"],
+  EPROXY: ["proxy-refused", "its proxy does not connect to it"],
   EENGINE: ["key-unusable", "the device's key for TLS cannot be used"],
   EMSGSIZE: ["answer-malformed", "the answer is too large"],
   CERT_NOT_YET_VALID: ["certificate-not-yet-valid", "its certificate is not valid yet"],
@@ -22,9 +22,9 @@ const FAULTS: Readonly<Record<string, readonly [code: string, saying: string]>> 
 const UNTRUSTED = /CERT|SIGNATURE|ALTNAME|ISSUER|CRL/;
 
 /**
- * A fault of the connection in the agent's terms. Any of them may pass: the certificate is renewed, the
- * clock is set, the network comes back.
- * @param what What was asked, such as `polling for a deployment`.
+ * A fault of the connection as an AgentError. All are retryable: a certificate is renewed, the clock is set, the network
+ * returns.
+ * @param what Subject of the message, such as `polling for a deployment`.
  * @param nowMs The device's clock: a wrong one is the usual reason why a certificate is not valid yet.
  */
 export function connectionFault(error: SystemError, what: string, url: string, nowMs: number): AgentError {

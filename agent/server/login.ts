@@ -8,19 +8,19 @@ import type { HttpClient, Question } from "./http.ts";
 export interface Credentials {
   readonly tenantToken: string;
   readonly tier: string;
-  /** The key, or what loads it: called for each log in. */
+  /** The key, or a function that loads it, which is called for each login. */
   readonly key: DeviceKey | (() => Promise<DeviceKey>);
-  /** The device's identity, as the JSON text that goes into the request. */
+  /** The device's identity, as the JSON text of the request. */
   readIdentity(): Promise<string>;
 }
 
-/** A server that has let the device in. Each log in makes a new one. */
+/** The result of a login with a server. Each login makes a new object. */
 export interface Session {
   readonly server: string;
   readonly token: string;
 }
 
-/** An authorisation request, ready to be sent: the signature is over exactly these bytes. */
+/** A signed authentication request. The signature is over exactly these bytes. */
 export interface SignedRequest {
   readonly body: Uint8Array;
   readonly signature: string;
@@ -28,7 +28,7 @@ export interface SignedRequest {
 
 const WHAT = "authorising";
 
-/** Logs in, and keeps each server's token in memory until it is told to forget it. */
+/** Logs in, and keeps each server's token in memory until {@link forget} is called. */
 export class Login {
   readonly #http: HttpClient;
   readonly #credentials: Credentials;
@@ -45,7 +45,7 @@ export class Login {
     return this.#sessions.get(server);
   }
 
-  /** Says who the device is; made and signed once, for however many servers it is shown to. */
+  /** A request that is signed on first use, once for all servers. */
   request(): () => Promise<SignedRequest> {
     let signed: Promise<SignedRequest> | undefined;
     return () => {
@@ -54,7 +54,7 @@ export class Login {
     };
   }
 
-  /** The session with `server`, begun now if there is none. Those who ask at the same time share one log in. */
+  /** The session with `server`, after a login if there is none. Concurrent calls share one login. */
   async begin(server: string, request: SignedRequest, signal?: AbortSignal): Promise<Session> {
     const known = this.#sessions.get(server);
     if (known !== undefined) return known;
@@ -98,7 +98,7 @@ export class Login {
       headers: {
         "content-type": "application/json",
         accept: "application/json",
-        // Servers ignore it here, and expect it to be there.
+        // Servers require the header and ignore its value.
         authorization: "API_KEY",
         [SIGNATURE_HEADER]: request.signature,
       },
@@ -108,7 +108,7 @@ export class Login {
     const answer = await this.#http.ask(question);
     if (answer.status !== 200) throw refused(server, await refusal(answer, WHAT, this.#http.now()));
     const token = (await this.#http.text(answer, question)).trim();
-    // It goes into a header as it is.
+    // The token goes into a header unchanged.
     if (/^[\x21-\x7e]+$/.test(token)) return { server, token };
     throw new AgentError("answer-malformed", `${WHAT}: ${server} answered with something that is no token`, {
       retryable: true,

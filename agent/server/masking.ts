@@ -4,8 +4,8 @@ const CREDENTIALS = /(\/\/)[^\s/?#@'"<>]+@/g;
 const PARAMETER = /([?&][^\s=&?'"<>]{1,60})=[^\s&'"<>]+/g;
 
 /**
- * `text` as a log may have it, also one that is sent to the server: links are permissions, so the credentials and the
- * values of query parameters of every URL in it are left out.
+ * `text` without the credentials and the query parameters of URLs in it, which must not be in a log: a signed link is a
+ * permission.
  */
 export function masked(text: string): string {
   return text.replace(CREDENTIALS, "$1…@").replace(PARAMETER, "$1=…");

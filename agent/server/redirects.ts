@@ -5,7 +5,7 @@ import { masked } from "./masking.ts";
 
 export const REDIRECTS_MAX = 5;
 
-/** These keep method and body; the others may be followed only by what has no body. */
+/** These keep method and body; other redirects are followed only for a GET. */
 const KEEPING = new Set([307, 308]);
 const REDIRECTS = new Set([301, 302, 303, ...KEEPING]);
 
@@ -13,7 +13,7 @@ export function isRedirect({ status }: Pick<HttpResponse, "status">): boolean {
   return REDIRECTS.has(status);
 }
 
-/** True if `host` (with its port, unless that is the scheme's own) is one of `allowed`; `.example.com` is all below. */
+/** True if `host` (with its port, unless it is the scheme's default) is in `allowed`; `.example.com` means all hosts below. */
 export function isAllowed(host: string, allowed: readonly string[]): boolean {
   const name = host.toLowerCase();
   const bare = name.replace(/:\d+$/, "");
@@ -29,9 +29,9 @@ export function keepsSecrets(from: string, to: string, servers: readonly string[
 }
 
 /**
- * Where a redirect leads.
+ * The target of a redirect.
  * @param made Redirects that were followed already.
- * @param allowed Hosts other than the one asked that may be sent to.
+ * @param allowed Hosts that a redirect may lead to besides the same host.
  * @param servers The configured servers.
  * @throws AgentError `redirect-refused`, saying why.
  */

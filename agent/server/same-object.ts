@@ -1,9 +1,9 @@
 import type { HttpHeaders, HttpResponse } from "@upkeep/shared/system";
 import { header } from "./answers.ts";
 
-/** What tells whether a later answer is about the same object as the first one. */
+/** Facts that show whether a later answer has the same object as the first one. */
 export interface ObjectFacts {
-  /** As the server sent it; `W/…` if it is weak. */
+  /** As the server sent it; a weak one begins with `W/`. */
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   /** Bytes of the whole object. */
@@ -14,7 +14,7 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text.trim()) ? Number(text) : undefined;
 }
 
-/** Of an answer with the whole object (200). */
+/** The facts in an answer with the whole object (200). */
 export function factsOfWhole(headers: HttpHeaders): ObjectFacts {
   return {
     etag: header(headers, "etag"),
@@ -23,7 +23,7 @@ export function factsOfWhole(headers: HttpHeaders): ObjectFacts {
   };
 }
 
-/** The headers that ask for the object from `offset` on, up to `end` or all of it, if it is still the same. */
+/** Headers that request the object from `offset` up to `end` or to its end, provided that it is unchanged. */
 export function resumeHeaders(
   { etag, sizeBytes }: ObjectFacts,
   offset: number,
@@ -35,9 +35,9 @@ export function resumeHeaders(
   return validator === undefined ? range : { ...range, "if-range": validator };
 }
 
-/** How to take an answer to a request for the bytes from `offset` on. */
+/** What an answer to a request for the bytes from `offset` on has. */
 export type Continuation =
-  /** How many bytes before the first missing one its body begins. */
+  /** `surplusBytes`: how many bytes before the first missing one its body begins. */
   | { readonly kind: "goes-on"; readonly surplusBytes: number; readonly facts: ObjectFacts }
   | { readonly kind: "changed"; readonly difference: string };
 
@@ -62,7 +62,7 @@ function known(first: ObjectFacts, now: ObjectFacts): ObjectFacts {
 /** Judge a 200 or 206 that answers a request for the bytes from `offset` on. */
 export function continuation(first: ObjectFacts, offset: number, answer: HttpResponse): Continuation {
   if (answer.status === 200) {
-    // The whole object: this server knows no ranges, or tells in this way that it has another one now.
+    // The whole object: the server does not support ranges, or the object has changed.
     const now = factsOfWhole(answer.headers);
     const changed = difference(first, now);
     if (changed !== undefined) return { kind: "changed", difference: changed };

@@ -18,21 +18,21 @@ import type { ArtifactRecord } from "./journal.ts";
 import { type EngineOptions, moduleFor, type Run } from "./run.ts";
 import type { DeviceStore } from "./store.ts";
 
-/** An artifact that may be installed on this device: everything that its header tells was checked. */
+/** An artifact that fits this device: everything in its header was checked. */
 export interface OpenedArtifact {
-  /** As they are signed. */
+  /** The signed headers. */
   readonly header: ArtifactHeader;
   readonly payload: PayloadHeader;
-  /** As they count: with what the update module permitted an augmented artifact to override. */
+  /** The headers that apply: with the fields that the update module permits an augmented artifact to override. */
   readonly effective: EffectiveHeader;
-  /** The files of its payload. Ends well only once the whole artifact is verified. Read it once. */
+  /** The files of its payload, to be read once. Ends without an error only when the whole artifact is verified. */
   readonly files: AsyncIterable<PayloadFile>;
-  /** Bytes of the artifact that have come, or were left out, so far. */
+  /** Bytes of the artifact received or skipped so far. */
   readonly receivedBytes: number;
   close(): Promise<void>;
 }
 
-/** What is needed to look at an artifact before it is known what will be done with it. */
+/** The part of a run that opening an artifact needs. */
 export type Opening = Pick<Run, "options" | "signal" | "logger">;
 
 /**
@@ -46,7 +46,7 @@ export async function openFitting(opening: Opening, source: ArtifactSource): Pro
   let reading: ArtifactReading | undefined;
   const closing = new LinkedController(signal);
   const close = async (): Promise<void> => {
-    // Whoever still waits for bytes waits no longer: closing would have to wait for them too.
+    // Ends a read that waits for bytes: closing would wait for it too.
     closing.abort(new AgentError("artifact-closed", "the artifact was closed while it was being read"));
     closing.release();
     await reading?.close();
@@ -61,7 +61,7 @@ export async function openFitting(opening: Opening, source: ArtifactSource): Pro
     const payload = onlyPayload(header);
     const effective = await effectiveHeader(opening, header, payload);
     demandFit(effective.header, effective.payload, deviceProvides(options.store, await options.deviceType()));
-    demandTellable(options.store, recordOf({ effective }));
+    demandFitsPoll(options.store, recordOf({ effective }));
     const { type } = effective.payload.typeInfo;
     if (type !== null) await findModule(options.system.files, options.paths.modules, type);
     const files = filesOf(reading);
@@ -93,7 +93,7 @@ async function effectiveHeader(
   return await withAugmented({ header, payload }, augment, await moduleFor(opening, type));
 }
 
-/** What the journal keeps of an artifact. */
+/** The artifact's facts for the journal. */
 export function recordOf({ effective: { header, payload } }: Pick<OpenedArtifact, "effective">): ArtifactRecord {
   return {
     name: header.artifactName,
@@ -104,7 +104,7 @@ export function recordOf({ effective: { header, payload } }: Pick<OpenedArtifact
   };
 }
 
-/** What comes from a source, counted for whoever watches. */
+/** The bytes of a source, counted for the progress. */
 class Counted implements AsyncIterable<Uint8Array> {
   readonly #source: ArtifactSource;
   readonly #onProgress: EngineOptions["onProgress"];
@@ -122,7 +122,7 @@ class Counted implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** The source's ability to leave something out, if it has that. */
+  /** The source's `skip`, if it has one. */
   get skipping(): Pick<ArtifactContent, "skip"> {
     const { content } = this.#source;
     if (content.skip === undefined) return {};
@@ -151,7 +151,7 @@ function onlyPayload(header: ArtifactHeader): PayloadHeader {
 }
 
 /**
- * Hold an artifact's depends against what the device provides.
+ * Check an artifact's depends against the device's provides.
  * @throws AgentError `device-type-mismatch` or `depends-mismatch`.
  */
 export function demandFit(header: ArtifactHeader, payload: PayloadHeader, provides: Provides): void {
@@ -177,10 +177,10 @@ export function demandFit(header: ArtifactHeader, payload: PayloadHeader, provid
 }
 
 /**
- * Every poll tells all that the device provides: what came to more than a poll carries would end the polls for good.
+ * Refuse an artifact whose provides would not fit into a poll: the device could never poll again.
  * @throws AgentError `provides-too-large`
  */
-function demandTellable(store: Pick<DeviceStore, "provides">, artifact: ArtifactRecord): void {
+function demandFitsPoll(store: Pick<DeviceStore, "provides">, artifact: ArtifactRecord): void {
   const fault = providesSizeFault(committedProvides(installedProvides(store), artifact));
   if (fault === undefined) return;
   throw new AgentError(

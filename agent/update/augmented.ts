@@ -3,13 +3,13 @@ import { given } from "@upkeep/shared/given";
 import { AgentError } from "../errors.ts";
 import { type Augmentable, type Permissions, type UpdateModule, unpermitted } from "../modules/index.ts";
 
-/** An artifact's header as it counts. */
+/** An artifact's header as it applies: the signed one, or the augmented one over it. */
 export interface EffectiveHeader {
   readonly header: ArtifactHeader;
   readonly payload: PayloadHeader;
 }
 
-/** The payload type that decides which update module handles an artifact: for now only that, nothing is permitted yet. */
+/** The payload type that selects the update module, before that module has permitted anything. */
 export function effectiveType({ augment }: ArtifactHeader, { index, typeInfo }: PayloadHeader): string | null {
   return augment?.payloads[index]?.type ?? typeInfo.type;
 }
@@ -20,9 +20,9 @@ export function augmentedRefused({ artifactName }: ArtifactHeader, why: string):
 }
 
 /**
- * Lay the unsigned header of an augmented artifact over the signed one, if the update module permits everything
- * that it overrides.
- * @param module That of the effective type.
+ * Merge the unsigned header of an augmented artifact into the signed one, if the update module permits all overridden
+ * fields.
+ * @param module The module of the effective type.
  * @throws AgentError `augmented-refused`, naming what is not permitted; the module's errors.
  */
 export async function withAugmented(
@@ -41,7 +41,7 @@ export async function withAugmented(
   const over = augment.payloads[payload.index] ?? { index: payload.index };
   const overridden = fieldNotPermitted(header, payload, augment, over, await module.permittedHeaders());
   if (overridden !== undefined) throw refuse(`the update module ${type} does not permit it to override ${overridden}`);
-  return { header: laidOver(header, augment), payload: payloadLaidOver(payload, over) };
+  return { header: mergedHeader(header, augment), payload: mergedPayload(payload, over) };
 }
 
 function fieldNotPermitted(
@@ -64,19 +64,19 @@ function fieldNotPermitted(
   return undefined;
 }
 
-/** The fields of a header that a permission is needed for: the type has a question of its own. */
+/** The fields of a header that need a permission. The payload type is asked for separately. */
 function fieldsOf(json: string | undefined, name: Augmentable): unknown {
   const fields = Object.entries(JSON.parse(json ?? "{}") as Readonly<Record<string, unknown>>);
   const apart = { "header-info": "payloads", "type-info": "type", "meta-data": undefined }[name];
   return Object.fromEntries(fields.filter(([field]) => field !== apart));
 }
 
-function laidOver(header: ArtifactHeader, augment: AugmentedHeader): ArtifactHeader {
+function mergedHeader(header: ArtifactHeader, augment: AugmentedHeader): ArtifactHeader {
   const { headerInfoJson, payloads, ...fields } = augment;
   return { ...header, ...fields };
 }
 
-function payloadLaidOver(payload: PayloadHeader, over: AugmentedPayloadHeader): PayloadHeader {
+function mergedPayload(payload: PayloadHeader, over: AugmentedPayloadHeader): PayloadHeader {
   const { typeInfo } = payload;
   const merged = <T>(
     signed: Readonly<Record<string, T>> | undefined,

@@ -3,15 +3,15 @@ import { LogMessage, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import { type Clock, type FileHandle, type Files, removeDurably } from "@upkeep/shared/system";
 import * as z from "zod/mini";
 
-/** Logs of so many deployments are kept, the newest included. */
+/** How many logs are kept, the newest included. */
 const LOGS_MAX = 5;
-/** With less room than this on the disk, older logs go first. */
+/** With less room than this on the disk, older logs are removed. */
 const FREE_BYTES_MIN = 100 * 1024;
 const LOG_NAME = /^deployments\.(\d{4})\.(.+)\.log$/;
-/** Too fine for a log that travels to the server. */
+/** Levels that are not sent to the server. */
 const LEFT_OUT: readonly LogLevel[] = ["debug", "trace"];
 
-/** Of what cannot be written, so much is kept in memory: the end of it. */
+/** Limit of the lines that are kept in memory while the file cannot be written; the last ones stay. */
 const UNWRITTEN_CHARACTERS_MAX = 128 * 1024;
 
 const FRAME_BYTES = '{"messages":[]}'.length;
@@ -26,16 +26,16 @@ interface DeploymentLogOptions {
 }
 
 /**
- * The log of one deployment, for the server and for whoever looks at the device later: JSON lines in
- * `deployments.0000.<id>.log`, older ones numbered upwards. A log that cannot be written never stops an update: what
- * is logged meanwhile stays in memory, goes to the server all the same, and to the disk once that can be written.
+ * The log of one deployment, for the server and for a person at the device: JSON lines in `deployments.0000.<id>.log`;
+ * older logs have higher numbers. A log that cannot be written never stops an update: its lines stay in memory, are sent to
+ * the server all the same, and are written once the disk can be.
  */
 export class DeploymentLog {
   readonly #options: DeploymentLogOptions;
   readonly #path: string;
   #handle: FileHandle | undefined;
   #pending = "";
-  /** What could not be written yet. */
+  /** Lines that could not be written yet. */
   #unwritten = "";
   #writing: Promise<void> = Promise.resolve();
   #broken = false;
@@ -60,12 +60,12 @@ export class DeploymentLog {
     await files.syncDirectory(directory);
   }
 
-  /** A logger that writes both here and where the agent logs. */
+  /** A logger that writes to this log and to the agent's. */
   get logger(): Logger {
     return tee(this.#options.outer, (level, message) => this.#append(level, message));
   }
 
-  /** Make durable what was logged so far. */
+  /** Make the lines so far durable. */
   async flush(): Promise<void> {
     await this.#writing;
     await this.#try(async () => {
@@ -81,17 +81,17 @@ export class DeploymentLog {
     await handle?.close();
   }
 
-  /** Write what could not be written before. */
+  /** Write the lines that could not be written before. */
   async #catchUp(): Promise<void> {
     if (this.#handle === undefined) await this.#open();
     const text = this.#unwritten;
-    // The line before it may have been written in part.
+    // The last line in the file may be incomplete.
     await this.#handle?.write(new TextEncoder().encode(`\n${text}`));
     this.#unwritten = this.#unwritten.slice(text.length);
     this.#broken = false;
   }
 
-  /** The log as the server gets it: within its size limit, the end kept, broken lines replaced. Never empty. */
+  /** The log for the server: its end within the protocol's size limit, broken lines replaced. Never empty. */
   async messages(): Promise<LogMessage[]> {
     await this.flush();
     const note = (message: string): LogMessage => ({ timestamp: this.#now(), level: "error", message });
@@ -135,7 +135,7 @@ export class DeploymentLog {
     this.#unwritten = over <= 0 ? kept : kept.slice(kept.indexOf("\n", over) + 1);
   }
 
-  /** Whatever fails is told once, until it works again. */
+  /** Reports a failure once, until an attempt succeeds. */
   async #try(action: () => Promise<void>): Promise<void> {
     try {
       await action();
@@ -145,12 +145,12 @@ export class DeploymentLog {
       const why = error instanceof Error ? error.message : String(error);
       const message = `the deployment log ${this.#path} cannot be written: ${why}`;
       this.#options.outer.warning(message);
-      // The server is to learn of it too: most likely this is the reason for all that fails from here on.
+      // For the server too: it is probably the reason of later failures.
       this.#append("warning", message);
     }
   }
 
-  /** The last bytes of the file: as much as may be sent. */
+  /** The end of the file, as much as the protocol allows. */
   async #tail(): Promise<{ text: string; cut: boolean }> {
     const { files } = this.#options;
     const sizeBytes = (await files.status(this.#path))?.sizeBytes ?? 0;
@@ -166,7 +166,7 @@ export class DeploymentLog {
         filled += count;
       }
       const text = new TextDecoder().decode(buffer.subarray(0, filled));
-      // The first line is most likely a part of one.
+      // The first line is probably incomplete.
       return from === 0 ? { text, cut: false } : { text: text.slice(text.indexOf("\n") + 1), cut: true };
     } finally {
       await handle.close();
@@ -178,7 +178,7 @@ function nameOf(number: number, deployment: string): string {
   return `deployments.${String(number).padStart(4, "0")}.${deployment}.log`;
 }
 
-/** Free the number 0000 for `deployment`, whose log is taken along if it has one already. */
+/** Free the number 0000 for `deployment`, and rename its existing log to it. */
 async function makeRoom(files: Files, directory: string, deployment: string): Promise<void> {
   const found = (await files.list(directory)).flatMap(({ name }) => {
     const [, number, id] = LOG_NAME.exec(name) ?? [];
@@ -186,7 +186,7 @@ async function makeRoom(files: Files, directory: string, deployment: string): Pr
   });
   const own = found.find(({ id }) => id === deployment);
   const others = found.filter((log) => log !== own);
-  // From the oldest down, so that no rename meets a name that is still taken.
+  // From the oldest down, so that each new name is free.
   for (const [index, { name, id }] of [...others.entries()].reverse()) {
     const number = index + 1;
     const tight = number > 1 && (await files.freeBytes(directory)) < FREE_BYTES_MIN;
@@ -209,7 +209,7 @@ function parseLine(line: string): LogMessage | undefined {
   }
 }
 
-/** The last messages of a log that fit, with what is to be said about the rest. */
+/** The last messages of a log that fit, after notes about the others. */
 export function selectMessages(text: string, cut: boolean, note: (message: string) => LogMessage): LogMessage[] {
   const cutNote = note("(the beginning of this log is left out: it is too long for the server)");
   const corruptNote = note("(parts of this log are corrupted: they are marked)");

@@ -1,7 +1,7 @@
 import type { AgentError } from "../errors.ts";
 import type { DeviceSoftware, StateName } from "./states.ts";
 
-/** The program is being stopped (or the store cannot be written): `resume()` goes on from here later. */
+/** The program is being stopped, or the store cannot be written: `resume()` continues from here. */
 export interface Interrupted {
   readonly kind: "interrupted";
   readonly state: StateName;
@@ -18,12 +18,12 @@ export interface DeploymentFinished {
   /** Why it failed. After a restart only its message is known. */
   readonly failure: string | undefined;
   /**
-   * What the server made of the final status. `aborted`: it says that the deployment was aborted, is over or
-   * unknown to it. `pending`: it could not be told yet; the status is kept, and `resume()` sends the very same
-   * one again. No other deployment is run before that.
+   * The server's answer to the final status. `aborted`: the deployment was aborted, is over, or is unknown to the server.
+   * `pending`: the server has not answered yet; `resume()` sends the same status again, and no other deployment runs
+   * before that.
    */
   readonly reported: "accepted" | "aborted" | "pending";
-  /** Why the outcome could not be written down, if that is what it is pending for. */
+  /** Why the outcome could not be written down, if it is pending for that. */
   readonly unwritten?: string | undefined;
 }
 
@@ -36,13 +36,13 @@ export interface PendingUpdate {
   readonly deployment: string | undefined;
   readonly artifactName: string | undefined;
   readonly state: StateName;
-  /** What it is doing or waits for, for a person. */
+  /** Its activity, or what it waits for, as a text for a person. */
   readonly whereabouts: string;
 }
 
-/** What became of `install`, `resume`, `commit` or `rollback` on the command line. */
+/** The result of `install`, `resume`, `commit` or `rollback` on the command line. */
 export type StandaloneResult =
-  /** Stopped where it was asked to; `where` tells a person. `failure` if something failed before. */
+  /** Stopped where it was asked to; `where` is a text for a person. `failure` if a state failed before. */
   | {
       readonly kind: "stopped";
       readonly artifactName: string;
@@ -55,21 +55,21 @@ export type StandaloneResult =
   /** Installed and committed, at once if the update module cannot roll back. */
   | { readonly kind: "committed"; readonly artifactName: string; readonly rebootNeeded: boolean }
   | { readonly kind: "rolled-back"; readonly artifactName: string }
-  /** `device` tells whether the device runs what it ran before, or something inconsistent. */
+  /** `device`: whether the device runs what it ran before, or something inconsistent. */
   | {
       readonly kind: "failed";
       readonly artifactName: string | undefined;
       readonly device: DeviceSoftware;
       readonly failure: AgentError;
     }
-  /** It failed before it was stopped, which was told then; what was left to do was done without a fault. */
+  /** It failed before it was stopped, which was reported then; the remaining states succeeded. */
   | {
       readonly kind: "tidied";
       readonly artifactName: string;
       readonly device: DeviceSoftware;
       readonly failure: string;
     }
-  /** Nothing was done, as an update that is there cannot be committed or rolled back; it can be resumed. */
+  /** Nothing was done: the update cannot be committed or rolled back in its state. It can be resumed. */
   | {
       readonly kind: "wrong-state";
       readonly artifactName: string;
@@ -78,7 +78,7 @@ export type StandaloneResult =
     }
   /** The update module cannot roll back: nothing was changed, the update still waits for `commit`. */
   | { readonly kind: "rollback-unsupported"; readonly artifactName: string }
-  /** It came to its end, which could not be written down: `resume` does that. `failure` says why. */
+  /** It ended, but that could not be written down: `resume` does. `failure` says why. */
   | {
       readonly kind: "unfinished";
       readonly artifactName: string | undefined;
@@ -89,7 +89,7 @@ export type StandaloneResult =
   | { readonly kind: "none-in-progress" }
   | Interrupted;
 
-/** Told to whoever watches: the states as they are entered, and how far the download is. */
+/** Progress of an update: the states as they are entered, and the bytes of the download. */
 export type ProgressEvent =
   | { readonly kind: "state"; readonly state: StateName }
   | { readonly kind: "bytes"; readonly receivedBytes: number; readonly totalBytes: number | undefined };

@@ -14,7 +14,7 @@ import type { StateName } from "./states.ts";
 import type { Store } from "./store.ts";
 import type { UpdatePaths, UpdateSettings } from "./update-settings.ts";
 
-/** What the update engine works with. */
+/** The dependencies of the update engine. */
 export interface EngineOptions {
   readonly system: Pick<System, "clock" | "timers" | "files" | "processes" | "power">;
   readonly logger: Logger;
@@ -22,11 +22,11 @@ export interface EngineOptions {
   readonly paths: UpdatePaths;
   readonly settings: UpdateSettings;
   readonly openArtifact: OpenArtifact;
-  /** The device's type, as its `device_type` file says. */
+  /** Reads the device type from the `device_type` file. */
   readonly deviceType: () => Promise<string>;
-  /** Needed for deployments; standalone updates do without. */
+  /** Required for deployments only. */
   readonly server?: DeploymentServer;
-  /** For the reports that are insisted on. */
+  /** Pauses between attempts to send a report that must arrive. */
   readonly retryDelays: RetryDelays;
   readonly onProgress?: (event: ProgressEvent) => void;
 }
@@ -34,21 +34,21 @@ export interface EngineOptions {
 /** One update on its way through the table. */
 export interface Run {
   readonly options: EngineOptions;
-  /** As it will be journalled next. */
+  /** The record that the next write of the journal saves. */
   readonly record: JournalRecord;
   readonly logger: Logger;
   readonly log: DeploymentLog | undefined;
   /** Aborted when the program is to end: the journal stays as it is. */
   readonly signal: AbortSignal;
-  /** What to download. Known until a restart; the server is asked for it again then. */
+  /** What to download. After a restart it is requested again. */
   readonly instructions: DeploymentInstructions | undefined;
-  /** A standalone update's artifact, opened and checked before anything else. */
+  /** The artifact of an update by hand, opened and checked before the walk. */
   readonly opened: OpenedArtifact | undefined;
   /** States before which an update by hand is to stop. */
   readonly stops?: ReadonlySet<StateName>;
-  /** Why the journal could not be written the last time that it could not. */
+  /** The last error of writing the journal. */
   journalFault?: string;
-  /** Since when a reboot that cannot be written down is held back, on the monotonic clock; only in this program. */
+  /** Monotonic time since which a reboot waits because it cannot be written down. Not journalled. */
   rebootHeldSinceMs?: number;
 }
 
@@ -80,7 +80,7 @@ export async function moduleFor(
   });
 }
 
-/** Where the scripts that came with an artifact are kept while it is being installed. */
+/** The directory of an artifact's state scripts while it is being installed. */
 export function artifactScriptsPath(datastore: string): string {
   return `${datastore}/scripts`;
 }
@@ -101,7 +101,7 @@ export function scriptsOf(run: Run): StateScripts {
   });
 }
 
-/** The server, which a deployment cannot do without. */
+/** @throws AgentError `no-server`; only updates by hand run without a server. */
 export function serverOf(run: Run): DeploymentServer {
   const { server } = run.options;
   if (server === undefined) throw new AgentError("no-server", "no server is configured");
@@ -115,7 +115,7 @@ export function noteFailure({ record, logger }: Run, name: StateName, { code, me
   logger.error(`${name}: ${message}${stack}`);
 }
 
-/** Any error as one with a stable code and a text for a person. */
+/** Any error as an AgentError. `code` is `internal` for one that has no code. */
 export function asAgentError(error: unknown): AgentError {
   if (error instanceof AgentError) return error;
   const message = error instanceof Error ? error.message : String(error);

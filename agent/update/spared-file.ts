@@ -1,14 +1,14 @@
 import { type Files, isSystemError, replaceFile, type SystemError } from "@upkeep/shared/system";
 
-/** Both the file and its spare are multiples of this long, so that one fits in the place of the other. */
+/** The sizes of the file and of its spare are multiples of this, so that one fits into the place of the other. */
 const UNIT_BYTES = 8192;
 
-/** True if there is no room, or no inode, for something new. */
+/** True if the error means that there is no room, or no inode, for a new file. */
 export function isFull(error: unknown): error is SystemError {
   return isSystemError(error, "ENOSPC", "EDQUOT");
 }
 
-/** `text` with blanks and a line feed at its end, to a whole number of units, or to `bytes` if that is more. */
+/** `text`, padded with blanks and a line feed to a whole number of units, or to `bytes` if that is more. */
 function padded(text: string, bytes = 0): Uint8Array {
   const content = new TextEncoder().encode(text);
   const whole = Math.ceil((content.length + 1) / UNIT_BYTES) * UNIT_BYTES;
@@ -18,7 +18,7 @@ function padded(text: string, bytes = 0): Uint8Array {
   return buffer;
 }
 
-/** Bytes that no file system makes smaller by compressing them. */
+/** Bytes that a file system cannot compress. */
 function incompressible(count: number): Uint8Array {
   const bytes = new Uint8Array(count);
   for (let index = 0, state = 0x9e3779b9; index < count; index++) {
@@ -31,18 +31,18 @@ function incompressible(count: number): Uint8Array {
 }
 
 /**
- * A file that can be replaced on a full disk. Beside it lies a spare, as long as the file: blocks and an inode that
- * are allocated already. When there is no room for a new file, the spare is written over and renamed; of what the old
- * file gives back the next spare is made. File systems that write over nothing in place (btrfs, UBIFS) need room even
- * for that: there the spare is removed first, and its room taken.
+ * A file that can be replaced on a full disk. A spare file of the same size beside it keeps blocks and an inode allocated.
+ * When there is no room for a new file, the spare is overwritten and renamed, and the room of the old file becomes the next
+ * spare. File systems that do not overwrite in place (btrfs, UBIFS) need room even for that: there the spare is removed
+ * first.
  *
- * A power cut leaves the old content or the new, as with `replaceFile`: the spare has its name until it is synced.
+ * A power cut leaves the old content or the new one, as with `replaceFile`: the spare keeps its name until it is synced.
  */
 export class SparedFile {
   readonly #files: Files;
   readonly #path: string;
   readonly #directory: string;
-  /** How long the spare is; `undefined` if that is not known. */
+  /** Size of the spare; `undefined` if unknown. */
   #spareBytes: number | undefined;
 
   constructor(files: Files, path: string) {
@@ -55,7 +55,7 @@ export class SparedFile {
     return `${this.#path}.spare`;
   }
 
-  /** Replace the file's text, which may be longer by blanks at its end. Durable when it resolves. */
+  /** Replace the file's text, which is padded with blanks. Durable when it resolves. */
   async replace(text: string): Promise<void> {
     try {
       await replaceFile(this.#files, this.#path, padded(text), 0o600);
@@ -89,7 +89,7 @@ export class SparedFile {
     }
   }
 
-  /** Make the spare, or what is missing of it. @returns Why that cannot be done now, if it cannot. */
+  /** Create the spare, or extend it to its size. @returns Why that is impossible now, if it is. */
   async tryToProvide(text: string): Promise<SystemError | undefined> {
     try {
       await this.#provide(padded(text).length);
@@ -112,7 +112,7 @@ export class SparedFile {
     if (there < bytes) {
       const handle = await files.open(this.#spare, "update");
       try {
-        // As much as there is room for is better than nothing.
+        // A smaller spare is better than none.
         await handle.write(incompressible(bytes - there), there);
         await handle.sync();
       } finally {

@@ -15,12 +15,12 @@ import { SparedFile } from "./spared-file.ts";
 
 const STORE_NAME = "upkeep-store.json";
 const STORE_VERSION = 1;
-/** Far more than any provides; a larger file is not ours. */
+/** Far more than any provides need: a larger file is not ours. */
 const STORE_BYTES_MAX = 4 * 1024 * 1024;
 
 const LastUpdate = z.object({
   mode: z.enum(["deployment", "standalone"]),
-  /** Of a deployment, its id. */
+  /** Id of a deployment. */
   deployment: z.union([z.string(), z.null()]),
   /** `null` if its header was never read. */
   artifactName: z.union([z.string(), z.null()]),
@@ -34,33 +34,33 @@ export type LastUpdate = z.infer<typeof LastUpdate>;
 
 const StoreContent = z.object({
   version: z.literal(STORE_VERSION),
-  /** What is installed, `artifact_name` included; `null` when nobody ever said. */
+  /** What is installed, `artifact_name` included; `null` before the first update. */
   provides: z.union([z.record(z.string(), z.string()), z.null()]),
-  /** The update under way, daemon's or standalone: there is never more than one. */
+  /** The update that is under way, a deployment or an update by hand: there is never more than one. */
   update: z.union([z.null(), JournalRecord]),
   /** How the last update ended, for a person who asks. */
   last: z.optional(LastUpdate),
 });
 type StoreContent = z.infer<typeof StoreContent>;
 
-/** What a save may change. What is absent stays as it is. */
+/** The changes of one save. Absent fields stay as they are. */
 export interface StoreChange {
   readonly provides?: Provides;
   readonly update?: JournalRecord | null;
   readonly last?: LastUpdate;
 }
 
-/** What a store begins with. `fault`: why it could not be read. */
+/** The result of reading the store. `fault`: why it could not be read. */
 interface Reading {
   readonly content: StoreContent;
   readonly fault?: SystemError;
-  /** The file cannot be understood, and has not been put aside yet. */
+  /** Why the content is invalid; the file has not been renamed yet. */
   readonly broken?: string;
 }
 
 /**
- * What the agent remembers: one file, replaced as a whole, so that everything in one save becomes durable
- * at once or not at all. Room for the next save is set aside: it succeeds on a full disk too (`SparedFile`).
+ * The agent's persistent data: one file, replaced as a whole, so that a save becomes durable completely or not at all. Room
+ * for the next save is reserved, so that it succeeds on a full disk (`SparedFile`).
  */
 export class DeviceStore {
   readonly #files: Files;
@@ -71,9 +71,9 @@ export class DeviceStore {
   #content: StoreContent;
   #unread: SystemError | undefined;
   #broken: string | undefined;
-  /** The directory is there, and holds nothing that an interrupted save left. */
+  /** The directory exists, without the temporary file of an interrupted save. */
   #prepared = false;
-  /** What could not be saved and must be part of the next save. */
+  /** Changes that could not be saved and must be part of the next save. */
   #owed: StoreChange = {};
 
   private constructor(files: Files, datastore: string, logger: Logger, { content, fault, broken }: Reading) {
@@ -88,9 +88,9 @@ export class DeviceStore {
   }
 
   /**
-   * Open the store of a datastore directory, which is made if need be. A store that cannot be understood is
-   * put aside as `…-broken`, and the device starts with an unknown artifact. A disk that cannot be written or read
-   * does not prevent opening it: see {@link recover} and {@link unreadable}.
+   * Open the store of a datastore directory, which is created if it does not exist. A store with invalid content is renamed
+   * to `…-broken`, and the device starts with an unknown artifact. A disk that cannot be written or read does not prevent
+   * opening it: see {@link recover} and {@link unreadable}.
    */
   static async open(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
     const store = new DeviceStore(files, datastore, logger, await reading(files, pathIn(datastore)));
@@ -99,8 +99,7 @@ export class DeviceStore {
   }
 
   /**
-   * The store as it is now, for showing it: nothing is made, removed or put aside, so that whoever works with
-   * the datastore at the same time is not disturbed. Not to be saved.
+   * Read the store without changing anything on disk, since another process may be using it. It must not be saved.
    * @throws SystemError if the file cannot be read at all.
    */
   static async look(files: Files, datastore: string, logger: Logger): Promise<DeviceStore> {
@@ -111,7 +110,7 @@ export class DeviceStore {
     return new DeviceStore(files, datastore, logger, found);
   }
 
-  /** Why the store could not be read: then nothing is known of the device, and nothing can be saved. */
+  /** Why the store could not be read. Until it can, it has no content and cannot be saved. */
   get unreadable(): SystemError | undefined {
     return this.#unread;
   }
@@ -132,27 +131,27 @@ export class DeviceStore {
   }
 
   /**
-   * Make a change durable as one transaction. When it rejects, {@link provides} and {@link update} are as before.
+   * Make a change durable as one transaction. If it rejects, {@link provides} and {@link update} are unchanged.
    * @throws SystemError if the disk cannot be written, or the store could not be read.
    */
   async save(change: StoreChange): Promise<void> {
-    // What was not read must not be written over.
+    // Content that could not be read must not be overwritten.
     if (this.#unread !== undefined) throw this.#unread;
     await this.#prepare();
     const content = z.encode(StoreContent, { ...this.#content, ...this.#owed, ...change });
     const text = JSON.stringify(content, undefined, 1);
     await this.#file.replace(text);
-    // A copy, as the journal's record goes on changing; and just what a restart would find.
+    // A copy, since the caller goes on changing the record: exactly what a restart would read.
     this.#content = z.decode(StoreContent, JSON.parse(text));
     this.#owed = {};
   }
 
-  /** Count on what the device provides from now on, though it could not be saved: the next save includes it. */
+  /** Set the provides although they could not be saved; the next save includes them. */
   owe(provides: Provides): void {
     this.#owed = { provides };
   }
 
-  /** Try again what failed for a fault of the disk: reading the store, and setting room aside. */
+  /** Retry what failed because of the disk: reading the store, and reserving room. */
   async recover(): Promise<void> {
     if (this.#unread !== undefined) {
       const { content, fault, broken } = await reading(this.#files, this.#path);
@@ -194,7 +193,7 @@ export class DeviceStore {
   }
 }
 
-/** A store, as the rest of the agent uses it. */
+/** The interface of a store for the rest of the agent. */
 export type Store = Pick<DeviceStore, keyof DeviceStore>;
 
 function pathIn(datastore: string): string {

@@ -30,7 +30,7 @@ const never = (): AbortSignal => new AbortController().signal;
 const NOWHERE: Stops = new Set();
 
 /**
- * Brings updates to their end, whatever happens to the program on the way.
+ * Brings updates to their end, also after the program was interrupted at any instant.
  *
  * INVARIANTS. One update at a time. What it does next is in the journal before it does it. The outcome of an
  * update is fixed once, together with the device's provides; only that outcome is ever reported. Aborting
@@ -41,14 +41,14 @@ export class UpdateEngine {
   #busy = false;
   /** An update that is over, but whose end could not be written down: the store still holds this record of it. */
   #over: { readonly record: JournalRecord | undefined; readonly last: LastUpdate } | undefined;
-  /** A deployment that waits for its server, or for a store that can be written. */
+  /** A deployment that waits for its server, or until the store can be written. */
   #waiting: { readonly run: Run; readonly start: WalkStart } | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
   }
 
-  /** The update that has begun and not come to its end. */
+  /** The update that has begun and not ended. */
   get pending(): PendingUpdate | undefined {
     const record = this.#waiting?.run.record ?? this.#journalled;
     if (record === undefined) return undefined;
@@ -69,7 +69,7 @@ export class UpdateEngine {
 
   /**
    * Carry out a deployment that the server offered.
-   * @throws AgentError `update-in-progress`; nothing was done then. All else is in the result.
+   * @throws AgentError `update-in-progress`; nothing was done then. Other failures are in the result.
    */
   runDeployment(instructions: DeploymentInstructions, signal: AbortSignal = never()): Promise<DeploymentResult> {
     return this.#alone(async () => {
@@ -85,8 +85,8 @@ export class UpdateEngine {
   }
 
   /**
-   * Go on with a deployment that a restart, a power cut or an unreachable server interrupted. To be called at
-   * start and before the server is asked for anything new.
+   * Continue a deployment that a restart, a power cut or an unreachable server interrupted. To be called at start and
+   * before each poll.
    * @returns `undefined` if there is none (a standalone update waits for a person).
    */
   resume(signal: AbortSignal = never()): Promise<DeploymentResult | undefined> {
@@ -131,7 +131,7 @@ export class UpdateEngine {
     });
   }
 
-  /** Go on with an update by hand that was stopped, interrupted or waits for its commit. */
+  /** Continue an update by hand that was stopped, interrupted or waits for its commit. */
   resumeInstall(signal: AbortSignal = never(), stops: Stops = NOWHERE): Promise<StandaloneResult> {
     return this.#alone(() => resumeStandalone(this.#byHand(signal, stops)));
   }
@@ -252,7 +252,7 @@ export class UpdateEngine {
   }
 }
 
-/** What is kept of an update that is over. */
+/** The summary of an update that is over. */
 function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
   const { origin, artifact, failure, outcome } = record;
   return {

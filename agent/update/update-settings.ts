@@ -1,13 +1,13 @@
 import type { NoexecPrograms } from "../config/settings.ts";
 import type { StoringPace } from "../modules/index.ts";
 
-/** Where the update engine finds and keeps things. Absolute paths. */
+/** Absolute paths of the update engine. */
 export interface UpdatePaths {
   /** Journal, provides, work tree and artifact scripts live here. */
   readonly datastore: string;
   /** Deployment logs live here; the datastore unless configured otherwise. */
   readonly logs: string;
-  /** Where update modules are, such as `/usr/share/mender/modules/v3`; of several directories the first that has it. */
+  /** Directories of update modules, such as `/usr/share/mender/modules/v3`; the first that has a module wins. */
   readonly modules: string | readonly string[];
   /** Directory of the root file system's state scripts, such as `/etc/mender/scripts`. */
   readonly rootfsScripts: string;
@@ -25,25 +25,25 @@ export interface UpdateSettings {
   readonly scriptRetryTimeoutMs: number;
   /** Pause before a state script that asked for it is run again. */
   readonly scriptRetryIntervalMs: number;
-  /** From SIGTERM to SIGKILL, and from SIGKILL to giving up on a process. */
+  /** From SIGTERM to SIGKILL, and from SIGKILL to giving up on the process. */
   readonly killGraceMs: number;
-  /** How long the machine may take to end this program after it was asked to reboot. */
+  /** Time limit of the machine to reboot after it was asked to. */
   readonly rebootTimeoutMs: number;
-  /** Pause before the rollback's reboot is tried again. */
+  /** Pause before another reboot of the rollback. */
   readonly rollbackRebootPauseMs: number;
-  /** How often the rollback may reboot before it is given up. */
+  /** Limit of reboots in one rollback. */
   readonly rollbackRebootsMax: number;
-  /** How long the new software may try to reach the server, before it is committed, until it is rolled back. */
+  /** How long the new software may fail to reach the server before it is rolled back instead of committed. */
   readonly commitTimeoutMs: number;
   /** What the new software must be able to reach: the server, or at least a local network. */
   readonly commitConnectivity: "server" | "local";
-  /** How often, during a download or an install, the server is asked whether it was aborted; 0: not at all. */
+  /** Interval of asking the server, during a download or an install, whether it was aborted; 0: never. */
   readonly abortCheckMs: number;
-  /** How much of a download that is stored a restart may cost, in bytes and in time. */
+  /** The most of a stored download that a restart may lose, in bytes and in time. */
   readonly storingPace: StoringPace;
-  /** What becomes of programs in the datastore if its file system is mounted noexec. */
+  /** How to treat programs in the datastore if its file system is mounted noexec. */
   readonly noexecPrograms: NoexecPrograms;
-  /** How many states one update may enter, restarts included, before it is given up as a loop. */
+  /** Limit of states that one update enters, restarts included, before it is given up as a loop. */
   readonly stateVisitsMax: number;
 }
 
