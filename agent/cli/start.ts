@@ -1,31 +1,37 @@
 import { outputFailed, writeError, writeOutput } from "../system/terminal.ts";
 import { VERSION } from "../version.ts";
+import type { ParsedLine } from "./commands.ts";
 import { explain } from "./explain.ts";
-import { EXIT, tellModules } from "./globals.ts";
-import { quickCommand } from "./quick.ts";
+import { EXIT, type ExitCode, tellModules } from "./globals.ts";
+import { parseQuickly } from "./quick-parser.ts";
 
-/** What the program begins with: the plain commands at once, all others through the whole command line. */
+async function parse(words: readonly string[]): Promise<ParsedLine | undefined> {
+  return parseQuickly(words) ?? (await (await import("./full-parser.ts")).parseFully(words));
+}
+
+async function run(words: readonly string[]): Promise<ExitCode> {
+  try {
+    const line = await parse(words);
+    if (line === undefined) return EXIT.ok;
+    tellModules(line.options);
+    return await (await line.command.load())(line.options);
+  } catch (error) {
+    writeError(`upkeep: ${explain(error)}\n`);
+    return EXIT.failure;
+  }
+}
+
+/** The entry of the program. */
 async function start(): Promise<void> {
   const words = process.argv.slice(2);
   if (words.length === 1 && (words[0] === "--version" || words[0] === "-v")) {
     writeOutput(`${VERSION}\n`);
     return;
   }
-  const command = quickCommand(words);
-  if (command === undefined) {
-    await import("./main.ts");
-    return;
-  }
-  // Until it is known: a program whose last promise never settles just ends.
+  // Node ends a program whose last promise never settles; then this is its exit code.
   process.exitCode = EXIT.failure;
-  try {
-    tellModules(command.options);
-    const code = await (await command.load())(command.options);
-    process.exitCode = outputFailed() ? EXIT.failure : code;
-  } catch (error) {
-    writeError(`upkeep: ${explain(error)}\n`);
-    process.exitCode = EXIT.failure;
-  }
+  const code = await run(words);
+  process.exitCode = outputFailed() ? EXIT.failure : code;
 }
 
 void start();
