@@ -4,15 +4,17 @@ import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify }
 const PKCS8_FRAME = Buffer.from("302e020100300506032b657004220420", "hex");
 export const TOKEN_SEED_BYTES = 32;
 
-/** Longer than any token we issue. */
+/** Longer than any issued token. */
 const TOKEN_LENGTH_MAX = 4096;
 /** Verified tokens that are remembered, so that a device's next request costs no signature check. */
 const REMEMBERED_MAX = 100_000;
 
 /**
- * Issues and reads tokens: JSON Web Tokens of one header (`alg: EdDSA`) under one key, so that nothing in
- * a token can choose how it is checked. Whether a token has expired or was revoked is the caller's question,
- * on every request.
+ * Issues and reads JSON Web Tokens with one fixed header (`alg: EdDSA`) and one key, so that a token cannot choose how it
+ * is verified. The caller checks expiry and revocation, on every request.
+ *
+ * Not jose: its verification is asynchronous only, and the fast path of polls reads tokens synchronously. What jose would
+ * replace is `issue` and `#verify`, thirty lines.
  */
 export class TokenKey<Claims extends object> {
   readonly #privateKey: KeyObject;
@@ -41,7 +43,7 @@ export class TokenKey<Claims extends object> {
   issue(claims: Claims): string {
     const signed = `${this.#header}.${encode(JSON.stringify(claims))}`;
     const token = `${signed}.${sign(null, Buffer.from(signed), this.#privateKey).toString("base64url")}`;
-    // Whoever gets one shows it next.
+    // The device sends it with its next request.
     this.#remember(digestOf(token), claims);
     return token;
   }

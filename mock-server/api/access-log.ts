@@ -1,6 +1,5 @@
 import type { LogFields, Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
-import type { FastifyInstance } from "fastify";
 import type { DevicePrincipal } from "../devices/index.ts";
 import type { UserPrincipal } from "../users/index.ts";
 import type { ApiRequest } from "./route.ts";
@@ -71,23 +70,4 @@ export class AccessLog {
     if (callingUser !== undefined) return { user: callingUser.userId, ms, request_id: id };
     return { ms, request_id: id };
   }
-}
-
-/** Logs the requests of the framework. */
-export function logRequests(app: FastifyInstance, log: AccessLog, clock: Clock): void {
-  app.decorateRequest("startedMs", 0);
-  app.decorateRequest("callingDevice", undefined);
-  app.decorateRequest("callingUser", undefined);
-  app.addHook("onRequest", (request, _reply, done) => {
-    request.startedMs = clock.monotonic();
-    done();
-  });
-  app.addHook("onResponse", (request, reply, done) => {
-    log.answered(request, reply.statusCode);
-    done();
-  });
-  app.addHook("onRequestAbort", (request, done) => {
-    log.brokenOff(request);
-    done();
-  });
 }

@@ -1,18 +1,18 @@
 import type { Logger } from "@upkeep/shared/logging";
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
-import type { System } from "@upkeep/shared/system";
+import type { Clock, System } from "@upkeep/shared/system";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { Domain } from "../domain.ts";
 import type { DownloadLinks } from "../releases/links.ts";
 import type { Blobs } from "../storage/blobs/index.ts";
 import type { ConnectionCounts } from "../system/connection-counts.ts";
-import { AccessLog, logRequests } from "./access-log.ts";
+import { AccessLog } from "./access-log.ts";
 import { NO_STORE } from "./answers.ts";
 import { authenticator } from "./authentication.ts";
 import { EventFeed } from "./events/feed.ts";
 import { answerFailures, refuseBadPath } from "./failures.ts";
 import { withFastPath } from "./fast-path/fast-path.ts";
-import { countRequests, RequestMetrics } from "./operations/metrics.ts";
+import { RequestMetrics } from "./operations/metrics.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Listener, Route } from "./route.ts";
 import { allRoutes } from "./routes.ts";
@@ -75,19 +75,10 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
     },
     options,
   );
-  app.addHook("onRequest", async (request, reply) => {
-    reply.header("x-men-requestid", request.id);
-    // These answers are for one user, and some contain tokens and signed links.
-    if (request.url.startsWith(MANAGEMENT)) reply.headers(NO_STORE);
-  });
   const accessLog = new AccessLog(logger, system.clock);
-  logRequests(app, accessLog, system.clock);
   const metrics = new RequestMetrics();
-  countRequests(app, metrics, system.clock);
   const feed = new EventFeed(domain.events, system.timers, parts.ending ?? new AbortController().signal);
-  app.addHook("onResponse", async ({ method }) => {
-    if (method !== "GET" && method !== "HEAD") feed.wake();
-  });
+  observeRequests(app, system.clock, { accessLog, metrics, feed });
   readBodies(app);
   answerFailures(app, paths, logger);
   const routes = allRoutes({ ...parts, metrics, feed }, parts.extension?.routes);
@@ -100,4 +91,37 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
   app.decorate("listener", parts.extension?.around(listener) ?? listener);
   await app.ready();
   return app;
+}
+
+/** Logs and counts the requests of the framework, and wakes listeners of events after changes. */
+function observeRequests(
+  app: FastifyInstance,
+  clock: Clock,
+  { accessLog, metrics, feed }: { accessLog: AccessLog; metrics: RequestMetrics; feed: EventFeed },
+): void {
+  app.decorateRequest("startedMs", 0);
+  app.decorateRequest("callingDevice", undefined);
+  app.decorateRequest("callingUser", undefined);
+  app.addHook("onRequest", (request, reply, done) => {
+    request.startedMs = clock.monotonic();
+    reply.header("x-men-requestid", request.id);
+    // These answers are for one user, and some contain tokens and signed links.
+    if (request.url.startsWith(MANAGEMENT)) reply.headers(NO_STORE);
+    done();
+  });
+  app.addHook("onResponse", (request, { statusCode }, done) => {
+    accessLog.answered(request, statusCode);
+    metrics.count(
+      request.method,
+      request.routeOptions.config.route?.path,
+      statusCode,
+      (clock.monotonic() - request.startedMs) / 1000,
+    );
+    if (request.method !== "GET" && request.method !== "HEAD") feed.wake();
+    done();
+  });
+  app.addHook("onRequestAbort", (request, done) => {
+    accessLog.brokenOff(request);
+    done();
+  });
 }

@@ -3,7 +3,7 @@ import type { Output } from "../system/environment.ts";
 import type { ServeSettings } from "./serve/options.ts";
 import type { Serving } from "./serve.ts";
 
-/** Tell whoever started the server where it is and how to get in: a person in words, a program in one JSON line. */
+/** Tells the operator the URL and the first login: in words, or as one JSON line for programs. */
 export function announce(serving: Serving, settings: ServeSettings, json: boolean, output: Output): void {
   const { url, dataDirectory: data, certificatePath: certificate, administrator } = serving;
   if (json) {

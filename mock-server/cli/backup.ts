@@ -8,7 +8,7 @@ import { copyDirectory, copyFile, faultOfBytes, MANIFEST_FILE, MANIFEST_VERSION 
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 
-/** So often the records are copied anew because artifacts that they tell of were deleted meanwhile. */
+/** Attempts: a copy of the records is repeated if one of their artifacts was deleted meanwhile. */
 const ATTEMPTS = 5;
 
 const EPILOGUE = `The server may run meanwhile. The backup is complete when the command ends with status 0; it holds

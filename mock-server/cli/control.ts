@@ -8,17 +8,17 @@ import { CommandError } from "./failure.ts";
 
 const CERTIFICATE_BYTES_MAX = 1024 * 1024;
 
-/** What a command asks of the server. */
+/** The request of a command. */
 export interface ControlRequest {
   readonly method: HttpMethod;
-  /** Below the API's own path. */
+  /** Relative to the API's path. */
   readonly path: string;
   readonly body?: unknown;
 }
 
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** Makes a yargs command of what it asks of the server. */
+/** Makes a yargs command that sends one request. */
 export type Ask = (
   command: string,
   describe: string,

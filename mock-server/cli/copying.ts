@@ -5,7 +5,7 @@ import { CERTIFICATE_FILE } from "../storage/data-layout.ts";
 
 const UNFINISHED = ".part";
 
-/** Written last: a backup without it is not complete. */
+/** Written last: a backup without it is incomplete. */
 export const MANIFEST_FILE = "backup.json";
 /** Raised when a backup of an older server could not be restored by a newer one. */
 export const MANIFEST_VERSION = 1;
@@ -36,7 +36,7 @@ export async function copyDirectory(files: Files, from: string, to: string): Pro
   await files.syncDirectory(to);
 }
 
-/** What is wrong with an artifact's bytes; `undefined` if they are what the records say. */
+/** The fault of an artifact's bytes; `undefined` if they match the records. */
 export async function faultOfBytes(
   files: Files,
   path: string,

@@ -1,4 +1,4 @@
-/** A mistake of whoever runs the program: told in one line, without a trace. */
+/** A mistake of the user of the command: printed in one line, without a stack trace. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 }

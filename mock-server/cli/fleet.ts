@@ -20,7 +20,7 @@ more requests failed than --errors-max allows, or if a device was never let in.
 --simulate needs no server: light devices and the true server in one process and in virtual time. The same seed
 gives the same run, which the digest in the summary proves.`;
 
-/** A fleet is a heap of things that live as long as the program; a simulated one may be ten times as large. */
+/** Devices live as long as the program, so the heap must hold all of them; a simulated fleet may be ten times as large. */
 const HEAP_GROWTH_PERCENT = { real: 100, simulated: 30 } as const;
 
 /** `upkeep-server fleet` */

@@ -8,7 +8,7 @@ import { CommandError } from "./failure.ts";
 
 const PEM_BYTES_MAX = 1024 * 1024;
 const SELF_SIGNED_LIFE_MS = 3650 * 86_400_000;
-/** Devices whose clock is behind must take the certificate too. */
+/** Devices with a slow clock must accept the certificate too. */
 const BACKDATED_MS = 86_400_000;
 
 /** A certificate that is kept in the data directory, so that devices may trust it for long. */
@@ -41,7 +41,7 @@ export async function identityFromFiles(
 }
 
 /**
- * The certificate of `--tls-self-signed`: made at the first start, and anew once it has run out.
+ * The certificate of `--tls-self-signed`: generated at the first start, and again after it expires.
  * @param host What the server listens on; a name of the certificate, beside localhost and the machine's own.
  */
 export async function selfSignedIdentity(

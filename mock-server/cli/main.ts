@@ -19,7 +19,7 @@ const system = openSystem();
 
 async function main(args: readonly string[]): Promise<void> {
   const parser = yargs([...args]);
-  // Within a command it would end well with nothing done, and `artifact write` has a flag of that name.
+  // With a command, --version would do nothing and exit with 0, and `artifact write` has a flag of that name.
   if (args.every((word) => word.startsWith("-"))) parser.version(manifest.version);
   else parser.version(false);
   await parser

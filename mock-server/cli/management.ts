@@ -5,7 +5,7 @@ import { CommandError } from "./failure.ts";
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/** How a command reaches a server, and as whom. */
+/** Options for the connection to a server and its login. */
 export const SERVER_OPTIONS = {
   trust: {
     type: "string",
@@ -48,8 +48,8 @@ export async function tlsOptionsOf(system: System, args: Readonly<Record<string,
 }
 
 /**
- * Who manages devices: `--user` with a password, or a personal access token in UPKEEP_TOKEN.
- * @returns `undefined` if nothing of it was given.
+ * The login: `--user` with a password, or a personal access token in UPKEEP_TOKEN.
+ * @returns `undefined` without any of them.
  * @throws CommandError
  */
 export async function credentialsOf(

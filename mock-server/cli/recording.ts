@@ -5,13 +5,13 @@ import { makePrivate } from "../storage/index.ts";
 import { absolutePath } from "../system/environment.ts";
 import { CommandError } from "./failure.ts";
 
-/** Where a server's exchanges with devices are written down, and whether artifacts are kept beside. */
+/** File for the exchanges with devices, and whether their artifacts are kept beside it. */
 export interface RecordSettings {
   readonly path: string;
   readonly artifacts: boolean;
 }
 
-/** @returns `undefined` if nothing is to be recorded. @throws CommandError */
+/** @returns `undefined` without `settings`. @throws CommandError */
 export async function beginRecording(
   { clock, files }: Pick<System, "clock" | "files">,
   settings: RecordSettings | undefined,

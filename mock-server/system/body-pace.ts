@@ -14,14 +14,14 @@ export const UPLOAD_PACE: BodyPace = { graceMs: 300_000, bytesPerSecond: 1000 };
 
 const uploads = new WeakSet<IncomingMessage>();
 
-/** Says that a request brings an artifact, and that its sender may upload it. */
+/** Applies the pace of uploads to a request: its sender may upload artifacts. */
 export function expectUpload(request: IncomingMessage): void {
   uploads.add(request);
 }
 
 /**
- * Tells whether the body of one request comes too slowly. Its credit is time: what passes is taken off, and what
- * arrives is added, but never to more than the grace.
+ * Tells whether the body of one request arrives too slowly. The credit is time: elapsed time reduces it, arriving bytes
+ * increase it, up to the grace.
  */
 export class PaceWatch {
   readonly #request: IncomingMessage;

@@ -6,7 +6,7 @@ import type { ConnectionCounts, ConnectionEnd } from "./connection-counts.ts";
 const PACE_CHECKED_EVERY_MS = 5000;
 const TOO_SLOW = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/** How many connections a server holds at once. */
+/** Limits of open connections. */
 export interface ConnectionLimits {
   /** In all. Absent: no limit. */
   readonly connectionsMax?: number;
@@ -20,11 +20,11 @@ export interface ConnectionLimits {
 
 interface Connection {
   readonly address: string;
-  /** What requests come on: with TLS another one than what was accepted. */
+  /** The socket of the requests: with TLS not the accepted one. */
   socket: Socket;
   /** Requests that are not answered yet. */
   requests: number;
-  /** Grows with each request that is answered, on whatever connection: the least is idle for longest. */
+  /** Sequence number of the last answer, over all connections: the least is idle for longest. */
   idleSince: number;
   /** The last request and its answer. */
   request: IncomingMessage | undefined;
@@ -48,13 +48,13 @@ function readThroughStream(socket: Socket): void {
   socket.on("data", () => undefined);
 }
 
-/** The open connections of a server, and which of them are in the middle of a request. */
+/** The open connections of a server and their requests in flight. */
 export class Connections {
   readonly #server: Server;
   readonly #limits: ConnectionLimits;
   readonly #counts: ConnectionCounts;
   readonly #byPeer = new Map<string, Connection>();
-  /** By the socket that requests come on. */
+  /** By the socket of their requests. */
   readonly #open = new Map<Socket, Connection>();
   readonly #ofAddress = new Map<string, number>();
   #paceTimer: NodeJS.Timeout | undefined;

@@ -1,7 +1,7 @@
 import { homedir, hostname } from "node:os";
 import { resolve } from "node:path";
 
-/** Where the server keeps its data if nobody says otherwise (XDG base directories). */
+/** Default data directory (XDG base directories). */
 export function defaultDataDirectory(): string {
   const { XDG_DATA_HOME } = process.env;
   return resolve(XDG_DATA_HOME || resolve(homedir(), ".local/share"), "upkeep-server");
@@ -15,7 +15,7 @@ export function nodeVersion(): string {
   return process.version;
 }
 
-/** The name that this machine calls itself. */
+/** The host name of this machine. */
 export function machineName(): string {
   return hostname();
 }
@@ -24,7 +24,7 @@ export function machineName(): string {
 export function s3Credentials():
   | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
   | undefined {
-  // What the S3 client has to say about versions of Node.js is no line of our log.
+  // Keeps the S3 client's warnings about Node.js versions out of the log.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = process.env;
   if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined;
@@ -35,7 +35,7 @@ export function s3Credentials():
   };
 }
 
-/** What the program writes to. */
+/** An output of the program. */
 export interface Output {
   readonly isTerminal: boolean;
   write(text: string): void;
@@ -47,7 +47,7 @@ export interface BinaryOutput extends Output {
   writeBytes(data: Uint8Array): Promise<void>;
 }
 
-/** The program goes on when whoever read its output has gone. */
+/** Ignores EPIPE: the program goes on when the reader of its output has gone. */
 function outliveReader(stream: NodeJS.WriteStream): void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
@@ -68,7 +68,7 @@ export const standardOutput: BinaryOutput = {
     }),
 };
 
-/** Gathers what is written in one turn of the event loop: a busy server writes many lines with one call. */
+/** Batches the writes of one event-loop turn: a busy server writes many lines with one system call. */
 function gathering(stream: NodeJS.WriteStream): Output {
   let gathered = "";
   const flush = (): void => {

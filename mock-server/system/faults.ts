@@ -8,14 +8,14 @@ function isPlatformError(error: unknown): error is PlatformError {
   return error instanceof Error && "code" in error && typeof error.code === "string";
 }
 
-/** The platform's error as the door tells it: its code, its text, itself as the cause. */
+/** Converts an error of the platform to a SystemError with the same code and message. */
 export function asSystemError(error: unknown): unknown {
   return isPlatformError(error) && !(error instanceof SystemError)
     ? new SystemError(error.code, error.message, { cause: error })
     : error;
 }
 
-/** Await `work`; what it rejects with becomes a SystemError. */
+/** Awaits `work` and converts its error to a SystemError. */
 export async function throughDoor<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -24,7 +24,7 @@ export async function throughDoor<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** A part of the door that the server has no use for, and so does not have. */
+/** The error of a part of the system interface that the server does not implement. */
 export function refused(what: string): SystemError {
   return new SystemError("ENOSYS", `the server ${what}`);
 }

@@ -7,8 +7,8 @@ import { NodeRandom } from "./random.ts";
 import { NodeClock, NodeTimers } from "./time.ts";
 
 /**
- * The server's real door: clock, timers, randomness, files, signals and network of this machine. What a server
- * never does (cron, other programs, FIFOs, reboot) is refused with ENOSYS.
+ * The system interface on this machine: clock, timers, randomness, files, signals, network. What a server never uses
+ * (cron, other programs, FIFOs, reboot) is refused with ENOSYS.
  */
 export function openSystem(): System {
   return {

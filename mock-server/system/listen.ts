@@ -9,7 +9,7 @@ import { throughDoor } from "./faults.ts";
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS_MAX = 60_000;
 const HANDSHAKE_MS_MAX = 30_000;
-/** In the middle of a request or an answer neither side may be silent for longer. */
+/** Limit of silence in the middle of a request or an answer. */
 const SILENCE_MS_MAX = 3_600_000;
 
 export interface TlsIdentity {
@@ -23,15 +23,15 @@ export interface ListenOptions extends ConnectionLimits {
   /** 0: any free port. */
   readonly port: number;
   readonly tls?: TlsIdentity;
-  /** A connection on which nothing moves for so long in the middle of a request is cut. Default: an hour. */
+  /** Limit of silence in the middle of a request or an answer, in milliseconds. Default: an hour. */
   readonly silenceMsMax?: number;
-  /** Counts what becomes of connections. */
+  /** Counts how connections end. */
   readonly counts?: ConnectionCounts;
 }
 
 /** A server that takes connections. */
 export interface Listening {
-  /** The port that it really got. */
+  /** The assigned port. */
   readonly port: number;
   /**
    * Take no new connections, let what is in flight finish, and end what has not after `graceMs`.
@@ -63,7 +63,7 @@ async function start(
         });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = HEADERS_MS_MAX;
-  // A large artifact over a slow line takes as long as it takes, if only it keeps pace: see body-pace.ts.
+  // No limit: a large artifact over a slow line takes long. body-pace.ts limits how slow.
   server.requestTimeout = 0;
   server.timeout = silenceMsMax;
   const connections = new Connections(server, listener, limits, counts);

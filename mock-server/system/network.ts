@@ -13,7 +13,7 @@ const KEPT_MS = 4000;
 const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
 
 export interface NetworkOptions {
-  /** So many connections to one server at once; further requests wait. Default: 64. */
+  /** Limit of connections to one server at once; further requests wait. Default: 64. */
   readonly connectionsMax?: number;
   /** Connections are used again. Default: true. */
   readonly keepAlive?: boolean;
@@ -128,7 +128,7 @@ function lengthOf({ method, body }: HttpRequest): Record<string, string> {
 }
 
 function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResponse {
-  // What breaks the body is told to whoever reads it; if nobody does, it is of no interest.
+  // An error of the body reaches its reader; without a reader it does not matter.
   message.on("error", () => undefined);
   const headers: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(message.headers)) if (value !== undefined) headers[name] = value;

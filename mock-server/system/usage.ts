@@ -17,7 +17,7 @@ export function memoryBytes(): number {
 }
 
 /**
- * Let the heap grow by so many percent at most before garbage is collected, where it may otherwise double or more: for
+ * Limits by how many percent the heap grows before garbage is collected, where it may otherwise double or more: for
  * programs that hold a great many small things for long. Collecting more often costs them little.
  */
 export function boundHeapGrowth(percent: number): void {

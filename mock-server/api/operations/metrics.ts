@@ -1,6 +1,4 @@
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import type { Clock } from "@upkeep/shared/system";
-import type { FastifyInstance } from "fastify";
 import { Counter, Histogram } from "./exposition.ts";
 
 const DURATION_BOUNDS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -30,11 +28,12 @@ export class RequestMetrics {
 
   /** @param seconds From the head of the request to the end of the answer. */
   count(method: string, route: string | undefined, status: number, seconds: number): void {
+    const series = route === undefined ? NO_ROUTE : method;
     const known = this.#known
       .get(route ?? "")
       ?.get(status)
-      ?.get(method);
-    (known ?? this.#know(method, route, status))(seconds);
+      ?.get(series);
+    (known ?? this.#know(series, route, status))(seconds);
   }
 
   #know(method: string, route: string | undefined, status: number): CountRequest {
@@ -63,14 +62,4 @@ export class RequestMetrics {
   lines(): string[] {
     return [...this.#requests.lines(), ...this.#polls.lines(), ...this.#durations.lines()];
   }
-}
-
-/** Counts the requests of the framework. */
-export function countRequests(app: FastifyInstance, metrics: RequestMetrics, clock: Clock): void {
-  app.addHook("onResponse", (request, reply, done) => {
-    const { route } = request.routeOptions.config;
-    const method = route === undefined ? NO_ROUTE : request.method;
-    metrics.count(method, route?.path, reply.statusCode, (clock.monotonic() - request.startedMs) / 1000);
-    done();
-  });
 }

@@ -1,7 +1,7 @@
 import type { ArtifactContext } from "./run.ts";
 
 const MIB = 1024 * 1024;
-/** Work below this is done before anybody could look. */
+/** Shorter work ends before a bar would be seen. */
 const LONG_WORK_BYTES = 32 * MIB;
 
 export interface Progress {
@@ -20,7 +20,7 @@ async function* passing(source: AsyncIterable<Uint8Array>, done: (bytes: number)
   }
 }
 
-/** A bar on standard error while long work goes on, if somebody is there to see it. */
+/** A progress bar on standard error during long work, if that is a terminal. */
 export async function startProgress(context: ArtifactContext, title: string, totalBytes: number): Promise<Progress> {
   if (!context.error.isTerminal || totalBytes < LONG_WORK_BYTES) {
     return { update: () => undefined, counting: (source) => source, stop: () => undefined };

@@ -8,7 +8,7 @@ const IDLE_MS_MAX = 120_000;
 
 const Refusal = z.object({ error: z.string() });
 
-/** The control API of a server that runs. */
+/** Client of the control API of a running server. */
 export class ControlClient {
   readonly #network: System["network"];
   readonly #server: string;
@@ -24,7 +24,7 @@ export class ControlClient {
   /**
    * @param path Below the API's own path.
    * @returns The answer's JSON; `undefined` if it has none.
-   * @throws CommandError that says what the server has against it, or that there is no such server.
+   * @throws CommandError with the refusal of the server, or if no server answers.
    */
   async call(method: HttpMethod, path: string, body?: unknown): Promise<unknown> {
     const { status, text } = await this.#ask(method, path, body);

@@ -5,7 +5,7 @@ import { CommandError } from "../failure.ts";
 const KEYS = { to: "to", device: "devices", while: "while", count: "count", probability: "probability" } as const;
 
 /**
- * A fault as it stands in a scenario file, of the YAML and the options of the command line.
+ * A fault as in a scenario file, made of the YAML and the options of the command line.
  * @throws CommandError if it is no YAML, or no mapping.
  */
 export function faultEntry(args: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -14,7 +14,7 @@ export function faultEntry(args: Readonly<Record<string, unknown>>): Record<stri
   const [error] = document.errors;
   if (error !== undefined) throw new CommandError(`FAULT ${JSON.stringify(text)}: ${error.message.split("\n", 1)[0]}`);
   const value: unknown = document.toJS();
-  // A name alone is a fault that wants no more than to be there.
+  // A name alone is a fault without settings.
   const entry = typeof value === "string" ? { [value]: true } : value;
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
     throw new CommandError(`FAULT ${JSON.stringify(text)}: must be NAME: VALUE, such as 'answer: {status: 503}'`);

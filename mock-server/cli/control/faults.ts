@@ -25,7 +25,7 @@ export function faultCommands(ask: Ask): CommandModule[] {
             requiresArg: true,
           },
           while: { type: "string", describe: "Only while the device last reported this status", requiresArg: true },
-          count: { type: "number", describe: "Only so many times", requiresArg: true },
+          count: { type: "number", describe: "How many times it happens at most", requiresArg: true },
           probability: { type: "number", describe: "Not always: from 0 to 1", requiresArg: true },
         }),
     ),

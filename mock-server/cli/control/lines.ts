@@ -1,6 +1,6 @@
 import { printable } from "@upkeep/shared/text";
 
-/** What the server answered, for a person: a line for each of several things. */
+/** The answer as text: one line per item of a list. */
 export function linesOf(answer: unknown): string {
   if (answer === undefined) return "";
   return Array.isArray(answer) ? answer.map(lineOf).join("\n") : lineOf(answer);

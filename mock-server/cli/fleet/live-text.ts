@@ -1,6 +1,6 @@
 import { standardError } from "../../system/environment.ts";
 
-/** Lines on a terminal that are written over again and again. */
+/** Lines on a terminal that are overwritten by the next ones. */
 export interface LiveText {
   show(lines: readonly string[]): void;
   clear(): void;
@@ -8,7 +8,7 @@ export interface LiveText {
 
 const UP_AND_CLEAR = (lines: number): string => (lines === 0 ? "" : `\x1b[${lines}A\x1b[0J`);
 
-/** On standard error, if that is a terminal and somebody wants it. */
+/** Live text on standard error, if that is a terminal and the options allow it. */
 export function openLiveText(wanted: boolean): LiveText {
   if (!wanted || !standardError.isTerminal) return { show: () => undefined, clear: () => undefined };
   let shown = 0;

@@ -14,7 +14,7 @@ import type { FleetGoal, RealSettings } from "./settings.ts";
 
 const LOOK_MS = 1000;
 
-/** What a run of a fleet came to. */
+/** The result of a run. */
 export interface FleetResult {
   readonly seconds: number;
   readonly snapshot: FleetSnapshot;
@@ -102,7 +102,7 @@ export async function runRealFleet(
       live.show(describeFleet(snapshot, now, earlier));
       earlier = { snapshot, seconds: now };
     }
-    // What stopping breaks off is no failure of the server.
+    // Requests that stopping breaks off are no failures of the server.
     const snapshot = fleet.snapshot();
     const result = {
       seconds: Number(seconds().toFixed(1)),

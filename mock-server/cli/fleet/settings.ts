@@ -32,7 +32,7 @@ export const BEHAVIOUR_OPTIONS = {
   },
   speed: {
     ...one,
-    describe: "Each device's link takes so many bytes a second, from this range",
+    describe: "Bytes a second of each device's link, from this range",
     defaultDescription: "no limit",
   },
   install: { ...one, describe: "Installing takes a time from this range", default: "5s..30s" },
@@ -57,7 +57,7 @@ export const REAL_OPTIONS = {
   ...MANAGEMENT_OPTIONS,
   connections: {
     type: "number",
-    describe: "So many connections at once, at most; further requests wait",
+    describe: "Limit of connections at once; further requests wait",
     default: 1024,
     requiresArg: true,
   },
@@ -67,7 +67,7 @@ export const REAL_OPTIONS = {
     default: false,
   },
   duration: { ...one, describe: "End after so long", defaultDescription: "until SIGINT or SIGTERM" },
-  until: { ...one, describe: "End once all devices are let in (in), or so many updates have ended (updates=1000)" },
+  until: { ...one, describe: "End once all devices are let in (in), or this many updates have ended (updates=1000)" },
   "errors-max": {
     ...one,
     describe: "Share of requests that may fail (5xx, or no answer) before that is a failure",
@@ -75,7 +75,7 @@ export const REAL_OPTIONS = {
   },
 } as const;
 
-/** When a fleet has done what it was started for. */
+/** The condition that ends a fleet. */
 export type FleetGoal = { readonly kind: "in" } | { readonly kind: "updates"; readonly count: number };
 
 export const SIMULATED_OPTIONS = {
@@ -127,7 +127,7 @@ const DEVICES_MAX = 1_000_000;
 const DAYS_MAX = 366;
 const RETRIES_MAX = 100;
 
-/** What the intervals are if nobody says otherwise: as the agent's, and where a week is to pass in minutes. */
+/** Default intervals: those of the agent, and shorter ones for a simulated week that passes in minutes. */
 const INTERVALS = {
   real: { poll: "30m", inventory: "8h", "start-over": "30s" },
   simulated: { poll: "12h..1d", inventory: "1d", "start-over": "6h" },

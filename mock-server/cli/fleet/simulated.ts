@@ -11,7 +11,7 @@ import type { SimulatedSettings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What a simulation came to, and what it cost. */
+/** The result of a simulation and its cost. */
 export interface SimulatedRun {
   readonly result: SimulationResult;
   readonly seconds: number;

@@ -12,15 +12,15 @@ import {
 import { CommandError } from "../failure.ts";
 import { openRecordsAt, secretOf } from "./source.ts";
 
-/** In the data directory while its records are being moved: what the target has by then is a part of them. */
+/** Marks a data directory whose records are being moved: the target has a part of them. */
 const INTENTION_FILE = "moving.json";
 const INTENTION_BYTES_MAX = 4096;
 /** In the data directory: a database that is being written. */
 const UNFINISHED_DIRECTORY = "moving";
-/** What the database of a data directory is called once its records are in PostgreSQL. */
+/** New name of the database in a data directory whose records are in PostgreSQL. */
 export const MOVED_SUFFIX = ".moved";
 
-/** Where records go: a data directory's own database, or PostgreSQL. */
+/** Target of the records: the data directory's database, or PostgreSQL. */
 export type RecordsTarget = { readonly engine: "sqlite" } | { readonly engine: "postgres"; readonly url: string };
 
 /**

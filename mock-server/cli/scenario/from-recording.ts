@@ -33,7 +33,7 @@ export function addFromRecordingCommand(argv: Argv, system: System): Argv {
       const { parseScenario } = await import("../../scenarios/file/index.ts");
       const usual = `From the recording ${path.replace(/^.*\//, "").replace(/\.\w+$/, "")}`;
       const text = scenarioFrom(recording, typeof args.name === "string" ? args.name : usual);
-      // What we write is what we read.
+      // Parses what was written: it must be a valid scenario.
       parseScenario(text, path);
       if (typeof args.output !== "string") standardOutput.write(text);
       else await writeText(system.files, "output", args.output, text);

@@ -14,7 +14,7 @@ export interface RealFlags {
   readonly keep: boolean;
 }
 
-/** How scenarios are run other than in virtual time. */
+/** Options for runs in real time. */
 export const REAL_OPTIONS = {
   real: {
     type: "boolean",
@@ -25,7 +25,7 @@ export const REAL_OPTIONS = {
   attach: {
     type: "string",
     requiresArg: true,
-    describe: "With a device on the desk: its id, a value of its identity, or next (whoever asks first)",
+    describe: "With a device on the desk: its id, a value of its identity, or next (the first one that asks)",
   },
   listen: {
     type: "string",

@@ -37,7 +37,7 @@ The exit status is 1 if there is a difference; the first one is told.`;
 
 type Args = Readonly<Record<string, unknown>>;
 
-/** What a replay came to. */
+/** The result of a replay. */
 interface Outcome {
   readonly exchanges: number;
   readonly devices: number;

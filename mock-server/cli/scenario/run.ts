@@ -95,7 +95,7 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   if (results.some(({ passed }) => !passed)) setExitStatus(1);
 }
 
-/** Of several scenarios, those that are known to run this way; of one, that one. */
+/** Of several scenarios, those that can run this way; a single one always. */
 function knownToRun(
   all: readonly LoadedScenario[],
   mode: "real" | "attached",
@@ -137,7 +137,7 @@ async function runOne(system: System, { file, scenario }: LoadedScenario, flags:
   };
 }
 
-/** Where two traces part. */
+/** The first difference of two traces. */
 function firstDifference(first: readonly string[], again: readonly string[], time: number): string {
   const at = first.findIndex((line, index) => line !== again[index]);
   const place = at < 0 ? first.length : at;
@@ -152,7 +152,7 @@ async function shrinkOne(system: System, { file, text }: LoadedScenario, failing
   );
 }
 
-/** Tells on a terminal which scenario is being run. */
+/** Shows the running scenario on a terminal. */
 class Progress {
   readonly #output: Output | undefined;
   readonly #count: number;

@@ -18,28 +18,28 @@ export interface ServeSettings {
   readonly dataDirectory: string;
   /** PostgreSQL, as `postgres://…`. Absent: the records are in the data directory. */
   readonly database?: string;
-  /** Of whom the first start makes. */
+  /** The administrator that the first start makes. */
   readonly administrator?: AdministratorSettings;
-  /** Where the artifacts are. Absent: in the data directory. */
+  /** Bucket of the artifacts. Absent: files in the data directory. */
   readonly bucket?: BucketSettings;
   readonly listen: ListenAddress;
   readonly tls?: "self-signed" | { readonly certPath: string; readonly keyPath: string };
   readonly publicUrl?: string;
   readonly autoAccept: boolean;
   readonly insecureNoAuth: boolean;
-  /** Whose requests tests may be; absent: there is no control API. */
+  /** Hosts from which the control API takes requests. Absent: there is no control API. */
   readonly testControls?: "this-machine" | "any";
   readonly deviceTokenLifeMs: number;
   readonly downloadLinkLifeMs: number;
-  /** The file that what devices and the server say is written to. */
+  /** Recording of the exchanges with devices. */
   readonly record?: RecordSettings;
-  /** Open at once. Absent: no limit. */
+  /** Limit of open connections. Absent: none. */
   readonly connectionsMax?: number;
-  /** From one address other than this machine's own; 0 or absent: no limit. */
+  /** The same for one address other than loopback. 0 or absent: none. */
   readonly connectionsPerAddressMax?: number;
 }
 
-/** The longest that S3 lets a link be good. */
+/** Limit of S3 for the validity of a link. */
 const BUCKET_LINK_LIFE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
 
 export const LOG_FORMATS = ["human", "plain", "json", "journal"] as const satisfies readonly LogFormat[];
@@ -170,7 +170,7 @@ function recordOf(args: Readonly<Record<string, unknown>>): Pick<ServeSettings, 
 }
 
 /**
- * What the command line asks for.
+ * Validates the options.
  * @throws CommandError that names the option at fault.
  */
 export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettings {
@@ -214,7 +214,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
   };
 }
 
-/** @returns Whose requests may reach the controls. */
+/** @returns The hosts from which the control API takes requests. */
 function controlsOf(said: unknown, { host }: ListenAddress): ServeSettings["testControls"] {
   const times = typeof said === "number" ? said : 0;
   if (times === 0) return undefined;
