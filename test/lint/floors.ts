@@ -42,9 +42,6 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** The scenarios run whole agents, which they get from the agent's package. */
 const ACROSS = [{ from: "mock-server/scenarios", to: "agent/index" }];
 
-/** Arrows that point up today. The list only gets shorter: an entry without such an arrow is refused too. */
-export const KNOWN: readonly string[] = [];
-
 export interface Arrow {
   readonly file: string;
   readonly line: number;
@@ -58,27 +55,18 @@ interface Floor {
 }
 
 /** Every wrong arrow below `root`, each as one line of text; empty if all arrows point down. */
-export function wrongArrows(root: string, known: readonly string[] = KNOWN): readonly string[] {
+export function wrongArrows(root: string): readonly string[] {
   const files = Object.keys(FLOORS).flatMap((workspace) => sourceFiles(root, workspace));
   const homeless = [...new Set(files.map(roomOf).filter((room) => floorOf(room) === undefined))].map(
     (room) => `${room}: no row in the table of floors (test/lint/floors.ts); give it one`,
   );
-  const upward = files
+  const wrong = files
     .flatMap((file) => arrowsOf(file, readFileSync(join(root, file), "utf8")))
     .flatMap((arrow) => {
       const reason = refusal(arrow);
-      return reason === undefined ? [] : [{ pair: `${arrow.from} -> ${arrow.to}`, reason, arrow }];
+      return reason === undefined ? [] : [`${arrow.file}:${arrow.line}: ${reason}`];
     });
-  const pairs = new Set(upward.map(({ pair }) => pair));
-  return [
-    ...homeless,
-    ...upward
-      .filter(({ pair }) => !known.includes(pair))
-      .map(({ arrow, reason }) => `${arrow.file}:${arrow.line}: ${reason}`),
-    ...known
-      .filter((pair) => !pairs.has(pair))
-      .map((pair) => `"${pair}" points up no longer: delete it from KNOWN (test/lint/floors.ts)`),
-  ];
+  return [...homeless, ...wrong];
 }
 
 function refusal({ from, to }: Arrow): string | undefined {

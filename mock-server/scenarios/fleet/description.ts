@@ -18,9 +18,9 @@ function clock(seconds: number): string {
 }
 
 /**
- * A fleet's figures for a person, in lines.
- * @param seconds Since it was started.
- * @param earlier The figures of an earlier moment: the rate is of the time since then.
+ * Describes a fleet's figures in lines of text.
+ * @param seconds Since the fleet's start.
+ * @param earlier Figures of an earlier moment: the rate covers the time since then.
  */
 export function describeFleet(
   now: FleetSnapshot,

@@ -1,6 +1,6 @@
 import type { Random } from "@upkeep/shared/system";
 
-/** Each device draws a value between the two, both included. */
+/** Each device draws a value from this range, both ends included. */
 export interface Range {
   readonly least: number;
   readonly most: number;
@@ -10,7 +10,7 @@ export function drawn({ least, most }: Range, random: Pick<Random, "fraction">):
   return least + (most - least) * random.fraction();
 }
 
-/** Names with how many shares of the fleet each of them gets. Not empty, and no share is negative. */
+/** Names with their shares of the fleet. Not empty, and no share is negative. */
 export type Weights = ReadonlyMap<string, number>;
 
 export function drawnName(weights: Weights, random: Pick<Random, "fraction">): string {

@@ -1,9 +1,9 @@
 import { EXCHANGE_KINDS, type ExchangeKind } from "../wire/kinds.ts";
 import { Latencies } from "./latencies.ts";
 
-/** What a virtual device is doing. */
+/** Activity of a virtual device. */
 export const DEVICE_ACTIVITIES = ["outside", "idle", "downloading", "installing", "rebooting"] as const;
-/** `outside`: no server has let it in yet. */
+/** `outside`: not accepted by the server yet. */
 export type DeviceActivity = (typeof DEVICE_ACTIVITIES)[number];
 
 export interface LatencyFigures {
@@ -21,17 +21,17 @@ export interface ExchangeFigures {
   readonly latencyMs: LatencyFigures;
 }
 
-/** All that is known of a fleet at one moment. */
+/** The figures of a fleet at one moment. */
 export interface FleetSnapshot {
   readonly devices: Readonly<Record<DeviceActivity, number>>;
   readonly exchanges: Readonly<Partial<Record<ExchangeKind, ExchangeFigures>>>;
   readonly exchangesInAll: number;
   readonly latencyMs: LatencyFigures;
-  /** Requests that got no answer, by the platform's code. */
+  /** Requests without an answer, by error code. */
   readonly connectionFaults: Readonly<Record<string, number>>;
   /** Answers with 5xx. */
   readonly serverFailures: number;
-  /** What the devices' own log would say at warning or worse, by code. */
+  /** Warnings and errors that the devices logged, by code. */
   readonly troubles: Readonly<Record<string, { readonly count: number; readonly example: string }>>;
   readonly updates: {
     readonly begun: number;
@@ -57,7 +57,7 @@ function figuresOf(latencies: Latencies): LatencyFigures {
   };
 }
 
-/** Counts what a fleet does. */
+/** Counts the activities and requests of a fleet. */
 export class FleetFigures {
   readonly #activities = new Map<DeviceActivity, number>();
   readonly #exchanges = new Map<ExchangeKind, Counted>();
@@ -90,7 +90,7 @@ export class FleetFigures {
     else known.count++;
   }
 
-  /** A device goes from one thing to another; `from` is absent for a new one. */
+  /** A device changes its activity; `from` is absent for a new device. */
   moves(to: DeviceActivity, from?: DeviceActivity): void {
     if (from !== undefined) this.#activities.set(from, (this.#activities.get(from) ?? 0) - 1);
     this.#activities.set(to, (this.#activities.get(to) ?? 0) + 1);

@@ -1,9 +1,9 @@
-/** Neighbouring buckets differ by so much: figures are good to half of it. */
+/** Ratio of neighbouring buckets; the error of a figure is at most half of it. */
 const RATIO = 1.05;
 const LEAST_MS = 0.01;
 const BUCKETS = 400;
 
-/** How long things took: memory and the time to note one do not grow with their number. */
+/** A histogram of durations: memory and time per value do not grow with their number. */
 export class Latencies {
   readonly #counts = new Uint32Array(BUCKETS);
   #count = 0;
@@ -25,7 +25,7 @@ export class Latencies {
     return this.#longestMs;
   }
 
-  /** So long took at most `share` (0 to 1) of them, in milliseconds; 0 if there were none. */
+  /** The duration in milliseconds that `share` (0 to 1) of the values do not exceed; 0 without values. */
   percentile(share: number): number {
     if (this.#count === 0 || share >= 1) return this.#longestMs;
     let left = Math.ceil(this.#count * share);

@@ -14,10 +14,10 @@ import type { FleetFigures } from "./figures.ts";
 import type { FleetBoard } from "./fleet-board.ts";
 import type { FleetPlan } from "./plan.ts";
 
-/** While it downloads or installs, the agent repeats its status so often, to hear of an abort. */
+/** Interval at which the agent repeats its status while it downloads or installs, to learn of an abort. */
 const ABORT_CHECK_MS = 60_000;
 
-/** Where an update that is to fail does so. */
+/** The states in which updates fail. */
 const FAULTS = ["download", "install", "reboot"] as const;
 
 export interface LightEngineParts {
@@ -36,12 +36,12 @@ const ABORTED: Outcome = { kind: "aborted" };
 type Engine = AgentParts["engine"];
 
 /**
- * Carries deployments out as far as the server can tell: says on the wire what the agent's engine says, downloads
- * the artifact and throws it away, and takes its time where a device would install and reboot. No disk, no modules.
+ * Carries out deployments as the server sees them: it sends the requests of the agent's engine, downloads the artifact
+ * and discards it, and waits for the times of installation and reboot. No disk, no modules.
  */
 export class LightEngine implements Engine {
   readonly #parts: LightEngineParts;
-  /** An outcome that the server does not know yet. */
+  /** An outcome that is not reported yet. */
   #untold: DeploymentFinished | undefined;
 
   constructor(parts: LightEngineParts) {
@@ -139,7 +139,7 @@ export class LightEngine implements Engine {
     return { kind: "success" };
   }
 
-  /** Let time pass in which a status stands. @returns False if the deployment was aborted meanwhile. */
+  /** Waits while a status lasts. @returns False if the deployment was aborted meanwhile. */
   async #take(deployment: string, status: ReportedStatus, ms: number, signal: AbortSignal): Promise<boolean> {
     const { timers } = this.#parts.system;
     for (let left = ms; left > 0; left -= ABORT_CHECK_MS) {
@@ -149,7 +149,7 @@ export class LightEngine implements Engine {
     return true;
   }
 
-  /** A status that is sent once; only an abort is heeded. */
+  /** Sends a status once; of the answers only an abort matters. */
   async #mention(deployment: string, status: ReportedStatus, signal: AbortSignal): Promise<"aborted" | "done"> {
     try {
       return (await this.#parts.server.report(deployment, status, signal)) === "accepted" ? "done" : "aborted";
@@ -160,7 +160,7 @@ export class LightEngine implements Engine {
     }
   }
 
-  /** Before it commits, the agent logs in afresh and reports, to prove that it still can. */
+  /** Before the commit, the agent logs in again and reports, to prove that the new software reaches the server. */
   async #prove(deployment: string, signal: AbortSignal): Promise<"aborted" | "done"> {
     const { server } = this.#parts;
     const answer = await this.#insist(signal, async () => {
@@ -170,7 +170,7 @@ export class LightEngine implements Engine {
     return answer === undefined || answer === "accepted" ? "done" : "aborted";
   }
 
-  /** The final status, and after a failure the log. */
+  /** Sends the final status, and the log after a failure. */
   async #tell(result: DeploymentFinished, signal: AbortSignal): Promise<DeploymentFinished> {
     const { server, system } = this.#parts;
     this.#untold = result;
@@ -189,7 +189,7 @@ export class LightEngine implements Engine {
     return { ...result, reported: answer === "accepted" ? "accepted" : "aborted" };
   }
 
-  /** @returns `undefined` if it was not to be done for now. */
+  /** @returns `undefined` if the work failed for now. */
   async #insist<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T | undefined> {
     const { system, plan } = this.#parts;
     const retries: BackoffSchedule = { longestMs: plan.retryMs, count: 0 };

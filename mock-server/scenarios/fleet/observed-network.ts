@@ -2,13 +2,13 @@ import { type Clock, type HttpRequest, type HttpResponse, isSystemError, type Ne
 import { exchangeKind } from "../wire/kinds.ts";
 import type { FleetFigures } from "./figures.ts";
 
-/** The path and query of an absolute URL, without parsing it as a whole: this is done for each request. */
+/** Path and query of an absolute URL, without a full parse: this runs for each request. */
 function pathOf(url: string): string {
   const slash = url.indexOf("/", url.indexOf("//") + 2);
   return slash < 0 ? "/" : url.slice(slash);
 }
 
-/** Passes requests on, and notes what became of them. */
+/** Passes requests on and counts their results. */
 export class ObservedNetwork implements Network {
   readonly #inner: Network;
   readonly #clock: Pick<Clock, "monotonic">;

@@ -1,26 +1,26 @@
 import type { TlsOptions } from "@upkeep/shared/system";
 import type { Range, Weights } from "./distributions.ts";
 
-/** How a fleet of virtual devices behaves. Times are milliseconds. */
+/** The behaviour of a fleet of virtual devices. Times are milliseconds. */
 export interface FleetPlan {
   readonly devices: number;
   /** URL of the server, without a slash at the end. */
   readonly server: string;
   readonly tls: TlsOptions;
   readonly tenantToken: string;
-  /** Decides identities, keys and everything that is drawn. */
+  /** Seed of identities, keys and all random values. */
   readonly seed: string;
   readonly types: Weights;
-  /** What runs on the devices at first. */
+  /** Name of the artifact on new devices. */
   readonly artifactName: string;
-  /** Each device draws its own. */
+  /** Each device draws its own interval. */
   readonly pollMs: Range;
   readonly inventoryMs: Range;
   /** Up to this share of an interval is added to it, 0 to 1. */
   readonly jitter: number;
   /** The longest pause after a failure. */
   readonly retryMs: number;
-  /** The devices come within so long after the start. */
+  /** The devices start within this time. */
   readonly startMs: number;
   /** Each device draws the speed of its link, in bytes per second; 0: as fast as it goes. */
   readonly speed: Range;

@@ -1,7 +1,7 @@
 import type { LogFields, Logger } from "@upkeep/shared/logging";
 import type { FleetFigures } from "./figures.ts";
 
-/** Counts the devices' log lines by text: ten thousand separate logs would not be read. */
+/** Counts the devices' log lines by text, in place of thousands of separate logs. */
 export function troublesLog(figures: FleetFigures): Logger {
   const silent = (): void => undefined;
   const counted = (message: string, fields: LogFields = {}): void => {

@@ -34,7 +34,7 @@ const forEver = () => new Promise(() => setInterval(() => undefined, 1 << 30));
 const trouble = async (faults) => {
   if (faults.includes("floods")) {
     for (let line = 0; line < 20000; line++)
-      fs.writeSync(line % 2 === 0 ? 2 : 1, "line " + line + " of what nobody reads\\n");
+      fs.writeSync(line % 2 === 0 ? 2 : 1, "line " + line + " of noise\\n");
   }
   if (faults.includes("hangs")) await forEver();
 };

@@ -19,16 +19,16 @@ const ORIGIN = "http://server.example.com";
 const LINK_LIFE_MS = 86_400_000;
 const EMPTY = Buffer.alloc(0);
 
-/** Where the simulated devices find their server. */
+/** The server's URL for simulated devices. */
 export const SIMULATED_SERVER = ORIGIN;
 
 interface Passage {
   readonly route: Route;
-  /** Of paths with parameters; their names stand in the groups. */
+  /** Matches paths with parameters; the groups are named after them. */
   readonly pattern: RegExp | undefined;
 }
 
-/** A route's handler, without the types that were checked where it was written. */
+/** A route's handler without its types, which are checked where the route is defined. */
 type Handle = (call: unknown) => Answer | Promise<Answer>;
 
 function patternOf(path: string): RegExp | undefined {
@@ -37,8 +37,8 @@ function patternOf(path: string): RegExp | undefined {
 }
 
 /**
- * The device API's true routes over the true domain, called as functions: what a web framework adds for each request
- * costs more than answering it.
+ * The routes of the device API over the real domain, called as functions: a web framework costs more per request than
+ * the answer.
  */
 export class DeviceApi implements Network {
   readonly #domain: Domain;
@@ -78,7 +78,7 @@ export class DeviceApi implements Network {
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       const { status, message } = domainRefusal(error);
-      // As the server has it: a device's 401 has no body, but where it asks to be let in.
+      // As on the server: a 401 to a device has no body, except for an authorisation request.
       if (status === 401 && !request.url.endsWith(DEVICE_PATHS.authRequests)) return { status: 401 };
       return { status, body: { json: { error: message } } };
     }

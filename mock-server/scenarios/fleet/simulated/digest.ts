@@ -1,10 +1,10 @@
 import type { Clock, HttpRequest, Network } from "@upkeep/shared/system";
 
-/** The numbers of FNV-1a in its 32-bit form. */
+/** Constants of the 32-bit FNV-1a hash. */
 const BASIS = 0x811c9dc5;
 const PRIME = 0x01000193;
 
-/** Sums up what is exchanged: which request at which instant, and how it is answered. Quick, and no secret. */
+/** A fast, non-cryptographic digest of all requests with their times and answers. */
 export class ExchangeDigest {
   readonly #clock: Pick<Clock, "monotonic">;
   #low = BASIS;
@@ -18,7 +18,7 @@ export class ExchangeDigest {
     return [this.#high, this.#low].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
-  /** Everything that goes through. */
+  /** A network that adds all exchanges to the digest. */
   over(network: Network): Network {
     return {
       request: async (request) => {

@@ -10,10 +10,10 @@ const RIGHT = WIDTH - MARGIN.right;
 const FLOOR = HEIGHT - MARGIN.bottom;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Two labels of moments need so much room. */
+/** Least distance of two labels. */
 const MARK_WIDTH = 64;
 
-/** From the bottom to the top; statuses that never occur are left out. */
+/** From bottom to top; statuses that never occur are omitted. */
 const LAYERS: readonly (readonly [status: DeviceDeploymentStatus, colour: string])[] = [
   ["success", COLOURS.good],
   ["already-installed", COLOURS.commits],
@@ -27,7 +27,7 @@ const LAYERS: readonly (readonly [status: DeviceDeploymentStatus, colour: string
   ["pending", COLOURS.waits],
 ];
 
-/** Something to be seen in the plot: when it was, in milliseconds after the start, and a word for it. */
+/** A labelled moment of the plot, in milliseconds after the start. */
 export interface PlotMark {
   readonly atMs: number;
   readonly label: string;
@@ -36,22 +36,22 @@ export interface PlotMark {
 export interface Plot {
   readonly title: string;
   readonly samples: readonly Sample[];
-  /** In their order. */
+  /** In order of time. */
   readonly marks: readonly PlotMark[];
 }
 
 const shown = (value: number): string => value.toFixed(1);
-/** With thin spaces between thousands. */
+/** Formats a number with thin spaces between thousands. */
 const counted = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
-/** A round number of which about four fit into `most`. */
+/** A round step that divides `most` into about four parts. */
 function step(most: number): number {
   const raw = Math.max(most / 4, 1);
   const power = 10 ** Math.floor(Math.log10(raw));
   return ([1, 2, 5].find((factor) => factor * power >= raw) ?? 10) * power;
 }
 
-/** Devices by status over time, as areas that stand on each other: one SVG document. */
+/** Devices by status over time as stacked areas: one SVG document. */
 export function plotStatuses({ title, samples, marks }: Plot): string {
   const lastMs = Math.max(samples.at(-1)?.atMs ?? 0, 1);
   const totals = samples.map(({ statuses }) => LAYERS.reduce((sum, [status]) => sum + (statuses[status] ?? 0), 0));
@@ -90,7 +90,7 @@ function areas(
   });
 }
 
-/** In the order of the areas, the uppermost first. */
+/** The legend, in the order of the areas from top to bottom. */
 function legend(samples: readonly Sample[], layers: typeof LAYERS): string[] {
   const [left, top] = [RIGHT + 18, MARGIN.top];
   const numbers = WIDTH - 14;
@@ -135,7 +135,7 @@ function timeAxis(lastMs: number, x: (atMs: number) => number): string[] {
   return lines;
 }
 
-/** Where there is no room for the next label, its line has none. */
+/** A label without room is omitted; its line stays. */
 function markLines(marks: readonly PlotMark[], lastMs: number, x: (atMs: number) => number): string[] {
   let free = Number.NEGATIVE_INFINITY;
   return marks

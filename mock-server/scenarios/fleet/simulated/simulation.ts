@@ -18,24 +18,24 @@ const SAMPLES = 600;
 const RELEASE = "release-2";
 
 export interface SimulatedPhase {
-  /** Percent of the devices; the last phase takes all that remain. */
+  /** Percent of the devices; the last phase gets the rest. */
   readonly percent: number | undefined;
-  /** After the deployment was created, in milliseconds. */
+  /** Milliseconds after the creation of the deployment. */
   readonly afterMs: number;
 }
 
 export interface SimulationPlan {
   readonly fleet: Omit<FleetPlan, "server" | "tls" | "tenantToken">;
   readonly days: number;
-  /** When the deployment to all devices is created, in milliseconds after the start. */
+  /** Creation of the deployment to all devices, in milliseconds after the start. */
   readonly deployAtMs: number;
-  /** One at least. */
+  /** At least one. */
   readonly phases: readonly SimulatedPhase[];
   readonly retries: number;
   readonly artifactBytes: number;
 }
 
-/** How many devices have which status in the deployment, at one moment. */
+/** Number of devices by status of the deployment, at one moment. */
 export interface Sample {
   /** Milliseconds since the start. */
   readonly atMs: number;
@@ -45,7 +45,7 @@ export interface Sample {
 export interface SimulationResult {
   readonly samples: readonly Sample[];
   readonly snapshot: FleetSnapshot;
-  /** Of what was exchanged, in order, with the instants: equal runs have equal ones. */
+  /** Digest of all exchanges with their times: equal for equal runs. */
   readonly digest: string;
 }
 
@@ -54,8 +54,8 @@ const NO_FILES = new Proxy({} as never, {
 });
 
 /**
- * A fleet, the true server with its records in memory, and a phased deployment to all of it, in virtual time.
- * @param onProgress Called now and then with the milliseconds that have passed in the simulation.
+ * Simulates a fleet, the real server with records in memory, and a phased deployment to all devices, in virtual time.
+ * @param onProgress Called from time to time with the simulated milliseconds.
  */
 export async function simulateFleet(
   plan: SimulationPlan,
@@ -112,7 +112,7 @@ async function insertRelease(
   });
 }
 
-/** What happens on the server's side: the deployment is created, and looked at in equal intervals and at the end. */
+/** The server's side: creates the deployment, and samples it at equal intervals and at the end. */
 function schedule(
   plan: SimulationPlan,
   time: VirtualTime,

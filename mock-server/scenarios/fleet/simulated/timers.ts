@@ -1,7 +1,7 @@
 import type { Timer, Timers } from "@upkeep/shared/system";
 import type { VirtualTime } from "../../simulation/virtual-time.ts";
 
-/** Waiting in virtual time. */
+/** Timers in virtual time. */
 export class VirtualTimers implements Timers {
   readonly #time: VirtualTime;
 
