@@ -9,6 +9,7 @@ import type { ConnectionCounts } from "../system/connection-counts.ts";
 import { AccessLog } from "./access-log.ts";
 import { NO_STORE } from "./answers.ts";
 import { authenticator } from "./authentication.ts";
+import { PollRefusals } from "./devices/poll-refusals.ts";
 import { EventFeed } from "./events/feed.ts";
 import { answerFailures, refuseBadPath } from "./failures.ts";
 import { withFastPath } from "./fast-path/fast-path.ts";
@@ -81,13 +82,17 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
   observeRequests(app, system.clock, { accessLog, metrics, feed });
   readBodies(app);
   answerFailures(app, paths, logger);
-  const routes = allRoutes({ ...parts, metrics, feed }, parts.extension?.routes);
+  const refusals = new PollRefusals(domain.inventory, system.clock, logger);
+  const routes = allRoutes({ ...parts, metrics, feed, refusals }, parts.extension?.routes);
   for (const route of routes) {
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }
   const verifySync = (token: string) => domain.authentication.verifySync(token);
-  const listener = fastPath ? withFastPath(app.routing, { system, verifySync, accessLog, metrics }) : app.routing;
+  const isRefused = (deviceId: string) => refusals.has(deviceId);
+  const listener = fastPath
+    ? withFastPath(app.routing, { system, verifySync, isRefused, accessLog, metrics })
+    : app.routing;
   app.decorate("listener", parts.extension?.around(listener) ?? listener);
   await app.ready();
   return app;

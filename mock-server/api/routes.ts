@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { Domain } from "../domain.ts";
@@ -11,7 +12,7 @@ import { deviceConfigurationRoutes } from "./devices/configuration.ts";
 import { deviceDeploymentRoutes as reportingRoutes } from "./devices/deployments.ts";
 import { deviceInventoryRoutes } from "./devices/inventory.ts";
 import { LeftOutLog } from "./devices/left-out-log.ts";
-import { PollRefusals } from "./devices/poll-refusals.ts";
+import type { PollRefusals } from "./devices/poll-refusals.ts";
 import { downloadRoutes } from "./download.ts";
 import type { EventFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
@@ -50,6 +51,7 @@ export interface RoutePorts {
   /** Of the door through which the requests come; absent: they come through none. */
   readonly connections?: ConnectionCounts;
   readonly logger: Logger;
+  readonly refusals?: PollRefusals;
   /** Aborted when the server is about to end. */
   readonly ending?: AbortSignal;
 }
@@ -61,7 +63,7 @@ export function allRoutes(ports: RoutePorts, others: readonly Route[] = []): Rou
 }
 
 /** What the peers' programs ask. */
-function protocolRoutes({ system, domain, blobs, links, options, feed, logger }: RoutePorts): Route[] {
+function protocolRoutes({ system, domain, blobs, links, options, feed, logger, refusals }: RoutePorts): Route[] {
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);
@@ -78,7 +80,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger }:
       links,
       blobs,
       linkLifeMs: options.downloadLinkLifeMs,
-      refusals: new PollRefusals(domain.inventory, system.clock, logger),
+      ...given({ refusals }),
     }),
     ...deviceInventoryRoutes(domain, new LeftOutLog({ logger, clock: system.clock })),
     ...deviceConfigurationRoutes(domain),

@@ -1,6 +1,6 @@
 import type { LogMessage } from "@upkeep/shared/protocol";
 import { countAccepted } from "../devices/filters/scan.ts";
-import { dissolveAll } from "../devices/group-ends.ts";
+import { completeDeletions } from "../devices/group-ends.ts";
 import { findFilter } from "../devices/saved-filters.ts";
 import { DomainError, notFound } from "../errors.ts";
 import type {
@@ -65,7 +65,7 @@ export class Deployments {
    */
   async removeAbandoned(): Promise<number> {
     await this.#pendingEnds.applyAll();
-    await dissolveAll(this.#storage, this.#system.clock);
+    await completeDeletions(this.#storage, this.#system.clock);
     return await this.#preparations.removeAbandoned();
   }
 

@@ -10,7 +10,7 @@ export interface Attribute {
   readonly updatedMs: number;
 }
 
-/** A device with all that is known of it. */
+/** A device with all its attributes. */
 export interface DeviceInventory {
   readonly id: string;
   /** By scope, then name. */
@@ -19,7 +19,7 @@ export interface DeviceInventory {
   readonly updatedMs: number;
 }
 
-/** What these devices told, what they were given, and what the server knows of them. In the same order. */
+/** The attributes of these devices, in the same order: reported ones, tags, and those that the server derives. */
 export async function describeDevices(records: Records, devices: readonly DeviceRecord[]): Promise<DeviceInventory[]> {
   const ids = devices.map(({ id }) => id);
   const byDevice = new Map<string, AttributeRecord[]>(ids.map((id) => [id, []]));
@@ -64,7 +64,7 @@ function byScopeThenName(a: Attribute, b: Attribute): number {
   return order(a.scope, b.scope) || order(a.name, b.name);
 }
 
-/** For filters: `identity/id` is the id of the device. */
+/** The lookup for filters, where `identity/id` is the id of the device. */
 export function lookupIn({ id, attributes }: DeviceInventory): AttributeLookup {
   const values = new Map(attributes.map(({ scope, name, value }) => [`${scope}/${name}`, value]));
   return (scope, name) => (scope === "identity" && name === "id" ? id : values.get(`${scope}/${name}`));

@@ -1,17 +1,17 @@
 import type { AuthStatus, DeviceStatus } from "../storage/index.ts";
 
-/** A device is what the best of its keys is. */
+/** The status of a device is the best status of its keys. */
 const BEST_FIRST = ["accepted", "preauthorized", "pending", "rejected"] as const satisfies readonly AuthStatus[];
 
 export function deviceStatus(authSets: readonly { readonly status: AuthStatus }[]): DeviceStatus {
   return BEST_FIRST.find((status) => authSets.some((authSet) => authSet.status === status)) ?? "noauth";
 }
 
-/** What an administrator may set. */
+/** The statuses that an administrator can set. */
 export const SETTABLE_STATUSES = ["accepted", "rejected", "pending"] as const satisfies readonly AuthStatus[];
 export type SettableStatus = (typeof SETTABLE_STATUSES)[number];
 
-/** From which status an administrator may come to each. A preauthorized key waits for its device. */
+/** The statuses from which an administrator can set each. A preauthorized key waits for its device. */
 const REACHED_FROM: Readonly<Record<SettableStatus, readonly AuthStatus[]>> = {
   accepted: ["pending", "rejected"],
   rejected: ["pending", "accepted"],

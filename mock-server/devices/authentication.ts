@@ -35,9 +35,9 @@ export interface DevicePrincipal {
   readonly mayHaveWork: boolean;
 }
 
-/** An authorisation request as it arrived. */
+/** An authorisation request as received. */
 export interface AuthAttempt {
-  /** The exact bytes that were signed. */
+  /** The signed bytes. */
   readonly body: Uint8Array;
   /** Header `X-MEN-Signature`: base64. */
   readonly signature: string | undefined;
@@ -49,7 +49,7 @@ export interface AuthenticationOptions {
   readonly tokenLifeMs: number;
 }
 
-/** Lets devices in. */
+/** Authorises devices and verifies their tokens. */
 export class DeviceAuthentication {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
@@ -69,7 +69,7 @@ export class DeviceAuthentication {
   }
 
   /**
-   * Answer an authorisation request. A device or key that was not seen before is written down as pending.
+   * Handles an authorisation request. Registers an unknown device or key as pending.
    * @returns A token.
    * @throws DomainError (invalid) if the request is malformed; (unauthorized) if its signature is wrong
    *   or the key is not accepted.
@@ -110,7 +110,7 @@ export class DeviceAuthentication {
     return claims;
   }
 
-  /** The auth set if it is accepted, possibly just now. */
+  /** The auth set if it is accepted, perhaps by this call. */
   async #admit(records: Records, identity: Identity, publicKey: PublicKey): Promise<AuthSetRecord | undefined> {
     const now = this.#system.clock.now();
     const known = await records.devices.findByIdentity(sha256(identity.json));
@@ -158,7 +158,7 @@ function principalOf(claims: DeviceClaims, status: TokenStatus | undefined): Dev
   return { deviceId: claims.sub, authSetId: claims.jti, mayHaveWork: status.mayHaveWork };
 }
 
-/** Every check of a request that needs no record, in the reference's order. */
+/** All checks of a request that need no records, in the order of the reference. */
 function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity; publicKey: PublicKey } {
   const request = decode(body);
   const publicKey = parsePublicKey(request.pubkey);
@@ -175,7 +175,7 @@ function undecodable(fault: string): DomainError {
 function decode(body: Uint8Array): AuthRequest {
   let json: unknown;
   try {
-    // The signature is that of the bytes. Identities that differ in bytes which are no text are the same one.
+    // The signature covers the bytes. Identities that differ in invalid UTF-8 only are equal.
     json = JSON.parse(deviceText(body));
   } catch (error) {
     throw undecodable(error instanceof Error ? error.message : String(error));

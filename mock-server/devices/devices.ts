@@ -35,7 +35,7 @@ export interface Device {
   readonly updatedMs: number;
   /** When it last got a token. */
   readonly checkInMs?: number;
-  /** In the order in which they came. */
+  /** By time of creation. */
   readonly authSets: readonly AuthSet[];
 }
 
@@ -44,7 +44,7 @@ export interface DeviceFilter {
   readonly ids?: readonly string[];
 }
 
-/** Ends what other records hold of a device, in the transaction that removes the device. */
+/** Called in the transaction that deletes a device, for the records of other modules. */
 export type BeforeRemoval = (records: Records, deviceId: string, nowMs: number) => Promise<void>;
 
 /** Administration of devices. */
@@ -77,7 +77,7 @@ export class Devices {
     return this.#storage.read((records) => find(records, id));
   }
 
-  /** @param idData What the device says of itself: a JSON object, as text. */
+  /** @param idData The identity data: a JSON object, as text. */
   withIdentity(idData: string): Promise<Device | undefined> {
     const { json } = parseIdentity(idData);
     return this.#storage.read(async (records) => {
@@ -96,9 +96,8 @@ export class Devices {
   }
 
   /**
-   * Accept, reject or dismiss a key. The same status again changes nothing.
-   * @throws DomainError (not-found); (invalid) if there is no way from its status to this one; (unprocessable) if
-   *   as many devices are accepted as may be.
+   * Accepts, rejects or dismisses a key. The same status again changes nothing.
+   * @throws DomainError (not-found); (auth-set-transition); (device-limit-reached)
    */
   setAuthSetStatus(deviceId: string, authSetId: string, status: SettableStatus): Promise<void> {
     return this.#storage.transaction(async (records) => {
@@ -116,7 +115,7 @@ export class Devices {
   }
 
   /**
-   * Forget a key; its tokens are worthless at once. A device that was only announced goes with its last key.
+   * Deletes a key, which revokes its tokens. The last key of a preauthorized device takes the device with it.
    * @throws DomainError (not-found)
    */
   deleteAuthSet(deviceId: string, authSetId: string): Promise<void> {
@@ -133,7 +132,7 @@ export class Devices {
   }
 
   /**
-   * Make every token that was issued for a key worthless; the device may get a new one.
+   * Revokes all tokens of a key; the device can get a new one.
    * @throws DomainError (not-found)
    */
   revokeTokens(authSetId: string): Promise<void> {
@@ -144,8 +143,8 @@ export class Devices {
   }
 
   /**
-   * Announce a device and its key: they are accepted when they first ask.
-   * @param options.force Add the key to the device if its identity is known.
+   * Preauthorizes a device and its key: they are accepted at the first authorisation request.
+   * @param options.force Add the key if the device exists.
    * @returns The device's id.
    * @throws DomainError (invalid) if the identity or the key is malformed; (device-exists) if the identity is known,
    *   and the key too if it is forced.
@@ -172,13 +171,13 @@ export class Devices {
     });
   }
 
-  /** How many devices may be accepted at once; `undefined`: any number. */
+  /** The maximum number of accepted devices; `undefined`: no limit. */
   limit(): Promise<number | undefined> {
     return this.#storage.read(deviceLimit);
   }
 
   /**
-   * @param limit `undefined`: any number. Devices that are accepted already stay so.
+   * @param limit `undefined`: no limit. Accepted devices stay accepted.
    * @throws DomainError (invalid)
    */
   async setLimit(limit: number | undefined): Promise<void> {
@@ -189,8 +188,8 @@ export class Devices {
   }
 
   /**
-   * Forget a device, its keys and its inventory; its unfinished device deployments become `decommissioned`.
-   * If it asks again, it is a new one.
+   * Deletes a device with its keys and inventory; its unfinished device deployments become `decommissioned`. If it
+   * requests authorisation again, it is a new device.
    * @throws DomainError (not-found)
    */
   decommission(id: string): Promise<void> {

@@ -3,10 +3,10 @@ import { BatchSize } from "../storage/batches.ts";
 import type { Storage } from "../storage/index.ts";
 
 /**
- * Let the members of a group that has ended leave it, in batches: each can be done again, and by another process.
- * @returns How many there were.
+ * Removes the members of a deleted group, in idempotent batches that another process can complete.
+ * @returns The number of members.
  */
-export async function dissolve(storage: Storage, clock: Clock, group: string): Promise<number> {
+export async function removeMembers(storage: Storage, clock: Clock, group: string): Promise<number> {
   const size = new BatchSize(clock);
   let left = 0;
   for (let after: string | undefined = ""; after !== undefined; ) {
@@ -24,7 +24,8 @@ export async function dissolve(storage: Storage, clock: Clock, group: string): P
   return left;
 }
 
-/** As {@link dissolve}, for all groups whose end was cut short. */
-export async function dissolveAll(storage: Storage, clock: Clock): Promise<void> {
-  for (const group of await storage.read(({ devices }) => devices.endedGroups())) await dissolve(storage, clock, group);
+/** Completes the deletion of all groups whose {@link removeMembers} was interrupted. */
+export async function completeDeletions(storage: Storage, clock: Clock): Promise<void> {
+  for (const group of await storage.read(({ devices }) => devices.endedGroups()))
+    await removeMembers(storage, clock, group);
 }

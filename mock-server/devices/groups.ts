@@ -2,23 +2,23 @@ import type { Clock } from "@upkeep/shared/system";
 import { DomainError, invalid } from "../errors.ts";
 import { ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
-import { dissolve } from "./group-ends.ts";
+import { removeMembers } from "./group-ends.ts";
 
 const NAME = /^[A-Za-z0-9_-]{1,256}$/;
-/** Ids that are given at once. */
+/** The maximum number of ids in a request. */
 const IDS_MAX = 10_000;
-/** So many are changed in one transaction. */
-const AT_ONCE = 250;
+/** Devices per transaction. */
+const BATCH = 250;
 
-/** What became of a list of devices. */
+/** The result of a change of a list of devices. */
 export interface GroupChange {
-  /** How many of them there are. */
+  /** The number of devices found. */
   readonly matched: number;
-  /** How many of these were changed. */
+  /** The number of devices changed. */
   readonly updated: number;
 }
 
-/** Static groups. A device is in one at most; a group is there while it has a member. */
+/** Static groups. A device is in at most one; a group exists while it has a member. */
 export class Groups {
   readonly #storage: Storage;
   readonly #clock: Clock;
@@ -51,9 +51,9 @@ export class Groups {
   }
 
   /**
-   * Put a device into a group, out of the one that it was in.
-   * @throws DomainError (not-found) if there is no such device; (invalid) if that is no name for a group; (conflict)
-   *   while the members of a group of that name, which was deleted, leave it.
+   * Moves a device into a group.
+   * @throws DomainError (not-found) if there is no such device; (invalid) if the name is malformed;
+   *   (group-being-deleted)
    */
   async assign(deviceId: string, name: string): Promise<void> {
     checkName(name);
@@ -64,7 +64,7 @@ export class Groups {
     });
   }
 
-  /** As {@link assign}, for many; ids of no device are passed over. @throws DomainError (invalid); (conflict) */
+  /** As {@link assign}, for many devices; unknown ids are ignored. @throws DomainError (invalid); (conflict) */
   async assignAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkName(name);
     checkIds(deviceIds);
@@ -86,7 +86,7 @@ export class Groups {
     });
   }
 
-  /** As {@link remove}, for many; those that are not in the group are passed over. @throws DomainError (invalid) */
+  /** As {@link remove}, for many devices; devices outside the group are ignored. @throws DomainError (invalid) */
   async removeAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
     checkIds(deviceIds);
     return this.#inPortions(deviceIds, async ({ devices }, some) => {
@@ -98,7 +98,7 @@ export class Groups {
   }
 
   /**
-   * Empty a group, which ends it: at once, and when this resolves, no device says any more that it is in it.
+   * Deletes a group, at once for all requests; when this resolves, it is removed from all its members.
    * @throws DomainError (not-found) if there is no such group.
    */
   async delete(name: string): Promise<GroupChange> {
@@ -109,19 +109,19 @@ export class Groups {
       return devices.endGroup(name);
     });
     if (cleared === 0) throw new DomainError("group-not-found");
-    const count = cleared ?? (await dissolve(this.#storage, this.#clock, name));
+    const count = cleared ?? (await removeMembers(this.#storage, this.#clock, name));
     return { matched: count, updated: count };
   }
 
-  /** Each portion in a transaction of its own: who is cut short asks again, and what is done is passed over. */
+  /** One transaction per portion. An interrupted request can be repeated: completed devices do not change again. */
   async #inPortions(
     deviceIds: readonly string[],
     change: (records: Records, some: readonly string[]) => Promise<GroupChange>,
   ): Promise<GroupChange> {
     const ids = [...new Set(deviceIds)];
     let [matched, updated] = [0, 0];
-    for (let at = 0; at < ids.length; at += AT_ONCE) {
-      const some = ids.slice(at, at + AT_ONCE);
+    for (let at = 0; at < ids.length; at += BATCH) {
+      const some = ids.slice(at, at + BATCH);
       const changed = await this.#storage.transaction((records) => change(records, some));
       matched += changed.matched;
       updated += changed.updated;

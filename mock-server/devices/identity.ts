@@ -1,11 +1,11 @@
 import { DomainError } from "../errors.ts";
 
-/** Deeper identity data than this is nobody's identity. */
+/** The maximum nesting of identity data. */
 const DEPTH_MAX = 8;
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** What tells a device from every other. */
+/** The identity data of a device. */
 export interface Identity {
   /** JSON with the keys of every object sorted and no white space: equal identities are equal texts. */
   readonly json: string;
@@ -13,7 +13,7 @@ export interface Identity {
 }
 
 /**
- * Read `id_data` of an authorisation request.
+ * Parses `id_data` of an authorisation request.
  * @throws DomainError (invalid) if it is no JSON object.
  */
 export function parseIdentity(idData: string): Identity {
@@ -35,7 +35,7 @@ export function identityOf(value: unknown): Identity {
   return { json: canonical(value, 0), attributes: attributes as [string, JsonValue][] };
 }
 
-/** The attributes as an object, for those who show them. */
+/** The attributes as an object, for display. */
 export function identityAttributes(json: string): Record<string, JsonValue> {
   return JSON.parse(json) as Record<string, JsonValue>;
 }

@@ -3,25 +3,25 @@ import { DomainError, unauthorized } from "../errors.ts";
 import type { AttributeRecord, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices } from "./attributes.ts";
 import type { AttributeScope } from "./filters/terms.ts";
+import { type InventoryReport, parseReport, withinLimit } from "./inventory-report.ts";
 import { type DeviceSearch, searchDevices } from "./search.ts";
-import { bounded, sift, type Told } from "./told.ts";
 
-/** How many devices have an attribute. */
+/** The number of devices with an attribute. */
 export interface AttributeCount {
   readonly scope: AttributeScope;
   readonly name: string;
   readonly count: number;
 }
 
-/** How many devices there are, and how many attributes are told of. */
+/** Limits of {@link Inventory.attributeNames}: sampled devices and returned names. */
 const SAMPLED_DEVICES = 5000;
 const NAMES_MAX = 500;
 
-/** The attribute of the scope system that tells what was left out of a device's inventory; and of how much it tells. */
+/** The attribute of the scope `system` that lists rejected attributes of a device, and the length of that list. */
 const LEFT_OUT = "inventory_left_out";
 const NOTED_MAX = 20;
 
-/** What devices tell of themselves, with what the server knows of them. */
+/** The attributes of devices. */
 export class Inventory {
   readonly #storage: Storage;
   readonly #clock: Clock;
@@ -32,37 +32,37 @@ export class Inventory {
   }
 
   /**
-   * Put these in place of all that the device told before. What cannot be kept is left out.
-   * @returns What was left out, and why.
+   * Replaces the reported attributes. Invalid attributes are left out.
+   * @returns The attributes left out, with the reasons.
    * @throws DomainError (unauthorized) if the device is gone.
    */
   replace(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
-    const told = bounded(sift(attributes), new Set());
+    const report = withinLimit(parseReport(attributes), new Set());
     return this.#storage.transaction(async (records) => {
-      await mustBeThere(records, deviceId);
+      await mustExist(records, deviceId);
       await records.inventory.clear(deviceId, "inventory");
-      if (told.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
-      await this.#put(records, deviceId, told);
-      return told.leftOut;
+      if (report.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
+      await this.#put(records, deviceId, report);
+      return report.leftOut;
     });
   }
 
   /**
-   * Add these to what the device told before, in place of those of the same name. What cannot be kept is left out.
-   * @returns What was left out, and why.
+   * Adds reported attributes, replacing those of the same name. Invalid attributes are left out.
+   * @returns The attributes left out, with the reasons.
    * @throws DomainError (unauthorized) if the device is gone.
    */
   merge(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
-    const sifted = sift(attributes);
+    const reported = parseReport(attributes);
     return this.#storage.transaction(async (records) => {
-      await mustBeThere(records, deviceId);
-      const told = bounded(sifted, new Set(await records.inventory.namesOf(deviceId, "inventory")));
-      await this.#put(records, deviceId, told);
-      return told.leftOut;
+      await mustExist(records, deviceId);
+      const report = withinLimit(reported, new Set(await records.inventory.namesOf(deviceId, "inventory")));
+      await this.#put(records, deviceId, report);
+      return report.leftOut;
     });
   }
 
-  async #put(records: Records, deviceId: string, { kept, leftOut }: Told): Promise<void> {
+  async #put(records: Records, deviceId: string, { kept, leftOut }: InventoryReport): Promise<void> {
     const now = this.#clock.now();
     await records.silence.touch(deviceId, now);
     const record = (scope: AttributeRecord["scope"], name: string, value: unknown): AttributeRecord => ({
@@ -104,7 +104,7 @@ export class Inventory {
     return searchDevices(this.#storage, search, paging);
   }
 
-  /** Note something of a device in the scope `system`, in place of what was noted under that name. */
+  /** Sets an attribute of the scope `system`. An unknown device is ignored. */
   note(deviceId: string, name: string, value: string): Promise<void> {
     return this.#storage.transaction(async ({ devices, inventory }) => {
       if ((await devices.find(deviceId)) === undefined) return;
@@ -113,7 +113,12 @@ export class Inventory {
     });
   }
 
-  /** Forget what a device told. @throws DomainError (not-found) */
+  /** Removes an attribute of the scope `system`. */
+  removeNote(deviceId: string, name: string): Promise<void> {
+    return this.#storage.transaction(({ inventory }) => inventory.remove(deviceId, "system", name));
+  }
+
+  /** Deletes the reported attributes of a device. @throws DomainError (not-found) */
   clear(deviceId: string): Promise<void> {
     return this.#storage.transaction(async ({ devices, inventory }) => {
       if ((await devices.find(deviceId)) === undefined) throw new DomainError("device-not-found");
@@ -122,7 +127,7 @@ export class Inventory {
     });
   }
 
-  /** Which attributes there are, the most frequent first; of a large fleet a sample is looked at. */
+  /** The names of attributes, the most frequent first; a sample of a large fleet. */
   attributeNames(): Promise<readonly AttributeCount[]> {
     return this.#storage.read(async (records) => {
       const stored: AttributeCount[] = await records.inventory.names(SAMPLED_DEVICES, NAMES_MAX);
@@ -139,6 +144,6 @@ export class Inventory {
 }
 
 /** @throws DomainError (unauthorized) */
-async function mustBeThere({ devices }: Records, deviceId: string): Promise<void> {
+async function mustExist({ devices }: Records, deviceId: string): Promise<void> {
   if ((await devices.find(deviceId)) === undefined) throw unauthorized();
 }

@@ -1,24 +1,24 @@
 import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { DomainError } from "../errors.ts";
 
-/** What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410). */
+/** The prefix of the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410). */
 const ED25519_FRAME = Buffer.from("302a300506032b6570032100", "hex");
 const ED25519_BYTES = 32;
 const PEM = /^-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END PUBLIC KEY-----\s*$/;
 const RSA_BITS_MIN = 1024;
-/** A larger modulus only serves to keep the server busy. */
+/** Bounds the cost of a verification. */
 const RSA_BITS_MAX = 8192;
 const CURVES: readonly (string | undefined)[] = ["prime256v1", "secp384r1", "secp521r1"];
 
 /** A device's public key. */
 export interface PublicKey {
-  /** As our own serialiser writes it: equal keys are equal texts. */
+  /** Canonical: equal keys are equal texts. */
   readonly pem: string;
   readonly key: KeyObject;
 }
 
 /**
- * Read a PEM public key (SubjectPublicKeyInfo): RSA, ECDSA on a NIST curve, Ed25519.
+ * Parses a PEM public key (SubjectPublicKeyInfo): RSA, ECDSA on a NIST curve, Ed25519.
  * @throws DomainError (invalid) for anything else.
  */
 export function parsePublicKey(pem: string): PublicKey {
@@ -42,7 +42,7 @@ function undecodable(fault: string): DomainError {
   return new DomainError("undecodable-public-key", { fault });
 }
 
-/** The key that most devices have, a dozen times as fast: there is one way to write it, and any 32 bytes are one. */
+/** Parses an Ed25519 key, the most frequent kind, about ten times as fast: its encoding is unique, and any 32 bytes are a key. */
 function ed25519In(der: Buffer): PublicKey | undefined {
   const frame = ED25519_FRAME.length;
   if (der.length !== frame + ED25519_BYTES || !der.subarray(0, frame).equals(ED25519_FRAME)) return undefined;
@@ -67,7 +67,7 @@ function faultOf(key: KeyObject): string | undefined {
   }
 }
 
-/** True if `signature` (base64) is the key's over exactly these bytes. */
+/** True if `signature` (base64) is a signature of these bytes by the key. */
 export function isSignedBy({ key }: PublicKey, bytes: Uint8Array, signature: string): boolean {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(signature)) return false;
   const raw = Buffer.from(signature, "base64");

@@ -3,14 +3,14 @@ import { sha256 } from "../digest.ts";
 import type { AttributeRecord, AuthSetRecord, AuthStatus, DeviceRecord, Records } from "../storage/index.ts";
 import { keepable, keepableText } from "../texts.ts";
 import type { Identity, JsonValue } from "./identity.ts";
-import { nameFault } from "./told.ts";
+import { nameFault } from "./inventory-report.ts";
 
 interface Sources {
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Write down a device that was not seen before, with its identity as attributes. */
+/** Registers a new device, with its identity as attributes. */
 export async function registerDevice(records: Records, system: Sources, identity: Identity): Promise<DeviceRecord> {
   const now = system.clock.now();
   const device: DeviceRecord = {
@@ -29,12 +29,12 @@ export async function registerDevice(records: Records, system: Sources, identity
   return device;
 }
 
-/** What of its identity devices can be found by; all of it stands in the device's record. */
+/** The identity attributes that filters can use; the device's record has the complete identity. */
 function identityAttributesOf({ id, created_ms }: DeviceRecord, { attributes }: Identity): AttributeRecord[] {
   const byName = new Map(
     attributes
       .map(([name, value]) => [keepableText(name), keepable(attributeValue(value))] as const)
-      // `status` of the scope identity is the server's own word.
+      // `identity/status` is an attribute of the server.
       .filter(([name]) => name !== "status" && nameFault(name) === undefined),
   );
   return [...byName].map(([name, value]) => ({
@@ -47,7 +47,7 @@ function identityAttributesOf({ id, created_ms }: DeviceRecord, { attributes }: 
   }));
 }
 
-/** Write down a key of a device. The caller brings the device's status up to date. */
+/** Registers a key of a device. The caller updates the status of the device. */
 export async function registerAuthSet(
   records: Records,
   system: Sources,
@@ -68,7 +68,7 @@ export async function registerAuthSet(
   return authSet;
 }
 
-/** Attributes are texts, numbers, and lists of one of these; anything else is shown as its JSON. */
+/** Attributes are texts, numbers, or lists of either; any other value becomes its JSON text. */
 function attributeValue(value: JsonValue): JsonValue {
   const plain = Array.isArray(value)
     ? value.every((item) => typeof item === "string") || value.every((item) => typeof item === "number")

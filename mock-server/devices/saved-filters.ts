@@ -5,7 +5,7 @@ import type { DeviceInventory } from "./attributes.ts";
 import { checkTerms, type FilterTerm, type UncheckedTerm } from "./filters/terms.ts";
 import { searchDevices } from "./search.ts";
 
-/** A dynamic group: whoever meets all its conditions at the moment. */
+/** A dynamic group: the devices that meet all conditions now. */
 export interface SavedFilter {
   readonly id: string;
   readonly name: string;
@@ -25,7 +25,7 @@ export class SavedFilters {
 
   /**
    * @returns The id of the new filter.
-   * @throws DomainError (invalid) if a condition is malformed, or there is none; (conflict) if the name is taken.
+   * @throws DomainError (invalid) if a condition is malformed, or there is none; (filter-name-taken)
    */
   async create(name: string, terms: readonly UncheckedTerm[]): Promise<string> {
     if (name === "" || name.length > NAME_MAX) throw invalid(`name: must have 1 to ${NAME_MAX} characters`);
@@ -44,7 +44,7 @@ export class SavedFilters {
     });
   }
 
-  /** In the order in which they were created. */
+  /** By time of creation. */
   list(paging: Paging): Promise<Page<SavedFilter>> {
     return this.#storage.read(async ({ savedFilters }) => {
       const { items, total } = await savedFilters.list(paging);

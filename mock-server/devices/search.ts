@@ -5,17 +5,17 @@ import { narrow, scan } from "./filters/scan.ts";
 import { type AttributeSort, FirstInOrder, sortKeyOf } from "./filters/sorting.ts";
 import type { AttributeScope, FilterTerm } from "./filters/terms.ts";
 
-/** Which devices are looked for, and what of them is to be seen. */
+/** A search for devices, and the attributes to return. */
 export interface DeviceSearch {
   /** All must be met. */
   readonly terms?: readonly FilterTerm[];
   /** By id when absent. */
   readonly sort?: readonly AttributeSort[];
-  /** The attributes that are shown, `system/updated_ts` in any case; all when absent or empty. */
+  /** The attributes to return, besides `system/updated_ts`. Default, also if empty: all. */
   readonly select?: readonly { readonly scope: AttributeScope; readonly attribute: string }[];
   /** Only these. */
   readonly ids?: readonly string[];
-  /** In any attribute's value or in the id, in any case. */
+  /** A substring of any attribute value or of the id, case-insensitive. */
   readonly text?: string;
 }
 
@@ -30,14 +30,14 @@ export async function searchDevices(
   return { items: items.map((device) => project(device, search.select)), total };
 }
 
-/** All that is asked for an index answers. */
+/** True if an index answers the whole search. */
 function isPlain({ terms = [], sort = [], text }: DeviceSearch): boolean {
   const indexed = terms.every(({ scope, attribute, type, value }) => {
     if (type !== "$eq" || typeof value !== "string") return false;
     if (scope === "identity" && attribute === "status") return (DEVICE_STATUSES as readonly string[]).includes(value);
     return scope === "system" && attribute === "group";
   });
-  // Two conditions on the same attribute are not one.
+  // Two conditions on one attribute cannot be merged.
   const once = new Set(terms.map(({ scope }) => scope)).size === terms.length;
   return indexed && once && sort.length === 0 && !text;
 }

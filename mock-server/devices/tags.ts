@@ -3,7 +3,7 @@ import { sha256 } from "../digest.ts";
 import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
-/** What somebody wrote on a device. */
+/** A tag of a device. */
 export interface Tag {
   readonly name: string;
   readonly value: string;
@@ -24,17 +24,16 @@ export class Tags {
     this.#clock = clock;
   }
 
-  /** What {@link put} takes as `ifMatch`; `undefined` while the device never had a tag, or is not there. */
+  /** The ETag for {@link put}; `undefined` if the device never had a tag, or does not exist. */
   etag(deviceId: string): Promise<string | undefined> {
     return this.#storage.read(async ({ devices }) => (await devices.find(deviceId))?.tags_etag ?? undefined);
   }
 
   /**
-   * Put these on a device: in place of all that it has, or beside those of other names. For a device that is
-   * not there nothing happens.
-   * @param how.ifMatch Only if the tags are still those of this ETag.
+   * Sets tags of a device: in place of all its tags, or beside tags with other names. An unknown device is ignored.
+   * @param how.ifMatch The ETag that the current tags must have.
    * @returns The new ETag.
-   * @throws DomainError (invalid) if one is malformed or they become too many; (precondition-failed).
+   * @throws DomainError (invalid) if one is malformed or they become too many; (etag-mismatch).
    */
   async put(
     deviceId: string,

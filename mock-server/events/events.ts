@@ -1,20 +1,20 @@
 import type { EventRecord, Storage } from "../storage/index.ts";
 
-/** Something that changed, for good. */
+/** A committed change. */
 export interface ChangeEvent {
   /** Grows in the order of the changes. */
   readonly number: number;
   readonly kind: string;
   readonly action: "created" | "changed" | "deleted";
-  /** Id of what changed: of the deployment, for what a device makes of it. */
+  /** The id of the changed object; of a device deployment, the id of the deployment. */
   readonly subject: string;
-  /** The device, or the name, that it is about besides. */
+  /** A related device or name. */
   readonly related?: string;
-  /** Since the change. */
+  /** The status after the change. */
   readonly status?: string;
 }
 
-/** Everything that changes. Of the oldest events nothing is known any more. */
+/** The log of all changes, without the oldest ones. */
 export class Events {
   readonly #storage: Storage;
 
@@ -22,12 +22,12 @@ export class Events {
     this.#storage = storage;
   }
 
-  /** The number of the last event; 0 if there was none. */
+  /** The number of the last event; 0 if there is none. */
   last(): Promise<number> {
     return this.#storage.read(async ({ events }) => (await events.extent())?.newest ?? 0);
   }
 
-  /** True if every event behind `number` is still known. */
+  /** True if all events after `number` are still in the log. */
   reaches(number: number): Promise<boolean> {
     return this.#storage.read(async ({ events }) => {
       const extent = await events.extent();
@@ -35,7 +35,7 @@ export class Events {
     });
   }
 
-  /** The first so many events behind `number`, in their order. */
+  /** The first `limit` events after `number`, in order. */
   after(number: number, limit: number): Promise<readonly ChangeEvent[]> {
     return this.#storage.read(async ({ events }) => (await events.after(number, limit)).map(present));
   }

@@ -1,9 +1,9 @@
 import { type ArtifactPlan, type WriteOptions, writeArtifact } from "@upkeep/shared/artifact/write";
 
-/** Pieces that a reader has not taken yet, at most. */
+/** The maximum number of pieces that wait for the reader. */
 const WAITING_MAX = 8;
 
-/** A value that is put there by one side and waited for by the other. */
+/** A bounded queue between a writer and a reader. */
 class Pieces {
   readonly #pieces: Buffer[] = [];
   #ended: { readonly error?: unknown } | undefined;
@@ -12,7 +12,7 @@ class Pieces {
 
   async put(piece: Buffer): Promise<void> {
     while (this.#pieces.length >= WAITING_MAX && !this.#stopped) await this.#change();
-    if (this.#stopped) throw new Error("nobody reads any more");
+    if (this.#stopped) throw new Error("the reader has stopped");
     this.#pieces.push(piece);
     this.#changed();
   }
@@ -39,7 +39,7 @@ class Pieces {
     }
   }
 
-  /** Either side waits only while the other does not. */
+  /** One side waits at a time, so one callback is enough. */
   #change(): Promise<void> {
     return new Promise((resolve) => {
       this.#changed = resolve;
@@ -52,7 +52,7 @@ interface Patch {
   readonly data: Buffer;
 }
 
-/** `data`, which stands at `start`, with what is written over it later. */
+/** `data`, which begins at `start`, with later overwrites applied. */
 function patched(data: Uint8Array, start: number, patches: readonly Patch[]): Buffer {
   const piece = Buffer.from(data);
   for (const patch of patches) {
@@ -64,8 +64,8 @@ function patched(data: Uint8Array, start: number, patches: readonly Patch[]): Bu
 }
 
 /**
- * An artifact as a stream that only grows. A writer of artifacts goes back to put in lengths that it learns
- * late: so it is written twice, first only to learn them; the same plan gives the same bytes.
+ * An artifact as an append-only stream. The writer of artifacts seeks back to fill in lengths, so the artifact is
+ * written twice: the first pass only learns the lengths. The same plan gives the same bytes.
  */
 export async function* artifactStream(plan: ArtifactPlan, options: WriteOptions = {}): AsyncGenerator<Buffer> {
   const patches: Patch[] = [];

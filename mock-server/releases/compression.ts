@@ -2,10 +2,10 @@ import zlib from "node:zlib";
 import { type Compressor, type Compressors, through } from "@upkeep/shared/artifact/write";
 
 const CHUNK_BYTES = 256 * 1024;
-/** As the zstd tool has it. */
+/** The default of the zstd tool. */
 const ZSTD_LEVEL = 3;
 
-/** LZMA_CHECK_CRC64. Its types want a name here, which the library takes for no check at all. */
+/** LZMA_CHECK_CRC64. The types of the library want a name, but the library ignores names and checks nothing. */
 const CRC64 = 4;
 
 /**
@@ -14,16 +14,16 @@ const CRC64 = 4;
  */
 const xz: Compressor = async function* (source) {
   const { createCompressor } = await import("lzma-native");
-  // One thread: several would cut the stream at places that depend on the machine.
+  // One thread: several would split the stream depending on the machine.
   yield* through(source, createCompressor({ preset: 6, check: CRC64 as unknown as "CHECK_CRC64", threads: 1 }));
 };
 
-/** What `node:zlib` has from Node 22.15 on; the types of the oldest Node that we run on do not know it. */
+/** In `node:zlib` from Node 22.15 on, and so not in the types of the oldest supported Node. */
 interface ZstdOfNode {
   createZstdCompress(options: object): ReturnType<typeof zlib.createGzip>;
 }
 
-/** The WebAssembly encoder has one state: whoever compresses waits for whoever does so already. */
+/** The WebAssembly encoder has global state, so compressions run serially. */
 let encoderFree: Promise<void> = Promise.resolve();
 
 async function* zstdPortably(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -57,5 +57,5 @@ const zstd: Compressor = (source) => {
   return through(source, native.createZstdCompress({ chunkSize: CHUNK_BYTES }));
 };
 
-/** Compressors of what the format knows beyond gzip. */
+/** The compressors of the artifact format beyond gzip. */
 export const COMPRESSORS: Compressors = { xz, zstd };

@@ -5,8 +5,8 @@ import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import { ARTIFACT_BYTES_MAX, takeArtifact, type UploadPorts } from "./upload.ts";
 
 /**
- * Where the bytes of an upload wait until it is said that they are complete: a blob beside the artifacts, which
- * never is one. What is never completed is cleared away like everything that belongs to no artifact.
+ * The blob that holds an upload until it is completed. It is never an artifact itself, and is swept like every blob
+ * without an artifact if the upload is never completed.
  */
 export function waitingName(id: string): string {
   const hex = createHash("sha256").update(`upload ${id}`).digest("hex");
@@ -14,8 +14,8 @@ export function waitingName(id: string): string {
 }
 
 /**
- * Keep the bytes of an upload until they are complete, in place of what came before under this id.
- * @throws DomainError (conflict) while they come from somewhere else too; (too-large)
+ * Stores the bytes of an upload, in place of an earlier upload with this id.
+ * @throws DomainError (artifact-being-uploaded) while another request uploads it; (artifact-too-large)
  */
 export async function keepUpload(
   id: string,
@@ -52,9 +52,9 @@ export interface CompletePorts extends UploadPorts {
 }
 
 /**
- * Make an artifact of the bytes that wait: checked and copied in one pass, so that what is deployed is what was
- * checked, and no link to upload reaches it. Bytes that are no artifact are forgotten. Completing twice is fine.
- * @param sizeBytes How long the sender says that the artifact is.
+ * Makes an artifact of an upload: checks and copies it in one pass, so that the deployed bytes are the checked ones
+ * and no upload link reaches them. An invalid artifact is deleted. Completing twice has no further effect.
+ * @param sizeBytes The size that the sender announced.
  * @throws DomainError (not-found) if nothing was uploaded; and as `takeArtifact` does.
  */
 export async function completeUpload(
@@ -74,7 +74,7 @@ export async function completeUpload(
     const content = waiting.read(0, waiting.sizeBytes);
     await takeArtifact({ id, content, description: "", sizeBytes: waiting.sizeBytes }, ports);
   } catch (error) {
-    // A fault of ours is no reason to upload again.
+    // After a fault of the server, the upload stays, so that completing it can be retried.
     if (error instanceof DomainError) await ports.blobs.remove(name);
     throw error;
   } finally {

@@ -5,10 +5,10 @@ import type { Blob, Blobs } from "../storage/blobs/index.ts";
 import { artifactStream } from "./appended.ts";
 import { takeArtifact, type UploadPorts } from "./upload.ts";
 
-/** The largest file that is made an artifact of: 256 MiB. */
+/** The maximum size of a file for a generated artifact: 256 MiB. */
 export const RAW_FILE_BYTES_MAX = 256 * 1024 ** 2;
 
-/** A file that is to become an artifact for the update module `single-file`. */
+/** The content of a generated artifact for the update module `single-file`. */
 export interface RawFile {
   readonly artifactName: string;
   readonly description: string;
@@ -18,7 +18,7 @@ export interface RawFile {
   readonly fileName: string;
   /** The file, as it arrives. */
   readonly content: AsyncIterable<Uint8Array>;
-  /** How long the sender says it is; absent: as long as it comes. */
+  /** The size that the sender announced, if any. */
   readonly sizeBytes?: number;
 }
 
@@ -67,9 +67,9 @@ async function keepRaw(file: RawFile, id: string, blobs: Blobs): Promise<void> {
 }
 
 /**
- * Make an artifact of a file, and take it in like one that was uploaded.
+ * Generates an artifact from a file and stores it like an uploaded one.
  * @returns The new artifact's id.
- * @throws DomainError (invalid, too-large); (unprocessable) if there is such an artifact already.
+ * @throws DomainError (invalid, too-large); (artifact-not-unique)
  */
 export async function generateArtifact(
   file: RawFile,

@@ -9,24 +9,24 @@ const DEVICE = "x-men-device";
 export const LINK_PARAMETERS: readonly string[] = [EXPIRE, SIGNATURE];
 
 export interface SignedLink {
-  /** Path and query; the origin is put before it by whoever hands the link out. */
+  /** Path and query, without the origin. */
   readonly path: string;
   /** Milliseconds since the Unix epoch. */
   readonly expiresMs: number;
 }
 
-/** What a link is for: reading, or writing. */
+/** The request that a link allows: reading or writing. */
 export type LinkMethod = "GET" | "PUT";
 
 export type LinkFault = "missing" | "expired" | "forged";
 
-/** Links that let whoever has them read or write one object for some time, without logging in. */
+/** Signed links: their holder can read or write one object until they expire, without logging in. */
 export class DownloadLinks {
   readonly #key: Uint8Array;
   readonly #now: () => number;
 
   /**
-   * @param key Secret bytes, kept over restarts so that links outlive them.
+   * @param key Secret bytes, persistent so that links survive a restart.
    * @param now Milliseconds since the Unix epoch.
    */
   constructor(key: Uint8Array, now: () => number) {
@@ -39,7 +39,7 @@ export class DownloadLinks {
     return createHmac("sha256", this.#key).update(`${method}\n${path}\n${expire}\n${device}`).digest();
   }
 
-  /** @param deviceId Named in the link: its use is a sign of life of this device. */
+  /** @param deviceId The use of the link is a sign of life of this device. */
   sign(path: string, lifeMs: number, method: LinkMethod = "GET", deviceId?: string): SignedLink {
     const expiresMs = this.#now() + lifeMs;
     const expire = new Date(expiresMs).toISOString();
@@ -64,7 +64,7 @@ export class DownloadLinks {
   }
 }
 
-/** The device that a link names; only of a link that has no fault. */
+/** The device that a valid link names. */
 export function linkedDevice(query: Readonly<Record<string, unknown>>): string | undefined {
   const device = query[DEVICE];
   return typeof device === "string" ? device : undefined;

@@ -1,6 +1,6 @@
 import type { ArtifactSink } from "@upkeep/shared/artifact/write";
 
-/** Takes an artifact that is known to be small. */
+/** Collects a small artifact in memory. */
 export class MemorySink implements ArtifactSink {
   readonly #chunks: Buffer[] = [];
   readonly #patches: (readonly [position: number, data: Buffer])[] = [];

@@ -1,16 +1,15 @@
 import { type ArtifactHeader, type PayloadHeader, termsOf } from "@upkeep/shared/artifact";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
 
-/** What an artifact's own headers say for its record. */
+/** The fields of an artifact's record that come from its header. */
 export type Described = Pick<
   ArtifactRecord,
   "name" | "formatVersion" | "signed" | "deviceTypes" | "depends" | "provides" | "clearsProvides"
 >;
 
-/** The record's fields that stand in the artifact's header. */
 export function describeArtifact(header: ArtifactHeader): Described {
   const { depends: needed, provides } = termsOf(header);
-  // The device types have a place of their own.
+  // The record has a separate field for the device types.
   const { device_type: _, ...depends } = needed;
   const types = header.payloads.map(({ typeInfo }) => typeInfo);
   return {
@@ -24,7 +23,7 @@ export function describeArtifact(header: ArtifactHeader): Described {
   };
 }
 
-/** The record of one payload, once its files are known. */
+/** The record of a payload whose files were read. */
 export function describePayload(header: PayloadHeader, files: readonly PayloadFileRecord[]): PayloadRecord {
   const { type } = header.typeInfo;
   if (header.metaDataJson === undefined) return { type, files };

@@ -1,6 +1,6 @@
 import { invalid } from "../errors.ts";
 
-/** Bounds that no honest client comes near. */
+/** Limits far above the needs of real clients. */
 const LIMITS = {
   partHeaderBytes: 16 * 1024,
   parts: 100,
@@ -29,7 +29,7 @@ export function boundaryOf(contentType: string | undefined): string | undefined 
   return boundary;
 }
 
-/** Bytes that came and were not taken yet. */
+/** Received bytes that were not consumed yet. */
 class Incoming {
   readonly #source: AsyncIterator<Uint8Array>;
   buffer: Buffer = EMPTY;
@@ -38,7 +38,7 @@ class Incoming {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** Wait for more. @throws DomainError if there is no more. */
+  /** Waits for more bytes. @throws DomainError at the end of the body. */
   async more(where: string): Promise<void> {
     const { value, done } = await this.#source.next();
     if (done === true) throw invalid(`the multipart body ends early, in ${where}`);
@@ -46,7 +46,7 @@ class Incoming {
     this.buffer = this.buffer.length === 0 ? chunk : Buffer.concat([this.buffer, chunk]);
   }
 
-  /** Ask for no more. */
+  /** Stops reading the source. */
   async release(): Promise<void> {
     await this.#source.return?.();
   }
@@ -58,7 +58,7 @@ class Incoming {
   }
 }
 
-/** Hand on everything up to `delimiter`, and take the delimiter away. */
+/** Yields the bytes before `delimiter`, and consumes the delimiter. */
 async function* upTo(incoming: Incoming, delimiter: Buffer, where: string): AsyncGenerator<Uint8Array> {
   for (;;) {
     const at = incoming.buffer.indexOf(delimiter);
@@ -67,14 +67,14 @@ async function* upTo(incoming: Incoming, delimiter: Buffer, where: string): Asyn
       incoming.take(delimiter.length);
       return;
     }
-    // What may be the beginning of the delimiter stays until more is there.
+    // Keeps bytes that may be the beginning of the delimiter.
     const safe = incoming.buffer.length - (delimiter.length - 1);
     if (safe > 0) yield incoming.take(safe);
     await incoming.more(where);
   }
 }
 
-/** @returns `undefined` behind the last part. */
+/** @returns `undefined` after the last part. */
 async function readPartHeaders(incoming: Incoming): Promise<string | undefined> {
   while (incoming.buffer.length < 2) await incoming.more("a boundary");
   if (incoming.buffer.toString("latin1", 0, 2) === "--") return undefined;
@@ -97,8 +97,8 @@ function nameOf(headers: string): string {
 }
 
 /**
- * The parts of a multipart body in their order, each as a stream; what was not read of a part is skipped.
- * Memory does not depend on the size of anything. The source is released when reading ends, well or not.
+ * The parts of a multipart body in order, each as a stream; unread bytes of a part are skipped. Memory use does not
+ * depend on sizes. The source is released when reading ends, also after an error.
  */
 export async function* readParts(source: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Part> {
   const incoming = new Incoming(source);
@@ -110,7 +110,7 @@ export async function* readParts(source: AsyncIterable<Uint8Array>, boundary: st
 }
 
 async function* partsOf(incoming: Incoming, boundary: string): AsyncGenerator<Part> {
-  // The first boundary may stand at the very beginning: then the line end before it is ours.
+  // The first boundary may begin the body: the line end before it is added here.
   incoming.buffer = Buffer.from("\r\n");
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
   const skip = async (content: AsyncGenerator<Uint8Array>): Promise<void> => {
@@ -121,7 +121,7 @@ async function* partsOf(incoming: Incoming, boundary: string): AsyncGenerator<Pa
     const headers = await readPartHeaders(incoming);
     if (headers === undefined) return;
     const name = nameOf(headers);
-    // An empty part has its boundary right behind the headers, whose line end belongs to it.
+    // The boundary of an empty part uses the line end of its headers.
     incoming.buffer = Buffer.concat([Buffer.from("\r\n"), incoming.buffer]);
     const content = withoutFirst(upTo(incoming, delimiter, `part ${JSON.stringify(name)}`), 2);
     yield { name, content };
@@ -140,7 +140,7 @@ async function* withoutFirst(source: AsyncGenerator<Uint8Array>, count: number):
 }
 
 /**
- * A part that is short text.
+ * Reads a part as a short text.
  * @throws DomainError if it is larger than `limitBytes`.
  */
 export async function readTextPart(part: Part, limitBytes: number): Promise<string> {

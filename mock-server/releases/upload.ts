@@ -6,14 +6,14 @@ import type { Blobs, BlobWriter } from "../storage/blobs/index.ts";
 import type { ArtifactRecord, PayloadFileRecord, PayloadRecord } from "../storage/index.ts";
 import { type Described, describeArtifact, describePayload } from "./metadata.ts";
 
-/** The largest artifact that is taken: 10 GiB. */
+/** The maximum size of an artifact: 10 GiB. */
 export const ARTIFACT_BYTES_MAX = 10 * 1024 ** 3;
 
 export interface Upload {
   /** The artifact, as it arrives. */
   readonly content: AsyncIterable<Uint8Array>;
   readonly description: string;
-  /** How long the sender says the artifact is; absent: as long as it comes. */
+  /** The size that the sender announced, if any. */
   readonly sizeBytes?: number;
   /** The identifier that the sender chose. */
   readonly id?: string;
@@ -22,16 +22,15 @@ export interface Upload {
 export interface UploadPorts {
   readonly system: Pick<System, "clock" | "random">;
   readonly blobs: Blobs;
-  /** Record the artifact. Rejects if it cannot be, for example beside one with the same name and depends. */
+  /** Inserts the record of the artifact. Rejects, for example, if one with the same name and depends exists. */
   readonly record: (artifact: ArtifactRecord) => Promise<void>;
   /** Instead of the reader's own. */
   readonly decompressors?: ReadOptions["decompressors"];
 }
 
 /**
- * Take in an artifact in one pass: what arrives is written to the blob store and read as an artifact at
- * the same time. The record follows only when all of it was in order and is durable; otherwise nothing
- * of it stays.
+ * Stores an artifact in one pass: the incoming bytes are written to the blob store and parsed at the same time. The
+ * record is inserted when the whole artifact is valid and durable; otherwise nothing of it remains.
  * @returns The new artifact's id.
  */
 export async function takeArtifact(upload: Upload, ports: UploadPorts): Promise<string> {
@@ -104,7 +103,7 @@ function recordOf(
   return { ...rest, ...described, payloads };
 }
 
-/** Hand on what arrives, written and counted. The write goes on while the reader works on the same bytes. */
+/** Passes the incoming bytes on, written and counted. The write runs while the reader parses the same bytes. */
 async function* copying(
   upload: Upload,
   writer: BlobWriter,
@@ -125,7 +124,7 @@ async function* copying(
       copied.sha256.update(chunk);
       yield chunk;
     } finally {
-      // Also when the reader gives up: the file must not be closed under a write.
+      // Also if the reader stops early: the file must not be closed during a write.
       fault = await written;
     }
     if (fault !== undefined) throw fault.error;

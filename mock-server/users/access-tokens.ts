@@ -2,7 +2,7 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
-/** A personal access token. The token itself is told once, when it is made. */
+/** A personal access token. The token itself is shown once, when it is created. */
 export interface AccessToken {
   readonly id: string;
   readonly name: string;
@@ -34,7 +34,7 @@ export class AccessTokens {
     this.#issue = issue;
   }
 
-  /** Of one user, in the order in which they were made. */
+  /** The tokens of a user, by time of creation. */
   list(userId: string): Promise<readonly AccessToken[]> {
     return this.#storage.read(async ({ sessions }) =>
       (await sessions.tokensOf(userId)).map((session) => ({
@@ -48,9 +48,9 @@ export class AccessTokens {
   }
 
   /**
-   * @param lifeS How long it is good, in seconds; 0: for ever.
+   * @param lifeS Its lifetime in seconds; 0: unlimited.
    * @returns The token.
-   * @throws DomainError (invalid); (conflict) if the user has one of that name; (unprocessable) if there are too many.
+   * @throws DomainError (invalid); (token-name-taken); (too-many-tokens)
    */
   async create(userId: string, name: string, lifeS: number): Promise<string> {
     if (name === "" || name.length > NAME_MAX) throw invalid(`name: must have 1 to ${NAME_MAX} characters`);
@@ -79,7 +79,7 @@ export class AccessTokens {
     return this.#issue(id, userId, expiresMs);
   }
 
-  /** Worthless from now on. Of no token of this user: nothing. */
+  /** Revokes a token of the user; an unknown id is ignored. */
   delete(userId: string, id: string): Promise<void> {
     return this.#storage.transaction(({ sessions }) => sessions.deleteToken(userId, id));
   }

@@ -8,7 +8,7 @@ import { hashPassword } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
 import { DEFAULT_ROLE, type UserRole } from "./roles.ts";
 
-/** A user as others see it. */
+/** A user as the management API shows it. */
 export interface Account {
   readonly id: string;
   readonly email: string;
@@ -20,14 +20,14 @@ export interface Account {
 export interface AccountChange {
   readonly email?: string;
   readonly password?: string;
-  /** Whoever changes the own password tells the old one. */
+  /** The old password, required from users who change their own. */
   readonly currentPassword?: string;
   readonly role?: UserRole;
-  /** End all personal access tokens of the user. */
+  /** Revoke all personal access tokens of the user. */
   readonly revokeTokens?: boolean;
 }
 
-/** Which accounts are meant: those that meet all of it. */
+/** Restricts accounts; all conditions must hold. */
 export interface AccountFilter {
   readonly ids?: readonly string[];
   /** In any case. */
@@ -39,7 +39,7 @@ export interface AccountFilter {
   readonly updatedBeforeMs?: number;
 }
 
-/** Making, changing and removing users. There is always an admin. */
+/** Creates, changes and deletes users. There is always an admin. */
 export class Accounts {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
@@ -51,7 +51,7 @@ export class Accounts {
     this.#passwords = passwords;
   }
 
-  /** In the order in which they were made. */
+  /** By time of creation. */
   list(filter: AccountFilter = {}): Promise<readonly Account[]> {
     return this.#storage.read(async ({ users }) => {
       const accounts = (await users.all()).map(present);
@@ -67,7 +67,7 @@ export class Accounts {
   /**
    * @param user.role Default: read-only; of the first user: admin.
    * @returns The id of the new user.
-   * @throws DomainError (unprocessable) if the address is taken or malformed, or the password is too weak.
+   * @throws DomainError (email-taken); (unprocessable) if the address is malformed or the password too weak.
    */
   async create(user: { readonly email: string; readonly password: string; readonly role?: UserRole }): Promise<string> {
     const email = user.email.toLowerCase();
@@ -85,9 +85,9 @@ export class Accounts {
   }
 
   /**
-   * A password is changed by its owner, who tells the old one, or set by an administrator; every other
-   * login of the user ends. Personal access tokens go on, unless they are to end.
-   * @returns How many personal access tokens of the user are good.
+   * Changes a user. A new password, set by its owner with the old one or by an administrator, ends all other logins
+   * of the user. Personal access tokens stay valid unless they are revoked too.
+   * @returns The number of valid personal access tokens of the user.
    * @throws DomainError (not-found); (unprocessable)
    */
   async update(caller: UserPrincipal, id: string, change: AccountChange): Promise<number> {
@@ -122,8 +122,8 @@ export class Accounts {
   }
 
   /**
-   * Give a user a new password, without the old one; all sessions and tokens of the user end. For a person who has
-   * the records, not for the API.
+   * Sets a password without the old one, and ends all sessions and tokens of the user. For the command line, whose
+   * caller has access to the records.
    * @throws DomainError (not-found); (unprocessable)
    */
   async resetPassword(id: string, password: string): Promise<void> {
@@ -137,7 +137,7 @@ export class Accounts {
     });
   }
 
-  /** With all sessions and tokens. Of no user: nothing. @throws DomainError (unprocessable) for the last admin. */
+  /** Deletes a user with all sessions and tokens; an unknown id is ignored. @throws DomainError (last-admin) */
   async delete(id: string): Promise<void> {
     await this.#storage.transaction(async (records) => {
       const user = await records.users.find(id);

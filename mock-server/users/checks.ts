@@ -3,13 +3,13 @@ import { unprocessable } from "../errors.ts";
 const TEXT_MAX = 256;
 const PASSWORD_MIN = 8;
 
-/** Why this is no e-mail address for a user; `undefined`: it is one. */
+/** Why the e-mail address is refused; `undefined` if it is valid. */
 export function emailFault(email: string): string | undefined {
   if (/^[!-~]+@[!-~]+$/.test(email) && email.length <= TEXT_MAX) return undefined;
   return `email: must be an e-mail address of at most ${TEXT_MAX} ASCII characters, not "${email.slice(0, 60)}"`;
 }
 
-/** Why this is no password; `undefined`: it is one. */
+/** Why the password is refused; `undefined` if it is valid. */
 export function passwordFault(password: string): string | undefined {
   if (password.length >= PASSWORD_MIN && password.length <= TEXT_MAX) return undefined;
   return `password: must have ${PASSWORD_MIN} to ${TEXT_MAX} characters`;
@@ -21,7 +21,7 @@ export function checkEmail(email: string): void {
   if (fault !== undefined) throw unprocessable(fault);
 }
 
-/** @throws DomainError (unprocessable), also if it tells little more than the address. */
+/** @throws DomainError (unprocessable), also if the password resembles the address. */
 export function checkPassword(password: string, email: string): void {
   const fault = passwordFault(password);
   if (fault !== undefined) throw unprocessable(fault);

@@ -2,7 +2,7 @@ import { sha256 } from "../digest.ts";
 import { DomainError, invalid } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
 
-/** What programs keep for their users: any JSON object. */
+/** Settings that client programs store for their users: any JSON object. */
 export interface KeptSettings {
   readonly value: Readonly<Record<string, unknown>>;
   readonly etag: string;
@@ -10,10 +10,10 @@ export interface KeptSettings {
 
 const KEYS_MAX = 1024;
 /** Owner of the settings that all users share. */
-const EVERYBODY = "";
+const SHARED = "";
 const EMPTY: KeptSettings = { value: {}, etag: sha256("{}").slice(0, 32) };
 
-/** Settings of each user, and of all together. */
+/** The settings of each user, and the settings that all users share. */
 export class Settings {
   readonly #storage: Storage;
 
@@ -21,8 +21,8 @@ export class Settings {
     this.#storage = storage;
   }
 
-  /** @param userId Absent: of all together. */
-  get(userId: string = EVERYBODY): Promise<KeptSettings> {
+  /** @param userId Default: the shared settings. */
+  get(userId: string = SHARED): Promise<KeptSettings> {
     return this.#storage.read(async ({ settings }) => {
       const record = await settings.find(userId);
       if (record === undefined) return EMPTY;
@@ -31,12 +31,12 @@ export class Settings {
   }
 
   /**
-   * In place of what was there.
-   * @param ifMatch Only if it is still of this ETag.
+   * Replaces settings.
+   * @param ifMatch The ETag that the current settings must have.
    * @returns The new ETag.
-   * @throws DomainError (invalid); (precondition-failed)
+   * @throws DomainError (invalid); (etag-mismatch)
    */
-  async put(value: KeptSettings["value"], userId: string = EVERYBODY, ifMatch?: string): Promise<string> {
+  async put(value: KeptSettings["value"], userId: string = SHARED, ifMatch?: string): Promise<string> {
     const keys = Object.keys(value).length;
     if (keys > KEYS_MAX) throw invalid(`settings have at most ${KEYS_MAX} keys, not ${keys}`);
     const json = JSON.stringify(value);

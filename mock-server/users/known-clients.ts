@@ -17,14 +17,14 @@ const Claims = z.object({
 type Claims = z.infer<typeof Claims>;
 
 /**
- * Proofs that a client has logged in to an account before. A proof does not let in: it only has the client's tries to
- * log in counted apart from those of strangers. It outlives the session, a restart and a change of the password.
+ * Proofs that a client has logged in to an account before. A proof grants no access: the login limit counts the
+ * attempts of a known client apart from those of strangers. It survives the session, a restart and a new password.
  */
 export class KnownClients {
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #proofs: TokenKey<Claims>;
 
-  /** How long a proof is good, in seconds. */
+  /** The lifetime of a proof, in seconds. */
   readonly lifeS = LIFE_MS / 1000;
 
   constructor(system: { readonly clock: Clock; readonly random: Random }, tokenSeed: Uint8Array) {
@@ -36,14 +36,14 @@ export class KnownClients {
     );
   }
 
-  /** @returns The client that a proof is for, if it is good for this account. */
+  /** @returns The client of a proof that is valid for this account. */
   find(proof: string, email: string): string | undefined {
     const claims = this.#proofs.read(proof);
     if (claims === undefined || claims.sub !== email.toLowerCase()) return undefined;
     return this.#system.clock.now() < claims.exp * 1000 ? claims.jti : undefined;
   }
 
-  /** @param client A client that has proved itself: it keeps its name. */
+  /** @param client A known client keeps its id. Default: a new id. */
   issue(email: string, client?: string): string {
     const exp = Math.floor((this.#system.clock.now() + LIFE_MS) / 1000);
     return this.#proofs.issue({

@@ -1,22 +1,22 @@
 import type { Random } from "@upkeep/shared/system";
-import { hashOfNobody, isPassword } from "./passwords.ts";
+import { decoyHash, isPassword } from "./passwords.ts";
 
-/** No password is longer. */
+/** The maximum length of a password. */
 const LENGTH_MAX = 256;
 
-/** Checks passwords one at a time: each check takes its fill of memory and a thread. */
+/** Checks passwords serially: each check needs 64 MiB of memory and a thread. */
 export class PasswordChecks {
-  /** For an unknown address, which must cost the same time as a wrong password. */
-  readonly #nobody: string;
+  /** Compared for an unknown address, which must take as long as a wrong password. */
+  readonly #decoy: string;
   #checking: Promise<unknown> = Promise.resolve();
 
   constructor(random: Random) {
-    this.#nobody = hashOfNobody(random);
+    this.#decoy = decoyHash(random);
   }
 
-  /** @param hash `undefined`: of nobody. */
+  /** @param hash `undefined` for an unknown user. */
   check(password: string, hash: string | undefined): Promise<boolean> {
-    const check = () => isPassword(password.length <= LENGTH_MAX ? password : "", hash ?? this.#nobody);
+    const check = () => isPassword(password.length <= LENGTH_MAX ? password : "", hash ?? this.#decoy);
     const result = this.#checking.then(check, check);
     this.#checking = result;
     return result;

@@ -1,19 +1,19 @@
 import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import type { Random } from "@upkeep/shared/system";
 
-/** Work factors: 64 MiB of memory for each password that is tried. */
+/** Work factors: each check takes 64 MiB of memory. */
 const COST = { N: 2 ** 16, r: 8, p: 1 };
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** `scrypt$N$r$p$salt$key`, the last two in base64: later factors do not shut out older passwords. */
+/** `scrypt$N$r$p$salt$key`, salt and key in base64. The hash names its factors, so they can change later. */
 export async function hashPassword(random: Random, password: string): Promise<string> {
   const salt = random.bytes(SALT_BYTES);
   return format(salt, await derive(password, salt, KEY_BYTES, COST));
 }
 
-/** The hash of no password: to check one against it costs as much time as against any other. */
-export function hashOfNobody(random: Random): string {
+/** A hash that no password matches: checking it takes as long as any other. */
+export function decoyHash(random: Random): string {
   return format(random.bytes(SALT_BYTES), random.bytes(KEY_BYTES));
 }
 
@@ -21,7 +21,7 @@ function format(salt: Uint8Array, key: Uint8Array): string {
   return ["scrypt", COST.N, COST.r, COST.p, base64(salt), base64(key)].join("$");
 }
 
-/** True if `password` is the one that was hashed. */
+/** True if `hash` is a hash of `password`. */
 export async function isPassword(password: string, hash: string): Promise<boolean> {
   const [scheme, N, r, p, salt, key] = hash.split("$");
   if (scheme !== "scrypt" || salt === undefined || key === undefined) {
@@ -32,7 +32,7 @@ export async function isPassword(password: string, hash: string): Promise<boolea
   return timingSafeEqual(await derive(password, Buffer.from(salt, "base64"), expected.length, cost), expected);
 }
 
-/** A password that nobody guesses, easy to copy. */
+/** A random password of 120 bits, easy to copy. */
 export function makePassword(random: Random): string {
   return Buffer.from(random.bytes(15)).toString("base64url");
 }

@@ -1,6 +1,6 @@
 import type { UserRole } from "./roles.ts";
 
-/** Who sent a request to the management API. */
+/** The authenticated user of a request to the management API. */
 export interface UserPrincipal {
   readonly userId: string;
   readonly email: string;

@@ -1,13 +1,13 @@
 import { DomainError } from "../errors.ts";
 
-/** What a user may do: everything, look at everything, or only bring artifacts (for build machines). */
+/** The roles of users: full access, read-only access, or uploading artifacts only (for build machines). */
 export const USER_ROLES = ["admin", "read-only", "ci-upload"] as const;
 export type UserRole = (typeof USER_ROLES)[number];
 
-/** Of a user for whom no role is named, unless it is the first. */
+/** The default role; the first user is an admin. */
 export const DEFAULT_ROLE: UserRole = "read-only";
 
-/** What the reference calls the same. It has others, of which none means what one of ours does. */
+/** The names of these roles in the reference, whose other roles have no equivalent here. */
 const REFERENCE_NAMES = {
   admin: "RBAC_ROLE_PERMIT_ALL",
   "read-only": "RBAC_ROLE_OBSERVER",
@@ -18,7 +18,7 @@ export function referenceNameOf(role: UserRole): string {
   return REFERENCE_NAMES[role];
 }
 
-/** The role of this name, ours or the reference's; `undefined`: there is none. */
+/** The role with this name, ours or the reference's; `undefined` if there is none. */
 export function roleNamed(name: string): UserRole | undefined {
   return USER_ROLES.find((role) => role === name || REFERENCE_NAMES[role] === name);
 }
@@ -26,13 +26,13 @@ export function roleNamed(name: string): UserRole | undefined {
 /** All names that {@link roleNamed} knows, for messages. */
 export const ROLE_NAMES = USER_ROLES.map((role) => `${role} (${REFERENCE_NAMES[role]})`).join(", ");
 
-/** What a request of the management API needs of whoever sends it. */
+/** The permission that a request to the management API needs. */
 export type Permission =
-  /** It changes nothing. */
+  /** Changes nothing. */
   | "read"
-  /** It brings an artifact. */
+  /** Uploads an artifact. */
   | "upload"
-  /** It concerns nobody but the user: the own password, settings, tokens, logging out. */
+  /** Concerns only the user's own password, settings, tokens and session. */
   | "self"
   | "write";
 

@@ -13,9 +13,9 @@ import { hashPassword, makePassword } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
 
 const ISSUER = "mender.useradm";
-/** At most so many sessions a user has at once; the oldest gives way. */
+/** The maximum number of sessions of a user; a further login ends the oldest one. */
 const SESSIONS_MAX = 10;
-/** The last use of a personal access token is noted to the minute. */
+/** The last use of a personal access token is recorded to the minute, to save writes. */
 const USE_NOTED_MS = 60_000;
 
 const UserClaims = z.object({
@@ -31,20 +31,20 @@ const UserClaims = z.object({
 });
 type UserClaims = z.infer<typeof UserClaims>;
 
-/** An administrator who was just made. The password is told here and nowhere else. */
+/** A new administrator. The password is shown here and nowhere else. */
 export interface NewAdministrator {
   readonly email: string;
   readonly password: string;
 }
 
-/** People who manage devices. */
+/** Users of the management API: login, sessions and tokens. */
 export class Users {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #tokenLifeMs: number;
   readonly #tokens: TokenKey<UserClaims>;
   readonly #passwords: PasswordChecks;
-  /** Making, changing and removing users. */
+  /** Creates, changes and deletes users. */
   readonly accounts: Accounts;
   /** Personal access tokens. */
   readonly tokens: AccessTokens;
@@ -70,9 +70,9 @@ export class Users {
   }
 
   /**
-   * Make the first user if there is none.
-   * @param password Generated when absent.
-   * @returns `undefined` if there are users already.
+   * Creates the first user if there is none.
+   * @param password Default: a generated one.
+   * @returns `undefined` if there are users.
    * @throws DomainError (invalid) if the address or the password is unusable.
    */
   async ensureAdministrator(email: string, password?: string): Promise<NewAdministrator | undefined> {
@@ -92,7 +92,7 @@ export class Users {
   }
 
   /**
-   * @param options.noExpiry The session lasts until it is ended.
+   * @param options.noExpiry The session lasts until logout.
    * @returns A token.
    * @throws DomainError (unauthorized)
    */
@@ -117,7 +117,7 @@ export class Users {
     return this.#issue(id, user.id, expiresMs);
   }
 
-  /** Another text for each password of an account; "" for an account that is not there. Not to be shown. */
+  /** A secret text that changes with the password of an account; empty for an unknown account. */
   async passwordVersion(email: string): Promise<string> {
     const user = await this.#storage.read(({ users }) => users.findByEmail(email.toLowerCase()));
     return user?.password_hash ?? "";
@@ -138,7 +138,7 @@ export class Users {
   }
 
   /**
-   * Who a token belongs to, now: it is neither expired nor was the session ended.
+   * The user of a token that has not expired and whose session has not ended.
    * @throws DomainError (unauthorized)
    */
   async verify(token: string): Promise<UserPrincipal> {
@@ -157,8 +157,8 @@ export class Users {
   }
 
   /**
-   * True as long as a request that was let in as `principal` would be let in again: the session has neither ended nor
-   * expired, and the user has the same role.
+   * True while an earlier authentication still holds: the session has neither ended nor expired, and the user has the
+   * same role.
    */
   async isCurrent({ sessionId, userId, role }: UserPrincipal): Promise<boolean> {
     const session = await this.#storage.read(({ sessions }) => sessions.find(sessionId, userId));
@@ -166,7 +166,7 @@ export class Users {
     return session.expires_ms === null || this.#system.clock.now() < session.expires_ms;
   }
 
-  /** End a session: its token is worthless from now on. */
+  /** Ends a session, which revokes its token. */
   logout({ sessionId }: UserPrincipal): Promise<void> {
     return this.#storage.transaction(({ sessions }) => sessions.delete(sessionId));
   }

@@ -49,6 +49,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
     provides: DeviceProvides,
     controlMap = false,
   ): Promise<Answer> => {
+    refusals?.accepted(deviceId);
     const instructions = await domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
     return instructions === undefined ? empty(204) : await instruct(instructions, deviceId, provides, origin);
   };
@@ -74,7 +75,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
     };
     return json(body, NO_STORE);
   };
-  const refused = (deviceId: string, message: string): void => refusals?.tell(deviceId, message);
+  const refused = (deviceId: string, message: string): void => refusals?.refused(deviceId, message);
   return [
     route({
       method: "POST",

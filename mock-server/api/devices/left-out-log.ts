@@ -1,13 +1,12 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Clock } from "@upkeep/shared/system";
+import { RecentDevices } from "./recent-devices.ts";
 
 export interface LeftOutLogPorts {
   readonly logger: Logger;
   readonly clock: Clock;
 }
 
-/** Devices whose last line is remembered. */
-const DEVICES_MAX = 10_000;
 const LINES_PER_MINUTE = 60;
 const MINUTE_MS = 60_000;
 /** Attributes that a line names. */
@@ -16,8 +15,8 @@ const NAMED_MAX = 20;
 /** Tells the log what is left out of inventories: of each device once, until it changes, and at a bounded rate. */
 export class LeftOutLog {
   readonly #ports: LeftOutLogPorts;
-  /** Device → what was told of it last; in the order of telling. */
-  readonly #told = new Map<string, string>();
+  /** The last line logged for each device. */
+  readonly #told = new RecentDevices<string>();
   #minuteMs = Number.NEGATIVE_INFINITY;
   #lines = 0;
   #notLogged = 0;
@@ -33,7 +32,7 @@ export class LeftOutLog {
     }
     const text = leftOut.slice(0, NAMED_MAX).join("\n");
     if (this.#told.get(deviceId) === text || !this.#mayWrite()) return;
-    this.#remember(deviceId, text);
+    this.#told.set(deviceId, text);
     this.#ports.logger.warning(`inventory of device ${deviceId}: ${leftOut.length} attributes are left out`, {
       left_out: leftOut.slice(0, NAMED_MAX),
       ...(this.#notLogged === 0 ? {} : { devices_not_logged: this.#notLogged }),
@@ -51,14 +50,5 @@ export class LeftOutLog {
     if (this.#lines <= LINES_PER_MINUTE) return true;
     this.#notLogged += 1;
     return false;
-  }
-
-  #remember(deviceId: string, text: string): void {
-    this.#told.delete(deviceId);
-    if (this.#told.size >= DEVICES_MAX) {
-      const [oldest] = this.#told.keys();
-      if (oldest !== undefined) this.#told.delete(oldest);
-    }
-    this.#told.set(deviceId, text);
   }
 }

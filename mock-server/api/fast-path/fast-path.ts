@@ -20,6 +20,8 @@ export interface FastPathPorts {
   readonly system: Pick<System, "clock" | "random">;
   /** The device of a valid token; `undefined` if that takes a wait. @throws DomainError */
   readonly verifySync: (token: string) => DevicePrincipal | undefined;
+  /** The last poll of the device was refused: the ordinary way must see that it polls well again. */
+  readonly isRefused: (deviceId: string) => boolean;
   readonly accessLog: AccessLog;
   readonly metrics: RequestMetrics;
 }
@@ -45,8 +47,9 @@ export function withFastPath(ordinary: Listener, ports: FastPathPorts): Listener
   return (request, response) => {
     const bodies = isPlainPost(request) ? bodiesOf.get(request.url) : undefined;
     const device = bodies === undefined ? undefined : deviceOf(request, ports);
-    if (bodies === undefined || device === undefined || device.mayHaveWork) ordinary(request, response);
-    else answerLater(new Poll(request, response, device, bodies, ports, recordLater));
+    if (bodies === undefined || device === undefined || device.mayHaveWork || ports.isRefused(device.deviceId)) {
+      ordinary(request, response);
+    } else answerLater(new Poll(request, response, device, bodies, ports, recordLater));
   };
 }
 

@@ -4,13 +4,13 @@ import type { AttributeScope, FilterScalar, FilterTerm, FilterValue } from "./te
 
 export type AttributeValue = string | number | boolean | readonly string[] | readonly number[];
 
-/** The value of an attribute of one device; `undefined`: it has none. */
+/** The value of an attribute of a device; `undefined` if it has none. */
 export type AttributeLookup = (scope: AttributeScope, name: string) => AttributeValue | undefined;
 
 /**
- * True if a device meets all conditions. They mean what they mean to MongoDB: a list is met if one of its
- * elements is, or the whole list; `$ne` and `$nin` are also met by a device without the attribute; values of
- * different types are never equal, less or greater. Two timestamps are compared as instants.
+ * True if a device meets all conditions, with the semantics of MongoDB: a list matches with one of its elements or as
+ * a whole; `$ne` and `$nin` match a device without the attribute; values of different types are never equal, less or
+ * greater. Two timestamps are compared as instants.
  */
 export function matchesAll(terms: readonly FilterTerm[], attribute: AttributeLookup): boolean {
   return terms.every((term) => matches(term, attribute(term.scope, term.attribute)));
@@ -77,7 +77,7 @@ function compares(actual: AttributeValue | undefined, value: FilterValue, holds:
   });
 }
 
-/** Less than, equal to or greater than 0; `undefined`: of different types, so neither. */
+/** Negative, 0 or positive; `undefined` for values of different types, which have no order. */
 function order(a: FilterScalar, b: FilterScalar): number | undefined {
   if (typeof a === "string" && typeof b === "string") {
     const [instantA, instantB] = [timeMs(a), timeMs(b)];

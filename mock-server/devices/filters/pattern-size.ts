@@ -1,17 +1,17 @@
 const REPEAT = /^\{(\d+)(,(\d*))?\}/;
-/** More than any pattern may have; keeps products small. */
+/** Larger than any allowed size; caps the products of nested repeats. */
 const ENOUGH = 1e9;
 
-/** What has been read of one alternative, or of all of a group. */
+/** The size of the current group so far. */
 interface Level {
   total: number;
-  /** The last thing, which a repeat may follow. */
+  /** The size of the last element, to which a repeat applies. */
   last: number;
 }
 
 /**
- * How many steps a pattern has once its repeats are written out, which is how an engine of linear time works on
- * it: each step costs, for each character. Never less than it really has, but for the few that begin and end it.
+ * The size of a pattern with its repeats expanded, in steps. A linear-time engine expands repeats, and each step costs
+ * time for each character. An upper bound, apart from the steps that begin and end the pattern.
  */
 export function patternSize(source: string): number {
   const outer: Level[] = [];
@@ -33,7 +33,7 @@ export function patternSize(source: string): number {
         break;
       case source[at] === "(":
         outer.push(level);
-        // A group is remembered where it begins and where it ends.
+        // A group has a step at its beginning and at its end, for the capture.
         level = { total: 2, last: 0 };
         break;
       case source[at] === ")": {
@@ -44,7 +44,7 @@ export function patternSize(source: string): number {
       }
       case repeat !== null: {
         const [text = "", least = "0", range, most] = repeat ?? [];
-        // What is there once is written so many times, each with a step that may leave it.
+        // The element is copied once per repetition, each with a step that can leave the repeat.
         const times = Math.max(Number(least), Number(most || 0)) + (range === undefined ? 0 : 1);
         const size = Math.min((level.last + 1) * times, ENOUGH);
         level.total += size;
@@ -59,15 +59,15 @@ export function patternSize(source: string): number {
   return outer.reduce((sum, { total }) => sum + total, level.total);
 }
 
-/** Where a class such as `[^]a-z\]]` ends; at the end of the pattern if nowhere. */
+/** The end of a character class such as `[^]a-z\]]`; the end of the pattern if it is not closed. */
 function endOfClass(source: string, start: number): number {
   let at = start + 1;
   if (source[at] === "^") at += 1;
-  // A bracket that comes first is one of the class.
+  // A leading bracket is a member of the class.
   if (source[at] === "]") at += 1;
   for (; at < source.length && source[at] !== "]"; at += 1) {
     if (source[at] === "\\") at += 1;
-    // [:alpha:] has a bracket of its own.
+    // A named class such as [:alpha:] has its own brackets.
     const named = /^\[:\^?[a-z]+:\]/.exec(source.slice(at, at + 16))?.[0];
     if (named !== undefined) at += named.length - 1;
   }

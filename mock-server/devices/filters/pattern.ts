@@ -2,22 +2,22 @@ import { RE2JS } from "re2js";
 import { invalid } from "../../errors.ts";
 import { patternSize } from "./pattern-size.ts";
 
-/** A pattern that takes time in proportion to the text and to its own size, whatever it says. */
+/** A pattern whose matching time is linear in the text and in the size of the pattern. */
 export interface Pattern {
-  /** True if it is found anywhere in the text's first 4,096 characters. */
+  /** True if the first 4,096 characters of the text contain a match. */
   isIn(text: string): boolean;
 }
 
 const LENGTH_MAX = 1024;
-/** Steps with the repeats written out. Much more than what people write, and a text is still looked at at once. */
+/** Steps with repeats expanded: far above real patterns, and fast enough for a text of maximum length. */
 const SIZE_MAX = 500;
-/** Of a text that is longer only the beginning is looked at. */
+/** Only this many characters of a text are matched. */
 const TEXT_LENGTH_MAX = 4096;
-/** Patterns that are kept compiled. */
+/** The size of the cache of compiled patterns. */
 const REMEMBERED_MAX = 500;
 const compiled = new Map<string, Pattern>();
 
-/** @throws DomainError (invalid) if it is no pattern, is too large, or asks for what takes more than linear time. */
+/** @throws DomainError (invalid) if the pattern is malformed, too large, or uses what a linear-time engine lacks. */
 export function checkPattern(source: string, path: string): void {
   if (source.length > LENGTH_MAX) throw invalid(`${path}: a pattern has at most ${LENGTH_MAX} characters`);
   const size = patternSize(source);
@@ -32,7 +32,7 @@ export function checkPattern(source: string, path: string): void {
   }
 }
 
-/** Back references and look-around are not known. `(?i)` in front makes it ignore case. */
+/** Back references and look-around are not supported. A leading `(?i)` ignores case. */
 export function patternOf(source: string): Pattern {
   const known = compiled.get(source);
   if (known !== undefined) return known;

@@ -5,19 +5,19 @@ import { type DeviceInventory, describeDevices, lookupIn } from "../attributes.t
 import { matchesAll } from "./match.ts";
 import type { FilterTerm } from "./terms.ts";
 
-/** Devices are read by so many at a time: between two readings others have their turn. */
+/** Devices per read: other requests run between two reads. */
 const BATCH = 500;
-/** With patterns, each device costs more. */
+/** Devices per read if patterns are matched, which take longer. */
 const BATCH_WITH_PATTERNS = 50;
 
 export interface Scanned {
   readonly terms: readonly FilterTerm[];
   readonly ids?: readonly string[];
-  /** In any attribute's value or in the id, in any case. */
+  /** A substring of any attribute value or of the id, case-insensitive. */
   readonly text?: string;
 }
 
-/** Devices that meet all conditions, by id. What changes meanwhile may be seen or not. */
+/** Devices that meet all conditions, by id. Concurrent changes may or may not be seen. */
 export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<DeviceInventory> {
   const narrowing = narrow(wanted);
   const text = wanted.text?.toLowerCase();
@@ -36,7 +36,7 @@ export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<D
   }
 }
 
-/** How many accepted devices meet all conditions now. */
+/** The number of accepted devices that meet all conditions now. */
 export async function countAccepted(storage: Storage, terms: readonly FilterTerm[]): Promise<number> {
   const accepted: FilterTerm = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
   let count = 0;
@@ -44,7 +44,7 @@ export async function countAccepted(storage: Storage, terms: readonly FilterTerm
   return count;
 }
 
-/** What of the conditions an index answers. The rest is looked at device by device. */
+/** The part of the conditions that an index answers; the rest is evaluated per device. */
 export function narrow({ terms, ids }: Scanned): DeviceNarrowing {
   const exactly = (scope: string, attribute: string): string | undefined => {
     const term = terms.find((one) => one.scope === scope && one.attribute === attribute && one.type === "$eq");

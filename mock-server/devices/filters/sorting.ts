@@ -2,14 +2,14 @@ import type { SortOrder } from "../../storage/index.ts";
 import { type AttributeLookup, type AttributeValue, compareTexts } from "./match.ts";
 import type { AttributeScope } from "./terms.ts";
 
-/** By which attribute devices are sorted. */
+/** A sort criterion. */
 export interface AttributeSort {
   readonly scope: AttributeScope;
   readonly attribute: string;
   readonly order: SortOrder;
 }
 
-/** What of a device decides its place. */
+/** The values of a device that determine its position. */
 export interface SortKey {
   readonly id: string;
   readonly values: readonly (AttributeValue | undefined)[];
@@ -30,10 +30,10 @@ export function compareKeys(sort: readonly AttributeSort[]): (a: SortKey, b: Sor
   };
 }
 
-/** Keys are put in order by so many more than are wanted: seldom, and never by the million. */
+/** Keys are sorted and truncated when this many more than needed have accumulated. */
 const SPARE_KEYS = 1000;
 
-/** Of all devices that come, the first so many in order; the others are counted. */
+/** Keeps the first `count` devices in sort order, and counts all. */
 export class FirstInOrder {
   readonly #count: number;
   readonly #compare: (a: SortKey, b: SortKey) => number;
@@ -45,7 +45,7 @@ export class FirstInOrder {
     this.#compare = compareKeys(sort);
   }
 
-  /** How many have come. */
+  /** The number of all devices. */
   get total(): number {
     return this.#total;
   }
@@ -63,7 +63,7 @@ export class FirstInOrder {
 
 type Scalar = string | number | boolean;
 
-/** Of a list its least element counts, or its greatest when the greatest come first. */
+/** A list sorts by its least element, or by its greatest in descending order. */
 function edge(value: AttributeValue | undefined, order: SortOrder): Scalar | undefined {
   if (!Array.isArray(value)) return value as Scalar | undefined;
   const sorted = [...(value as readonly Scalar[])].sort(compareValues);

@@ -2,7 +2,7 @@ import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { invalid } from "../../errors.ts";
 import { checkPattern } from "./pattern.ts";
 
-/** Where an attribute comes from. */
+/** The sources of attributes. */
 export const ATTRIBUTE_SCOPES = ["identity", "inventory", "monitor", "system", "tags"] as const;
 export type AttributeScope = (typeof ATTRIBUTE_SCOPES)[number];
 
@@ -31,7 +31,7 @@ export interface FilterTerm {
   readonly value: FilterValue;
 }
 
-/** A condition as it comes from outside. */
+/** A condition before validation. */
 export interface UncheckedTerm {
   readonly scope?: unknown;
   readonly attribute?: unknown;
@@ -40,14 +40,15 @@ export interface UncheckedTerm {
 }
 
 export const TERMS_MAX = 100;
-/** They cost more than all the rest. */
+/** Patterns are the most expensive conditions. */
 const PATTERNS_MAX = 10;
 const ATTRIBUTE_LENGTH_MAX = 1024;
 const TEXT_LENGTH_MAX = 4096;
 const LIST_MAX = 1000;
 
 /**
- * Conditions, checked. `path` is what they are called in messages.
+ * Validates conditions.
+ * @param path Their name in error messages.
  * @throws DomainError (invalid) that names the field and its value.
  */
 export function checkTerms(terms: readonly UncheckedTerm[], path: string): FilterTerm[] {
@@ -71,10 +72,10 @@ function checkTerm({ scope, attribute, type, value }: UncheckedTerm, path: strin
   return term;
 }
 
-/** Attributes of the scope system that the server knows as times. */
+/** Attributes of the scope `system` that hold times. */
 const TIMES = ["created_ts", "updated_ts", "check_in_time"];
 
-/** @throws DomainError (invalid) if a time is compared with what is none: the comparison would be one of letters. */
+/** @throws DomainError (invalid) if a time is compared with another text, which would compare letters. */
 function checkTimes({ scope, attribute, type, value }: FilterTerm, path: string): void {
   if (scope !== "system" || !TIMES.includes(attribute) || type === "$exists" || type === "$regex") return;
   for (const one of [value].flat()) {

@@ -6,11 +6,11 @@ import { checkBlobName, isBlobName } from "./names.ts";
 
 /** What the name of a file ends in while it is being written. */
 const UNFINISHED = ".part";
-/** What a download has in memory while the client takes its time. */
+/** The memory of a download that waits for a slow client. */
 const READ_BYTES = 192 * 1024;
 /**
- * As many as the platform does at once. If all downloads read whenever they could, all of them would have bytes to
- * send in each turn of the event loop, and whoever asks for anything else would wait for a chunk of each.
+ * The number of threads for file operations. If all downloads read whenever they could, each would have a chunk to send
+ * in every event-loop turn, and any other request would wait for all of these.
  */
 const READS_AT_ONCE = 4;
 

@@ -122,7 +122,7 @@ test("whatever the writer and the upload accept, a device can tell in a poll", a
   expect(accepted).toBeGreaterThan(30);
 });
 
-test("a poll that is refused stands in the log and beside the device", async () => {
+test("a poll that is refused stands in the log, and beside the device until it polls well", async () => {
   const server = await TestServer.open({ autoAccept: true });
   const { id, token } = await server.device("1");
   const refused = await polled(server, token, { "app.version": 5 });
@@ -137,6 +137,6 @@ test("a poll that is refused stands in the log and beside the device", async () 
     scope: "system",
     value: expect.stringMatching(/^\d{4}-.*app\.version/),
   });
-  // Asked in order it is only history: when it was, and what it was about.
   expect(await polled(server, token, {})).toMatchObject({ status: 204 });
+  await until("the refusal is removed", async () => ((await noted()) === undefined ? true : undefined));
 });

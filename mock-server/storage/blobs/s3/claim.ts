@@ -2,12 +2,12 @@ import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { SystemError } from "@upkeep/shared/system";
 import { hasStatus, type S3Store, writeIfAbsent } from "./store.ts";
 
-/** The object that says whose blobs these are. */
+/** The object that names the owner of the blobs. */
 const CLAIM = "upkeep-server";
 
 /**
- * Write down whose blobs these are, unless that is known.
- * @throws SystemError (EBUSY) if they are somebody else's.
+ * Claims the blobs for an owner.
+ * @throws SystemError (EBUSY) if they have another owner.
  */
 export async function claim(store: S3Store, owner: string): Promise<void> {
   let current = await ownerOf(store);

@@ -2,16 +2,16 @@ import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import { keepable, keepableText } from "../texts.ts";
 import type { AttributeValue } from "./filters/match.ts";
 
-/** An attribute that a device told of itself. */
-export interface ToldAttribute {
+/** An attribute that a device reported. */
+export interface ReportedAttribute {
   readonly name: string;
   readonly value: AttributeValue;
   readonly description?: string;
 }
 
-/** What a device told of itself: what can be kept, by its name, and of each of the others why it cannot. */
-export interface Told {
-  readonly kept: ReadonlyMap<string, ToldAttribute>;
+/** An inventory report: the valid attributes by name, and the reasons why others are left out. */
+export interface InventoryReport {
+  readonly kept: ReadonlyMap<string, ReportedAttribute>;
   readonly leftOut: readonly string[];
 }
 
@@ -24,7 +24,7 @@ function shown(value: unknown): string {
   return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…"` : text;
 }
 
-/** Why an attribute cannot have this name; `undefined`: it can. */
+/** Why the name of an attribute is refused; `undefined` if it is valid. */
 export function nameFault(name: string): string | undefined {
   if (name === "" || name.length > NAME_CHARACTERS_MAX) {
     return `the name ${shown(name)} must have 1 to ${NAME_CHARACTERS_MAX} characters`;
@@ -40,8 +40,8 @@ function isValue(value: unknown): value is AttributeValue {
   return value.every((item) => typeof item === "string") || value.every((item) => Number.isFinite(item));
 }
 
-/** @returns The attribute; or, as a text, why it cannot be kept. */
-function attributeOf(told: unknown, place: string): ToldAttribute | string {
+/** @returns The attribute, or as a text why it is left out. */
+function attributeOf(told: unknown, place: string): ReportedAttribute | string {
   if (typeof told !== "object" || told === null || Array.isArray(told)) {
     return `${place}: must be an object with name and value, not ${shown(told)}`;
   }
@@ -57,27 +57,27 @@ function attributeOf(told: unknown, place: string): ToldAttribute | string {
   };
 }
 
-/** Part what can be kept from what cannot: one bad attribute must not keep the others away. */
-export function sift(told: readonly unknown[]): Told {
-  const kept = new Map<string, ToldAttribute>();
+/** Validates each attribute by itself, so that an invalid one does not affect the others. */
+export function parseReport(told: readonly unknown[]): InventoryReport {
+  const kept = new Map<string, ReportedAttribute>();
   const leftOut: string[] = [];
   for (const [index, one] of told.entries()) {
     const attribute = attributeOf(one, `no. ${index + 1}`);
     if (typeof attribute === "string") leftOut.push(attribute);
-    // Of a name that comes twice the last counts.
+    // The last attribute of a name wins.
     else kept.set(attribute.name, attribute);
   }
   return { kept, leftOut };
 }
 
 /**
- * Leave out what would be more than a device may have. What it has already is changed in any case.
- * @param has Names of what stays as well.
+ * Leaves out new attributes beyond the maximum per device; existing ones can always change.
+ * @param has The names of existing attributes that stay.
  */
-export function bounded({ kept, leftOut }: Told, has: ReadonlySet<string>): Told {
+export function withinLimit({ kept, leftOut }: InventoryReport, has: ReadonlySet<string>): InventoryReport {
   const max = PROTOCOL_LIMITS.inventoryAttributesMax;
   let room = max - has.size;
-  const fits = new Map<string, ToldAttribute>();
+  const fits = new Map<string, ReportedAttribute>();
   const tooMany: string[] = [];
   for (const [name, attribute] of kept) {
     if (!has.has(name) && room <= 0) {
