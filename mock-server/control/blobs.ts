@@ -2,8 +2,8 @@ import { SystemError } from "@upkeep/shared/system";
 import type { Blob, Blobs, BlobTrash, BlobWriter, DirectBlobs } from "../storage/blobs/index.ts";
 
 /**
- * Blobs of which those that a snapshot needs are only hidden when they are removed. What is hidden when the
- * program ends is put into the trash at the next start, as everything is that belongs to no artifact.
+ * A blob store that hides removed blobs as long as a snapshot needs them. Blobs that are hidden when the program
+ * ends go to the trash at the next start, as all blobs without an artifact do.
  */
 export class RetainedBlobs implements Blobs {
   readonly #blobs: Blobs;
@@ -41,14 +41,14 @@ export class RetainedBlobs implements Blobs {
     return this.#hidden.has(name) ? Promise.resolve(undefined) : this.#blobs.writtenMs(name);
   }
 
-  /** Have these and no others. */
+  /** Makes exactly these blobs visible. */
   async restore(names: readonly string[]): Promise<void> {
     const wanted = new Set(names);
     for (const name of wanted) this.#hidden.delete(name);
     for (const name of await this.names()) if (!wanted.has(name)) await this.remove(name);
   }
 
-  /** Remove what is hidden and no snapshot needs any more. */
+  /** Removes hidden blobs that no snapshot needs any more. */
   async forget(): Promise<void> {
     for (const name of [...this.#hidden]) {
       if (this.#isNeeded(name)) continue;

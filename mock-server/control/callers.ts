@@ -5,14 +5,14 @@ import { DomainError } from "../errors.ts";
 import type { RequestKind } from "../faults/language/request-kinds.ts";
 import { LINK_PARAMETERS } from "../releases/links.ts";
 
-/** So many links are remembered; the oldest give way. */
+/** The number of links that are kept; the oldest are dropped. */
 const LINKS_MAX = 10_000;
 
 const Instructions = z.object({ artifact: z.object({ source: z.object({ uri: z.string() }) }) });
 const Claims = z.object({ sub: z.string() });
 const AuthBody = z.object({ id_data: z.string() });
 
-/** The parameters of a link that nobody else was given. */
+/** The path and the signed parameters of a link: they are unique to one device. */
 function keyOf(url: string): string {
   const { pathname, searchParams } = new URL(url, "http://server");
   return [pathname, ...LINK_PARAMETERS.map((name) => searchParams.get(name) ?? "")].join(" ");
@@ -28,33 +28,33 @@ interface AskedRequest {
 /** Tells which device sent a request, before the server has decided whether to answer it. */
 export class Callers {
   readonly #domain: Domain;
-  /** Download links → the device that each was handed to. */
+  /** The device that got each download link. */
   readonly #links = new Map<string, Device>();
 
   constructor(domain: Domain) {
     this.#domain = domain;
   }
 
-  /** `undefined`: it cannot be told, or nobody that is known. */
+  /** `undefined`: the request does not tell its device, or the device is unknown. */
   async of(kind: RequestKind, { url, headers, body }: AskedRequest): Promise<Device | undefined> {
     if (kind === "download") return this.#links.get(keyOf(url));
     if (kind === "auth") return await this.#ofIdentity(body);
     const { authorization } = headers;
     const token = bearerToken({ headers: typeof authorization === "string" ? { authorization } : {} });
     if (token === undefined) return undefined;
-    // Also one that has ended: who it is does not decide what is answered, only whom a fault is for.
+    // An expired token counts too: it decides which faults apply, not what the server answers.
     const claims = Claims.safeParse(jsonOf(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")));
     return claims.success ? await known(() => this.#domain.devices.get(claims.data.sub)) : undefined;
   }
 
-  /** Who asks to be let in. */
+  /** The device that a login request names. */
   async #ofIdentity(body: Buffer): Promise<Device | undefined> {
     const parsed = AuthBody.safeParse(jsonOf(body.toString("utf8")));
     if (!parsed.success) return undefined;
     return await known(() => this.#domain.devices.withIdentity(parsed.data.id_data));
   }
 
-  /** Remember whom a link was handed to. @param answer The body of the answer to a poll. */
+  /** Remembers the device that got a download link. @param answer The body of the answer to a poll. */
   handedOut(device: Device, answer: string): void {
     const parsed = Instructions.safeParse(jsonOf(answer));
     if (!parsed.success) return;

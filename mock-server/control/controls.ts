@@ -7,7 +7,7 @@ import { ServerFaults } from "./faults.ts";
 import { SeenRequests } from "./requests.ts";
 import { ControlledTime } from "./time.ts";
 
-/** Devices that are looked at with one query. */
+/** Devices that one query reads. */
 const PAGE = 500;
 /** The name of the snapshot that is taken when the server starts. */
 export const START = "start";
@@ -26,14 +26,14 @@ export function controlledSystem(real: System): ControlledSystem {
 export interface ControlledParts {
   readonly system: ControlledSystem;
   readonly domain: Domain;
-  /** What is not to be used any more beside {@link TestControls.blobs}. */
+  /** Used only through {@link TestControls.blobs} from here on. */
   readonly blobs: Blobs;
 }
 
-/** What tests may do to a server that runs, beside what everybody may. */
+/** Actions of tests on a running server that its own APIs do not offer. */
 export class TestControls {
   readonly time: ControlledTime;
-  /** For the server to use. */
+  /** The blob store that the server uses. */
   readonly blobs: Blobs;
   readonly requests = new SeenRequests();
   readonly faults: ServerFaults;
@@ -59,10 +59,10 @@ export class TestControls {
     return [...this.#snapshots.values()].some(({ artifactIds }) => artifactIds.includes(artifactId));
   }
 
-  /** Let time pass: timers go off, phases open, tokens and links expire, silent devices fail. */
+  /** Advances the clock: timers fire, phases open, tokens and links expire, silent devices fail. */
   async advance(durationMs: number): Promise<void> {
     await this.time.advance(durationMs);
-    // The server looks for them now and then; after so much time it has looked.
+    // The server's housekeeping looks for silent devices from time to time; after an advance it would have looked.
     await this.#domain.deployments.failSilent();
   }
 
@@ -84,9 +84,9 @@ export class TestControls {
   }
 
   /**
-   * Let tokens end: the next request with one is answered with 401, and the device logs in again.
-   * @param name Of one device; absent: of all.
-   * @returns Of how many devices.
+   * Revokes tokens: the next request with one is answered with 401, and the device logs in again.
+   * @param name The device; absent: all devices.
+   * @returns The number of devices whose tokens are revoked.
    */
   async expireTokens(name?: string): Promise<number> {
     const devices: Device[] = [];
@@ -98,7 +98,7 @@ export class TestControls {
     return devices.length;
   }
 
-  /** Accept every device that waits for it. @returns How many. */
+  /** Accepts every pending device. @returns Their number. */
   async acceptAll(): Promise<number> {
     const waiting: (readonly [deviceId: string, authSetId: string])[] = [];
     for await (const { id, authSets } of this.#devices()) {
@@ -114,7 +114,7 @@ export class TestControls {
     return [...this.#snapshots.keys()];
   }
 
-  /** Remember all records and artifacts as they are now, for as long as the server runs. */
+  /** Keeps a copy of all records and artifacts until the server ends. */
   async takeSnapshot(name: string): Promise<void> {
     if (!SNAPSHOT_NAME.test(name)) {
       throw invalid(`${JSON.stringify(name)} is no name of a snapshot: letters, digits, . _ -, at most 64`);
@@ -128,7 +128,7 @@ export class TestControls {
     const snapshot = this.#snapshot(name);
     await this.#domain.snapshots.restore(snapshot);
     await this.#retained.restore(snapshot.artifactIds);
-    // What was heard before then is not known any more.
+    // Times of last contact are not part of a snapshot.
     this.#domain.deployments.restartUptime();
   }
 
@@ -148,7 +148,7 @@ export class TestControls {
     return snapshot;
   }
 
-  /** Make everything as it was when the server started. Other snapshots stay. */
+  /** Restores the state of the server's start. Other snapshots stay. */
   async reset(): Promise<void> {
     this.faults.clear();
     this.time.reset();
@@ -157,7 +157,7 @@ export class TestControls {
   }
 }
 
-/** What one may call a device by. */
+/** The names that tests can use for a device. */
 export function namesOf({ id, identityData }: Pick<Device, "id" | "identityData">): readonly string[] {
   return [
     id,

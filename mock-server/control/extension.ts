@@ -14,7 +14,7 @@ import { Callers } from "./callers.ts";
 import { namesOf, type TestControls } from "./controls.ts";
 import { controlRoutes } from "./routes.ts";
 
-/** What is known of a request of a device. */
+/** The facts about a request of a device. */
 interface Asking {
   readonly request: CarriedRequest;
   readonly kind: RequestKind;
@@ -33,7 +33,7 @@ const NOT_HERE: Pick<ExchangeContext, "artifactWith" | "killServer"> = {
   killServer: () => Promise.reject(new Error("a server cannot kill itself and come back")),
 };
 
-/** The control API; and a look at, and a hand in, everything that devices ask. */
+/** The control API, and the watch that records requests of devices and applies faults to them. */
 export function controlExtension(
   controls: TestControls,
   domain: Domain,
@@ -117,7 +117,7 @@ function reportedIn(body: Buffer): DeviceDeploymentStatus | undefined {
   try {
     return StatusReport.safeParse(JSON.parse(body.toString("utf8"))).data?.status;
   } catch (error) {
-    // The server says what is wrong with it.
+    // The server itself refuses such a body.
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }

@@ -24,7 +24,7 @@ interface Entry {
   happened: number;
 }
 
-/** Who asks what of the server. */
+/** A request and its device, as the server sees them. */
 export interface ServerMoment {
   readonly kind: RequestKind;
   /** All names that the device may be called by; the first is its id. Empty: not known. */
@@ -32,7 +32,7 @@ export interface ServerMoment {
   readonly status: DeviceDeploymentStatus | undefined;
 }
 
-/** The faults of a server that runs, as they stand in scenario files, switched on and off one by one. */
+/** The faults of a running server, written as in scenario files, switched on and off one by one. */
 export class ServerFaults {
   readonly #clock: Clock;
   readonly #entries = new Map<number, Entry>();
@@ -42,7 +42,7 @@ export class ServerFaults {
     this.#clock = clock;
   }
 
-  /** @throws DomainError (invalid) that says what of it is wrong, or why it cannot be done here. */
+  /** @throws DomainError (invalid) that names the error in it, or why it is not possible here. */
   add(asked: unknown): SwitchedFault {
     const { what, from, until, while: states, ...rest } = validated(Fault, asked);
     checkPossible(what, states !== undefined);

@@ -1,4 +1,4 @@
-/** What tests may do to a server that runs. Loaded only where it is asked for. */
+/** Test controls of a running server. Loaded only with `--test-controls`. */
 
 import type { Logger } from "@upkeep/shared/logging";
 import type { ServerExtension } from "../api/application.ts";
@@ -13,7 +13,7 @@ export type { SeenRequest } from "./requests.ts";
 
 /**
  * The control API for a server.
- * @param hosts Whose requests it takes.
+ * @param hosts Hosts whose requests it answers.
  */
 export async function openControlApi(
   parts: ControlledParts & { readonly logger: Logger },

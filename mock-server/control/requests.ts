@@ -2,26 +2,26 @@ import type { RequestKind } from "../faults/language/request-kinds.ts";
 
 /** One request of a device, as it was answered. */
 export interface SeenRequest {
-  /** From 1, in the order in which they came. */
+  /** From 1, in order of arrival. */
   readonly number: number;
   /** What the server's clock showed, in milliseconds since the Unix epoch. */
   readonly atMs: number;
   readonly kind: RequestKind;
   readonly method: string;
-  /** Without the query: it may hold what lets one act as a device. */
+  /** Without the query, which may hold secrets of a device. */
   readonly path: string;
   /** The device's id, where the request tells it. */
   readonly device?: string;
-  /** What the device reported, of a status. */
+  /** The status that the device reported. */
   readonly reported?: string;
   /** The status of the answer; absent: the connection broke before. */
   readonly status?: number;
 }
 
-/** So many are remembered; the oldest give way. */
+/** The number of requests that are kept; the oldest are dropped. */
 const REMEMBERED_MAX = 10_000;
 
-/** What devices asked, for tests to look at. */
+/** The requests of devices, kept for tests. */
 export class SeenRequests {
   #seen: SeenRequest[] = [];
   #count = 0;
@@ -34,7 +34,7 @@ export class SeenRequests {
     for (const tell of [...this.#watchers]) tell();
   }
 
-  /** In the order in which they came. */
+  /** In order of arrival. */
   list({ device, kind, after = 0 }: RequestFilter = {}): readonly SeenRequest[] {
     return this.#seen
       .slice(-REMEMBERED_MAX)
@@ -46,12 +46,12 @@ export class SeenRequests {
       );
   }
 
-  /** Numbers go on. */
+  /** Forgets the requests; numbering continues. */
   forget(): void {
     this.#seen = [];
   }
 
-  /** Call `tell` for each request that comes. @returns What stops it. */
+  /** Calls `tell` on each new request. @returns Unsubscribes. */
   watch(tell: () => void): () => void {
     this.#watchers.add(tell);
     return () => this.#watchers.delete(tell);
@@ -62,6 +62,6 @@ export interface RequestFilter {
   /** A device's id. */
   readonly device?: string;
   readonly kind?: RequestKind;
-  /** Those behind this number. */
+  /** Only requests with higher numbers. */
   readonly after?: number;
 }

@@ -10,15 +10,15 @@ import { REQUEST_KINDS } from "../faults/language/request-kinds.ts";
 import type { TestControls } from "./controls.ts";
 import { ClockShape, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 
-/** Where tests of any language reach into a server that was started with `--test-controls`. */
+/** Path of the control API: a server started with `--test-controls` answers there. */
 export const CONTROL_API = "/api/test/v1";
 
 const CLOCK = { 200: { description: "What the clock shows", schema: ClockShape } };
 const NO_SNAPSHOT = { description: "There is no such snapshot" };
 
 /**
- * Everything of it is open to whoever reaches the server.
- * @param hosts Where whoever may reach it is.
+ * The control API. It asks for no token: the hosts below can do everything.
+ * @param hosts Hosts whose requests are answered.
  */
 export function controlRoutes(controls: TestControls, hosts: "this-machine" | "any"): Route[] {
   return [
@@ -121,7 +121,7 @@ function clockRoutes(controls: TestControls): Route[] {
     route({
       method: "PUT",
       path: `${CONTROL_API}/clock`,
-      summary: "Set the server's clock, as somebody does who corrects it: no time passes",
+      summary: "Set the server's clock, as when a wrong clock is corrected: no time passes",
       access: "public",
       body: { schema: fields({ now: Time }), tooLarge: 400 },
       answers: CLOCK,

@@ -1,22 +1,22 @@
 import { type Clock, sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
 
-/** What of the door the controlled time stands on. */
+/** The parts of the door that the controlled time uses. */
 export interface RealTime {
   readonly clock: Clock;
   readonly timers: Timers;
 }
 
-/** A timer of the controlled time: due when its monotonic clock shows so much. */
+/** A timer of the controlled time, due at a reading of its monotonic clock. */
 interface Pending {
   readonly dueMs: number;
-  /** Timers of one instant go off in the order in which they were set. */
+  /** Timers of one instant fire in the order in which they were set. */
   readonly order: number;
   readonly action: () => void;
 }
 
-/** The longest that is waited for at once on the real timers, in milliseconds. */
+/** The longest wait on one real timer, in milliseconds. */
 const WAIT_MS_MAX = 24 * 60 * 60 * 1000;
-/** So many timers go off one by one, each at its instant, while time is let pass; what repeats itself beyond that goes off once. */
+/** An advance fires this many timers one by one, each at its instant; after that a repeated timer fires once. */
 const STEPS_MAX = 100;
 
 /**
@@ -25,7 +25,7 @@ const STEPS_MAX = 100;
  * - Left alone it goes as the real one does.
  * - Frozen, it shows one instant, and no timer goes off.
  * - `advance` lets time pass at once: timers go off in their order, each at its instant.
- * - `set` changes what the clock shows, as somebody who corrects a clock does: no time passes, and timers
+ * - `set` changes what the clock shows, as when a wrong clock is corrected: no time passes, and timers
  *   stay as far away as they were.
  */
 export class ControlledTime implements Clock, Timers {
@@ -122,7 +122,7 @@ export class ControlledTime implements Clock, Timers {
       this.#stand(Math.max(next.dueMs, this.monotonic()));
       this.#pending.delete(next);
       next.action();
-      // Whoever waited for it goes on, and may set another one.
+      // The code that waited for the timer continues, and may set another one.
       await this.#real.timers.sleep(0);
     }
     this.#stand(Math.max(targetMs, this.monotonic()));

@@ -4,7 +4,7 @@ import { EVERYWHERE } from "./language/places.ts";
 import { Yes } from "./language/quantities.ts";
 import { DOWNLOADS } from "./language/request-kinds.ts";
 
-/** Every so many bytes one is another, from a quarter of the object on: the header is good, the payload is not. */
+/** From a quarter of the object on, one byte in each step is changed: the header is good, the payload is not. */
 const STEP = 4096;
 
 export const changedObject = defineFault("exchange", {

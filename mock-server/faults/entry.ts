@@ -11,7 +11,7 @@ const RequestKinds = z
   .union([z.literal("any"), z.enum(REQUEST_KINDS), z.array(z.enum(REQUEST_KINDS)).min(1)], { error: KINDS_HINT })
   .transform((value) => (value === "any" ? undefined : Array.isArray(value) ? value : [value]));
 
-/** When and whom a fault hits, whatever it is. */
+/** When and which devices a fault hits: keys that all faults have. */
 const selectors = {
   name: Name.optional().meta({ description: "For start_fault and stop_fault" }),
   on: YesNo.default(true).meta({ description: "no: until start_fault names it" }),
@@ -35,8 +35,8 @@ const selectors = {
     .meta({ description: "Only while the device's deployment has this status at the server, or one of these" }),
   from: Instant.optional(),
   until: Instant.optional(),
-  skip: CountFromZero.optional().meta({ description: "So many times (for each device) it does not happen first" }),
-  count: Count.optional().meta({ description: "So many times (for each device) it happens, and no more" }),
+  skip: CountFromZero.optional().meta({ description: "Occasions (for each device) that pass before it happens" }),
+  count: Count.optional().meta({ description: "How often it happens (for each device)" }),
   probability: Probability.optional().meta({ description: "From 0 to 1; the seed decides" }),
 };
 

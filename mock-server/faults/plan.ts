@@ -5,32 +5,32 @@ import type { Concern } from "./fault.ts";
 import type { AgentStateName } from "./language/names.ts";
 import type { RequestKind } from "./language/request-kinds.ts";
 
-/** A fault with whom it hits and when, in numbers. */
+/** A fault with its conditions; times in milliseconds. */
 export interface PlannedFault {
   readonly what: FaultOf<FaultName>;
-  /** By which it is turned on and off. */
+  /** The name that `start_fault` and `stop_fault` use. */
   readonly name?: string | undefined;
-  /** False: not before it is turned on. */
+  /** False: off until it is turned on. */
   readonly on?: boolean | undefined;
-  /** Absent: all. */
+  /** Absent: all devices. */
   readonly devices?: readonly string[] | undefined;
-  /** Absent: those that the vocabulary names, or all. */
+  /** Absent: the requests that the fault's definition names, or all. */
   readonly to?: readonly RequestKind[] | undefined;
   readonly while?: readonly AgentStateName[] | undefined;
   readonly during?: readonly DeviceDeploymentStatus[] | undefined;
-  /** Milliseconds of the run, from here on and before there. */
+  /** Milliseconds after the start: from `fromMs` on, before `untilMs`. */
   readonly fromMs?: number | undefined;
   readonly untilMs?: number | undefined;
-  /** For each device, so many times it does not happen first, and so many times it does then. */
+  /** For each device: occasions that pass first, and how often it happens then. */
   readonly skip?: number | undefined;
   readonly count?: number | undefined;
   readonly probability?: number | undefined;
 }
 
-/** What is going on where a fault may happen. */
+/** The situation in which a fault may happen. */
 export interface Moment {
   readonly device: string;
-  /** Milliseconds of the run. */
+  /** Milliseconds after the start. */
   readonly atMs: number;
   readonly request?: RequestKind;
   /** The agent's state, while it updates. */
@@ -41,20 +41,20 @@ export interface Moment {
 
 /** A fault that happens now. */
 export type Strike<C extends Concern> = FaultOf<FaultsOf<C>> & {
-  /** Which of the plan it is, from 0. */
+  /** Its place in the plan, from 0. */
   readonly index: number;
 };
 
 /**
- * Decides which faults happen when. Pure: the same questions in the same order have the same answers, and what one
- * device asks changes nothing for the others.
+ * Decides which faults happen when. The same questions in the same order have the same answers, and the questions of
+ * one device change nothing for the others.
  */
 export class FaultPlan {
   readonly #faults: readonly PlannedFault[];
   readonly #on: boolean[];
   readonly #seed: SeededRandom;
   readonly #chances = new Map<string, SeededRandom>();
-  /** How often each has met its conditions, by fault and device. */
+  /** How often the conditions of a fault were met, by fault and device. */
   readonly #met = new Map<string, number>();
 
   constructor(faults: readonly PlannedFault[], seed: string) {
@@ -67,7 +67,7 @@ export class FaultPlan {
     return this.#faults;
   }
 
-  /** Turn those of this name on or off. @returns How many there are. */
+  /** Turns the faults of this name on or off. @returns Their number. */
   turn(name: string, on: boolean): number {
     let count = 0;
     this.#faults.forEach((fault, index) => {
@@ -79,8 +79,8 @@ export class FaultPlan {
   }
 
   /**
-   * The faults of this concern that happen now. Each that meets its conditions is counted, and chance is asked.
-   * @param fits What else must be true of it, such as that it is about this update module's call.
+   * The faults of this concern that happen now. Each whose conditions are met is counted, and its probability drawn.
+   * @param fits A further condition, such as the call of the update module.
    */
   strikes<C extends Concern>(
     concern: C,
@@ -90,7 +90,7 @@ export class FaultPlan {
     return this.#those(concern, moment, fits).filter(({ index }) => this.#happens(index, moment.device));
   }
 
-  /** The faults of this concern whose conditions are met now; nothing is counted, and no chance is asked. */
+  /** The faults of this concern whose conditions are met now; nothing is counted, no probability drawn. */
   standing<C extends Concern>(
     concern: C,
     moment: Moment,
@@ -99,7 +99,7 @@ export class FaultPlan {
     return this.#those(concern, moment, fits).filter(({ index }) => !this.#isSpent(index, moment.device));
   }
 
-  /** Those that would happen now whatever chance says, and every time; nothing is counted. */
+  /** The faults that happen now for certain: without a probability, and with nothing left to skip. Nothing is counted. */
   certain<C extends Concern>(
     concern: C,
     moment: Moment,
@@ -126,7 +126,7 @@ export class FaultPlan {
     const key = `${index}/${device}`;
     const { skip = 0, probability } = this.#faults[index] ?? {};
     if (this.#isSpent(index, device)) return false;
-    // Only what chance lets happen counts.
+    // An occasion counts only if the probability lets it happen.
     if (probability !== undefined && !this.#chanceOf(key).happens(probability)) return false;
     const met = (this.#met.get(key) ?? 0) + 1;
     this.#met.set(key, met);

@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 
 /** A moment of the simulation, as the file writes it. {@link instantMs} makes a number of it. */
 export type Instant =
-  /** So long after the start. */
+  /** A time after the start. */
   | { readonly kind: "after"; readonly ms: number }
   /** The first such time of day (UTC) from the start on, or the one of that day; the first day is 1. */
   | { readonly kind: "time-of-day"; readonly ofDayMs: number; readonly day: number | undefined }
@@ -59,7 +59,7 @@ export const WallDate = z
   .meta({ description: "An instant: 2026-03-01T11:00:00Z" });
 
 /**
- * When that is, in milliseconds after the start; less than 0 if it is before that.
+ * The instant in milliseconds after the start; less than 0 if it is earlier.
  * @param startMs The start, in milliseconds since the Unix epoch.
  */
 export function instantMs(instant: Instant, startMs: number): number {

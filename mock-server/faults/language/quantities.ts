@@ -68,7 +68,7 @@ export const YesNo = z
   .transform((value) => value === true || value === "yes")
   .meta({ description: "yes or no" });
 
-/** What stands alone, such as `dns_failure: yes`. */
+/** The value of a fault without parameters, such as `duplicated: yes`. */
 export const Yes = z
   .union([z.literal(true), z.literal("yes")], { error: "yes" })
   .transform(() => true as const)
@@ -78,13 +78,13 @@ const NAME_HINT = "a name of letters, digits, - and _";
 
 export const Name = z.string({ error: NAME_HINT }).regex(/^[A-Za-z][A-Za-z0-9_-]{0,99}$/, { error: NAME_HINT });
 
-/** How many: a whole number from 1. */
+/** A whole number from 1. */
 export const Count = z
   .int({ error: "a whole number from 1" })
   .min(1, { error: "a whole number from 1" })
   .max(1_000_000, { error: "a whole number from 1 to 1000000" });
 
-/** How many: a whole number from 0. */
+/** A whole number from 0. */
 export const CountFromZero = z
   .int({ error: "a whole number from 0" })
   .min(0, { error: "a whole number from 0" })

@@ -1,6 +1,6 @@
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 
-/** What a device wants of the server. */
+/** The kinds of requests that devices send. */
 export const REQUEST_KINDS = [
   "auth",
   "poll",
@@ -31,7 +31,7 @@ const PREFIXES: readonly (readonly [string, RequestKind])[] = [
   ["/api/devices/v1/deviceconfig/", "configuration"],
 ];
 
-/** @param url Path and query. @returns What a path of the device API is for; `undefined`: no path of devices. */
+/** @param url Path and query. @returns `undefined` if the path is not in the device API. */
 export function requestKind(url: string): RequestKind | undefined {
   const path = url.split("?", 1)[0] ?? "";
   if (!path.startsWith("/api/devices/")) return undefined;

@@ -9,7 +9,7 @@ import { suggestion } from "./similar.ts";
 import type { Action } from "./timeline.ts";
 import type { EventParts } from "./triggers.ts";
 
-/** Something that each part of a file is right about alone, and the whole is not. */
+/** An error between parts of a file that are right by themselves. */
 export interface ReferenceFault {
   readonly path: Path;
   readonly message: string;
@@ -18,16 +18,16 @@ export interface ReferenceFault {
 /** Any device, where an event may be about each of them. */
 export const ANY_DEVICE = "any";
 
-/** What runs on a device, and what its agent says of it, where the two differ. */
+/** Software of a device whose agent reports another one. */
 const AGENT_SAYS = ", and the agent says ";
 const NOTHING_WHOLE = "nothing that is whole";
 
-/** What is installed at the start. */
+/** The software at the start. */
 function installedOn({ provides }: Scenario["fleet"][number]): string {
   return provides.artifact_name ?? "v1";
 }
 
-/** Names that are used and mean nothing, names that mean two things, times that are out of the run. */
+/** Checks that names are defined, that they are unique, and that times are within the run. */
 export function checkReferences(scenario: Scenario): ReferenceFault[] {
   return new References(scenario).faults;
 }
@@ -95,10 +95,10 @@ class References {
     this.#known("row of the fleet or group", eachNames(this.#scenario), name, path);
   }
 
-  /** What no device ever runs cannot be waited for, and is never seen. */
+  /** An expectation of software that no device can run is an error. */
   #software(name: string | undefined, path: Path): void {
     const { fleet, releases } = this.#scenario;
-    // What the file of an artifact calls it is not known here.
+    // The name in an artifact file is not known here.
     if (releases.some(({ artifacts }) => artifacts.some(({ file }) => file !== undefined))) return;
     const known = [...new Set([...this.#releases, ...fleet.map(installedOn)])];
     for (const part of name?.split(AGENT_SAYS) ?? [])
@@ -240,7 +240,7 @@ class References {
       });
   }
 
-  /** Something may happen to any device; what is so at the end is so of one, or of each. */
+  /** Events may concern `any` device; the end is about one device, or about each. */
   #checkAny(expectation: Scenario["expect"][number], path: Path): void {
     if (expectation.device !== ANY_DEVICE) return;
     const timed = presentKeys(expectation, ["within", "after", "before"]).length > 0;

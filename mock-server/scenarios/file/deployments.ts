@@ -13,7 +13,7 @@ const FilterTerm = z.strictObject({
   value: z.union([z.string(), z.number(), z.boolean(), z.array(z.union([z.string(), z.number()]))]),
 });
 
-/** Whom a deployment is for. */
+/** The devices of a deployment. */
 const Target = z.union(
   [
     z.literal("all"),
@@ -43,7 +43,7 @@ export const Deployment = z
       .optional()
       .meta({ description: "Attempts that a device has after one that failed" }),
     max_devices: Count.optional(),
-    silent_after: Duration.optional().meta({ description: "A device that is not heard of for so long has failed" }),
+    silent_after: Duration.optional().meta({ description: "A device that is silent for this time has failed" }),
     force: YesNo.optional().meta({ description: "Install also what is installed already" }),
   })
   .refine((deployment) => deployment.at === undefined || deployment.when === undefined, {

@@ -6,7 +6,7 @@ import { exactlyOne, presentKeys } from "../../faults/language/one-of.ts";
 import { CountFromZero, Duration, Size } from "../../faults/language/quantities.ts";
 import { EVENT_NAMES, eventShape } from "./triggers.ts";
 
-/** What is counted of a device. */
+/** Counted events of a device. */
 export const COUNTED = [
   "polls",
   "boots",
@@ -40,7 +40,7 @@ const SizeBounds = z.union([
   z.strictObject({ at_least: Size.optional(), at_most: Size.optional() }).refine(bounds, SOME_BOUND),
 ]);
 
-/** Things that can be said of a device at the end; more than one may be. */
+/** Expectations about a device at the end; several may be combined. */
 const deviceFacts = {
   statuses: z.array(DeviceStatus).optional().meta({
     description:
@@ -92,12 +92,12 @@ const each = z.string().min(1).optional().meta({
 const Never = z.strictObject({ ...eventShape, each, ...window }).superRefine(exactlyOne(EVENT_NAMES));
 export type Never = z.output<typeof Never>;
 
-/** What is said of a device at the end, not at a moment. */
+/** Expectations about the end, not about an event. */
 export const DEVICE_FACTS: readonly string[] = Object.keys(deviceFacts);
 const FACTS = [...Object.keys(deviceFacts), ...Object.keys(deploymentFacts)];
 const EVENTS = EVENT_NAMES.filter((name) => name !== "state");
 
-/** What a time limit is about: the event; or what runs, which is a fact of the end where there is another event. */
+/** The event that a time limit concerns. `runs` is a fact of the end where there is another event. */
 export function timedEvents(value: Readonly<Record<string, unknown>>): readonly string[] {
   const events = presentKeys(value, EVENT_NAMES);
   const others = events.filter((name) => name !== "runs");
@@ -111,7 +111,7 @@ export const Expectation = z
     each,
     ...deviceFacts,
     ...deploymentFacts,
-    within: Duration.optional().meta({ description: "So long after the start" }),
+    within: Duration.optional().meta({ description: "Not later than this time after the start" }),
     after: window.after.meta({ description: "Not before this" }),
     before: window.before.meta({ description: "Before this" }),
   })

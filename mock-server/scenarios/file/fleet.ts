@@ -46,7 +46,7 @@ export const Devices = z.strictObject({
   inventory: z.record(z.string(), InventoryValue).default({}),
   poll: Duration.default(1_800_000).meta({ description: "From one question for a deployment to the next" }),
   inventory_poll: Duration.default(28_800_000).meta({ description: "From one sending of the inventory to the next" }),
-  switched_on: Duration.default(0).meta({ description: "So long after the start" }),
+  switched_on: Duration.default(0).meta({ description: "When it gets power, as a time after the start" }),
   module: ModuleManners.prefault({}),
   config: z.record(z.string(), ConfigValue).default({}).meta({ description: "Keys of the agent's mender.conf" }),
   scripts: z

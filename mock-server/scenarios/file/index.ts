@@ -1,4 +1,4 @@
-/** Scenario files: what may be in them, and what is wrong with them. */
+/** Scenario files: their schema, and the errors in them. */
 
 export type { Fault } from "../../faults/entry.ts";
 export { type Instant, instantMs } from "../../faults/language/instants.ts";

@@ -25,7 +25,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: "true or false",
 };
 
-/** What was expected where `issue` is, as a noun. */
+/** The expected value at an issue, as a noun. */
 function expected(issue: z.core.$ZodIssue): string {
   // Messages of our schemas say what is right; those of the library begin in its own way.
   const own = /^(Invalid|Unrecognized|Too |Expected)/.test(issue.message) ? undefined : issue.message;
@@ -44,7 +44,7 @@ function expected(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** The keys that a mapping may have, where the library tells of one that it may not. */
+/** The keys that a mapping may have, if the issue is an unknown key. */
 function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[] {
   let inner: unknown = schema;
   for (const key of path) {
@@ -77,13 +77,13 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `${JSON.stringify(key)} is not known here${meant === "" ? others : meant}`;
 }
 
-/** Whoever misspelt a key needs not be told that it is missing. */
+/** A misspelt key is reported once, not as missing too. */
 function withoutEchoes(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
   const misspelt = new Set(issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => path.join("/")));
   return issues.filter(({ code, path }) => code !== "custom" || !misspelt.has(path.join("/")));
 }
 
-/** Of a value that fits none of several forms: what is wrong with it in the form that it comes nearest to. */
+/** The issues of a value that fits none of several forms, in the form that it fits best. */
 function innermost(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   if (issue.code !== "invalid_union") return [issue];
   const branches = issue.errors
@@ -135,8 +135,8 @@ function inOrder(faults: readonly FileFault[]): FileFault[] {
 
 /**
  * The scenario in a file.
- * @param file How the file is called, for messages.
- * @throws ScenarioFileError that tells every fault with line and column, what was expected and what is there.
+ * @param file The file's name, for messages.
+ * @throws ScenarioFileError with line, column, expected and actual value of every error.
  */
 export function parseScenario(text: string, file: string): Scenario {
   const yaml = new PlacedYaml(text);

@@ -16,7 +16,7 @@ const Ends = z
   .strictObject({
     after: Duration.optional().meta({ description: "Just then" }),
     at_most: Duration.optional().meta({
-      description: "When all that is expected has come, or after so long. The way it is, with 3d, if nothing is said",
+      description: "When every expectation is met, or after this time; 3d if absent",
     }),
   })
   .refine((ends) => ends.after === undefined || ends.at_most === undefined, {
@@ -31,7 +31,7 @@ const Ends = z
 export interface Ending {
   /** Milliseconds after the start. */
   readonly boundMs: number;
-  /** Before that, as soon as all that is expected has come. */
+  /** Earlier, as soon as every expectation is met. */
   readonly early: boolean;
 }
 
@@ -46,7 +46,7 @@ export const Scenario = z.strictObject({
   why: z
     .string({ error: "a sentence: why it matters" })
     .min(1, { error: "a sentence: why it matters" })
-    .meta({ description: "Why it matters to somebody with devices in the field" }),
+    .meta({ description: "Why it matters for devices in the field" }),
   seed: z
     .union([z.int(), z.string().min(1)], { error: "a whole number or a text" })
     .transform(String)

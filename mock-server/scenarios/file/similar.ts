@@ -1,4 +1,4 @@
-/** How many letters have to be put in, left out or changed to make `b` of `a`. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let row = 1; row <= a.length; row++) {
@@ -12,7 +12,7 @@ function distance(a: string, b: string): number {
   return above[b.length] ?? 0;
 }
 
-/** What of `known` somebody who wrote `word` may have meant; `undefined` if nothing is near. */
+/** The name in `known` that is most similar to `word`; `undefined` if none is similar. */
 export function similar(word: string, known: readonly string[]): string | undefined {
   const nearest = known
     .map((one) => ({ one, far: distance(word.toLowerCase().replaceAll("-", "_"), one.toLowerCase()) }))

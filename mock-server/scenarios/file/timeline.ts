@@ -12,7 +12,7 @@ const DeploymentName = z.string({ error: DEPLOYMENT_HINT }).min(1, { error: DEPL
 const FAULT_HINT = "the name of a fault";
 const FaultLabel = z.string({ error: FAULT_HINT }).min(1, { error: FAULT_HINT });
 
-/** What can be done at a moment of the timeline. */
+/** The actions of a timeline. */
 export const ACTIONS = {
   power_cut: z
     .union([
@@ -23,8 +23,8 @@ export const ACTIONS = {
   switch_off: Device.meta({ description: "The device loses its power for good, or until switch_on" }),
   switch_on: Device,
   kill_agent: Device.meta({ description: "SIGKILL; the service manager starts the agent again" }),
-  check_update: Device.meta({ description: "Somebody makes the agent ask for a deployment now" }),
-  send_inventory: Device.meta({ description: "Somebody makes the agent send its inventory now" }),
+  check_update: Device.meta({ description: "The agent is told to ask for a deployment now (SIGUSR1)" }),
+  send_inventory: Device.meta({ description: "The agent is told to send its inventory now (SIGUSR2)" }),
   set_inventory: z
     .strictObject({
       device: Device,
@@ -48,11 +48,11 @@ export const ACTIONS = {
   delete_release: z.string().min(1),
   kill_server: z
     .strictObject({ back_after: Duration })
-    .meta({ description: "The server is killed, and started again after so long" }),
+    .meta({ description: "The server is killed, and started again after this time" }),
   server_clock: z
     .strictObject({ ahead: Duration.optional(), behind: Duration.optional() })
     .refine((value) => presentKeys(value, ["ahead", "behind"]).length === 1, { error: "exactly one of ahead, behind" })
-    .meta({ description: "The server's wall clock jumps, ahead or behind by so much" }),
+    .meta({ description: "The server's wall clock jumps ahead or back by this time" }),
   start_fault: FaultLabel.meta({ description: "The fault of this name is on" }),
   stop_fault: FaultLabel.meta({ description: "The fault of this name is off" }),
 } as const;
@@ -60,7 +60,7 @@ export const ACTIONS = {
 export type ActionName = keyof typeof ACTIONS;
 export const ACTION_NAMES = Object.keys(ACTIONS) as readonly ActionName[];
 
-/** What is to be done, with what it was told. */
+/** An action with its value. */
 export type Action = {
   [N in ActionName]: { readonly action: N; readonly value: z.output<(typeof ACTIONS)[N]> };
 }[ActionName];

@@ -10,7 +10,7 @@ const DeploymentState = z.enum(DEPLOYMENT_STATUSES, { error: `one of ${DEPLOYMEN
 export const DEVICE_EVENTS = {
   reports: DeviceStatus.meta({ description: "The device's deployment gets this status at the server" }),
   enters: AgentState.meta({ description: "The agent enters this state" }),
-  downloads: Size.meta({ description: "So much of an artifact has arrived" }),
+  downloads: Size.meta({ description: "This much of an artifact has arrived" }),
   runs: z.string().min(1).meta({ description: "This artifact is installed for good, and runs" }),
   polls: z.literal(true, { error: "true" }).meta({ description: "It asks for a deployment" }),
   boots: z.literal(true, { error: "true" }).meta({ description: "It starts" }),
@@ -37,12 +37,12 @@ export type EventParts = z.output<z.ZodObject<typeof eventShape>>;
 
 export const EVENT_NAMES: readonly string[] = [...DEVICE_EVENT_NAMES, "state"];
 
-/** What the others happen at: an event, perhaps the nth, and perhaps so long after it. */
+/** What starts an action: an event, its nth occurrence, or a time after it. */
 export const Trigger = z
   .strictObject({
     ...eventShape,
     nth: Count.optional().meta({ description: "The nth time; the first if absent" }),
-    after: Duration.optional().meta({ description: "So long after it" }),
+    after: Duration.optional().meta({ description: "The time after the event" }),
   })
   .superRefine(exactlyOne(EVENT_NAMES));
 export type Trigger = z.output<typeof Trigger>;

@@ -11,7 +11,7 @@ export function actionText({ action, value }: Action): string {
   return `${action.replaceAll("_", " ")} ${told}`;
 }
 
-/** True if the server said no, or there was none: not a fault of the simulation. */
+/** True if the server refused the action or was down: not an error of the simulation. */
 export function isRefusal(error: unknown): error is Error {
   return error instanceof DomainError || isSystemError(error);
 }
@@ -21,7 +21,7 @@ export function refusalText(error: Error): string {
   return error instanceof DomainError ? domainRefusal(error).message : error.message;
 }
 
-/** Do what the timeline says. A server that refuses it is a part of the story. */
+/** Carries out an action of the timeline. A refusal of the server is recorded as an event. */
 export async function act(world: Stage, action: Action): Promise<void> {
   const { history } = world;
   const device = deviceOf(action);

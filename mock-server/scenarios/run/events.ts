@@ -24,7 +24,7 @@ export type Happening =
       /** Absent: there was no answer; `fault` tells why. */
       readonly status?: number;
       readonly fault?: string;
-      /** What was reported, of a status. */
+      /** The reported status. */
       readonly reported?: string;
     }
   | {
@@ -33,11 +33,11 @@ export type Happening =
       readonly deployment: string;
       readonly messages: readonly LogMessage[];
     }
-  /** So much of an artifact has been taken in by the agent. */
+  /** The bytes of an artifact that the agent has read so far. */
   | { readonly kind: "received"; readonly device: string; readonly receivedBytes: number }
   /** Bytes of an artifact that arrived just now. */
   | { readonly kind: "bytes"; readonly device: string; readonly bytes: number }
-  /** What is installed for good, and really there. */
+  /** The software that is installed for good. */
   | { readonly kind: "runs"; readonly device: string; readonly software: string }
   | { readonly kind: "module"; readonly device: string; readonly call: string }
   | { readonly kind: "boot"; readonly device: string; readonly software?: string }
@@ -77,7 +77,7 @@ export class History {
     for (const watch of [...this.#watchers]) watch(event);
   }
 
-  /** @returns What ends it. */
+  /** @returns Unsubscribes. */
   watch(watcher: (event: RunEvent) => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);

@@ -1,7 +1,7 @@
 import { ANY_DEVICE, type EventParts } from "../file/index.ts";
 import type { RunEvent } from "./events.ts";
 
-/** Recognises an event of the file among what happens. Feed it everything, in order. */
+/** Recognises an event of the file. It must see all events, in order. */
 export class EventMatcher {
   readonly #parts: EventParts;
   /** How much of an artifact each device has received. */
@@ -55,5 +55,5 @@ export class EventMatcher {
   }
 }
 
-/** Why a device is down that will not come up any more. */
+/** Why a device is down for good. */
 export const BRICK = "nothing boots any more";

@@ -6,7 +6,7 @@ import { runSimulated } from "./run.ts";
 /** A part of the file that may be left out: how to do it. */
 type Cut = (document: Document) => boolean;
 
-/** Lists of which entries may be left out. What is expected stays: it is what fails. */
+/** Lists whose entries may be left out. Expectations stay: they are what fails. */
 const LISTS = ["faults", "timeline", "deployments", "fleet"] as const;
 /** The most runs of one search. */
 const TRIES_MAX = 500;
@@ -52,7 +52,7 @@ function usable(text: string, file: string): Scenario | undefined {
   try {
     return parseScenario(text, file);
   } catch (error) {
-    // What is left names something that was left out.
+    // A remaining part refers to one that was left out.
     if (error instanceof ScenarioFileError) return undefined;
     throw error;
   }
@@ -63,7 +63,7 @@ async function failuresOf(scenario: Scenario, seed: string, options: WorldOption
   return verdicts.filter(({ met }) => !met).map(({ expected, got }) => `${expected}: ${withoutMoment(got)}`);
 }
 
-/** The same may come at another moment where less happens. */
+/** With fewer events the same failure can come at another time. */
 function withoutMoment(got: string): string {
   return got.replace(/ (at|until) \d.*$/, "");
 }

@@ -4,9 +4,9 @@ import type { FaultPlan, FaultValue } from "../../faults/index.ts";
 import type { Deployment, Scenario } from "../file/index.ts";
 import type { History } from "./events.ts";
 
-/** A device of a scenario, as its timeline has it in hand. */
+/** The actions of a timeline on a device. */
 export interface StageDevice {
-  /** What its inventory script says from now on. */
+  /** The output of its inventory script from now on. */
   inventory: Readonly<Record<string, string | number | readonly string[]>>;
   readonly machine: {
     readonly wallMs: number;
@@ -46,7 +46,7 @@ export interface Stage {
   killServer(backAfterMs: number): void;
   /** @param byMs How much later it is on the server's wall clock from now on; less than 0: earlier. */
   jumpServerClock(byMs: number): void;
-  /** Set the wall clocks of devices as the faults have it now. */
+  /** Sets the wall clocks of devices as the active faults require. */
   setClocks(): void;
   /** What the server says of a deployment now. */
   deployment(name: string): Promise<

@@ -3,15 +3,15 @@ import { act, isRefusal } from "./actions.ts";
 import { EventMatcher } from "./matching.ts";
 import type { Stage } from "./stage.ts";
 
-/** Everything that a scenario does by itself: deployments, and what stands in its timeline. */
+/** Starts the deployments of a scenario and the actions of its timeline. */
 export class Timeline {
   readonly #world: Stage;
-  /** What has not begun yet. */
+  /** The number of steps that have not begun. */
   #waiting = 0;
   #underWay = 0;
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed Told of what goes wrong that is no part of the story. */
+  /** @param failed Called with errors that the scenario does not provide for. */
   constructor(world: Stage, failed: (error: unknown) => void) {
     this.#world = world;
     this.#failed = failed;

@@ -6,7 +6,7 @@ import type { RunEvent } from "./events.ts";
 import { EventMatcher } from "./matching.ts";
 import { durationText, eventText, instantText, momentText, refusalText } from "./wording.ts";
 
-/** What is known of a run, at its end or in the middle. */
+/** The facts of a run, at its end or before. */
 export interface RunRecord {
   readonly startMs: number;
   readonly nowMs: number;
@@ -25,19 +25,19 @@ export interface RunRecord {
   >;
 }
 
-/** Whether one thing that is expected is so. */
+/** The result of one expectation. */
 export interface Verdict {
   /** What was expected, in words. */
   readonly expected: string;
   readonly met: boolean;
-  /** What is so instead. */
+  /** The actual facts. */
   readonly got: string;
   /** Where it went another way: milliseconds after the start. */
   readonly atMs?: number;
   readonly device?: string;
 }
 
-/** All that a scenario expects, held against what happened; and that its deployments could be created at all. */
+/** Judges every expectation of a scenario, and that its deployments could be created. */
 export function verdictsOf({ expect }: Scenario, record: RunRecord): Verdict[] {
   const refused = record.events.flatMap((event): Verdict[] =>
     event.kind !== "refused"
@@ -54,7 +54,7 @@ export function verdictsOf({ expect }: Scenario, record: RunRecord): Verdict[] {
   return [...refused, ...expect.flatMap((expectation) => judge(expectation, record))];
 }
 
-/** Hold what is expected against what happened: one verdict for each thing that is said. */
+/** Judges one expectation: a verdict for each fact that it names. */
 export function judge(expectation: Expectation, record: RunRecord): Verdict[] {
   if (expectation.never !== undefined) return [judgeNever(expectation.never, record)];
   const { device, deployment } = expectation;
@@ -64,7 +64,7 @@ export function judge(expectation: Expectation, record: RunRecord): Verdict[] {
   return verdicts;
 }
 
-/** What must never happen can happen as long as there is time. */
+/** A forbidden event can happen until the end of the run. */
 export function isNever(expectation: Expectation): boolean {
   return expectation.never !== undefined;
 }
@@ -103,7 +103,7 @@ function placeOf(event: RunEvent): Pick<Verdict, "atMs" | "device"> {
   return { atMs: event.atMs, ...("device" in event && event.device !== undefined ? { device: event.device } : {}) };
 }
 
-/** An event that is expected to happen, in its time. */
+/** An event that must happen within its time. */
 function judgeEvent(parts: EventParts, limits: Parameters<typeof windowOf>[0], record: RunRecord): Verdict {
   const { startMs, events } = record;
   const { fromMs, untilMs, text } = windowOf(limits, startMs);
@@ -111,7 +111,7 @@ function judgeEvent(parts: EventParts, limits: Parameters<typeof windowOf>[0], r
   const all = events.filter((event) => matcher.matches(event));
   const expected = `${eventText(parts)}${text}`;
   const early = all.find(({ atMs }) => atMs < fromMs);
-  // What is to happen in its time is not to have happened before.
+  // An event with a time must not happen earlier.
   if (early !== undefined)
     return { expected, met: false, got: `too early, at ${momentText(early.atMs, startMs)}`, ...placeOf(early) };
   const [first] = all;
@@ -238,7 +238,7 @@ const REQUESTS: Readonly<Partial<Record<Counted, string>>> = {
   logs_sent: "log",
 };
 
-/** How often that happened, among what happened to one device. */
+/** How often a counted event happened to one device. */
 function countOf(what: Counted, events: readonly RunEvent[]): number {
   const request = REQUESTS[what];
   return events.filter((event) => {
@@ -257,9 +257,9 @@ function judgeDeployment(deployment: string, expectation: Expectation, record: R
     const counted = nonZero(now?.statistics ?? {});
     const wanted = nonZero(statistics);
     verdicts.push({
-      expected: `${deployment}: ${wanted === "" ? "nobody" : wanted}`,
+      expected: `${deployment}: ${wanted === "" ? "no device" : wanted}`,
       met: now !== undefined && counted === wanted,
-      got: now === undefined ? "it was not created" : counted === "" ? "nobody" : counted,
+      got: now === undefined ? "it was not created" : counted === "" ? "no device" : counted,
       atMs,
     });
   }

@@ -7,7 +7,7 @@ export interface DoorCall {
   readonly process: string;
   /** Such as `files.rename`. */
   readonly name: string;
-  /** What it was about: a path, an address, a command. */
+  /** The path, address or command of the call. */
   readonly subject: string;
 }
 
@@ -20,7 +20,7 @@ export interface CallObserver {
   after?(call: DoorCall): void;
   /** Make the call fail with this error, without any effect. */
   fault?(call: DoorCall): SystemError | undefined;
-  /** What the machine is told of the room at `path` in place of what there is. */
+  /** The free space at `path` that the machine is told in place of the real one. */
   freeBytes?(path: string, bytes: number): number;
   /** Virtual milliseconds until the answer arrives; at once if 0. */
   latencyMs?(call: DoorCall): number;

@@ -132,7 +132,7 @@ class Exchange {
     return await time.hold(answer);
   }
 
-  /** Longer than the caller would wait is a timeout. */
+  /** A delay longer than the idle timeout is a timeout. */
   async #wait(delayMs: number | undefined): Promise<void> {
     if (delayMs === undefined || delayMs <= 0) return;
     const { idleTimeoutMs } = this.#request;
@@ -145,7 +145,7 @@ class Exchange {
     return lost(loss, this.#request.url);
   }
 
-  /** Like a sleep of the process, but the network goes on also for those who have gone. */
+  /** Like a sleep of the process, but it continues after the process has ended. */
   #pass(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.#options.time.after(delayMs, resolve);

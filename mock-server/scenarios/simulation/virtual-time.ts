@@ -71,7 +71,7 @@ class TimerQueue {
   }
 }
 
-/** Everybody waits, and nothing will ever happen: what was to be driven to its end hangs. */
+/** All work waits and no timer is set: the work that was awaited hangs. */
 export class NothingWillHappen extends Error {
   override readonly name = "NothingWillHappen";
 }

@@ -56,7 +56,7 @@ export interface DeviceParts extends FactorySettings {
   };
 }
 
-/** What is looked at of what the agent remembers. */
+/** The parts of the agent's store that a scenario reads. */
 interface AgentStore {
   readonly provides: Readonly<Record<string, string>> | null;
   readonly update: { readonly outcome: string | null } | null;
@@ -125,7 +125,7 @@ export class SimulatedDevice {
     return this.#moments.state;
   }
 
-  /** What is installed for good: what is really there, if the agent says the same. */
+  /** The installed software; both names if the agent reports another one. */
   get software(): string {
     const says = this.provides.artifact_name ?? "nothing";
     const there = this.#there ?? "nothing that is whole";
@@ -170,7 +170,7 @@ export class SimulatedDevice {
       if (warm) restarts++;
       await this.#pass(warm ? SERVICE_RESTART_MS : this.#outageMs);
       this.#outageMs = BOOT_MS;
-      // Somebody may have pulled the plug meanwhile.
+      // The power may have been cut meanwhile.
       if (!this.machine.up) warm = false;
       while (this.#isOff)
         await new Promise<void>((resolve) => {
@@ -180,7 +180,7 @@ export class SimulatedDevice {
     this.#happened({ kind: "down", device: this.name, why: `the agent ended ${RESTARTS_MAX} times` });
   }
 
-  /** The power goes. @param forMs Until it comes back; the machine takes its time to start then. */
+  /** Cuts the power. @param forMs Until the power is back; booting takes its time after that. */
   cutPower(leaves: LeftBehind | undefined, forMs: number): void {
     if (!this.machine.up) return;
     this.#outageMs = forMs + BOOT_MS;
@@ -210,7 +210,7 @@ export class SimulatedDevice {
     return end;
   }
 
-  /** What is really there, looked at whenever it may have become another one. */
+  /** Reads the installed software from the disk. Called whenever it may have changed. */
   #look(): string | undefined {
     const node = this.#parts.row.module.kind === "slots" ? undefined : this.machine.disk.find(CURRENT);
     this.#there = node?.kind === "file" ? readRootImage(node.content.bytes)?.software : this.#booted;

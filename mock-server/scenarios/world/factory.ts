@@ -14,7 +14,7 @@ export const MODULE_PROGRAM = "/bin/update-module";
 export const IDENTITY_PROGRAM = "/bin/identity";
 export const INVENTORY_PROGRAM = "/bin/inventory";
 export const SCRIPT_PROGRAM = "/bin/script";
-/** Where a module keeps what fills the data partition. */
+/** The directory of the files that fill the data partition. */
 export const HOARD = `${DATASTORE}/hoard`;
 const BLOCK_BYTES = 4096;
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
@@ -31,7 +31,7 @@ function put(disk: Disk, path: string, content: Uint8Array | string, mode = 0o64
   disk.write(disk.openForWriting(path, mode, true), 0, typeof content === "string" ? bytes(content) : content, path);
 }
 
-/** What a device leaves the factory with. */
+/** The files of a new device. */
 export interface FactorySettings {
   readonly row: Devices;
   /** PEM. */
@@ -55,7 +55,7 @@ function configurationOf(row: Devices): Record<string, unknown> {
     ServerURL: SERVER_URL,
     UpdatePollIntervalSeconds: Math.max(1, Math.round(row.poll / 1000)),
     InventoryPollIntervalSeconds: Math.max(1, Math.round(row.inventory_poll / 1000)),
-    // A scenario tells instants; whoever wants them to vary says so.
+    // Scenarios name instants: polls have no jitter unless the file sets one.
     PollJitterPercent: 0,
     ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
     ...row.config,

@@ -13,7 +13,7 @@ import {
 } from "../simulation/index.ts";
 import type { UpdateMoment } from "./moments.ts";
 
-/** What a power cut leaves of what was not synced, by the scenario's word for it. */
+/** The survival of unsynced writes, by the scenario's word for it. */
 export function survivalOf(leaves: LeftBehind | "nothing", chance: Pick<SeededRandom, "fraction">): Survival {
   switch (leaves) {
     case "everything":
@@ -37,7 +37,7 @@ export function isInterruptionAt(effect: PowerEffect, moment: UpdateMoment): boo
   return effect.moment[moment.when] === ("step" in moment ? moment.step : moment.state);
 }
 
-/** Why a device is down, for people. */
+/** Why a device is down, in words. */
 export function whyOf(end: BootEnd): string {
   switch (end.kind) {
     case "threw":

@@ -136,7 +136,7 @@ export class SimulatedServer {
     );
   }
 
-  /** Make a device known, and let it in if it is to be. @returns Its id. */
+  /** Registers a device, and accepts it if the scenario says so. @returns Its id. */
   async admit(device: Pick<DeviceIdentity, "identity" | "key">, accept: boolean): Promise<string> {
     const body = Buffer.from(JSON.stringify({ id_data: device.identity, pubkey: device.key.publicPem }));
     const signature = device.key.sign(body);
@@ -156,7 +156,7 @@ export class SimulatedServer {
     for (const { id } of authSets) await this.domain.devices.setAuthSetStatus(deviceId, id, status);
   }
 
-  /** `undefined`: nobody listens. */
+  /** `undefined`: the server is down. */
   async ask(request: HttpRequest): Promise<ExchangeAnswer | undefined> {
     if (!this.#up) return undefined;
     const exchange = this.#settings.wraps.exchange;

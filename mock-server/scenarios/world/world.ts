@@ -98,7 +98,7 @@ export class World {
     await this.#server.close();
   }
 
-  /** The server is killed, and started again after so long. */
+  /** Kills the server, and starts it again after a while. */
   killServer(backAfterMs: number): void {
     if (!this.#server.up) return;
     this.#server.kill();
@@ -120,7 +120,7 @@ export class World {
     await this.time.hold(this.#refresh());
   }
 
-  /** What the server says of a deployment at the end. */
+  /** The state of a deployment at the server. */
   async deployment(name: string) {
     const id = this.operator.deploymentId(name);
     if (id === undefined) return undefined;
@@ -207,7 +207,7 @@ export class World {
     await this.#refresh();
   }
 
-  /** Take notice of what has changed at the server. */
+  /** Reads the server's new events. */
   async #refresh(): Promise<void> {
     const { events } = this.#server.domain;
     for (const event of await events.after(this.#lastEvent, EVENTS_MAX)) {

@@ -1,4 +1,4 @@
-/** Room that the bytes of a growing file share: whoever ends where `used` ends may append in place. */
+/** A buffer that versions of a growing file share: a version that ends at `used` can append in place. */
 interface Room {
   readonly bytes: Uint8Array;
   used: number;

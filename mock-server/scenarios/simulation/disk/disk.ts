@@ -316,7 +316,7 @@ export class Disk {
     this.#removeNode(directory, name, node);
   }
 
-  /** Nobody needs to look at what is in doubt in order to remove it. */
+  /** Removing an entry in doubt does not decide it. */
   #removeNode(directory: DirectoryNode, name: string, entry: Entry): void {
     const nodes = entry.kind === "doubt" ? entry.possible : [entry];
     for (const node of nodes)

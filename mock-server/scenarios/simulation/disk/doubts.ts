@@ -1,7 +1,7 @@
 import type { Content } from "./content.ts";
 import type { DiskNode, FileChange } from "./nodes.ts";
 
-/** What a power cut left undecided of a file: decided when somebody looks. */
+/** Changes of a file that a power cut left in doubt: decided at the first read. */
 export interface FileDoubt {
   readonly content: Content;
   readonly changes: readonly FileChange[];
@@ -16,11 +16,11 @@ export type DoubtfulChange =
   | { readonly kind: "remove"; readonly name: NameDoubt; readonly node: DiskNode | undefined }
   | { readonly kind: "rename"; readonly name: NameDoubt; readonly to: NameDoubt; readonly node: DiskNode | undefined };
 
-/** Names that renames tie together: what is decided of one is decided of all. */
+/** Names that a rename connects: one decision holds for all of them. */
 export class DoubtGroup {
   names: NameDoubt[] = [];
   readonly changes: DoubtfulChange[] = [];
-  /** Asked about each change when somebody looks. */
+  /** Asked about each change at the first read. */
   readonly survives: () => boolean;
 
   constructor(survives: () => boolean) {
@@ -48,7 +48,7 @@ export class DoubtGroup {
   }
 }
 
-/** A name of which a power cut left undecided whether it is there: decided when somebody looks. */
+/** A name whose existence a power cut left in doubt: decided at the first look-up. */
 export class NameDoubt {
   readonly kind = "doubt";
   before: DiskNode | undefined;
@@ -66,7 +66,7 @@ export class NameDoubt {
     return this.#settled;
   }
 
-  /** What it may turn out to name. */
+  /** The nodes that it may name. */
   get possible(): readonly DiskNode[] {
     if (this.#settled) return this.#node === undefined ? [] : [this.#node];
     const nodes = this.before === undefined ? [] : [this.before];

@@ -57,7 +57,7 @@ export class FileNode implements NodeFacts {
     this.#doubt = doubt;
   }
 
-  /** What is undecided of it, as long as nobody has looked. */
+  /** The changes in doubt, until the first read. */
   get doubt(): FileDoubt | undefined {
     return this.#doubt;
   }
@@ -142,7 +142,7 @@ export interface LinkNode extends NodeFacts {
 
 export interface FifoNode extends NodeFacts {
   readonly kind: "fifo";
-  /** While somebody has it open; gone with the power. */
+  /** Open handles; gone with the power. */
   pipe: Pipe | undefined;
 }
 

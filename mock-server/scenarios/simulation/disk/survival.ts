@@ -21,9 +21,9 @@ import {
 export type WriteFate = "lost" | "kept" | { readonly keptBytes: number; readonly zeros: boolean };
 
 /**
- * Decides what a power cut leaves of that which was not synced. Asked about a file or a name when somebody
- * first looks at it after the cut (about names that a rename ties together, at the same time); never if nobody
- * does: then no answer would make a difference.
+ * Decides which unsynced changes survive a power cut. Asked about a file or a name at the first access after the
+ * cut (about names that a rename connects, at the same time); never without an
+ * access: then the decision makes no difference.
  */
 export interface Survival {
   name(): boolean;
@@ -37,10 +37,10 @@ export const EVERYTHING_LOST: Survival = { name: () => false, write: () => "lost
 export const EVERYTHING_KEPT: Survival = { name: () => true, write: () => "kept", mode: () => true };
 
 function tooEarly(): never {
-  throw new TypeError("somebody looks at a disk of which nothing has been decided");
+  throw new TypeError("a disk was read whose changes in doubt are undecided");
 }
 
-/** For a disk on which nobody looks, but which others are made of. */
+/** For a disk that is never read, only copied. */
 export const UNDECIDED: Survival = { name: tooEarly, write: tooEarly, mode: tooEarly };
 
 function tear(change: FileChange, keptBytes: number, zeros: boolean): WriteFate {
@@ -61,10 +61,10 @@ export const EVERY_WRITE_ZEROS: Survival = {
   mode: () => true,
 };
 
-/** Bytes are kept, names are not: nobody called `syncDirectory`. */
+/** Bytes are kept, names are not: `syncDirectory` was not called. */
 export const NAMES_LOST: Survival = { name: () => false, write: () => "kept", mode: () => true };
 
-/** Names are kept, bytes are not: nobody called `sync`. */
+/** Names are kept, bytes are not: `sync` was not called. */
 export const WRITES_LOST: Survival = { name: () => true, write: () => "lost", mode: () => false };
 
 /** Each change by itself: lost, kept or torn, as `fraction` (uniform in [0, 1)) decides. */
@@ -157,7 +157,7 @@ function mountCopies(disk: Disk): ReadonlyMap<Mount, Mount> {
 
 /**
  * A copy of what is durable, files that have changed and names in doubt being in doubt.
- * @param survival Decides about all of them, whoever was to do so before.
+ * @param survival Decides about all of them, in place of an earlier decision maker.
  */
 function copied(disk: Disk, mounts: ReadonlyMap<Mount, Mount>, survival?: Survival) {
   const nodes = new Map<DiskNode, DiskNode>();
