@@ -1,5 +1,5 @@
 import { type Deployment, instantMs, type Scenario, type TimelineEntry, type Trigger } from "../file/index.ts";
-import { act, isRefusal } from "./actions.ts";
+import { act, isRefusal, refusalText } from "./actions.ts";
 import { EventMatcher } from "./matching.ts";
 import type { Stage } from "./stage.ts";
 
@@ -39,7 +39,7 @@ export class Timeline {
       await this.#world.atServer((operator) => operator.deploy(deployment));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#world.history.add({ kind: "refused", deployment: deployment.name, why: error.message });
+      this.#world.history.add({ kind: "refused", deployment: deployment.name, why: refusalText(error) });
     }
   }
 
