@@ -56,7 +56,8 @@ export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> &
 
 /**
  * Requests with the settings of this device, through one axios instance over the door; faults of the connection become
- * AgentErrors.
+ * AgentErrors. Failover is not an interceptor, because each server has a session of its own: the device client does it.
+ * Later attempts are the update engine's, which journals between them.
  */
 export class HttpClient {
   readonly #system: HttpSystem;

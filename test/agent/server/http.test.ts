@@ -4,7 +4,7 @@ import { Downloads } from "../../../agent/server/download.ts";
 import { HttpClient, type Question } from "../../../agent/server/http.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
 import { KeptLog } from "../support-server/log.ts";
-import { artifact, SupportServer } from "../support-server/server.ts";
+import { artifact, SupportServer, status } from "../support-server/server.ts";
 import { httpSettings } from "../support-server/settings.ts";
 import { hastyTimers } from "../support-server/timers.ts";
 
@@ -66,4 +66,38 @@ it("a download that goes on again and again leaves nothing on the signals that i
   process.off("warning", onWarning);
   expect(warnings).toEqual([]);
   expect(listeners()).toBe(0);
+});
+
+it("each request has an id of its own, also the one that follows a redirect", async () => {
+  server.on("/old", status(307, "", { location: "/a" }));
+  (await http.ask({ ...question, url: `${server.url}/old` })).cancel();
+  (await http.ask(question)).cancel();
+  const ids = server.requests.map(({ headers }) => headers["x-men-requestid"]);
+  expect(ids).toHaveLength(3);
+  expect(new Set(ids).size).toBe(3);
+  for (const id of ids) expect(id).toMatch(/^[0-9a-z]+-[0-9a-z]+$/);
+});
+
+it("a refused token is renewed once, and the request sent again with the new one", async () => {
+  server.on("/secret", (response, { headers }) => {
+    response.writeHead(headers.authorization === "Bearer new" ? 200 : 401).end();
+  });
+  const bearer = (fresh: string) =>
+    new (class {
+      token = "old";
+      renewals = 0;
+      async renew(): Promise<void> {
+        this.renewals += 1;
+        this.token = fresh;
+      }
+    })();
+  for (const [fresh, expected] of [
+    ["new", 200],
+    ["old", 401],
+  ] as const) {
+    const held = bearer(fresh);
+    const answer = await http.ask({ ...question, url: `${server.url}/secret`, bearer: held });
+    answer.cancel();
+    expect([answer.status, held.renewals]).toEqual([expected, 1]);
+  }
 });
