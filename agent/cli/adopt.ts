@@ -25,7 +25,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 export interface AdoptOptions extends Globals {
   /** The old client's data directory. */
   readonly from?: string | undefined;
-  /** Replace what upkeep has of its own already. */
+  /** Replace files that upkeep has already. */
   readonly force?: boolean | undefined;
   readonly passphraseFile?: string | undefined;
 }
@@ -70,7 +70,7 @@ async function takeKey(plan: Plan): Promise<void> {
   const location = keyLocation(device);
   if (device.config.staticKey === undefined) {
     const old = `${from}/mender-agent.pem`;
-    // Looked at before it is taken: a key that cannot be used must not replace one that can.
+    // Checked before it is copied: an unusable key must not replace a usable one.
     await loadDeviceKey(
       device.system.files,
       passphrase === undefined ? { path: old } : { path: old, passphrase },
@@ -128,7 +128,7 @@ async function adoptWith(plan: Plan): Promise<void> {
   if (store.update !== undefined) {
     throw new AgentError("update-in-progress", "upkeep itself is in the middle of an update; see 'upkeep status'");
   }
-  // All that can be refused is asked before anything is done.
+  // Every check comes before the first change.
   const old = await readOldProvides(system, from, plan.artifactInfo, `${paths.datastore}/upkeep-adopt`);
   const identity = await readIdentity(system, paths.identityScript);
   say("identity", identity);

@@ -10,7 +10,7 @@ import { readPassphrase } from "./passphrase.ts";
 const LOGIN_MS_MAX = 30_000;
 
 export interface BootstrapOptions extends Globals {
-  /** Make a new key, whether there is one or not. */
+  /** Make a new key even if there is one. */
   readonly force?: boolean | undefined;
   readonly passphraseFile?: string | undefined;
 }

@@ -22,16 +22,16 @@ export function pathOptions({ config, fallbackConfig, datastore, root }: Globals
   };
 }
 
-/** True unless the command line names the place of another device: then this machine's systemd knows nothing of it. */
+/** True unless the command line names another device's directory, whose daemon this machine's systemd does not run. */
 export function isOwnDevice({ datastore, root }: Globals): boolean {
   return datastore === undefined && root === undefined;
 }
 
-/** In whose environment update modules find what the agent was started with, by the option's name. */
+/** The environment variables with which the agent passes its options to update modules. */
 const TOLD = { root: "UPKEEP_ROOT", config: "UPKEEP_CONFIG", fallbackConfig: "UPKEEP_FALLBACK_CONFIG" } as const;
 type Told = Pick<Globals, keyof typeof TOLD>;
 
-/** Update modules are programs of their own, started elsewhere: ours must look below the same root, and read the same files. */
+/** Sets the variables for update modules: our own module must use the same root and the same files. */
 export function tellModules(options: Told): void {
   for (const [name, variable] of Object.entries(TOLD) as [keyof Told, string][]) {
     const path = options[name];
@@ -39,7 +39,7 @@ export function tellModules(options: Told): void {
   }
 }
 
-/** What an update module of ours was told, on its command line or by the agent that started it. */
+/** The options of our own update module, from its command line or from the agent that started it. */
 export function toldToModule(
   options: Told,
   environment: Readonly<Record<string, string | undefined>>,
@@ -48,7 +48,7 @@ export function toldToModule(
   return { root: told("root"), config: told("config"), fallbackConfig: told("fallbackConfig") };
 }
 
-/** What a command ends with. */
+/** Exit codes. */
 export const EXIT = {
   ok: 0,
   failure: 1,

@@ -4,7 +4,7 @@ import { installedProvides } from "../device/provides.ts";
 import { loadContext } from "./context.ts";
 import type { Globals } from "./globals.ts";
 
-/** What is installed now; a bootstrap artifact that nobody has looked at yet is taken over first. */
+/** The provides of the device. A bootstrap artifact is taken over first. */
 export async function showInstalled(globals: Globals, command: string) {
   const context = await loadContext(globals, { quiet: true });
   if ((await context.system.files.status(bootstrapArtifactFile(context))) !== undefined) {

@@ -4,7 +4,7 @@ import type { ProgressEvent } from "../update/index.ts";
 const WIDTH = 40;
 const MIB = 1024 * 1024;
 
-/** The bar after so many bytes, as one line without its end. */
+/** The bar after `receivedBytes`, as one line without its end. */
 export function barLine(receivedBytes: number, totalBytes: number | undefined): string {
   const mebibytes = `${(receivedBytes / MIB).toFixed(1)} MiB`;
   if (totalBytes === undefined || totalBytes === 0) return mebibytes;
@@ -13,7 +13,7 @@ export function barLine(receivedBytes: number, totalBytes: number | undefined): 
   return `[${"#".repeat(full)}${" ".repeat(WIDTH - full)}] ${String(Math.floor(share * 100)).padStart(3)}%  ${mebibytes}`;
 }
 
-/** Draws a download's progress for a person; `undefined` where nobody looks. */
+/** Draws a download's progress; `undefined` if standard error is no terminal. */
 export function progressBar(): ((event: ProgressEvent) => void) | undefined {
   if (audienceOfErrors() !== "terminal") return undefined;
   let drawn = "";

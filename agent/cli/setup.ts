@@ -27,7 +27,7 @@ export interface SetupOptions extends Globals {
   readonly demo?: boolean | undefined;
 }
 
-/** A server on this machine as `upkeep-server serve` is found without further words, asked all the time. */
+/** The server that `upkeep-server serve` starts by default on this machine, polled every few seconds. */
 const DEMO = { serverUrl: "http://127.0.0.1:8080", updatePoll: 5, inventoryPoll: 5, retryPoll: 30 } as const;
 const DEMO_DEVICE_TYPE = "demo";
 
@@ -47,7 +47,7 @@ async function existing({ system, paths }: AgentContext): Promise<Values> {
   return JSON.parse(text.replace(/^\uFEFF/, "")) as Values;
 }
 
-/** `before` with new values: what is not named stays, spelled as it was. */
+/** `before` with new values. Other keys keep their value and spelling. */
 export function withValues(before: Values, values: Values): Values {
   const replaced = new Set(Object.keys(values).map((key) => key.toLowerCase()));
   // One server and a list of them exclude each other.
@@ -93,7 +93,7 @@ async function currentDeviceType(context: AgentContext): Promise<string | undefi
   }
 }
 
-/** Ask for what the flags do not say; an empty answer keeps what is in brackets. */
+/** Asks for the values that have no flag; an empty answer keeps the value in brackets. */
 async function asked(options: SetupOptions, context: AgentContext, current: string | undefined): Promise<Wishes> {
   const prompter = createPrompter(writeOutput);
   const ask = async (what: string, standard: string, check: (answer: string) => void): Promise<string> => {
@@ -132,7 +132,7 @@ async function asked(options: SetupOptions, context: AgentContext, current: stri
   }
 }
 
-/** What the flags say, and what is there already. @throws AgentError `setup-incomplete`. */
+/** The values of the flags over the current ones. @throws AgentError `setup-incomplete`. */
 function fromFlags(options: SetupOptions, context: AgentContext, current: string | undefined): Wishes {
   const deviceType = options.deviceType ?? current ?? (options.demo ? DEMO_DEVICE_TYPE : undefined);
   const values = valuesOf(options);
@@ -143,7 +143,7 @@ function fromFlags(options: SetupOptions, context: AgentContext, current: string
   if (deviceType === undefined || missing.length > 0) {
     throw new AgentError(
       "setup-incomplete",
-      `${missing.join(" and ")} must be given, as nobody can be asked: standard input is no terminal`,
+      `${missing.join(" and ")} must be given: standard input is no terminal, so setup cannot ask`,
     );
   }
   return { deviceType, values };
@@ -154,7 +154,7 @@ async function write(context: AgentContext, { deviceType, values }: Wishes): Pro
   const { configFile } = context.paths;
   const typeFile = deviceTypeFile(context);
   const text = `${JSON.stringify(withValues(await existing(context), values), undefined, 2)}\n`;
-  // Whatever is wrong with it is found before anything is written.
+  // Every mistake is found before a file is written.
   demandDeviceType(deviceType);
   parseConfigFile(text, configFile);
   const mode = (await files.status(configFile))?.mode ?? 0o600;

@@ -12,18 +12,18 @@ export interface StandaloneOptions extends Globals {
   readonly stopBefore?: readonly string[] | undefined;
 }
 
-/** How a command that changes what is installed is to go on. */
-export interface Conduct {
+/** When a command that changes the installed software stops. */
+export interface StopConditions {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly stops: ReadonlySet<StateName>;
 }
 
-/** Runs one command that changes what is installed: nobody else may do so meanwhile, and Ctrl-C stops it cleanly. */
+/** Runs one command that changes the installed software. It holds the device, and Ctrl-C stops it cleanly. */
 export async function standalone(
   command: string,
   options: StandaloneOptions,
-  action: (device: HeldDevice, conduct: Conduct) => Promise<StandaloneResult>,
+  action: (device: HeldDevice, conduct: StopConditions) => Promise<StandaloneResult>,
 ): Promise<ExitCode> {
   const stops = stopsOf(options.stopBefore ?? []);
   const context = await loadContext(options, { quiet: true });
@@ -45,7 +45,7 @@ const DEVICE = {
   unknown: "The device may be in an inconsistent state.",
 } as const;
 
-/** Says what came of it. */
+/** Prints the result. */
 function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
   switch (result.kind) {
     case "awaiting-commit":

@@ -4,7 +4,7 @@ import type { DeviceStatus } from "./status.ts";
 const MIB = 1024 * 1024;
 const COLUMN = 14;
 
-/** A length of time as a person says it. */
+/** A duration in the largest suitable unit. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
@@ -79,12 +79,12 @@ function serverLine({ daemon, servers }: DeviceStatus, nowMs: number): string {
   return last.fault === null ? `${names}: answered ${ago}` : `${names}: could not be asked ${ago}: ${last.fault}`;
 }
 
-/** One line for each thing that the server does not take, with the server's reason. */
+/** One line for each request that the server refuses, with its reason. */
 function refusedLines({ daemon }: DeviceStatus, nowMs: number): [string, string][] {
   return (daemon?.refused ?? []).map(({ atMs, reason }) => ["Refused", `${span(nowMs - atMs)} ago: ${reason}`]);
 }
 
-/** The status for a person: one fact a line, what is not known left out. */
+/** The status as text: one fact a line, without the unknown ones. */
 export function describeStatus(found: DeviceStatus, nowMs: number): string {
   const next = found.daemon?.nextPollMs ?? undefined;
   const lines: [string, string | undefined][] = [

@@ -26,7 +26,7 @@ async function deviceType(context: AgentContext): Promise<string | null> {
   }
 }
 
-/** Everything that can be known of this device without disturbing whoever works with it. */
+/** The device's status, read without the lock: a program that holds the device is not disturbed. */
 async function gather(context: AgentContext) {
   const { config, paths, system } = context;
   const store = await lookAtStore(context);
@@ -38,11 +38,11 @@ async function gather(context: AgentContext) {
     deviceType: await deviceType(context),
     artifactName: installedProvides(store).artifact_name,
     servers: config.servers,
-    /** Who works with the device now. */
+    /** The program that holds the device now. */
     holder: holder ?? null,
-    /** What the daemon said of itself; `null` if none runs. */
+    /** The daemon's own status; `null` if none runs. */
     daemon: said !== undefined && said.pid === holder?.pid ? said : null,
-    /** The update that has begun and not come to its end, as it is on disk. */
+    /** The update under way, as the journal has it. */
     update:
       update === undefined
         ? null

@@ -11,7 +11,7 @@ export type KeyType =
   | { readonly kind: "paths" }
   /** An absolute path, or a `pkcs11:` URI. */
   | { readonly kind: "key" }
-  /** A cron expression; what is wrong with it is told by whoever uses it. */
+  /** A cron expression; checked by the code that uses it. */
   | { readonly kind: "cron" }
   /** The name of a time zone; likewise. */
   | { readonly kind: "timezone" }
@@ -27,7 +27,7 @@ export type KeyType =
 
 export interface KeyFacts {
   readonly type: KeyType;
-  /** What holds when the key is absent; `undefined` if that is simply nothing. */
+  /** The value when the key is absent; `undefined` if there is none then. */
   readonly default?: string | number | boolean;
   readonly unit?: "seconds" | "percent" | "tries" | "kilobytes per second";
   readonly meaning: string;
@@ -55,7 +55,7 @@ export const KEYS = {
     type: seconds(),
     default: 900,
     unit: "seconds",
-    meaning: "For so long, a server that failed is asked only after the other ones.",
+    meaning: "How long a server that failed is asked only after the other ones.",
     own: true,
   },
   RedirectHosts: {
@@ -116,7 +116,7 @@ export const KEYS = {
     type: { kind: "whole", least: 0, most: 100 },
     default: 10,
     unit: "percent",
-    meaning: "Each interval is lengthened by a random share of up to so much, so that a fleet does not move as one.",
+    meaning: "Each interval is lengthened by a random share up to this one, so that a fleet does not poll at once.",
     own: true,
   },
   FirstPollDelaySeconds: {
@@ -125,7 +125,7 @@ export const KEYS = {
     unit: "seconds",
     meaning:
       "When systemd starts the agent within ten minutes of the machine's own start, the first poll waits for a " +
-      "random time of up to so much, so that a fleet that got its power back does not come as one. Started in any " +
+      "random time up to this one, so that a fleet whose power comes back does not poll at once. Started in any " +
       "other way, the agent polls at once.",
     own: true,
   },
@@ -155,7 +155,7 @@ export const KEYS = {
     unit: "seconds",
     meaning:
       "A poll by UpdatePollSchedule, and an installation that waited for its window, are delayed by a random time of " +
-      "up to so much, so that a fleet does not move as one. A window has to be longer than that.",
+      "up to this time, so that a fleet does not act at once. A window has to be longer than that.",
     own: true,
   },
   RetryPollIntervalSeconds: {
@@ -180,7 +180,7 @@ export const KEYS = {
     type: seconds(),
     default: 300,
     unit: "seconds",
-    meaning: "A connection on which nothing has moved for so long is broken off.",
+    meaning: "A connection without any traffic for this time is closed.",
     own: true,
   },
   AnswerTimeoutSeconds: {

@@ -35,13 +35,13 @@ async function identityScript(files: Files, { identityScript, packageIdentityScr
     return (await files.status(packageIdentityScript)) === undefined ? identityScript : packageIdentityScript;
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    // It is there, in some way that will be told when it is needed.
+    // The error is reported when the program is run.
     return identityScript;
   }
 }
 
 /**
- * Reads the fallback and the main configuration and checks them once, for good. A file that is named by
+ * Reads the fallback and the main configuration and checks them. A file that is named by
  * `options` must exist; the default ones may be missing.
  * @throws AgentError `config-unreadable`, `config-not-json` or `config-invalid`.
  */

@@ -5,18 +5,18 @@ export interface SystemPaths {
   /** Journal, key, provides, deployment logs: all that must outlive an update of the root file system. */
   readonly datastore: string;
   readonly identityScript: string;
-  /** Of the package: what holds as long as the device has no identity program of its own. */
+  /** The package's identity program, used if the device has none of its own. */
   readonly packageIdentityScript: string;
   readonly inventoryScripts: string;
   /** Searched in this order: the device's own, then those of the package. */
   readonly modules: readonly string[];
   readonly rootfsScripts: string;
-  /** Kept in memory: what the running daemon says of itself. */
+  /** In memory: the lock and the status of the running daemon. */
   readonly run: string;
 }
 
 export interface PathOptions {
-  /** A directory under which all of the device's own paths are taken to be; `/` when absent. */
+  /** The directory below which all paths of the device lie; `/` when absent. */
   readonly root?: string;
   readonly config?: string;
   readonly fallbackConfig?: string;
@@ -28,7 +28,7 @@ export function underRoot(root: string | undefined, path: string): string {
   return root === undefined ? path : `${root.replace(/\/+$/, "")}${path}`;
 }
 
-/** The device's paths. What the command line names itself is taken as it is, not moved under the root. */
+/** The device's paths. A path that the command line names is not moved under the root. */
 export function systemPaths(options: PathOptions): SystemPaths {
   const at = (path: string): string => underRoot(options.root, path);
   const datastore = options.datastore ?? at("/var/lib/mender");

@@ -4,7 +4,7 @@ import type { ConfigValues } from "./file.ts";
 import type { KeyType as TypeOfKey } from "./keys.ts";
 import { KEYS } from "./keys.ts";
 
-/** What becomes of an executable on a file system that is mounted noexec. */
+/** How an executable on a file system mounted noexec is treated. */
 export type NoexecPrograms = "fail" | "interpreter";
 
 export type DeviceKeyType = "ed25519" | "rsa3072";
@@ -18,7 +18,7 @@ export interface WindowSettings {
   readonly installs: string | undefined;
   /** IANA name; the machine's own zone when absent. */
   readonly timezone: string | undefined;
-  /** What they name is delayed at random by up to so much. */
+  /** The longest random delay of each start. */
   readonly randomDelayMs: number;
 }
 
@@ -48,7 +48,7 @@ export interface AgentConfig {
   /** Bytes per second; 0: no limit. */
   readonly downloadBytesPerSecond: number;
   readonly redirectHosts: readonly string[];
-  /** For so long a server that failed is asked last. */
+  /** How long a server that failed is asked last. */
   readonly serverRetryMs: number;
   readonly moduleTimeoutMs: number;
   readonly scriptTimeoutMs: number;
@@ -98,7 +98,7 @@ type WithDefault = {
   [K in keyof typeof KEYS]: (typeof KEYS)[K] extends { default: unknown } ? K : never;
 }[keyof typeof KEYS];
 
-/** The text, number or switch that a key holds, or its default. */
+/** The value of a key, or its default. */
 function held<K extends WithDefault>(values: ConfigValues, key: K): NonNullable<ConfigValues[K]> {
   const facts: { readonly type: TypeOfKey; readonly default: unknown } = KEYS[key];
   return (values[key] ?? facts.default) as NonNullable<ConfigValues[K]>;

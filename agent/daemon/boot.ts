@@ -1,11 +1,11 @@
 import { isSystemError, readTextFile, type System } from "@upkeep/shared/system";
 import type { Environment } from "./notify.ts";
 
-/** Whoever starts so soon after the machine was started with it, and perhaps with the machines all around. */
+/** An agent that starts this soon after the machine was started by the boot, perhaps together with a whole fleet. */
 const BOOT_MS = 600_000;
 const UPTIME_BYTES_MAX = 256;
 
-/** For how long the machine has been up, in milliseconds; `undefined` if it does not say. */
+/** The machine's uptime in milliseconds; `undefined` if the kernel does not report it. */
 async function uptimeMs(files: System["files"]): Promise<number | undefined> {
   let text: string | undefined;
   try {
@@ -19,9 +19,8 @@ async function uptimeMs(files: System["files"]): Promise<number | undefined> {
 }
 
 /**
- * How long the first poll waits: at random up to `longestMs` if systemd starts the daemon while the machine
- * boots, so that a fleet that got its power back does not come as one. Else nothing: somebody started it who
- * may be waiting.
+ * How long the first poll waits: a random time up to `longestMs` if systemd starts the daemon while the machine boots,
+ * so that a fleet whose power comes back does not poll at once. A daemon that an operator starts polls at once.
  */
 export async function firstPollDelay(
   system: Pick<System, "files" | "random">,

@@ -19,7 +19,7 @@ export interface DaemonServer {
 export interface DaemonEngine {
   /** Run a deployment to its end. */
   runDeployment(instructions: DeploymentInstructions, signal: AbortSignal): Promise<DeploymentResult>;
-  /** Go on with what a restart, or a server that could not be told, left undone; `undefined` if nothing is. */
+  /** Resume an update that a restart or an unreachable server interrupted; `undefined` if there is none. */
   resume(signal: AbortSignal): Promise<DeploymentResult | undefined>;
 }
 
@@ -42,18 +42,18 @@ export interface DaemonParts {
   readonly notifier: Notifier;
   /** Runs a set of the root file system's state scripts. */
   readonly scripts?: (set: RoundScripts, signal: AbortSignal) => Promise<void>;
-  /** Told whenever the daemon begins to wait, and in how many milliseconds the next poll is due. */
+  /** Called when the daemon begins to wait. @param untilPollMs Milliseconds until the next poll is due. */
   readonly onWaiting?: (untilPollMs: number) => void;
   readonly log: Logger;
 }
 
-/** A task that is so late stands for a scheduler that has stopped. */
+/** A task this late means that the scheduler has stopped. */
 const OVERDUE_MS = 300_000;
-/** So does a round that takes so long without carrying out a deployment: every part of it has shorter limits. */
+/** So does a round this long without a deployment: every part of it has a shorter limit. */
 const ROUND_MS_MAX = 3600_000;
-/** After so many failures of the loop itself in a row, a fresh start by systemd is the better way. */
-const TROUBLES_MAX = 12;
-const TROUBLE_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
+/** After this number of failures of the loop in a row, the daemon ends, and systemd starts it afresh. */
+const LOOP_FAULTS_MAX = 12;
+const LOOP_FAULT_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
 
 /**
  * Asks for deployments and sends the inventory, again and again, until it is told to stop. Whatever fails in
@@ -64,24 +64,24 @@ export class Daemon {
   readonly #stop = new AbortController();
   readonly #poll: Schedule;
   readonly #inventory: Schedule;
-  /** Aborted to end the wait for what is due next. */
+  /** Aborted to end the wait for the next task. */
   #wake = new AbortController();
   #waiting = false;
   /** The Idle_Enter scripts have run, and the Idle_Leave scripts have not. */
   #idle = false;
-  /** Since when a round is under way that carries out no deployment. */
+  /** When the current round began; `undefined` outside a round and while a deployment runs. */
   #roundSince: number | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = { ...parts, log: unfailing(parts.log) };
     const firstAt = parts.system.clock.monotonic() + (parts.firstDelayMs ?? 0);
-    // Polls that have no interval come when their time has come, the first one too.
+    // Polls without an interval follow the schedule, the first one too.
     const firstPollAt = Number.isFinite(parts.polls.intervalMs) ? firstAt : Number.POSITIVE_INFINITY;
     this.#poll = new Schedule(parts.polls, firstPollAt, () => this.#fraction());
     this.#inventory = new Schedule(parts.inventories, firstAt, () => this.#fraction());
   }
 
-  /** Resolves after SIGTERM, SIGINT or SIGQUIT, when what was under way has come to rest. */
+  /** Resolves after SIGTERM, SIGINT or SIGQUIT, when the current round has ended. */
   async run(): Promise<void> {
     const { notifier, log } = this.#parts;
     const unsubscribes = this.#listen();
@@ -122,12 +122,12 @@ export class Daemon {
     return this.#parts.system.clock.monotonic();
   }
 
-  /** Chance, or its middle where there is none to be had: no poll is missed for it. */
+  /** A random fraction; the middle if the door has no randomness, so that no poll is missed. */
   #fraction(): number {
     try {
       return this.#parts.system.random.fraction();
     } catch (error) {
-      this.#parts.log.warning(`no random number can be had: ${String(error)}`);
+      this.#parts.log.warning(`no random number is available: ${String(error)}`);
       return 0.5;
     }
   }
@@ -139,12 +139,12 @@ export class Daemon {
   }
 
   /**
-   * Whatever a step throws, the next one comes, after a pause: there is no way out of here but being stopped.
-   * Only when nothing works any more, not even waiting, it is left to systemd to start the daemon afresh.
+   * After a step that throws, the next step follows after a pause. The loop ends only when the daemon is stopped, or
+   * after `LOOP_FAULTS_MAX` failures in a row.
    */
   async #loop(): Promise<void> {
     let resumed = false;
-    for (let troubles = 0; !this.#stop.signal.aborted; ) {
+    for (let faults = 0; !this.#stop.signal.aborted; ) {
       try {
         if (resumed) {
           await this.#step();
@@ -154,12 +154,12 @@ export class Daemon {
             await this.#resume();
           });
         }
-        troubles = 0;
+        faults = 0;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        if (++troubles > TROUBLES_MAX) throw error;
+        if (++faults > LOOP_FAULTS_MAX) throw error;
         this.#parts.log.error(`the scheduler met a fault and goes on: ${String(error)}`, { error });
-        await this.#recover(Math.min(TROUBLE_PAUSE_MS.first * 2 ** (troubles - 1), TROUBLE_PAUSE_MS.longest));
+        await this.#recover(Math.min(LOOP_FAULT_PAUSE_MS.first * 2 ** (faults - 1), LOOP_FAULT_PAUSE_MS.longest));
       }
     }
   }
@@ -185,14 +185,14 @@ export class Daemon {
     await this.#tryScripts("Idle_Enter");
   }
 
-  /** Whoever leaves has been there: no set runs without the other. */
+  /** Runs Idle_Enter first if it has not run: the two sets always run in pairs. */
   async #leaveIdle(): Promise<void> {
     await this.#enterIdle();
     this.#idle = false;
     await this.#tryScripts("Idle_Leave");
   }
 
-  /** Scripts whose failing changes nothing. */
+  /** Runs scripts whose failure is only logged. */
   async #tryScripts(set: RoundScripts): Promise<void> {
     try {
       await this.#parts.scripts?.(set, this.#stop.signal);
@@ -204,7 +204,7 @@ export class Daemon {
   /** Ask the server something, between the Sync scripts. */
   async #sync<T>(ask: () => Promise<T>): Promise<T> {
     const scripts = async (set: RoundScripts): Promise<void> => {
-      // Each script has a limit of its own, which may be a long one.
+      // Scripts have their own limits, which may be longer than a round's.
       this.#roundSince = undefined;
       await this.#parts.scripts?.(set, this.#stop.signal);
       this.#roundSince = this.#now();
@@ -220,7 +220,7 @@ export class Daemon {
     }
   }
 
-  /** A pause after a fault of the loop itself. Where even that fails, its end is as good as now. */
+  /** Pauses after a fault of the loop. If even the timer fails, the loop goes on at once. */
   async #recover(pauseMs: number): Promise<void> {
     try {
       await this.#parts.system.timers.sleep(pauseMs, this.#stop.signal);
@@ -229,7 +229,7 @@ export class Daemon {
     }
   }
 
-  /** Runs one round; nothing that it throws gets further than here. */
+  /** Runs one round, and logs what it throws. */
   async #round(schedule: Schedule, what: string, action: () => Promise<void>): Promise<void> {
     const { log } = this.#parts;
     this.#roundSince = this.#now();
@@ -278,7 +278,7 @@ export class Daemon {
     const instructions = await this.#sync(async () => server.poll(await provides(), this.#stop.signal));
     if (instructions === undefined) {
       log.debug("there is nothing to install");
-      // The server may have lost it: it is a new session, and nothing was sent in it yet.
+      // A new session, in which no inventory was sent yet: the server may have lost the last one.
       if (!server.hasInventory && !this.#inventory.backingOff) this.#inventory.request();
       return;
     }
@@ -292,7 +292,7 @@ export class Daemon {
       `deployment ${instructions.id}: ${instructions.artifact.artifact_name ?? "an artifact"} is to be installed`,
     );
     await notifier.status(`running deployment ${instructions.id}`);
-    // It takes as long as it takes: each of its steps has a limit of its own.
+    // An update has no limit as a whole: each of its steps has its own.
     this.#roundSince = undefined;
     this.#conclude(await engine.runDeployment(instructions, this.#stop.signal));
   }

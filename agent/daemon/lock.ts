@@ -4,12 +4,12 @@ import { type ProgramSystem, startProgram } from "../programs/program.ts";
 
 const LOCK_BYTES_MAX = 1024;
 const STAT_BYTES_MAX = 4096;
-/** Others that give up their lock in the same moment. */
+/** Tries against programs that take or release the lock at the same time. */
 const TRIES_MAX = 5;
 const SYSTEMCTL_MS_MAX = 30_000;
 const KILL_GRACE_MS = 1000;
 
-/** Who works with a datastore. */
+/** The process that holds a datastore. */
 export interface Holder {
   readonly pid: number;
   /** Its command, such as `daemon` or `install`. */
@@ -18,22 +18,22 @@ export interface Holder {
 
 /** Where a lock may be. */
 export interface LockPlaces {
-  /** Kept in memory: a lock there needs no room on the disk that it is about, and a reboot removes it. */
+  /** In memory: a lock there takes no room on the disk, and a reboot removes it. */
   readonly run: string;
   readonly datastore: string;
 }
 
 /**
- * The lock is a directory with one file, named after its holder: the process, its command, and what tells it from a
- * later process of the same number. A lock is taken by renaming a directory of one's own to the lock's name, which the
- * kernel does only while the lock is empty or missing; and the file of an ended program is removed by its name. So of
- * several programs that take over a stale lock, exactly one has it.
+ * The lock is a directory with one file, whose name holds the process id, the command, the start time and the boot id:
+ * the last two tell the holder from a later process with the same id. A program takes the lock by renaming its own
+ * directory to the lock's name, which the kernel permits only while the lock is empty or missing, and removes the file
+ * of an ended holder by its name. So of several programs that take over a stale lock, exactly one gets it.
  */
 const HOLDER = /^(\d+) (\S+) (\d+) (\S+)$/;
-/** Of /proc/PID/stat, counted behind the program's name: when the process was started, in clock ticks since the boot. */
+/** The field of /proc/PID/stat, counted behind the program's name, with the start time in clock ticks since the boot. */
 const STARTED_FIELD = 19;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
-/** States of processes that have ended and that their parent has not looked at yet. */
+/** States of ended processes that their parent has not waited for yet. */
 const ENDED_STATES = ["Z", "X"];
 
 /** The lock's paths, the one to be used first. */
@@ -48,7 +48,7 @@ async function pathsIn(files: Files, { run, datastore }: LockPlaces): Promise<re
   return [`${run}/${encodeURIComponent(path)}.lock`, `${path}/upkeep.lock.d`];
 }
 
-/** When process `pid` was started; `undefined` if there is none that runs. */
+/** The start time of process `pid`; `undefined` if it does not run. */
 async function startOf(files: Files, pid: number): Promise<string | undefined> {
   const text = await readTextFile(files, `/proc/${pid}/stat`, STAT_BYTES_MAX);
   // The program's name is in parentheses, and may contain some.
@@ -61,8 +61,8 @@ async function bootId(files: Files): Promise<string> {
 }
 
 /**
- * The process that a file of a lock is named after, if it still runs. A program that was killed leaves its lock behind,
- * and its number may be another program's by now.
+ * The holder that a file of a lock names, if it still runs. A killed program leaves its lock behind, and another program
+ * may have its process id by now.
  */
 async function holderNamed(files: Files, name: string): Promise<Holder | undefined> {
   const [, pid, command, started, boot] = HOLDER.exec(name) ?? [];
@@ -91,7 +91,7 @@ export async function holderOf(files: Files, places: LockPlaces): Promise<Holder
   return undefined;
 }
 
-/** Give a directory the name of the lock. @returns False if the lock has a holder, who may have ended. */
+/** Renames a directory to the lock. @returns False if the lock has a holder, which may have ended. */
 async function takeName(files: Files, directory: string, lock: string): Promise<boolean> {
   try {
     await files.rename(directory, lock);
@@ -113,7 +113,7 @@ async function holdAt(files: Files, lock: string, places: LockPlaces, self: Hold
   const own = `${lock}.${self.pid}`;
   try {
     for (let count = 0; count < TRIES_MAX; count++) {
-      // Of an earlier process of this number.
+      // Left by an earlier process with this id.
       await files.remove(own);
       await files.makeDirectory(own, 0o755);
       await (await files.open(`${own}/${name}`, "exclusive", 0o644)).close();
@@ -170,7 +170,7 @@ async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined>
       timeoutMs: SYSTEMCTL_MS_MAX,
       killGraceMs: KILL_GRACE_MS,
       answerBytesMax: LOCK_BYTES_MAX,
-      // What it complains of is that there is no systemd, or no such unit; both mean that no daemon runs.
+      // It complains if there is no systemd or no such unit: then no daemon runs.
       onLine: () => undefined,
     });
     await systemctl.ended;

@@ -5,12 +5,12 @@ import { AgentError } from "../errors.ts";
 
 export type WindowSystem = Pick<System, "clock" | "timers" | "cron" | "random">;
 
-/** Longer than any month: a schedule with a longer gap was hardly meant so. */
-const SELDOM_MS = 32 * 24 * 3600_000;
+/** Longer than any month: a schedule with a longer gap is probably a mistake. */
+const LONG_GAP_MS = 32 * 24 * 3600_000;
 
 const KEYS = { polls: "UpdatePollSchedule", installs: "InstallWindow" } as const;
 
-/** Maintenance windows: calls back when something named by a cron expression begins. */
+/** Maintenance windows: calls back at the times of cron expressions. */
 export class MaintenanceWindows {
   readonly #system: WindowSystem;
   readonly #settings: WindowSettings;
@@ -45,12 +45,12 @@ export class MaintenanceWindows {
         const key = (await cron.fault(expression)) === undefined ? "ScheduleTimezone" : KEYS[which];
         throw new AgentError("config-invalid", `${key}: ${error.message}`, { cause: error });
       }
-      await this.#demandComing(KEYS[which], expression);
+      await this.#demandNextTime(KEYS[which], expression);
     }
   }
 
-  /** There is no interval to fall back on: what never comes is refused, and what comes seldom is told. */
-  async #demandComing(key: string, expression: string): Promise<void> {
+  /** Refuses a schedule that names no time, and warns of one with long gaps: polls by schedule have no interval besides. */
+  async #demandNextTime(key: string, expression: string): Promise<void> {
     const { cron, clock } = this.#system;
     const task = await cron.schedule(expression, () => undefined, this.#settings.timezone);
     const nextMs = task.next();
@@ -58,7 +58,7 @@ export class MaintenanceWindows {
     if (nextMs === undefined) {
       throw new AgentError("config-invalid", `${key}: cron expression '${expression}' names a time that never comes`);
     }
-    if (nextMs - clock.now() <= SELDOM_MS) return;
+    if (nextMs - clock.now() <= LONG_GAP_MS) return;
     const next = new Date(nextMs).toISOString();
     const until = key === KEYS.polls ? "the server is not asked for deployments" : "no update begins";
     this.#log.warning(`${key} is '${expression}', which comes next at ${next}: until then ${until}`);
@@ -77,7 +77,7 @@ export class MaintenanceWindows {
     return installs === undefined || (await this.#system.cron.matches(installs, this.#system.clock.now(), timezone));
   }
 
-  /** Call `action` once, when the window for installations opens next. Asked again before that, changes nothing. */
+  /** Calls `action` once, when the window for installations opens next. A second call before that has no effect. */
   async whenInstallOpens(action: () => void): Promise<void> {
     const { installs, timezone } = this.#settings;
     if (installs === undefined || this.#installTask !== undefined) return;

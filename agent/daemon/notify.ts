@@ -6,14 +6,14 @@ import { unfailing } from "./unfailing-log.ts";
 export type NotifySystem = Pick<System, "processes" | "timers">;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** systemd-notify writes one datagram; when that takes so long, something is wrong with the machine. */
+/** Far longer than systemd-notify takes to write one datagram. */
 const LIMIT_MS = 10_000;
 const KILL_GRACE_MS = 1000;
 
 /**
- * Tells systemd how the daemon is. Through the program `systemd-notify`, as Node has no datagram sockets of
- * that family; the unit must say NotifyAccess=all. Does nothing where systemd does not listen. Nothing that
- * goes wrong here is of consequence for the daemon: no call rejects, and none takes longer than a few seconds.
+ * Tells systemd the daemon's state, through the program `systemd-notify`: Node has no UNIX datagram sockets. The unit
+ * must say NotifyAccess=all. Without NOTIFY_SOCKET it does nothing. No call rejects, and none takes longer than a few
+ * seconds, so a failure here does not disturb the daemon.
  */
 export class Notifier {
   readonly #system: NotifySystem;
@@ -40,14 +40,14 @@ export class Notifier {
     return this.#tell("STOPPING=1");
   }
 
-  /** One line for a person who asks systemd. Told only when it has changed. */
+  /** Sets the line that `systemctl status` shows, if it has changed. */
   async status(line: string): Promise<void> {
     if (line === this.#status) return;
     this.#status = line;
     await this.#tell(`STATUS=${line}`);
   }
 
-  /** From now on tell the watchdog, twice in its interval, that all is well; unless `healthy` says it is not. */
+  /** Feeds systemd's watchdog twice in its interval, as long as `healthy` returns true. */
   watch(healthy: () => boolean): void {
     const limitMs = this.#watchdogMs;
     if (limitMs === undefined) return;
@@ -64,7 +64,7 @@ export class Notifier {
       try {
         this.#timer = this.#system.timers.after(limitMs / 2, beat);
       } catch (error) {
-        // Not told any more, systemd starts the daemon afresh.
+        // Without its watchdog fed, systemd restarts the daemon.
         this.#log.warning(`the watchdog cannot be told any more: ${String(error)}`);
       }
     };

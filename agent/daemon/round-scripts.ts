@@ -5,7 +5,7 @@ import type { StateScripts, StateScriptsOptions } from "../scripts/index.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../update/update-settings.ts";
 import type { DaemonParts } from "./daemon.ts";
 
-/** What the state scripts of Idle and Sync need. */
+/** Needed by the state scripts of Idle and Sync. */
 export interface RoundScriptsParts extends Pick<LoadedConfig, "config" | "paths"> {
   readonly system: System;
   readonly log: Logger;
@@ -13,7 +13,7 @@ export interface RoundScriptsParts extends Pick<LoadedConfig, "config" | "paths"
 
 /**
  * Runs the root file system's state scripts.
- * @param load Most devices have none: called when there is a directory of them.
+ * @param load Called when the directory of scripts exists: most devices have none.
  */
 export function roundScripts(
   { system, log, config, paths }: RoundScriptsParts,
@@ -26,7 +26,7 @@ export function roundScripts(
       system,
       logger: log,
       rootfsDirectory: rootfs,
-      // Those of artifacts belong to updates.
+      // The daemon's own states have no scripts of artifacts.
       artifactDirectory: rootfs,
       timeoutMs: config.scriptTimeoutMs,
       retryTimeoutMs: config.scriptRetryTimeoutMs,

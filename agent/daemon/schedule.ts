@@ -8,11 +8,11 @@ export interface TaskSettings {
   readonly backoff: BackoffSchedule;
 }
 
-/** When something that is done again and again is due. Decides; waits for nothing. */
+/** Computes when a periodic task is due. It sets no timer. */
 export class Schedule {
   readonly #settings: TaskSettings;
   readonly #fraction: () => number;
-  /** The next regular time, whatever becomes of the round that is under way. */
+  /** The next regular time, whether the current round fails or not. */
   #regularAt: number;
   #dueAt: number;
   #failures = 0;
@@ -31,17 +31,17 @@ export class Schedule {
     return this.#requested ? Number.NEGATIVE_INFINITY : this.#dueAt;
   }
 
-  /** The last round failed, and the next try has its time, which the server may have set. */
+  /** The last round failed, and the next one is a retry after a pause. */
   get backingOff(): boolean {
     return this.#backingOff;
   }
 
-  /** Due as soon as possible, also when a round is under way now. */
+  /** Makes the task due at once, or after the current round. */
   request(): void {
     this.#requested = true;
   }
 
-  /** A round begins: whatever happens in it, the next one is due. */
+  /** A round begins. The next one is due an interval later. */
   begin(nowMs: number): void {
     const { intervalMs, jitter } = this.#settings;
     this.#requested = false;
@@ -55,11 +55,11 @@ export class Schedule {
   }
 
   /**
-   * @param retryAfterMs What the server asked for: then it is not asked before that.
+   * @param retryAfterMs The pause that the server asked for.
    * @returns When it is tried again.
    */
   failed(nowMs: number, retryAfterMs?: number): number {
-    // What the server asked for itself is no try of ours.
+    // A pause that the server asked for does not count as a failed try.
     if (retryAfterMs === undefined) this.#failures++;
     const pauseMs = pauseBeforeRetry(this.#settings.backoff, this.#failures, this.#fraction(), retryAfterMs);
     this.#backingOff = pauseMs !== undefined;

@@ -5,19 +5,19 @@ import type { ProgressEvent } from "../update/results.ts";
 import { type StateName, stateOf } from "../update/states.ts";
 
 const RECORD_BYTES_MAX = 64 * 1024;
-/** While bytes come in, the record is written no more often. */
+/** The shortest pause between two writes during a download. */
 const PROGRESS_PAUSE_MS = 1000;
 
 const Moment = z.number();
 const orNull = <T extends z.core.$ZodType>(schema: T) => z.union([schema, z.null()]);
 
-/** What of the device's own words a server may refuse. */
+/** The requests of the device that a server may refuse. */
 const TOLD = ["inventory", "log", "poll", "report"] as const;
 export type Told = (typeof TOLD)[number];
 
 const ACTIVITIES = ["starting", "waiting", "polling", "sending the inventory", "updating", "stopping"] as const;
 
-/** What a daemon is doing. Moments are milliseconds since the Unix epoch. */
+/** The state of a daemon. Moments are milliseconds since the Unix epoch. */
 const DaemonStatus = z.object({
   version: z.literal(1),
   pid: z.int(),
@@ -37,9 +37,9 @@ const DaemonStatus = z.object({
       sinceMs: Moment,
     }),
   ),
-  /** How the last question to the server went; `fault` is `null` if it answered. */
+  /** The last request to the server; `fault` is `null` if it answered. */
   server: orNull(z.object({ atMs: Moment, fault: orNull(z.string()) })),
-  /** What the server refused the last time it was told, and why, by its words. */
+  /** The requests that the server refused the last time, with its reason. */
   refused: z.array(z.object({ what: z.enum(TOLD), atMs: Moment, reason: z.string() })),
   nextPollMs: orNull(Moment),
 });
@@ -48,14 +48,14 @@ export type Activity = DaemonStatus["activity"];
 
 type BoardSystem = Pick<System, "clock" | "files">;
 
-/** The record of the daemon that works with `datastore`; several on one machine do not get in each other's way. */
+/** The record of the daemon of `datastore`: each daemon of a machine has its own. */
 function recordPath(directory: string, datastore: string): string {
   return `${directory}/${datastore.replace(/^\/+/, "").replaceAll("/", "-")}.json`;
 }
 
 /**
- * Where the daemon says what it is doing, for `upkeep status`: a small file in a directory that is kept in
- * memory (`/run`), so that no flash is worn. Nothing depends on it: where it cannot be written, it is not.
+ * Writes the daemon's state for `upkeep status`: a small file in memory (`/run`), which wears no flash. A failed write
+ * is logged and has no other effect.
  */
 export class StatusBoard {
   readonly #system: BoardSystem;
@@ -97,12 +97,12 @@ export class StatusBoard {
     this.#set({ activity: "waiting", update: null, nextPollMs });
   }
 
-  /** A question to the server was answered, or not. */
+  /** A request to the server was answered, or failed with `fault`. */
   server(fault: string | null): void {
     this.#set({ server: { atMs: this.#system.clock.now(), fault } });
   }
 
-  /** The server has answered, and taken what it was told, or refused it. */
+  /** The server has accepted a request, or refused it. */
   told(what: Told, refusal: string | null): void {
     const atMs = this.#system.clock.now();
     const others = this.#record.refused.filter((one) => one.what !== what);
@@ -139,7 +139,7 @@ export class StatusBoard {
     this.#set({});
   }
 
-  /** The daemon ends: nothing it said holds any longer. */
+  /** Removes the record: the daemon ends. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#writing;
@@ -158,7 +158,7 @@ export class StatusBoard {
     });
   }
 
-  /** Writes until what is written is what there is to say. Durable it need not be. */
+  /** Writes until the file has the latest record. It need not be durable. */
   async #write(): Promise<void> {
     const { files } = this.#system;
     try {
@@ -178,16 +178,16 @@ export class StatusBoard {
     }
   }
 
-  /** What is to be said next is tried again. */
+  /** The next change tries again. */
   #giveUp(error: unknown): void {
     this.#log.debug(`'upkeep status' learns nothing from this daemon: ${String(error)}`);
   }
 }
 
-/** What a status board does for others: writes what it is told, or drops it. */
+/** The methods of a status board. */
 export type Board = Pick<StatusBoard, keyof StatusBoard>;
 
-/** What the daemon of `datastore` said last; `undefined` if it said nothing that can be understood. */
+/** The last record of the daemon of `datastore`; `undefined` if there is none that can be read. */
 export async function readDaemonStatus(
   { files }: Pick<System, "files">,
   directory: string,

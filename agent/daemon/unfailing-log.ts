@@ -1,6 +1,6 @@
 import type { LogFields, Logger } from "@upkeep/shared/logging";
 
-/** `log`, of which no call ever throws: what goes on must not depend on whether it can be written down. */
+/** `log` without exceptions: a failed write must not stop the daemon. */
 export function unfailing(log: Logger): Logger {
   return new UnfailingLog(log);
 }

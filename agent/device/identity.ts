@@ -2,7 +2,7 @@ import { AgentError } from "../errors.ts";
 import { outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
 
 /**
- * Who the device is: what its identity program says, as the JSON text that an authorisation request
+ * The device's identity: the output of its identity program, as the JSON text that an authorisation request
  * carries (keys sorted, a key that came several times as a list).
  * @throws AgentError `program-failed` or `identity-malformed`.
  */
@@ -11,7 +11,7 @@ export async function readIdentity(system: ProgramSystem, program: string): Prom
   if (fault !== undefined) {
     throw new AgentError("identity-malformed", `${program} wrote ${shown(fault)}, which is not key=value`);
   }
-  // Changed, it could be another device's.
+  // A changed identity could be another device's.
   if (inexact[0] !== undefined) {
     throw new AgentError("identity-malformed", `${program} wrote ${inexact[0]}: an identity must be sent as it is`);
   }

@@ -1,6 +1,6 @@
 import { type InventoryAttribute, PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 
-/** An attribute of the inventory, and the program that tells it. */
+/** An attribute of the inventory, and the program that printed it. */
 export interface FoundAttribute {
   readonly name: string;
   readonly values: readonly string[];
@@ -26,7 +26,7 @@ function nameFault(name: string): string | undefined {
 }
 
 /**
- * What of `found` a server takes, sorted by name. Of too much, the first ones are kept.
+ * The attributes of `found` that a server accepts, sorted by name. If there are too many, the first ones are kept.
  * @param warn Told of each attribute that is left out.
  */
 export function boundInventory(

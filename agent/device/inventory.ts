@@ -46,9 +46,9 @@ async function linesOf(system: InventorySystem, program: string, log: Logger): P
 }
 
 /**
- * The device's inventory, sorted by name: what the inventory programs say, run one after the other, laid
- * over what the agent knows itself. A program that fails is skipped; of one that writes a bad line, the lines
- * before it count. What no server takes is left out, so that the rest arrives.
+ * The device's inventory, sorted by name: the attributes that the inventory programs print, which override those that
+ * the agent knows itself. A program that fails is skipped; of one that prints a bad line, the lines before it count.
+ * An attribute that servers refuse is left out, so that the rest is accepted.
  * @throws AgentError `inventory-empty` if there are programs and every one failed.
  */
 export async function collectInventory(

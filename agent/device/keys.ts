@@ -7,7 +7,7 @@ const generate = promisify(generateKeyPair);
 const KEY_BYTES_MAX = 64 * 1024;
 const RSA_BITS = 3072;
 
-/** The key that proves that the device is who it says it is. */
+/** The key that proves the device's identity. */
 export interface DeviceKey {
   /** PEM, `PUBLIC KEY`. */
   readonly publicPem: string;
@@ -111,7 +111,7 @@ export async function loadDeviceKey(
 }
 
 /**
- * Make a new key, durably, in the place of one that may be there: to the server the device is a new one then.
+ * Makes a new key, durably, which replaces an existing one: to the server the device is a new one then.
  * @returns The private key in PEM.
  */
 export async function makeDeviceKey(files: Files, path: string, kind: "ed25519" | "rsa3072"): Promise<string> {

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { RunningProcess, System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 
-/** Identity and inventory programs get no longer, as with the reference client. */
+/** The time limit of identity and inventory programs, as with the reference client. */
 export const PROGRAM_LIMIT_MS = 10_000;
 /** From SIGTERM to SIGKILL. */
 const GRACE_MS = 2000;
@@ -76,7 +76,7 @@ export interface ParsedLines {
   readonly lines: KeyedLines;
   /** The first line that is not `key=value`; those before it are in `lines`. */
   readonly fault: string | undefined;
-  /** Lines that hold what no server can keep, and what that is. In `lines`, U+FFFD stands for it. */
+  /** Lines with characters that servers refuse, and which. In `lines`, U+FFFD replaces them. */
   readonly inexact: readonly string[];
 }
 

@@ -18,7 +18,7 @@ interface InstalledArtifact {
 /** The artifact name of a device that never installed an artifact. */
 export const UNKNOWN_ARTIFACT = "unknown";
 
-/** What an artifact's name ends in when the device runs something between it and what ran before. */
+/** The end of an artifact's name when the device is in an inconsistent state. */
 export const INCONSISTENT_SUFFIX = "_INCONSISTENT";
 
 /** Everything that is installed, `artifact_name` always included. */
@@ -26,14 +26,14 @@ export function installedProvides(store: ProvidesHolder): Provides & { readonly 
   return { artifact_name: UNKNOWN_ARTIFACT, ...store.provides };
 }
 
-/** What the server is told that the device provides, as far as a server takes it: values that are empty say nothing. */
+/** The provides that are sent to the server, without the empty values, which servers refuse. */
 export function toldProvides(store: ProvidesHolder, deviceType: string): DeviceProvides {
   const { artifact_name, ...others } = installedProvides(store);
   const told = Object.entries(others).filter(([, value]) => value !== "");
   return { ...Object.fromEntries(told), artifact_name, device_type: deviceType };
 }
 
-/** What an artifact's depends are held against. */
+/** The provides that an artifact's depends are matched with. */
 export function deviceProvides(store: ProvidesHolder, deviceType: string): Provides {
   return { ...installedProvides(store), device_type: deviceType };
 }
@@ -47,17 +47,17 @@ function changeOf(artifact: InstalledArtifact) {
   };
 }
 
-/** What is provided once `artifact` is installed. */
+/** The provides once `artifact` is installed. */
 export function committedProvides(before: Provides, artifact: InstalledArtifact): Provides {
   return applyProvides(before, changeOf(artifact));
 }
 
 /**
- * What is provided when nobody knows what is installed: the name says so, the group is the new one.
+ * The provides of a device in an inconsistent state: the name says so, the group is the new one.
  * @param looped The update was given up as a loop: everything else is taken from the artifact too.
  */
 export function inconsistentProvides(before: Provides, artifact: InstalledArtifact, looped: boolean): Provides {
-  // Cut, where it would be longer than servers take.
+  // Cut to the longest name that servers accept.
   const name = artifact.name.slice(0, PROTOCOL_LIMITS.textMax - INCONSISTENT_SUFFIX.length) + INCONSISTENT_SUFFIX;
   if (looped) return { ...committedProvides(before, artifact), artifact_name: name };
   return { ...before, ...(artifact.group ? { artifact_group: artifact.group } : {}), artifact_name: name };

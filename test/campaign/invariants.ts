@@ -34,7 +34,7 @@ function runningSoftware(path: CampaignPath, disk: Disk): string {
   return image === undefined ? `${NEITHER}: the slot is not whole` : image.software;
 }
 
-/** True if nobody can say for certain what the device runs at the end of a failure on this path. */
+/** True if a failure on this path may leave the device in an inconsistent state. */
 function mayBeInconsistent({ module: { rollback, fails }, scripts, loops }: CampaignPath): boolean {
   const spoils = ["ArtifactRollback", "ArtifactFailure", "SupportsRollback", "NeedsArtifactReboot"];
   return (
@@ -146,7 +146,7 @@ function disagreements(path: CampaignPath, { software, last }: Said, outcome: Ou
   const agrees = runs === name && name === version;
   if (last === "success" || last === "to the person: committed") return agrees && runs === software ? [] : [told];
   if (!diskFails && !mayBeInconsistent(path)) return agrees && (software ?? runs) === runs ? [] : [told];
-  // Nobody can say for certain what runs, and the device does not claim to.
+  // The software is uncertain, and the device reports it as inconsistent.
   return name === runs || name?.endsWith("_INCONSISTENT") ? [] : [told];
 }
 

@@ -28,14 +28,14 @@ import { bootLoaderOf, type World } from "./world.ts";
 const PATIENCE_MS = 60 * 24 * 3600_000;
 const BOOTS_MAX = 400;
 const IDLE_POLLS_MAX = 20;
-/** Each restart is a visit: so many power cuts as a random run may have are no loop. */
+/** Each restart is a visit, and a random run may have hundreds of power cuts without being a loop. */
 const VISITS_MAX = 800;
 const RESTART_MS = 5000;
 
 /** Boots after which, as is known, the device comes to rest and all is well. */
 export interface KnownBoots {
   readonly identities: Set<string>;
-  /** Whether a life ends where one of them begins: equal boots, equal lives. Whoever watches calls wants them all. */
+  /** Whether a life ends where one of them begins: equal boots, equal lives. An observer of calls needs all of them. */
   readonly skip: boolean;
 }
 
@@ -57,7 +57,7 @@ export interface LifeOptions {
   readonly wrapSystem?: DeviceOptions["wrapSystem"];
   readonly seed?: string;
   readonly boots?: KnownBoots;
-  /** Calls on the disk fail: what nobody could avoid then is no violation. */
+  /** Calls on the disk fail: a loss that they make unavoidable is no violation. */
   readonly diskFails?: boolean;
 }
 
@@ -81,7 +81,7 @@ function programsOf(world: World, watch: ModuleRecord): Programs {
   };
 }
 
-/** Nobody answers from the first report of `rebooting` (or the second `installing`) on, for as long as the path says. */
+/** The server does not answer from the first report of `rebooting` (or the second `installing`) on, for as long as the path says. */
 function outage(world: World, { server, time }: Life): Weather {
   const { unreachableMs } = world.path;
   let sinceMs: number | undefined;
@@ -95,7 +95,7 @@ function outage(world: World, { server, time }: Life): Weather {
 
 /**
  * Everything on which the rest of a life depends when the machine is about to boot; `undefined` if that cannot be
- * told: something is undecided on the disk, or somebody counts the time since an earlier boot.
+ * told: something is undecided on the disk, or the path counts time since an earlier boot.
  */
 function bootIdentity(
   world: World,

@@ -26,7 +26,7 @@ export interface CampaignPath {
   readonly second?: boolean;
   /** What the file system of the data directory can hold, shared by agent and module; without end if absent. */
   readonly disk?: { readonly capacityBytes?: number; readonly inodes?: number; readonly noexec?: boolean };
-  /** Installed by hand, by somebody with this in mind; the server has nothing for the device. */
+  /** Installed by hand, with this plan; the server has no deployment. */
   readonly standalone?: Plan;
 }
 
@@ -76,7 +76,7 @@ function withBase(
 
 /** Calls that this kind of module gets at all. */
 function relevantCalls(base: Base): readonly string[] {
-  // The agent's own module fails only for reasons.
+  // The agent's own module has no planned failures.
   if (base.kind === "rootfs-image") return [];
   return MODULE_CALLS.filter((call) => {
     if (call === "Download") return base.kind === "files";

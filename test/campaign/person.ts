@@ -1,16 +1,16 @@
 import type { ArtifactSource, StandaloneResult, UpdateEngine } from "../../agent/update/index.ts";
 
-/** What somebody at the device has in mind. */
+/** How a person ends an installation by hand. */
 export type Plan = "commit" | "rollback";
 
-/** How often somebody begins anew after the device went down before anything was installed. */
+/** How often a person starts again after the device went down before the installation. */
 const INSTALLS_MAX = 20;
 
 /** A person who installs by hand. Remembers, as the server does, what the device does not. */
 export class Person {
   readonly plan: Plan | undefined;
   installs: number;
-  /** How it ended, as the person was told. */
+  /** The result that the person saw. */
   told: string | undefined;
 
   constructor(plan: Plan | undefined, from?: Person) {
@@ -56,7 +56,7 @@ export class Person {
       const refused = wished.kind === "wrong-state" || wished.kind === "rollback-unsupported";
       return refused ? await engine.resumeInstall() : wished;
     }
-    // Whoever was told nothing, as the device went down, looks at what it says it has.
+    // Without a result, because the device went down, the person looks at the installed artifact.
     if (this.told !== undefined || installed || this.installs >= INSTALLS_MAX) return undefined;
     this.installs++;
     return await engine.install(artifact);

@@ -87,7 +87,7 @@ export class ServerModel {
     const offered = this.offered[index];
     if (offered === undefined) return { status: 404 };
     const deployment = this.#deployment(index);
-    // Whoever goes on says what with.
+    // A resumed download names the object with If-Range.
     if (known === undefined && offered.replacement !== undefined && deployment.begun < 2) {
       deployment.begun++;
       this.version++;

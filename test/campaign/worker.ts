@@ -6,7 +6,7 @@ import { campaignPaths } from "./paths.ts";
 import { RandomRuns } from "./random.ts";
 import type { Result, Task } from "./workers.ts";
 
-/** Violations that are kept: whoever has seen so many needs no more. */
+/** Violations that are kept; more of them tell nothing new. */
 const VIOLATIONS_MAX = 50;
 
 /** Paths whose recoveries are cut again however short the campaign is to be. */
@@ -22,7 +22,7 @@ function startingAt<T>(all: readonly T[], first: number): readonly T[] {
 
 /** Do one worker's part. */
 async function work({ worker, workers, seed, durationMs, runsMin, broken }: Task): Promise<Result> {
-  // Errors are part of the game here, and nobody looks at where they came from.
+  // Errors are expected here, and their stacks are not used.
   Error.stackTraceLimit = 0;
   const startMs = performance.now();
   const paths = campaignPaths();

@@ -7,7 +7,7 @@ import { type Count, newCount } from "./exhaustive.ts";
 
 /** What each worker is told. */
 export interface Task {
-  /** This worker is one of so many, from 0. */
+  /** The number of this worker, from 0. */
   readonly worker: number;
   readonly workers: number;
   readonly seed: string;

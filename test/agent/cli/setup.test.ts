@@ -80,8 +80,8 @@ describe("upkeep setup", () => {
   });
 
   it.each([
-    [[], "--device-type and --server-url must be given, as nobody can be asked: standard input is no terminal"],
-    [["--device-type", "b"], "--server-url must be given, as nobody can be asked: standard input is no terminal"],
+    [[], "--device-type and --server-url must be given: standard input is no terminal, so setup cannot ask"],
+    [["--device-type", "b"], "--server-url must be given: standard input is no terminal, so setup cannot ask"],
     [["--demo", "--server-url", "localhost"], /mender\.conf: ServerURL is "localhost", but must be a URL/],
     [["--demo", "--update-poll", "0"], /UpdatePollIntervalSeconds is 0, but must be a whole number from 1 to/],
     [["--demo", "--update-poll", "soon"], /UpdatePollIntervalSeconds is null, but must be a whole number/],
