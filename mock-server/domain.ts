@@ -66,23 +66,23 @@ const TOKEN_LIFE_MS = 7 * DAY_MS;
 export interface DomainOptions {
   /** Accept every device at once, unless it was rejected. For development. Default: false. */
   readonly autoAccept?: boolean;
-  /** How long a device's token is good. Default: seven days. */
+  /** The lifetime of device tokens. Default: seven days. */
   readonly deviceTokenLifeMs?: number;
-  /** How long a user's token is good. Default: seven days. */
+  /** The lifetime of user tokens. Default: seven days. */
   readonly userTokenLifeMs?: number;
   /**
-   * How long a device may download without this server seeing anything of it: the bytes come straight from the store.
-   * It is silent only after that. Default: 0.
+   * How long a download may take that does not pass through this server, because devices read from the store. Silence
+   * counts only after that. Default: 0.
    */
   readonly unseenDownloadMs?: number;
 }
 
 /**
- * All that the server knows and decides, free of HTTP. Every call is one transaction: it has happened, for
- * good, when the call resolves, or not at all when it rejects. Refusals are ServerErrors.
+ * The operations of the server, independent of HTTP. Every call is one transaction: durable when the call resolves,
+ * without effect when it rejects. Refusals are DomainErrors.
  */
 export interface Domain {
-  /** Letting devices in: tokens. */
+  /** Authorises devices and verifies their tokens. */
   readonly authentication: DeviceAuthentication;
   readonly devices: Devices;
   readonly inventory: Inventory;
@@ -96,17 +96,17 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly releases: Releases;
   readonly configurations: Configurations;
-  /** Everything that changes. */
+  /** The log of all changes. */
   readonly events: Events;
-  /** All records as they were: for tests of those who use the server. */
+  /** Takes and restores the records, for tests of programs that use the server. */
   readonly snapshots: Snapshots;
-  /** What devices do with deployments: ask, report, send logs. */
+  /** The operations of devices on deployments: polls, reports, logs. */
   readonly deviceSide: DeviceSide;
   /** Tests whether the records can be written. */
   readonly writeCheck: WriteCheck;
-  /** 32 bytes for signing download links; the same after a restart. */
+  /** 32 bytes for signing download links; persistent. */
   readonly linkSecret: Uint8Array;
-  /** Waits for what is under way. */
+  /** Waits for running work. */
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./pa
 import type { ArtifactTable, Schema } from "./schema.ts";
 import { matchesText, type TextFilter } from "./text.ts";
 
-/** One file of a payload, as the artifact's manifest and tar tell it. */
+/** A file of a payload, as in the artifact's manifest and tar. */
 export interface PayloadFileRecord {
   readonly name: string;
   readonly sizeBytes: number;
@@ -22,22 +22,22 @@ export interface PayloadRecord {
   readonly metaData?: Readonly<Record<string, unknown>>;
 }
 
-/** What is known of an artifact; its bytes are kept elsewhere. */
+/** The metadata of an artifact; a blob has its bytes. */
 export interface ArtifactRecord {
   readonly id: string;
   /** The release it belongs to. */
   readonly name: string;
   readonly description: string;
   readonly formatVersion: number;
-  /** It carries a signature; nothing is said about whose. */
+  /** It has a signature, which the server does not verify. */
   readonly signed: boolean;
   readonly sizeBytes: number;
   /** Of the whole artifact. */
   readonly sha256: string;
   readonly deviceTypes: readonly string[];
-  /** What it needs, `device_type` apart: of header-info and of all payloads. */
+  /** The depends of header-info and of all payloads, without `device_type`. */
   readonly depends: Depends;
-  /** What a device has after it: `artifact_name` and the provides of all payloads. */
+  /** `artifact_name` and the provides of all payloads. */
   readonly provides: Provides;
   readonly clearsProvides: readonly string[];
   readonly payloads: readonly PayloadRecord[];
@@ -47,7 +47,7 @@ export interface ArtifactRecord {
 export interface ArtifactFilter {
   readonly name?: TextFilter;
   readonly description?: TextFilter;
-  /** One of its device types is meant. */
+  /** Matches one of its device types. */
   readonly deviceType?: TextFilter;
 }
 
@@ -56,7 +56,7 @@ export interface ArtifactSort {
   readonly order: SortOrder;
 }
 
-/** Artifacts. One that was deleted after it was handed out is only found by {@link ArtifactRecords.everKnown}. */
+/** Artifacts. Only {@link ArtifactRecords.everKnown} finds deleted ones, which device deployments still refer to. */
 export class ArtifactRecords {
   readonly #db: Kysely<Schema>;
 
@@ -69,7 +69,7 @@ export class ArtifactRecords {
     return row === undefined ? undefined : recordOf(row);
   }
 
-  /** Also those that were deleted. */
+  /** Includes deleted artifacts. */
   async everKnown(ids: readonly string[]): Promise<Map<string, ArtifactRecord>> {
     const known = new Map<string, ArtifactRecord>();
     for (const some of portions(ids)) {
@@ -108,7 +108,7 @@ export class ArtifactRecords {
     return ids;
   }
 
-  /** What all of them have together, in bytes. */
+  /** The total size in bytes. */
   async sizeBytes(): Promise<number> {
     const { sum } = await this.#present()
       .select((eb) => eb.fn.sum<number | string | null>("size_bytes").as("sum"))
@@ -130,7 +130,7 @@ export class ArtifactRecords {
     return { items: (await rows.execute()).map(recordOf), total: Number(counted.count) };
   }
 
-  /** Which artifact of the release already stands for one of these combinations, and for which. */
+  /** The artifact of the release that already has one of these combinations, and the combination. */
   async owner(
     name: string,
     combinations: readonly string[],
@@ -148,7 +148,7 @@ export class ArtifactRecords {
     return undefined;
   }
 
-  /** @param combinations SHA-256 of each combination of what it needs. */
+  /** @param combinations SHA-256 of each combination of its depends. */
   async insert(artifact: ArtifactRecord, combinations: readonly string[]): Promise<void> {
     await this.#db.insertInto("artifacts").values(rowOf(artifact)).execute();
     const payloadTypes = new Set(artifact.payloads.flatMap(({ type }) => (type === null ? [] : [type])));
@@ -180,12 +180,12 @@ export class ArtifactRecords {
     await this.#db.updateTable("artifacts").set({ description, modified_ms: nowMs }).where("id", "=", id).execute();
   }
 
-  /** Forget it altogether. */
+  /** Deletes the record. */
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom("artifacts").where("id", "=", id).execute();
   }
 
-  /** Take it off every list; device deployments that had it still tell of it. */
+  /** Marks the artifact as deleted, because device deployments refer to it. */
   async remove(id: string, nowMs: number): Promise<void> {
     await this.#db.deleteFrom("artifact_combinations").where("artifact_id", "=", id).execute();
     await this.#db.updateTable("artifacts").set({ removed_ms: nowMs }).where("id", "=", id).execute();

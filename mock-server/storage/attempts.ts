@@ -16,7 +16,7 @@ export class AttemptRecords {
     await this.#db.insertInto("device_deployment_attempts").values(attempt).execute();
   }
 
-  /** Those of these devices in these deployments, in their order. */
+  /** The attempts of these devices in these deployments, in order. */
   async of(deploymentIds: readonly string[], deviceIds: readonly string[]): Promise<AttemptRecord[]> {
     const found: AttemptRecord[] = [];
     for (const deployments of portions(deploymentIds)) {

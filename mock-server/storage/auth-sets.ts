@@ -111,12 +111,12 @@ export class AuthSetRecords {
     await INSERT.all(this.#db, authSet);
   }
 
-  /** Set its status and make every token that was issued for it worthless. */
+  /** Sets the status and revokes all tokens of the auth set. */
   async setStatus(id: string, status: AuthStatus): Promise<void> {
     await SET_STATUS.all(this.#db, { id, status });
   }
 
-  /** Make every token that was issued for it worthless. */
+  /** Revokes all tokens of the auth set. */
   async revokeTokens(id: string): Promise<void> {
     await this.#db
       .updateTable("auth_sets")

@@ -8,12 +8,12 @@ export interface RecordedArtifact {
   readonly sha256: string;
 }
 
-/** More pages than a database has: a copy that is made in steps begins anew at each write. */
+/** Copies all pages in one step: a copy in several steps restarts at each write. */
 const ALL_PAGES = 0x7fffffff;
 
 /**
- * Copy the records of a data directory to a file, as they are at one moment. A server may write meanwhile.
- * @param path A file that is not there yet. It is not synced.
+ * Copies a consistent state of the records of a data directory to a file, also while a server writes.
+ * @param path A new file. It is not synced.
  */
 export async function copyRecords(directory: string, path: string): Promise<void> {
   const source = new SqliteDatabase(databasePath(directory), { readonly: true, fileMustExist: true });
@@ -25,7 +25,7 @@ export async function copyRecords(directory: string, path: string): Promise<void
 }
 
 /**
- * The artifacts that a copy of the records tells of.
+ * The artifacts in a copy of the records.
  * @throws Error if the copy is damaged.
  */
 export function artifactsInCopy(path: string): readonly RecordedArtifact[] {

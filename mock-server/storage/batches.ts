@@ -3,8 +3,8 @@ import type { Clock } from "@upkeep/shared/system";
 /** Rows per transaction: small enough that other writers wait only briefly. */
 export const ONE_TRANSACTION_MAX = 1000;
 /**
- * How long a batch may take, in milliseconds. A request that arrives in the middle of one waits for its rest, for the
- * next one, and for a sync of each.
+ * The intended duration of a batch, in milliseconds. A request that arrives during a batch waits for the rest of it,
+ * for the next batch, and for the sync of each.
  */
 const BATCH_MS = 5;
 const FIRST = 500;
@@ -26,7 +26,7 @@ export class BatchSize {
     return this.#size;
   }
 
-  /** Do a batch of {@link next}. */
+  /** Runs a batch of {@link next} rows. */
   async timed<T>(batch: () => Promise<T>): Promise<T> {
     const startMs = this.#clock.monotonic();
     const result = await batch();

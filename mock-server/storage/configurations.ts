@@ -19,7 +19,7 @@ export class ConfigurationRecords {
       .executeTakeFirst();
   }
 
-  /** In place of what was there. */
+  /** Inserts or replaces. */
   async put({ device_id, ...rest }: ConfigurationRecord): Promise<void> {
     await this.#db
       .insertInto("device_configurations")

@@ -4,7 +4,7 @@ import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeploymentCounterTable, Schema } from "./schema.ts";
 
-/** How many of a deployment's devices have each status; together all that it targets. */
+/** The number of a deployment's targets by status. */
 export type Statistics = Readonly<Record<DeviceDeploymentStatus, number>>;
 
 function none(): Record<DeviceDeploymentStatus, number> {
@@ -81,13 +81,13 @@ export class CounterRecords {
     await ADD.all(this.#db, { deployment_id: deploymentId, status, count });
   }
 
-  /** One device deployment went from one status to another. */
+  /** Counts a device deployment that changed its status. */
   async move(deploymentId: string, from: DeviceDeploymentStatus, to: DeviceDeploymentStatus): Promise<void> {
     // One statement cannot count the same row twice.
     if (from !== to) await MOVE.all(this.#db, { deployment_id: deploymentId, from, to });
   }
 
-  /** All that have one of these statuses get another. @returns How many there are. */
+  /** Counts all device deployments of these statuses under another one. @returns Their number. */
   async moveAll(
     deploymentId: string,
     from: readonly DeviceDeploymentStatus[],

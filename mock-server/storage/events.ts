@@ -3,7 +3,7 @@ import type { EventTable, Schema } from "./schema.ts";
 
 export type EventRecord = Readonly<Selectable<EventTable>>;
 
-/** What changed. Most events are written by the tables themselves (migration 0005). */
+/** Events. Triggers write most of them (migration 0005). */
 export class EventRecords {
   readonly #db: Kysely<Schema>;
 
@@ -22,7 +22,7 @@ export class EventRecords {
       .execute();
   }
 
-  /** Numbers of the oldest and the newest that are kept; `undefined` if there are none. */
+  /** The numbers of the oldest and the newest event; `undefined` if there are none. */
   async extent(): Promise<{ readonly oldest: number; readonly newest: number } | undefined> {
     const { oldest, newest } = await this.#db
       .selectFrom("events")

@@ -2,16 +2,16 @@ import { isSystemError } from "@upkeep/shared/system";
 import SqliteDatabase from "better-sqlite3";
 import { DatabaseError } from "pg";
 
-/** What keeps the records or the artifacts from being read or written. */
+/** Why the records or the artifacts cannot be read or written. */
 export type StorageFaultKind = "full" | "read-only" | "unreachable" | "failing" | "not-a-database" | "unsuitable";
 
 export interface StorageFault {
   readonly kind: StorageFaultKind;
-  /** What the system or the database says. */
+  /** The message of the system or the database. */
   readonly reason: string;
 }
 
-/** The place where records are kept cannot be used, though the request may be right. */
+/** The storage cannot be used; the request may be valid. */
 export class StorageError extends Error {
   override readonly name = "StorageError";
   readonly kind: StorageFaultKind;
@@ -53,7 +53,7 @@ const CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN|E
 /** Errors of the driver that have no code. */
 const CONNECTION_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
 
-/** What of the storage is behind an error, or behind its cause; `undefined`: nothing. */
+/** The storage fault that caused an error; `undefined` if none did. */
 export function storageFaultOf(error: unknown): StorageFault | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const kind = kindOf(cause);
@@ -77,7 +77,7 @@ function match(
   return kinds.find(([beginning]) => code.startsWith(beginning))?.[1];
 }
 
-/** An error of the PostgreSQL driver, told apart from those of the work that was done: the connection is gone. */
+/** Turns connection errors of the PostgreSQL driver into storage errors; other errors stay as they are. */
 export function connectionFault(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof DatabaseError) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

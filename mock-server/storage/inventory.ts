@@ -30,7 +30,7 @@ const REMOVE = new Prepared<{ deviceId: string; scope: Scope; name: string }, un
 type Values = Record<string, AttributeRecord[keyof AttributeRecord]>;
 
 const COLUMNS = ["device_id", "scope", "name", "value_json", "description", "updated_ms"] as const;
-/** Row counts up to this one have a prepared statement each: inventories keep their length. */
+/** Up to this number of rows, each row count has its own prepared statement: the length of an inventory rarely changes. */
 const KEPT_MAX = 20;
 const puts = new Map<number, Prepared<Values, unknown>>();
 
@@ -71,14 +71,14 @@ function valuesOf(attributes: readonly AttributeRecord[]): Values {
   return values;
 }
 
-/** One event for all attributes together. */
+/** One event per report, not per attribute. */
 const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
   db
     .insertInto("events")
     .values({ kind: "inventory", action: "changed", subject: value("deviceId"), related: null, status: null }),
 );
 
-/** Attributes that devices told of themselves. */
+/** The stored attributes of devices. */
 export class InventoryRecords {
   readonly #db: Kysely<Schema>;
 
@@ -98,7 +98,7 @@ export class InventoryRecords {
       .execute();
   }
 
-  /** How many of a sample of devices have each attribute, the most frequent first. */
+  /** The attributes of a sample of devices with their counts, the most frequent first. */
   async names(
     deviceLimit: number,
     limit: number,
@@ -124,7 +124,7 @@ export class InventoryRecords {
     return (await NAMES.all(this.#db, { deviceId, scope })).map(({ name }) => name);
   }
 
-  /** Add these, in place of those of the same name. */
+  /** Inserts or replaces attributes. */
   async put(attributes: readonly AttributeRecord[]): Promise<void> {
     for (const some of portions(attributes, 100)) {
       if (some.length > KEPT_MAX) await insertion(this.#db, some).execute();

@@ -1,7 +1,7 @@
 import type { Random } from "@upkeep/shared/system";
 import type { Storage } from "./storage.ts";
 
-/** A secret of 32 random bytes that is made when it is first asked for, and kept. */
+/** A persistent secret of 32 random bytes, generated at the first use. */
 export async function keptSecret(storage: Storage, random: Random, name: string): Promise<Uint8Array> {
   const value = await storage.transaction(async ({ secrets }) => {
     const known = await secrets.find(name);

@@ -10,7 +10,7 @@ export class LogRecords {
     this.#db = db;
   }
 
-  /** @param attempt Absent: the last that has one. */
+  /** @param attempt Default: the last attempt with a log. */
   async find(deploymentId: string, deviceId: string, attempt?: number): Promise<readonly LogMessage[] | undefined> {
     let query = this.#db
       .selectFrom("deployment_logs")
@@ -22,7 +22,7 @@ export class LogRecords {
     return row === undefined ? undefined : (JSON.parse(row.messages_json) as LogMessage[]);
   }
 
-  /** Save the log of an attempt in place of what was saved of it before. */
+  /** Saves the log of an attempt, in place of an earlier one. */
   async put(
     key: { readonly deploymentId: string; readonly deviceId: string; readonly attempt: number },
     messages: readonly LogMessage[],

@@ -7,8 +7,8 @@ type Row = Readonly<Record<string, string | number | null>>;
 type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
- * Every table with the columns of its primary key, in an order in which a row comes after those that it refers to.
- * The last two are filled by triggers as well.
+ * Every table with the columns of its primary key, ordered so that rows come after the rows that they refer to.
+ * Triggers fill the last two as well.
  */
 const TABLES = {
   sequences: ["name"],
@@ -41,12 +41,12 @@ const TABLES = {
 
 const FILLED_BY_TRIGGERS: readonly string[] = ["device_counts", "events"];
 
-/** Rows that are read at once. */
+/** Rows per read. */
 const ROWS_AT_ONCE = 1000;
-/** Bound values in one statement: fewer than either engine takes. */
+/** Parameters per statement, below the limits of both engines. */
 const VALUES_MAX = 8000;
 
-/** What a table holds. */
+/** The summary of a table. */
 export interface TableSummary {
   readonly table: string;
   readonly rows: number;
@@ -54,7 +54,7 @@ export interface TableSummary {
   readonly sha256: string;
 }
 
-/** A row of a table cannot be kept by the other engine, or was not kept as it was. */
+/** The other engine refused a row, or changed it. */
 export class MovingError extends Error {
   override readonly name = "MovingError";
 }
@@ -69,7 +69,7 @@ export class MovingRecords {
     this.#db = db.withTables<AnyTables>() as unknown as Kysely<AnyTables>;
   }
 
-  /** True if no server has kept anything here. */
+  /** True if no server has used this database. */
   async isEmpty(): Promise<boolean> {
     for (const table of ["secrets", "users", "devices", "artifacts", "deployments"]) {
       if ((await this.#db.selectFrom(table).selectAll().limit(1).execute()).length > 0) return false;
@@ -77,7 +77,7 @@ export class MovingRecords {
     return true;
   }
 
-  /** The rows of a table in the order of its key, some at a time. */
+  /** The rows of a table by primary key, in portions. */
   async *rows(table: keyof typeof TABLES): AsyncGenerator<readonly Row[]> {
     const key: readonly string[] = TABLES[table];
     const columns = key.map((column) => sql.ref(column));
@@ -119,7 +119,7 @@ export class MovingRecords {
     }
   }
 
-  /** PostgreSQL numbers events by itself, unless it is told otherwise. @param take False: as before. */
+  /** Lets PostgreSQL accept event numbers (`take`), or generate them again. */
   async takeEventNumbers(take: boolean): Promise<void> {
     if (!(this.#schema.getExecutor().adapter instanceof PostgresAdapter)) return;
     if (!take) {
@@ -151,10 +151,10 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 }
 
 /**
- * Copy all records, whatever keeps them there and here, in one transaction: the target has all of them, compared
- * table by table, or is as it was. Nothing else is written to the source meanwhile.
- * @param options.replace Remove what the target has.
- * @returns What each table holds.
+ * Copies all records between any two engines in one transaction: the target gets all of them, verified table by table,
+ * or stays unchanged. The source is locked for writes meanwhile.
+ * @param options.replace Delete the records of the target first.
+ * @returns A summary of each table.
  * @throws MovingError
  */
 export async function copyAllRecords(
@@ -173,7 +173,7 @@ export async function copyAllRecords(
       await to.takeEventNumbers(false);
       for (const expected of summaries) {
         await compare(expected, to);
-        // Uses the connection: a database ends a transaction that is idle for long.
+        // Keeps the connection in use: PostgreSQL ends transactions that stay idle.
         await from.isEmpty();
       }
       return summaries;

@@ -5,7 +5,7 @@ import type { DeploymentPhaseTable, Schema } from "./schema.ts";
 
 export type PhaseRecord = Readonly<Selectable<DeploymentPhaseTable>>;
 
-/** What a device that ended says about the release, as the phase counts it. */
+/** How a phase counts a device that ended. */
 export type PhaseOutcome = "succeeded" | "failed" | "excluded";
 
 const OF_ONE = new Prepared<{ deploymentId: string }, PhaseRecord>((db, value) =>
@@ -39,12 +39,12 @@ export class PhaseRecords {
     this.#db = db;
   }
 
-  /** In their order. */
+  /** The phases of a deployment, in order. */
   of(deploymentId: string): Promise<PhaseRecord[]> {
     return OF_ONE.all(this.#db, { deploymentId });
   }
 
-  /** Those of each deployment in their order. */
+  /** The phases of these deployments, in order. */
   async ofAll(deploymentIds: readonly string[]): Promise<PhaseRecord[]> {
     const found: PhaseRecord[] = [];
     for (const some of portions(deploymentIds)) {
@@ -68,17 +68,17 @@ export class PhaseRecords {
         .execute();
   }
 
-  /** One more device was admitted in it. */
+  /** Counts an admitted device. */
   async countDevice(deploymentId: string, number: number): Promise<void> {
     await COUNT.device_count.all(this.#db, { deploymentId, number });
   }
 
-  /** One of its devices has ended. */
+  /** Counts a device that ended. */
   async countOutcome(deploymentId: string, number: number, outcome: PhaseOutcome): Promise<void> {
     await COUNT[outcome].all(this.#db, { deploymentId, number });
   }
 
-  /** What failed up to now is known, and no reason to pause again. */
+  /** Acknowledges the failures so far: they no longer count towards a pause. */
   async tolerateFailures(deploymentId: string): Promise<void> {
     await this.#db
       .updateTable("deployment_phases")

@@ -3,8 +3,8 @@ import { type Files, isSystemError } from "@upkeep/shared/system";
 const OTHERS = 0o077;
 
 /**
- * Create an empty file that only its owner can read, unless there is one, whatever the umask. One that is there is
- * never opened: closing it would release the locks that SQLite has on it for this process.
+ * Creates an empty file that only its owner can read, whatever the umask. An existing file is never opened: closing it
+ * would release the locks that SQLite has on it in this process.
  */
 export async function createPrivateFile(files: Files, path: string): Promise<void> {
   try {
@@ -16,16 +16,16 @@ export async function createPrivateFile(files: Files, path: string): Promise<voi
   }
 }
 
-/** A file that others had permissions for. */
+/** A file that other users could access. */
 export interface ExposedFile {
-  /** Its mode until now. */
+  /** Its former mode. */
   readonly before: number;
-  /** Why it still is, for example because it belongs to another user. */
+  /** Why they still can, for example because the file belongs to another user. */
   readonly fault?: string;
 }
 
 /**
- * Take a file's permissions from everybody but its owner.
+ * Removes the permissions of all but the owner.
  * @returns `undefined` if others had none, or there is no such file.
  */
 export async function makePrivate(files: Files, path: string): Promise<ExposedFile | undefined> {

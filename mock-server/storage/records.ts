@@ -26,7 +26,7 @@ import { TableRecords } from "./snapshots.ts";
 import { UptimeRecords } from "./uptime.ts";
 import { UserRecords } from "./users.ts";
 
-/** All records, as one transaction sees them. */
+/** All records, in the state that one transaction sees. */
 export class Records {
   readonly artifacts: ArtifactRecords;
   readonly attempts: AttemptRecords;

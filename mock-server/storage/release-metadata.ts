@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { portions } from "./paging.ts";
 import type { Schema } from "./schema.ts";
 
-/** What people wrote on releases: notes and tags. */
+/** Notes and tags of releases. */
 export class ReleaseMetadataRecords {
   readonly #db: Kysely<Schema>;
 
@@ -42,7 +42,7 @@ export class ReleaseMetadataRecords {
     return tags;
   }
 
-  /** In place of those that it had. */
+  /** Replaces the tags of a release. */
   async setTags(name: string, tags: readonly string[]): Promise<void> {
     await this.#db.deleteFrom("release_tags").where("release_name", "=", name).execute();
     if (tags.length > 0) {
@@ -59,7 +59,7 @@ export class ReleaseMetadataRecords {
     return rows.map(({ tag }) => tag);
   }
 
-  /** Every payload type of any artifact that there ever was in a deployment or is now, sorted. */
+  /** The payload types of all artifacts, including deleted ones that were deployed, sorted. */
   async allTypes(): Promise<string[]> {
     const rows = await this.#db
       .selectFrom("artifact_values")

@@ -7,19 +7,19 @@ import { matchesText, type TextFilter } from "./text.ts";
 /** All artifacts of one name. */
 export interface ReleaseRecord {
   readonly name: string;
-  /** Of the artifact that was last changed. */
+  /** The latest change of one of its artifacts. */
   readonly modifiedMs: number;
   readonly artifactCount: number;
 }
 
 export interface ReleaseFilter {
   readonly name?: TextFilter;
-  /** One of its artifacts is for a device type that is meant. */
+  /** Matches a device type of one of its artifacts. */
   readonly deviceType?: TextFilter;
-  /** One of its artifacts has a payload of a type that is meant. */
+  /** Matches a payload type of one of its artifacts. */
   readonly payloadType?: TextFilter;
   readonly description?: TextFilter;
-  /** It has one of these tags: lower case. */
+  /** It has one of these tags, in lower case. */
   readonly tags?: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export interface ReleaseSort {
   readonly order: SortOrder;
 }
 
-/** Releases: there is one while it has an artifact. */
+/** Releases. A release exists while it has an artifact. */
 export class ReleaseRecords {
   readonly #db: Kysely<Schema>;
 
@@ -85,7 +85,7 @@ export class ReleaseRecords {
     return query;
   }
 
-  /** Names of releases with at least one artifact that is meant: the release is shown whole. */
+  /** Names of releases with at least one matching artifact; lists show all artifacts of such a release. */
   #namesWhere(filter: TextFilter, where: "description" | ArtifactValueTable["kind"]) {
     const present = this.#db
       .selectFrom("artifacts as other")

@@ -4,7 +4,7 @@ import type { SavedFilterTable, Schema } from "./schema.ts";
 
 export type SavedFilterRecord = Readonly<Selectable<SavedFilterTable>>;
 
-/** Filters that have a name. */
+/** Saved filters. */
 export class SavedFilterRecords {
   readonly #db: Kysely<Schema>;
 
@@ -20,7 +20,7 @@ export class SavedFilterRecords {
     return this.#db.selectFrom("saved_filters").selectAll().where("name", "=", name).executeTakeFirst();
   }
 
-  /** In the order in which they were created. */
+  /** By time of creation. */
   async list(paging: Paging): Promise<Page<SavedFilterRecord>> {
     const query = this.#db.selectFrom("saved_filters");
     const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();

@@ -6,9 +6,9 @@ import type { Generated } from "kysely";
  * `…_ms` are milliseconds since the Unix epoch, `…_json` is JSON text, flags are 0 or 1.
  */
 export interface Schema {
-  /** Numbers that only grow; the row's lock also puts those who draw one in the order of their commits. */
+  /** Growing numbers; the row lock makes their order the order of the commits. */
   sequences: { name: string; value: number };
-  /** Keys that were made at the first start. */
+  /** Keys generated at the first start. */
   secrets: { name: string; value: string };
   devices: DeviceTable;
   device_counts: DeviceCountTable;
@@ -34,11 +34,11 @@ export interface Schema {
   release_notes: ReleaseNotesTable;
   release_tags: ReleaseTagTable;
   events: EventTable;
-  /** Groups that are no more, while some devices still say that they are in them. */
+  /** Deleted groups that still have members. */
   group_ends: { name: string };
 }
 
-/** Something that changed. */
+/** A change. */
 export interface EventTable {
   /** The order of the changes. */
   number: Generated<number>;
@@ -51,7 +51,7 @@ export interface EventTable {
 
 export type Flag = 0 | 1;
 
-/** What an administrator, or the device's presence in a list, made of a device or of one of its keys. */
+/** The statuses of keys, and so of devices. */
 export const AUTH_STATUSES = ["accepted", "preauthorized", "pending", "rejected"] as const;
 export type AuthStatus = (typeof AUTH_STATUSES)[number];
 /** `noauth`: the device has no key left. */
@@ -64,22 +64,22 @@ export interface DeviceTable {
   identity_sha256: string;
   /** Identity attributes, keys sorted. */
   identity_json: string;
-  /** Follows from the auth sets; kept so that devices can be counted and chosen by it. */
+  /** Derived from the auth sets; stored for counting and filtering. */
   status: DeviceStatus;
   created_ms: number;
   updated_ms: number;
-  /** When it last got a token. */
+  /** The last time it got a token. */
   check_in_ms: number | null;
-  /** The one static group that it is in. */
+  /** Its static group. */
   group_name: string | null;
-  /** Changes with its tags; `null` while it never had any. */
+  /** Changes with its tags; `null` if it never had any. */
   tags_etag: string | null;
 }
 
-/** How many devices there are of a kind, kept by the database itself. */
+/** The number of devices by status and group; triggers maintain it. */
 export interface DeviceCountTable {
   status: DeviceStatus;
-  /** Empty: in no group. */
+  /** Empty for devices without a group. */
   group_name: string;
   count: number;
 }
@@ -93,9 +93,9 @@ export interface SavedFilterTable {
 
 export interface DeviceConfigurationTable {
   device_id: string;
-  /** What it should be. */
+  /** The wanted configuration. */
   configured_json: string;
-  /** What the device says it is. */
+  /** The reported configuration. */
   reported_json: string;
   /** The last deployment that delivered it. */
   deployment_id: string | null;
@@ -117,18 +117,18 @@ export interface ReleaseTagTable {
 export interface AuthSetTable {
   id: string;
   device_id: string;
-  /** PEM, as our own serialiser writes it. */
+  /** PEM, canonical. */
   public_key: string;
   public_key_sha256: string;
   status: AuthStatus;
-  /** Tokens carry it; raised when they are revoked. */
+  /** A claim of its tokens; raising it revokes them. */
   token_generation: number;
   created_ms: number;
 }
 
 export interface InventoryAttributeTable {
   device_id: string;
-  /** `system`: only what the server cannot tell from other records. */
+  /** `system`: only attributes that are not derived from other records. */
   scope: "identity" | "inventory" | "tags" | "monitor" | "system";
   name: string;
   value_json: string;
@@ -159,7 +159,7 @@ export interface SessionTable {
 }
 
 export interface SettingsTable {
-  /** A user's id; empty: of all together. */
+  /** The id of a user; empty for the shared settings. */
   owner: string;
   value_json: string;
   etag: string;
@@ -179,7 +179,7 @@ export interface ArtifactTable {
   clears_provides_json: string;
   payloads_json: string;
   modified_ms: number;
-  /** Set: deleted, and kept for the device deployments that had it. */
+  /** Set if it is deleted; device deployments still refer to the row. */
   removed_ms: number | null;
 }
 
@@ -200,48 +200,48 @@ export interface ArtifactCombinationTable {
 
 export interface DeploymentTable {
   id: string;
-  /** The order of deployments. Time is for people. */
+  /** The order of deployments, independent of clocks. */
   sequence: number;
   name: string;
   artifact_name: string;
   force_installation: Flag;
   all_devices: Flag;
-  /** How many devices it targets. */
+  /** The number of targets. */
   target_count: number;
-  /** How many of them have asked for it. */
+  /** The number of targets that have polled for it. */
   device_count: number;
   status: DeploymentStatus;
-  /** Bytes of the artifacts that were handed out. */
+  /** Total size of the artifacts in all instructions. */
   total_size_bytes: number;
   created_ms: number;
   finished_ms: number | null;
-  /** SHA-256 of what it was asked for; `null` once it is finished, when it may be asked for again. */
+  /** SHA-256 of the request; `null` once it is finished, because it may be created again. */
   active_sha256: string | null;
-  /** How many more attempts a device has after one that failed. */
+  /** Further attempts of a device after a failed one. */
   retries: number;
-  /** How many devices were admitted: a decision about an artifact was made for them. */
+  /** The number of admitted devices: the choice of an artifact is made for them. */
   admitted_count: number;
-  /** A device that is not heard of for so long has failed; `null`: never. */
+  /** A device that is silent for longer has failed; `null`: no limit. */
   silent_after_ms: number | null;
-  /** Since when each target could have its instructions, as last seen; `null`: some have to wait. */
+  /** Since when it is open to every target; `null` while some must wait for a phase or a resume. */
   open_to_all_ms: number | null;
-  /** Since when no other device begins; `null`: it is not paused. */
+  /** Set while it is paused: no further device begins. */
   paused_ms: number | null;
-  /** Why it was paused, for people. */
+  /** Why it was paused, for users. */
   pause_reason: string | null;
   kind: DeploymentKind;
-  /** 1: it targets the devices that match its filter while it is open. */
+  /** 1: it targets the devices that match its filter, as long as it is open. */
   dynamic: Flag;
-  /** The most devices that are admitted; `null`: no limit. Of dynamic ones. */
+  /** The maximum number of admitted devices of a dynamic deployment; `null`: no limit. */
   max_devices: number | null;
-  /** How many devices it targeted when it was created. */
+  /** The number of targets at creation. */
   initial_device_count: number;
   /** The static group that it was created for. */
   group_name: string | null;
   /** The filter as it was when the deployment was created. */
   filter_json: string | null;
   update_control_map_json: string | null;
-  /** What a configuration deployment sets. */
+  /** The configuration that a configuration deployment delivers. */
   configuration_json: string | null;
   /**
    * `null`: the deployment is published. Otherwise its targets are still being inserted, and it is invisible: each
@@ -249,8 +249,8 @@ export interface DeploymentTable {
    */
   preparing_until_ms: number | null;
   /**
-   * It is finished, and what follows from that for many devices is not written down for all of them yet: `abort`, what
-   * is open ends as aborted; `dismiss`, what was not admitted is removed. `null`: nothing is left to do.
+   * The end of a finished deployment that is not applied to all device deployments yet: `abort` ends open ones as
+   * `aborted`, `dismiss` removes targets that were not admitted.
    */
   pending_end: PendingEnd | null;
 }
@@ -259,7 +259,7 @@ export type PendingEnd = "abort" | "dismiss";
 
 export type DeploymentKind = "software" | "configuration";
 
-/** A part of a roll-out: a number of places, open from a time on. */
+/** A phase of a rollout. */
 export interface DeploymentPhaseTable {
   deployment_id: string;
   /** From 0. */
@@ -267,25 +267,25 @@ export interface DeploymentPhaseTable {
   id: string;
   /** Percent of the deployment's devices. */
   batch_percent: number;
-  /** That share in devices, at creation. */
+  /** The same in devices, at creation. */
   places: number;
-  /** `null`: from its creation on. Only of the first. */
+  /** `null` in a first phase that begins at once. */
   start_ms: number | null;
-  /** Percent of its places that must succeed before the next phase opens; `null`: any. */
+  /** Percent of its places that must succeed before the next phase opens; `null`: no threshold. */
   success_percent: number | null;
-  /** Percent of its places that may not fail, or the deployment is paused; `null`: none. */
+  /** The percentage of failed places at which the deployment is paused; `null`: no threshold. */
   error_percent: number | null;
-  /** Devices that were admitted in it. */
+  /** The number of devices admitted in it. */
   device_count: number;
   succeeded: number;
   failed: number;
-  /** Ended, but say nothing about the release: noartifact, aborted, decommissioned. */
+  /** Ended without a verdict on the release: noartifact, aborted, decommissioned. */
   excluded: number;
-  /** Failures that were acknowledged when the deployment was resumed. */
+  /** Failures acknowledged by a resume. */
   tolerated: number;
 }
 
-/** How many device deployments of a deployment have a status; no row: none. */
+/** The number of device deployments by status; no row means 0. */
 export interface DeploymentCounterTable {
   deployment_id: string;
   status: DeviceDeploymentStatus;
@@ -293,8 +293,8 @@ export interface DeploymentCounterTable {
 }
 
 /**
- * One row for each device that a deployment targets. The row is also the mark that the device finished
- * the deployment: it stays when the history is deleted and when the device is gone.
+ * One row per target of a deployment. The row also records that the device finished the deployment, so it stays when
+ * the history or the device is deleted.
  */
 export interface DeviceDeploymentTable {
   deployment_id: string;
@@ -303,33 +303,33 @@ export interface DeviceDeploymentTable {
   sequence: number;
   status: DeviceDeploymentStatus;
   substate: string | null;
-  /** When the device first asked; `null`: it has not. */
+  /** The first poll of the device for it; `null` before. */
   created_ms: number | null;
-  /** When it first was anything but pending. */
+  /** The first status but `pending`. */
   started_ms: number | null;
   finished_ms: number | null;
   /** When it was deleted from the device's history. */
   hidden_ms: number | null;
-  /** Which attempt this is, from 1. */
+  /** The number of the current attempt, from 1. */
   attempt: number;
-  /** Pinned at the first hand-out. */
+  /** Pinned by the first instructions. */
   artifact_id: string | null;
-  /** What the device said it has when it got its instructions; `null`: they are not handed out. */
+  /** The provides that the instructions were computed for; `null` without instructions. */
   request_json: string | null;
-  /** When the instructions of this attempt were handed out. */
+  /** When this attempt got its instructions. */
   instructed_ms: number | null;
-  /** 1 once a decision about an artifact was made for it: it has taken its place. */
+  /** 1 once it has a slot: the choice of an artifact is made. */
   admitted: Flag;
-  /** The phase whose place it took. */
+  /** The phase of its slot. */
   phase: number | null;
   /**
-   * The last sign of life of the device, from when it got its instructions. `null`: it has not got any, or the
-   * deployment does not limit silence.
+   * The last sign of life of the device since its instructions. `null` without instructions, or if the deployment does
+   * not limit silence.
    */
   last_seen_ms: number | null;
 }
 
-/** An attempt that failed and was followed by another. The last one is the device deployment itself. */
+/** A failed attempt before the current one, which is the device deployment itself. */
 export interface DeviceDeploymentAttemptTable {
   deployment_id: string;
   device_id: string;
@@ -339,12 +339,12 @@ export interface DeviceDeploymentAttemptTable {
   finished_ms: number;
 }
 
-/** When a server could hear devices, without a break; written only while a deployment limits silence. */
+/** The uptime of a server without a break; written only while a deployment limits silence. */
 export interface ServerUptimeTable {
-  /** Drawn by each process for itself. */
+  /** A random id of the process. */
   server: string;
   since_ms: number;
-  /** When it last said so. */
+  /** The last update. */
   last_ms: number;
 }
 

@@ -12,10 +12,10 @@ const TOUCH = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, va
     .where("last_seen_ms", "is not", null),
 );
 
-/** Targets that one search for absent devices looks at in a statement. */
+/** Targets per statement of the search for absent devices. */
 const ABSENT_WINDOW = 1000;
 
-/** Signs of life of devices in deployments that limit silence, and the devices that give none. */
+/** Signs of life of devices in deployments that limit silence, and silent and absent devices. */
 export class SilenceRecords {
   readonly #db: Kysely<Schema>;
 
@@ -23,16 +23,16 @@ export class SilenceRecords {
     this.#db = db;
   }
 
-  /** A sign of life of the device: noted where its silence counts. */
+  /** Records a sign of life in all device deployments whose silence counts. */
   async touch(deviceId: string, nowMs: number): Promise<void> {
     await TOUCH.all(this.#db, { deviceId, nowMs });
   }
 
   /**
-   * Open ones of a deployment that limits silence whose devices have their instructions and were not heard of since
-   * `cutoffMs`; at most `limit`, the longest silent first.
-   * @param options.downloadingCutoffMs The same for devices that have not reported more than `downloading`.
-   * @param options.paused Devices that wait for their next attempt are left out.
+   * Open device deployments with instructions and no sign of life since `cutoffMs`; at most `limit`, the longest silent
+   * first.
+   * @param options.downloadingCutoffMs The cutoff for devices that have reported at most `downloading`.
+   * @param options.paused Leave out devices that wait for their next attempt.
    */
   silentSince(
     deploymentId: string,
@@ -46,7 +46,7 @@ export class SilenceRecords {
       .selectAll()
       .where("deployment_id", "=", deploymentId)
       .where("finished_ms", "is", null)
-      // As the index has it, so that the others are not looked at.
+      // Matches the condition of the partial index.
       .where("last_seen_ms", "is not", null)
       .where("last_seen_ms", "<=", cutoffMs);
     if (paused) query = query.where("request_json", "is not", null);
@@ -59,10 +59,9 @@ export class SilenceRecords {
   }
 
   /**
-   * Open ones whose devices never got their instructions, have no older deployment to finish, and finished none after
-   * `cutoffMs`. One window of the targets is looked at, so that nothing waits for long.
-   * @returns At most `limit`, in the order of their ids; and the id after which the next window begins, `undefined` at
-   *   the end.
+   * Open device deployments whose devices never got instructions, have no older deployment to finish, and finished none
+   * after `cutoffMs`. One call reads a window of the targets, which bounds its duration.
+   * @returns At most `limit`, by device; and the device after which the next window begins, `undefined` at the end.
    */
   async absentAfter(
     deploymentId: string,
@@ -115,17 +114,17 @@ export class SilenceRecords {
     return { rows, last: rows.length === limit ? rows.at(-1)?.device_id : end?.device_id };
   }
 
-  /** Signs of life that seem to come later than `latestMs`, because the clock was set back, count from `nowMs`. */
+  /** Sets signs of life later than `latestMs`, from before the clock was set back, to `nowMs`. */
   async capLastSeen(deploymentId: string, latestMs: number, nowMs: number): Promise<void> {
     await this.#touchAll(deploymentId, nowMs).where("last_seen_ms", ">", latestMs).execute();
   }
 
-  /** Devices that waited for their next attempt while the deployment was paused were not silent. */
+  /** Records a sign of life of devices that wait for their next attempt: a pause does not count as silence. */
   async touchWaiting(deploymentId: string, nowMs: number): Promise<void> {
     await this.#touchAll(deploymentId, nowMs).where("request_json", "is", null).execute();
   }
 
-  /** Note a sign of life of open rows whose silence counts. */
+  /** Updates open rows whose silence counts. */
   #touchAll(deploymentId: string, nowMs: number) {
     return this.#db
       .updateTable("device_deployments")

@@ -7,13 +7,12 @@ type Row = Readonly<Record<string, string | number | null>>;
 type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
- * What a snapshot holds: every table but the server's secrets, which the running program has in its memory,
- * the events, which go on: that the records were put back is one of the things that happened; the counts of
- * devices, which the database counts again as they come and go; and when the running servers could hear devices.
+ * The tables of a snapshot. Left out are the secrets, which the running server has in memory; the events, which go on
+ * and record the restoration; the counts of devices, which triggers maintain; and the uptime of servers.
  */
 type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts" | "server_uptime">;
 
-/** In an order in which a row comes after those that it refers to. */
+/** Ordered so that rows come after the rows that they refer to. */
 const TABLES = Object.keys({
   sequences: true,
   devices: true,
@@ -39,17 +38,17 @@ const TABLES = Object.keys({
   group_ends: true,
 } satisfies Readonly<Record<KeptTable, true>>);
 
-/** Bound values in one statement: fewer than either engine takes. */
+/** Parameters per statement, below the limits of both engines. */
 const VALUES_MAX = 8000;
 
-/** The records as they were at one moment, in memory. */
+/** A consistent copy of the records in memory. */
 export interface Snapshot {
   readonly tables: Readonly<Record<string, readonly Row[]>>;
   /** Artifacts whose bytes belong to the records. */
   readonly artifactIds: readonly string[];
 }
 
-/** All tables at once, copied and put back. */
+/** Copies and restores all tables. */
 export class TableRecords {
   readonly #db: Kysely<AnyTables>;
 
@@ -79,7 +78,7 @@ export class TableRecords {
   }
 }
 
-/** Takes the records back to where they were. For tests: everything is held in memory. */
+/** Takes and restores snapshots. For tests: everything is held in memory. */
 export class Snapshots {
   readonly #storage: Storage;
 
@@ -93,7 +92,7 @@ export class Snapshots {
     return { tables, artifactIds: artifacts.map(({ id }) => String(id)) };
   }
 
-  /** All or nothing. Followers of the events are told of every row that was removed or added. */
+  /** Atomic. The events contain every deleted and inserted row. */
   restore({ tables }: Snapshot): Promise<void> {
     return this.#storage.transaction((records) => records.tables.replace(tables));
   }

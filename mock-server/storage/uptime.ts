@@ -1,10 +1,10 @@
 import type { Kysely, Selectable } from "kysely";
 import type { Schema, ServerUptimeTable } from "./schema.ts";
 
-/** When a server could hear devices, without a break. */
+/** The uptime of a server. */
 export type UptimeRecord = Readonly<Selectable<ServerUptimeTable>>;
 
-/** When the servers that share the records could hear devices. */
+/** The uptimes of the servers that share the records. */
 export class UptimeRecords {
   readonly #db: Kysely<Schema>;
 

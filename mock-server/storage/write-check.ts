@@ -1,11 +1,11 @@
 import type { Clock } from "@upkeep/shared/system";
 import type { Storage } from "./storage.ts";
 
-/** A result is good for this long, in milliseconds. */
+/** A result is reused for this long, in milliseconds. */
 const GOOD_MS = 5_000;
 const ROW = "write-check";
 
-/** Tests whether the records can be written, at a bounded rate: many may ask, often. */
+/** Tests whether the records can be written, at a bounded rate. */
 export class WriteCheck {
   readonly #storage: Storage;
   readonly #clock: Pick<Clock, "monotonic" | "now">;
