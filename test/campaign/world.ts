@@ -1,5 +1,5 @@
-import { writeArtifact } from "@upkeep/shared/artifact/write";
 import { BootLoader, Disk, rootImage } from "../../mock-server/scenarios/simulation/index.ts";
+import { scriptOf, writeRelease } from "../../mock-server/scenarios/world/artifacts.ts";
 import { SLOTS } from "../../mock-server/scenarios/world/factory.ts";
 import { APP, CURRENT, EXTRA, EXTRA_NAME, SLOT_BYTES } from "./modules.ts";
 import type { CampaignPath } from "./paths.ts";
@@ -40,29 +40,6 @@ export interface Prepared {
 const START_MS = Date.UTC(2026, 0, 1);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-function fileOf(name: string, content: Uint8Array) {
-  return {
-    name,
-    sizeBytes: content.length,
-    read: async function* () {
-      yield content;
-    },
-  };
-}
-
-async function written(
-  write: (sink: { write(data: Uint8Array, position?: number): Promise<void> }) => Promise<unknown>,
-) {
-  let content = Buffer.alloc(0);
-  await write({
-    write: async (data, position) => {
-      if (position === undefined) content = Buffer.concat([content, data]);
-      else content.set(data, position);
-    },
-  });
-  return content;
-}
-
 /** What the file of a module that replaces a file holds. */
 export function fileContent(software: string): string {
   return `${software}\n`.repeat(Math.ceil(PAYLOAD_BYTES / (software.length + 1)));
@@ -89,33 +66,13 @@ async function prepareOne(path: CampaignPath, software: string) {
       : rootImage({ software, boots: path.badImage !== true, sizeBytes: PAYLOAD_BYTES }),
   );
   const type = path.module.kind === "rootfs-image" ? path.module.kind : PAYLOAD_TYPE;
-  const provides = { "rootfs-image.version": software };
-  const common = {
-    artifactName: software,
+  const artifact = await writeRelease(software, {
     deviceTypes: ["board"],
     compression: "none",
-    clearsProvides: ["rootfs-image.*"],
-  } as const;
-  const scripts = Object.entries(path.scripts).map(([name, code]) => ({
-    name,
-    content: bytes(`#!/bin/script ${code}\n`),
-  }));
-  const artifact = await written((sink) =>
-    path.empty
-      ? writeArtifact({ kind: "bootstrap", ...common, provides }, sink)
-      : writeArtifact(
-          {
-            kind: "module-image",
-            ...common,
-            type,
-            files: [fileOf("payload", payload), ...(path.twoFiles ? [fileOf(EXTRA_NAME, EXTRA)] : [])],
-            scripts,
-            provides,
-            noDefaultSoftwareVersion: true,
-          },
-          sink,
-        ),
-  );
+    type: path.empty ? null : type,
+    files: { payload, ...(path.twoFiles ? { [EXTRA_NAME]: EXTRA } : {}) },
+    scripts: Object.fromEntries(Object.entries(path.scripts).map(([name, code]) => [name, scriptOf(code)])),
+  });
   if (path.corrupted) {
     const at = artifact.indexOf(Buffer.from((path.twoFiles ? EXTRA : payload).subarray(0, 100)));
     artifact[at + 300] = (artifact[at + 300] ?? 0) ^ 1;

@@ -1,4 +1,4 @@
-import { loadSigningKey, writeArtifact } from "@upkeep/shared/artifact/write";
+import { type CommonPlan, loadSigningKey, type WriteOptions, writeArtifact } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
 import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { COMPRESSORS } from "../../releases/compression.ts";
@@ -27,7 +27,42 @@ function fileOf(name: string, content: Uint8Array) {
   };
 }
 
-/** A payload: tells which software it is, and whether it is whole. */
+/** The artifact of a release, beyond the name of the release. */
+export interface ReleaseContents extends Omit<CommonPlan, "artifactName"> {
+  /** `null`: an artifact without a payload. */
+  readonly type: string | null;
+  /** Contents by name, in the order of the payload. */
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly scripts: Readonly<Record<string, Uint8Array>>;
+}
+
+/** Writes the artifact of a release, which provides the release's name as the version of the root file system. */
+export async function writeRelease(
+  release: string,
+  { type, files, scripts, ...contents }: ReleaseContents,
+  options: WriteOptions = {},
+): Promise<Buffer> {
+  const common = {
+    ...contents,
+    artifactName: release,
+    provides: { "rootfs-image.version": release, ...contents.provides },
+    clearsProvides: ["rootfs-image.*", ...(contents.clearsProvides ?? [])],
+  };
+  const sink = new MemorySink();
+  const payload = {
+    files: Object.entries(files).map(([name, content]) => fileOf(name, content)),
+    scripts: Object.entries(scripts).map(([name, content]) => ({ name, content })),
+    noDefaultSoftwareVersion: true,
+  };
+  await writeArtifact(
+    type === null ? { kind: "bootstrap", ...common } : { kind: "module-image", ...common, type, ...payload },
+    sink,
+    options,
+  );
+  return sink.content;
+}
+
+/** A payload that names its software, and that shows whether it is whole. */
 export function payloadOf(
   software: string,
   { payload, boots }: Pick<ScenarioArtifact, "payload" | "boots">,
@@ -37,8 +72,8 @@ export function payloadOf(
 
 /**
  * The bytes of an artifact of a scenario.
- * @param defect Made with this defect.
- * @param script What its state scripts are; default: those of simulated devices.
+ * @param defect A defect to build in.
+ * @param script Makes the state scripts; default: those of simulated devices.
  */
 export async function makeArtifact(
   release: string,
@@ -47,52 +82,35 @@ export async function makeArtifact(
   defect?: ArtifactDefect,
   script: ScriptMaker = scriptOf,
 ): Promise<Buffer> {
-  const sink = new MemorySink();
-  const provides = { "rootfs-image.version": release, ...artifact.provides };
-  const common = {
-    artifactName: release,
-    deviceTypes: defect === "wrong_device_type" ? ["quite-another"] : artifact.device_types,
-    clearsProvides: ["rootfs-image.*", ...artifact.clears_provides],
-    provides,
-    ...dependsOf(artifact),
-  };
   const { trusted, foreign } = signingKeys(seed);
   const key =
     defect === "unsigned" ? undefined : defect === "wrong_signature" ? foreign : artifact.signed ? trusted : undefined;
-  const options = {
-    compressors: COMPRESSORS,
-    ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem) }),
-  };
-  if (artifact.empty) {
-    await writeArtifact({ kind: "bootstrap", ...common }, sink, options);
-    return sink.content;
-  }
-  const payload = payloadOf(release, artifact);
-  await writeArtifact(
+  const type = defect === "missing_module" ? UNKNOWN_TYPE : PAYLOAD_TYPE;
+  return await writeRelease(
+    release,
     {
-      kind: "module-image",
-      ...common,
+      deviceTypes: defect === "wrong_device_type" ? ["quite-another"] : artifact.device_types,
+      provides: artifact.provides,
+      clearsProvides: artifact.clears_provides,
+      ...dependsOf(artifact),
       compression: artifact.compression,
-      type: defect === "missing_module" ? UNKNOWN_TYPE : PAYLOAD_TYPE,
-      files: [fileOf("payload", payload)],
-      scripts: Object.entries(artifact.scripts).map(([name, code]) => ({ name, content: script(code) })),
-      noDefaultSoftwareVersion: true,
+      type: artifact.empty ? null : type,
+      files: { payload: payloadOf(release, artifact) },
+      scripts: Object.fromEntries(Object.entries(artifact.scripts).map(([name, code]) => [name, script(code)])),
     },
-    sink,
-    options,
+    { compressors: COMPRESSORS, ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem) }) },
   );
-  return sink.content;
 }
 
-/** Makes a state script that ends with this code. */
+/** Makes a state script that exits with this code. */
 export type ScriptMaker = (code: number) => Uint8Array;
 
-/** What a state script of a scenario is: it ends with this code. */
+/** A state script of simulated devices, which exits with this code. */
 export function scriptOf(code: number): Uint8Array {
   return new TextEncoder().encode(`#!/bin/script ${code}\n`);
 }
 
-/** Depends on a name are a part of the header; the others are the payload's. A list is one of several. */
+/** Depends on artifact names belong to the header, the others to the payload, which takes one value for each key. */
 function dependsOf({ depends }: ScenarioArtifact) {
   const { artifact_name, ...others } = depends;
   const names = artifact_name === undefined ? undefined : [artifact_name].flat();
