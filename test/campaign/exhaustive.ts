@@ -68,8 +68,8 @@ function watching(tell: AtInstant): (life: Life) => CallObserver {
 }
 
 /**
- * Moves when a cut now could leave another world than a moment ago. That somebody looked at something in doubt
- * does not move it: the world of before that look has both answers in it, and was cut.
+ * Changes when a cut now could leave another world than a moment ago. Reading an undecided change does not change it: the
+ * world before the read contains both answers, and was cut.
  */
 function momentOf({ machine, server, person, moduleCalls }: Life): string {
   return `${person.identity} ${machine.boots} ${machine.disk.version} ${machine.wallMs} ${server.version} ${moduleCalls.length}`;

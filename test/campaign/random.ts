@@ -15,8 +15,7 @@ import { newWorld, type Prepared, prepare } from "./world.ts";
 
 /**
  * How the power goes: now and then, in bursts, or so often that hardly a boot gets anywhere, for a while or for
- * long. A cut comes within so many calls on the door, one of these each time; there is a moment before and one
- * after each call.
+ * long. `gaps`: the most calls on the door between two cuts; each call has a moment before and one after it.
  */
 const OUTAGES = [
   { cutsMax: 4, gaps: [100, 250] },

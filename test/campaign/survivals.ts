@@ -8,11 +8,10 @@ const FATES = 2;
 const ASKED_MAX = 10_000;
 
 /**
- * Every combination of what one power cut can leave, one life after the other. A disk asks about a change only
- * when somebody looks at what has changed (`Survival`), so a life walks down one branch of the tree of answers,
- * and {@link next} turns to the branch after it. A branch stands for all combinations that agree in what was
- * looked at: the simulation is deterministic, so they lead to the same life, call by call. When `next` says no,
- * each combination was lived through, by itself or in such company.
+ * Every combination of changes that one power cut can leave, one life after the other. A disk asks about a change only
+ * when the change is read (`Survival`), so a life follows one branch of the tree of answers, and {@link next} turns to
+ * the next branch. A branch stands for all combinations that agree in the changes that were read: the simulation is
+ * deterministic, so they lead to the same life, call by call. When `next` returns false, every combination is covered.
  */
 export class EveryCombination implements Survival {
   #answers: { answer: number; readonly of: number }[] = [];
