@@ -1,16 +1,14 @@
 import type { System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
 import { addDumpCommand } from "./artifact/dump.ts";
 import { addReadCommands } from "./artifact/read.ts";
 import { type ArtifactContext, processContext } from "./artifact/run.ts";
 import { addSignCommand } from "./artifact/sign.ts";
 import { addWriteCommands } from "./artifact/write.ts";
+import type { CommandBody } from "./commands.ts";
 
 /** `artifact`: write, read, validate, sign and dump artifacts, with the flags of mender-artifact. */
-export function artifactCommand(system: System, context: ArtifactContext = processContext(system)): CommandModule {
+export function artifactCommand(system: System, context: ArtifactContext = processContext(system)): CommandBody {
   return {
-    command: "artifact",
-    describe: "Write, read, validate, sign and dump artifacts",
     builder: (argv) => {
       // --version is the format's here, not the program's.
       argv.version(false);

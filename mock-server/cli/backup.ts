@@ -1,9 +1,9 @@
 import { createDirectoryDurably, type Files, isSystemError, replaceFile, type System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
 import { artifactsInCopy, copyRecords, type RecordedArtifact } from "../storage/backup.ts";
 import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY } from "../storage/data-layout.ts";
 import { createPrivateFile, DATABASE_FILE, explained, storageFaultOf } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
+import type { CommandBody } from "./commands.ts";
 import { copyDirectory, copyFile, faultOfBytes, MANIFEST_FILE, MANIFEST_VERSION } from "./copying.ts";
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
@@ -19,10 +19,8 @@ With serve --database: copy the directory "artifacts" of the data directory, the
 the directory once more; to restore, put the artifacts back and load the dump with psql or pg_restore.`;
 
 /** `upkeep-server backup` */
-export function backupCommand({ files, clock }: System): CommandModule {
+export function backupCommand({ files, clock }: System): CommandBody {
   return {
-    command: "backup",
-    describe: "Copy everything that a server keeps, also while it runs",
     builder: (yargs) =>
       yargs
         .options({

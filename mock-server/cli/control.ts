@@ -1,6 +1,7 @@
 import { type HttpMethod, readTextFile, type System } from "@upkeep/shared/system";
 import type { Argv, CommandModule } from "yargs";
 import { absolutePath, standardOutput } from "../system/environment.ts";
+import type { CommandBody } from "./commands.ts";
 import { ControlClient } from "./control/client.ts";
 import { faultCommands } from "./control/faults.ts";
 import { linesOf } from "./control/lines.ts";
@@ -122,11 +123,9 @@ function requestCommand(ask: Ask): CommandModule {
 }
 
 /** `upkeep-server control` */
-export function controlCommand(system: System): CommandModule {
+export function controlCommand(system: System): CommandBody {
   const ask = asker(system);
   return {
-    command: "control COMMAND",
-    describe: "Make a running server misbehave, move its clock, reset it (serve --test-controls)",
     builder: (yargs) =>
       yargs
         .options({

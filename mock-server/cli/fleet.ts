@@ -1,8 +1,8 @@
 import type { System } from "@upkeep/shared/system";
 import { printable } from "@upkeep/shared/text";
-import type { CommandModule } from "yargs";
 import { setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { boundHeapGrowth } from "../system/usage.ts";
+import type { CommandBody } from "./commands.ts";
 import {
   BEHAVIOUR_OPTIONS,
   REAL_OPTIONS,
@@ -24,10 +24,8 @@ gives the same run, which the digest in the summary proves.`;
 const HEAP_GROWTH_PERCENT = { real: 100, simulated: 30 } as const;
 
 /** `upkeep-server fleet` */
-export function fleetCommand(system: System): CommandModule {
+export function fleetCommand(system: System): CommandBody {
   return {
-    command: "fleet",
-    describe: "Run virtual devices against a server",
     builder: (yargs) =>
       yargs
         .options({

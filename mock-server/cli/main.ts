@@ -1,21 +1,11 @@
 import { printableLines } from "@upkeep/shared/text";
 import yargs from "yargs";
 import manifest from "../package.json" with { type: "json" };
-import { explained } from "../storage/index.ts";
 import { setExitStatus, standardError } from "../system/environment.ts";
-import { openSystem } from "../system/index.ts";
-import { artifactCommand } from "./artifact.ts";
-import { backupCommand } from "./backup.ts";
-import { controlCommand } from "./control.ts";
+import { lazyCommands } from "./commands.ts";
 import { CommandError } from "./failure.ts";
-import { fleetCommand } from "./fleet.ts";
-import { moveCommand } from "./move.ts";
-import { restoreCommand } from "./restore.ts";
-import { scenarioCommand } from "./scenario.ts";
-import { serveCommand } from "./serve.ts";
-import { userCommand } from "./user.ts";
 
-const system = openSystem();
+const openSystem = async () => (await import("../system/index.ts")).openSystem();
 
 async function main(args: readonly string[]): Promise<void> {
   const parser = yargs([...args]);
@@ -25,15 +15,7 @@ async function main(args: readonly string[]): Promise<void> {
   await parser
     .scriptName("upkeep-server")
     .usage("$0 COMMAND\n\nThe Upkeep companion server: decides which deployment a device gets, and serves it.")
-    .command(serveCommand(system))
-    .command(controlCommand(system))
-    .command(backupCommand(system))
-    .command(restoreCommand(system))
-    .command(moveCommand(system))
-    .command(userCommand(system))
-    .command(artifactCommand(system))
-    .command(scenarioCommand(system))
-    .command(fleetCommand(system))
+    .command(lazyCommands(openSystem))
     .demandCommand(1, "Say what to do: one of the commands above.")
     .strict()
     .parserConfiguration({ "duplicate-arguments-array": false })
@@ -48,10 +30,13 @@ async function main(args: readonly string[]): Promise<void> {
     .parseAsync();
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const told = error instanceof CommandError ? error.message : (explained(error) ?? trace);
-  standardError.write(`upkeep-server: ${printableLines(told)}
-`);
+main(process.argv.slice(2)).catch(async (error: unknown) => {
+  standardError.write(`upkeep-server: ${printableLines(await told(error))}\n`);
   setExitStatus(1);
 });
+
+async function told(error: unknown): Promise<string> {
+  if (error instanceof CommandError) return error.message;
+  const { explained } = await import("../storage/index.ts");
+  return explained(error) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

@@ -1,6 +1,5 @@
 import { given } from "@upkeep/shared/given";
 import { isSystemError, type System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
 import type { Blobs } from "../storage/blobs/index.ts";
 import { openDirectoryBlobs } from "../storage/blobs/open.ts";
 import type { Storage, TableSummary } from "../storage/index.ts";
@@ -9,6 +8,7 @@ import { absolutePath, defaultDataDirectory, standardOutput } from "../system/en
 import { type DirectoryLock, lockDirectory } from "../system/lock.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
 import { BUCKET_OPTIONS, type BucketSettings, bucketOf, openBucket } from "./bucket-options.ts";
+import type { CommandBody } from "./commands.ts";
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 import { moveArtifacts } from "./move/artifacts.ts";
@@ -104,10 +104,8 @@ function artifactsTargetOf(args: Readonly<Record<string, unknown>>): MoveSetting
 }
 
 /** `upkeep-server move` */
-export function moveCommand(system: System): CommandModule {
+export function moveCommand(system: System): CommandBody {
   return {
-    command: "move",
-    describe: "Move a server's records to PostgreSQL or back, its artifacts to a bucket or back",
     builder: (yargs) => yargs.options(OPTIONS).epilogue(EPILOGUE),
     handler: async (args) => {
       const settings = moveSettingsOf(args);

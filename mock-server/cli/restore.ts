@@ -1,10 +1,10 @@
 import { createDirectoryDurably, type Files, isSystemError, readTextFile, type System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
 import * as z from "zod";
 import { artifactsInCopy, type RecordedArtifact } from "../storage/backup.ts";
 import { ARTIFACT_DIRECTORY, IDENTITY_DIRECTORY } from "../storage/data-layout.ts";
 import { DATABASE_FILE, explained } from "../storage/index.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
+import type { CommandBody } from "./commands.ts";
 import { copyDirectory, copyFile, faultOfBytes, MANIFEST_FILE, MANIFEST_VERSION } from "./copying.ts";
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
@@ -20,10 +20,8 @@ const Manifest = z.object({
 type Manifest = z.infer<typeof Manifest>;
 
 /** `upkeep-server restore` */
-export function restoreCommand({ files }: System): CommandModule {
+export function restoreCommand({ files }: System): CommandBody {
   return {
-    command: "restore",
-    describe: "Make a data directory of a backup",
     builder: (yargs) =>
       yargs
         .options({

@@ -1,14 +1,12 @@
 import type { System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
+import type { CommandBody } from "./commands.ts";
 import { addFromRecordingCommand } from "./scenario/from-recording.ts";
 import { addReplayCommand } from "./scenario/replay.ts";
 import { addRunCommand } from "./scenario/run.ts";
 
 /** `scenario`: run scenario files. */
-export function scenarioCommand(system: System): CommandModule {
+export function scenarioCommand(system: System): CommandBody {
   return {
-    command: "scenario",
-    describe: "Run scenarios: what happens to a fleet in the field, from a short file",
     builder: (argv) => {
       // Files are arguments that come more than once.
       addRunCommand(argv.parserConfiguration({ "duplicate-arguments-array": true }), system);

@@ -1,7 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
-import type { CommandModule } from "yargs";
 import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
 import { absolutePath, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { listen } from "../system/listen.ts";
@@ -9,6 +8,7 @@ import { urlOf } from "./addresses.ts";
 import { type AnnouncedAdministrator, ensureAdministrator, firstAdministrator } from "./administrator-options.ts";
 import { announce } from "./announcement.ts";
 import { withCredentials } from "./bucket-options.ts";
+import type { CommandBody } from "./commands.ts";
 import { identityFromFiles, selfSignedIdentity } from "./identity.ts";
 import { beginRecording } from "./recording.ts";
 import { listenFault, unusableData } from "./serve/faults.ts";
@@ -146,10 +146,8 @@ function untilAskedToEnd({ processes }: System): Promise<string> {
 }
 
 /** `upkeep-server serve` */
-export function serveCommand(system: System): CommandModule {
+export function serveCommand(system: System): CommandBody {
   return {
-    command: "serve",
-    describe: "Run the server",
     builder: (yargs) => yargs.options(SERVE_OPTIONS).epilogue(SERVE_EPILOGUE),
     handler: async (args) => {
       const settings = settingsOf(args);

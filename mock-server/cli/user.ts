@@ -1,10 +1,11 @@
 import type { System } from "@upkeep/shared/system";
-import type { Argv, CommandModule } from "yargs";
+import type { Argv } from "yargs";
 import { domainRefusal } from "../api/domain-refusals.ts";
 import { DomainError } from "../errors.ts";
 import { absolutePath, defaultDataDirectory, standardOutput } from "../system/environment.ts";
 import { type Account, ROLE_NAMES, roleNamed } from "../users/index.ts";
 import { parseDatabaseUrl } from "./addresses.ts";
+import type { CommandBody } from "./commands.ts";
 import { DATA_OPTION } from "./data-option.ts";
 import { CommandError } from "./failure.ts";
 import { askedPassword } from "./passwords.ts";
@@ -34,12 +35,10 @@ tokens of its user, and the wait after wrong passwords. A token of "user token" 
 type Arguments = Readonly<Record<string, unknown>>;
 
 /** `upkeep-server user` */
-export function userCommand(system: System): CommandModule {
+export function userCommand(system: System): CommandBody {
   const email = (yargs: Argv) =>
     yargs.positional("email", { type: "string", describe: "The user's e-mail address", demandOption: true });
   return {
-    command: "user",
-    describe: "List, add, change and remove users on the server's own machine",
     builder: (yargs) =>
       yargs
         .options(PLACE_OPTIONS)

@@ -152,7 +152,7 @@ function validate(folder: string): Way {
       },
     });
     await yargs(["artifact", "validate", path])
-      .command(command)
+      .command({ command: "artifact", ...command })
       .strict()
       .exitProcess(false)
       .fail((message, error) => {

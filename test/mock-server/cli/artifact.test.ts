@@ -57,7 +57,7 @@ async function artifact(...args: string[]): Promise<Ended> {
     },
   });
   await yargs(["artifact", ...args])
-    .command(command)
+    .command({ command: "artifact", ...command })
     .strict()
     .parserConfiguration({ "duplicate-arguments-array": false })
     .exitProcess(false)
