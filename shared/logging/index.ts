@@ -18,3 +18,4 @@ export interface Logger {
 }
 
 export { createLogger, type LogFormat, type LoggerOptions } from "./logger.ts";
+export { noopLogger } from "./noop.ts";

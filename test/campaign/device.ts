@@ -9,8 +9,8 @@ import { loadConfig } from "../../agent/config/load.ts";
 import type { ArtifactSource } from "../../agent/update/index.ts";
 import type { Store } from "../../agent/update/store.ts";
 import type { MainProgram } from "../../mock-server/scenarios/simulation/index.ts";
+import { writeBootedSlot } from "../../mock-server/scenarios/world/agent.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "../../mock-server/scenarios/world/decompression.ts";
-import { BOOTED_SLOT, SLOTS } from "../../mock-server/scenarios/world/factory.ts";
 import type { Person } from "./person.ts";
 import { DATASTORE, NEW } from "./world.ts";
 
@@ -32,19 +32,6 @@ export interface DeviceOptions {
   readonly wrapStore?: (store: Store) => Store;
   /** Another door than the true one, likewise. */
   readonly wrapSystem?: (system: System) => System;
-}
-
-/** Writes what the kernel says of the slot that was booted. */
-async function writeBootedSlot({ files }: System, slot: number | undefined): Promise<void> {
-  const put = async (path: string, text: string): Promise<void> => {
-    const file = await files.open(path, "write");
-    await file.write(new TextEncoder().encode(text));
-    await file.close();
-  };
-  await put(BOOTED_SLOT, String(slot ?? ""));
-  if (slot === undefined) return;
-  await files.makeDirectory("/proc/self");
-  await put("/proc/self/mountinfo", `1 0 8:${slot} / / rw - ext4 ${SLOTS[slot]} rw\n`);
 }
 
 /** What the campaign replaces of the agent, besides the mistakes that it plants in the store. */

@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import type { Logger } from "@upkeep/shared/logging";
+import { type Logger, noopLogger } from "@upkeep/shared/logging";
 import { loadEverything } from "../../agent/compose/lazy.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../agent/update/index.ts";
 import type { Store } from "../../agent/update/store.ts";
@@ -15,7 +15,6 @@ import {
   VirtualTime,
   type Weather,
 } from "../../mock-server/scenarios/simulation/index.ts";
-import { SILENT } from "../../mock-server/scenarios/world/silent.ts";
 import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
 import { type DeviceOptions, deviceProgram } from "./device.ts";
 import { bytesToFetchMax, updateIn, violationsOf } from "./invariants.ts";
@@ -161,7 +160,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
   const program = deviceProgram({
     person,
     artifact: world.prepared.artifacts[0] ?? new Uint8Array(0),
-    logger: options.logger ?? SILENT,
+    logger: options.logger ?? noopLogger,
     stateVisitsMax: world.path.loops ? DEFAULT_UPDATE_SETTINGS.stateVisitsMax : VISITS_MAX,
     ...(wrapStore === undefined ? {} : { wrapStore: (store: Store) => wrapStore(store, machine.disk) }),
     ...given({ wrapSystem: options.wrapSystem }),

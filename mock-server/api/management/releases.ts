@@ -155,7 +155,7 @@ function single({ releases }: Domain): Route[] {
   ];
 }
 
-function together({ releases }: Domain, blobs: Blobs): Route[] {
+function acrossReleases({ releases }: Domain, blobs: Blobs): Route[] {
   return [
     route({
       method: "GET",
@@ -200,5 +200,5 @@ function together({ releases }: Domain, blobs: Blobs): Route[] {
 
 /** Releases: all artifacts of one name. */
 export function releaseRoutes(domain: Domain, blobs: Blobs): Route[] {
-  return [...listing(domain), ...single(domain), ...together(domain, blobs)];
+  return [...listing(domain), ...single(domain), ...acrossReleases(domain, blobs)];
 }

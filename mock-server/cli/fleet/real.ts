@@ -77,7 +77,7 @@ export async function runRealFleet(
   const { plan, connectionsMax, keepAlive, durationMs, until, errorsMax } = settings;
   const live = openLiveText(showLive);
   const ending = new AbortController();
-  const deaf = (["SIGINT", "SIGTERM"] as const).map((name) => processes.onSignal(name, () => ending.abort()));
+  const unsubscribes = (["SIGINT", "SIGTERM"] as const).map((name) => processes.onSignal(name, () => ending.abort()));
   const network = new NodeNetwork({ connectionsMax, keepAlive });
   try {
     if (settings.accept) await acceptAll(system, network, args, settings, live);
@@ -116,6 +116,6 @@ export async function runRealFleet(
   } finally {
     live.clear();
     network.close();
-    for (const stop of deaf) stop();
+    for (const unsubscribe of unsubscribes) unsubscribe();
   }
 }

@@ -33,7 +33,7 @@ export interface Operator {
   deleteRelease(name: string): Promise<void>;
 }
 
-/** Where a scenario is played: in virtual time, or with processes of this machine. */
+/** Where a scenario runs: in virtual time, or with processes of this machine. */
 export interface Stage {
   readonly scenario: Scenario;
   readonly history: History;

@@ -34,14 +34,15 @@ export interface AgentOptions {
 }
 
 /** Writes what the kernel says of the slot that was booted. */
-async function writeBootedSlot({ files }: System, slot: number | undefined): Promise<void> {
-  if (slot === undefined) return;
+/** Writes which slot booted, where update module and agent look for it. */
+export async function writeBootedSlot({ files }: Pick<System, "files">, slot: number | undefined): Promise<void> {
   const put = async (path: string, text: string): Promise<void> => {
     const file = await files.open(path, "write");
     await file.write(new TextEncoder().encode(text));
     await file.close();
   };
-  await put(BOOTED_SLOT, String(slot));
+  await put(BOOTED_SLOT, String(slot ?? ""));
+  if (slot === undefined) return;
   await files.makeDirectory("/proc/self");
   await put("/proc/self/mountinfo", `1 0 8:${slot} / / rw - ext4 ${SLOTS[slot]} rw\n`);
 }
@@ -64,7 +65,7 @@ export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): 
   const decompressors = SYNCHRONOUS_DECOMPRESSORS;
   return async (machine, { slot, pid, environment }) => {
     const system = wraps.system?.(machine) ?? machine;
-    await writeBootedSlot(system, slot?.slot);
+    if (slot !== undefined) await writeBootedSlot(system, slot.slot);
     const loaded = await loadConfig(system.files, {});
     const parts = new PartMaker(replacementsOf(wraps));
     await runAgent({ ...loaded, system, environment, pid, decompressors, log, parts }, { onProgress, onRest });

@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { noopLogger } from "@upkeep/shared/logging";
 import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
 import { SignsOfLife } from "../../api/signs-of-life.ts";
@@ -13,7 +14,6 @@ import type { VirtualTime } from "../simulation/index.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
 import { SERVER_URL } from "./factory.ts";
 import type { DeviceIdentity } from "./fleet.ts";
-import { SILENT } from "./silent.ts";
 
 /** Parts of the server that a test replaces by ones of its own, made of the true ones: planted bugs. */
 export interface ServerWraps {
@@ -100,7 +100,7 @@ export class SimulatedServer {
     const touch = async (id: string): Promise<void> => {
       if (this.#up) await time.hold(this.domain.deviceSide.touch(id));
     };
-    return new SignsOfLife({ touch, clock: this.#system.clock, logger: SILENT }, deviceId);
+    return new SignsOfLife({ touch, clock: this.#system.clock, logger: noopLogger }, deviceId);
   }
 
   kill(): void {
@@ -217,7 +217,7 @@ function compose(
     ...given({ downloadLinkLifeMs: linkLifeMs }),
     publicUrl: SERVER_URL,
     data: { domain, blobs },
-    logger: SILENT,
+    logger: noopLogger,
     housekeeping,
   });
 }

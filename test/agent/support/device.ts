@@ -2,13 +2,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openArtifact } from "@upkeep/shared/artifact";
-import type { Logger } from "@upkeep/shared/logging";
+import { type Logger, noopLogger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import { linuxSystem } from "../../../agent/system/index.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
 import { type EngineOptions, UpdateEngine } from "../../../agent/update/update-engine.ts";
 import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/update-settings.ts";
-import { SILENT } from "./world.ts";
 
 /** A device of its own in a temporary directory: real files, FIFOs and processes. */
 export class TestDevice {
@@ -54,7 +53,7 @@ export class TestDevice {
       this.logged.push(`${level}: ${message}`);
     };
     const logger: Logger = {
-      ...SILENT,
+      ...noopLogger,
       error: log("error"),
       warning: log("warning"),
       info: log("info"),

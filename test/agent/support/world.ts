@@ -1,6 +1,6 @@
 import { openArtifact } from "@upkeep/shared/artifact";
 import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
-import type { Logger } from "@upkeep/shared/logging";
+import { type Logger, noopLogger } from "@upkeep/shared/logging";
 import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import { type ProcessExit, type ProcessSpec, type RunningProcess, SystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../../agent/errors.ts";
@@ -52,16 +52,6 @@ export interface WorldOptions {
   /** Tries of a report that is insisted on. */
   readonly tries?: number;
 }
-
-export const SILENT: Logger = {
-  fatal: () => undefined,
-  error: () => undefined,
-  warning: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  trace: () => undefined,
-  with: () => SILENT,
-};
 
 /** The plan of the artifact that worlds install, unless told otherwise. */
 export const PLAN: ArtifactPlan = {
@@ -220,7 +210,7 @@ export class World {
       this.logged.push(`${level}: ${message}`);
     };
     const logger: Logger = {
-      ...SILENT,
+      ...noopLogger,
       error: log("error"),
       warning: log("warning"),
       info: log("info"),

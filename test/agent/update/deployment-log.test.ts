@@ -1,18 +1,18 @@
+import { noopLogger } from "@upkeep/shared/logging";
 import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import { describe, expect, it } from "vitest";
 import { DeploymentLog } from "../../../agent/update/deployment-log.ts";
 import { MemoryFiles } from "../support/memory-files.ts";
-import { SILENT } from "../support/world.ts";
 
 const clock = { now: () => Date.UTC(2026, 0, 2, 3, 4, 5), monotonic: () => 0 };
-const open = (files: MemoryFiles, deployment: string, outer = SILENT) =>
+const open = (files: MemoryFiles, deployment: string, outer = noopLogger) =>
   DeploymentLog.open({ files, clock, directory: "/logs", deployment, outer });
 
 describe("a deployment log", () => {
   it("is written as JSON lines, passed on, and sent as messages", async () => {
     const files = new MemoryFiles();
     const heard: string[] = [];
-    const log = await open(files, "d-1", { ...SILENT, info: (line) => heard.push(line) });
+    const log = await open(files, "d-1", { ...noopLogger, info: (line) => heard.push(line) });
     log.logger.info("one");
     log.logger.error("two", { code: 5 });
     log.logger.debug("too fine");

@@ -1,10 +1,11 @@
+import { noopLogger } from "@upkeep/shared/logging";
 import { describe, expect, it } from "vitest";
 import * as z from "zod/mini";
 import { committedProvides, deviceProvides, inconsistentProvides } from "../../../agent/device/provides.ts";
 import { JournalRecord, newRecord } from "../../../agent/update/journal.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
 import { MemoryFiles } from "../support/memory-files.ts";
-import { DATASTORE, SILENT, STORE } from "../support/world.ts";
+import { DATASTORE, STORE } from "../support/world.ts";
 
 const ORIGIN = { mode: "deployment", id: "d-1", standing: "open" } as const;
 
@@ -19,12 +20,12 @@ const artifact = {
 describe("the device's store", () => {
   it("gives back what was saved, the update and the provides in one", async () => {
     const files = new MemoryFiles();
-    const store = await DeviceStore.open(files, DATASTORE, SILENT);
+    const store = await DeviceStore.open(files, DATASTORE, noopLogger);
     expect(store.provides).toBeUndefined();
     expect(deviceProvides(store, "board")).toEqual({ artifact_name: "unknown", device_type: "board" });
     const update = { ...newRecord(ORIGIN, 0), artifact, outcome: "success" as const };
     await store.save({ provides: { artifact_name: "new" }, update });
-    const again = await DeviceStore.open(files, DATASTORE, SILENT);
+    const again = await DeviceStore.open(files, DATASTORE, noopLogger);
     expect(again.provides).toEqual({ artifact_name: "new" });
     expect(again.update).toEqual(update);
     await again.save({ update: null });
@@ -35,7 +36,7 @@ describe("the device's store", () => {
 
   it("stays as it was when a save fails, and keeps nothing of the caller's objects", async () => {
     const files = new MemoryFiles();
-    const store = await DeviceStore.open(files, DATASTORE, SILENT);
+    const store = await DeviceStore.open(files, DATASTORE, noopLogger);
     const update = newRecord(ORIGIN, 0);
     await store.save({ update });
     update.visits = 7;
@@ -43,7 +44,7 @@ describe("the device's store", () => {
     files.refuse = () => true;
     await expect(store.save({ update })).rejects.toThrow("no space left on device");
     expect(store.update?.visits).toBe(0);
-    expect((await DeviceStore.open(files, DATASTORE, SILENT)).update?.visits).toBe(0);
+    expect((await DeviceStore.open(files, DATASTORE, noopLogger)).update?.visits).toBe(0);
     expect(files.below(DATASTORE)).toEqual([STORE, `${STORE}.spare`]);
   });
 
@@ -65,12 +66,12 @@ describe("the device's store", () => {
       const files = new MemoryFiles();
       files.put(STORE, content);
       const logged: string[] = [];
-      const store = await DeviceStore.open(files, DATASTORE, { ...SILENT, error: (line) => logged.push(line) });
+      const store = await DeviceStore.open(files, DATASTORE, { ...noopLogger, error: (line) => logged.push(line) });
       expect(store.provides).toBeUndefined();
       expect(files.text(`${STORE}-broken`)).toBe(content);
       expect(logged).toEqual([expect.stringContaining(`cannot be used (${why}`)]);
       await store.save({ provides: { artifact_name: "next" } });
-      expect((await DeviceStore.open(files, DATASTORE, SILENT)).provides).toEqual({ artifact_name: "next" });
+      expect((await DeviceStore.open(files, DATASTORE, noopLogger)).provides).toEqual({ artifact_name: "next" });
     });
   }
 });

@@ -5,7 +5,7 @@ import { creating, withPhases } from "./server-bugs.ts";
 import { withParts } from "./wrapping.ts";
 
 /** A server on which people's commands for deployments are taken and not carried out. */
-function deaf(...commands: readonly ("pause" | "finish" | "resume")[]) {
+function ignoring(...commands: readonly ("pause" | "finish" | "resume")[]) {
   return {
     domain: (domain: Domain): Domain => ({
       ...domain,
@@ -84,17 +84,17 @@ export const ROLLOUT_BUGS: readonly PlantedBug[] = [
   {
     name: "a pause is acknowledged and forgotten",
     foundBy: ["person-pauses-and-resumes"],
-    server: deaf("pause"),
+    server: ignoring("pause"),
   },
   {
     name: "a resume is acknowledged and forgotten",
     foundBy: ["person-pauses-and-resumes", "person-resumes-a-paused-rollout"],
-    server: deaf("resume"),
+    server: ignoring("resume"),
   },
   {
     name: "an open deployment is finished by nobody",
     foundBy: ["user-finishes-an-open-deployment"],
-    server: deaf("finish"),
+    server: ignoring("finish"),
   },
   {
     name: "one of the devices that were named is left out",

@@ -1,3 +1,4 @@
+import { noopLogger } from "@upkeep/shared/logging";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import type { HttpRequest, HttpResponse, Network } from "@upkeep/shared/system";
 import type { Answer } from "../../../api/answers.ts";
@@ -13,7 +14,6 @@ import { DomainError, notFound } from "../../../errors.ts";
 import { DownloadLinks } from "../../../releases/links.ts";
 import type { Blobs } from "../../../storage/blobs/index.ts";
 import type { VirtualTime } from "../../simulation/virtual-time.ts";
-import { SILENT } from "../../world/silent.ts";
 
 const ORIGIN = "http://server.example.com";
 const LINK_LIFE_MS = 86_400_000;
@@ -22,7 +22,7 @@ const EMPTY = Buffer.alloc(0);
 /** The server's URL for simulated devices. */
 export const SIMULATED_SERVER = ORIGIN;
 
-interface Passage {
+interface ServedRoute {
   readonly route: Route;
   /** Matches paths with parameters; the groups are named after them. */
   readonly pattern: RegExp | undefined;
@@ -43,8 +43,8 @@ function patternOf(path: string): RegExp | undefined {
 export class DeviceApi implements Network {
   readonly #domain: Domain;
   readonly #time: VirtualTime;
-  readonly #exact = new Map<string, Passage>();
-  readonly #patterns: Passage[] = [];
+  readonly #exact = new Map<string, ServedRoute>();
+  readonly #patterns: ServedRoute[] = [];
 
   constructor(domain: Domain, blobs: Blobs, time: VirtualTime, now: () => number) {
     this.#domain = domain;
@@ -58,7 +58,7 @@ export class DeviceApi implements Network {
         links,
         blobs,
         artifact: (id) => domain.artifacts.get(id),
-        signs: { clock: { now, monotonic: now }, logger: SILENT, touch: (id) => domain.deviceSide.touch(id) },
+        signs: { clock: { now, monotonic: now }, logger: noopLogger, touch: (id) => domain.deviceSide.touch(id) },
       }),
     ];
     for (const route of routes) {
