@@ -36,11 +36,20 @@ export function explained(error: unknown): string | undefined {
 function explainedOne(error: Error): string | undefined {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (/NODE_MODULE_VERSION|Could not locate the bindings file|invalid ELF header/.test(error.message)) {
-    return `better-sqlite3 is not compiled for this version of Node (${nodeVersion()}): run \`npm rebuild better-sqlite3\`, or use the version that installed it`;
+    return `better-sqlite3 is ${compiledFor(error.message)}, and this is Node ${nodeVersion()}: run \`npm rebuild better-sqlite3\`, or use the version that installed it`;
   }
   const refusal = REFUSALS.find(([beginning]) => /^[0-9A-Z]{5}$/.test(code) && code.startsWith(beginning));
   if (refusal !== undefined) return `${refusal[1]} (${oneLine(error.message)})`;
   return isSystemError(error) ? oneLine(error.message) : undefined;
+}
+
+/** Node's major version by NODE_MODULE_VERSION, the number of its interface for native modules. */
+const NODE_OF: Readonly<Record<string, number>> = { 108: 18, 115: 20, 127: 22, 137: 24, 141: 25 };
+
+function compiledFor(message: string): string {
+  const [, version = ""] = /was compiled against .*?NODE_MODULE_VERSION (\d+)/s.exec(message) ?? [];
+  const node = NODE_OF[version];
+  return node === undefined ? "not compiled for this version of Node" : `compiled for Node ${node}`;
 }
 
 export function oneLine(text: string): string {

@@ -51,7 +51,7 @@ test.each([
       "ERR_DLOPEN_FAILED",
       "The module\n'x.node'\nwas compiled against NODE_MODULE_VERSION 115. This one needs 127.",
     ),
-    /better-sqlite3 is not compiled for this version of Node \(v\d+\..*npm rebuild better-sqlite3/,
+    /better-sqlite3 is compiled for Node 20, and this is Node v\d+\..*npm rebuild better-sqlite3/,
   ],
   [new Error("Could not locate the bindings file. Tried:\n → a\n → b"), /better-sqlite3 is not compiled/],
 ])("%s is told in one line", (error, expected) => {
