@@ -72,7 +72,7 @@ describe("a fleet in virtual time", () => {
       { percent: 1, afterMs: 0 },
       { percent: undefined, afterMs: HOUR_MS },
     ];
-    await expect(simulateFleet({ ...PLAN, phases })).rejects.toThrow("batch with zero devices");
+    await expect(simulateFleet({ ...PLAN, phases })).rejects.toMatchObject({ code: "empty-phase" });
   });
 });
 
