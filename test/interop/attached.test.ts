@@ -72,5 +72,5 @@ test("what cannot be done with a device on the desk is said by name, and nothing
     ...["--attach", "next", "--listen", "127.0.0.1:0"],
   ]);
   expect(await program.ended).toBe(1);
-  expect(program.output()).toContain("not possible here: power_cut: nobody here can cut the power of the device");
+  expect(program.output()).toContain("not possible here: power_cut: the power of the device is not in our hands");
 });
