@@ -34,7 +34,8 @@ class Tee {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for await (const chunk of this.#source) {
-      if (this.#target === undefined) this.#kept.push(chunk);
+      // The source may reuse its buffers (`readChunks`).
+      if (this.#target === undefined) this.#kept.push(Uint8Array.from(chunk));
       else await this.#target(chunk);
       yield chunk;
     }

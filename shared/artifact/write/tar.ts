@@ -59,7 +59,12 @@ async function* packed(files: Iterable<TarFile>, finish: (tar: Pack) => void): A
 }
 
 async function fill(tar: Pack, files: Iterable<TarFile>): Promise<void> {
-  for (const file of files) await pipeline(file.content, tar.entry(headersOf(file)));
+  for (const file of files) await pipeline(copied(file.content), tar.entry(headersOf(file)));
+}
+
+/** A source may reuse its buffers (`readChunks`), and the pack keeps more chunks than such a source allows. */
+async function* copied(content: TarFile["content"]): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) yield Uint8Array.from(chunk);
 }
 
 /** The types of streamx do not say what a stream carries. */
