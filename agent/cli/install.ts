@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { openArtifactFile } from "../compose/artifact-file.ts";
 import { installBootstrapArtifact } from "../compose/bootstrap-artifact.ts";
+import { createEngine } from "../compose/compose-engine.ts";
 import type { HeldDevice } from "../compose/context.ts";
-import { createEngine } from "../compose/engine.ts";
 import { writeOutput } from "../system/terminal.ts";
 import type { ArtifactSource } from "../update/index.ts";
 import type { ExitCode } from "./globals.ts";

@@ -1,4 +1,4 @@
-import { createEngine } from "../compose/engine.ts";
+import { createEngine } from "../compose/compose-engine.ts";
 import type { ExitCode } from "./globals.ts";
 import { type StandaloneOptions, standalone } from "./standalone.ts";
 

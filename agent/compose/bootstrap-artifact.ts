@@ -4,8 +4,8 @@ import { isSystemError, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { OpenArtifact } from "../update/index.ts";
 import { openArtifactFile } from "./artifact-file.ts";
+import { createEngine } from "./compose-engine.ts";
 import { type AgentContext, type Door, type HeldDevice, withDevice } from "./context.ts";
-import { createEngine } from "./engine.ts";
 import { bootstrapArtifactFile } from "./from-config.ts";
 
 /** Codes of failures that are the disk's and not the artifact's. */

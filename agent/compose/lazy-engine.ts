@@ -2,12 +2,12 @@ import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import type { PendingEngine } from "../daemon/observed.ts";
 import type { DeploymentResult, UpdateEngine } from "../update/index.ts";
 import { deploymentOf } from "../update/journal.ts";
+import type { EngineParts } from "./compose-engine.ts";
 import type { HeldDevice } from "./context.ts";
-import type { EngineParts } from "./engine.ts";
 import { Lazy } from "./lazy.ts";
 import { logParts } from "./parts.ts";
 
-const lazyCreateEngine = new Lazy(async () => (await import("./engine.ts")).createEngine);
+const lazyCreateEngine = new Lazy(async () => (await import("./compose-engine.ts")).createEngine);
 
 /** The update engine, loaded for the first update: a daemon that only polls does without its memory. */
 export class LazyEngine implements PendingEngine {

@@ -9,7 +9,7 @@ import {
   realSettingsOf,
   SIMULATED_OPTIONS,
   simulatedSettingsOf,
-} from "./fleet/settings.ts";
+} from "./fleet/fleet-settings.ts";
 import { tlsOptionsOf } from "./management.ts";
 
 const EPILOGUE = `Ranges are written LEAST..MOST, such as --poll 30s..5m or --speed 1MB..10MB: each device draws its own.

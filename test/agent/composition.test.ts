@@ -248,6 +248,6 @@ describe("the composition of the agent", () => {
         .map((path) => join(folder, path))
         .filter((path) => made.test(readFileSync(join(root, path), "utf8"))),
     );
-    expect(makers.sort()).toEqual(["agent/compose.ts", "agent/compose/client.ts", "agent/compose/engine.ts"]);
+    expect(makers.sort()).toEqual(["agent/compose.ts", "agent/compose/client.ts", "agent/compose/compose-engine.ts"]);
   });
 });

@@ -1,8 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
+import { createEngine } from "../../agent/compose/compose-engine.ts";
 import { type AgentContext, withDevice } from "../../agent/compose/context.ts";
-import { createEngine } from "../../agent/compose/engine.ts";
 import { PartMaker, type Replacements } from "../../agent/compose/parts.ts";
 import { runAgent } from "../../agent/compose.ts";
 import { loadConfig } from "../../agent/config/load.ts";

@@ -9,8 +9,8 @@ import { NodeNetwork } from "../../system/network.ts";
 import { memoryBytes, processorMs } from "../../system/usage.ts";
 import { CommandError } from "../failure.ts";
 import { credentialsOf } from "../management.ts";
+import type { FleetGoal, RealSettings } from "./fleet-settings.ts";
 import { type LiveText, openLiveText } from "./live-text.ts";
-import type { FleetGoal, RealSettings } from "./settings.ts";
 
 const LOOK_MS = 1000;
 

@@ -6,8 +6,8 @@ import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simu
 import { memoryBytes, processorMs } from "../../system/usage.ts";
 import { CommandError } from "../failure.ts";
 import { writeText } from "../writing.ts";
+import type { SimulatedSettings } from "./fleet-settings.ts";
 import { openLiveText } from "./live-text.ts";
-import type { SimulatedSettings } from "./settings.ts";
 
 const DAY_MS = 86_400_000;
 

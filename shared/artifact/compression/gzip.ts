@@ -1,5 +1,5 @@
 import { createGunzip } from "node:zlib";
-import { AHEAD, decompressWith } from "./engine.ts";
+import { AHEAD, decompressWith } from "./decoder.ts";
 
 /** Decompress gzip. */
 export function gunzip(source: AsyncIterable<Uint8Array>, where: string): AsyncIterable<Uint8Array> {

@@ -1,5 +1,5 @@
 import { ArtifactError } from "../errors.ts";
-import { OUTPUT_BYTES } from "./engine.ts";
+import { OUTPUT_BYTES } from "./decoder.ts";
 import type { Turn } from "./turns.ts";
 
 /** A decoder that works in bounded steps and uses bounded memory. */

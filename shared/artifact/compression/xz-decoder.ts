@@ -1,5 +1,5 @@
 import { ArtifactError } from "../errors.ts";
-import { damaged } from "./engine.ts";
+import { damaged } from "./decoder.ts";
 import type { SteppedDecoder } from "./stepping.ts";
 import { instantiate } from "./wasm/load.ts";
 import { XZ_WASM } from "./wasm/xz.ts";

@@ -1,7 +1,7 @@
 import { ByteReader } from "../bytes.ts";
 import { ArtifactError } from "../errors.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
-import { damaged } from "./engine.ts";
+import { damaged } from "./decoder.ts";
 
 const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;

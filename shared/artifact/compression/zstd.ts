@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
 import { ARTIFACT_LIMITS } from "../limits.ts";
-import { AHEAD, decompressWith, type Engine } from "./engine.ts";
+import { AHEAD, decompressWith, type Engine } from "./decoder.ts";
 import { decodeInSteps } from "./stepping.ts";
 import { gathered, inTurns, nextTurn, type Turn } from "./turns.ts";
 import { zstdPieces } from "./zstd-frames.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { realSettingsOf, simulatedSettingsOf } from "../../../../mock-server/cli/fleet/fleet-settings.ts";
 import {
   parseCount,
   parseDurations,
@@ -6,7 +7,6 @@ import {
   parseSizes,
   parseWeights,
 } from "../../../../mock-server/cli/fleet/ranges.ts";
-import { realSettingsOf, simulatedSettingsOf } from "../../../../mock-server/cli/fleet/settings.ts";
 
 const GIVEN = {
   devices: 3,
