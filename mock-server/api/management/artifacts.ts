@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import type { DownloadLinks } from "../../releases/links.ts";
@@ -9,7 +10,7 @@ import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many, Uuid } from "../validation.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
-import { contains, exactOrPrefix, given, sortBy } from "./filters.ts";
+import { contains, exactOrPrefix, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v1/deployments";

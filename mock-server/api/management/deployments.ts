@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
@@ -15,7 +16,6 @@ import { type Route, route } from "../route.ts";
 import { fields, many, one, Uuid } from "../validation.ts";
 import { ControlMap, controlMapWarning } from "./control-map.ts";
 import { DeploymentShape, presentDeployment, StatisticsShape } from "./deployment-shapes.ts";
-import { given } from "./filters.ts";
 import { DynamicBody, GroupBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
 import { seconds } from "./times.ts";
 

@@ -57,10 +57,3 @@ export function sortBy<Key extends string>(keys: readonly Key[], otherwise: Sort
       .default(otherwise),
   );
 }
-
-/** The properties of `filters` that are set. */
-export function given<T extends object>(filters: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
-}

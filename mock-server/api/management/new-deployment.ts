@@ -1,8 +1,8 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { NewDeployment, Rollout } from "../../domain.ts";
 import { fields, ignored, onlyFalse, Time } from "../validation.ts";
 import { ControlMap } from "./control-map.ts";
-import { given } from "./filters.ts";
 
 /** Fields that the reference's web interface sends; they have no effect here. */
 const PHASE_TOLERATED = {

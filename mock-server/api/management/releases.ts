@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import type { Domain, Release } from "../../domain.ts";
 import { DomainError } from "../../errors.ts";
@@ -8,7 +9,7 @@ import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many } from "../validation.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
-import { contains, exactly, given, sortBy } from "./filters.ts";
+import { contains, exactly, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
 
 const V1 = "/api/management/v1/deployments/deployments/releases";

@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import * as z from "zod";
 import {
@@ -12,7 +13,6 @@ import { created, empty, json, warning } from "../answers.ts";
 import type { LoginLimit } from "../login-limit.ts";
 import { type Route, route } from "../route.ts";
 import { fields, ignored, many, onlyFalse } from "../validation.ts";
-import { given } from "./filters.ts";
 import { NO_ROLE_NAMED, namedRole } from "./roles.ts";
 import { seconds, timestamp } from "./times.ts";
 
