@@ -9,7 +9,7 @@ import { deviceTypeFile } from "../compose/from-config.ts";
 import { underRoot } from "../config/paths.ts";
 import { OLD_SERVICES, type OldProvides, readOldProvides, runningServices } from "../device/adopt.ts";
 import { readDeviceType } from "../device/device-type.ts";
-import { readIdentity } from "../device/identity.ts";
+import { readIdentities } from "../device/identity.ts";
 import { loadDeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
 import { writeOutput } from "../system/terminal.ts";
@@ -64,12 +64,20 @@ async function takeFile({ device, force }: Plan, from: string, to: string, mode:
   return `${from} was copied to ${to}`;
 }
 
-/** @throws AgentError `old-key-missing`: without its key, the server would see another device. */
-async function takeKey(plan: Plan): Promise<void> {
+/**
+ * A client that only ever installed by hand has a store, and no key.
+ * @throws AgentError `old-key-missing` where there is neither.
+ */
+async function takeKey(plan: Plan, { hasStore }: OldProvides): Promise<void> {
   const { device, from, passphrase, say } = plan;
   const location = keyLocation(device);
   if (device.config.staticKey === undefined) {
     const old = `${from}/mender-agent.pem`;
+    if (hasStore && (await device.system.files.status(old)) === undefined) {
+      const ours = (await device.system.files.status(location.path)) === undefined ? "is made with" : "is used for";
+      say("key", `the old client has none: it never logged in; ${location.path} ${ours} the first login`);
+      return;
+    }
     // Checked before it is copied: an unusable key must not replace a usable one.
     await loadDeviceKey(
       device.system.files,
@@ -90,6 +98,39 @@ async function takeKey(plan: Plan): Promise<void> {
   const { publicPem } = await loadDeviceKey(device.system.files, usable, () => undefined);
   const der = createPublicKey(publicPem).export({ type: "spki", format: "der" });
   say("", `SHA-256 of its public key: ${createHash("sha256").update(der).digest("hex")}`);
+}
+
+/**
+ * What upkeep sends as the device's identity, and warnings if the old client sent something else. A device that never
+ * logged in needs none.
+ */
+async function identityOf({ device, from }: Plan, { isThreeX, hasStore }: OldProvides): Promise<[string, string][]> {
+  const { system, paths } = device;
+  const program = paths.identityScript;
+  const lines: [string, string][] = [];
+  try {
+    const { ours, menderFour } = await readIdentities(system, program);
+    lines.push(["identity", ours]);
+    if (ours !== menderFour && !isThreeX) {
+      lines.push([
+        "attention",
+        `${program} ends its lines with CR LF: a client of 4.0 or newer sent ${menderFour}, and then the server takes ` +
+          `this device for a new one, which it must accept; one of the 3.x line sent what upkeep sends`,
+      ]);
+    }
+    if (program === paths.packageIdentityScript) {
+      const theirs = paths.deviceIdentityScript;
+      lines.push([
+        "attention",
+        `${theirs}, which the old client ran, does not exist, so ${program} is run: compare what it says with the server`,
+      ]);
+    }
+    return lines;
+  } catch (error) {
+    const neverLoggedIn = hasStore && (await system.files.status(`${from}/mender-agent.pem`)) === undefined;
+    if (!(error instanceof AgentError) || !neverLoggedIn) throw error;
+    return [["identity", `unknown: ${error.message}`]];
+  }
 }
 
 async function takeDeviceType(plan: Plan): Promise<void> {
@@ -130,9 +171,9 @@ async function adoptWith(plan: Plan): Promise<void> {
   }
   // Every check comes before the first change.
   const old = await readOldProvides(system, from, plan.artifactInfo, `${paths.datastore}/upkeep-adopt`);
-  const identity = await readIdentity(system, paths.identityScript);
-  say("identity", identity);
-  await takeKey(plan);
+  const identities = await identityOf(plan, old);
+  for (const [what, line] of identities) say(what, line);
+  await takeKey(plan, old);
   await takeDeviceType(plan);
   await takeProvides(plan, old);
   say("configuration", `${paths.configFile} and ${paths.fallbackConfigFile} are read as they are`);

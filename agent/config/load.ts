@@ -29,14 +29,17 @@ async function readConfigFile(files: Files, path: string, mustExist: boolean): P
 }
 
 /** The device's own identity program, or that of the package where there is no other. */
-async function identityScript(files: Files, { identityScript, packageIdentityScript }: SystemPaths): Promise<string> {
+async function identityScript(
+  files: Files,
+  { deviceIdentityScript, packageIdentityScript }: SystemPaths,
+): Promise<string> {
   try {
-    if ((await files.status(identityScript)) !== undefined) return identityScript;
-    return (await files.status(packageIdentityScript)) === undefined ? identityScript : packageIdentityScript;
+    if ((await files.status(deviceIdentityScript)) !== undefined) return deviceIdentityScript;
+    return (await files.status(packageIdentityScript)) === undefined ? deviceIdentityScript : packageIdentityScript;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     // The error is reported when the program is run.
-    return identityScript;
+    return deviceIdentityScript;
   }
 }
 

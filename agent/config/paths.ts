@@ -4,7 +4,10 @@ export interface SystemPaths {
   readonly fallbackConfigFile: string;
   /** Journal, key, provides, deployment logs: all that must outlive an update of the root file system. */
   readonly datastore: string;
+  /** The identity program that is run: one of the next two. */
   readonly identityScript: string;
+  /** The device's own identity program. */
+  readonly deviceIdentityScript: string;
   /** The package's identity program, used if the device has none of its own. */
   readonly packageIdentityScript: string;
   readonly inventoryScripts: string;
@@ -32,11 +35,13 @@ export function underRoot(root: string | undefined, path: string): string {
 export function systemPaths(options: PathOptions): SystemPaths {
   const at = (path: string): string => underRoot(options.root, path);
   const datastore = options.datastore ?? at("/var/lib/mender");
+  const deviceIdentityScript = at("/usr/share/mender/identity/mender-device-identity");
   return {
     configFile: options.config ?? at("/etc/mender/mender.conf"),
     fallbackConfigFile: options.fallbackConfig ?? `${datastore}/mender.conf`,
     datastore,
-    identityScript: at("/usr/share/mender/identity/mender-device-identity"),
+    identityScript: deviceIdentityScript,
+    deviceIdentityScript,
     packageIdentityScript: at("/usr/share/upkeep/identity/mender-device-identity"),
     inventoryScripts: at("/usr/share/mender/inventory"),
     modules: [at("/usr/share/mender/modules/v3"), at("/usr/share/upkeep/modules/v3")],

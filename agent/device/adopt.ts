@@ -4,7 +4,8 @@ import { isSystemError, readFile, readTextFile, replaceFile, type System } from 
 import * as z from "zod/mini";
 import { AgentError } from "../errors.ts";
 import { describeEnd, startProgram } from "../programs/program.ts";
-import { readMenderStore, StoreFault } from "./adopt-store.ts";
+import { EmptyStore, readMenderStore, StoreFault } from "./adopt-store.ts";
+import { UNKNOWN_ARTIFACT } from "./provides.ts";
 
 const STORE_BYTES_MAX = 64 * 1024 * 1024;
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -23,7 +24,20 @@ export interface OldProvides {
   readonly provides: Provides | undefined;
   /** Where that was found, for a person. */
   readonly source: string;
+  /** The old client has a store, so it was at work here. */
+  readonly hasStore: boolean;
+  /** The store is one of the 3.x line's: newer clients delete the token that those keep there. */
+  readonly isThreeX: boolean;
 }
+
+/** What the old client answers about what is installed. */
+type Answer = Pick<OldProvides, "provides" | "source">;
+
+/** The key of the token in the store of a 3.x client. */
+const TOKEN_OF_THREE_X = "authtoken";
+
+const IF_LOST =
+  "put back a good copy of it, or remove it: then the device has the artifact of its factory, or an unknown one";
 
 /** Its client programs, the newer one first. */
 const PROGRAMS = ["mender-update", "mender"] as const;
@@ -76,7 +90,7 @@ function providesIn(values: ReadonlyMap<string, Buffer>, path: string): Provides
  * Ask the old client itself, whichever of its programs is there. It gets a copy of its store: one that it cannot
  * open it would put aside, and begin a new one.
  */
-async function askAboutCopy(system: AdoptSystem, store: Buffer, scratch: string): Promise<OldProvides | undefined> {
+async function askAboutCopy(system: AdoptSystem, store: Buffer, scratch: string): Promise<Answer | undefined> {
   await system.files.remove(scratch);
   await system.files.makeDirectory(scratch, 0o700);
   try {
@@ -87,7 +101,7 @@ async function askAboutCopy(system: AdoptSystem, store: Buffer, scratch: string)
   }
 }
 
-async function askOldClient(system: AdoptSystem, datastore: string): Promise<OldProvides | undefined> {
+async function askOldClient(system: AdoptSystem, datastore: string): Promise<Answer | undefined> {
   for (const command of PROGRAMS) {
     const complaints: string[] = [];
     let answer: string;
@@ -118,8 +132,9 @@ async function askOldClient(system: AdoptSystem, datastore: string): Promise<Old
       return equals > 0 ? [[line.slice(0, equals), line.slice(equals + 1)]] : [];
     });
     const provides: Provides = Object.fromEntries(lines);
+    const isKnown = provides.artifact_name !== undefined && !["", UNKNOWN_ARTIFACT].includes(provides.artifact_name);
     return {
-      provides: provides.artifact_name ? provides : undefined,
+      provides: isKnown ? provides : undefined,
       source: `${command} show-provides`,
     };
   }
@@ -145,25 +160,35 @@ export async function readOldProvides(
   scratch: string,
 ): Promise<OldProvides> {
   const path = `${datastore}/mender-store`;
-  let found: OldProvides | undefined;
   const file = await steadyFile(system, path);
-  if (file !== undefined) {
-    try {
-      const values = readMenderStore(file);
-      demandIdle(values, path);
-      found = { provides: providesIn(values, path), source: path };
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error;
-      found = await askAboutCopy(system, file, scratch);
-      if (found === undefined) {
-        throw unreadable(path, `${error.message}, and neither ${PROGRAMS.join(" nor ")} is installed to ask`, error);
-      }
-    }
-  }
-  if (found?.provides !== undefined) return found;
+  const found: OldProvides =
+    file === undefined
+      ? { provides: undefined, source: `${path}, which does not exist`, hasStore: false, isThreeX: false }
+      : await providesOf(system, file, path, scratch);
+  if (found.provides !== undefined) return found;
   const name = await factoryName(system, artifactInfo);
-  if (name === undefined) return found ?? { provides: undefined, source: `${path}, which does not exist` };
-  return { provides: { artifact_name: name }, source: artifactInfo };
+  return name === undefined ? found : { ...found, provides: { artifact_name: name }, source: artifactInfo };
+}
+
+async function providesOf(system: AdoptSystem, file: Buffer, path: string, scratch: string): Promise<OldProvides> {
+  try {
+    const values = readMenderStore(file);
+    demandIdle(values, path);
+    const isThreeX = values.has(TOKEN_OF_THREE_X);
+    return { provides: providesIn(values, path), source: path, hasStore: true, isThreeX };
+  } catch (error) {
+    if (!(error instanceof StoreFault)) throw error;
+    if (error instanceof EmptyStore) throw unreadable(path, `${error.message}; ${IF_LOST}`, error);
+    const answer = await askAboutCopy(system, file, scratch);
+    if (answer === undefined) {
+      throw unreadable(path, `${error.message}, and neither ${PROGRAMS.join(" nor ")} is installed to ask`, error);
+    }
+    // A client that cannot open its store begins a new one, and knows nothing.
+    if (answer.provides === undefined) {
+      throw unreadable(path, `${error.message}, and '${answer.source}' knows of nothing installed; ${IF_LOST}`, error);
+    }
+    return { ...answer, hasStore: true, isThreeX: false };
+  }
 }
 
 /** The old client's services that run now; none where there is no systemd. */

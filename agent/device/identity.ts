@@ -1,5 +1,5 @@
 import { AgentError } from "../errors.ts";
-import { outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
+import { type LineEnds, outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
 
 /**
  * The device's identity: the output of its identity program, as the JSON text that an authorisation request
@@ -7,7 +7,24 @@ import { outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
  * @throws AgentError `program-failed` or `identity-malformed`.
  */
 export async function readIdentity(system: ProgramSystem, program: string): Promise<string> {
-  const { lines, fault, inexact } = parseLines(await outputOf(system, program));
+  return identityIn(await outputOf(system, program), program);
+}
+
+/**
+ * The identity as upkeep sends it, and as a Mender client of 4.0 or newer sends it, which keeps the CR of lines that end
+ * with CR LF (one of the 3.x line does not).
+ * @throws AgentError `program-failed` or `identity-malformed`.
+ */
+export async function readIdentities(
+  system: ProgramSystem,
+  program: string,
+): Promise<{ readonly ours: string; readonly menderFour: string }> {
+  const output = await outputOf(system, program);
+  return { ours: identityIn(output, program), menderFour: identityIn(output, program, "lf") };
+}
+
+function identityIn(output: Buffer, program: string, ends: LineEnds = "crlf"): string {
+  const { lines, fault, inexact } = parseLines(output, ends);
   if (fault !== undefined) {
     throw new AgentError("identity-malformed", `${program} wrote ${shown(fault)}, which is not key=value`);
   }

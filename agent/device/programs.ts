@@ -93,12 +93,15 @@ function inexactness(bytes: Uint8Array): string | undefined {
   return bytes.includes(0) ? "a NUL character" : undefined;
 }
 
+/** `crlf`: the CR of CR LF is part of the line's end; `lf`: it is part of the line. */
+export type LineEnds = "crlf" | "lf";
+
 /** Split at the first `=`, nothing trimmed, empty lines skipped. */
-export function parseLines(output: Buffer): ParsedLines {
+export function parseLines(output: Buffer, ends: LineEnds = "crlf"): ParsedLines {
   const lines = new Map<string, string | string[]>();
   const inexact: string[] = [];
   // A line break is one byte in UTF-8, and part of no other character.
-  for (const raw of output.toString("latin1").split("\n")) {
+  for (const raw of output.toString("latin1").split(ends === "crlf" ? /\r?\n|\r$/ : "\n")) {
     if (raw === "") continue;
     const bytes = Buffer.from(raw, "latin1");
     const line = bytes.toString("utf8").replaceAll("\0", REPLACEMENT);

@@ -91,6 +91,8 @@ export function menderStoreFile({ wordBytes, leaves, staleSecond = false }: Stor
     const tableBytes = 8 + 5 * wordBytes;
     buffer.writeUInt32LE(PAGE_BYTES, tables);
     word(buffer, NO_PAGE, tables + 8 + 4 * wordBytes);
+    const entries = leaves.reduce((sum, values) => sum + Object.keys(values).length, 0);
+    word(buffer, stale ? 0n : BigInt(entries), tables + tableBytes + 8 + 3 * wordBytes);
     word(buffer, stale ? NO_PAGE : root, tables + tableBytes + 8 + 4 * wordBytes);
     word(buffer, BigInt(pages.length - 1), tables + 2 * tableBytes);
     word(buffer, stale ? 1n : BigInt(2 + index), tables + 2 * tableBytes + wordBytes);

@@ -27,6 +27,11 @@ describe("the identity", () => {
     expect(await readIdentity(system, identity)).toBe('{"mac":["aa ","bb"],"sn":"b=c"}');
   });
 
+  it("has no carriage returns of lines that end with CR LF, and keeps all others", async () => {
+    const identity = program("crlf-identity", "printf 'imei=35209900\\r\\n\\r\\nsn=a\\rb\\r\\r\\n'");
+    expect(await readIdentity(system, identity)).toBe('{"imei":"35209900","sn":"a\\rb\\r"}');
+  });
+
   it.each([
     ["echo mac", "identity-malformed", "wrote 'mac', which is not key=value"],
     ["true", "identity-malformed", "wrote nothing that identifies the device"],
