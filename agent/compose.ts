@@ -78,9 +78,9 @@ export async function composeDaemon(device: HeldDevice, options: DaemonOptions =
     server,
     engine: new ObservedEngine(engine, statusBoard, options.onRest),
     provides,
-    inventory: await parts.make("inventory", () => async () => {
+    inventory: await parts.make("inventory", () => async (signal: AbortSignal) => {
       const known = await provides();
-      return await collectInventory(system, { directory: paths.inventoryScripts, version, known, log });
+      return await collectInventory(system, { directory: paths.inventoryScripts, version, known, log, signal });
     }),
     ...(await parts.make("schedules", () => taskSettings(config))),
     firstDelayMs: await parts.make("firstPollDelayMs", () =>

@@ -1,4 +1,5 @@
 import { runAgent } from "../compose.ts";
+import { endWithinSecond } from "../system/ending.ts";
 import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 import { readPassphrase } from "./passphrase.ts";
@@ -12,5 +13,6 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const context = await loadContext(options, { quiet: false });
   const passphrase = await readPassphrase(context.system, options.passphraseFile);
   await runAgent(context, { passphrase });
+  endWithinSecond();
   return EXIT.ok;
 }

@@ -94,7 +94,9 @@ async function keyWhenPossible(
 export async function createDeviceClient(device: HeldDevice, passphrase?: string): Promise<DeviceClient> {
   const { config, paths, system, parts } = device;
   const key = await parts.make("key", () => keyWhenPossible(device, passphrase));
-  const identity = await parts.make("identity", () => async () => await readIdentity(system, paths.identityScript));
+  const identity = await parts.make("identity", () => async (signal?: AbortSignal) => {
+    return await readIdentity(system, paths.identityScript, signal);
+  });
   const http = await parts.make("http", () => makeHttpClient(device));
   const downloads = await makeDownloads(device, http);
   const servers = await parts.make("servers", () => new Servers(config.servers, system.clock, config.serverRetryMs));

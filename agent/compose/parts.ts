@@ -23,7 +23,7 @@ export interface AgentParts {
   readonly bootstrapArtifact: () => Promise<void>;
   readonly statusBoard: Board;
   readonly key: DeviceKey | (() => Promise<DeviceKey>);
-  readonly identity: () => Promise<string>;
+  readonly identity: (signal?: AbortSignal) => Promise<string>;
   readonly http: HttpClient;
   readonly downloadSettings: DownloadSettings;
   readonly servers: Servers;
@@ -36,7 +36,7 @@ export interface AgentParts {
   readonly firstPollDelayMs: number;
   readonly windows: MaintenanceWindows;
   readonly provides: () => Promise<DeviceProvides>;
-  readonly inventory: () => Promise<InventoryAttribute[]>;
+  readonly inventory: (signal: AbortSignal) => Promise<InventoryAttribute[]>;
   readonly notifier: Notifier;
   readonly stateScripts: NonNullable<DaemonParts["scripts"]>;
   readonly version: string;

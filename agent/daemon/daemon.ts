@@ -32,7 +32,7 @@ export interface DaemonParts {
   readonly engine: DaemonEngine;
   /** What the device has, asked before each poll. */
   readonly provides: () => Promise<DeviceProvides>;
-  readonly inventory: () => Promise<InventoryAttribute[]>;
+  readonly inventory: (signal: AbortSignal) => Promise<InventoryAttribute[]>;
   readonly polls: TaskSettings;
   readonly inventories: TaskSettings;
   /** How long the first poll and inventory wait; they come at once if absent. */
@@ -268,7 +268,8 @@ export class Daemon {
 
   async #sendInventory(): Promise<void> {
     const { server, inventory, log } = this.#parts;
-    const sent = await this.#sync(async () => server.sendInventory(await inventory(), this.#stop.signal));
+    const { signal } = this.#stop;
+    const sent = await this.#sync(async () => server.sendInventory(await inventory(signal), signal));
     log.debug(sent ? "the inventory was sent" : "the inventory has not changed");
   }
 

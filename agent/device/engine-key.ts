@@ -1,4 +1,5 @@
 import { createPublicKey } from "node:crypto";
+import { given } from "@upkeep/shared/given";
 import { isSystemError, readFile, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { describeEnd, startProgram } from "../programs/program.ts";
@@ -23,7 +24,12 @@ function discreet(line: string): string {
 }
 
 /** Runs openssl. */
-async function openssl(system: EngineKeySystem, what: string, args: readonly string[]): Promise<string> {
+async function openssl(
+  system: EngineKeySystem,
+  what: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<string> {
   const said: string[] = [];
   const failed = (why: string, cause?: unknown): AgentError =>
     new AgentError("key-unusable", `Security.AuthPrivateKey: ${what} failed: openssl ${why}`, {
@@ -38,8 +44,10 @@ async function openssl(system: EngineKeySystem, what: string, args: readonly str
       killGraceMs: KILL_GRACE_MS,
       answerBytesMax: PEM_BYTES_MAX,
       onLine: (line) => said.push(discreet(line)),
+      ...given({ signal }),
     });
     const end = await program.ended;
+    if (end.kind === "stopped") signal?.throwIfAborted();
     if (end.kind === "exited" && end.code === 0) return program.answer();
     throw failed([describeEnd(end, OPENSSL_MS_MAX), ...said.slice(0, 3)].join(": "));
   } catch (error) {
@@ -65,7 +73,7 @@ export async function loadEngineKey(
   if (kind !== "rsa" && kind !== "ec" && kind !== "ed25519") {
     throw new AgentError("key-unusable", `Security.AuthPrivateKey is a key of the kind ${kind}, which cannot sign`);
   }
-  return { publicPem, sign: (data) => signInEngine(system, place, kind, scratch, data) };
+  return { publicPem, sign: (data, signal) => signInEngine(system, place, kind, scratch, data, signal) };
 }
 
 async function signInEngine(
@@ -74,6 +82,7 @@ async function signInEngine(
   kind: "rsa" | "ec" | "ed25519",
   scratch: string,
   data: Uint8Array,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   const [input, output] = [`${scratch}/auth-request.tmp`, `${scratch}/auth-signature.tmp`];
   // Ed25519 signs the bytes themselves; the others their SHA-256.
@@ -87,7 +96,7 @@ async function signInEngine(
     }
     const key = ["-engine", engine, "-keyform", "engine", "-inkey", uri];
     const args = ["pkeyutl", "-sign", ...key, "-rawin", ...digest, "-in", input, "-out", output];
-    await openssl({ files, ...system }, "signing", args);
+    await openssl({ files, ...system }, "signing", args, signal);
     const signature = await readFile(files, output, PEM_BYTES_MAX);
     if (signature === undefined) throw new AgentError("key-unusable", "openssl wrote no signature");
     return signature.toString("base64");

@@ -1,13 +1,15 @@
 import { AgentError } from "../errors.ts";
-import { type LineEnds, outputOf, type ProgramSystem, parseLines, shown } from "./programs.ts";
+import type { ProgramSystem } from "../programs/program.ts";
+import { type LineEnds, outputOf, parseLines, shown } from "./programs.ts";
 
 /**
  * The device's identity: the output of its identity program, as the JSON text that an authorisation request
  * carries (keys sorted, a key that came several times as a list).
+ * @param signal Ends the program when aborted.
  * @throws AgentError `program-failed` or `identity-malformed`.
  */
-export async function readIdentity(system: ProgramSystem, program: string): Promise<string> {
-  return identityIn(await outputOf(system, program), program);
+export async function readIdentity(system: ProgramSystem, program: string, signal?: AbortSignal): Promise<string> {
+  return identityIn(await outputOf(system, program, signal), program);
 }
 
 /**

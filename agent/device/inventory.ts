@@ -16,6 +16,8 @@ export interface InventoryOptions {
   /** Attributes that the agent knows itself, such as the device type and all provides. */
   readonly known: Readonly<Record<string, string>>;
   readonly log: Logger;
+  /** Ends the program that runs when aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 type InventorySystem = Pick<System, "files" | "processes" | "timers">;
@@ -35,10 +37,15 @@ async function programsIn(system: InventorySystem, directory: string): Promise<s
   }
 }
 
-async function linesOf(system: InventorySystem, program: string, log: Logger): Promise<ParsedLines | undefined> {
+async function linesOf(
+  system: InventorySystem,
+  program: string,
+  { log, signal }: InventoryOptions,
+): Promise<ParsedLines | undefined> {
   try {
-    return parseLines(await outputOf(system, program));
+    return parseLines(await outputOf(system, program, signal));
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof AgentError)) throw error;
     log.warning(`inventory program skipped: ${error.message}`);
     return undefined;
@@ -60,7 +67,7 @@ export async function collectInventory(
   const programs = await programsIn(system, directory);
   let failed = 0;
   for (const program of programs) {
-    const parsed = await linesOf(system, program, log);
+    const parsed = await linesOf(system, program, options);
     if (parsed === undefined) {
       failed++;
       continue;

@@ -12,7 +12,7 @@ export interface DeviceKey {
   /** PEM, `PUBLIC KEY`. */
   readonly publicPem: string;
   /** Base64 of the signature over exactly these bytes, as the server wants it for this kind of key. */
-  sign(data: Uint8Array): string | Promise<string>;
+  sign(data: Uint8Array, signal?: AbortSignal): string | Promise<string>;
 }
 
 export interface KeyLocation {

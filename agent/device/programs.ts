@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import type { RunningProcess, System } from "@upkeep/shared/system";
+import { given } from "@upkeep/shared/given";
 import { AgentError } from "../errors.ts";
+import { describeEnd, type Program, type ProgramSystem, startProgram } from "../programs/program.ts";
 
 /** The time limit of identity and inventory programs, as with the reference client. */
 export const PROGRAM_LIMIT_MS = 10_000;
@@ -8,65 +9,44 @@ export const PROGRAM_LIMIT_MS = 10_000;
 const GRACE_MS = 2000;
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
-export type ProgramSystem = Pick<System, "processes" | "timers">;
-
-function text(chunks: readonly Uint8Array[]): string {
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-/** Ends the program and everything it started. */
-async function end(running: RunningProcess, timers: ProgramSystem["timers"]): Promise<void> {
-  running.signal("SIGTERM");
-  const killing = timers.after(GRACE_MS, () => running.signal("SIGKILL"));
-  await running.exit;
-  killing.cancel();
-  running.signal("SIGKILL");
-}
+const COMPLAINT_CHARACTERS_MAX = 300;
 
 /**
  * Runs a short program of the device without arguments.
+ * @param signal Ends the program when aborted.
  * @returns What it wrote to its standard output, byte by byte.
  * @throws AgentError `program-failed` if it cannot be started, fails, takes longer than ten seconds or
- * writes more than a mebibyte.
+ * writes more than a mebibyte; the signal's reason.
  */
-export async function outputOf(system: ProgramSystem, command: string): Promise<Buffer> {
+export async function outputOf(system: ProgramSystem, command: string, signal?: AbortSignal): Promise<Buffer> {
   const failed = (what: string, cause?: unknown): AgentError =>
     new AgentError("program-failed", `${command} ${what}`, { retryable: true, cause });
-  const output: Uint8Array[] = [];
-  const complaint: Uint8Array[] = [];
-  let bytes = 0;
-  const keep = (chunks: Uint8Array[]) => (data: Uint8Array) => {
-    bytes += data.length;
-    if (bytes <= OUTPUT_BYTES_MAX) chunks.push(data);
-  };
-  let running: RunningProcess;
+  const said: string[] = [];
+  let program: Program;
   try {
-    running = await system.processes.start({
+    program = await startProgram(system, {
       command,
       args: [],
-      onStdout: keep(output),
-      onStderr: keep(complaint),
+      timeoutMs: PROGRAM_LIMIT_MS,
+      killGraceMs: GRACE_MS,
+      answerBytesMax: OUTPUT_BYTES_MAX + 1,
+      onLine: (line) => said.push(line),
+      ...given({ signal }),
     });
   } catch (error) {
+    signal?.throwIfAborted();
     throw failed(`cannot be started: ${error instanceof Error ? error.message : String(error)}`, error);
   }
-  const limit = new AbortController();
-  const timer = system.timers.after(PROGRAM_LIMIT_MS, () => limit.abort());
-  const late = new Promise<undefined>((resolve) => {
-    limit.signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  const exit = await Promise.race([running.exit, late]);
-  timer.cancel();
-  if (exit === undefined) {
-    await end(running, system.timers);
-    throw failed(`took longer than ${PROGRAM_LIMIT_MS / 1000} s and was ended`);
+  const end = await program.ended;
+  if (end.kind === "stopped") signal?.throwIfAborted();
+  if (end.kind === "timed-out") throw failed(`took longer than ${PROGRAM_LIMIT_MS / 1000} s and was ended`);
+  if (end.kind !== "exited" || end.code !== 0) {
+    const complaint = said.join("\n").trim().slice(0, COMPLAINT_CHARACTERS_MAX);
+    throw failed(`${describeEnd(end, PROGRAM_LIMIT_MS)}${complaint === "" ? "" : `: ${complaint}`}`);
   }
-  const said = text(complaint).trim();
-  const because = said === "" ? "" : `: ${said.slice(0, 300)}`;
-  if ("signal" in exit) throw failed(`was ended by ${exit.signal}${because}`);
-  if (exit.code !== 0) throw failed(`exited with code ${exit.code}${because}`);
-  if (bytes > OUTPUT_BYTES_MAX) throw failed(`wrote more than ${OUTPUT_BYTES_MAX} bytes`);
-  return Buffer.concat(output);
+  const output = program.answerBytes();
+  if (output.length > OUTPUT_BYTES_MAX) throw failed(`wrote more than ${OUTPUT_BYTES_MAX} bytes`);
+  return output;
 }
 
 /** `key=value` lines by key, in the order in which the keys came; a key that came again has several values. */

@@ -30,6 +30,7 @@ export interface Program {
   readonly ended: Promise<ProgramEnd>;
   /** The kept standard output, complete once the program has ended. */
   answer(): string;
+  answerBytes(): Buffer;
   /** End it: SIGTERM to its process group, then SIGKILL. */
   stop(): void;
 }
@@ -90,8 +91,8 @@ export async function startProgram(system: ProgramSystem, spec: ProgramSpec): Pr
     if (why !== undefined) return { kind: why };
     return "code" in exit ? { kind: "exited", code: exit.code } : { kind: "killed", signal: exit.signal };
   });
-  const answer = (): string => new TextDecoder().decode(Buffer.concat(kept));
-  return { ended, answer, stop };
+  const answerBytes = (): Buffer => Buffer.concat(kept);
+  return { ended, answer: () => new TextDecoder().decode(answerBytes()), answerBytes, stop };
 }
 
 /** Describes how a program ended; to be read after its name. */

@@ -260,7 +260,7 @@ export class DeviceClient implements DeploymentServer {
     if (this.#servers.count === 0) {
       throw new AgentError("no-server", "no server is configured: neither ServerURL nor Servers is set");
     }
-    const request = this.#login.request();
+    const request = this.#login.request(signal);
     const failures: AgentError[] = [];
     for (const server of this.#servers.inOrder()) {
       // Signing fails for a reason of the device, which no other server can help.

@@ -11,7 +11,7 @@ export interface Credentials {
   /** The key, or a function that loads it, which is called for each login. */
   readonly key: DeviceKey | (() => Promise<DeviceKey>);
   /** The device's identity, as the JSON text of the request. */
-  readIdentity(): Promise<string>;
+  readIdentity(signal?: AbortSignal): Promise<string>;
 }
 
 /** The result of a login with a server. Each login makes a new object. */
@@ -46,10 +46,10 @@ export class Login {
   }
 
   /** A request that is signed on first use, once for all servers. */
-  request(): () => Promise<SignedRequest> {
+  request(signal?: AbortSignal): () => Promise<SignedRequest> {
     let signed: Promise<SignedRequest> | undefined;
     return () => {
-      signed ??= this.#sign();
+      signed ??= this.#sign(signal);
       return signed;
     };
   }
@@ -77,17 +77,17 @@ export class Login {
     this.#sessions.clear();
   }
 
-  async #sign(): Promise<SignedRequest> {
+  async #sign(signal: AbortSignal | undefined): Promise<SignedRequest> {
     const { tenantToken, tier } = this.#credentials;
     const key = typeof this.#credentials.key === "function" ? await this.#credentials.key() : this.#credentials.key;
     const wanted: AuthRequest = {
-      id_data: await this.#credentials.readIdentity(),
+      id_data: await this.#credentials.readIdentity(signal),
       pubkey: key.publicPem,
       tier,
       ...(tenantToken === "" ? {} : { tenant_token: tenantToken }),
     };
     const body = Buffer.from(JSON.stringify(wanted));
-    return { body, signature: await key.sign(body) };
+    return { body, signature: await key.sign(body, signal) };
   }
 
   async #askForToken(server: string, request: SignedRequest, signal?: AbortSignal): Promise<Session> {

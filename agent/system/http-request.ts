@@ -2,7 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { HttpRequest } from "@upkeep/shared/system";
 import { plainAgent, tlsAgent } from "./tls.ts";
-import { proxyAt } from "./tunnel.ts";
+import { proxyAt, type TunnelRequestOptions } from "./tunnel.ts";
 
 /** Where a request goes, and on which kind of connection. */
 function route({ url, tls, proxy: through }: HttpRequest): https.RequestOptions {
@@ -49,14 +49,18 @@ export function sendRequest(
     const { headers: routing = {}, ...options } = route(request);
     const given = Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
     const data = body === undefined ? undefined : Buffer.from(body);
-    const sent = (options.protocol === "https:" ? https : http).request({
+    const givenUp = new AbortController();
+    const all: TunnelRequestOptions = {
       ...options,
       method,
       headers: { ...DEFAULT_HEADERS, ...Object.fromEntries(given), ...routing },
-    });
+      givenUp: givenUp.signal,
+    };
+    const sent = (options.protocol === "https:" ? https : http).request(all);
     // A request without a connection does not emit an error when it is destroyed.
     const breakOff = (reason: unknown): void => {
       sent.destroy();
+      givenUp.abort();
       reject(reason);
     };
     const onAbort = (): void => breakOff(signal?.reason);

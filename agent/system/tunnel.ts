@@ -35,11 +35,18 @@ export interface Trust {
 /** Limit for opening a tunnel, in which the proxy connects to the peer. */
 const TUNNEL_MS_MAX = 120_000;
 
-/** Opens a connection to `target` (host and port) through `proxy`. */
-function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Duplex> {
+/**
+ * Opens a connection to `target` (host and port) through `proxy`.
+ * @param givenUp Aborted when the request that needs the tunnel has ended.
+ */
+function openTunnel(proxy: HttpProxy, target: string, trust: Trust, givenUp: AbortSignal | undefined): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const refuse = (message: string, cause?: unknown): void => {
+    const settle = (): void => {
       clearTimeout(deadline);
+      givenUp?.removeEventListener("abort", giveUp);
+    };
+    const refuse = (message: string, cause?: unknown): void => {
+      settle();
       reject(new SystemError("EPROXY", `the proxy ${proxy.host}:${proxy.port} ${message}`, { cause }));
     };
     const { secure, host, port, authorization } = proxy;
@@ -57,8 +64,14 @@ function openTunnel(proxy: HttpProxy, target: string, trust: Trust): Promise<Dup
       request.destroy();
       refuse(`opened no way to ${target} within ${TUNNEL_MS_MAX / 1000} s`);
     }, TUNNEL_MS_MAX);
+    const giveUp = (): void => {
+      request.destroy();
+      refuse(`was still opening a way to ${target} when the request ended`);
+    };
+    if (givenUp?.aborted) giveUp();
+    else givenUp?.addEventListener("abort", giveUp, { once: true });
     request.once("connect", (answer, socket, head) => {
-      clearTimeout(deadline);
+      settle();
       if (answer.statusCode === 200 && head.length === 0) {
         resolve(socket);
         return;
@@ -87,6 +100,12 @@ function authority(host: string, port: number | string): string {
 
 type Created = (error: Error | null, socket?: Duplex) => void;
 
+/** Options of a request that goes through a {@link TunnelAgent}. */
+export interface TunnelRequestOptions extends https.RequestOptions {
+  /** Aborted when the request has ended. Until the tunnel is open, Node knows of no socket that it could close then. */
+  readonly givenUp?: AbortSignal;
+}
+
 /** TLS to the peer through the tunnel of an HTTP proxy, which sees only host and port. */
 export class TunnelAgent extends https.Agent {
   readonly #proxy: HttpProxy;
@@ -98,9 +117,12 @@ export class TunnelAgent extends https.Agent {
     this.#trust = trust;
   }
 
-  override createConnection(options: tls.ConnectionOptions & { host?: string }, created: Created): undefined {
+  override createConnection(
+    options: tls.ConnectionOptions & Pick<TunnelRequestOptions, "givenUp"> & { host?: string },
+    created: Created,
+  ): undefined {
     const target = authority(options.host ?? "", options.port ?? 443);
-    openTunnel(this.#proxy, target, this.#trust).then(
+    openTunnel(this.#proxy, target, this.#trust, options.givenUp).then(
       (socket) => created(null, tls.connect({ ...options, socket })),
       (error: Error) => created(error),
     );

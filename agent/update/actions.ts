@@ -1,4 +1,4 @@
-import { isSystemError, removeDurably } from "@upkeep/shared/system";
+import { isSystemError, LinkedController, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import { type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
 import { download } from "./download-action.ts";
@@ -114,7 +114,17 @@ async function reboot(run: Run, call: "ArtifactReboot" | "ArtifactRollbackReboot
   }
   run.logger.info("rebooting");
   await run.log?.flush();
-  await system.power.reboot();
-  await system.timers.sleep(settings.rebootTimeoutMs, run.signal);
-  throw new AgentError("reboot-timeout", `the machine did not reboot within ${settings.rebootTimeoutMs / 1000} s`);
+  const waiting = new LinkedController(run.signal);
+  // The program that reboots may itself never end.
+  const late = system.timers.sleep(settings.rebootTimeoutMs, waiting.signal).then(() => {
+    throw new AgentError("reboot-timeout", `the machine did not reboot within ${settings.rebootTimeoutMs / 1000} s`);
+  });
+  try {
+    await Promise.race([system.power.reboot(), late]);
+    await late;
+  } finally {
+    waiting.abort();
+    waiting.release();
+    late.catch(() => undefined);
+  }
 }

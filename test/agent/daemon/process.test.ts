@@ -1,11 +1,17 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentRoot, startAgent } from "../../support/agent.ts";
-import type { Program } from "../../support/program.ts";
-import { copyArtifact, createDevice, softwareOf, upkeep } from "../cli/device.ts";
+import { canMount } from "../../support/mounted.ts";
+import { type Program, startProgram } from "../../support/program.ts";
+import { copyArtifact, createDevice, softwareOf, UPKEEP, upkeep } from "../cli/device.ts";
 import { type Answer, artifact, inTurn, json, SupportServer, silence, status } from "../support-server/server.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 
@@ -192,5 +198,56 @@ describe("the daemon as a process", () => {
     const program = start();
     await server.until(() => server.seen(DEVICE_PATHS.nextV2).length > 0);
     expect(program.output()).toContain("does not accept this device (yet)");
+  });
+});
+
+/** What the daemon was asked to end in the middle of, and which would last longer than systemd waits. */
+describe("SIGTERM ends the daemon at once", () => {
+  const silent: Server[] = [];
+
+  afterEach(() => {
+    for (const server of silent.splice(0)) server.close();
+  });
+
+  it("while a proxy does not answer", async () => {
+    const proxy = createServer((socket) => socket.resume());
+    silent.push(proxy);
+    const connected = once(proxy, "connection");
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    device({ ServerURL: "https://updates.example" });
+    const program = start({ https_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+    await connected;
+    expect(await program.stop("SIGTERM")).toBe(0);
+  });
+
+  it("while inventory programs run that do not end", async () => {
+    const directory = join(root, "usr/share/mender/inventory");
+    mkdirSync(directory, { recursive: true });
+    const fifo = join(root, "started");
+    execFileSync("mkfifo", [fifo]);
+    for (let count = 0; count < 9; count++) {
+      const program = join(directory, `mender-inventory-${count}`);
+      writeFileSync(program, `#!/bin/sh\necho > ${fifo}; sleep 600\n`, { mode: 0o755 });
+    }
+    const program = start();
+    await readFile(fifo);
+    expect(await program.stop("SIGTERM")).toBe(0);
+  });
+
+  it.skipIf(!canMount())("while a name server does not answer", async () => {
+    const nameServer = createSocket("udp4").bind(53, "127.53.53.53");
+    const asked = once(nameServer, "message");
+    await once(nameServer, "listening");
+    const file = join(root, "resolv.conf");
+    writeFileSync(file, "nameserver 127.53.53.53\noptions timeout:30 attempts:5\n");
+    device({ ServerURL: "http://updates.example" });
+    const own = ["--mount", "--", "sh", "-c", `mount --bind "${file}" /etc/resolv.conf && exec "$@"`, "sh"];
+    const program = startProgram("unshare", [...own, process.execPath, UPKEEP, "--root", root, "daemon"]);
+    programs.push(program);
+    await asked;
+    // The look-up holds a thread of Node's, which only a signal ends.
+    expect(await program.stop("SIGTERM")).toBe("SIGTERM");
+    nameServer.close();
   });
 });

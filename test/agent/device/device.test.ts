@@ -1,5 +1,6 @@
 import { generateKeyPairSync, verify } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readDeviceType } from "../../../agent/device/device-type.ts";
@@ -69,6 +70,29 @@ describe("the identity", () => {
       "took longer than 10 s and was ended",
     );
     expect(existsSync(`/proc/${readFileSync(join(directory, "pid"), "utf8").trim()}`)).toBe(false);
+  });
+});
+
+describe("a program that is under way", () => {
+  it.each([
+    ["identity", (path: string, signal: AbortSignal) => readIdentity(system, path, signal)],
+    [
+      "inventory",
+      (path: string, signal: AbortSignal) =>
+        collectInventory(system, { directory: join(path, ".."), version: "1", known: {}, log: new KeptLog(), signal }),
+    ],
+  ])("is ended with the signal, and so is the wait for it: %s", async (name, run) => {
+    const started = join(directory, `${name}-started`);
+    const path = program(`ended-${name}/mender-inventory-1`, `mkfifo ${started}; echo $$ > ${started}; sleep 600`);
+    program(`ended-${name}/mender-inventory-2`, "sleep 600");
+    const stop = new AbortController();
+    const running = run(path, stop.signal);
+    const failed = expect(running).rejects.toThrow("stopped by the test");
+    await expect.poll(() => existsSync(started)).toBe(true);
+    const pid = (await readFile(started, "utf8")).trim();
+    stop.abort(new Error("stopped by the test"));
+    await failed;
+    expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
 });
 

@@ -1,13 +1,20 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, request as send } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { createServer, type IncomingMessage, Server, request as send } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from "node:net";
+import type { Duplex } from "node:stream";
 import { collectText, type HttpRequest } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { linuxNetwork as network } from "../../../agent/system/network.ts";
 
-const servers: Server[] = [];
+const servers: TcpServer[] = [];
 const sockets = new Set<Socket>();
 let pems: { private: string; cert: string };
 
@@ -19,12 +26,12 @@ beforeAll(async () => {
 afterEach(() => {
   for (const socket of sockets) socket.destroy();
   for (const server of servers.splice(0)) {
-    server.closeAllConnections();
+    if (server instanceof Server || server instanceof TlsServer) server.closeAllConnections();
     server.close();
   }
 });
 
-async function listen(server: Server): Promise<number> {
+async function listen(server: TcpServer): Promise<number> {
   servers.push(server);
   server.on("connection", (socket) => sockets.add(socket));
   server.listen(0, "127.0.0.1");
@@ -111,6 +118,11 @@ describe.each([false, true])("a proxy (over TLS: %s)", (secure) => {
   });
 });
 
+/** Reads, so that the end of the connection shows, and says nothing. */
+function leaveOpen(_request: IncomingMessage, socket: Duplex): void {
+  socket.on("end", () => socket.end()).resume();
+}
+
 describe("a proxy", () => {
   it("that is not there is named", async () => {
     const { url } = await proxy();
@@ -130,6 +142,37 @@ describe("a proxy", () => {
       code: "ETIMEDOUT",
     });
   });
+
+  it.each([
+    ["takes CONNECT and says nothing", () => createServer().on("connect", leaveOpen)],
+    ["takes the connection and says nothing", () => createTcpServer()],
+    ["takes the connection for TLS and says nothing", () => createTcpServer(), "https"],
+  ])(
+    "that %s is left when the request is given up, and when it was idle for too long",
+    async (_name, make, scheme = "http") => {
+      const server = make();
+      const closed: Promise<unknown>[] = [];
+      const connected = new Promise<void>((resolve) => {
+        server.on("connection", (socket: Socket) => {
+          socket.on("error", () => undefined);
+          socket.resume();
+          closed.push(once(socket, "close"));
+          resolve();
+        });
+      });
+      const proxyUrl = `${scheme}://127.0.0.1:${await listen(server)}`;
+      const target = await origin(true);
+      const stop = new AbortController();
+      const stopped = get(target, { proxy: proxyUrl, signal: stop.signal });
+      await connected;
+      stop.abort(new Error("stopped by the test"));
+      await expect(stopped).rejects.toThrow("stopped by the test");
+      await closed[0];
+      await expect(get(target, { proxy: proxyUrl, idleTimeoutMs: 100 })).rejects.toMatchObject({ code: "ETIMEDOUT" });
+      await closed[1];
+      expect(closed).toHaveLength(2);
+    },
+  );
 
   it("does not make a wrong certificate of the server good", async () => {
     const { url } = await proxy();
