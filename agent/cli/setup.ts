@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { createDirectoryDurably, isSystemError, readTextFile, replaceFile } from "@upkeep/shared/system";
 import type { AgentContext } from "../compose/context.ts";
 import { deviceTypeFile } from "../compose/from-config.ts";
-import { readPem } from "../compose/pem.ts";
+import { readTrusted } from "../compose/pem.ts";
 import { parseConfigFile } from "../config/file.ts";
 import { underRoot } from "../config/paths.ts";
 import { holderOf } from "../daemon/lock.ts";
@@ -10,7 +10,7 @@ import { readDeviceType } from "../device/device-type.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
 import { createPrompter, isInteractive } from "../system/prompt.ts";
-import { writeOutput } from "../system/terminal.ts";
+import { writeError, writeOutput } from "../system/terminal.ts";
 import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals, pathOptions } from "./globals.ts";
 
@@ -187,7 +187,8 @@ export async function setup(options: SetupOptions): Promise<ExitCode> {
   const context = await contextFor(options);
   if (options.serverCert !== undefined) {
     const root = options.root === undefined ? undefined : resolve(options.root);
-    await readPem(context, "--server-cert", underRoot(root, resolve(options.serverCert)));
+    const path = underRoot(root, resolve(options.serverCert));
+    await readTrusted(context, "--server-cert", path, (message) => writeError(`upkeep: ${message}\n`));
   }
   const current = await currentDeviceType(context);
   const asks = isInteractive() && !options.demo;

@@ -14,8 +14,13 @@ export function httpSettings(config: AgentConfig): Omit<HttpSettings, "tls" | "p
 }
 
 export function downloadSettings(config: AgentConfig): DownloadSettings {
-  const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond } = config;
-  return { triesMax: retryDownloadCount, pauseMsMax: retryPollIntervalMs, bytesPerSecondMax: downloadBytesPerSecond };
+  const { retryDownloadCount, retryPollIntervalMs, downloadBytesPerSecond, artifactVerifyKeys } = config;
+  return {
+    triesMax: retryDownloadCount,
+    pauseMsMax: retryPollIntervalMs,
+    bytesPerSecondMax: downloadBytesPerSecond,
+    mayLoseTls: artifactVerifyKeys.length > 0,
+  };
 }
 
 export function backoffSchedule({ retryPollIntervalMs, retryPollCount }: AgentConfig): BackoffSchedule {

@@ -1,3 +1,4 @@
+import { harmfulCharacter } from "@upkeep/shared/text";
 import { AgentError } from "../errors.ts";
 import { locateJsonFault } from "./json-fault.ts";
 import { IDLE_KEYS, KEYS, type KeyFacts, type KeyName, type KeyType } from "./keys.ts";
@@ -37,10 +38,44 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 const HOST =
   /^\.?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i;
 
+/** The paths of the API are appended to it, so it must end with a path. */
 function isUrl(value: unknown): boolean {
-  if (typeof value !== "string" || !URL.canParse(value)) return false;
-  const { protocol, username, password } = new URL(value);
-  return /^https?:$/.test(protocol) && username === "" && password === "";
+  if (typeof value !== "string" || !/^https?:\/\/[^/]/i.test(value) || harmfulCharacter(value) !== undefined)
+    return false;
+  if (!URL.canParse(value) || /[?#]/.test(value)) return false;
+  const { username, password } = new URL(value);
+  return username === "" && password === "";
+}
+
+/** The system cannot have a path with NUL, and in the log a line break would look like another line. */
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith("/") && harmfulCharacter(value) === undefined;
+}
+
+const trimmed = (value: unknown): unknown => (typeof value === "string" ? value.trim() : value);
+const eachTrimmed = (value: unknown): unknown => (Array.isArray(value) ? value.map(trimmed) : value);
+
+/** A value without blanks around what it names. A text may have them. */
+function tidied(type: KeyType, value: unknown): unknown {
+  switch (type.kind) {
+    case "text":
+    case "switch":
+    case "whole":
+      return value;
+    case "paths":
+    case "hosts":
+      return eachTrimmed(value);
+    case "servers":
+      if (!Array.isArray(value)) return value;
+      return value.map((entry) => (isRecord(entry) ? { ...entry, ServerURL: trimmed(entry.ServerURL) } : entry));
+    case "path":
+    case "key":
+    case "cron":
+    case "timezone":
+    case "url":
+    case "choice":
+      return trimmed(value);
+  }
 }
 
 /** What `type` wants to see in place of `value`; `undefined` if it fits. */
@@ -52,24 +87,24 @@ function wanted(type: KeyType, value: unknown): string | undefined {
     case "timezone":
       return unless(typeof value === "string", "a text");
     case "path":
-      return unless(typeof value === "string" && (value === "" || value.startsWith("/")), "an absolute path");
+      return unless(value === "" || isPath(value), "an absolute path without control characters");
     case "key":
       return unless(
-        typeof value === "string" && (value === "" || value.startsWith("/") || value.startsWith("pkcs11:")),
+        value === "" || isPath(value) || (typeof value === "string" && /^pkcs11:\P{Cc}*$/u.test(value)),
         "an absolute path or a pkcs11: URI",
       );
     case "paths":
-      return unless(
-        Array.isArray(value) && value.every((entry) => typeof entry === "string" && entry.startsWith("/")),
-        "a list of absolute paths",
-      );
+      return unless(Array.isArray(value) && value.every(isPath), "a list of absolute paths without control characters");
     case "hosts":
       return unless(
         Array.isArray(value) && value.every((entry) => typeof entry === "string" && HOST.test(entry)),
         "a list of hosts such as cdn.example.com or .example.com",
       );
     case "url":
-      return unless(value === "" || isUrl(value), "a URL that starts with http:// or https:// and has no password");
+      return unless(
+        value === "" || isUrl(value),
+        "a URL that starts with http:// or https:// and has no password, query or fragment",
+      );
     case "servers":
       return unless(
         Array.isArray(value) && value.every((entry) => isRecord(entry) && isUrl(entry.ServerURL)),
@@ -141,7 +176,7 @@ export function parseConfigFile(text: string, file: string): ConfigFile {
   const warnings: string[] = [];
   const values: Partial<Record<KeyName, unknown>> = {};
   // Editors of some systems put a byte order mark in front.
-  for (const [key, value] of settingsIn(parse(text.replace(/^\uFEFF/, ""), file), file)) {
+  for (const [key, written] of settingsIn(parse(text.replace(/^\uFEFF/, ""), file), file)) {
     const name = NAMES.get(key.toLowerCase());
     if (name === undefined) {
       const reason = idleReason(key);
@@ -150,10 +185,11 @@ export function parseConfigFile(text: string, file: string): ConfigFile {
       );
       continue;
     }
-    if (values[name] !== undefined) throw invalid(file, key, value, `given once (${name} is there already)`);
+    if (values[name] !== undefined) throw invalid(file, key, written, `given once (${name} is there already)`);
     const { type }: KeyFacts = KEYS[name];
+    const value = tidied(type, written);
     const wish = wanted(type, value);
-    if (wish !== undefined) throw invalid(file, key, value, wish);
+    if (wish !== undefined) throw invalid(file, key, written, wish);
     // An empty path, URL or engine is the reference client's way to say: not set.
     if (value === "" && (type.kind !== "text" || name.endsWith(".SSLEngine"))) continue;
     values[name] = value;

@@ -78,6 +78,13 @@ export const KEYS = {
     type: key,
     meaning: "Private key of HttpsClient.Certificate: a PEM file, or the pkcs11: URI of a key in hardware.",
   },
+  "HttpsClient.PassphraseFile": {
+    type: path,
+    meaning:
+      "A file whose first line is the passphrase of HttpsClient.Key, if that is encrypted: readable by root alone, or a " +
+      "credential of systemd (`/run/credentials/upkeep.service/…`).",
+    own: true,
+  },
   "HttpsClient.SSLEngine": {
     type: text,
     default: "pkcs11",

@@ -12,6 +12,14 @@ export type DeviceKeyType = "ed25519" | "rsa3072";
 /** Where a private key is: in a PEM file, or in hardware, to be reached through an engine of OpenSSL. */
 export type KeyPlace = { readonly path: string } | { readonly engine: string; readonly uri: string };
 
+/** The certificate that the device shows to servers. */
+export interface ClientCertificate {
+  readonly certificate: string;
+  readonly key: KeyPlace;
+  /** Holds the passphrase of the key. */
+  readonly passphraseFile?: string;
+}
+
 /** When to poll and when to install: cron expressions of five fields. */
 export interface WindowSettings {
   readonly polls: string | undefined;
@@ -30,7 +38,7 @@ export interface AgentConfig {
   readonly deviceTier: string;
   readonly serverCertificate: string | undefined;
   readonly skipVerify: boolean;
-  readonly clientCertificate: { readonly certificate: string; readonly key: KeyPlace } | undefined;
+  readonly clientCertificate: ClientCertificate | undefined;
   readonly staticKey: KeyPlace | undefined;
   readonly keyType: DeviceKeyType;
   readonly updatePollIntervalMs: number;
@@ -110,8 +118,20 @@ function keyPlace(key: string, engine: string, place: Place): KeyPlace {
 
 function clientCertificate(values: ConfigValues, place: Place): AgentConfig["clientCertificate"] {
   const { "HttpsClient.Certificate": certificate, "HttpsClient.Key": key } = values;
+  const passphraseFile = values["HttpsClient.PassphraseFile"];
+  if (passphraseFile !== undefined && key?.startsWith("/") !== true) {
+    const why =
+      key === undefined
+        ? "HttpsClient.Key is not"
+        : "HttpsClient.Key is in hardware (give its PIN there, as pin-source=file:…)";
+    throw new AgentError("config-invalid", `HttpsClient.PassphraseFile is configured, but ${why}`);
+  }
   if (certificate !== undefined && key !== undefined) {
-    return { certificate: place(certificate), key: keyPlace(key, held(values, "HttpsClient.SSLEngine"), place) };
+    return {
+      certificate: place(certificate),
+      key: keyPlace(key, held(values, "HttpsClient.SSLEngine"), place),
+      ...(passphraseFile === undefined ? {} : { passphraseFile: place(passphraseFile) }),
+    };
   }
   if (certificate === undefined && key === undefined) return undefined;
   const [there, missing] = key === undefined ? ["Certificate", "Key"] : ["Key", "Certificate"];

@@ -17,6 +17,12 @@ export function header(headers: HttpHeaders, name: string): string | undefined {
   return typeof value === "string" ? value : value?.[0];
 }
 
+/** The encoding of an answer's body, which was not asked for; `undefined` if it is as it is. */
+export function unaskedEncoding(headers: HttpHeaders): string | undefined {
+  const encoding = header(headers, "content-encoding")?.trim().toLowerCase() ?? "";
+  return encoding === "" || encoding === "identity" ? undefined : shortened(encoding);
+}
+
 /**
  * `Retry-After` in milliseconds: seconds, or a date (which may be past: 0).
  * @param nowMs Milliseconds since the Unix epoch.
@@ -52,6 +58,11 @@ function messageIn(text: string): string {
 
 /** The message of an error answer; empty if it has none. Drops the rest of the answer. */
 export async function reasonIn(answer: HttpResponse): Promise<string> {
+  const encoding = unaskedEncoding(answer.headers);
+  if (encoding !== undefined) {
+    answer.cancel();
+    return `in the content encoding ${encoding}, which was not asked for`;
+  }
   try {
     return messageIn(await collectText(answer.body, ERROR_BYTES_MAX));
   } catch (error) {

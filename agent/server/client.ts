@@ -208,7 +208,7 @@ export class DeviceClient implements DeploymentServer {
     reachedBytes?: number,
   ): Promise<ArtifactSource> {
     const { uri, expire } = instructions.artifact.source;
-    const link = { url: uri, expire, renew: () => this.#renew(instructions.id, signal) };
+    const link = { url: uri, expire, server: this.#origin?.server, renew: () => this.#renew(instructions.id, signal) };
     return await this.#downloads.start(link, signal, reachedBytes);
   }
 
@@ -218,7 +218,7 @@ export class DeviceClient implements DeploymentServer {
     const offered = await this.instructionsOf(deployment, this.#lastProvides, signal);
     if (offered === undefined) return undefined;
     const { uri, expire } = offered.artifact.source;
-    return { url: uri, expire };
+    return { url: uri, expire, server: this.#origin?.server };
   }
 
   /** One call with the token, to the first server that works. */

@@ -2,11 +2,12 @@ import type { ArtifactContent } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { type HttpResponse, LinkedController, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { refusal } from "./answers.ts";
+import { header, refusal } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { ArtifactSource } from "./deployment-server.ts";
 import type { HttpClient, Question } from "./http.ts";
 import { masked } from "./masking.ts";
+import { losesTls } from "./redirects.ts";
 import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
 
 export interface DownloadSettings {
@@ -16,6 +17,8 @@ export interface DownloadSettings {
   readonly pauseMsMax: number;
   /** Rate limit in bytes per second; 0 means none. */
   readonly bytesPerSecondMax: number;
+  /** What begins with TLS may go on without: artifacts must be signed. */
+  readonly mayLoseTls?: boolean;
   /** A gap of at most this size is read, a larger one is skipped by a new request; default `LEAP_BYTES_MIN`. */
   readonly leapBytesMin?: number;
 }
@@ -25,8 +28,10 @@ const LEAP_BYTES_MIN = 32 * 1024;
 
 export interface Link {
   readonly url: string;
+  /** URL of the server that gave the link; absent for a person's own link. */
+  readonly server?: string | undefined;
   /** When the link expires, as the server said; RFC 3339. */
-  readonly expire?: string | undefined;
+  readonly expire?: string | null | undefined;
   /** Requests a new link to the same object; `undefined` if there is none. */
   readonly renew?: () => Promise<Link | undefined>;
 }
@@ -45,6 +50,8 @@ interface Connection {
   surplusBytes: number;
   /** The request was for bytes before this offset; up to the end of the object if `undefined`. */
   readonly end: number | undefined;
+  /** Nothing tells the end of the body from a connection that broke off, and the server can be asked for what follows. */
+  readonly mayBreakUnseen: boolean;
   /** The next byte is too far ahead to read up to it: a new request is needed. */
   left: boolean;
 }
@@ -85,6 +92,18 @@ export class Downloads {
   }
 }
 
+/** True if only the end of the connection ends the body, and the server offers ranges. */
+function endsUnseen({ headers }: HttpResponse): boolean {
+  const hasEnd = header(headers, "content-length") !== undefined || header(headers, "transfer-encoding") !== undefined;
+  return !hasEnd && /\bbytes\b/i.test(header(headers, "accept-ranges") ?? "");
+}
+
+/** The size of the object, as a refusal of a range (416) says it. */
+function sizeOfRefused({ headers }: HttpResponse): number | undefined {
+  const size = /^bytes \*\/(\d{1,15})$/i.exec(header(headers, "content-range")?.trim() ?? "")?.[1];
+  return size === undefined ? undefined : Number(size);
+}
+
 class Download implements ArtifactSource {
   readonly #system: DownloadSystem;
   readonly #http: HttpClient;
@@ -102,6 +121,8 @@ class Download implements ArtifactSource {
   #fruitless = 0;
   /** Known after the first answer. */
   #object: ObjectFacts | undefined;
+  /** A body of unknown length has ended: the next request shows whether that was the end of the object. */
+  #isAskingForMore = false;
   #connection: Connection | undefined;
   /** Monotonic time until which the bandwidth is used up. */
   #busyUntil = 0;
@@ -151,12 +172,16 @@ class Download implements ArtifactSource {
   async *#bytes(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const connection = this.#connection ?? (await this.#connect());
+      if (connection === undefined) return;
       this.#connection = connection;
+      const before = this.#offset;
       try {
         yield* this.#bytesOf(connection);
         const asAsked = connection.left || (connection.end !== undefined && this.#offset >= connection.end);
-        if (this.sizeBytes === undefined ? !asAsked : this.#offset >= this.sizeBytes) return;
-        if (!asAsked)
+        const isUnsure = !asAsked && connection.mayBreakUnseen && this.sizeBytes === undefined && this.#offset > before;
+        if (this.sizeBytes === undefined ? !asAsked && !isUnsure : this.#offset >= this.sizeBytes) return;
+        this.#isAskingForMore = isUnsure;
+        if (!asAsked && !isUnsure)
           await this.#pause(new AgentError("connection-broken", "the body ended early", { retryable: true }));
       } catch (error) {
         await this.#pause(this.#http.fault(error, { what: WHAT, url: this.#link.url }));
@@ -210,8 +235,8 @@ class Download implements ArtifactSource {
     if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#closing.signal);
   }
 
-  /** Request until the server sends from the next missing byte on. */
-  async #connect(): Promise<Connection> {
+  /** Request until the server sends from the next missing byte on. @returns `undefined` if there is none. */
+  async #connect(): Promise<Connection | undefined> {
     for (;;) {
       try {
         return await this.#ask();
@@ -221,12 +246,19 @@ class Download implements ArtifactSource {
     }
   }
 
-  async #ask(): Promise<Connection> {
+  async #ask(): Promise<Connection | undefined> {
     const { url } = this.#link;
     if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
       throw new AgentError(
         "download-link-invalid",
         `${WHAT}: the server's link '${masked(url)}' is no http or https URL`,
+      );
+    }
+    const mayLoseTls = this.#settings.mayLoseTls === true;
+    if (this.#link.server !== undefined && losesTls(this.#link.server, url) && !mayLoseTls) {
+      throw new AgentError(
+        "download-link-invalid",
+        `${WHAT}: ${this.#link.server} gave the link '${masked(url)}', which has no TLS: refused, as without ArtifactVerifyKey nothing else says that the artifact is the server's`,
       );
     }
     const object = this.#object;
@@ -242,6 +274,7 @@ class Download implements ArtifactSource {
       },
       signal: this.#closing.signal,
       streams: true,
+      mayLoseTls,
     };
     const answer = await this.#http.ask(question);
     if (answer.status === 200 || (answer.status === 206 && question.headers?.range !== undefined)) {
@@ -249,10 +282,17 @@ class Download implements ArtifactSource {
       if (next.kind === "goes-on") {
         this.#object = next.facts;
         const { surplusBytes } = next;
-        return { answer, surplusBytes, end: answer.status === 206 ? end : undefined, left: false };
+        const isPart = answer.status === 206;
+        // A server that sends the whole again does not offer ranges, whatever it says.
+        const mayBreakUnseen = endsUnseen(answer) && (isPart || !this.#isAskingForMore);
+        return { answer, surplusBytes, end: isPart ? end : undefined, mayBreakUnseen, left: false };
       }
       answer.cancel();
       throw this.#changed(next.difference);
+    }
+    if (answer.status === 416 && this.#isAskingForMore && (sizeOfRefused(answer) ?? this.#offset) === this.#offset) {
+      answer.cancel();
+      return undefined;
     }
     const { renew } = this.#link;
     const renewable = renew !== undefined && LINK_REFUSED.has(answer.status);
@@ -296,7 +336,7 @@ class Download implements ArtifactSource {
     }
     const error = await refusal(answer, WHAT, this.#http.now());
     if (answer.status === 403) {
-      const valid = expire === undefined ? "" : `; it was given until ${expire}`;
+      const valid = expire === undefined || expire === null ? "" : `; it was given until ${expire}`;
       return new AgentError("download-link-expired", `${error.message} (the link has expired or is refused${valid})`);
     }
     if (answer.status === 404 || answer.status === 410) return new AgentError("download-not-found", error.message);

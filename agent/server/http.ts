@@ -19,7 +19,7 @@ import {
   type DoorResponse,
   type InterceptedRequest,
 } from "../system/axios-over-door.ts";
-import { header } from "./answers.ts";
+import { header, unaskedEncoding } from "./answers.ts";
 import { connectionFault } from "./faults.ts";
 import { type Proxies, proxyFor } from "./proxies.ts";
 import { isRedirect, keepsSecrets, redirectTarget } from "./redirects.ts";
@@ -52,6 +52,8 @@ export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> &
   readonly bearer?: Bearer;
   /** The answer's body is long: it has no time limit as long as bytes arrive. */
   readonly streams?: true;
+  /** A redirect may lead from https to http. */
+  readonly mayLoseTls?: boolean;
 };
 
 /**
@@ -76,6 +78,7 @@ export class HttpClient {
     response.use((answer) => this.#renewToken(answer));
     response.use((answer) => this.#followRedirect(answer));
     response.use(refusePage);
+    response.use(refuseEncoding);
   }
 
   /** Milliseconds since the Unix epoch. */
@@ -87,12 +90,12 @@ export class HttpClient {
   async ask(question: Question): Promise<HttpResponse> {
     const { signal, endLimit, end } = this.#limited(question);
     try {
-      const { what, method, url, headers, body, bearer } = question;
+      const { what, method, url, headers, body, bearer, mayLoseTls } = question;
       const { data: answer } = await this.#send({
         what,
         method,
         url,
-        ...given({ headers, data: body, bearer }),
+        ...given({ headers, data: body, bearer, mayLoseTls }),
         door: (target) => this.#doorOptions(target, signal),
       });
       if (question.streams) endLimit();
@@ -175,8 +178,8 @@ export class HttpClient {
     if (!isRedirect(answer)) return response;
     answer.cancel();
     const { redirectHosts, servers } = this.#settings;
-    const { url = "", method = "", what = "", redirects = 0 } = config;
-    const asked = { url, method: method.toUpperCase(), what };
+    const { url = "", method = "", what = "", redirects = 0, mayLoseTls } = config;
+    const asked = { url, method: method.toUpperCase(), what, ...given({ mayLoseTls }) };
     const target = redirectTarget(answer, asked, redirects, redirectHosts, servers);
     const next = { ...config, url: target, redirects: redirects + 1 };
     if (keepsSecrets(url, target, servers)) return await this.#send(next);
@@ -215,6 +218,23 @@ function refusePage(response: DoorResponse): DoorResponse {
     {
       retryable: true,
     },
+  );
+}
+
+/**
+ * Response interceptor: a compressed answer, although only plain ones are asked for, comes from an intermediary or a server
+ * that is set up wrongly. It is not unpacked: the parts of a download that goes on must be those of the artifact.
+ */
+function refuseEncoding(response: DoorResponse): DoorResponse {
+  const { data: answer, config } = response;
+  const encoding = unaskedEncoding(answer.headers);
+  if (answer.status >= 300 || answer.status === 204 || encoding === undefined) return response;
+  const { what, url = "" } = config;
+  answer.cancel();
+  throw new AgentError(
+    "answer-encoded",
+    `${what}: ${new URL(url).host} answered in the content encoding ${encoding}, which was not asked for`,
+    { retryable: true },
   );
 }
 

@@ -65,13 +65,26 @@ function either(environment: Environment, name: string): string | undefined {
   return lower || upper || undefined;
 }
 
+function hasDecodableUser(url: string): boolean {
+  const { username, password } = new URL(url);
+  try {
+    decodeURIComponent(`${username}${password}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function proxyUrl(environment: Environment, name: string): string | undefined {
   const text = either(environment, name);
   if (text === undefined) return undefined;
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) && hasDecodableUser(url)) return url;
   // A password may be in it, so the value is not shown.
-  throw new AgentError("proxy-invalid", `${name} must be a URL that starts with http:// or https://`);
+  throw new AgentError(
+    "proxy-invalid",
+    `${name} must be a URL that starts with http:// or https://, with user and password, if any, percent-encoded`,
+  );
 }
 
 /**

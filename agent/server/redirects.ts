@@ -22,6 +22,14 @@ export function isAllowed(host: string, allowed: readonly string[]): boolean {
     .some((entry) => (entry.startsWith(".") ? bare.endsWith(entry) : entry === name || entry === bare));
 }
 
+/**
+ * True if what begins at `from` with TLS would go on at `to` without: links to artifacts, and redirects. It is refused
+ * unless artifacts must be signed, for then the connection need not be trusted.
+ */
+export function losesTls(from: string, to: string): boolean {
+  return new URL(from).protocol === "https:" && new URL(to).protocol !== "https:";
+}
+
 /** True if secrets for the server at `from` may go to `to`: the same scheme, host and port, or a configured server. */
 export function keepsSecrets(from: string, to: string, servers: readonly string[]): boolean {
   const { origin } = new URL(to);
@@ -37,7 +45,7 @@ export function keepsSecrets(from: string, to: string, servers: readonly string[
  */
 export function redirectTarget(
   answer: Pick<HttpResponse, "status" | "headers">,
-  asked: { readonly url: string; readonly method: string; readonly what: string },
+  asked: { readonly url: string; readonly method: string; readonly what: string; readonly mayLoseTls?: boolean },
   made: number,
   allowed: readonly string[],
   servers: readonly string[] = [],
@@ -51,7 +59,7 @@ export function redirectTarget(
   const to = new URL(location, from.href);
   if (made >= REDIRECTS_MAX) throw refuse(`it sends on to ${to.host}, after ${made} others had done so`);
   if (!/^https?:$/.test(to.protocol)) throw refuse(`it sends on to a ${to.protocol} URL`);
-  if (from.protocol === "https:" && to.protocol !== "https:") {
+  if (losesTls(from.href, to.href) && asked.mayLoseTls !== true) {
     throw refuse(`it sends on to ${to.host} without TLS`);
   }
   if (asked.method !== "GET" && !KEEPING.has(answer.status)) {

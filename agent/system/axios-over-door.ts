@@ -37,6 +37,8 @@ declare module "axios" {
     renewed?: true;
     /** Redirects that were followed already. */
     redirects?: number;
+    /** A redirect may lead from https to http. */
+    mayLoseTls?: boolean;
   }
 }
 

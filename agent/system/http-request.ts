@@ -2,7 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { HttpRequest } from "@upkeep/shared/system";
 import { plainAgent, tlsAgent } from "./tls.ts";
-import { proxyAt, type TunnelRequestOptions } from "./tunnel.ts";
+import { HEADER_BYTES_MAX, proxyAt, type TunnelRequestOptions } from "./tunnel.ts";
 
 /** Where a request goes, and on which kind of connection. */
 function route({ url, tls, proxy: through }: HttpRequest): https.RequestOptions {
@@ -53,6 +53,7 @@ export function sendRequest(
     const all: TunnelRequestOptions = {
       ...options,
       method,
+      maxHeaderSize: HEADER_BYTES_MAX,
       headers: { ...DEFAULT_HEADERS, ...Object.fromEntries(given), ...routing },
       givenUp: givenUp.signal,
     };

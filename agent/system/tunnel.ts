@@ -32,6 +32,9 @@ export interface Trust {
   readonly rejectUnauthorized: boolean;
 }
 
+/** Of an answer. Node's own limit is 16 KiB, which some gateways exceed with their cookies. */
+export const HEADER_BYTES_MAX = 64 * 1024;
+
 /** Limit for opening a tunnel, in which the proxy connects to the peer. */
 const TUNNEL_MS_MAX = 120_000;
 
@@ -56,6 +59,7 @@ function openTunnel(proxy: HttpProxy, target: string, trust: Trust, givenUp: Abo
       port,
       path: target,
       agent: false,
+      maxHeaderSize: HEADER_BYTES_MAX,
       headers: { host: target, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
       ...(secure ? { secureContext: trust.context(), rejectUnauthorized: trust.rejectUnauthorized } : {}),
     };

@@ -67,8 +67,8 @@ export const DeploymentInstructions = z.object({
     artifact_name: z.optional(z.string()),
     source: z.object({
       uri: z.string().check(z.minLength(1)),
-      /** When the link stops working. */
-      expire: z.optional(Time),
+      /** When the link stops working. Some servers write `null` where they do not say it. */
+      expire: z.nullish(Time),
     }),
     device_types_compatible: z.optional(z.array(z.string())),
   }),

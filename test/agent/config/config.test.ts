@@ -75,6 +75,12 @@ describe("a configuration file", () => {
     [{ SkipVerify: "yes" }, 'mender.conf: SkipVerify is "yes", but must be true or false'],
     [{ ServerURL: "updates.example.com" }, 'mender.conf: ServerURL is "updates.example.com", but must be a URL'],
     [{ ServerURL: "https://me:secret@host" }, "has no password"],
+    [{ ServerURL: "http://a b" }, 'mender.conf: ServerURL is "http://a b", but must be a URL'],
+    [{ ServerURL: "http://a/?tenant=1" }, 'mender.conf: ServerURL is "http://a/?tenant=1", but must be a URL'],
+    [{ ServerURL: "http:a" }, 'mender.conf: ServerURL is "http:a", but must be a URL'],
+    [{ Servers: [{ ServerURL: "http://a/\nb" }] }, "mender.conf: Servers is"],
+    [{ ServerCertificate: "/etc/ca\u0000.pem" }, 'mender.conf: ServerCertificate is "/etc/ca\\u0000.pem", but must be'],
+    [{ ArtifactVerifyKeys: ["/etc/a\nb"] }, "mender.conf: ArtifactVerifyKeys is"],
     [{ Servers: ["https://a"] }, 'mender.conf: Servers is ["https://a"], but must be a list such as'],
     [{ ArtifactVerifyKeys: "/key" }, "mender.conf: ArtifactVerifyKeys is"],
     [{ ServerCertificate: "ca.pem" }, 'mender.conf: ServerCertificate is "ca.pem", but must be an absolute path'],
@@ -87,6 +93,32 @@ describe("a configuration file", () => {
     expect(() => parse(content)).toThrow(
       expect.objectContaining({ code: "config-invalid", message: expect.stringContaining(message) }),
     );
+  });
+
+  it("has no blanks around URLs, paths, schedules and names, and keeps those of texts", () => {
+    const settings = settingsFrom(
+      parse({
+        Servers: [{ ServerURL: " http://one.example " }, { ServerURL: "https://two.example/\t" }],
+        RedirectHosts: ["cdn.example "],
+        ServerCertificate: " /etc/ca.pem\n",
+        ArtifactVerifyKeys: ["/etc/key.pem "],
+        InstallWindow: " * 2 * * * ",
+        ScheduleTimezone: "Europe/Oslo ",
+        KeyType: "rsa3072 ",
+        TenantToken: " token ",
+      }).values,
+    );
+    expect(settings).toMatchObject({
+      servers: ["http://one.example", "https://two.example"],
+      redirectHosts: ["cdn.example"],
+      serverCertificate: "/etc/ca.pem",
+      artifactVerifyKeys: ["/etc/key.pem"],
+      windows: { installs: "* 2 * * *", timezone: "Europe/Oslo" },
+      keyType: "rsa3072",
+      tenantToken: " token ",
+    });
+    expect(settingsFrom(parse({ ServerURL: "http://one.example " }).values).servers).toEqual(["http://one.example"]);
+    expect(settingsFrom(parse({ ServerURL: "  " }).values).servers).toEqual([]);
   });
 
   it("may name keys in hardware, and the engine to reach them", () => {

@@ -3,14 +3,16 @@ import { once } from "node:events";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { DEVICE_PATHS } from "@upkeep/shared/protocol";
-import type { Clock } from "@upkeep/shared/system";
+import { type Clock, SystemError } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadDeviceKey } from "../../../agent/device/keys.ts";
 import { DeviceClient } from "../../../agent/server/client.ts";
 import { Downloads } from "../../../agent/server/download.ts";
 import { Servers } from "../../../agent/server/failover.ts";
+import { connectionFault } from "../../../agent/server/faults.ts";
 import { HttpClient } from "../../../agent/server/http.ts";
 import { Login } from "../../../agent/server/login.ts";
 import { linuxSystem } from "../../../agent/system/index.ts";
@@ -343,5 +345,46 @@ describe("the inventory", () => {
     const device = await client();
     await expect(device.sendInventory(attributes)).rejects.toThrow("sending the inventory: the server answered 500");
     expect(await device.sendInventory(attributes)).toBe(true);
+  });
+});
+
+describe("odd answers", () => {
+  const offer = (source: object) => json({ id: "d1", artifact: { artifact_name: "r2", source } });
+
+  it("may say null for the time at which a link expires", async () => {
+    server.on(DEVICE_PATHS.nextV2, offer({ uri: "http://a/b", expire: null }));
+    expect(await (await client()).poll(provides)).toMatchObject({ artifact: { source: { uri: "http://a/b" } } });
+  });
+
+  it("may have 30 KB of headers; with more than 64 KiB they are told by name", async () => {
+    const large = (bytes: number) => status(204, "", { "set-cookie": "x".repeat(bytes) });
+    server.on(DEVICE_PATHS.nextV2, inTurn(large(30_000), large(80_000)));
+    const device = await client();
+    expect(await device.poll(provides)).toBeUndefined();
+    await expect(device.poll(provides)).rejects.toMatchObject({
+      code: "answer-malformed",
+      retryable: true,
+      message: expect.stringContaining("the headers of its answer are larger than 64 KiB"),
+    });
+  });
+
+  it.each([200, 503])("in an encoding that was not asked for are told by name (%i)", async (code) => {
+    server.on(DEVICE_PATHS.nextV2, status(code, gzipSync("{}").toString("latin1"), { "content-encoding": "gzip" }));
+    await expect((await client()).poll(provides)).rejects.toMatchObject({
+      retryable: true,
+      message: expect.stringMatching(/in the content encoding gzip, which was not asked for$/),
+    });
+  });
+
+  it("that are not HTTP, or refuse the device's own certificate, are told as that", () => {
+    const fault = (code: string) => connectionFault(new SystemError(code, "text"), "asking", "https://a/", 0);
+    expect(fault("HPE_INVALID_CONSTANT")).toMatchObject({ code: "answer-malformed" });
+    for (const code of ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"]) {
+      expect(fault(code)).toMatchObject({
+        code: "client-certificate-refused",
+        message: expect.stringContaining("it does not accept the device's own certificate (HttpsClient)"),
+      });
+    }
+    expect(fault("constructor")).toMatchObject({ code: "server-unreachable" });
   });
 });

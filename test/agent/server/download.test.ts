@@ -38,6 +38,10 @@ afterEach(() => server.stop());
 
 async function fetchFrom(answer: Answer, expire?: string): Promise<Buffer> {
   server.on("/a.mender", answer);
+  return await wholeOf(expire);
+}
+
+async function wholeOf(expire?: string): Promise<Buffer> {
   const source = await downloads.start({ url: `${server.url}/a.mender`, expire });
   const chunks: Uint8Array[] = [];
   try {
@@ -69,6 +73,61 @@ describe("a download", () => {
     expect(log.lines[0]).toMatch(
       /^warning downloading the artifact: .*the connection broke.*going on at byte 40000 in 1\.0 s/,
     );
+  });
+
+  it.each([
+    ["whose answers have no length and break off, as long as the server offers ranges", true],
+    ["whose answers have no length and break off, whatever their last byte", false],
+  ])("goes on with a server %s", async (_name, isCutAtTheEnd) => {
+    const offered = { "accept-ranges": "bytes", connection: "close" };
+    const cut = isCutAtTheEnd ? content.length : 100_000;
+    server.on("/a.mender", (response, { headers }) => {
+      response.useChunkedEncodingByDefault = false;
+      const [, from] = /^bytes=(\d+)-/.exec(headers.range ?? "") ?? [];
+      const start = Number(from ?? 0);
+      if (start >= content.length) {
+        response.writeHead(416, { ...offered, "content-range": `bytes */${content.length}` }).end();
+        return;
+      }
+      const range = { "content-range": `bytes ${start}-${content.length - 1}/*` };
+      response.writeHead(from === undefined ? 200 : 206, { ...offered, ...(from === undefined ? {} : range) });
+      response.end(content.subarray(start, start + cut));
+    });
+    expect(sha256(await wholeOf())).toBe(sha256(content));
+    expect(ranges().at(-1)).toBe(`bytes=${content.length}-`);
+  });
+
+  it("without a length ends with its connection where the server offers no ranges", async () => {
+    const plain: Answer = (response) => {
+      response.useChunkedEncodingByDefault = false;
+      response.writeHead(200, { connection: "close" }).end(content.subarray(0, 1000));
+    };
+    expect(await fetchFrom(plain)).toEqual(content.subarray(0, 1000));
+    expect(ranges()).toEqual([undefined]);
+  });
+
+  it("is not taken in an encoding that was not asked for", async () => {
+    const encoded = status(200, "compressed", { "content-encoding": "gzip" });
+    await expect(fetchFrom(encoded)).rejects.toMatchObject({
+      code: "download-failed",
+      message: expect.stringContaining("answered in the content encoding gzip, which was not asked for"),
+    });
+    expect((await fetchFrom(status(200, "plain", { "content-encoding": "identity" }))).toString()).toBe("plain");
+  });
+
+  it("takes no link without TLS from a server with TLS, unless artifacts must be signed", async () => {
+    server.on("/a.mender", artifact(content));
+    const link = { url: `${server.url}/a.mender`, server: "https://updates.example" };
+    await expect(downloads.start(link)).rejects.toMatchObject({
+      code: "download-link-invalid",
+      message: expect.stringMatching(
+        /^downloading the artifact: https:\/\/updates\.example gave the link 'http:.*', which has no TLS/,
+      ),
+    });
+    const http = new HttpClient(system, httpSettings());
+    const settings = { triesMax: 1, pauseMsMax: 1, bytesPerSecondMax: 0, mayLoseTls: true };
+    const signed = new Downloads(system, http, settings, log);
+    await (await signed.start(link)).close();
   });
 
   it("survives servers that fail, are busy or hang before they go on", async () => {

@@ -287,11 +287,14 @@ describe("a redirect", () => {
     await expect(put()).rejects.toThrow("only 307 and 308 may send on what is no GET");
   });
 
-  it("never leaves TLS, and knows what hosts are allowed", () => {
+  it("leaves TLS only for artifacts that must be signed, and knows what hosts are allowed", () => {
     const asked = { url: "https://a.example/x", method: "GET", what: "asking" };
     const to = (location: string, allowed: readonly string[] = []) =>
       redirectTarget({ status: 302, headers: { location } }, asked, 0, allowed);
     expect(() => to("http://a.example/")).toThrow("sends on to a.example without TLS");
+    const location = { location: "http://a.example/" };
+    const signed = { url: "https://a.example/", method: "GET", what: "x", mayLoseTls: true };
+    expect(redirectTarget({ status: 302, headers: location }, signed, 0, [])).toBe("http://a.example/");
     expect(to("https://a.example:8443/y")).toBe("https://a.example:8443/y");
     expect(to("y?z=1")).toBe("https://a.example/y?z=1");
     expect(to("https://cdn.b.example/", [".b.example"])).toBe("https://cdn.b.example/");
