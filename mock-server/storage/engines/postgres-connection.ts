@@ -18,6 +18,7 @@ import {
 import { type ClientBase, DatabaseError } from "pg";
 import { invalid } from "../../errors.ts";
 import type { SqlDialect } from "./dialect.ts";
+import { refuseNul } from "./nul.ts";
 
 /** Makes texts compare and sort by their bytes, whatever the locale of the database. */
 class ByteOrderCompiler extends PostgresQueryCompiler {
@@ -84,6 +85,7 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    refuseNul(parameters);
     try {
       const name = this.#prepared.of(sql);
       const { command, rowCount, rows } = await this.#client.query({

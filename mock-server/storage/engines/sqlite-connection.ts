@@ -9,6 +9,7 @@ import {
   ValueNode,
 } from "kysely";
 import type { SqlDialect, SyncConnection } from "./dialect.ts";
+import { refuseNul } from "./nul.ts";
 
 /** Writes limits into the statement: SQLite plans a statement again whenever a limit is bound to it. */
 class LiteralLimits extends SqliteQueryCompiler {
@@ -42,6 +43,7 @@ export class SqliteConnection implements SyncConnection {
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    refuseNul(parameters);
     const statement = this.#statements.get(sql) ?? this.#prepare(sql);
     if (statement.reader) return { rows: statement.all(parameters) as R[] };
     const { changes } = statement.run(parameters);
