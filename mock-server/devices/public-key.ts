@@ -8,7 +8,7 @@ const PEM = /^-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END PUBLI
 const RSA_BITS_MIN = 1024;
 /** Bounds the cost of a verification. */
 const RSA_BITS_MAX = 8192;
-const CURVES: readonly (string | undefined)[] = ["prime256v1", "secp384r1", "secp521r1"];
+const CURVES: readonly (string | undefined)[] = ["secp224r1", "prime256v1", "secp384r1", "secp521r1"];
 
 /** A device's public key. */
 export interface PublicKey {

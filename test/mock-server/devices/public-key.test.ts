@@ -29,6 +29,13 @@ describe.each(KINDS)("A key of kind %s", (kind) => {
   });
 });
 
+test.each(["P-224", "P-256", "P-384", "P-521"])("A key on the curve %s fits what it signed", (namedCurve) => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });
+  const bytes = Buffer.from("x");
+  const key = parsePublicKey(publicKey.export({ format: "pem", type: "spki" }).toString());
+  expect(isSignedBy(key, bytes, sign("sha256", bytes, privateKey).toString("base64"))).toBe(true);
+});
+
 test("An ECDSA signature of fixed length, as artifacts have it, does not fit an authorisation request", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const bytes = Buffer.from("x");
