@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { Depends } from "../compatibility/index.ts";
-import { dependsFault, PROVIDES_LIMITS, providesFault, textFault } from "../protocol/index.ts";
+import { dependsFault, optional, PROVIDES_LIMITS, providesFault, textFault } from "../protocol/index.ts";
 
 const mustBeText = "must be a non-empty text";
 const object = "must be an object";
@@ -39,12 +39,12 @@ export const HeaderInfo = z.object(
     payloads: z
       .array(z.object({ type: z.nullable(payloadType) }, object), "must be a list of payloads")
       .check(z.minLength(1, "must have at least one payload")),
-    artifact_provides: z.object({ artifact_name: name, artifact_group: z.optional(text) }, object),
+    artifact_provides: z.object({ artifact_name: name, artifact_group: optional(text) }, object),
     artifact_depends: z.object(
       {
         device_type: deviceTypes.check(z.minLength(1, "must name at least one device type")),
-        artifact_name: z.optional(names),
-        artifact_group: z.optional(names),
+        artifact_name: optional(names),
+        artifact_group: optional(names),
       },
       object,
     ),
@@ -56,12 +56,12 @@ export const HeaderInfo = z.object(
 export const TypeInfoFile = z.object(
   {
     type: z.nullable(z.string("must be a text or null")),
-    artifact_provides: z.optional(
+    artifact_provides: optional(
       z
         .record(z.string(), z.string("must be a text"), "must be an object of texts")
         .check(without((provides: Readonly<Record<string, string>>) => providesFault(provides))),
     ),
-    artifact_depends: z.optional(
+    artifact_depends: optional(
       z
         .record(
           z.string(),
@@ -70,7 +70,7 @@ export const TypeInfoFile = z.object(
         )
         .check(without((depends: Depends) => dependsFault(depends))),
     ),
-    clears_artifact_provides: z.optional(
+    clears_artifact_provides: optional(
       z.array(text, "must be a list of texts").check(z.maxLength(clearsMax, `must have at most ${clearsMax} entries`)),
     ),
   },
@@ -81,12 +81,10 @@ export const TypeInfoFile = z.object(
 export const AugmentedHeaderInfo = z.object(
   {
     payloads: z.array(z.object({ type: z.union([z.literal(""), payloadType]) }, object), "must be a list of payloads"),
-    artifact_provides: z.optional(
-      z.object({ artifact_name: z.optional(name), artifact_group: z.optional(text) }, object),
-    ),
-    artifact_depends: z.optional(
+    artifact_provides: optional(z.object({ artifact_name: optional(name), artifact_group: optional(text) }, object)),
+    artifact_depends: optional(
       z.object(
-        { device_type: z.optional(deviceTypes), artifact_name: z.optional(names), artifact_group: z.optional(names) },
+        { device_type: optional(deviceTypes), artifact_name: optional(names), artifact_group: optional(names) },
         object,
       ),
     ),

@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { wellFormed } from "../text/index.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
+import { optional, withoutNulls } from "./optional.ts";
 import { REPORTED_STATUSES } from "./statuses.ts";
 import { TIME_HINT, timeMs } from "./times.ts";
 
@@ -29,8 +30,8 @@ export const AuthRequest = z.object({
   id_data: z.string().check(z.minLength(1)),
   /** PEM, `PUBLIC KEY`. */
   pubkey: z.string().check(z.minLength(1)),
-  tenant_token: z.optional(z.string()),
-  tier: z.optional(z.string()),
+  tenant_token: optional(z.string()),
+  tier: optional(z.string()),
 });
 export type AuthRequest = z.infer<typeof AuthRequest>;
 
@@ -51,11 +52,14 @@ export const DeviceProvides = z.catchall(
 );
 export type DeviceProvides = z.infer<typeof DeviceProvides>;
 
+/** The provides in a body. */
+export const DeviceProvidesBody = z.nonoptional(z.pipe(z.transform(withoutNulls), DeviceProvides));
+
 /** `POST v2 next`. */
 export const NextRequest = z.object({
-  device_provides: DeviceProvides,
+  device_provides: DeviceProvidesBody,
   /** Sent by clients of the 3.x line, which support pauses. */
-  update_control_map: z.optional(z.boolean()),
+  update_control_map: optional(z.boolean()),
 });
 export type NextRequest = z.infer<typeof NextRequest>;
 
@@ -63,14 +67,14 @@ export type NextRequest = z.infer<typeof NextRequest>;
 export const DeploymentInstructions = z.object({
   id: z.string().check(z.minLength(1), z.maxLength(256), z.regex(/^[A-Za-z0-9_.-]+$/), z.regex(/[^.]/)),
   artifact: z.object({
-    id: z.optional(z.string()),
-    artifact_name: z.optional(z.string()),
+    id: optional(z.string()),
+    artifact_name: optional(z.string()),
     source: z.object({
       uri: z.string().check(z.minLength(1)),
-      /** When the link stops working. Some servers write `null` where they do not say it. */
-      expire: z.nullish(Time),
+      /** When the link stops working. */
+      expire: optional(Time),
     }),
-    device_types_compatible: z.optional(z.array(z.string())),
+    device_types_compatible: optional(z.array(z.string())),
   }),
 });
 export type DeploymentInstructions = z.infer<typeof DeploymentInstructions>;
@@ -78,7 +82,7 @@ export type DeploymentInstructions = z.infer<typeof DeploymentInstructions>;
 /** `PUT status`. */
 export const StatusReport = z.object({
   status: z.enum(REPORTED_STATUSES as [(typeof REPORTED_STATUSES)[number], ...(typeof REPORTED_STATUSES)[number][]]),
-  substate: z.optional(z.string().check(z.maxLength(200))),
+  substate: optional(z.string().check(z.maxLength(200))),
 });
 export type StatusReport = z.infer<typeof StatusReport>;
 
@@ -96,7 +100,7 @@ export type DeploymentLog = z.infer<typeof DeploymentLog>;
 export const InventoryAttribute = z.object({
   name: z.string().check(z.minLength(1), z.maxLength(PROTOCOL_LIMITS.inventoryNameMax)),
   value: z.union([z.string(), z.number(), z.array(z.string()), z.array(z.number())]),
-  description: z.optional(z.string()),
+  description: optional(z.string()),
 });
 export type InventoryAttribute = z.infer<typeof InventoryAttribute>;
 
@@ -105,5 +109,5 @@ export const InventoryAttributes = z.array(InventoryAttribute);
 export type InventoryAttributes = z.infer<typeof InventoryAttributes>;
 
 /** Body of every error answer. */
-export const ErrorBody = z.object({ error: z.string(), request_id: z.optional(z.string()) });
+export const ErrorBody = z.object({ error: z.string(), request_id: optional(z.string()) });
 export type ErrorBody = z.infer<typeof ErrorBody>;

@@ -1,6 +1,7 @@
 export * from "./devices.ts";
 export { describeFaults } from "./faults.ts";
 export { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "./limits.ts";
+export { optional, withoutNulls } from "./optional.ts";
 export { combinationsFault, dependsFault, keyFault, providesFault, providesSizeFault, textFault } from "./provides.ts";
 export * from "./statuses.ts";
 export { TIME_HINT, timeMs } from "./times.ts";

@@ -4,6 +4,7 @@ import {
   DeploymentInstructions,
   DeploymentLog,
   DeviceProvides,
+  DeviceProvidesBody,
   NextRequest,
   StatusReport,
 } from "@upkeep/shared/protocol";
@@ -92,7 +93,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (flat body)",
       access: "device",
-      body: { schema: DeviceProvides, tooLarge: 400 },
+      body: { schema: DeviceProvidesBody, tooLarge: 400 },
       answers: NEXT_ANSWERS,
       refused,
       handle: (call) => next(call, call.body),

@@ -1,4 +1,4 @@
-import { DEVICE_PATHS, DeviceProvides, NextRequest } from "@upkeep/shared/protocol";
+import { DEVICE_PATHS, DeviceProvidesBody, NextRequest } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import type { DevicePrincipal } from "../../devices/index.ts";
 import { DomainError } from "../../errors.ts";
@@ -34,7 +34,7 @@ export interface FastPathPorts {
  */
 export function withFastPath(ordinary: Listener, ports: FastPathPorts): Listener {
   const bodiesOf = new Map<string | undefined, ValidBodies>([
-    [DEVICE_PATHS.nextV1, new ValidBodies(DeviceProvides)],
+    [DEVICE_PATHS.nextV1, new ValidBodies(DeviceProvidesBody)],
     [DEVICE_PATHS.nextV2, new ValidBodies(NextRequest)],
   ]);
   // At the end of the turn, the body has arrived if it was in the packet of the head.

@@ -179,6 +179,13 @@ describe("polling", () => {
     artifact: { artifact_name: "r2", source: { uri: "http://a/b", expire: "2030-01-01T00:00:00Z" } },
   };
 
+  it("takes null in instructions for what may be absent", async () => {
+    const source = { uri: "http://a/b", expire: null };
+    const artifact = { id: null, artifact_name: null, source, device_types_compatible: null };
+    server.on(DEVICE_PATHS.nextV2, json({ id: "d1", artifact }));
+    expect(await (await client()).poll(provides)).toEqual({ id: "d1", artifact: { source: { uri: "http://a/b" } } });
+  });
+
   it("tells what the device has and takes instructions", async () => {
     server.on(DEVICE_PATHS.nextV2, json(instructions));
     expect(await (await client()).poll(provides)).toMatchObject(instructions);

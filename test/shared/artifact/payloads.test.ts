@@ -29,6 +29,30 @@ function typed(parts: Parts, ...types: (string | null)[]): void {
   ];
 }
 
+describe("an artifact whose optional fields are null", () => {
+  it("is read as if they were absent", async () => {
+    const artifact = await artifactOf((parts) => {
+      parts.headerInfo = JSON.stringify({
+        payloads: [{ type: "single-file" }],
+        artifact_provides: { artifact_name: "release-1", artifact_group: null },
+        artifact_depends: { device_type: ["board"], artifact_name: null, artifact_group: null },
+      });
+      parts.typeInfo = JSON.stringify({
+        type: "single-file",
+        artifact_provides: null,
+        artifact_depends: null,
+        clears_artifact_provides: null,
+      });
+    });
+    const { header } = await readBack(chunked(artifact));
+    expect(header).toMatchObject({ artifactName: "release-1", deviceTypes: ["board"] });
+    expect(header.payloads.map(({ typeInfo }) => typeInfo)).toEqual([{ type: "single-file" }]);
+    for (const absent of ["artifactGroup", "dependsArtifactNames", "dependsArtifactGroups"]) {
+      expect(header).not.toHaveProperty(absent);
+    }
+  });
+});
+
 describe("an artifact with several payloads", () => {
   it("is read, each payload with its own compression", async () => {
     const entries = await entriesOf((parts) => {

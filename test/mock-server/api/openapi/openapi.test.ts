@@ -5,12 +5,10 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import type { OpenApiDocument, Operation } from "../../../../mock-server/api/openapi/document.ts";
 import type { Route } from "../../../../mock-server/api/route.ts";
-import { allRoutes } from "../../../../mock-server/api/routes.ts";
-import { DEFAULT_OPTIONS } from "../../../../mock-server/index.ts";
-import { openSystem } from "../../../../mock-server/system/index.ts";
 import { fc } from "../../../support/fast-check.ts";
 import { TestServer } from "../fixture.ts";
 import { type Request, requests } from "./arbitraries.ts";
+import { routesOf } from "./routes.ts";
 
 /** Everything that may be asked without a token. */
 const OPEN = [
@@ -110,21 +108,8 @@ describe("without a token", () => {
 
 /** The schemas of what each operation answers, by its name in the document and the status. */
 function answerSchemas(server: TestServer): Map<string, Route["answers"]> {
-  // Routes are only looked at, not called: they need nothing that they would work with.
-  const nothing = undefined as never;
-  const { domain } = server;
-  const routes = allRoutes({
-    domain,
-    system: openSystem(),
-    blobs: nothing,
-    links: nothing,
-    options: DEFAULT_OPTIONS,
-    metrics: nothing,
-    feed: nothing,
-    logger: nothing,
-  });
   return new Map(
-    routes.map(({ method, path, answers }) => [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, answers]),
+    routesOf(server).map(({ method, path, answers }) => [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, answers]),
   );
 }
 
