@@ -23,9 +23,9 @@ export type {
   ArtifactRecord,
   ArtifactSort,
   AuthStatus,
-  DeploymentFilter,
   DeploymentKind,
   DeviceStatus,
+  DeviceTier,
   Page,
   Paging,
   PayloadFileRecord,
@@ -38,7 +38,7 @@ export type {
   StorageLocation,
   TextFilter,
 } from "./storage/index.ts";
-export { AUTH_STATUSES, DEVICE_STATUSES } from "./storage/index.ts";
+export { AUTH_STATUSES, DEVICE_STATUSES, DEVICE_TIERS } from "./storage/index.ts";
 export type {
   AccessToken,
   Account,

@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
 import type { DeploymentKind, DeploymentRecord, PhaseRecord, Records, Statistics } from "../storage/index.ts";
-import { activePhase, type PhaseState, phaseState } from "./phases.ts";
+import { activePhase, hasBegun, type PhaseState, phaseState } from "./phases.ts";
 import { type Membership, membershipOf } from "./selection/membership.ts";
 import type { UpdateControlMap } from "./update-control.ts";
 
@@ -26,6 +26,8 @@ export interface Deployment {
   /** A dynamic deployment finishes when this many devices have finished. */
   readonly maxDevices?: number;
   readonly status: DeploymentStatus;
+  /** It is pending, and its first phase begins in the future. */
+  readonly scheduled: boolean;
   /** While paused, no further device begins. */
   readonly paused?: { readonly sinceMs: number; readonly reason: string };
   readonly createdMs: number;
@@ -80,16 +82,18 @@ export async function presentDeployments(
     const counters = statistics.get(deployment.id);
     if (counters === undefined) return [];
     const own = phases.filter(({ deployment_id }) => deployment_id === deployment.id);
+    const [first] = own;
     return {
       ...facts(deployment),
       artifactIds: deployment.kind === "software" ? (artifactIds.get(deployment.artifact_name) ?? []) : [],
       statistics: counters,
+      scheduled: deployment.status === "pending" && first !== undefined && !hasBegun(first, nowMs),
       phases: presentPhases(own, nowMs, deployment.status === "finished"),
     };
   });
 }
 
-function facts(deployment: DeploymentRecord): Omit<Deployment, "artifactIds" | "statistics" | "phases"> {
+function facts(deployment: DeploymentRecord): Omit<Deployment, "artifactIds" | "statistics" | "scheduled" | "phases"> {
   const { group_name, max_devices, paused_ms, finished_ms, silent_after_ms } = deployment;
   const { update_control_map_json: controlMap, configuration_json: configuration } = deployment;
   const filter = membershipOf(deployment);

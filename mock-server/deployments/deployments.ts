@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { LogMessage } from "@upkeep/shared/protocol";
 import { countAccepted } from "../devices/filters/scan.ts";
 import { completeDeletions } from "../devices/group-ends.ts";
@@ -26,6 +27,12 @@ import { AbsenceSchedule, type AbsenceTimes, failAbsent, openToAllSince } from "
 import { failSilent, resetFutureSigns, SILENT_BATCH } from "./silence/silence.ts";
 import type { Uptime } from "./silence/uptime.ts";
 import { type ControlledState, checkControlMap, type UpdateControlMap, withoutPause } from "./update-control.ts";
+
+/** Restricts deployments; absent properties do not restrict. */
+export interface DeploymentSearch extends Omit<DeploymentFilter, "firstPhase"> {
+  /** The first phase begins in the future, or it has begun. */
+  readonly scheduled?: boolean;
+}
 
 /** A device deployment with the deployment it belongs to. */
 export interface HistoryEntry {
@@ -105,10 +112,12 @@ export class Deployments {
   }
 
   /** In the order of creation, or in reverse. */
-  list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<Deployment>> {
+  list({ scheduled, ...filter }: DeploymentSearch, order: SortOrder, paging: Paging): Promise<Page<Deployment>> {
+    const nowMs = this.#system.clock.now();
+    const firstPhase = scheduled === undefined ? undefined : { isAfterMs: nowMs, is: scheduled };
     return this.#storage.read(async (records) => {
-      const { items, total } = await records.deployments.list(filter, order, paging);
-      return { items: await presentDeployments(records, items, this.#system.clock.now()), total };
+      const { items, total } = await records.deployments.list({ ...filter, ...given({ firstPhase }) }, order, paging);
+      return { items: await presentDeployments(records, items, nowMs), total };
     });
   }
 

@@ -3,7 +3,7 @@ export { type Configuration, Configurations, type DeviceConfiguration } from "./
 export type { NewDeployment, Rollout } from "./creation/new-deployment.ts";
 export { decommissionDevice } from "./deployment-end/device-end.ts";
 export type { Deployment, Phase } from "./deployment-view.ts";
-export { Deployments, type HistoryEntry } from "./deployments.ts";
+export { type DeploymentSearch, Deployments, type HistoryEntry } from "./deployments.ts";
 export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./device-deployment/status-filter.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-deployment/view.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";

@@ -44,9 +44,6 @@ const PHASES_MAX = 100;
  */
 export function planPhases(phases: readonly NewPhase[], deviceCount: number, openEnded: boolean): PlannedPhase[] {
   checkPhases(phases);
-  const [only] = phases;
-  // One empty phase means "not phased".
-  if (phases.length === 1 && only !== undefined && Object.values(only).every((value) => value === undefined)) return [];
   const last = phases.length - 1;
   let percentLeft = 100;
   let placesLeft = deviceCount;
@@ -98,6 +95,11 @@ function checkPercent(field: string, value: number | undefined): void {
   throw invalid(`${field}: must be a whole number of percent between 1 and 100, not ${value}`);
 }
 
+/** True if the start of the phase has come. */
+export function hasBegun({ start_ms }: PhaseRecord, nowMs: number): boolean {
+  return start_ms === null || start_ms <= nowMs;
+}
+
 /**
  * The active phase: the last that should have begun, unless an earlier one has not reached its success threshold.
  * `undefined`: the first has not begun.
@@ -105,7 +107,7 @@ function checkPercent(field: string, value: number | undefined): void {
 export function activePhase(phases: readonly PhaseRecord[], nowMs: number): PhaseRecord | undefined {
   let active: PhaseRecord | undefined;
   for (const phase of phases) {
-    if (phase.start_ms !== null && phase.start_ms > nowMs) break;
+    if (!hasBegun(phase, nowMs)) break;
     if (active !== undefined && !opensNext(active)) break;
     active = phase;
   }
@@ -162,5 +164,5 @@ export function phaseState(
 ): PhaseState {
   if (finished || (active !== undefined && phase.number < active.number)) return "finished";
   if (phase.number === active?.number) return "active";
-  return phase.start_ms !== null && phase.start_ms > nowMs ? "scheduled" : "waiting";
+  return hasBegun(phase, nowMs) ? "waiting" : "scheduled";
 }

@@ -1,5 +1,5 @@
 import type { AuthSetRecord, AuthStatus, Records } from "../storage/index.ts";
-import { deviceStatus } from "./auth-status.ts";
+import { standingOf } from "./auth-status.ts";
 
 /** The name of the limit of accepted devices. */
 const LIMIT = "max_devices";
@@ -41,9 +41,10 @@ export async function setStatus(
   return { ...authSet, status, token_generation: authSet.token_generation + 1 };
 }
 
-/** Derives the status of the device from its keys. */
+/** Derives the status and the tier of the device from its keys. */
 export async function refreshDevice(records: Records, deviceId: string, nowMs: number): Promise<void> {
-  const status = deviceStatus(await records.authSets.ofDevices([deviceId]));
+  const standing = standingOf(await records.authSets.ofDevices([deviceId]));
   const device = await records.devices.find(deviceId);
-  if (device !== undefined && device.status !== status) await records.devices.setStatus(deviceId, status, nowMs);
+  if (device === undefined || (device.status === standing.status && device.tier === standing.tier)) return;
+  await records.devices.setStanding(deviceId, standing, nowMs);
 }

@@ -44,6 +44,7 @@ function describe(
     ...known("system", "updated_ts", timestamp(updatedMs)),
     ...known("system", "check_in_time", timestamp(device.check_in_ms)),
     ...known("system", "group", device.group_name),
+    ...known("system", "tier", device.tier),
     ...known("system", "latest_deployment_status", latestDeploymentStatus),
   ];
   return { id: device.id, attributes: attributes.sort(byScopeThenName), updatedMs };

@@ -1,10 +1,20 @@
-import type { AuthStatus, DeviceStatus } from "../storage/index.ts";
+import type { AuthSetRecord, AuthStatus, DeviceRecord } from "../storage/index.ts";
 
 /** The status of a device is the best status of its keys. */
 const BEST_FIRST = ["accepted", "preauthorized", "pending", "rejected"] as const satisfies readonly AuthStatus[];
 
-export function deviceStatus(authSets: readonly { readonly status: AuthStatus }[]): DeviceStatus {
-  return BEST_FIRST.find((status) => authSets.some((authSet) => authSet.status === status)) ?? "noauth";
+/**
+ * The status of a device and its tier, which is that of the key with the best status, the newest of several.
+ * @param authSets By time of creation.
+ */
+export function standingOf(
+  authSets: readonly Pick<AuthSetRecord, "status" | "tier">[],
+): Pick<DeviceRecord, "status" | "tier"> {
+  for (const status of BEST_FIRST) {
+    const newest = authSets.findLast((authSet) => authSet.status === status);
+    if (newest !== undefined) return { status, tier: newest.tier };
+  }
+  return { status: "noauth", tier: "standard" };
 }
 
 /** The statuses that an administrator can set. */

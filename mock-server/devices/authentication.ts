@@ -3,13 +3,22 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import * as z from "zod";
 import { sha256 } from "../digest.ts";
 import { DomainError, unauthorized } from "../errors.ts";
-import type { AuthSetRecord, DeviceRecord, Records, Storage, TokenClaims, TokenStatus } from "../storage/index.ts";
+import {
+  type AuthSetRecord,
+  DEVICE_TIERS,
+  type DeviceRecord,
+  type DeviceTier,
+  type Records,
+  type Storage,
+  type TokenClaims,
+  type TokenStatus,
+} from "../storage/index.ts";
 import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
-import { isSignedBy, type PublicKey, parsePublicKey } from "./public-key.ts";
-import { registerAuthSet, registerDevice } from "./registration.ts";
+import { isSignedBy, parsePublicKey } from "./public-key.ts";
+import { type Credentials, hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
 
 const DeviceClaims = z.object({
   jti: z.string(),
@@ -75,8 +84,8 @@ export class DeviceAuthentication {
    *   or the key is not accepted.
    */
   async authorize(attempt: AuthAttempt): Promise<string> {
-    const { identity, publicKey } = verifiedRequest(attempt);
-    const accepted = await this.#storage.transaction((records) => this.#admit(records, identity, publicKey));
+    const { identity, credentials } = verifiedRequest(attempt);
+    const accepted = await this.#storage.transaction((records) => this.#admit(records, identity, credentials));
     if (accepted === undefined) throw new DomainError("device-unauthorized");
     return this.#issue(accepted);
   }
@@ -111,14 +120,14 @@ export class DeviceAuthentication {
   }
 
   /** The auth set if it is accepted, perhaps by this call. */
-  async #admit(records: Records, identity: Identity, publicKey: PublicKey): Promise<AuthSetRecord | undefined> {
+  async #admit(records: Records, identity: Identity, credentials: Credentials): Promise<AuthSetRecord | undefined> {
     const now = this.#system.clock.now();
     const known = await records.devices.findByIdentity(sha256(identity.json));
     const device: DeviceRecord = known ?? (await registerDevice(records, this.#system, identity));
     const authSets = await records.authSets.ofDevices([device.id]);
     const authSet =
-      authSets.find(({ public_key }) => public_key === publicKey.pem) ??
-      (await registerAuthSet(records, this.#system, device.id, publicKey.pem, "pending"));
+      authSets.find((known) => hasCredentials(known, credentials)) ??
+      (await registerAuthSet(records, this.#system, device.id, credentials, "pending"));
     const wanted = authSet.status === "preauthorized" || (authSet.status === "pending" && this.#options.autoAccept);
     const admitted =
       wanted && (await mayBeAccepted(records, device.id)) ? await accept(records, authSet, now) : authSet;
@@ -159,13 +168,21 @@ function principalOf(claims: DeviceClaims, status: TokenStatus | undefined): Dev
 }
 
 /** All checks of a request that need no records, in the order of the reference. */
-function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity; publicKey: PublicKey } {
+function verifiedRequest({ body, signature }: AuthAttempt): { identity: Identity; credentials: Credentials } {
   const request = decode(body);
   const publicKey = parsePublicKey(request.pubkey);
+  const tier = tierNamed(request.tier);
   const identity = parseIdentity(request.id_data);
   if (signature === undefined || signature === "") throw new DomainError("signature-missing");
   if (!isSignedBy(publicKey, body, signature)) throw new DomainError("wrong-signature");
-  return { identity, publicKey };
+  return { identity, credentials: { publicKey: publicKey.pem, tier } };
+}
+
+/** @throws DomainError (invalid) */
+function tierNamed(name: string | undefined): DeviceTier {
+  const tier = DEVICE_TIERS.find((known) => known === (name || "standard"));
+  if (tier !== undefined) return tier;
+  throw undecodable(`tier: must be one of ${DEVICE_TIERS.join(", ")}, not ${JSON.stringify(name?.slice(0, 60))}`);
 }
 
 function undecodable(fault: string): DomainError {

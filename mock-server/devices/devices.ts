@@ -6,6 +6,7 @@ import type {
   AuthStatus,
   DeviceRecord,
   DeviceStatus,
+  DeviceTier,
   Page,
   Paging,
   Records,
@@ -15,7 +16,7 @@ import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setS
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
 import { identityAttributes, identityOf, type JsonValue, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
-import { registerAuthSet, registerDevice } from "./registration.ts";
+import { hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
 
 /** One key of a device, as the management API shows it. */
 export interface AuthSet {
@@ -23,6 +24,7 @@ export interface AuthSet {
   readonly identityData: Readonly<Record<string, JsonValue>>;
   /** PEM. */
   readonly publicKey: string;
+  readonly tier: DeviceTier;
   readonly status: AuthStatus;
   readonly createdMs: number;
 }
@@ -31,6 +33,7 @@ export interface Device {
   readonly id: string;
   readonly identityData: Readonly<Record<string, JsonValue>>;
   readonly status: DeviceStatus;
+  readonly tier: DeviceTier;
   readonly createdMs: number;
   readonly updatedMs: number;
   /** When it last got a token. */
@@ -90,6 +93,13 @@ export class Devices {
     return this.#storage.read(({ devices }) => devices.count(status));
   }
 
+  /** The number of devices of each status and tier; those without devices are left out. */
+  countsByTier(): Promise<
+    readonly { readonly status: DeviceStatus; readonly tier: DeviceTier; readonly count: number }[]
+  > {
+    return this.#storage.read(({ devices }) => devices.countsByTier());
+  }
+
   /** @throws DomainError (not-found) */
   authSetStatus(deviceId: string, authSetId: string): Promise<AuthStatus> {
     return this.#storage.read(async (records) => (await findAuthSet(records, deviceId, authSetId)).status);
@@ -145,6 +155,7 @@ export class Devices {
   /**
    * Preauthorizes a device and its key: they are accepted at the first authorisation request.
    * @param options.force Add the key if the device exists.
+   * @param options.tier Default: `standard`. The device must ask with the same.
    * @returns The device's id.
    * @throws DomainError (invalid) if the identity or the key is malformed; (device-exists) if the identity is known,
    *   and the key too if it is forced.
@@ -152,20 +163,20 @@ export class Devices {
   async preauthorize(
     identityData: unknown,
     publicKey: string,
-    options: { readonly force?: boolean } = {},
+    options: { readonly force?: boolean; readonly tier?: DeviceTier } = {},
   ): Promise<string> {
     const identity = identityOf(identityData);
-    const { pem } = parsePublicKey(publicKey);
+    const credentials = { publicKey: parsePublicKey(publicKey).pem, tier: options.tier ?? "standard" };
     return this.#storage.transaction(async (records) => {
       const known = await records.devices.findByIdentity(sha256(identity.json));
       if (known !== undefined) {
         const keys = await records.authSets.ofDevices([known.id]);
-        if (!options.force || keys.some(({ public_key }) => public_key === pem)) {
+        if (!options.force || keys.some((key) => hasCredentials(key, credentials))) {
           throw new DomainError("device-exists", { device: await find(records, known.id) });
         }
       }
       const device = known ?? (await registerDevice(records, this.#system, identity));
-      await registerAuthSet(records, this.#system, device.id, pem, "preauthorized");
+      await registerAuthSet(records, this.#system, device.id, credentials, "preauthorized");
       await refreshDevice(records, device.id, this.#system.clock.now());
       return device.id;
     });
@@ -219,6 +230,7 @@ function present(device: DeviceRecord, authSets: readonly AuthSetRecord[]): Devi
     id: device.id,
     identityData,
     status: device.status,
+    tier: device.tier,
     createdMs: device.created_ms,
     updatedMs: device.updated_ms,
     ...(device.check_in_ms === null ? {} : { checkInMs: device.check_in_ms }),
@@ -228,6 +240,7 @@ function present(device: DeviceRecord, authSets: readonly AuthSetRecord[]): Devi
         id: authSet.id,
         identityData,
         publicKey: authSet.public_key,
+        tier: authSet.tier,
         status: authSet.status,
         createdMs: authSet.created_ms,
       })),

@@ -135,6 +135,7 @@ export class Inventory {
       const own = [
         ["identity", "status"],
         ["system", "created_ts"],
+        ["system", "tier"],
         ["system", "updated_ts"],
       ] as const;
       const everywhere = count === 0 ? [] : own.map(([scope, name]) => ({ scope, name, count }));

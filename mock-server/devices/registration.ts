@@ -1,6 +1,13 @@
 import type { Clock, Random } from "@upkeep/shared/system";
 import { sha256 } from "../digest.ts";
-import type { AttributeRecord, AuthSetRecord, AuthStatus, DeviceRecord, Records } from "../storage/index.ts";
+import type {
+  AttributeRecord,
+  AuthSetRecord,
+  AuthStatus,
+  DeviceRecord,
+  DeviceTier,
+  Records,
+} from "../storage/index.ts";
 import { keepable, keepableText } from "../texts.ts";
 import type { Identity, JsonValue } from "./identity.ts";
 import { nameFault } from "./inventory-report.ts";
@@ -18,6 +25,7 @@ export async function registerDevice(records: Records, system: Sources, identity
     identity_sha256: sha256(identity.json),
     identity_json: identity.json,
     status: "noauth",
+    tier: "standard",
     created_ms: now,
     updated_ms: now,
     check_in_ms: null,
@@ -47,19 +55,31 @@ function identityAttributesOf({ id, created_ms }: DeviceRecord, { attributes }: 
   }));
 }
 
+/** What makes an auth set of a device another one. */
+export interface Credentials {
+  /** PEM, canonical. */
+  readonly publicKey: string;
+  readonly tier: DeviceTier;
+}
+
+export function hasCredentials(authSet: AuthSetRecord, { publicKey, tier }: Credentials): boolean {
+  return authSet.public_key === publicKey && authSet.tier === tier;
+}
+
 /** Registers a key of a device. The caller updates the status of the device. */
 export async function registerAuthSet(
   records: Records,
   system: Sources,
   deviceId: string,
-  publicKey: string,
+  { publicKey, tier }: Credentials,
   status: AuthStatus,
 ): Promise<AuthSetRecord> {
   const authSet: AuthSetRecord = {
     id: system.random.uuid(),
     device_id: deviceId,
     public_key: publicKey,
-    public_key_sha256: sha256(publicKey),
+    tier,
+    key_and_tier_sha256: sha256(tier === "standard" ? publicKey : `${tier}\n${publicKey}`),
     status,
     token_generation: 1,
     created_ms: system.clock.now(),

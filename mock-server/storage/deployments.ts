@@ -1,5 +1,5 @@
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
-import type { Kysely, Selectable } from "kysely";
+import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeploymentKind, DeploymentTable, PendingEnd, Schema } from "./schema.ts";
@@ -16,6 +16,8 @@ export interface DeploymentFilter {
   /** A substring of the name or of the artifact name, case-insensitive. */
   readonly search?: string;
   readonly status?: DeploymentStatus;
+  /** Whether there is a first phase that begins after a time. */
+  readonly firstPhase?: { readonly isAfterMs: number; readonly is: boolean };
   readonly kind?: DeploymentKind;
   /** Inclusive. */
   readonly createdFromMs?: number;
@@ -53,6 +55,16 @@ const OPEN_DYNAMIC = new Prepared<{ deviceId: string; after: number; before: num
     )
     .orderBy("sequence"),
 );
+
+/** The first phase of a deployment, if it begins after `ms`. */
+function firstPhaseAfter(eb: ExpressionBuilder<Schema, "deployments">, ms: number) {
+  return eb
+    .selectFrom("deployment_phases")
+    .select("deployment_phases.deployment_id")
+    .whereRef("deployment_phases.deployment_id", "=", "deployments.id")
+    .where("deployment_phases.number", "=", 0)
+    .where("deployment_phases.start_ms", ">", ms);
+}
 
 /** Deployments. */
 export class DeploymentRecords {
@@ -154,6 +166,13 @@ export class DeploymentRecords {
     if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
     if (filter.names !== undefined) query = query.where("name", "in", filter.names);
     if (filter.status !== undefined) query = query.where("status", "=", filter.status);
+    const { firstPhase } = filter;
+    if (firstPhase !== undefined) {
+      query = query.where((eb) => {
+        const exists = eb.exists(firstPhaseAfter(eb, firstPhase.isAfterMs));
+        return firstPhase.is ? exists : eb.not(exists);
+      });
+    }
     if (filter.createdFromMs !== undefined) query = query.where("created_ms", ">=", filter.createdFromMs);
     if (filter.createdToMs !== undefined) query = query.where("created_ms", "<=", filter.createdToMs);
     if (filter.kind !== undefined) query = query.where("kind", "=", filter.kind);

@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
-import type { DeviceStatus, DeviceTable, Schema } from "./schema.ts";
+import type { DeviceStatus, DeviceTable, DeviceTier, Schema } from "./schema.ts";
 
 export type DeviceRecord = Readonly<Selectable<DeviceTable>>;
 
@@ -35,6 +35,7 @@ const INSERT = new Prepared<DeviceRecord, unknown>((db, value) =>
     identity_sha256: value("identity_sha256"),
     identity_json: value("identity_json"),
     status: value("status"),
+    tier: value("tier"),
     created_ms: value("created_ms"),
     updated_ms: value("updated_ms"),
     check_in_ms: value("check_in_ms"),
@@ -43,10 +44,12 @@ const INSERT = new Prepared<DeviceRecord, unknown>((db, value) =>
   }),
 );
 
-const SET_STATUS = new Prepared<{ id: string; status: DeviceStatus; nowMs: number }, unknown>((db, value) =>
+type Standing = Pick<DeviceRecord, "status" | "tier">;
+
+const SET_STANDING = new Prepared<Standing & { id: string; nowMs: number }, unknown>((db, value) =>
   db
     .updateTable("devices")
-    .set({ status: value("status"), updated_ms: value("nowMs") })
+    .set({ status: value("status"), tier: value("tier"), updated_ms: value("nowMs") })
     .where("id", "=", value("id")),
 );
 
@@ -219,6 +222,16 @@ export class DeviceRecords {
     return await this.#countOf({ statuses: status && [status] });
   }
 
+  /** The number of devices of each status and tier; those without devices are left out. */
+  async countsByTier(): Promise<{ status: DeviceStatus; tier: DeviceTier; count: number }[]> {
+    const rows = await this.#db
+      .selectFrom("device_counts")
+      .select((eb) => ["status", "tier", eb.fn.sum<number>("count").as("count")])
+      .groupBy(["status", "tier"])
+      .execute();
+    return rows.map((row) => ({ ...row, count: Number(row.count) }));
+  }
+
   /** The number of rows of a query: taken from the counters, unless ids restrict it. */
   async #total(query: DeviceQuery, { ids, ...kinds }: DeviceKinds & { ids?: readonly string[] | undefined }) {
     if (ids === undefined) return await this.#countOf(kinds);
@@ -265,8 +278,9 @@ export class DeviceRecords {
     await INSERT.all(this.#db, device);
   }
 
-  async setStatus(id: string, status: DeviceStatus, nowMs: number): Promise<void> {
-    await SET_STATUS.all(this.#db, { id, status, nowMs });
+  /** Sets what comes from the auth sets of the device. */
+  async setStanding(id: string, { status, tier }: Standing, nowMs: number): Promise<void> {
+    await SET_STANDING.all(this.#db, { id, status, tier, nowMs });
   }
 
   async checkIn(id: string, nowMs: number): Promise<void> {

@@ -21,7 +21,15 @@ export { createPrivateFile, makePrivate } from "./private-files.ts";
 export type { Records } from "./records.ts";
 export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";
 export type { SavedFilterRecord } from "./saved-filters.ts";
-export { AUTH_STATUSES, type AuthStatus, DEVICE_STATUSES, type DeploymentKind, type DeviceStatus } from "./schema.ts";
+export {
+  AUTH_STATUSES,
+  type AuthStatus,
+  DEVICE_STATUSES,
+  DEVICE_TIERS,
+  type DeploymentKind,
+  type DeviceStatus,
+  type DeviceTier,
+} from "./schema.ts";
 export type { SessionRecord } from "./sessions.ts";
 export { type Snapshot, Snapshots } from "./snapshots.ts";
 export { DATABASE_FILE, type StorageLocation } from "./sqlite.ts";

@@ -35,7 +35,7 @@ const TABLES = {
   release_tags: ["release_name", "tag"],
   group_ends: ["name"],
   server_uptime: ["server"],
-  device_counts: ["status", "group_name"],
+  device_counts: ["status", "tier", "group_name"],
   events: ["number"],
 } satisfies Readonly<Record<keyof Schema, readonly string[]>>;
 

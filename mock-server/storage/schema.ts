@@ -58,6 +58,10 @@ export type AuthStatus = (typeof AUTH_STATUSES)[number];
 export const DEVICE_STATUSES = [...AUTH_STATUSES, "noauth"] as const;
 export type DeviceStatus = (typeof DEVICE_STATUSES)[number];
 
+/** The classes of devices. */
+export const DEVICE_TIERS = ["standard", "micro", "system"] as const;
+export type DeviceTier = (typeof DEVICE_TIERS)[number];
+
 export interface DeviceTable {
   id: string;
   /** SHA-256 of `identity_json`: a device is its identity. */
@@ -66,6 +70,8 @@ export interface DeviceTable {
   identity_json: string;
   /** Derived from the auth sets; stored for counting and filtering. */
   status: DeviceStatus;
+  /** Of the auth set that its status comes from. */
+  tier: DeviceTier;
   created_ms: number;
   updated_ms: number;
   /** The last time it got a token. */
@@ -76,9 +82,10 @@ export interface DeviceTable {
   tags_etag: string | null;
 }
 
-/** The number of devices by status and group; triggers maintain it. */
+/** The number of devices by status, tier and group; triggers maintain it. */
 export interface DeviceCountTable {
   status: DeviceStatus;
+  tier: DeviceTier;
   /** Empty for devices without a group. */
   group_name: string;
   count: number;
@@ -113,13 +120,15 @@ export interface ReleaseTagTable {
   tag: string;
 }
 
-/** One key of one device. */
+/** One key of one device, in one tier. */
 export interface AuthSetTable {
   id: string;
   device_id: string;
   /** PEM, canonical. */
   public_key: string;
-  public_key_sha256: string;
+  tier: DeviceTier;
+  /** Unique for a device: SHA-256 of the key, with the tier before it unless that is `standard`. */
+  key_and_tier_sha256: string;
   status: AuthStatus;
   /** A claim of its tokens; raising it revokes them. */
   token_generation: number;

@@ -1,3 +1,4 @@
+import { withoutNulls } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { CONTROL_ACTIONS, CONTROLLED_STATES, type UpdateControlMap } from "../../domain.ts";
 import { fields } from "../validation.ts";
@@ -8,7 +9,7 @@ const FOLLOW_UPS = [
   "fail",
 ] as const satisfies readonly (typeof CONTROL_ACTIONS)[number][];
 
-/** Where the devices of a deployment pause, as users write it and as it is shown. */
+/** Where the devices of a deployment pause, as it is shown. */
 export const ControlMap = fields({
   priority: z.exactOptional(z.int()),
   states: z.exactOptional(
@@ -22,6 +23,9 @@ export const ControlMap = fields({
     ),
   ),
 });
+
+/** As users may write it. */
+export const ControlMapBody = z.nonoptional(z.preprocess(withoutNulls, ControlMap));
 
 /** As a device gets it: with the deployment's id. */
 export const HandedControlMap = ControlMap.extend({ id: z.string() });

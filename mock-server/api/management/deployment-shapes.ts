@@ -4,12 +4,12 @@ import * as z from "zod";
 import { ATTRIBUTE_SCOPES, type Deployment, type DeviceDeployment, FILTER_OPERATORS } from "../../domain.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { ControlMap } from "./control-map.ts";
+import { maskedConfiguration } from "./masked-configuration.ts";
 import { timestamp } from "./times.ts";
 
 /** Number of devices by status. */
 export const StatisticsShape = z.record(z.enum(DEVICE_DEPLOYMENT_STATUSES), z.int());
 
-/** A phase in a request. */
 const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
 
 const PhaseShape = z.object({
@@ -25,8 +25,9 @@ const PhaseShape = z.object({
 });
 
 const FilterShape = z.object({
-  id: z.string().optional(),
-  name: z.string().optional(),
+  /** Empty if no saved filter was given. */
+  id: z.string(),
+  name: z.string(),
   terms: z.array(
     z.object({
       scope: z.enum(ATTRIBUTE_SCOPES),
@@ -57,7 +58,7 @@ export const DeploymentShape = z.object({
   phases: z.array(PhaseShape).optional(),
   retries: z.int().optional(),
   update_control_map: ControlMap.optional(),
-  configuration: z.record(z.string(), z.string()).optional(),
+  configuration: z.string().optional().meta({ description: "Base64 of JSON; values are shortened" }),
   statistics: z.object({ status: StatisticsShape, total_size: z.int() }),
   /** Beyond the reference: start and reason of a pause. */
   paused: z.object({ since: z.string(), reason: z.string() }).optional(),
@@ -65,14 +66,17 @@ export const DeploymentShape = z.object({
   silent_after: z.number().optional(),
 });
 
+/** Version 2 of the API tells deployments that have not begun from those that wait for devices. */
+export const DeploymentShapeV2 = DeploymentShape.extend({ status: z.enum([...DEPLOYMENT_STATUSES, "scheduled"]) });
+
 /** The targets as a filter. A list of devices is omitted, because it may be long. */
 function filterOf({ dynamic, filter, group, allDevices }: Deployment): FilterShape | undefined {
   if (dynamic) return filter === undefined ? undefined : { ...filter, terms: [...filter.terms] };
   if (group !== undefined) {
-    return { name: group, terms: [{ scope: "system", attribute: "group", type: "$eq", value: group }] };
+    return { id: "", name: group, terms: [{ scope: "system", attribute: "group", type: "$eq", value: group }] };
   }
   return allDevices
-    ? { terms: [{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }] }
+    ? { id: "", name: "", terms: [{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }] }
     : undefined;
 }
 
@@ -109,11 +113,15 @@ export function presentDeployment(deployment: Deployment): z.infer<typeof Deploy
     ...(deployment.phases.length === 0 ? {} : { phases: presentPhases(deployment) }),
     ...(deployment.retries === 0 ? {} : { retries: deployment.retries }),
     ...given({ update_control_map: deployment.updateControlMap }),
-    ...(deployment.configuration === undefined ? {} : { configuration: { ...deployment.configuration } }),
+    ...(deployment.configuration === undefined ? {} : { configuration: maskedConfiguration(deployment.configuration) }),
     statistics: { status: deployment.statistics, total_size: deployment.totalSizeBytes },
     ...(paused === undefined ? {} : { paused: { since: timestamp(paused.sinceMs), reason: paused.reason } }),
     ...(deployment.silentAfterMs === undefined ? {} : { silent_after: deployment.silentAfterMs / 1000 }),
   };
+}
+
+export function presentDeploymentV2(deployment: Deployment): z.infer<typeof DeploymentShapeV2> {
+  return { ...presentDeployment(deployment), status: deployment.scheduled ? "scheduled" : deployment.status };
 }
 
 export const DeviceDeploymentShape = z.object({

@@ -1,10 +1,11 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
-import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import {
   CONTROLLED_STATES,
-  type DeploymentFilter,
+  type Deployment,
+  type DeploymentSearch,
   type Domain,
   type NewDeployment,
   silenceWarning,
@@ -14,31 +15,59 @@ import { type Answer, created, empty, json, warning } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many, one, Uuid } from "../validation.ts";
-import { ControlMap, controlMapWarning } from "./control-map.ts";
-import { DeploymentShape, presentDeployment, StatisticsShape } from "./deployment-shapes.ts";
+import { ControlMapBody, controlMapWarning } from "./control-map.ts";
+import {
+  DeploymentShape,
+  DeploymentShapeV2,
+  presentDeployment,
+  presentDeploymentV2,
+  StatisticsShape,
+} from "./deployment-shapes.ts";
 import { DynamicBody, GroupBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
 import { seconds } from "./times.ts";
 
 const BASE = "/api/management/v1/deployments/deployments";
 const V2 = "/api/management/v2/deployments/deployments";
 
+type StatusFilters = Readonly<Record<string, Pick<DeploymentSearch, "status" | "scheduled">>>;
+
+/** The values of `status` in version 1 of the list. Users call some of the finished deployments aborted. */
+const STATUS_FILTERS: StatusFilters = {
+  pending: { status: "pending" },
+  inprogress: { status: "inprogress" },
+  finished: { status: "finished" },
+  aborted: { status: "finished" },
+};
+
+/** The values of `status` in version 2. */
+const STATUS_FILTERS_V2: StatusFilters = {
+  ...STATUS_FILTERS,
+  pending: { status: "pending", scheduled: false },
+  scheduled: { status: "pending", scheduled: true },
+};
+
+/** The query parameter `status`, read as the filter that it stands for. */
+function statusQuery(filters: StatusFilters) {
+  const words = z.enum(Object.keys(filters)).transform((word) => filters[word] ?? {});
+  return one(words.optional());
+}
+
 /** Query of both versions of the list. */
-const listQuery = {
+const listQuery = (statuses: StatusFilters) => ({
   ...pagingQuery(),
   search: one(z.string().optional()),
-  // Users call some of the finished deployments aborted.
-  status: one(z.enum([...DEPLOYMENT_STATUSES, "aborted"]).optional()),
+  status: statusQuery(statuses),
   type: one(z.enum(["software", "configuration"]).optional()),
   created_after: seconds,
   created_before: seconds,
   sort: one(z.enum(["asc", "desc"]).default("desc")),
-};
-type ListQuery = z.infer<z.ZodObject<typeof listQuery>>;
+});
+type ListQuery = z.infer<z.ZodObject<ReturnType<typeof listQuery>>>;
 
 /** Limit of deployments that a search by device finds. */
 const HISTORY_MAX = 500;
 
-const LIST = { 200: { description: "Deployments", schema: z.array(DeploymentShape) } };
+const listed = (shape: z.ZodType) => ({ 200: { description: "Deployments", schema: z.array(shape) } });
 const DeploymentId = z.object({ id: Uuid });
 const NOT_FOUND = { description: "There is no such deployment" };
 
@@ -46,30 +75,24 @@ async function list(
   { deployments }: Domain,
   query: ListQuery,
   url: string,
-  more: Pick<DeploymentFilter, "ids" | "names"> = {},
+  more: DeploymentSearch,
+  present: (deployment: Deployment) => object,
 ): Promise<Answer> {
-  const { status, search, created_after, created_before, sort, type } = query;
+  const { search, created_after, created_before, sort, type } = query;
   const filter = {
     ...more,
-    ...given({
-      search,
-      status: status === "aborted" ? ("finished" as const) : status,
-      kind: type,
-      createdFromMs: created_after,
-      // The parameter names a whole second.
-      createdToMs: created_before === undefined ? undefined : created_before + 999,
-    }),
+    ...given({ search, kind: type, createdFromMs: created_after, createdToMs: created_before }),
   };
   const { items, total } = await deployments.list(filter, sort, { page: query.page, perPage: query.per_page });
   const headers = { link: linkHeader(url, query, { total }), "x-total-count": String(total) };
-  return json(items.map(presentDeployment), headers);
+  return json(items.map(present), headers);
 }
 
 /** A search for deployments may name a device as the console shows it. */
 async function deploymentsOfDevice(
   { inventory, deployments }: Domain,
   { scope, attribute, value }: { scope: "identity" | "tags"; attribute: string; value: string },
-): Promise<Pick<DeploymentFilter, "ids"> | undefined> {
+): Promise<Pick<DeploymentSearch, "ids"> | undefined> {
   const named = { terms: [{ scope, attribute, type: "$eq", value }] } as const;
   const [device] = (await inventory.search(named, { page: 1, perPage: 1 })).items;
   if (device === undefined) return undefined;
@@ -85,9 +108,9 @@ function reading(domain: Domain): Route[] {
       path: BASE,
       summary: "List deployments, newest first",
       access: "user",
-      query: z.object(listQuery),
-      answers: LIST,
-      handle: ({ query, request }) => list(domain, query, request.url),
+      query: z.object(listQuery(STATUS_FILTERS)),
+      answers: listed(DeploymentShape),
+      handle: ({ query, request }) => list(domain, query, request.url, query.status ?? {}, presentDeployment),
     }),
     route({
       method: "GET",
@@ -95,24 +118,26 @@ function reading(domain: Domain): Route[] {
       summary: "List deployments, newest first, also by ids or names",
       access: "user",
       query: z.object({
-        ...listQuery,
+        ...listQuery(STATUS_FILTERS_V2),
         id: many(Uuid),
         name: many(z.string()),
         id_attribute: one(z.string().optional()),
         id_scope: one(z.enum(["identity", "tags"]).default("identity")),
       }),
-      answers: LIST,
+      answers: listed(DeploymentShapeV2),
       handle: async ({ query, request }) => {
         const more = {
+          ...query.status,
           ...(query.id.length === 0 ? {} : { ids: query.id }),
           ...(query.name.length === 0 ? {} : { names: query.name }),
         };
         const [name] = query.name;
         const { id_attribute: attribute, id_scope: scope } = query;
-        if (name === undefined || attribute === undefined) return list(domain, query, request.url, more);
+        const listOf = (search: DeploymentSearch) => list(domain, query, request.url, search, presentDeploymentV2);
+        if (name === undefined || attribute === undefined) return listOf(more);
         const { total } = await domain.deployments.list({ names: query.name }, "desc", { page: 1, perPage: 1 });
         const ofDevice = total > 0 ? undefined : await deploymentsOfDevice(domain, { scope, attribute, value: name });
-        return list(domain, query, request.url, ofDevice ?? more);
+        return listOf(ofDevice === undefined ? more : { ...query.status, ...ofDevice });
       },
     }),
     route({
@@ -139,7 +164,7 @@ function reading(domain: Domain): Route[] {
       summary: "Count the devices of several deployments by status",
       access: "user",
       permission: "read",
-      body: { schema: fields({ deployment_ids: z.array(Uuid).max(100).default([]) }), tooLarge: 413 },
+      body: { schema: fields({ deployment_ids: optional(z.array(Uuid).max(100)) }), tooLarge: 413 },
       answers: {
         200: {
           description: "How many have each status",
@@ -148,9 +173,9 @@ function reading(domain: Domain): Route[] {
         },
         404: { description: "None of them is there" },
       },
-      handle: async ({ body }) => {
-        if (body.deployment_ids.length === 0) return json({});
-        const found = await deployments.statisticsOf(body.deployment_ids);
+      handle: async ({ body: { deployment_ids: ids = [] } }) => {
+        if (ids.length === 0) return json({});
+        const found = await deployments.statisticsOf(ids);
         if (found.length === 0) throw notFound();
         return json(found.map(({ id, statistics }) => ({ id, stats: statistics })));
       },
@@ -247,7 +272,7 @@ function changing({ deployments }: Domain): Route[] {
       summary: "Change where the devices of a deployment pause",
       access: "user",
       params: DeploymentId,
-      body: { schema: fields({ update_control_map: ControlMap.nullable() }), tooLarge: 413 },
+      body: { schema: fields({ update_control_map: z.nullable(ControlMapBody) }), tooLarge: 413 },
       answers: { 204: { description: `Changed. ${MAP_WARNING}` }, ...finished },
       handle: async ({ params, body }) => {
         await deployments.setControlMap(params.id, body.update_control_map);
@@ -261,7 +286,7 @@ function changing({ deployments }: Domain): Route[] {
       access: "user",
       params: DeploymentId,
       body: {
-        schema: fields({ states: z.exactOptional(z.array(z.enum(CONTROLLED_STATES))) }),
+        schema: fields({ states: optional(z.array(z.enum(CONTROLLED_STATES))) }),
         tooLarge: 413,
         absent: {},
       },

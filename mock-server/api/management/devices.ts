@@ -1,5 +1,7 @@
+import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { DEVICE_STATUSES, type Device, type Domain, SETTABLE_STATUSES } from "../../domain.ts";
+import { DEVICE_STATUSES, DEVICE_TIERS, type Device, type Domain, SETTABLE_STATUSES } from "../../domain.ts";
 import { DomainError } from "../../errors.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
@@ -10,12 +12,14 @@ import { timestamp } from "./times.ts";
 const BASE = "/api/management/v2/devauth";
 
 const DeviceStatusWord = z.enum(DEVICE_STATUSES);
+const Tier = z.enum(DEVICE_TIERS);
 const IdentityData = z.record(z.string(), z.unknown());
 
 export const DeviceShape = z.object({
   id: z.string(),
   identity_data: IdentityData,
   status: DeviceStatusWord,
+  tier: Tier,
   decommissioning: z.boolean(),
   created_ts: z.string(),
   updated_ts: z.string(),
@@ -25,6 +29,7 @@ export const DeviceShape = z.object({
       id: z.string(),
       identity_data: IdentityData,
       pubkey: z.string(),
+      tier: Tier,
       ts: z.string(),
       status: z.string(),
     }),
@@ -36,6 +41,7 @@ function present(device: Device): z.infer<typeof DeviceShape> {
     id: device.id,
     identity_data: device.identityData,
     status: device.status,
+    tier: device.tier,
     decommissioning: false,
     created_ts: timestamp(device.createdMs),
     updated_ts: timestamp(device.updatedMs),
@@ -44,6 +50,7 @@ function present(device: Device): z.infer<typeof DeviceShape> {
       id: set.id,
       identity_data: set.identityData,
       pubkey: set.publicKey,
+      tier: set.tier,
       ts: timestamp(set.createdMs),
       status: set.status,
     })),
@@ -167,8 +174,8 @@ function changing({ devices }: Domain): Route[] {
         schema: fields({
           identity_data: z.unknown(),
           pubkey: z.string(),
-          force: z.exactOptional(z.boolean()),
-          tier: z.literal("standard", { error: "must be standard: this server has no other tier" }).optional(),
+          force: optional(z.boolean()),
+          tier: optional(Tier),
         }),
         tooLarge: 413,
       },
@@ -179,8 +186,9 @@ function changing({ devices }: Domain): Route[] {
       },
       handle: async ({ body }) => {
         try {
-          const { identity_data, pubkey, force = false } = body;
-          return empty(201, { location: `devices/${await devices.preauthorize(identity_data, pubkey, { force })}` });
+          const { identity_data, pubkey, force, tier } = body;
+          const id = await devices.preauthorize(identity_data, pubkey, given({ force, tier }));
+          return empty(201, { location: `devices/${id}` });
         } catch (error) {
           if (!(error instanceof DomainError && error.is("device-exists"))) throw error;
           return { ...json(present(error.details.device as Device)), status: 409 };

@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import * as z from "zod";
 import type { ArtifactRecord, Domain } from "../../domain.ts";
@@ -36,7 +37,7 @@ const UploadLink = z.object({
 
 /** The server reads everything but the size from the artifact itself. */
 const Complete = fields({
-  size: z.int().nonnegative().optional(),
+  size: optional(z.int().nonnegative()),
   updates: ignored("the artifact itself says what is in it"),
 });
 

@@ -12,7 +12,8 @@ export const InventoryShape = z.object({
       scope: z.string(),
       value: z.unknown(),
       description: z.string().optional(),
-      timestamp: z.string(),
+      /** Of tags only: when the tag last changed. */
+      timestamp: z.string().optional(),
     }),
   ),
   updated_ts: z.string(),
@@ -26,7 +27,7 @@ export function presentInventory({ id, attributes, updatedMs }: DeviceInventory)
       scope,
       value,
       ...given({ description }),
-      timestamp: timestamp(changedMs),
+      ...(scope === "tags" ? { timestamp: timestamp(changedMs) } : {}),
     })),
     updated_ts: timestamp(updatedMs),
   };

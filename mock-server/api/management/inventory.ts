@@ -1,5 +1,15 @@
+import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { ATTRIBUTE_SCOPES, checkTerms, DEVICE_STATUSES, type Domain } from "../../domain.ts";
+import {
+  ATTRIBUTE_SCOPES,
+  checkTerms,
+  DEVICE_STATUSES,
+  DEVICE_TIERS,
+  type DeviceStatus,
+  type DeviceTier,
+  type Domain,
+} from "../../domain.ts";
 import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -9,6 +19,7 @@ import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
 const V1 = "/api/management/v1/inventory";
 const V2 = "/api/management/v2/inventory";
+const PER_PAGE_DEFAULT = 20;
 const PER_PAGE_MAX = 500;
 
 const DeviceId = z.object({ id: z.string() });
@@ -16,38 +27,30 @@ const NOT_FOUND = { description: "There is no such device" };
 
 const SearchBody = fields({
   // Less than one counts as not given, as the reference has it.
-  page: z
-    .int()
-    .max(2 ** 31)
-    .transform((value) => Math.max(value, 1))
-    .default(1),
-  per_page: z
-    .int()
-    .max(PER_PAGE_MAX)
-    .transform((value) => (value < 1 ? 20 : value))
-    .default(20),
-  filters: z
-    .array(
+  page: optional(z.int().max(2 ** 31)),
+  per_page: optional(z.int().max(PER_PAGE_MAX)),
+  filters: optional(
+    z.array(
       fields({
         scope: z.unknown().optional(),
         attribute: z.unknown().optional(),
         type: z.unknown().optional(),
         value: z.unknown().optional(),
       }),
-    )
-    .nullish(),
-  sort: z
-    .array(
+    ),
+  ),
+  sort: optional(
+    z.array(
       fields({
         scope: z.enum(ATTRIBUTE_SCOPES),
         attribute: z.string().min(1),
         order: z.enum(["asc", "desc"]),
       }),
-    )
-    .nullish(),
-  attributes: z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
-  device_ids: z.array(z.string()).nullish(),
-  text: z.string().nullish(),
+    ),
+  ),
+  attributes: optional(z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) }))),
+  device_ids: optional(z.array(z.string())),
+  text: optional(z.string()),
 });
 
 function first({ inventory, tags }: Domain): Route[] {
@@ -118,15 +121,15 @@ function second({ inventory, devices }: Domain): Route[] {
       body: { schema: SearchBody, tooLarge: 413 },
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape) } },
       handle: async ({ body }) => {
-        const { page, per_page, filters, sort, attributes, device_ids, text } = body;
+        const { page = 1, per_page = PER_PAGE_DEFAULT, filters = [], sort, attributes, device_ids = [], text } = body;
         const search = {
-          terms: checkTerms(filters ?? [], "filters"),
-          ...(sort == null ? {} : { sort }),
-          ...(attributes == null ? {} : { select: attributes }),
-          ...(device_ids == null || device_ids.length === 0 ? {} : { ids: device_ids }),
+          terms: checkTerms(filters, "filters"),
+          ...given({ sort, select: attributes }),
+          ...(device_ids.length === 0 ? {} : { ids: device_ids }),
           ...(text ? { text } : {}),
         };
-        const { items, total } = await inventory.search(search, { page, perPage: per_page });
+        const paging = { page: Math.max(page, 1), perPage: per_page < 1 ? PER_PAGE_DEFAULT : per_page };
+        const { items, total } = await inventory.search(search, paging);
         return json(items.map(presentInventory), { "x-total-count": String(total) });
       },
     }),
@@ -163,13 +166,14 @@ function second({ inventory, devices }: Domain): Route[] {
         },
       },
       handle: async () => {
-        const counts = await Promise.all(
-          DEVICE_STATUSES.map(async (status) => [
-            status,
-            { standard: await devices.count(status), micro: 0, system: 0 },
-          ]),
-        );
-        return json({ devices_by_status: Object.fromEntries(counts) });
+        const counts = await devices.countsByTier();
+        const countOf = (status: DeviceStatus, tier: DeviceTier): number =>
+          counts.find((one) => one.status === status && one.tier === tier)?.count ?? 0;
+        const byTier = (status: DeviceStatus) =>
+          Object.fromEntries(DEVICE_TIERS.map((tier) => [tier, countOf(status, tier)]));
+        return json({
+          devices_by_status: Object.fromEntries(DEVICE_STATUSES.map((status) => [status, byTier(status)])),
+        });
       },
     }),
   ];

@@ -1,8 +1,9 @@
 import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { NewDeployment, Rollout } from "../../domain.ts";
 import { fields, ignored, onlyFalse, Time } from "../validation.ts";
-import { ControlMap } from "./control-map.ts";
+import { ControlMapBody } from "./control-map.ts";
 
 /** Fields that the reference's web interface sends; they have no effect here. */
 const PHASE_TOLERATED = {
@@ -12,38 +13,38 @@ const PHASE_TOLERATED = {
 const TOLERATED = { autogenerate_delta: onlyFalse("deltas are not made here") };
 
 const NewPhase = fields({
-  batch_size: z.number().optional(),
-  start_ts: Time.optional(),
-  success_threshold: z.number().optional(),
-  error_threshold: z.number().optional(),
+  batch_size: optional(z.number()),
+  start_ts: optional(Time),
+  success_threshold: optional(z.number()),
+  error_threshold: optional(z.number()),
   ...PHASE_TOLERATED,
 });
 
 /** The rollout of a deployment, independent of its targets. */
 const rollout = {
-  phases: z.array(NewPhase).nullish(),
-  retries: z.number().nullish(),
+  phases: optional(z.array(NewPhase)),
+  retries: optional(z.number()),
   /** Seconds. */
-  silent_after: z.number().nullish(),
-  update_control_map: ControlMap.nullish(),
+  silent_after: optional(z.number()),
+  update_control_map: optional(ControlMapBody),
 };
 type RolloutBody = z.infer<z.ZodObject<typeof rollout>>;
 
 const common = {
-  name: z.string().default(""),
-  artifact_name: z.string().default(""),
-  force_installation: z.boolean().optional(),
+  name: optional(z.string()),
+  artifact_name: optional(z.string()),
+  force_installation: optional(z.boolean()),
   ...rollout,
   ...TOLERATED,
 };
 
-const listed = { ...common, devices: z.array(z.string()).nullish(), all_devices: z.boolean().optional() };
+const listed = { ...common, devices: optional(z.array(z.string())), all_devices: optional(z.boolean()) };
 
 /** A deployment to a list of devices, or to all. */
 export const StaticBody = fields(listed);
 
 /** A deployment to the group in the path. */
-export const GroupBody = fields({ ...listed, group: z.string().optional() });
+export const GroupBody = fields({ ...listed, group: optional(z.string()) });
 
 /** A deployment to the devices that match a filter. */
 export const DynamicBody = fields({
@@ -51,7 +52,7 @@ export const DynamicBody = fields({
   group: ignored("it is the name of the filter, for people"),
   all_devices: onlyFalse("the filter says which devices"),
   filter_id: z.string().min(1, "cannot be blank"),
-  max_devices: z.number().nullish(),
+  max_devices: optional(z.number()),
 });
 
 /** A deployment of a configuration. */
@@ -70,9 +71,9 @@ export function rolloutOf({ phases, retries, silent_after, update_control_map }:
         errorThreshold: error_threshold,
       }),
     ),
-    retries: retries ?? undefined,
-    silentAfterMs: silent_after == null ? undefined : silent_after * 1000,
-    updateControlMap: update_control_map ?? undefined,
+    retries,
+    silentAfterMs: silent_after === undefined ? undefined : silent_after * 1000,
+    updateControlMap: update_control_map,
   });
 }
 
@@ -82,11 +83,11 @@ export function newDeploymentOf(
 ): NewDeployment {
   const whom =
     "filter_id" in body
-      ? { filterId: body.filter_id, maxDevices: body.max_devices ?? undefined }
-      : { devices: body.devices ?? undefined, allDevices: body.all_devices };
+      ? { filterId: body.filter_id, maxDevices: body.max_devices }
+      : { devices: body.devices, allDevices: body.all_devices };
   return {
-    name: body.name,
-    artifactName: body.artifact_name,
+    name: body.name ?? "",
+    artifactName: body.artifact_name ?? "",
     ...given({ ...whom, forceInstallation: body.force_installation }),
     ...rolloutOf(body),
   };

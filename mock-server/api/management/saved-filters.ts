@@ -1,3 +1,4 @@
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain, SavedFilter } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
@@ -26,7 +27,7 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       summary: "Save a filter: a dynamic group of all devices that meet its conditions",
       access: "user",
       body: {
-        schema: fields({ name: z.string(), terms: z.array(fields(Term.shape).partial()).default([]) }),
+        schema: fields({ name: z.string(), terms: optional(z.array(fields(Term.shape).partial())) }),
         tooLarge: 413,
       },
       answers: {
@@ -35,7 +36,8 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
         409: { description: "The name is taken" },
       },
       // Clients expect a path that is relative.
-      handle: async ({ body }) => empty(201, { location: `filters/${await filters.create(body.name, body.terms)}` }),
+      handle: async ({ body }) =>
+        empty(201, { location: `filters/${await filters.create(body.name, body.terms ?? [])}` }),
     }),
     route({
       method: "GET",

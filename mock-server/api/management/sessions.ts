@@ -1,3 +1,4 @@
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { AccessToken, Domain } from "../../domain.ts";
 import { invalid, unauthorized } from "../../errors.ts";
@@ -49,7 +50,7 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
       summary: "Log in with e-mail and password (HTTP Basic)",
       access: "public",
       body: {
-        schema: fields({ no_expiry: z.boolean().optional(), token2fa: ignored("no user has a second factor") }),
+        schema: fields({ no_expiry: optional(z.boolean()), token2fa: ignored("no user has a second factor") }),
         tooLarge: 413,
         absent: {},
       },
@@ -128,7 +129,7 @@ function accessTokens({ users: { tokens } }: Domain): Route[] {
       summary: "Make a personal access token",
       access: "user",
       permission: "self",
-      body: { schema: fields({ name: z.string(), expires_in: z.number().default(0) }), tooLarge: 413 },
+      body: { schema: fields({ name: z.string(), expires_in: optional(z.number()) }), tooLarge: 413 },
       answers: {
         200: { description: "The token, which is told only now", mediaType: TOKEN },
         409: { description: "There is one of that name" },
@@ -136,7 +137,7 @@ function accessTokens({ users: { tokens } }: Domain): Route[] {
       },
       handle: async ({ caller, body }) => {
         if (caller.sessionId === "") throw invalid("a server without logins has no user to issue a token for");
-        return text(await tokens.create(caller.userId, body.name, body.expires_in), TOKEN);
+        return text(await tokens.create(caller.userId, body.name, body.expires_in ?? 0), TOKEN);
       },
     }),
     route({

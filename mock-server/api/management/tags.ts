@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty } from "../answers.ts";
@@ -9,7 +10,7 @@ const Tags = z.array(
   fields({
     name: z.string(),
     value: z.string(),
-    description: z.exactOptional(z.string()),
+    description: optional(z.string()),
     timestamp: ignored("the server notes when the tag changes"),
   }),
 );
@@ -39,7 +40,7 @@ export function tagRoutes({ tags }: Domain): Route[] {
       handle: async ({ params, body, request }) => {
         const match = ifMatch(request);
         const how = { replace: method === "PUT", ...given({ ifMatch: match }) };
-        const etag = await tags.put(params.id, body, how);
+        const etag = await tags.put(params.id, body.map(given), how);
         return empty(200, etag === undefined ? {} : { etag });
       },
     });

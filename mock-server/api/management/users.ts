@@ -1,5 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import {
   type Account,
@@ -48,23 +49,23 @@ function checkOthers(caller: UserPrincipal, id: string, permission: "read" | "wr
 }
 
 const SHOWN = "it is sent back as it was shown";
-const rolesField = z.array(z.string()).nullish().meta({ description: "One role, by our name or the reference's" });
+const rolesField = optional(z.array(z.string()).meta({ description: "One role, by our name or the reference's" }));
 
 const NewUser = fields({
   email: z.string(),
   password: z.string(),
-  role: z.exactOptional(Role),
+  role: optional(Role),
   roles: rolesField,
   send_reset_password: onlyFalse("this server sends no mail"),
 });
 
 const UserChange = fields({
-  email: z.string().optional(),
-  password: z.string().optional(),
-  current_password: z.string().optional(),
-  role: Role.optional(),
+  email: optional(z.string()),
+  password: optional(z.string()),
+  current_password: optional(z.string()),
+  role: optional(Role),
   roles: rolesField,
-  revoke_tokens: z.boolean().optional().meta({ description: "End all personal access tokens of the user" }),
+  revoke_tokens: optional(z.boolean().meta({ description: "End all personal access tokens of the user" })),
   password_confirmation: ignored("the web interface compares it itself"),
   id: ignored(SHOWN),
   created_ts: ignored(SHOWN),

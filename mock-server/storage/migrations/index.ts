@@ -14,6 +14,7 @@ import { deviceCounts } from "./0012-device-counts.ts";
 import { hearing } from "./0013-hearing.ts";
 import { absence } from "./0014-absence.ts";
 import { plainNames } from "./0015-plain-names.ts";
+import { tiers } from "./0016-tiers.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -31,6 +32,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0013-hearing": hearing,
   "0014-absence": absence,
   "0015-plain-names": plainNames,
+  "0016-tiers": tiers,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

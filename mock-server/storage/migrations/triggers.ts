@@ -30,7 +30,10 @@ export async function createRowTrigger(
   await sql.raw(`${head} execute function ${name}()`).execute(db);
 }
 
-export async function dropRowTrigger(db: Kysely<unknown>, { name, table }: RowTrigger): Promise<void> {
+export async function dropRowTrigger(
+  db: Kysely<unknown>,
+  { name, table }: Pick<RowTrigger, "name" | "table">,
+): Promise<void> {
   await sql.raw(`drop trigger if exists ${name}${isPostgres(db) ? ` on ${table}` : ""}`).execute(db);
 }
 

@@ -147,14 +147,3 @@ test("an update control map is told to have no effect on clients that do not ask
   const changed = await server.manage(`${plain.headers.location}`, { method: "PATCH", body: { update_control_map } });
   expect([changed.statusCode, changed.headers["x-upkeep-warning"]]).toEqual([204, warning]);
 });
-
-test("the tier of a device that is announced is the one that there is", async () => {
-  const server = await TestServer.open();
-  const announce = (tier: string) =>
-    server.manage("/api/management/v2/devauth/devices", {
-      method: "POST",
-      body: { identity_data: { mac: "1" }, pubkey: "x", tier },
-    });
-  expect((await announce("micro")).json().error).toContain("tier: ");
-  expect((await announce("standard")).json().error).not.toContain("tier: ");
-});

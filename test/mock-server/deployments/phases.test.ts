@@ -49,8 +49,9 @@ describe("The sizes of phases", () => {
     expect(() => planPhases(phases, 2, false)).toThrow(expect.objectContaining({ code: "empty-phase" }));
   });
 
-  test("are none if there is a single phase that says nothing", () => {
-    expect(planPhases([{}], 5, false)).toEqual([]);
+  test("are all devices if there is a single phase that says nothing", () => {
+    const all = { batchPercent: 100, places: 5, startMs: null, successPercent: null, errorPercent: null };
+    expect(planPhases([{}], 5, false)).toEqual([all]);
   });
 });
 

@@ -117,6 +117,7 @@ test("The inventory tells the identity, the status and what the server knows, by
     ["inventory", "mac", "told"],
     ["system", "check_in_time", new Date(created).toISOString()],
     ["system", "created_ts", new Date(created).toISOString()],
+    ["system", "tier", "standard"],
     ["system", "updated_ts", new Date(system.nowMs).toISOString()],
   ]);
   expect(updatedMs).toBe(system.nowMs);

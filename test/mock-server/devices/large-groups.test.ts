@@ -74,7 +74,7 @@ test("Groups are listed by name, however many members they have, and by the stat
   await groups.assignAll(ids.slice(0, 3), "a");
   await groups.assignAll(ids.slice(3, 5), "z");
   await one.storage.transaction(async ({ devices }) => {
-    for (const id of ids.slice(3, 6)) await devices.setStatus(id, "rejected", 1);
+    for (const id of ids.slice(3, 6)) await devices.setStanding(id, { status: "rejected", tier: "standard" }, 1);
   });
   expect(await groups.names()).toEqual(["a", GROUP, "z"]);
   expect(await groups.names("accepted")).toEqual(["a", GROUP]);

@@ -71,8 +71,14 @@ describe("A deployment", () => {
     expect(await fleet.poll(fleet.at(0))).toBeUndefined();
     expect(await fleet.domain.deployments.get(id)).toMatchObject({
       status: "pending",
+      scheduled: true,
       phases: [{ state: "scheduled" }],
     });
+    const now = await fleet.deploy(2, { phases: [{}] });
+    const unphased = await fleet.deploy(3);
+    const ids = async (scheduled: boolean) =>
+      (await fleet.domain.deployments.list({ scheduled }, "asc", ALL)).items.map((deployment) => deployment.id);
+    expect([await ids(true), await ids(false)]).toEqual([[id], [now, unphased]]);
     fleet.system.nowMs = startMs;
     expect(await fleet.poll(fleet.at(0))).toBe(id);
   });

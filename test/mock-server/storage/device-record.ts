@@ -7,6 +7,7 @@ export function deviceRecord(id: string): DeviceRecord {
     identity_sha256: id,
     identity_json: "{}",
     status: "pending",
+    tier: "standard",
     created_ms: 1,
     updated_ms: 1,
     check_in_ms: null,

@@ -6,17 +6,24 @@ import { makeRecords, RECORDS_KIND } from "../../records-fixture.ts";
 import { deviceRecord } from "../device-record.ts";
 
 const STATUSES = ["pending", "accepted", "rejected"] as const;
+const TIERS = ["standard", "micro"] as const;
 const GROUPS = ["kitchen", "roof"] as const;
 
 interface Model {
   readonly status: (typeof STATUSES)[number];
+  readonly tier: (typeof TIERS)[number];
   readonly group: string | null;
 }
 
 const id = fc.constantFrom("d1", "d2", "d3", "d4");
 const change = fc.oneof(
   fc.record({ kind: fc.constant("insert" as const), id, group: fc.option(fc.constantFrom(...GROUPS)) }),
-  fc.record({ kind: fc.constant("status" as const), id, status: fc.constantFrom(...STATUSES) }),
+  fc.record({
+    kind: fc.constant("standing" as const),
+    id,
+    status: fc.constantFrom(...STATUSES),
+    tier: fc.constantFrom(...TIERS),
+  }),
   fc.record({ kind: fc.constant("group" as const), id, group: fc.option(fc.constantFrom(...GROUPS)) }),
   fc.record({ kind: fc.constant("clear" as const), group: fc.constantFrom(...GROUPS) }),
   fc.record({ kind: fc.constant("delete" as const), id }),
@@ -37,7 +44,7 @@ async function apply(what: Change, { devices }: Records, model: Map<string, Mode
     case "insert":
       if (known !== undefined) return;
       await devices.insert({ ...deviceRecord(what.id), group_name: what.group });
-      model.set(what.id, { status: "pending", group: what.group });
+      model.set(what.id, { status: "pending", tier: "standard", group: what.group });
       return;
     case "delete":
       await devices.delete(what.id);
@@ -46,9 +53,9 @@ async function apply(what: Change, { devices }: Records, model: Map<string, Mode
     case "check-in":
       await devices.checkIn(what.id, 5);
       return;
-    case "status":
-      await devices.setStatus(what.id, what.status, 2);
-      if (known !== undefined) model.set(what.id, { ...known, status: what.status });
+    case "standing":
+      await devices.setStanding(what.id, what, 2);
+      if (known !== undefined) model.set(what.id, { ...known, status: what.status, tier: what.tier });
       return;
     case "group":
       await devices.setGroup([what.id], what.group);
@@ -62,6 +69,13 @@ async function expectCounts(storage: Storage, model: ReadonlyMap<string, Model>)
   await storage.read(async ({ devices }) => {
     expect(await devices.count(undefined)).toBe(model.size);
     expect((await devices.list({}, first)).total).toBe(model.size);
+    const byTier = await devices.countsByTier();
+    for (const status of STATUSES) {
+      for (const tier of TIERS) {
+        const found = byTier.find((one) => one.status === status && one.tier === tier)?.count ?? 0;
+        expect(found, `${status}, ${tier}`).toBe(expected((one) => one.status === status && one.tier === tier));
+      }
+    }
     for (const status of STATUSES) {
       expect(await devices.count(status), status).toBe(expected((one) => one.status === status));
       const others = STATUSES.filter((one) => one !== status);
