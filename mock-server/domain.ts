@@ -13,7 +13,7 @@ import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } 
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
 import { keptSecret } from "./storage/kept-secret.ts";
-import { Users } from "./users/index.ts";
+import { PASSWORD_WORK, Users } from "./users/index.ts";
 
 export * from "./deployments/index.ts";
 export * from "./devices/index.ts";
@@ -70,6 +70,8 @@ export interface DomainOptions {
   readonly deviceTokenLifeMs?: number;
   /** The lifetime of user tokens. Default: seven days. */
   readonly userTokenLifeMs?: number;
+  /** The N of scrypt for new password hashes: a power of two. Less is for tests only. Default: 65,536. */
+  readonly passwordWork?: number;
   /**
    * How long a download may take that does not pass through this server, because devices read from the store. Silence
    * counts only after that. Default: 0.
@@ -136,7 +138,10 @@ export async function openDomain(setup: {
       groups: new Groups(storage, system.clock),
       filters: new SavedFilters(storage, system),
       tags: new Tags(storage, system.clock),
-      users: new Users(storage, system, await secret("user-tokens"), options.userTokenLifeMs ?? TOKEN_LIFE_MS),
+      users: new Users(storage, system, await secret("user-tokens"), {
+        tokenLifeMs: options.userTokenLifeMs ?? TOKEN_LIFE_MS,
+        passwordWork: options.passwordWork ?? PASSWORD_WORK,
+      }),
       artifacts: new Artifacts(storage, system.clock),
       deployments,
       releases: new Releases(storage, system.clock),

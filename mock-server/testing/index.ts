@@ -13,6 +13,8 @@ import { handleRequest } from "./handle.ts";
 import { RunningTestServer } from "./running-server.ts";
 
 const ADMINISTRATOR = "admin@example.com";
+/** Nothing is kept that a password protects: each start and login may be quick. */
+const PASSWORD_WORK = 16;
 const URL_WITHOUT_SOCKET = "http://upkeep.test";
 
 /** Starts a server for a test, with all data in memory. */
@@ -23,7 +25,7 @@ export const startServer: typeof face.startServer = async (options = {}) => {
   const domain = await openDomain({
     system,
     storage: { memory: true },
-    options: { autoAccept, ...given({ deviceTokenLifeMs }) },
+    options: { autoAccept, passwordWork: PASSWORD_WORK, ...given({ deviceTokenLifeMs }) },
   });
   try {
     const administrator = await logIn(domain);

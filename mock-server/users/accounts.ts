@@ -3,8 +3,7 @@ import type { Clock, Random } from "@upkeep/shared/system";
 import { DomainError } from "../errors.ts";
 import type { Records, Storage, UserRecord } from "../storage/index.ts";
 import { checkEmail, checkPassword } from "./checks.ts";
-import type { PasswordChecks } from "./password-checks.ts";
-import { hashPassword } from "./passwords.ts";
+import type { Passwords } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
 import { DEFAULT_ROLE, type UserRole } from "./roles.ts";
 
@@ -43,9 +42,9 @@ export interface AccountFilter {
 export class Accounts {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
-  readonly #passwords: PasswordChecks;
+  readonly #passwords: Passwords;
 
-  constructor(storage: Storage, system: { readonly clock: Clock; readonly random: Random }, passwords: PasswordChecks) {
+  constructor(storage: Storage, system: { readonly clock: Clock; readonly random: Random }, passwords: Passwords) {
     this.#storage = storage;
     this.#system = system;
     this.#passwords = passwords;
@@ -73,7 +72,7 @@ export class Accounts {
     const email = user.email.toLowerCase();
     checkEmail(email);
     checkPassword(user.password, email);
-    const hash = await hashPassword(this.#system.random, user.password);
+    const hash = await this.#passwords.hash(user.password);
     return this.#storage.transaction(async (records) => {
       await mustBeFree(records, email);
       const now = this.#system.clock.now();
@@ -118,7 +117,7 @@ export class Accounts {
       const right = currentPassword !== undefined && (await this.#passwords.check(currentPassword, user.password_hash));
       if (!right) throw new DomainError("wrong-password");
     }
-    return hashPassword(this.#system.random, password);
+    return this.#passwords.hash(password);
   }
 
   /**
@@ -129,7 +128,7 @@ export class Accounts {
   async resetPassword(id: string, password: string): Promise<void> {
     const { email } = await this.#storage.read((records) => find(records, id));
     checkPassword(password, email);
-    const hash = await hashPassword(this.#system.random, password);
+    const hash = await this.#passwords.hash(password);
     await this.#storage.transaction(async (records) => {
       await find(records, id);
       await records.users.update(id, { password_hash: hash, updated_ms: this.#system.clock.now() });

@@ -2,6 +2,7 @@ export type { AccessToken, AccessTokens } from "./access-tokens.ts";
 export type { Account, AccountChange, AccountFilter, Accounts } from "./accounts.ts";
 export { emailFault, passwordFault } from "./checks.ts";
 export type { KeptSettings, Settings } from "./kept-settings.ts";
+export { PASSWORD_WORK } from "./password-hash.ts";
 export type { UserPrincipal } from "./principal.ts";
 export {
   DEFAULT_ROLE,

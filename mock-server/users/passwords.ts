@@ -1,52 +1,33 @@
-import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import type { Random } from "@upkeep/shared/system";
+import { decoyHash, hashPassword, isPassword } from "./password-hash.ts";
 
-/** Work factors: each check takes 64 MiB of memory. */
-const COST = { N: 2 ** 16, r: 8, p: 1 };
-const SALT_BYTES = 16;
-const KEY_BYTES = 32;
+/** The maximum length of a password. */
+const LENGTH_MAX = 256;
 
-/** `scrypt$N$r$p$salt$key`, salt and key in base64. The hash names its factors, so they can change later. */
-export async function hashPassword(random: Random, password: string): Promise<string> {
-  const salt = random.bytes(SALT_BYTES);
-  return format(salt, await derive(password, salt, KEY_BYTES, COST));
-}
+/** Hashes passwords, and checks them serially: each check needs 64 MiB of memory and a thread. */
+export class Passwords {
+  readonly #random: Random;
+  readonly #work: number;
+  /** Compared for an unknown address, which must take as long as a wrong password. */
+  readonly #decoy: string;
+  #checking: Promise<unknown> = Promise.resolve();
 
-/** A hash that no password matches: checking it takes as long as any other. */
-export function decoyHash(random: Random): string {
-  return format(random.bytes(SALT_BYTES), random.bytes(KEY_BYTES));
-}
-
-function format(salt: Uint8Array, key: Uint8Array): string {
-  return ["scrypt", COST.N, COST.r, COST.p, base64(salt), base64(key)].join("$");
-}
-
-/** True if `hash` is a hash of `password`. */
-export async function isPassword(password: string, hash: string): Promise<boolean> {
-  const [scheme, N, r, p, salt, key] = hash.split("$");
-  if (scheme !== "scrypt" || salt === undefined || key === undefined) {
-    throw new Error("a stored password hash is not of a known form");
+  /** @param work The N of scrypt for new hashes: a power of two. */
+  constructor(random: Random, work: number) {
+    this.#random = random;
+    this.#work = work;
+    this.#decoy = decoyHash(random, work);
   }
-  const expected = Buffer.from(key, "base64");
-  const cost = { N: Number(N), r: Number(r), p: Number(p) };
-  return timingSafeEqual(await derive(password, Buffer.from(salt, "base64"), expected.length, cost), expected);
-}
 
-/** A random password of 120 bits, easy to copy. */
-export function makePassword(random: Random): string {
-  return Buffer.from(random.bytes(15)).toString("base64url");
-}
+  hash(password: string): Promise<string> {
+    return hashPassword(this.#random, password, this.#work);
+  }
 
-function derive(password: string, salt: Uint8Array, bytes: number, cost: ScryptOptions): Promise<Buffer> {
-  const maxmem = 256 * (cost.N ?? 1) * (cost.r ?? 1);
-  return new Promise((resolve, reject) => {
-    scrypt(password.normalize("NFC"), salt, bytes, { ...cost, maxmem }, (error, key) => {
-      if (error) reject(error);
-      else resolve(key);
-    });
-  });
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
+  /** @param hash `undefined` for an unknown user. */
+  check(password: string, hash: string | undefined): Promise<boolean> {
+    const check = () => isPassword(password.length <= LENGTH_MAX ? password : "", hash ?? this.#decoy);
+    const result = this.#checking.then(check, check);
+    this.#checking = result;
+    return result;
+  }
 }

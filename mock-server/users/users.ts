@@ -8,8 +8,8 @@ import { Accounts } from "./accounts.ts";
 import { emailFault, passwordFault } from "./checks.ts";
 import { Settings } from "./kept-settings.ts";
 import { KnownClients } from "./known-clients.ts";
-import { PasswordChecks } from "./password-checks.ts";
-import { hashPassword, makePassword } from "./passwords.ts";
+import { makePassword } from "./password-hash.ts";
+import { Passwords } from "./passwords.ts";
 import type { UserPrincipal } from "./principal.ts";
 
 const ISSUER = "mender.useradm";
@@ -43,7 +43,7 @@ export class Users {
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #tokenLifeMs: number;
   readonly #tokens: TokenKey<UserClaims>;
-  readonly #passwords: PasswordChecks;
+  readonly #passwords: Passwords;
   /** Creates, changes and deletes users. */
   readonly accounts: Accounts;
   /** Personal access tokens. */
@@ -56,12 +56,12 @@ export class Users {
     storage: Storage,
     system: { readonly clock: Clock; readonly random: Random },
     tokenSeed: Uint8Array,
-    tokenLifeMs: number,
+    settings: { readonly tokenLifeMs: number; readonly passwordWork: number },
   ) {
     this.#storage = storage;
     this.#system = system;
-    this.#tokenLifeMs = tokenLifeMs;
-    this.#passwords = new PasswordChecks(system.random);
+    this.#tokenLifeMs = settings.tokenLifeMs;
+    this.#passwords = new Passwords(system.random, settings.passwordWork);
     this.accounts = new Accounts(storage, system, this.#passwords);
     this.tokens = new AccessTokens(storage, system, (id, userId, expiresMs) => this.#issue(id, userId, expiresMs));
     this.settings = new Settings(storage);
@@ -81,7 +81,7 @@ export class Users {
     const secret = password ?? makePassword(this.#system.random);
     const fault = emailFault(address) ?? passwordFault(secret);
     if (fault !== undefined) throw invalid(fault);
-    const hash = await hashPassword(this.#system.random, secret);
+    const hash = await this.#passwords.hash(secret);
     return this.#storage.transaction(async ({ users }) => {
       if ((await users.count()) > 0) return undefined;
       const now = this.#system.clock.now();

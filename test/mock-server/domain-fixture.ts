@@ -47,6 +47,9 @@ export class TestSystem {
   };
 }
 
+/** Passwords are hashed quickly where their hashing is not the subject. */
+export const QUICK_PASSWORDS = { passwordWork: 16 } as const;
+
 export interface TestDomain {
   readonly domain: Domain;
   readonly system: TestSystem;
@@ -55,7 +58,8 @@ export interface TestDomain {
 /**
  * @param storage Absent: new records on the engine that the tests run on, gone when the domain is closed.
  */
-export async function openTestDomain(options: DomainOptions = {}, storage?: StorageLocation): Promise<TestDomain> {
+export async function openTestDomain(change: DomainOptions = {}, storage?: StorageLocation): Promise<TestDomain> {
+  const options = { ...QUICK_PASSWORDS, ...change };
   const system = new TestSystem();
   if (storage !== undefined) return { domain: await openDomain({ system, storage, options }), system };
   const { location, remove } = await makeRecords(RECORDS_KIND, await startedPostgres());

@@ -1,7 +1,7 @@
 import type { System } from "@upkeep/shared/system";
 import { mustFit, readClaim } from "../../storage/index.ts";
 import { keptSecret } from "../../storage/kept-secret.ts";
-import { Users } from "../../users/index.ts";
+import { PASSWORD_WORK, Users } from "../../users/index.ts";
 import { openSource } from "../move/source.ts";
 
 /** Users as the command line manages them. */
@@ -23,7 +23,8 @@ export async function openUsers(
   if (database === undefined) mustFit(await readClaim(system.files, directory), "sqlite", directory);
   const storage = await openSource(system.files, directory, database);
   try {
-    const users = new Users(storage, system, await keptSecret(storage, system.random, "user-tokens"), 0);
+    const settings = { tokenLifeMs: 0, passwordWork: PASSWORD_WORK };
+    const users = new Users(storage, system, await keptSecret(storage, system.random, "user-tokens"), settings);
     return { users, close: () => storage.close() };
   } catch (error) {
     await storage.close();

@@ -19,7 +19,7 @@ import {
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { MemorySink, sourceFile } from "../../shared/artifact/support.ts";
-import { TestDevice, TestSystem } from "../domain-fixture.ts";
+import { QUICK_PASSWORDS, TestDevice, TestSystem } from "../domain-fixture.ts";
 
 export const PASSWORD = "a long password";
 export const DEVICE_API = "/api/devices/v1/deployments/device/deployments";
@@ -40,7 +40,7 @@ export interface MadeArtifact {
   readonly depends?: Readonly<Record<string, string>>;
 }
 
-/** What the records hold after the first start and a login. Hashing passwords is slow on purpose: it is done once. */
+/** What the records hold after the first start and a login, which are done once. */
 interface FirstStart {
   readonly database: Buffer;
   readonly userToken: string;
@@ -50,7 +50,7 @@ let firstStart: Promise<FirstStart> | undefined;
 
 async function makeFirstStart(): Promise<FirstStart> {
   const directory = mkdtempSync(join(tmpdir(), "upkeep-first-start-"));
-  const domain = await openDomain({ system: new TestSystem(), storage: { directory } });
+  const domain = await openDomain({ system: new TestSystem(), storage: { directory }, options: QUICK_PASSWORDS });
   await domain.users.ensureAdministrator("admin@example.com", PASSWORD);
   const userToken = await domain.users.login("admin@example.com", PASSWORD);
   await domain.close();
@@ -94,7 +94,8 @@ export class TestServer {
     writeFileSync(join(folder, DATABASE_FILE), database);
     const virtual = new TestSystem(1_000_000);
     const system = change({ ...openSystem(), clock: virtual.clock, random: virtual.random });
-    const domain = await openDomain({ system, storage: { directory: folder }, options });
+    const storage = { directory: folder };
+    const domain = await openDomain({ system, storage, options: { ...QUICK_PASSWORDS, ...options } });
     const blobDirectory = join(folder, "artifacts");
     const logLines: string[] = [];
     const blobs = await openFileBlobs(system.files, blobDirectory);

@@ -1,5 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openTestDomain, type TestDomain } from "../domain-fixture.ts";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { type DomainOptions, openDomain } from "../../../mock-server/domain.ts";
+import { openTestDomain, type TestDomain, TestSystem } from "../domain-fixture.ts";
+import { makeRecords } from "../records-fixture.ts";
 
 let opened: TestDomain;
 beforeEach(async () => {
@@ -40,6 +42,24 @@ describe("The first administrator", () => {
       kind: "invalid",
       message: expect.stringContaining(message),
     });
+  });
+});
+
+describe("A password", () => {
+  test("is hashed with 64 MiB of work unless less is asked for, and is still good where the work has changed", async () => {
+    const system = new TestSystem();
+    const { location, remove } = await makeRecords("file");
+    onTestFinished(remove);
+    const open = (options: DomainOptions) => openDomain({ system, storage: location, options });
+    const first = await open({});
+    const made = await first.users.ensureAdministrator(EMAIL);
+    expect(await first.users.passwordVersion(EMAIL)).toMatch(/^scrypt\$65536\$8\$1\$/);
+    await first.close();
+    const quick = await open({ passwordWork: 16 });
+    onTestFinished(() => quick.close());
+    await quick.users.login(EMAIL, made?.password ?? "");
+    await quick.users.accounts.create({ email: "quick@example.com", password: "battery staple" });
+    expect(await quick.users.passwordVersion("quick@example.com")).toMatch(/^scrypt\$16\$8\$1\$/);
   });
 });
 
