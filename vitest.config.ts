@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { POSTGRES_MISSING, postgresPrograms } from "./test/mock-server/postgres/server.ts";
+import { HANG_MS, WAIT_MS } from "./test/support/patience.ts";
 
 /** What is the same whatever keeps the records: these tests run on each engine. */
 const ON_EVERY_ENGINE = ["deployments", "devices", "users", "specification", "storage/records"].map(
@@ -27,12 +28,11 @@ const postgres = {
 export default defineConfig({
   test: {
     pool: "forks",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: HANG_MS,
+    hookTimeout: HANG_MS,
     // Real processes, sockets and databases: two cores bear two files at a time.
     maxWorkers: 2,
-    // What is polled for comes late on a slow machine.
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: WAIT_MS } },
     ...(process.env.UPKEEP_TEST_TIMES === undefined
       ? {}
       : { reporters: ["default", "json"], outputFile: { json: process.env.UPKEEP_TEST_TIMES } }),

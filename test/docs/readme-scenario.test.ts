@@ -7,7 +7,7 @@ import { readArtifact } from "../scenarios/library.ts";
 
 const README = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
 
-test("the README's scenario goes as it expects", { timeout: 120_000 }, async () => {
+test("the README's scenario goes as it expects", async () => {
   const [, text = ""] = /```yaml\n(.*?)```/s.exec(README) ?? [];
   const { verdicts } = await runSimulated(parseScenario(text, "README.md"), { readArtifact });
   expect(verdicts.filter(({ met }) => !met)).toEqual([]);

@@ -44,7 +44,7 @@ describePeer(["mender"], "the real mender-client, attached to a scenario", () =>
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test.each(ATTACHED)("%s", { timeout: 180_000 }, async (scenario) => {
+  test.each(ATTACHED)("%s", async (scenario) => {
     const program = startProgram(process.execPath, [
       ...[UPKEEP_SERVER, "scenario", "run", join(LIBRARY, scenario)],
       ...["--attach", "02:00:5e:00:53:09", "--listen", "127.0.0.1:0"],

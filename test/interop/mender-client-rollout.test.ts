@@ -136,7 +136,7 @@ describePeer(
       await until(
         "both have succeeded",
         async () => ((await deployment(id)).statistics.status.success === 2 ? true : undefined),
-        { explain: output, limitMs: 60_000 },
+        { explain: output },
       );
       expect(await of(id, first)).toMatchObject({ status: "success" });
       expect((await of(id, first))?.attempts).toBe(

@@ -12,7 +12,7 @@ test("each planted bug has a name of its own, and names scenarios that are there
 
 /** The whole matrix, each bug against each scenario, is `npm run scenarios:bugs`. */
 describe("a planted bug is found", () => {
-  test.each(PLANTED_BUGS)("$name", { timeout: 300_000 }, async (bug) => {
+  test.each(PLANTED_BUGS)("$name", async (bug) => {
     for (const scenario of bug.foundBy)
       expect({ scenario, found: (await findings(scenario, bug)).length > 0 }).toEqual({ scenario, found: true });
   });
@@ -33,7 +33,7 @@ function likelyFor(path: string): readonly PlantedBug[] {
 
 /** One that finds none would also pass if what it is about were broken. */
 describe("a scenario finds a planted bug", () => {
-  test.each(scenarioNames())("%s", { timeout: 300_000 }, async (scenario) => {
+  test.each(scenarioNames())("%s", async (scenario) => {
     let found = false;
     for (const bug of likelyFor(scenario)) {
       found = (await findings(scenario, bug)).length > 0;

@@ -1,6 +1,20 @@
+import { once } from "node:events";
+import { existsSync, watch } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { WAIT_MS } from "./patience.ts";
 
 const PAUSE_MS = 50;
+
+/** Resolves as soon as there is a file at `path`, whose directory must be there. */
+export async function appears(path: string): Promise<void> {
+  const watcher = watch(dirname(path));
+  try {
+    while (!existsSync(path)) await once(watcher, "change");
+  } finally {
+    watcher.close();
+  }
+}
 
 /**
  * Ask `question` again and again until it answers with something.
@@ -10,7 +24,7 @@ const PAUSE_MS = 50;
 export async function until<T>(
   what: string,
   question: () => Promise<T | undefined> | T | undefined,
-  { limitMs = 45_000, explain = () => "" }: { limitMs?: number; explain?: () => string } = {},
+  { limitMs = WAIT_MS, explain = () => "" }: { limitMs?: number; explain?: () => string } = {},
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {

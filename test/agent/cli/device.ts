@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createAgentRoot } from "../../support/agent.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { artifactBytes, sourceFile } from "../support/artifacts.ts";
 
 const BUNDLE = join(import.meta.dirname, "../../../agent/dist/upkeep.cjs");
@@ -62,7 +63,7 @@ export function upkeep(root: string, ...args: readonly string[]) {
   if (!existsSync(BUNDLE)) throw new Error("the agent is not built: run 'npm run build'");
   const { status, stdout, stderr } = spawnSync(process.execPath, [UPKEEP, "--root", root, ...args], {
     encoding: "utf8",
-    timeout: 50_000,
+    timeout: WAIT_MS,
   });
   return { code: status, stdout, stderr };
 }

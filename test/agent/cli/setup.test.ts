@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { describePeer } from "../../interop/peers.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 import { UPKEEP, upkeep } from "./device.ts";
 
@@ -110,7 +111,7 @@ describePeer(["script"], "upkeep setup on a terminal", () => {
     const { status, stdout } = spawnSync("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       encoding: "utf8",
       input,
-      timeout: 30_000,
+      timeout: WAIT_MS,
     });
     return { code: status, output: stdout };
   }

@@ -6,6 +6,7 @@ import { Daemon, type DaemonEngine, type DaemonServer } from "../../../agent/dae
 import { Notifier } from "../../../agent/daemon/notify.ts";
 import { AgentError } from "../../../agent/errors.ts";
 import type { DeploymentResult } from "../../../agent/update/index.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { VirtualTime } from "../support/virtual-time.ts";
 import { KeptLog } from "../support-server/log.ts";
 
@@ -370,7 +371,7 @@ describe("the daemon", () => {
     void world.run(UNIT);
     await vi.waitUntil(
       () => world.log.lines.includes("warning the scheduler is overdue: leaving it to systemd's watchdog"),
-      { timeout: 30_000 },
+      { timeout: WAIT_MS },
     );
     world.time.clear();
   });

@@ -1,6 +1,7 @@
 import { SystemError, type Timer } from "@upkeep/shared/system";
 import { describe, expect, it, vi } from "vitest";
 import { Notifier, type NotifySystem } from "../../../agent/daemon/notify.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { KeptLog } from "../support-server/log.ts";
 
 /** Timers that are fired by hand, and programs that are only written down. */
@@ -46,10 +47,10 @@ describe("the notifier", () => {
     new Notifier(system, UNIT, log).watch(() => healthy);
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([900_000]);
     timers.shift()?.action();
-    await vi.waitUntil(() => programs.length > 0, { timeout: 30_000 });
+    await vi.waitUntil(() => programs.length > 0, { timeout: WAIT_MS });
     expect(programs).toEqual(["WATCHDOG=1"]);
     // systemd-notify has ended, and its deadline with it.
-    await vi.waitUntil(() => timers.length === 1, { timeout: 30_000 });
+    await vi.waitUntil(() => timers.length === 1, { timeout: WAIT_MS });
     healthy = false;
     timers.shift()?.action();
     expect(programs).toEqual(["WATCHDOG=1"]);
@@ -84,7 +85,7 @@ describe("the notifier", () => {
     const { system, programs, timers } = door(() => new Promise(() => undefined));
     const ready = new Notifier(system, UNIT, log).ready();
     for (const wantedMs of [10_000, 1000, 1000]) {
-      await vi.waitUntil(() => timers.length === 1, { timeout: 30_000 });
+      await vi.waitUntil(() => timers.length === 1, { timeout: WAIT_MS });
       const [timer] = timers.splice(0);
       expect(timer?.delayMs).toBe(wantedMs);
       timer?.action();

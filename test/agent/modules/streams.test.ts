@@ -1,7 +1,9 @@
 import { readdir } from "node:fs/promises";
 import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
+import type { Timers } from "@upkeep/shared/system";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_UPDATE_SETTINGS } from "../../../agent/update/update-settings.ts";
+import { appears } from "../../support/waiting.ts";
 import { artifactBytes, sourceFile, sourceOf } from "../support/artifacts.ts";
 import { TestDevice } from "../support/device.ts";
 
@@ -163,13 +165,7 @@ line=$(cat stream-next); exec < "$line"; touch ${device.path("opened")}; exec sl
         );
         return await (await device.engine()).install(sourceOf(await artifactBytes(PLAN)), stop.signal);
       });
-      const opened = Promise.all(
-        devices.map(async (device) => {
-          while ((await device.system.files.status(device.path("opened"))) === undefined) {
-            await device.system.timers.sleep(10);
-          }
-        }),
-      );
+      const opened = Promise.all(devices.map((device) => appears(device.path("opened"))));
       await Promise.race([opened, Promise.all(hanging)]);
       await using other = await TestDevice.create();
       await other.installModule("recorder", streaming(other));
@@ -190,11 +186,27 @@ line=$(cat stream-next); exec < "$line"; touch ${device.path("opened")}; exec sl
       `[ "$1" = Download ] || exit 0
 trap "" TERM
 (trap "" TERM; sleep 1000) &
-echo $! > ${device.path("child")}
+echo $! > ${device.path("child.new")}
+mv ${device.path("child.new")} ${device.path("child")}
 wait`,
     );
     const settings = { ...DEFAULT_UPDATE_SETTINGS, moduleTimeoutMs: 300, killGraceMs: 200 };
-    const engine = await device.engine({ settings });
+    const { timers } = device.system;
+    /** The module's time is over as soon as it has started what hangs. */
+    const after: Timers["after"] = (delayMs, action) => {
+      if (delayMs !== settings.moduleTimeoutMs) return timers.after(delayMs, action);
+      let isCancelled = false;
+      void appears(device.path("child")).then(() => {
+        if (!isCancelled) action();
+      });
+      return {
+        cancel: () => {
+          isCancelled = true;
+        },
+      };
+    };
+    const system = { ...device.system, timers: { ...timers, after } };
+    const engine = await device.engine({ settings, system });
     expect(await engine.install(sourceOf(await artifactBytes(PLAN)))).toMatchObject({
       kind: "failed",
       failure: {

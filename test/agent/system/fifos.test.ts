@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { FifoWriter } from "@upkeep/shared/system";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { linuxFiles as files } from "../../../agent/system/files.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { temporaryDirectory } from "./directory.ts";
 
 const directory = temporaryDirectory();
@@ -27,7 +28,7 @@ async function writerOf(path: string): Promise<FifoWriter> {
       writer = await files.openFifo(path);
       expect(writer).toBeDefined();
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: WAIT_MS, interval: 5 },
   );
   if (writer === undefined) throw new Error("nobody reads");
   return writer;

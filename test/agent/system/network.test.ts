@@ -2,14 +2,16 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { collectBody, collectText, type HttpRequest } from "@upkeep/shared/system";
+import { collectText, type HttpRequest } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { linuxNetwork as network } from "../../../agent/system/network.ts";
 
+const IDLE_MS = 20_000;
 const servers: Server[] = [];
 
 afterEach(() => {
+  vi.useRealTimers();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
@@ -26,7 +28,7 @@ async function listen(server: Server, scheme = "http"): Promise<string> {
 const serve = (listener: RequestListener): Promise<string> => listen(createServer(listener));
 
 const get = (url: string, more: Partial<HttpRequest> = {}) =>
-  network.request({ method: "GET", url, idleTimeoutMs: 20_000, ...more });
+  network.request({ method: "GET", url, idleTimeoutMs: IDLE_MS, ...more });
 
 async function textOf(message: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
@@ -60,7 +62,7 @@ describe("requests of the real door", () => {
       url: `${url}/path?x=1`,
       headers: { "Content-Type": "application/json", "User-Agent": "Upkeep/1" },
       body,
-      idleTimeoutMs: 20_000,
+      idleTimeoutMs: IDLE_MS,
     });
     expect(answer.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
     const seen = JSON.parse(await collectText(answer.body, 10_000));
@@ -104,7 +106,9 @@ describe("requests of the real door", () => {
   });
 
   it("hand over all that came before a break to a reader that is slow", async () => {
+    let broken: Promise<unknown> = Promise.resolve();
     const url = await serve((_request, response) => {
+      broken = once(response, "close");
       response.writeHead(200, { "content-length": "1000000" });
       response.write(Buffer.alloc(150_000), () => response.destroy());
     });
@@ -114,7 +118,7 @@ describe("requests of the real door", () => {
       (async () => {
         for await (const chunk of answer.body) {
           received += chunk.length;
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await broken;
         }
       })(),
     ).rejects.toMatchObject({ code: "ECONNRESET" });
@@ -128,16 +132,21 @@ describe("requests of the real door", () => {
       response.write("half");
     });
     await expect(get(`${url}/silent`, { idleTimeoutMs: 60 })).rejects.toMatchObject({ code: "ETIMEDOUT" });
-    const answer = await get(url, { idleTimeoutMs: 60 });
-    await expect(collectBody(answer.body, 100)).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const body = (await get(url)).body[Symbol.asyncIterator]();
+    expect(String((await body.next()).value)).toBe("half");
+    const rest = body.next();
+    vi.advanceTimersByTime(IDLE_MS);
+    await expect(rest).rejects.toMatchObject({ code: "ETIMEDOUT" });
   });
 
   it("have patience with a reader of ours that is slower than the idle timeout", async () => {
     const url = await serve((_request, response) => response.end(Buffer.alloc(8 * 1024 * 1024)));
-    const answer = await get(url, { idleTimeoutMs: 100 });
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const answer = await get(url);
     let received = 0;
     for await (const chunk of answer.body) {
-      if (received === 0) await new Promise((resolve) => setTimeout(resolve, 300));
+      vi.advanceTimersByTime(3 * IDLE_MS);
       received += chunk.length;
     }
     expect(received).toBe(8 * 1024 * 1024);

@@ -5,6 +5,7 @@ import { given } from "@upkeep/shared/given";
 import { describe, expect, it, vi } from "vitest";
 import { linuxPower } from "../../../agent/system/power.ts";
 import { linuxProcesses as processes } from "../../../agent/system/processes.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { temporaryDirectory } from "./directory.ts";
 
 const directory = temporaryDirectory();
@@ -64,12 +65,12 @@ describe("processes of the real door", () => {
         output += Buffer.from(data).toString();
       },
     });
-    await vi.waitFor(() => expect(output).toMatch(/\d+\n/), { timeout: 30_000 });
+    await vi.waitFor(() => expect(output).toMatch(/\d+\n/), { timeout: WAIT_MS });
     const child = Number(output);
     expect(alive(child)).toBe(true);
     running.signal("SIGKILL");
     expect(await running.exit).toEqual({ signal: "SIGKILL" });
-    await vi.waitFor(() => expect(alive(child)).toBe(false), { timeout: 30_000 });
+    await vi.waitFor(() => expect(alive(child)).toBe(false), { timeout: WAIT_MS });
     running.signal("SIGTERM");
   });
 

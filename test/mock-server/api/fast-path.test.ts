@@ -5,6 +5,7 @@ import { DEVICE_PATHS } from "@upkeep/shared/protocol";
 import { expect, test, vi } from "vitest";
 import { listen } from "../../../mock-server/system/listen.ts";
 import { fc } from "../../support/fast-check.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { TestDevice } from "../domain-fixture.ts";
 import { DEPLOYMENTS, TestServer } from "./fixture.ts";
 
@@ -80,9 +81,9 @@ class Reached {
     socket.write(sent);
     if (breakOff) {
       // The server has read the whole packet once the first answer has come.
-      await vi.waitFor(() => expect(received).toContain("\r\n\r\n"), { timeout: 20_000 });
+      await vi.waitFor(() => expect(received).toContain("\r\n\r\n"), { timeout: WAIT_MS });
       socket.destroy();
-      await vi.waitFor(() => expect(this.server.logLines.length).toBeGreaterThan(lines + 1), { timeout: 20_000 });
+      await vi.waitFor(() => expect(this.server.logLines.length).toBeGreaterThan(lines + 1), { timeout: WAIT_MS });
     } else await once(socket, "close");
     return received.replace(/^Date: .*\r\n/gm, "");
   }
@@ -196,9 +197,7 @@ async function transcript(way: Way) {
   return { answers, polls: one.pollsOfDomain, ...(await one.written()) };
 }
 
-test("A request of a device is answered, logged, counted and recorded the same with the fast path and without it", {
-  timeout: 120_000,
-}, async () => {
+test("A request of a device is answered, logged, counted and recorded the same with the fast path and without it", async () => {
   const { polls: ordinaryPolls, ...ordinary } = await transcript("ordinary");
   const { polls: fastPolls, ...fast } = await transcript("fast");
   expect(ordinary.answers.map((answer) => answer.split("\r\n", 1)[0])).toContain("HTTP/1.1 200 OK");
@@ -325,9 +324,7 @@ async function performAll(way: Way, steps: readonly Step[]) {
   return { polls: one.pollsOfDomain, answers, ...(await one.written()) };
 }
 
-test("After any history, any poll is answered, logged, counted and recorded the same with the fast path and without it", {
-  timeout: 300_000,
-}, async () => {
+test("After any history, any poll is answered, logged, counted and recorded the same with the fast path and without it", async () => {
   let taken = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30, size: "max" }), async (steps) => {

@@ -1,15 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { given } from "@upkeep/shared/given";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../../agent/system/directory.ts";
 import { HOSTILE, hostileArtifact, ZEROS } from "../../shared/artifact/hostile.ts";
+import { spawnBounded } from "../../support/bounded.ts";
+import { WAIT_MS } from "../../support/patience.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
-/** A command that takes so long, with a machine that is busy, has hung. */
-const HUNG_MS = 40_000;
 /** 16 MiB for an upload, and what garbage has not been collected yet: far less than is decompressed. */
 const GROWN_KIB_MAX = 128 * 1024;
 
@@ -40,7 +39,7 @@ describe("a server", () => {
     let healthy = 0;
     const asking = (async () => {
       while (!isOver) {
-        const answer = await fetch(`${server.url}/health`, { signal: AbortSignal.timeout(HUNG_MS) });
+        const answer = await fetch(`${server.url}/health`, { signal: AbortSignal.timeout(WAIT_MS) });
         expect(answer.ok).toBe(true);
         if (!isOver) healthy += 1;
       }
@@ -71,10 +70,7 @@ describe("a server", () => {
 describe.each(["validate", "read"])("upkeep-server artifact %s", (command) => {
   test.each(Object.keys(HOSTILE))("refuses %s by name, at once", (name) => {
     const path = file(name, hostileArtifact(name));
-    const { status, stderr } = spawnSync(process.execPath, [UPKEEP_SERVER, "artifact", command, path], {
-      encoding: "utf8",
-      timeout: HUNG_MS,
-    });
+    const { status, stderr } = spawnBounded(process.execPath, [UPKEEP_SERVER, "artifact", command, path]);
     expect({ status, stderr }).toEqual({ status: 4, stderr: expect.stringMatching(/header\.tar|data\/0000\.tar/) });
   });
 });

@@ -34,7 +34,7 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await Promise.all([server, ...programs].map((one) => one.stop()));
   rmSync(folder, { recursive: true });
-}, 120_000);
+});
 
 async function run(...args: readonly string[]): Promise<{ readonly status: unknown; readonly output: string }> {
   const program = startProgram(process.execPath, [UPKEEP_SERVER, ...args]);
@@ -97,7 +97,7 @@ test("artifacts go into a bucket and back, and are compared", async () => {
   } finally {
     await s3.stop();
   }
-}, 180_000);
+});
 
 describePostgres("records that are moved to PostgreSQL", () => {
   let postgres: PostgresServer;
@@ -121,7 +121,7 @@ describePostgres("records that are moved to PostgreSQL", () => {
     expect(back, back.output).toMatchObject({ status: 0 });
     await expectAtWork();
     expect((await move("--to-database", url)).output).toContain("--to-database: the target is not empty");
-  }, 180_000);
+  });
 
   test("start over if the move was interrupted, and never over other records", async () => {
     const { url } = await makeSchema(postgres.url);
@@ -145,5 +145,5 @@ describePostgres("records that are moved to PostgreSQL", () => {
     const foreign = await startServer(join(folder, "foreign"), ["--database", other.url]);
     await foreign.stop();
     expect((await move("--to-database", other.url)).output).toContain("the target is not empty; nothing was moved");
-  }, 180_000);
+  });
 });

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
-const PATIENCE = { timeout: 300_000 };
 
 const GOOD = `
 scenario: A device asks
@@ -42,24 +41,18 @@ function put(name: string, text: string): void {
   writeFileSync(join(folder, name), text);
 }
 
-test(
-  "a directory and all below it is run, each scenario is told in a line, and the end says how many",
-  PATIENCE,
-  async () => {
-    put("all/one.yaml", GOOD);
-    put("all/below/two.yaml", GOOD.replace("A device asks", "Another one asks"));
-    put("all/notes.txt", "no scenario");
-    const { status, out } = await run("all", "--repeat", "2", "--seed", "other");
-    expect(out).toMatch(
-      /^✔ Another one asks \(all\/below\/two\.yaml, seed other, 2h in \d+ ms, trace [0-9a-f]{16}\)$/m,
-    );
-    expect(out).toMatch(/^✔ A device asks \(all\/one\.yaml,/m);
-    expect(out).toContain("2 of 2 scenarios went as expected\n");
-    expect(status).toBe(0);
-  },
-);
+test("a directory and all below it is run, each scenario is told in a line, and the end says how many", async () => {
+  put("all/one.yaml", GOOD);
+  put("all/below/two.yaml", GOOD.replace("A device asks", "Another one asks"));
+  put("all/notes.txt", "no scenario");
+  const { status, out } = await run("all", "--repeat", "2", "--seed", "other");
+  expect(out).toMatch(/^✔ Another one asks \(all\/below\/two\.yaml, seed other, 2h in \d+ ms, trace [0-9a-f]{16}\)$/m);
+  expect(out).toMatch(/^✔ A device asks \(all\/one\.yaml,/m);
+  expect(out).toContain("2 of 2 scenarios went as expected\n");
+  expect(status).toBe(0);
+});
 
-test("a scenario that goes another way ends the program with 1, and stands in the reports", PATIENCE, async () => {
+test("a scenario that goes another way ends the program with 1, and stands in the reports", async () => {
   put("bad.yaml", GOOD.replace("at_least: 4", "at_most: 1"));
   const { status, out } = await run("bad.yaml", "--json", "--junit", "report.xml");
   expect(status).toBe(1);
@@ -67,7 +60,7 @@ test("a scenario that goes another way ends the program with 1, and stands in th
   expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('failures="1"');
 });
 
-test("a page shows every scenario, also beside one whose deployment the server refuses", PATIENCE, async () => {
+test("a page shows every scenario, also beside one whose deployment the server refuses", async () => {
   put("good.yaml", GOOD);
   put(
     "refused.yaml",
@@ -86,7 +79,7 @@ test("a page shows every scenario, also beside one whose deployment the server r
   expect(page).toContain('<td class="faint">refused.yaml</td>');
 });
 
-test("a file that is no scenario is told with line and column, before anything is run", PATIENCE, async () => {
+test("a file that is no scenario is told with line and column, before anything is run", async () => {
   put("good.yaml", GOOD);
   put("wrong.yaml", GOOD.replace("ends: { after: 2h }", "ends: { after: 2 hours }"));
   const { status, out, error } = await run("good.yaml", "wrong.yaml");
@@ -99,7 +92,7 @@ test.each([
   [["none.yaml"], "none.yaml: there is no such file"],
   [["good.yaml", "--repeat", "0"], "--repeat 0: must be a whole number from 1 to 1000"],
   [["good.yaml", "--shrink", "--json"], "--shrink prints a scenario: not together with --json"],
-])("%j is refused", PATIENCE, async (args, told) => {
+])("%j is refused", async (args, told) => {
   put("good.yaml", GOOD);
   const { status, error } = await run(...args);
   expect(status).toBe(1);

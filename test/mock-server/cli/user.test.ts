@@ -139,7 +139,7 @@ test("users are managed on the server's machine while it runs, and it notices; a
   await server.program.stop();
   await user(0, "passwd", ADMINISTRATOR, "--data", data, "--password-file", passwordFile("changed meanwhile"));
   await ManagementClient.logIn((await serve()).url, ADMINISTRATOR, "changed meanwhile");
-}, 180_000);
+});
 
 test("a password comes from a file or standard input, and never from the command line", async () => {
   await (await serve()).program.stop();
@@ -154,7 +154,7 @@ test("a password comes from a file or standard input, and never from the command
     "role",
   );
   expect(await user(1, "list", "--data", none)).toContain("there is no upkeep.sqlite");
-}, 180_000);
+});
 
 test("at a terminal the password is asked for twice, and is not shown", async () => {
   const server = await serve();
@@ -183,5 +183,5 @@ describePostgres("Users in PostgreSQL", () => {
     const { url } = await makeSchema(postgres.url);
     await manageUsers(["--database", url], await serve("--database", url));
     expect(await user(1, "list", "--data", data)).toContain("belongs to records in PostgreSQL: give --database");
-  }, 180_000);
+  });
 });

@@ -149,9 +149,7 @@ describePostgres("Two server processes on one PostgreSQL", () => {
     return { ...(JSON.parse(line) as Omit<ServerProcess, "program">), program };
   }
 
-  test("one is killed in the middle: the fleet finishes on the other, and every device is counted once", {
-    timeout: 180_000,
-  }, async () => {
+  test("one is killed in the middle: the fleet finishes on the other, and every device is counted once", async () => {
     const [killed, survivor] = servers;
     const administrator = servers.find((server) => server.administrator !== undefined)?.administrator;
     if (killed === undefined || survivor === undefined || administrator === undefined) throw new Error("no servers");

@@ -44,7 +44,7 @@ it("a payload of 6 GiB passes, its size exact, and memory does not grow with it"
   }
   expect(seen).toBe(SIZE_BYTES);
   expect(peak - before).toBeLessThan(100 * 1024 * 1024);
-}, 180_000);
+});
 
 it("what is written above 8 GiB is found again by its size", async () => {
   const block = Buffer.from(await headerBlock({ name: "image", sizeBytes: 2 ** 40 + 1, mode: 0o644 }));

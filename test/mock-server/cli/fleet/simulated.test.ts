@@ -4,7 +4,7 @@ import { startProgram } from "../../../support/program.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../../mock-server/bin/upkeep-server.mjs");
 
-test("phases that a simulated fleet is too small for are told in a line", { timeout: 120_000 }, async () => {
+test("phases that a simulated fleet is too small for are told in a line", async () => {
   const fleet = startProgram(process.execPath, [
     UPKEEP_SERVER,
     ...["fleet", "--simulate", "--devices", "20", "--days", "1", "--phases", "1%,rest@1h"],

@@ -22,7 +22,7 @@ test("at least fifteen scenarios are known to run with real programs", () => {
   expect(REAL.length).toBeGreaterThanOrEqual(15);
 });
 
-test.each(REAL)("%s, with a real server and real agents", { timeout: 240_000 }, (name) => {
+test.each(REAL)("%s, with a real server and real agents", (name) => {
   const output = run(join(LIBRARY, `${name}.yaml`), "--real");
   expect(output).toContain("1 of 1 scenarios went as expected");
 });

@@ -25,9 +25,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("the session of the real mender-client becomes a scenario in which the same comes of it", {
-  timeout: 240_000,
-}, () => {
+test("the session of the real mender-client becomes a scenario in which the same comes of it", () => {
   const file = join(folder, "session.yaml");
   runUpkeepServer(["scenario", "from-recording", COMMITTED, "--output", file, "--name", "As recorded"]);
   const scenario = parse(readFileSync(file, "utf8"));

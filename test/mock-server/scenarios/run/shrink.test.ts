@@ -37,4 +37,4 @@ test("of a scenario that fails only what makes it fail is left", async () => {
   expect(smaller.seed).toBe("7");
   const { passed } = await runSimulated(smaller, options);
   expect(passed).toBe(false);
-}, 300_000);
+});
