@@ -132,11 +132,11 @@ const PAINS: readonly Pain[] = [
   {
     pain: "names in artifacts lead out of their directories, and gaps in the manifest pass",
     shown: [
-      ["shared/artifact/refusals.test.ts", "a payload type that climbs out"],
-      ["shared/artifact/refusals.test.ts", "a state script with a name that climbs out"],
-      ["shared/artifact/refusals.test.ts", "a file that climbs out"],
-      ["shared/artifact/refusals.test.ts", '"unlisted"'],
-      ["shared/artifact/refusals.test.ts", '"missing"'],
+      ["shared/artifact/refusals-of-headers.test.ts", "a payload type that climbs out"],
+      ["shared/artifact/refusals-of-headers.test.ts", "a state script with a name that climbs out"],
+      ["shared/artifact/refusals-of-payloads.test.ts", "a file that climbs out"],
+      ["shared/artifact/refusals-of-payloads.test.ts", '"unlisted"'],
+      ["shared/artifact/refusals-of-payloads.test.ts", '"missing"'],
     ],
   },
   {

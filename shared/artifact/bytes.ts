@@ -2,6 +2,9 @@ import type { ArtifactContent } from "./types.ts";
 
 const NOTHING = new Uint8Array(0);
 
+/** Pieces of up to this size are copied. */
+const COPIED_BYTES_MAX = 64;
+
 /** Cuts a stream of chunks into pieces of the sizes that a parser needs, without copying large ones. */
 export class ByteReader {
   readonly #source: ArtifactContent;
@@ -44,9 +47,12 @@ export class ByteReader {
     return this.#take(maxBytes);
   }
 
-  /** `count` bytes, or fewer only where the stream ends. */
+  /**
+   * `count` bytes, or fewer only where the stream ends. They are valid until the next call, for the source may reuse its
+   * buffers; up to 64 bytes are a copy that the caller may keep.
+   */
   async upTo(count: number): Promise<Uint8Array> {
-    if (this.#chunk.length >= count) return this.#take(count);
+    if (count > COPIED_BYTES_MAX && this.#chunk.length >= count) return this.#take(count);
     const result = new Uint8Array(count);
     let filled = 0;
     while (filled < count && (await this.#fill())) {
@@ -75,4 +81,9 @@ export class ByteReader {
     this.#chunk = NOTHING;
     await this.#iterator.return?.();
   }
+}
+
+/** Copies of the chunks of a source, which may reuse its buffers (`readChunks`): for consumers that keep several. */
+export async function* copied(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield Uint8Array.from(chunk);
 }

@@ -47,6 +47,9 @@ export class OuterTar {
         `${WHERE}: it starts with ${quoted(entry.name)}, an artifact with "version"`,
       );
     }
+    if (this.#seen.size === 0) {
+      throw new ArtifactError("not-an-artifact", "this is no artifact: it is an empty tar, or zeros only");
+    }
     throw this.misplaced(entry, name);
   }
 

@@ -85,7 +85,7 @@ export class XzDecoder implements SteppedDecoder {
       return new ArtifactError("compression-window-too-large", message);
     }
     if (result === UNSUPPORTED_CHECK || result === UNSUPPORTED_OPTIONS) {
-      const message = `${this.#where}: xz must use LZMA2 alone, and CRC32, CRC64 or no check; this stream uses another`;
+      const message = `${this.#where}: xz must use LZMA2 alone, and CRC32, CRC64, SHA-256 or no check; this stream uses another`;
       return new ArtifactError("compression-unsupported", message);
     }
     return damaged(this.#where, result === UNKNOWN_FORMAT ? "it does not start like xz" : "a part of xz is malformed");

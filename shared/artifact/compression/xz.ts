@@ -1,5 +1,6 @@
 import { decodeInSteps } from "./stepping.ts";
-import { inTurns, nextTurn } from "./turns.ts";
+import { gathered, inTurns, nextTurn } from "./turns.ts";
+import { BlockChecks, xzPieces } from "./xz-blocks.ts";
 import { XzDecoder } from "./xz-decoder.ts";
 
 /** Decompresses xz in WebAssembly. The dictionary bounds the memory, at any compression ratio. */
@@ -8,5 +9,11 @@ export async function* unxz(
   where: string,
   turn = nextTurn,
 ): AsyncGenerator<Uint8Array> {
-  yield* decodeInSteps(new XzDecoder(where), inTurns(source, turn), where, turn);
+  const checks = new BlockChecks(where);
+  const pieces = gathered(xzPieces(inTurns(source, turn), where, checks));
+  for await (const output of decodeInSteps(new XzDecoder(where), pieces, where, turn)) {
+    checks.decoded(output);
+    yield output;
+  }
+  checks.decoded(new Uint8Array(0));
 }

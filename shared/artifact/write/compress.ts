@@ -1,6 +1,7 @@
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { copied } from "../bytes.ts";
 import type { Compression } from "../types.ts";
 
 /** Compresses a stream. The same input must give the same output. */
@@ -11,7 +12,7 @@ export type Compressors = Readonly<Partial<Record<Compression, Compressor>>>;
 
 /** Runs a stream through a transform; the consumer gets the errors of both. */
 export async function* through(source: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
-  const piping = pipeline(Readable.from(source, { objectMode: true, highWaterMark: 2 }), transform).then(
+  const piping = pipeline(Readable.from(copied(source), { objectMode: true, highWaterMark: 2 }), transform).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );

@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { type Header, type Pack, pack } from "tar-stream";
+import { copied } from "../bytes.ts";
 import { BLOCK_BYTES } from "../tar/header.ts";
 
 /** A file to be put in a tar. `content` has `sizeBytes` bytes. */
@@ -11,7 +12,11 @@ export interface TarFile {
 }
 
 /** A file whose content is in memory. */
-export function tarFile(name: string, content: Uint8Array, mode = 0o600): TarFile {
+export interface SmallFile extends TarFile {
+  readonly content: readonly [Uint8Array];
+}
+
+export function tarFile(name: string, content: Uint8Array, mode = 0o600): SmallFile {
   return { name, sizeBytes: content.length, mode, content: [content] };
 }
 
@@ -59,12 +64,8 @@ async function* packed(files: Iterable<TarFile>, finish: (tar: Pack) => void): A
 }
 
 async function fill(tar: Pack, files: Iterable<TarFile>): Promise<void> {
+  // The pack keeps more chunks than a source that reuses its buffers allows.
   for (const file of files) await pipeline(copied(file.content), tar.entry(headersOf(file)));
-}
-
-/** A source may reuse its buffers (`readChunks`), and the pack keeps more chunks than such a source allows. */
-async function* copied(content: TarFile["content"]): AsyncGenerator<Uint8Array> {
-  for await (const chunk of content) yield Uint8Array.from(chunk);
 }
 
 /** The types of streamx do not say what a stream carries. */

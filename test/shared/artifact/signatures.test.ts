@@ -2,6 +2,8 @@ import { createPrivateKey, generateKeyPairSync, type KeyPairKeyObjectResult, sig
 import {
   AlreadySignedError,
   type ArtifactPlan,
+  type ArtifactSigner,
+  isEncryptedKey,
   loadSigningKey,
   signArtifact,
   writeArtifact,
@@ -32,13 +34,15 @@ const plan: ArtifactPlan = {
 
 async function written(key?: string): Promise<Buffer> {
   const sink = new MemorySink();
-  await writeArtifact(plan, sink, key === undefined ? {} : { signingKey: loadSigningKey(key) });
+  await writeArtifact(plan, sink, key === undefined ? {} : { signingKey: loadSigningKey(key, { upkeepOnly: true }) });
   return sink.content;
 }
 
 async function signed(artifact: Uint8Array, key: string, force = false): Promise<Buffer> {
   const sink = new MemorySink();
-  expect(await signArtifact(chunked(artifact, 700), sink, loadSigningKey(key), { force })).toBe(sink.content.length);
+  expect(await signArtifact(chunked(artifact, 700), sink, loadSigningKey(key, { upkeepOnly: true }), { force })).toBe(
+    sink.content.length,
+  );
   return sink.content;
 }
 
@@ -120,6 +124,43 @@ describe("signing", () => {
     ],
   ])("refuses %s", (_, pem, message) => {
     expect(() => loadSigningKey(pem)).toThrow(message);
+  });
+});
+
+describe("a key that no Mender client verifies", () => {
+  it.each(["ECDSA P-384", "Ed25519"] as const)("is refused unless only Upkeep shall verify: %s", (kind) => {
+    const { privateKey } = KEYS[kind];
+    expect(() => loadSigningKey(privateKey)).toThrow(new RegExp(`no Mender client verifies ${kind}`));
+    expect(loadSigningKey(privateKey, { upkeepOnly: true }).type).toBe("private");
+  });
+});
+
+describe("an encrypted key", () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const encryption = { cipher: "aes-256-cbc", passphrase: "secret", format: "pem" } as const;
+
+  it.each(["pkcs1", "pkcs8"] as const)("of the form %s needs its passphrase", (type) => {
+    const pem = privateKey.export({ type, ...encryption }).toString();
+    expect(isEncryptedKey(pem)).toBe(true);
+    expect(loadSigningKey(pem, { passphrase: "secret" }).equals(privateKey)).toBe(true);
+    expect(() => loadSigningKey(pem)).toThrow(/encrypted: its passphrase is needed/);
+    expect(() => loadSigningKey(pem, { passphrase: "other" })).toThrow(/encrypted, and this is not its passphrase/);
+  });
+});
+
+describe("a signer outside of the program", () => {
+  const { publicKey, privateKey } = KEYS["RSA 2048"];
+  const signer: ArtifactSigner = { sign: async (manifest) => sign("sha256", manifest, privateKey) };
+
+  it("signs while an artifact is written, and later", async () => {
+    const sink = new MemorySink();
+    await writeArtifact(plan, sink, { signingKey: signer });
+    expect(sink.content.equals(await written(privateKey))).toBe(true);
+    const later = new MemorySink();
+    await signArtifact(chunked(await written()), later, signer);
+    expect((await readBack(chunked(later.content), { verifyKeys: [publicKey] })).header.signature.state).toBe(
+      "verified",
+    );
   });
 });
 

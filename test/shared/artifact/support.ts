@@ -6,16 +6,25 @@ import type { ArtifactSink, SourceFile } from "@upkeep/shared/artifact/write";
 import { pack } from "tar-stream";
 import { expect } from "vitest";
 
-/** A source that hands out `content` in chunks of `chunkBytes`. */
+/**
+ * A source that hands out `content` in chunks of `chunkBytes`, as unfriendly as `readChunks` may be: a chunk is valid
+ * until two more were requested. Then its buffer holds other bytes, and is used again.
+ */
 export async function* chunked(content: Uint8Array, chunkBytes = 64 * 1024): AsyncGenerator<Uint8Array> {
-  for (let offset = 0; offset < content.length; offset += chunkBytes) {
-    yield content.subarray(offset, offset + chunkBytes);
+  const buffers = [0, 1, 2].map(() => Buffer.alloc(Math.min(chunkBytes, content.length)));
+  for (let index = 0; index * chunkBytes < content.length; index += 1) {
+    const chunk = content.subarray(index * chunkBytes, (index + 1) * chunkBytes);
+    buffers[(index + 1) % 3]?.fill(0xa5);
+    const buffer = buffers[index % 3] ?? Buffer.alloc(0);
+    buffer.set(chunk);
+    yield buffer.subarray(0, chunk.length);
   }
 }
 
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of source) chunks.push(chunk);
+  // A source may reuse its buffers.
+  for await (const chunk of source) chunks.push(Uint8Array.from(chunk));
   return Buffer.concat(chunks);
 }
 

@@ -1,13 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { ArtifactError } from "@upkeep/shared/artifact";
 import { describe, expect, test } from "vitest";
 import { COMPRESSORS } from "../../../mock-server/releases/compression.ts";
 import { unxz as decompress } from "../../../shared/artifact/compression/xz.ts";
-import { collect } from "./support.ts";
-
-async function* pieces(content: Uint8Array, size = 50_000): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < content.length; start += size) yield content.subarray(start, start + size);
-}
+import { describePeer, requirePeer } from "../../interop/peers.ts";
+import { chunked, collect } from "./support.ts";
 
 function unxz(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return decompress(source, "data/0000.tar.xz");
@@ -16,13 +14,13 @@ function unxz(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
 async function xz(content: Uint8Array): Promise<Buffer> {
   const { xz: compress } = COMPRESSORS;
   if (compress === undefined) throw new Error("the server has a compressor for xz");
-  return await collect(compress(pieces(content)));
+  return await collect(compress(chunked(content, 50_000)));
 }
 
 describe("xz", () => {
   test("gives what was compressed", async () => {
     const content = randomBytes(1_000_000);
-    expect((await collect(unxz(pieces(await xz(content))))).equals(content)).toBe(true);
+    expect((await collect(unxz(chunked(await xz(content), 50_000)))).equals(content)).toBe(true);
   });
 
   test.each([
@@ -41,7 +39,7 @@ describe("xz", () => {
     ],
   ])("that is %s is refused as %s", async (_, code, spoil) => {
     const spoilt = spoil(await xz(randomBytes(100_000)));
-    const fault = await collect(unxz(pieces(spoilt))).catch((error: unknown) => error);
+    const fault = await collect(unxz(chunked(spoilt, 50_000))).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(ArtifactError);
     expect(fault).toMatchObject({ code, message: expect.stringContaining("data/0000.tar.xz") });
   });
@@ -50,7 +48,7 @@ describe("xz", () => {
     const content = randomBytes(100_000);
     const whole = await xz(content);
     const streams = Buffer.concat([whole, Buffer.alloc(8), whole, Buffer.alloc(4)]);
-    expect((await collect(unxz(pieces(streams, 777)))).equals(Buffer.concat([content, content]))).toBe(true);
+    expect((await collect(unxz(chunked(streams, 777)))).equals(Buffer.concat([content, content]))).toBe(true);
   });
 
   test("that is changed is never taken for whole, wherever it is changed", async () => {
@@ -58,7 +56,7 @@ describe("xz", () => {
     for (let at = 20; at < whole.length; at += 997) {
       const changed = Buffer.from(whole);
       changed[at] = (changed[at] ?? 0) ^ 1;
-      await expect(collect(unxz(pieces(changed, 4096))), `byte ${at}`).rejects.toBeInstanceOf(ArtifactError);
+      await expect(collect(unxz(chunked(changed, 4096))), `byte ${at}`).rejects.toBeInstanceOf(ArtifactError);
     }
   });
 
@@ -87,8 +85,69 @@ describe("xz", () => {
         })(),
       ),
     );
-    expect((await collect(unxz(pieces(whole)))).equals(content)).toBe(true);
+    expect((await collect(unxz(chunked(whole, 50_000)))).equals(content)).toBe(true);
     goOn();
     expect((await slow).equals(content)).toBe(true);
+  });
+});
+
+/** Random bytes between repeated ones: chunks of both kinds. */
+const CONTENT = Buffer.concat([Buffer.alloc(300_000, "again"), randomBytes(200_000), Buffer.alloc(100_000)]);
+
+describePeer(["xz"], "what the xz tool writes", () => {
+  const made = (flags: readonly string[], content = CONTENT): Buffer =>
+    execFileSync(requirePeer("xz"), ["-c", ...flags], { input: content, stdio: ["pipe", "pipe", "pipe"] });
+
+  test.each([
+    ["with SHA-256", ["--check=sha256"]],
+    ["with SHA-256 in many blocks", ["--check=sha256", "--block-size=65536"]],
+    [
+      "with SHA-256 by several threads, whose blocks state their sizes",
+      ["-T2", "--check=sha256", "--block-size=65536"],
+    ],
+    ["with CRC64 in many blocks", ["--check=crc64", "--block-size=65536"]],
+    ["without a check", ["--check=none"]],
+  ])("%s is read, in chunks of any size", async (_, flags) => {
+    const whole = made(flags);
+    for (const chunkBytes of [1, 5, 4096, 100_000]) {
+      expect((await collect(unxz(chunked(whole, chunkBytes)))).equals(CONTENT), `${chunkBytes}`).toBe(true);
+    }
+  });
+
+  test("in streams with different checks, one of them of nothing, is read", async () => {
+    const part = CONTENT.subarray(290_000, 310_000);
+    const kinds = ["sha256", "crc32", "sha256", "none"];
+    const empty = made(["--check=sha256"], Buffer.alloc(0));
+    const streams = Buffer.concat([...kinds.map((check) => made([`--check=${check}`], part)), Buffer.alloc(4), empty]);
+    const expected = Buffer.concat(kinds.map(() => part));
+    expect((await collect(unxz(chunked(streams, 999)))).equals(expected)).toBe(true);
+  });
+
+  test("with SHA-256 and changed is never taken for whole, wherever it is changed", async () => {
+    const whole = made(["--check=sha256", "--block-size=4096"], CONTENT.subarray(295_000, 305_000));
+    const step = 61;
+    const places = Array.from({ length: Math.ceil(whole.length / step) }, (_, index) => index * step);
+    // The checks, the index and the footer, byte by byte.
+    const last = Array.from({ length: 80 }, (_, index) => whole.length - 1 - index);
+    for (const at of [...places, ...last]) {
+      const changed = Buffer.from(whole);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      await expect(collect(unxz(chunked(changed, 4096))), `byte ${at}`).rejects.toBeInstanceOf(ArtifactError);
+    }
+    for (let length = 0; length < whole.length; length += 97) {
+      const cut = collect(unxz(chunked(whole.subarray(0, length))));
+      await expect(cut, `cut at ${length}`).rejects.toMatchObject({ code: "truncated" });
+    }
+  });
+
+  test.each([
+    ["--x86", /BCJ for x86/],
+    ["--arm", /BCJ for ARM\)/],
+    ["--delta=dist=4", /delta/],
+  ])("with the filter %s is refused by its name", async (filter, named) => {
+    await expect(collect(unxz(chunked(made([filter, "--lzma2=preset=1"]))))).rejects.toMatchObject({
+      code: "compression-unsupported",
+      message: expect.stringMatching(named),
+    });
   });
 });
