@@ -8,6 +8,7 @@ export { ArtifactError, type ArtifactFault } from "./errors.ts";
 export { ARTIFACT_LIMITS } from "./limits.ts";
 export { manifestName } from "./manifest.ts";
 export { openArtifact } from "./reading.ts";
+export { keyFault, menderFault } from "./signature.ts";
 export { termsOf } from "./terms.ts";
 export type {
   ArtifactContent,

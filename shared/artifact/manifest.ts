@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { ArtifactError } from "./errors.ts";
 import { checkFileName, quoted } from "./names.ts";
 
@@ -68,6 +69,11 @@ export class Manifest {
       throw new ArtifactError("missing", `${quoted(name)} is in the manifest, but not in the artifact`);
     }
   }
+}
+
+/** SHA-256 as the manifest has it. */
+export function sha256(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** @throws ArtifactError if a checksum differs from the manifest. */

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { given } from "../given.ts";
 import { parseAugmentedHeader } from "./augment.ts";
 import { decompress } from "./compression/index.ts";
@@ -7,7 +7,7 @@ import { ArtifactError } from "./errors.ts";
 import { parseHeader } from "./header.ts";
 import { parseJson } from "./json.ts";
 import { ARTIFACT_LIMITS } from "./limits.ts";
-import { checkSum, Manifest, payloadDirectory } from "./manifest.ts";
+import { checkSum, Manifest, payloadDirectory, sha256 } from "./manifest.ts";
 import { quoted } from "./names.ts";
 import { OuterTar } from "./outer.ts";
 import { Latch, StreamedPayload } from "./payload.ts";
@@ -28,10 +28,6 @@ import type {
 } from "./types.ts";
 
 const WHERE = "artifact";
-
-function sha256(content: Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
-}
 
 /** @throws ArtifactError unless the file `version` names a supported format. */
 function checkVersion(content: Uint8Array): void {

@@ -19,6 +19,14 @@ export function keyFault(key: KeyObject): string | undefined {
   }
 }
 
+/** Why no Mender client verifies the signatures of a key that can sign; `undefined` if they do. */
+export function menderFault(key: KeyObject): string | undefined {
+  const kind = key.asymmetricKeyType === "ed25519" ? "Ed25519" : key.asymmetricKeyDetails?.namedCurve;
+  if (kind === undefined || kind === "prime256v1") return undefined;
+  const name = kind === "secp384r1" ? "ECDSA P-384" : kind;
+  return `no Mender client verifies ${name}, only Upkeep does; RSA and ECDSA P-256 are verified by all`;
+}
+
 /**
  * Reads the keys that verify artifacts.
  * @throws ArtifactError naming the key by its position in the list.

@@ -98,7 +98,7 @@ export async function makeArtifact(
       files: { payload: payloadOf(release, artifact) },
       scripts: Object.fromEntries(Object.entries(artifact.scripts).map(([name, code]) => [name, script(code)])),
     },
-    { compressors: COMPRESSORS, ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem) }) },
+    { compressors: COMPRESSORS, ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem, { upkeepOnly: true }) }) },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { ResolvedPlan } from "./plan.ts";
+import type { AugmentPlan, Depends, ResolvedPlan } from "./plan.ts";
 import { type TarFile, tarFile } from "./tar.ts";
 
 /** SHA-256 of the payload's files, by name. */
@@ -13,15 +13,15 @@ function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {
 }
 
 /** Sorts keys by code point, so that the same plan gives the same bytes; `undefined` if empty. */
-function sorted(map: Readonly<Record<string, string>>): Record<string, string> | undefined {
+function sorted(map: Depends): Depends | undefined {
   const keys = Object.keys(map).sort();
   return keys.length === 0 ? undefined : Object.fromEntries(keys.map((key) => [key, map[key] ?? ""]));
 }
 
 /** `header-info`. JSON leaves out what is undefined. */
-function headerInfo(plan: ResolvedPlan): string {
+function headerInfo(plan: ResolvedPlan, type = plan.type): string {
   return JSON.stringify({
-    payloads: [{ type: plan.type }],
+    payloads: [{ type }],
     artifact_provides: { artifact_name: plan.artifactName, artifact_group: plan.artifactGroup || undefined },
     artifact_depends: {
       artifact_name: some(plan.dependsArtifactNames),
@@ -50,6 +50,17 @@ export function headerFiles(plan: ResolvedPlan, checksums: Checksums): readonly 
     tarFile("header-info", text(headerInfo(plan))),
     ...plan.scripts.map(({ name, content }) => tarFile(`scripts/${name}`, content, 0o755)),
     tarFile("headers/0000/type-info", text(typeInfo(plan, checksums))),
+    ...(metaDataJson === undefined ? [] : [tarFile("headers/0000/meta-data", text(metaDataJson))]),
+  ];
+}
+
+/** The files of header-augment.tar. */
+export function augmentedHeaderFiles(plan: ResolvedPlan, augment: AugmentPlan): readonly TarFile[] {
+  const { type, provides = {}, depends = {}, metaDataJson } = augment;
+  const info = { type, artifact_depends: sorted(depends), artifact_provides: sorted(provides) };
+  return [
+    tarFile("header-info", text(headerInfo(plan, type))),
+    tarFile("headers/0000/type-info", text(JSON.stringify(info))),
     ...(metaDataJson === undefined ? [] : [tarFile("headers/0000/meta-data", text(metaDataJson))]),
   ];
 }

@@ -3,8 +3,10 @@
 export { type Compressor, type Compressors, through } from "./compress.ts";
 export {
   type ArtifactPlan,
+  type AugmentPlan,
   type BootstrapPlan,
   type CommonPlan,
+  type Depends,
   type ModuleImagePlan,
   PlanError,
   type RootfsImagePlan,
@@ -12,5 +14,11 @@ export {
   type SourceFile,
 } from "./plan.ts";
 export { AlreadySignedError, type SignOptions, signArtifact } from "./sign.ts";
-export { loadSigningKey } from "./signing.ts";
+export {
+  type ArtifactSigner,
+  isEncryptedKey,
+  type KeyOptions,
+  loadSigningKey,
+  type SigningKey,
+} from "./signing.ts";
 export { type ArtifactSink, type WriteOptions, writeArtifact } from "./write.ts";

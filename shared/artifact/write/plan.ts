@@ -13,6 +13,9 @@ export interface SourceFile {
   read(): AsyncIterable<Uint8Array>;
 }
 
+/** What a device must provide: of a key with a list, one of the values. */
+export type Depends = Readonly<Record<string, string | readonly string[]>>;
+
 /** Fields of every kind of artifact. */
 export interface CommonPlan {
   readonly artifactName: string;
@@ -21,7 +24,7 @@ export interface CommonPlan {
   readonly dependsArtifactNames?: readonly string[];
   readonly dependsArtifactGroups?: readonly string[];
   readonly provides?: Readonly<Record<string, string>>;
-  readonly depends?: Readonly<Record<string, string>>;
+  readonly depends?: Depends;
   readonly clearsProvides?: readonly string[];
   readonly compression?: Compression;
 }
@@ -34,7 +37,7 @@ export interface SoftwarePlan {
   readonly softwareName?: string;
   /** Replaces the artifact's name. */
   readonly softwareVersion?: string;
-  /** Omits the version from the provides, and its pattern from the clears. */
+  /** Only `softwareVersion` is provided as a version, if it is given; no pattern of it is cleared. */
   readonly noDefaultSoftwareVersion?: boolean;
   /** Clears only `clearsProvides`. */
   readonly noDefaultClearsProvides?: boolean;
@@ -46,6 +49,21 @@ export interface ModuleImagePlan extends CommonPlan, SoftwarePlan {
   readonly type: string;
   readonly files: readonly SourceFile[];
   readonly scripts?: readonly StateScript[];
+  /** JSON text of an object. */
+  readonly metaDataJson?: string;
+  readonly augment?: AugmentPlan;
+}
+
+/**
+ * The part of an artifact that no signature covers, so that another party may make it anew. A device takes it if the
+ * update module permits each field of it.
+ */
+export interface AugmentPlan {
+  /** The payload type that replaces the artifact's. */
+  readonly type: string;
+  readonly files?: readonly SourceFile[];
+  readonly provides?: Readonly<Record<string, string>>;
+  readonly depends?: Depends;
   /** JSON text of an object. */
   readonly metaDataJson?: string;
 }
@@ -70,10 +88,11 @@ export interface ResolvedPlan extends CommonPlan {
   readonly files: readonly SourceFile[];
   readonly scripts: readonly StateScript[];
   readonly provides: Readonly<Record<string, string>>;
-  readonly depends: Readonly<Record<string, string>>;
+  readonly depends: Depends;
   readonly clearsProvides: readonly string[];
   readonly compression: Compression;
   readonly metaDataJson?: string;
+  readonly augment?: AugmentPlan;
   /** Key that provides the checksum of the only file. */
   readonly checksumKey?: string;
 }
@@ -100,15 +119,16 @@ function software(
   plan: CommonPlan & SoftwarePlan,
   payloadName: string,
 ): { provides: [string, string][]; clears: string[] } {
-  if (plan.noDefaultSoftwareVersion === true) return { provides: [], clears: [] };
   const filesystem = plan.softwareFilesystem || DEFAULT_FILESYSTEM;
-  const name = plan.softwareName || payloadName;
+  const withDefaults = plan.noDefaultSoftwareVersion !== true;
+  const name = plan.softwareName || (withDefaults ? payloadName : "");
+  const version = plan.softwareVersion || (withDefaults ? plan.artifactName : "");
   const key = name === "" ? filesystem : `${filesystem}.${name}`;
   // A new root file system also clears the group and the checksum key of old clients.
   const whole = key === DEFAULT_FILESYSTEM ? ["artifact_group", "rootfs_image_checksum"] : [];
   return {
-    provides: [[`${key}.version`, plan.softwareVersion || plan.artifactName]],
-    clears: plan.noDefaultClearsProvides === true ? [] : [...whole, `${key}.*`],
+    provides: version === "" ? [] : [[`${key}.version`, version]],
+    clears: withDefaults && plan.noDefaultClearsProvides !== true ? [...whole, `${key}.*`] : [],
   };
 }
 
@@ -139,7 +159,7 @@ function withDefaults(plan: ArtifactPlan): ResolvedPlan {
   const { provides, clears } = software(plan, isRootfs ? "" : plan.type);
   const files = isRootfs ? [plan.file] : plan.files;
   const scripts = plan.scripts ?? [];
-  checkFiles(files);
+  checkFiles([...files, ...(augmentOf(plan)?.files ?? [])]);
   checkScripts(scripts);
   const resolved = {
     ...common,
@@ -152,18 +172,38 @@ function withDefaults(plan: ArtifactPlan): ResolvedPlan {
     const checksumKey = plan.checksumProvide ?? "rootfs-image.checksum";
     return { ...resolved, type: "rootfs-image", ...(checksumKey === "none" ? {} : { checksumKey }) };
   }
-  if (!PAYLOAD_TYPE.test(plan.type) || textFault(plan.type) !== undefined) {
-    throw new PlanError("type", `the payload type ${quoted(plan.type)} is no name of an update module`);
-  }
-  if (plan.metaDataJson !== undefined) checkMetaData(plan.metaDataJson);
+  checkType("type", plan.type);
+  checkMetaData("metaDataJson", plan.metaDataJson);
+  if (plan.augment !== undefined) checkAugment(plan.augment);
   return { ...resolved, type: plan.type };
+}
+
+function augmentOf(plan: ArtifactPlan): AugmentPlan | undefined {
+  return plan.kind === "module-image" ? plan.augment : undefined;
+}
+
+function checkType(field: string, type: string): void {
+  if (PAYLOAD_TYPE.test(type) && textFault(type) === undefined) return;
+  throw new PlanError(field, `the payload type ${quoted(type)} is no name of an update module`);
+}
+
+function checkAugment({ type, provides = {}, depends = {}, metaDataJson }: AugmentPlan): void {
+  checkType("augment.type", type);
+  checkMetaData("augment.metaDataJson", metaDataJson);
+  for (const [field, map] of [["augment.provides", provides] as const, ["augment.depends", depends] as const]) {
+    if (Object.keys(map).includes("")) throw new PlanError(field, `${field}: a key is empty`);
+  }
+  refuse("augment.provides", providesFault(provides));
+  refuse("augment.depends", dependsFault(depends));
+}
+
+/** @throws PlanError if there is a fault. */
+function refuse(field: string, fault: string | undefined): void {
+  if (fault !== undefined) throw new PlanError(field, `${field}: ${fault}`);
 }
 
 /** @throws PlanError if the texts do not fit a device's poll, or a reader would refuse them. */
 function checkTexts(plan: ResolvedPlan): void {
-  const refuse = (field: string, fault: string | undefined): void => {
-    if (fault !== undefined) throw new PlanError(field, `${field}: ${fault}`);
-  };
   const { artifactName, artifactGroup, deviceTypes, dependsArtifactNames = [], dependsArtifactGroups = [] } = plan;
   refuse("artifactName", textFault(artifactName));
   refuse("artifactGroup", textFault(artifactGroup ?? ""));
@@ -226,11 +266,12 @@ function checkScripts(scripts: readonly StateScript[]): void {
   }
 }
 
-function checkMetaData(json: string): void {
+function checkMetaData(field: string, json: string | undefined): void {
+  if (json === undefined) return;
   try {
     metaDataText(new TextEncoder().encode(json), "meta-data");
   } catch (cause) {
     if (!(cause instanceof ArtifactError)) throw cause;
-    throw new PlanError("metaDataJson", cause.message, { cause });
+    throw new PlanError(field, cause.message, { cause });
   }
 }

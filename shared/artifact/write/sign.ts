@@ -1,9 +1,9 @@
-import type { KeyObject } from "node:crypto";
+import { given } from "../../given.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
 import { openArtifact } from "../reading.ts";
 import { readSmall, TarReader } from "../tar/reader.ts";
 import type { ReadOptions } from "../types.ts";
-import { signManifest } from "./signing.ts";
+import { type SigningKey, signManifest } from "./signing.ts";
 import { tarEntries, tarFile } from "./tar.ts";
 import type { ArtifactSink } from "./write.ts";
 
@@ -79,14 +79,12 @@ async function locate(start: Uint8Array): Promise<{ manifest: Uint8Array; manife
 export async function signArtifact(
   source: AsyncIterable<Uint8Array>,
   sink: ArtifactSink,
-  key: KeyObject,
+  key: SigningKey,
   options: SignOptions = {},
 ): Promise<number> {
   const tee = new Tee(source);
-  const reading = await openArtifact(
-    tee,
-    options.decompressors === undefined ? {} : { decompressors: options.decompressors },
-  );
+  // Of an augmented artifact the signature covers the same part: its manifest.
+  const reading = await openArtifact(tee, { augmented: true, ...given({ decompressors: options.decompressors }) });
   try {
     if (reading.header.signature.state !== "unsigned" && options.force !== true) throw new AlreadySignedError();
     let written = 0;
@@ -98,7 +96,7 @@ export async function signArtifact(
     const start = tee.divert(write);
     const { manifest, manifestEnd, restStart } = await locate(start);
     await write(start.subarray(0, manifestEnd));
-    const signature = tarFile("manifest.sig", signManifest(key, manifest));
+    const signature = tarFile("manifest.sig", await signManifest(key, manifest));
     for await (const block of tarEntries([signature])) await write(block);
     await write(start.subarray(restStart));
     // Reading to the end verifies, and makes the rest pass through.

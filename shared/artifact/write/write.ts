@@ -1,12 +1,12 @@
-import { createHash, type KeyObject } from "node:crypto";
+import { createHash } from "node:crypto";
 import { SUFFIXES } from "../compression/names.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
-import { manifestName, payloadDirectory } from "../manifest.ts";
+import { manifestName, payloadDirectory, sha256 } from "../manifest.ts";
 import { type Compressor, type Compressors, compressorFor } from "./compress.ts";
-import { headerFiles, manifestContent, VERSION_CONTENT } from "./contents.ts";
-import { type ArtifactPlan, PlanError, type ResolvedPlan, resolvePlan, type SourceFile } from "./plan.ts";
-import { signManifest } from "./signing.ts";
-import { headerBlock, type TarFile, tarEnd, tarEntries, tarFile, tarOf } from "./tar.ts";
+import { augmentedHeaderFiles, headerFiles, manifestContent, VERSION_CONTENT } from "./contents.ts";
+import { type ArtifactPlan, PlanError, resolvePlan, type SourceFile } from "./plan.ts";
+import { type SigningKey, signManifest } from "./signing.ts";
+import { headerBlock, type SmallFile, type TarFile, tarEnd, tarEntries, tarFile, tarOf } from "./tar.ts";
 
 /** Where an artifact is written to. A file handle of the door is one. */
 export interface ArtifactSink {
@@ -15,7 +15,7 @@ export interface ArtifactSink {
 }
 
 export interface WriteOptions {
-  readonly signingKey?: KeyObject;
+  readonly signingKey?: SigningKey;
   readonly compressors?: Compressors;
   /** Told, as work goes on, how many of how many bytes are done. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -33,37 +33,34 @@ export async function writeArtifact(
   options: WriteOptions = {},
 ): Promise<number> {
   const resolved = resolvePlan(plan);
+  const { augment } = resolved;
+  const files = [...resolved.files, ...(augment?.files ?? [])];
   const compress = compressorFor(resolved.compression, options.compressors ?? {});
-  const progress = new Progress(resolved.files, options.onProgress);
-  const files = await hashFiles(resolved.files, progress);
+  const suffix = SUFFIXES[resolved.compression];
+  const progress = new Progress(files, options.onProgress);
+  const checksums = await hashFiles(files, progress);
 
-  const header = await compressHeader(resolved, files, compress);
-  const headerName = `header.tar${SUFFIXES[resolved.compression]}`;
-  const manifest = manifestContent(
-    new Map([
-      ...[...files].map(([name, checksum]) => [manifestName(0, name), checksum] as const),
-      [headerName, sha256(header)],
-      ["version", sha256(VERSION_CONTENT)],
-    ]),
-  );
-  if (manifest.length > ARTIFACT_LIMITS.manifestBytesMax) throw new PlanError("files", "there are too many files");
-
+  const header = tarFile(`header.tar${suffix}`, await compressed(headerFiles(resolved, checksums), compress));
+  const manifest = manifestOf(resolved.files, checksums, [header, tarFile("version", VERSION_CONTENT)]);
+  const signed =
+    options.signingKey === undefined ? [] : [tarFile("manifest.sig", await signManifest(options.signingKey, manifest))];
+  const entries = [tarFile("version", VERSION_CONTENT), tarFile("manifest", manifest), ...signed];
+  if (augment === undefined) entries.push(header);
+  else {
+    const augmentedFiles = augmentedHeaderFiles(resolved, augment);
+    const augmented = tarFile(`header-augment.tar${suffix}`, await compressed(augmentedFiles, compress));
+    const unsigned = manifestOf(augment.files ?? [], checksums, [augmented]);
+    entries.push(tarFile("manifest-augment", unsigned), header, augmented);
+  }
   const output = new Output(sink);
-  const signature = options.signingKey === undefined ? undefined : signManifest(options.signingKey, manifest);
-  const entries = [
-    tarFile("version", VERSION_CONTENT),
-    tarFile("manifest", manifest),
-    ...(signature === undefined ? [] : [tarFile("manifest.sig", signature)]),
-    tarFile(headerName, header),
-  ];
   for await (const block of tarEntries(entries)) await output.write(block);
 
   // The payload's size is known once it is compressed and written: its header is then written again, in place.
-  const payload = { name: `${payloadDirectory(0)}.tar${SUFFIXES[resolved.compression]}`, mode: 0o600 };
+  const payload = { name: `${payloadDirectory(0)}.tar${suffix}`, mode: 0o600 };
   const headerAt = output.position;
   await output.write(await headerBlock({ ...payload, sizeBytes: 0 }));
   const contentAt = output.position;
-  for await (const piece of compress(payloadTar(resolved.files, files, progress))) await output.write(piece);
+  for await (const piece of compress(payloadTar(files, checksums, progress))) await output.write(piece);
   const sizeBytes = output.position - contentAt;
   await output.write(tarEnd(sizeBytes));
   await sink.write(await headerBlock({ ...payload, sizeBytes }), headerAt);
@@ -102,10 +99,6 @@ class Progress {
   }
 }
 
-function sha256(content: Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
-}
-
 /** A file's content, its checksum computed on the way. @throws PlanError if its size is not what was said. */
 async function* measured(
   file: SourceFile,
@@ -135,14 +128,27 @@ async function hashFiles(files: readonly SourceFile[], progress: Progress): Prom
   return checksums;
 }
 
-async function compressHeader(
-  plan: ResolvedPlan,
+/** The lines of a manifest for files of the payload and for parts of the header. @throws PlanError if there are too many. */
+function manifestOf(
+  files: readonly SourceFile[],
   checksums: ReadonlyMap<string, string>,
-  compress: Compressor,
-): Promise<Buffer> {
+  parts: readonly SmallFile[],
+): Uint8Array {
+  const manifest = manifestContent(
+    new Map([
+      ...files.map(({ name }) => [manifestName(0, name), checksums.get(name) ?? ""] as const),
+      ...parts.map(({ name, content: [bytes] }) => [name, sha256(bytes)] as const),
+    ]),
+  );
+  if (manifest.length > ARTIFACT_LIMITS.manifestBytesMax) throw new PlanError("files", "there are too many files");
+  return manifest;
+}
+
+/** A header's tar. */
+async function compressed(files: readonly TarFile[], compress: Compressor): Promise<Buffer> {
   let expanded = 0;
   const blocks = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const block of tarOf(headerFiles(plan, checksums))) {
+    for await (const block of tarOf(files)) {
       expanded += block.length;
       yield block;
     }
