@@ -1,12 +1,20 @@
 import type { System } from "@upkeep/shared/system";
+import manifest from "../package.json" with { type: "json" };
 import { addDumpCommand } from "./artifact/dump.ts";
+import { addFlags, one } from "./artifact/flags.ts";
+import { addImageCommands } from "./artifact/images.ts";
+import { addModifyCommand } from "./artifact/modify.ts";
 import { addReadCommands } from "./artifact/read.ts";
 import { type ArtifactContext, processContext } from "./artifact/run.ts";
 import { addSignCommand } from "./artifact/sign.ts";
-import { addWriteCommands } from "./artifact/write.ts";
+import { addWriteCommands, COMPRESSION_NAMES } from "./artifact/write.ts";
 import type { CommandBody } from "./commands.ts";
+import { CommandError } from "./failure.ts";
 
-/** `artifact`: write, read, validate, sign and dump artifacts, with the flags of mender-artifact. */
+/** Commands that `artifact --compression NAME COMMAND` means. */
+const COMPRESSING = ["write", "modify"];
+
+/** `artifact`: writes, reads, validates, signs, changes and dumps artifacts, with the flags of mender-artifact. */
 export function artifactCommand(system: System, context: ArtifactContext = processContext(system)): CommandBody {
   return {
     builder: (argv) => {
@@ -18,17 +26,33 @@ export function artifactCommand(system: System, context: ArtifactContext = proce
         "greedy-arrays": false,
         "boolean-negation": false,
       });
-      argv.command(
+      const withCompression = addFlags(argv, {
+        compression: { ...one, choices: COMPRESSION_NAMES, describe: "Of header and payload; lzma is xz" },
+      }).check(({ compression, _: words }) => {
+        if (compression === undefined || COMPRESSING.includes(String(words[1]))) return true;
+        throw new CommandError(`--compression is for the commands ${COMPRESSING.join(" and ")}`);
+      });
+      withCompression.command(
         "write",
         "Write an artifact",
         (builder) =>
           addWriteCommands(builder, context).demandCommand(1, "Say what to write: one of the commands above."),
         () => undefined,
       );
-      addReadCommands(argv, context);
-      addSignCommand(argv, context);
-      addDumpCommand(argv, context);
-      return argv.demandCommand(1, "Say what to do: one of the commands above.");
+      addReadCommands(withCompression, context);
+      addSignCommand(withCompression, context);
+      addModifyCommand(withCompression, context);
+      addImageCommands(withCompression, context);
+      addDumpCommand(withCompression, context);
+      return withCompression.command(
+        "$0",
+        false,
+        (builder) =>
+          builder
+            .option("version", { type: "boolean", alias: "v", describe: "Print the version of the program" })
+            .check(({ version }) => version === true || "Say what to do: one of the commands above."),
+        () => context.out.write(`upkeep-server version ${manifest.version}\n`),
+      );
     },
     handler: () => undefined,
   };

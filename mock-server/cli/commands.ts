@@ -33,7 +33,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import("./user.ts")).userCommand,
   },
   artifact: {
-    describe: "Write, read, validate, sign and dump artifacts",
+    describe: "Write, read, validate, sign, change and dump artifacts",
     load: async () => (await import("./artifact.ts")).artifactCommand,
   },
   scenario: {

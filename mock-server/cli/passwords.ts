@@ -38,7 +38,8 @@ export async function askedPassword(files: Files, file: unknown, question: strin
   return password;
 }
 
-async function prompted(question: string): Promise<string> {
+/** Asks the person at the terminal. @throws CommandError if the person gives up. */
+export async function prompted(question: string): Promise<string> {
   try {
     return await promptForPassword(question);
   } catch (error) {

@@ -4,6 +4,8 @@ import { type Compressor, type Compressors, through } from "@upkeep/shared/artif
 const CHUNK_BYTES = 256 * 1024;
 /** The default of the zstd tool. */
 const ZSTD_LEVEL = 3;
+/** ZSTD_c_compressionLevel. */
+const LEVEL_PARAMETER = 100;
 
 /** LZMA_CHECK_CRC64. The types of the library want a name, but the library ignores names and checks nothing. */
 const CRC64 = 4;
@@ -26,7 +28,7 @@ interface ZstdOfNode {
 /** The WebAssembly encoder has global state, so compressions run serially. */
 let encoderFree: Promise<void> = Promise.resolve();
 
-async function* zstdPortably(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* zstdPortably(source: AsyncIterable<Uint8Array>, level: number): AsyncGenerator<Uint8Array> {
   const { Zstd } = await import("@hpcc-js/wasm-zstd");
   const before = encoderFree;
   let release = (): void => undefined;
@@ -37,7 +39,7 @@ async function* zstdPortably(source: AsyncIterable<Uint8Array>): AsyncGenerator<
     await before;
     const encoder = await Zstd.load();
     encoder.reset();
-    encoder.setCompressionLevel(ZSTD_LEVEL);
+    encoder.setCompressionLevel(level);
     for await (const chunk of source) {
       for (let offset = 0; offset < chunk.length; offset += CHUNK_BYTES) {
         const piece = encoder.compressChunk(chunk.subarray(offset, offset + CHUNK_BYTES));
@@ -51,11 +53,14 @@ async function* zstdPortably(source: AsyncIterable<Uint8Array>): AsyncGenerator<
   }
 }
 
-const zstd: Compressor = (source) => {
-  if (!("createZstdCompress" in zlib)) return zstdPortably(source);
-  const native = zlib as unknown as ZstdOfNode;
-  return through(source, native.createZstdCompress({ chunkSize: CHUNK_BYTES }));
-};
+/** zstd of a level of the zstd tool, 1 to 22. */
+export function zstdOf(level: number): Compressor {
+  return (source) => {
+    if (!("createZstdCompress" in zlib)) return zstdPortably(source, level);
+    const native = zlib as unknown as ZstdOfNode;
+    return through(source, native.createZstdCompress({ chunkSize: CHUNK_BYTES, params: { [LEVEL_PARAMETER]: level } }));
+  };
+}
 
 /** The compressors of the artifact format beyond gzip. */
-export const COMPRESSORS: Compressors = { xz, zstd };
+export const COMPRESSORS: Compressors = { xz, zstd: zstdOf(ZSTD_LEVEL) };

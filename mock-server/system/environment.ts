@@ -1,4 +1,4 @@
-import { homedir, hostname } from "node:os";
+import { homedir, hostname, tmpdir } from "node:os";
 import { resolve } from "node:path";
 
 /** Default data directory (XDG base directories). */
@@ -9,6 +9,21 @@ export function defaultDataDirectory(): string {
 
 export function absolutePath(path: string): string {
   return resolve(path);
+}
+
+/** Where temporary files go: TMPDIR, or /tmp. */
+export function temporaryDirectory(): string {
+  return tmpdir();
+}
+
+/** Passphrase of a signing key. */
+export function keyPassphrase(): string | undefined {
+  return process.env.UPKEEP_KEY_PASSPHRASE || undefined;
+}
+
+/** The bytes of standard input. */
+export function standardInput(): AsyncIterable<Uint8Array> {
+  return process.stdin as AsyncIterable<Buffer>;
 }
 
 export function nodeVersion(): string {

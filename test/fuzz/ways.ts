@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { ArtifactError, openArtifact, type ReadOptions } from "@upkeep/shared/artifact";
 import { createLogger } from "@upkeep/shared/logging";
 import { harmfulCharacter } from "@upkeep/shared/text";
-import yargs from "yargs";
-import { artifactCommand } from "../../mock-server/cli/artifact.ts";
 import { composeServer, DEFAULT_OPTIONS, openDomain, openFileBlobs } from "../../mock-server/index.ts";
 import { openSystem } from "../../mock-server/system/index.ts";
+import { artifactTool } from "../mock-server/cli/artifact-tool.ts";
 import type { Input } from "./inputs.ts";
 
 /** What became of an input: what an accepted artifact says, or why it was refused. */
@@ -128,37 +127,11 @@ async function upload(folder: string): Promise<{ way: Way; close(): Promise<void
 /** `upkeep-server artifact validate`. */
 function validate(folder: string): Way {
   const path = join(folder, "input.mender");
-  const system = openSystem();
   return async ({ bytes }) => {
     writeFileSync(path, bytes);
-    const ended = { out: "", error: "", status: 0 };
-    const command = artifactCommand(system, {
-      system,
-      out: {
-        isTerminal: false,
-        write: (text) => {
-          ended.out += text;
-        },
-        writeBytes: () => Promise.reject(new Error("there are no bytes to write")),
-      },
-      error: {
-        isTerminal: false,
-        write: (text) => {
-          ended.error += text;
-        },
-      },
-      setExitStatus: (status) => {
-        ended.status = status;
-      },
+    const ended = await artifactTool(["validate", path]).catch((error: unknown) => {
+      throw new Unexpected(`validate failed: ${error instanceof Error ? error.stack : String(error)}`);
     });
-    await yargs(["artifact", "validate", path])
-      .command({ command: "artifact", ...command })
-      .strict()
-      .exitProcess(false)
-      .fail((message, error) => {
-        throw new Unexpected(`validate failed: ${error?.stack ?? message}`);
-      })
-      .parseAsync();
     const { out, error, status } = ended;
     if (status === 0) return { accepted: plain(out.trimEnd()) };
     if (status !== 4) throw new Unexpected(`validate ended with ${status}: ${error}`);

@@ -15,6 +15,10 @@ const PACKAGES = {
   shellcheck: "shellcheck",
   lintian: "lintian",
   script: "bsdutils",
+  debugfs: "e2fsprogs",
+  "mkfs.ext4": "e2fsprogs",
+  "softhsm2-util": "softhsm2",
+  "pkcs11-tool": "opensc",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;

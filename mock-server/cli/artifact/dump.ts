@@ -4,6 +4,7 @@ import { harmfulCharacter, printable } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
 import { absolutePath } from "../../system/environment.ts";
 import { withArtifact, writeOutput } from "./files.ts";
+import { addFlags, JSON_FLAG, one, yes } from "./flags.ts";
 import { startProgress } from "./progress.ts";
 import { type ArtifactContext, printJson, run } from "./run.ts";
 
@@ -101,7 +102,7 @@ function commandLine(header: ArtifactHeader, dumped: Dumped): string[] {
     Object.entries(map).flatMap(([key, value]) => [value].flat().map((each) => `${key}:${each}`));
   return [
     ...["write", type === null ? "bootstrap-artifact" : "module-image", "--artifact-name", header.artifactName],
-    ...repeated("device-type", header.deviceTypes),
+    ...repeated("compatible-types", header.deviceTypes),
     ...repeated("artifact-name-depends", header.dependsArtifactNames),
     ...repeated("depends-groups", header.dependsArtifactGroups),
     ...repeated("provides-group", header.artifactGroup === undefined ? [] : [header.artifactGroup]),
@@ -122,25 +123,21 @@ function quotedForShell(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-const directory = { type: "string", requiresArg: true } as const;
+const FLAGS = {
+  files: { ...one, describe: "Directory for the files of the first payload" },
+  scripts: { ...one, describe: "Directory for the state scripts" },
+  "meta-data": { ...one, describe: "Directory for the meta-data of the first payload" },
+  "print-cmdline": { ...yes, describe: "Print the flags that make it anew" },
+  "print0-cmdline": { ...yes, describe: "The same, separated by NUL characters" },
+  ...JSON_FLAG,
+} as const;
 
 export function addDumpCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv<T> {
   return argv.command(
     "dump <path>",
     "Verify an artifact and write out what it is made of",
     (builder) =>
-      builder
-        .positional("path", { type: "string", demandOption: true, describe: "The artifact" })
-        .option("files", { ...directory, describe: "Directory for the files of the first payload" })
-        .option("scripts", { ...directory, describe: "Directory for the state scripts" })
-        .option("meta-data", { ...directory, describe: "Directory for the meta-data of the first payload" })
-        .option("print-cmdline", { type: "boolean", describe: "Print the flags that make it anew" })
-        .option("print0-cmdline", {
-          type: "boolean",
-          describe: "The same, separated by NUL characters",
-        })
-        .option("json", { type: "boolean", default: false, describe: "Print JSON, for programs" })
-        .conflicts("print-cmdline", "print0-cmdline"),
+      addFlags(builder.positional("path", { type: "string", demandOption: true, describe: "The artifact" }), FLAGS),
     (flags) =>
       run(context, flags.json, async () => {
         const { header, dumped } = await dump(context, flags.path, flags);
@@ -148,8 +145,8 @@ export function addDumpCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
         if (flags.json) {
           const { files, scripts, metaData } = dumped;
           printJson(context, { files, scripts, meta_data: metaData ?? null, command_line: words });
-        } else if (flags.print0Cmdline === true) context.out.write(words.join("\0"));
-        else if (flags.printCmdline === true) context.out.write(`${words.map(quotedForShell).join(" ")}\n`);
+        } else if (flags.print0Cmdline) context.out.write(words.join("\0"));
+        else if (flags.printCmdline) context.out.write(`${words.map(quotedForShell).join(" ")}\n`);
       }),
   );
 }

@@ -1,4 +1,5 @@
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
+import type { StateScript } from "@upkeep/shared/artifact";
 import type { SourceFile } from "@upkeep/shared/artifact/write";
 import { type FileHandle, isSystemError, readChunks, readTextFile } from "@upkeep/shared/system";
 import { absolutePath } from "../../system/environment.ts";
@@ -32,6 +33,20 @@ export async function smallFile(context: ArtifactContext, path: string): Promise
   const text = await readTextFile(context.system.files, absolutePath(path), SMALL_FILE_BYTES_MAX);
   if (text === undefined) throw new ArtifactCommandError("ENOENT", `${path}: there is no such file`);
   return text;
+}
+
+/** State scripts: files, and all files of directories. */
+export async function stateScripts(context: ArtifactContext, paths: readonly string[]): Promise<StateScript[]> {
+  const { files } = context.system;
+  const scripts: StateScript[] = [];
+  for (const path of paths) {
+    const isDirectory = (await files.status(absolutePath(path)))?.kind === "directory";
+    const names = isDirectory ? (await files.list(absolutePath(path))).map(({ name }) => join(path, name)) : [path];
+    for (const each of names) {
+      scripts.push({ name: basename(each), content: new TextEncoder().encode(await smallFile(context, each)) });
+    }
+  }
+  return scripts;
 }
 
 /** The bytes of an artifact, and how many there are. */

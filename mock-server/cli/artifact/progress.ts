@@ -21,8 +21,13 @@ async function* passing(source: AsyncIterable<Uint8Array>, done: (bytes: number)
 }
 
 /** A progress bar on standard error during long work, if that is a terminal. */
-export async function startProgress(context: ArtifactContext, title: string, totalBytes: number): Promise<Progress> {
-  if (!context.error.isTerminal || totalBytes < LONG_WORK_BYTES) {
+export async function startProgress(
+  context: ArtifactContext,
+  title: string,
+  totalBytes: number,
+  { noProgress = false }: { readonly noProgress?: boolean } = {},
+): Promise<Progress> {
+  if (noProgress || !context.error.isTerminal || totalBytes < LONG_WORK_BYTES) {
     return { update: () => undefined, counting: (source) => source, stop: () => undefined };
   }
   const { SingleBar, Presets } = (await import("cli-progress")).default;

@@ -4,12 +4,17 @@ import { isSystemError, type System } from "@upkeep/shared/system";
 import { printable } from "@upkeep/shared/text";
 import {
   type BinaryOutput,
+  keyPassphrase,
   type Output,
   setExitStatus,
   standardError,
+  standardInput,
   standardOutput,
+  temporaryDirectory,
 } from "../../system/environment.ts";
+import { isTerminalInput } from "../../system/password-input.ts";
 import { CommandError } from "../failure.ts";
+import { prompted } from "../passwords.ts";
 
 /** What the artifact commands have of the world. */
 export interface ArtifactContext {
@@ -17,10 +22,23 @@ export interface ArtifactContext {
   readonly out: BinaryOutput;
   readonly error: Output;
   readonly setExitStatus: (status: number) => void;
+  /** Standard input. */
+  readonly input: () => AsyncIterable<Uint8Array>;
+  /** Passphrase of the signing key, from the environment. */
+  readonly keyPassphrase: string | undefined;
+  /** Asks the person at the terminal, who does not see what is typed; absent if standard input is no terminal. */
+  readonly askPassphrase?: (question: string) => Promise<string>;
+  /** Where temporary files go. */
+  readonly temporaryDirectory: string;
 }
 
 export function processContext(system: System): ArtifactContext {
-  return { system, out: standardOutput, error: standardError, setExitStatus };
+  return {
+    ...{ system, out: standardOutput, error: standardError, setExitStatus, input: standardInput },
+    keyPassphrase: keyPassphrase(),
+    ...(isTerminalInput() ? { askPassphrase: prompted } : {}),
+    temporaryDirectory: temporaryDirectory(),
+  };
 }
 
 /** Statuses with which the commands end, as mender-artifact has them. */

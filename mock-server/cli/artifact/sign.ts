@@ -1,37 +1,37 @@
-import { type ArtifactSink, loadSigningKey, signArtifact } from "@upkeep/shared/artifact/write";
+import { type ArtifactSink, signArtifact } from "@upkeep/shared/artifact/write";
 import type { Argv } from "yargs";
-import { smallFile, withArtifact, writeOutput } from "./files.ts";
+import { withArtifact, writeOutput } from "./files.ts";
+import { addFlags, JSON_FLAG, one, PROGRESS_FLAG, yes } from "./flags.ts";
+import { SIGNING_FLAGS, signingKeyOf } from "./keys.ts";
 import { startProgress } from "./progress.ts";
-import { type ArtifactContext, run } from "./run.ts";
+import { ArtifactCommandError, type ArtifactContext, run } from "./run.ts";
 import { isStandardOutput, standardOutputSink, tellWritten } from "./standard-output.ts";
+
+const FLAGS = {
+  ...SIGNING_FLAGS,
+  "output-path": {
+    ...one,
+    alias: "o",
+    describe: "File to write, - for standard output; the artifact itself is replaced if not given",
+  },
+  force: { ...yes, alias: "f", describe: "Replace a signature that is there" },
+  ...PROGRESS_FLAG,
+  ...JSON_FLAG,
+} as const;
 
 export function addSignCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv<T> {
   return argv.command(
     "sign <path>",
     "Verify an artifact and sign it",
     (builder) =>
-      builder
-        .positional("path", { type: "string", demandOption: true, describe: "The artifact" })
-        .option("key", {
-          alias: "k",
-          type: "string",
-          requiresArg: true,
-          demandOption: true,
-          describe: "Private key (PEM) to sign with: RSA, ECDSA or Ed25519",
-        })
-        .option("output-path", {
-          alias: "o",
-          type: "string",
-          requiresArg: true,
-          describe: "File to write, - for standard output; the artifact itself is replaced if not given",
-        })
-        .option("force", { alias: "f", type: "boolean", default: false, describe: "Replace a signature that is there" })
-        .option("json", { type: "boolean", default: false, describe: "Print JSON, for programs" }),
-    ({ path, key, outputPath = path, force, json }) =>
-      run(context, json, async () => {
-        const signingKey = loadSigningKey(await smallFile(context, key));
+      addFlags(builder.positional("path", { type: "string", demandOption: true, describe: "The artifact" }), FLAGS),
+    (flags) =>
+      run(context, flags.json, async () => {
+        const { path, outputPath = path, force } = flags;
+        const signingKey = await signingKeyOf(context, flags);
+        if (signingKey === undefined) throw new ArtifactCommandError("usage", "--key: a key to sign with is needed");
         const size = await withArtifact(context, path, async ({ sizeBytes, content }) => {
-          const progress = await startProgress(context, "Signing", sizeBytes);
+          const progress = await startProgress(context, "Signing", sizeBytes, flags);
           try {
             const signed = (sink: ArtifactSink) =>
               signArtifact(progress.counting(content), sink, signingKey, { force });
@@ -41,7 +41,7 @@ export function addSignCommand<T>(argv: Argv<T>, context: ArtifactContext): Argv
             progress.stop();
           }
         });
-        tellWritten(context, json, { path: outputPath, size, signed: true }, `signed, ${size} bytes`);
+        tellWritten(context, flags.json, { path: outputPath, size, signed: true }, `signed, ${size} bytes`);
       }),
   );
 }

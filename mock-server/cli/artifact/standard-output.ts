@@ -20,20 +20,6 @@ export function standardOutputSink({ out }: ArtifactContext): ArtifactSink {
   };
 }
 
-/** @returns How many bytes there were. */
-export async function writeToStandardOutput(
-  context: ArtifactContext,
-  content: AsyncIterable<Uint8Array>,
-): Promise<number> {
-  const sink = standardOutputSink(context);
-  let sizeBytes = 0;
-  for await (const piece of content) {
-    await sink.write(piece);
-    sizeBytes += piece.length;
-  }
-  return sizeBytes;
-}
-
 /** Tell what was written: on standard error, if standard output has the artifact itself. */
 export function tellWritten(
   { out, error }: ArtifactContext,

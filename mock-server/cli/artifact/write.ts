@@ -1,9 +1,11 @@
-import { basename } from "node:path";
 import type { Compression, StateScript } from "@upkeep/shared/artifact";
 import {
   type ArtifactPlan,
+  type ArtifactSink,
+  type AugmentPlan,
   type CommonPlan,
-  loadSigningKey,
+  type Compressor,
+  type Compressors,
   type SoftwarePlan,
   type SourceFile,
   writeArtifact,
@@ -11,90 +13,99 @@ import {
 import { given } from "@upkeep/shared/given";
 import type { Argv } from "yargs";
 import { artifactStream } from "../../releases/appended.ts";
-import { COMPRESSORS } from "../../releases/compression.ts";
-import { smallFile, sourceFile, writeOutput } from "./files.ts";
+import { COMPRESSORS, zstdOf } from "../../releases/compression.ts";
+import { smallFile, sourceFile, stateScripts, writeOutput } from "./files.ts";
+import { addFlags, type CompressionFlag, JSON_FLAG, one, PROGRESS_FLAG, several, yes } from "./flags.ts";
+import { SIGNING_FLAGS, type SigningFlags, signingKeyOf } from "./keys.ts";
 import { startProgress } from "./progress.ts";
 import { ArtifactCommandError, type ArtifactContext, run } from "./run.ts";
-import { isStandardOutput, tellWritten, writeToStandardOutput } from "./standard-output.ts";
+import { sizeOf } from "./sizes.ts";
+import { isStandardOutput, standardOutputSink, tellWritten } from "./standard-output.ts";
 
-/** Names of compressions as mender-artifact has them, and as we have them. */
-const COMPRESSION_NAMES: Readonly<Record<string, Compression>> = {
-  none: "none",
-  gzip: "gzip",
-  lzma: "xz",
-  xz: "xz",
-  zstd: "zstd",
+/** How each name of a compression is written: the levels of zstd are those of `mender-artifact`. */
+const COMPRESSIONS: Readonly<Record<string, readonly [Compression, Compressor?]>> = {
+  none: ["none"],
+  gzip: ["gzip"],
+  lzma: ["xz"],
+  xz: ["xz"],
+  zstd: ["zstd"],
+  zstd_fastest: ["zstd", zstdOf(1)],
+  zstd_fast: ["zstd", zstdOf(3)],
+  zstd_better: ["zstd", zstdOf(7)],
+  zstd_best: ["zstd", zstdOf(11)],
 };
 
-const several = { type: "string", array: true, requiresArg: true } as const;
-const one = { type: "string", requiresArg: true } as const;
+export const COMPRESSION_NAMES = Object.keys(COMPRESSIONS);
 
-const commonFlags = <T>(argv: Argv<T>) =>
-  argv
-    .option("artifact-name", { ...one, alias: "n", demandOption: true, describe: "Name of the artifact" })
-    .option("device-type", {
-      ...several,
-      alias: "t",
-      demandOption: true,
-      describe: "Device type that it fits; repeatable",
-    })
-    .option("output-path", {
-      ...one,
-      alias: "o",
-      default: "artifact.mender",
-      describe: "File to write; - for standard output",
-    })
-    .option("version", {
-      ...one,
-      alias: "v",
-      choices: ["3"] as const,
-      default: "3",
-      describe: "Version of the format",
-    })
-    .option("compression", {
-      ...one,
-      choices: Object.keys(COMPRESSION_NAMES),
-      default: "gzip",
-      describe: "Of header and payload; lzma is xz",
-    })
-    .option("key", { ...one, alias: "k", describe: "Private key (PEM) to sign with: RSA, ECDSA or Ed25519" })
-    .option("artifact-name-depends", {
-      ...several,
-      alias: "N",
-      describe: "Artifact that must be installed; repeatable",
-    })
-    .option("depends-groups", { ...several, alias: "G", describe: "Group that the device must be in; repeatable" })
-    .option("provides-group", { ...one, alias: "g", describe: "Group that the artifact puts the device in" })
-    .option("provides", { ...several, alias: "p", describe: "KEY:VALUE that it provides; repeatable" })
-    .option("depends", { ...several, alias: "d", describe: "KEY:VALUE that it depends on; repeatable" })
-    .option("clears-provides", { ...several, describe: "Pattern of provides that it clears; repeatable" })
-    .option("json", { type: "boolean", default: false, describe: "Print JSON, for programs" });
+/** A compression by its name, and the compressors that write it. */
+export function compressionNamed(name: string): {
+  readonly compression: Compression;
+  readonly compressors: Compressors;
+} {
+  const [compression, compressor] = COMPRESSIONS[name] ?? ["gzip"];
+  const compressors = compressor === undefined ? COMPRESSORS : { ...COMPRESSORS, [compression]: compressor };
+  return { compression, compressors };
+}
 
-const softwareFlags = <T>(argv: Argv<T>) =>
-  argv
-    .option("script", { ...several, alias: "s", describe: "State script; repeatable" })
-    .option("software-filesystem", { ...one, describe: "In the name of the version provided, instead of rootfs-image" })
-    .option("software-name", { ...one, describe: "In the name of the version provided, instead of the payload type" })
-    .option("software-version", { ...one, describe: "The version provided, instead of the artifact's name" })
-    .option("no-default-software-version", { type: "boolean", default: false, describe: "Provide no version" })
-    .option("no-default-clears-provides", {
-      type: "boolean",
-      default: false,
-      describe: "Clear only what is said to be",
-    });
+const COMMON_FLAGS = {
+  "artifact-name": { ...one, alias: "n", demandOption: true, describe: "Name of the artifact" },
+  "compatible-types": { ...several, alias: "c", describe: "Device type that it fits; repeatable" },
+  "device-type": { ...several, alias: "t", describe: "Older name of --compatible-types" },
+  "output-path": {
+    ...one,
+    alias: "o",
+    default: "artifact.mender",
+    describe: "File to write; - for standard output",
+  },
+  version: { ...one, alias: "v", choices: ["3"] as const, default: "3", describe: "Version of the format" },
+  ...SIGNING_FLAGS,
+  "artifact-name-depends": { ...several, alias: "N", describe: "Artifact that must be installed; repeatable" },
+  "depends-groups": { ...several, alias: "G", describe: "Group that the device must be in; repeatable" },
+  "provides-group": { ...one, alias: "g", describe: "Group that the artifact puts the device in" },
+  provides: { ...several, alias: "p", describe: "KEY:VALUE that it provides; repeatable" },
+  depends: { ...several, alias: "d", describe: "KEY:VALUE that it depends on; repeatable" },
+  "clears-provides": { ...several, describe: "Pattern of provides that it clears; repeatable" },
+  "max-artifact-size": { ...one, describe: "A larger artifact is not written: bytes, or a number with KB, MB, GB, TB" },
+  "warn-artifact-size": { ...one, describe: "A larger artifact is written with a warning" },
+  ...PROGRESS_FLAG,
+  ...JSON_FLAG,
+} as const;
 
-interface CommonFlags {
+const SOFTWARE_FLAGS = {
+  script: { ...several, alias: "s", describe: "State script, or a directory of them; repeatable" },
+  "software-filesystem": { ...one, describe: "In the name of the version provided, instead of rootfs-image" },
+  "software-name": { ...one, describe: "In the name of the version provided, instead of the payload type" },
+  "software-version": { ...one, describe: "The version provided, instead of the artifact's name" },
+  "no-default-software-version": { ...yes, describe: "Provide no version" },
+  "no-default-clears-provides": { ...yes, describe: "Clear only what --clears-provides says" },
+} as const;
+
+const AUGMENT_FLAGS = {
+  "augment-type": {
+    ...one,
+    describe: "Payload type of the part that no signature covers; it makes the artifact augmented",
+  },
+  "augment-file": { ...several, describe: "File of that part; repeatable" },
+  "augment-meta-data": { ...one, describe: "File with a JSON object of that part" },
+  "augment-provides": { ...several, describe: "KEY:VALUE that part provides; repeatable" },
+  "augment-depends": { ...several, describe: "KEY:VALUE that part depends on; repeatable" },
+} as const;
+
+interface CommonFlags extends SigningFlags {
   readonly artifactName: string;
-  readonly deviceType: readonly string[];
+  readonly compatibleTypes: readonly string[] | undefined;
+  readonly deviceType: readonly string[] | undefined;
   readonly outputPath: string;
-  readonly compression: string;
-  readonly key: string | undefined;
+  readonly compression: string | undefined;
   readonly artifactNameDepends: readonly string[] | undefined;
   readonly dependsGroups: readonly string[] | undefined;
   readonly providesGroup: string | undefined;
   readonly provides: readonly string[] | undefined;
   readonly depends: readonly string[] | undefined;
   readonly clearsProvides: readonly string[] | undefined;
+  readonly maxArtifactSize: string | undefined;
+  readonly warnArtifactSize: string | undefined;
+  readonly noProgress: boolean;
   readonly json: boolean;
 }
 
@@ -107,8 +118,16 @@ interface SoftwareFlags {
   readonly noDefaultClearsProvides: boolean;
 }
 
+interface AugmentFlags {
+  readonly augmentType: string | undefined;
+  readonly augmentFile: readonly string[] | undefined;
+  readonly augmentMetaData: string | undefined;
+  readonly augmentProvides: readonly string[] | undefined;
+  readonly augmentDepends: readonly string[] | undefined;
+}
+
 /** `KEY:VALUE` flags as a map; of one key given twice the last counts. */
-function pairs(flag: string, values: readonly string[] | undefined): Record<string, string> {
+export function pairs(flag: string, values: readonly string[] | undefined): Record<string, string> {
   return Object.fromEntries(
     (values ?? []).map((value) => {
       const colon = value.indexOf(":");
@@ -118,11 +137,20 @@ function pairs(flag: string, values: readonly string[] | undefined): Record<stri
   );
 }
 
+function deviceTypes({ compatibleTypes, deviceType }: CommonFlags): readonly string[] {
+  if (compatibleTypes !== undefined && deviceType !== undefined) {
+    throw new ArtifactCommandError("usage", "--device-type is the older name of --compatible-types: give one of them");
+  }
+  const types = compatibleTypes ?? deviceType;
+  if (types === undefined) throw new ArtifactCommandError("usage", "--compatible-types: a device type is needed");
+  return types;
+}
+
 function commonPlan(flags: CommonFlags): CommonPlan {
   return {
     artifactName: flags.artifactName,
-    deviceTypes: flags.deviceType,
-    compression: COMPRESSION_NAMES[flags.compression] ?? "gzip",
+    deviceTypes: deviceTypes(flags),
+    compression: compressionNamed(flags.compression ?? "gzip").compression,
     provides: pairs("provides", flags.provides),
     depends: pairs("depends", flags.depends),
     ...given({
@@ -138,12 +166,8 @@ async function softwarePlan(
   context: ArtifactContext,
   flags: SoftwareFlags,
 ): Promise<SoftwarePlan & { readonly scripts: readonly StateScript[] }> {
-  const scripts = (flags.script ?? []).map(async (path) => ({
-    name: basename(path),
-    content: new TextEncoder().encode(await smallFile(context, path)),
-  }));
   return {
-    scripts: await Promise.all(scripts),
+    scripts: await stateScripts(context, flags.script ?? []),
     noDefaultSoftwareVersion: flags.noDefaultSoftwareVersion,
     noDefaultClearsProvides: flags.noDefaultClearsProvides,
     ...given({
@@ -154,77 +178,138 @@ async function softwarePlan(
   };
 }
 
+async function augmentPlan(context: ArtifactContext, flags: AugmentFlags): Promise<AugmentPlan | undefined> {
+  const { augmentType: type, augmentFile, augmentMetaData, augmentProvides, augmentDepends } = flags;
+  if (type === undefined) {
+    const given = Object.entries({
+      file: augmentFile,
+      "meta-data": augmentMetaData,
+      provides: augmentProvides,
+      depends: augmentDepends,
+    });
+    const [first] = given.find(([, value]) => value !== undefined) ?? [];
+    if (first === undefined) return undefined;
+    throw new ArtifactCommandError(
+      "usage",
+      `--augment-${first} needs --augment-type, which makes an augmented artifact`,
+    );
+  }
+  return {
+    type,
+    files: await sourceFiles(context, augmentFile ?? []),
+    provides: pairs("augment-provides", augmentProvides),
+    depends: pairs("augment-depends", augmentDepends),
+    ...(await metaData(context, augmentMetaData)),
+  };
+}
+
+async function metaData(
+  context: ArtifactContext,
+  path: string | undefined,
+): Promise<{ readonly metaDataJson?: string }> {
+  return path === undefined ? {} : { metaDataJson: await smallFile(context, path) };
+}
+
+const sourceFiles = (context: ArtifactContext, paths: readonly string[]): Promise<SourceFile[]> =>
+  Promise.all(paths.map((path) => sourceFile(context, path)));
+
+/** Ends the writing of an artifact that becomes larger than `bytesMax`. */
+function bounded(sink: ArtifactSink, bytesMax: number): ArtifactSink {
+  let bytes = 0;
+  return {
+    write: (data, position) => {
+      if (position === undefined) bytes += data.length;
+      if (bytes <= bytesMax) return sink.write(data, position);
+      const message = `the artifact is larger than --max-artifact-size, ${bytesMax} bytes; it was not written`;
+      throw new ArtifactCommandError("too-large", message);
+    },
+  };
+}
+
 async function write(
   context: ArtifactContext,
   flags: CommonFlags,
   plan: ArtifactPlan,
-  files: readonly SourceFile[],
+  files: readonly SourceFile[] = [],
 ): Promise<void> {
-  const signingKey = flags.key === undefined ? undefined : loadSigningKey(await smallFile(context, flags.key));
+  const { outputPath: path, artifactName: name, maxArtifactSize, warnArtifactSize } = flags;
+  const signingKey = await signingKeyOf(context, flags);
+  const bytesMax = maxArtifactSize === undefined ? Infinity : sizeOf("max-artifact-size", maxArtifactSize);
+  const warnBytes = warnArtifactSize === undefined ? Infinity : sizeOf("warn-artifact-size", warnArtifactSize);
   const totalBytes = 2 * files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  const progress = await startProgress(context, "Writing", totalBytes);
-  let sizeBytes: number;
+  const progress = await startProgress(context, "Writing", totalBytes, flags);
+  let size: number;
   try {
-    const options = {
-      compressors: COMPRESSORS,
-      onProgress: progress.update,
-      ...given({ signingKey }),
-    };
-    sizeBytes = isStandardOutput(flags.outputPath)
-      ? await writeToStandardOutput(context, artifactStream(plan, options))
-      : await writeOutput(context, flags.outputPath, (sink) => writeArtifact(plan, sink, options));
+    const { compressors } = compressionNamed(flags.compression ?? "gzip");
+    const options = { compressors, onProgress: progress.update, ...given({ signingKey }) };
+    if (isStandardOutput(path)) {
+      const sink = bounded(standardOutputSink(context), bytesMax);
+      size = 0;
+      for await (const piece of artifactStream(plan, options)) {
+        await sink.write(piece);
+        size += piece.length;
+      }
+    } else size = await writeOutput(context, path, (sink) => writeArtifact(plan, bounded(sink, bytesMax), options));
   } finally {
     progress.stop();
   }
+  if (size > warnBytes) {
+    context.error.write(
+      `warning: the artifact has ${size} bytes, more than --warn-artifact-size, ${warnBytes} bytes\n`,
+    );
+  }
   const signed = signingKey !== undefined;
-  const { outputPath: path, artifactName: name } = flags;
-  const told = { path, name, size: sizeBytes, signed };
-  tellWritten(context, flags.json, told, `${name}, ${sizeBytes} bytes${signed ? ", signed" : ""}`);
+  tellWritten(context, flags.json, { path, name, size, signed }, `${name}, ${size} bytes${signed ? ", signed" : ""}`);
 }
 
-export function addWriteCommands<T>(argv: Argv<T>, context: ArtifactContext): Argv<T> {
-  const sourceFiles = (paths: readonly string[]): Promise<SourceFile[]> =>
-    Promise.all(paths.map((path) => sourceFile(context, path)));
+export function addWriteCommands<T extends CompressionFlag>(argv: Argv<T>, context: ArtifactContext): Argv<T> {
   return argv
     .command(
       "module-image",
       "An artifact for an update module",
       (builder) =>
-        softwareFlags(commonFlags(builder))
-          .option("type", {
-            ...one,
-            alias: "T",
-            demandOption: true,
-            describe: "Payload type: the update module's name",
-          })
-          .option("file", { ...several, alias: "f", describe: "File of the payload; repeatable" })
-          .option("meta-data", { ...one, alias: "m", describe: "File with a JSON object for the update module" }),
+        addFlags(builder, {
+          ...COMMON_FLAGS,
+          ...SOFTWARE_FLAGS,
+          type: { ...one, alias: "T", demandOption: true, describe: "Payload type: the update module's name" },
+          file: { ...several, alias: "f", describe: "File of the payload; repeatable" },
+          "meta-data": { ...one, alias: "m", describe: "File with a JSON object for the update module" },
+          ...AUGMENT_FLAGS,
+        }),
       (flags) =>
         run(context, flags.json, async () => {
-          const files = await sourceFiles(flags.file ?? []);
-          const common = { ...commonPlan(flags), ...(await softwarePlan(context, flags)) };
-          const metaData =
-            flags.metaData === undefined ? {} : { metaDataJson: await smallFile(context, flags.metaData) };
-          await write(context, flags, { kind: "module-image", type: flags.type, files, ...common, ...metaData }, files);
+          const files = await sourceFiles(context, flags.file ?? []);
+          const augment = await augmentPlan(context, flags);
+          const plan = {
+            ...({ kind: "module-image", type: flags.type, files, ...commonPlan(flags) } as const),
+            ...(await softwarePlan(context, flags)),
+            ...(await metaData(context, flags.metaData)),
+            ...given({ augment }),
+          };
+          await write(context, flags, plan, [...files, ...(augment?.files ?? [])]);
         }),
     )
     .command(
       "rootfs-image",
       "An artifact with an image of a root file system",
       (builder) =>
-        softwareFlags(commonFlags(builder))
-          .option("file", { ...one, alias: "f", demandOption: true, describe: "The image" })
-          .option("no-checksum-provide", { type: "boolean", describe: "Do not provide its checksum" })
-          .option("legacy-rootfs-image-checksum", {
-            type: "boolean",
-            describe: "Provide its checksum as rootfs_image_checksum",
-          })
-          .conflicts("no-checksum-provide", "legacy-rootfs-image-checksum"),
+        addFlags(builder, {
+          ...COMMON_FLAGS,
+          ...SOFTWARE_FLAGS,
+          file: { ...one, alias: "f", demandOption: true, describe: "The image" },
+          "no-checksum-provide": { ...yes, describe: "Do not provide its checksum" },
+          "legacy-rootfs-image-checksum": { ...yes, describe: "Provide its checksum as rootfs_image_checksum" },
+        }),
       (flags) =>
         run(context, flags.json, async () => {
+          const { noChecksumProvide, legacyRootfsImageChecksum } = flags;
+          if (flags.file.startsWith("ssh://")) {
+            const message = "--file: snapshots of running devices (ssh://…) are not made; give a file";
+            throw new ArtifactCommandError("usage", message);
+          }
           const file = await sourceFile(context, flags.file);
-          const usual = flags.legacyRootfsImageChecksum === true ? "rootfs_image_checksum" : "rootfs-image.checksum";
-          const checksumProvide = flags.noChecksumProvide === true ? "none" : usual;
+          const usual = legacyRootfsImageChecksum ? "rootfs_image_checksum" : "rootfs-image.checksum";
+          const checksumProvide = noChecksumProvide ? "none" : usual;
           const common = { ...commonPlan(flags), ...(await softwarePlan(context, flags)) };
           await write(context, flags, { kind: "rootfs-image", file, checksumProvide, ...common }, [file]);
         }),
@@ -232,7 +317,7 @@ export function addWriteCommands<T>(argv: Argv<T>, context: ArtifactContext): Ar
     .command(
       ["bootstrap-artifact", "bootstrap"],
       "An artifact without files, which tells a new device what it has",
-      (builder) => commonFlags(builder),
-      (flags) => run(context, flags.json, () => write(context, flags, { kind: "bootstrap", ...commonPlan(flags) }, [])),
+      (builder) => addFlags(builder, COMMON_FLAGS),
+      (flags) => run(context, flags.json, () => write(context, flags, { kind: "bootstrap", ...commonPlan(flags) })),
     );
 }
