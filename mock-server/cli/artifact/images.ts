@@ -93,7 +93,8 @@ async function copyIn(
   flags: ChangeFlags,
   mode?: number,
 ): Promise<void> {
-  const fromInput = from === "-";
+  // yargs makes an empty text of a positional "-".
+  const fromInput = from === "-" || from === "";
   const status = fromInput ? undefined : await context.system.files.status(absolutePath(from));
   if (!fromInput) await sourceFile(context, from);
   const path = to.isDirectory ? `${to.path === "/" ? "" : to.path}/${basename(from)}` : to.path;

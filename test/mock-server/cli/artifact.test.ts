@@ -107,6 +107,54 @@ describe("artifact write", () => {
     expect(await provides("--no-checksum-provide", "--legacy-rootfs-image-checksum")).toEqual(["rootfs-image.version"]);
   });
 
+  it("bounds the size of an artifact, or warns of it", async () => {
+    const content = put("large.bin", "x".repeat(50_000));
+    const flags = ["-f", content, "--compression", "none"];
+    const args = ["write", "module-image", "-n", "r", "-c", "b", "-T", "app", "-o", at("sized.mender"), ...flags];
+    for (const limit of ["50KB", "0.05MB", "50000", "50000b"]) {
+      expect(await artifact(...args, "--max-artifact-size", limit)).toMatchObject({
+        status: 1,
+        error: expect.stringContaining("larger than --max-artifact-size, 50000 bytes; it was not written"),
+      });
+      expect(existsSync(at("sized.mender"))).toBe(false);
+      expect(leftovers()).toEqual([]);
+    }
+    expect(await artifact(...args, "-o", "-", "--max-artifact-size", "50KB")).toMatchObject({ status: 1 });
+    expect(await artifact(...args, "--max-artifact-size", "1GB", "--warn-artifact-size", "1MB")).toMatchObject({
+      status: 0,
+      error: "",
+    });
+    expect(await artifact(...args, "--warn-artifact-size", "50KB")).toMatchObject({
+      status: 0,
+      error: expect.stringMatching(
+        /^warning: the artifact has \d+ bytes, more than --warn-artifact-size, 50000 bytes\n$/,
+      ),
+    });
+    for (const size of ["5XB", "big", "-1", "1.5.2MB"]) {
+      expect(await artifact(...args, `--max-artifact-size=${size}`)).toMatchObject({
+        status: 1,
+        error: expect.stringContaining(`--max-artifact-size: "${size}" is no size`),
+      });
+    }
+  });
+
+  it("compresses more with each level of zstd", async () => {
+    let state = 1;
+    const words = Array.from({ length: 60_000 }, () => {
+      state = (state * 48_271) % 0x7fff_ffff;
+      return `word-${state % 700} `;
+    });
+    const content = put("text.bin", words.join(""));
+    const sizes: number[] = [];
+    for (const level of ["zstd_fastest", "zstd_fast", "zstd_better", "zstd_best"]) {
+      const path = await made("-f", content, "--compression", level);
+      const read = JSON.parse((await artifact("read", "--json", path)).out);
+      expect(read.compression).toBe("zstd");
+      sizes.push(read.size);
+    }
+    expect(sizes[3]).toBeLessThan(sizes[0] ?? 0);
+  });
+
   it("makes bootstrap artifacts", async () => {
     const args = ["-n", "factory", "-t", "b", "-p", "boot.version:2", "-o", at("b.mender"), "--json"];
     const ended = await artifact("write", "bootstrap-artifact", ...args);
