@@ -181,13 +181,13 @@ async function softwarePlan(
 async function augmentPlan(context: ArtifactContext, flags: AugmentFlags): Promise<AugmentPlan | undefined> {
   const { augmentType: type, augmentFile, augmentMetaData, augmentProvides, augmentDepends } = flags;
   if (type === undefined) {
-    const given = Object.entries({
+    const parts = Object.entries({
       file: augmentFile,
       "meta-data": augmentMetaData,
       provides: augmentProvides,
       depends: augmentDepends,
     });
-    const [first] = given.find(([, value]) => value !== undefined) ?? [];
+    const [first] = parts.find(([, value]) => value !== undefined) ?? [];
     if (first === undefined) return undefined;
     throw new ArtifactCommandError(
       "usage",
@@ -220,7 +220,7 @@ function bounded(sink: ArtifactSink, bytesMax: number): ArtifactSink {
     write: (data, position) => {
       if (position === undefined) bytes += data.length;
       if (bytes <= bytesMax) return sink.write(data, position);
-      const message = `the artifact is larger than --max-artifact-size, ${bytesMax} bytes; it was not written`;
+      const message = `the artifact is larger than --max-artifact-size, ${bytesMax} bytes`;
       throw new ArtifactCommandError("too-large", message);
     },
   };

@@ -98,7 +98,10 @@ export async function makeArtifact(
       files: { payload: payloadOf(release, artifact) },
       scripts: Object.fromEntries(Object.entries(artifact.scripts).map(([name, code]) => [name, script(code)])),
     },
-    { compressors: COMPRESSORS, ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem, { upkeepOnly: true }) }) },
+    {
+      compressors: COMPRESSORS,
+      ...(key === undefined ? {} : { signingKey: loadSigningKey(key.privatePem, { upkeepOnly: true }) }),
+    },
   );
 }
 

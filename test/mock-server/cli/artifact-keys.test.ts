@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -61,6 +62,18 @@ describe("an encrypted key", () => {
     };
     expect(await artifactTool(write("-k", key), { askPassphrase })).toMatchObject({ status: 0 });
     expect(asked).toEqual([`Passphrase of ${key}: `]);
+    expect(await verified()).toBe("verified");
+  });
+
+  it.skipIf(peerPath("script") === undefined)("asks for it at a real terminal, which does not show it", async () => {
+    const program = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
+    const command = [process.execPath, program, "artifact", ...write("-k", key)].join(" ");
+    const { status, stdout } = spawnSync("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+      encoding: "utf8",
+      input: "secret\n",
+    });
+    expect(status, stdout).toBe(0);
+    expect(stdout).toContain(`Passphrase of ${key}: `);
     expect(await verified()).toBe("verified");
   });
 
