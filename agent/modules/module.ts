@@ -8,7 +8,7 @@ import { startExecutable } from "../programs/executable.ts";
 import { describeEnd, type Program, type ProgramEnd } from "../programs/program.ts";
 import { ACCEPTS_AUGMENTED, type Permissions, parsePermissions } from "./augmentation.ts";
 import { removeStored, type StoringOptions, storeFiles } from "./stored-files.ts";
-import { createStreams, incompleteStream, removeStreams, streamFiles } from "./streams.ts";
+import { incompleteStream, Streams } from "./streams.ts";
 
 /** The calls that act. */
 export type ModuleCall =
@@ -133,15 +133,14 @@ export class UpdateModule {
     const { augmented } = storing;
     const withSizes = (await this.#ask("ProvidePayloadFileSizes")) === "Yes";
     const name = withSizes ? "DownloadWithFileSizes" : "Download";
-    const streams = { system, tree, withSizes, augmented, signal };
-    await createStreams(streams);
+    const streams = await Streams.create({ files: system.files, tree, withSizes, augmented, signal });
     try {
-      const { end, asked, complete } = await streamFiles(streams, await this.#start(name), files);
+      const { end, asked, complete } = await streams.carry(await this.#start(name), files);
       this.#demandSuccess(name, end);
       if (asked && !complete) throw incompleteStream(payloadType);
       if (asked) return await removeStored(system.files, tree);
     } finally {
-      await removeStreams(streams);
+      await streams.remove();
     }
     logger.debug(`update module ${payloadType} does not stream: the payload is stored`);
     await storeFiles({ system, tree, signal, ...storing }, files);

@@ -1,18 +1,14 @@
 import type { PayloadFile } from "@upkeep/shared/artifact";
-import { type FifoWriter, isSystemError, LinkedController, type System } from "@upkeep/shared/system";
+import { type FifoWriter, type Files, isSystemError, LinkedController } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { Program, ProgramEnd } from "../programs/program.ts";
 import { interruptible, orAborted, pump } from "./flow.ts";
 
-/** Intervals, in milliseconds, of checking whether the module has opened a FIFO: the first and the longest. */
-const LOOK = { firstMs: 1, lastMs: 250 } as const;
-
 /** Why streaming ended early: the module is gone. Never leaves this file. */
 class ModuleGone extends Error {}
 
-/** The streams of one Download call. The module opens and closes its end of the FIFOs as it likes. */
-export interface StreamsOptions {
-  readonly system: Pick<System, "files" | "timers">;
+interface StreamsOptions {
+  readonly files: Files;
   readonly tree: string;
   /** `DownloadWithFileSizes` was called: each name is followed by its size. */
   readonly withSizes: boolean;
@@ -22,70 +18,124 @@ export interface StreamsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Create what the module expects at its start: `stream-next` and an empty `streams/`. */
-export async function createStreams({ system, tree, augmented }: StreamsOptions): Promise<void> {
-  await system.files.makeDirectory(`${tree}/streams`, 0o700);
-  if (augmented) await system.files.makeDirectory(`${tree}/streams-augment`, 0o700);
-  await system.files.makeFifo(`${tree}/stream-next`, 0o600);
-}
+/** How many FIFOs are made at once at most, and how many times those made so far. */
+const STOCK_MAX = 1024;
+const STOCK_GROWTH = 8;
 
-export async function removeStreams({ system, tree }: StreamsOptions): Promise<void> {
-  await system.files.remove(`${tree}/stream-next`);
-  await system.files.remove(`${tree}/streams`);
-  await system.files.remove(`${tree}/streams-augment`);
-}
+/** FIFOs that are made before they are needed: each making starts a process, so it makes more of them each time. */
+class FifoStock {
+  readonly #files: Files;
+  /** Beside the work tree: the module must not see them. */
+  readonly #directory: string;
+  #stocked: string[] = [];
+  #made = 0;
 
-/**
- * Hand a payload to a module that runs `Download`, through the FIFOs, one file after the other.
- * No thread blocks: the FIFO is checked at growing intervals until the module opens it.
- * @returns How the module ended, and whether it opened any stream; `complete` if it read everything, the empty line at
- *   the end included. That line is written only after `files` has ended, that is, after the whole artifact is verified.
- * @throws The errors of reading `files`. The module has been ended then.
- */
-export async function streamFiles(
-  options: StreamsOptions,
-  program: Program,
-  files: AsyncIterable<PayloadFile>,
-): Promise<{ readonly end: ProgramEnd; readonly asked: boolean; readonly complete: boolean }> {
-  const gone = new LinkedController(options.signal);
-  const ended = program.ended.then((end) => {
-    gone.abort(new ModuleGone());
-    gone.release();
-    return end;
-  });
-  const { signal } = gone;
-  const next = `${options.tree}/stream-next`;
-  let asked = false;
-  let complete = false;
-  const open = (path: string): Promise<FifoWriter> => openWhenRead(options.system, path, signal);
-  try {
-    let list: FifoWriter | undefined = await open(next);
-    asked = true;
-    try {
-      for await (const file of interruptible(files, signal)) {
-        const path = `${file.augmented ? "streams-augment" : "streams"}/${file.name}`;
-        await options.system.files.makeFifo(`${options.tree}/${path}`, 0o600);
-        const size = options.withSizes ? ` ${file.sizeBytes}` : "";
-        await list.write(new TextEncoder().encode(`${path}${size}\n`), signal);
-        await list.close();
-        list = undefined;
-        await sendFile(await open(`${options.tree}/${path}`), file, signal);
-        await options.system.files.remove(`${options.tree}/${path}`);
-        list = await open(next);
-      }
-      complete = true;
-    } finally {
-      await list?.close();
-    }
-  } catch (error) {
-    if (!isModulesDoing(error)) {
-      program.stop();
-      await ended;
-      throw error;
-    }
-    // The module closed its end early. It is about to end, and its exit code says more than a broken pipe.
+  constructor(files: Files, tree: string) {
+    this.#files = files;
+    this.#directory = `${tree.slice(0, tree.lastIndexOf("/"))}/fifos`;
   }
-  return { end: await orAborted(ended, options.signal), asked, complete };
+
+  /** Puts a FIFO at `path`, in place of what is there. */
+  async place(path: string): Promise<void> {
+    if (this.#stocked.length === 0) await this.#make(Math.min(Math.max(2, this.#made * STOCK_GROWTH), STOCK_MAX));
+    const next = this.#stocked.shift() ?? "";
+    await this.#files.rename(next, path);
+  }
+
+  async remove(): Promise<void> {
+    await this.#files.remove(this.#directory);
+  }
+
+  async #make(count: number): Promise<void> {
+    if (this.#made === 0) {
+      // What a power cut has left there.
+      await this.remove();
+      await this.#files.makeDirectory(this.#directory, 0o700);
+    }
+    this.#stocked = Array.from({ length: count }, (_, index) => `${this.#directory}/${this.#made + index}`);
+    this.#made += count;
+    await this.#files.makeFifos(this.#stocked, 0o600);
+  }
+}
+
+/** The FIFOs through which a module gets its payload during one Download call. */
+export class Streams {
+  readonly #options: StreamsOptions;
+  readonly #stock: FifoStock;
+
+  private constructor(options: StreamsOptions) {
+    this.#options = options;
+    this.#stock = new FifoStock(options.files, options.tree);
+  }
+
+  /** Creates what the module expects at its start: `stream-next` and an empty `streams/`. */
+  static async create(options: StreamsOptions): Promise<Streams> {
+    const { files, tree, augmented } = options;
+    const streams = new Streams(options);
+    await files.makeDirectory(`${tree}/streams`, 0o700);
+    if (augmented) await files.makeDirectory(`${tree}/streams-augment`, 0o700);
+    await streams.#stock.place(`${tree}/stream-next`);
+    return streams;
+  }
+
+  async remove(): Promise<void> {
+    const { files, tree } = this.#options;
+    await files.remove(`${tree}/stream-next`);
+    await files.remove(`${tree}/streams`);
+    await files.remove(`${tree}/streams-augment`);
+    await this.#stock.remove();
+  }
+
+  /**
+   * Hands a payload to the module that runs `Download`, one file after the other.
+   * @returns How the module ended, and whether it opened any stream; `complete` if it read everything, the empty line at
+   *   the end included. That line is written only after `payload` has ended, that is, after the whole artifact is verified.
+   * @throws The errors of reading `payload`. The module has been ended then.
+   */
+  async carry(
+    program: Program,
+    payload: AsyncIterable<PayloadFile>,
+  ): Promise<{ readonly end: ProgramEnd; readonly asked: boolean; readonly complete: boolean }> {
+    const { files, tree, withSizes, signal: stop } = this.#options;
+    const gone = new LinkedController(stop);
+    const ended = program.ended.then((end) => {
+      gone.abort(new ModuleGone());
+      gone.release();
+      return end;
+    });
+    const { signal } = gone;
+    const next = `${tree}/stream-next`;
+    let asked = false;
+    let complete = false;
+    try {
+      let list: FifoWriter | undefined = await files.openFifo(next, signal);
+      asked = true;
+      try {
+        for await (const file of interruptible(payload, signal)) {
+          const path = `${file.augmented ? "streams-augment" : "streams"}/${file.name}`;
+          await this.#stock.place(`${tree}/${path}`);
+          const size = withSizes ? ` ${file.sizeBytes}` : "";
+          await list.write(new TextEncoder().encode(`${path}${size}\n`), signal);
+          await list.close();
+          list = undefined;
+          await sendFile(await files.openFifo(`${tree}/${path}`, signal), file, signal);
+          await files.remove(`${tree}/${path}`);
+          list = await files.openFifo(next, signal);
+        }
+        complete = true;
+      } finally {
+        await list?.close();
+      }
+    } catch (error) {
+      if (!isModulesDoing(error)) {
+        program.stop();
+        await ended;
+        throw error;
+      }
+      // The module closed its end early. It is about to end, and its exit code says more than a broken pipe.
+    }
+    return { end: await orAborted(ended, stop), asked, complete };
+  }
 }
 
 function isModulesDoing(error: unknown): boolean {
@@ -97,19 +147,6 @@ async function sendFile(writer: FifoWriter, file: PayloadFile, signal: AbortSign
     await pump(interruptible(file.content, signal), (chunk) => writer.write(chunk, signal));
   } finally {
     await writer.close();
-  }
-}
-
-async function openWhenRead(
-  { files, timers }: StreamsOptions["system"],
-  path: string,
-  signal: AbortSignal,
-): Promise<FifoWriter> {
-  for (let delayMs: number = LOOK.firstMs; ; delayMs = Math.min(delayMs * 2, LOOK.lastMs)) {
-    signal.throwIfAborted();
-    const writer = await files.openFifo(path);
-    if (writer !== undefined) return writer;
-    await timers.sleep(delayMs, signal);
   }
 }
 

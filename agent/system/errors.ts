@@ -24,3 +24,12 @@ export async function translated<T>(call: Promise<T>): Promise<T> {
     throw asSystemError(error);
   }
 }
+
+/** {@link translated}, for a call of the platform that never waits. */
+export function synchronously<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw asSystemError(error);
+  }
+}

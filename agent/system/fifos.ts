@@ -2,45 +2,73 @@ import * as fs from "node:fs";
 import { Socket } from "node:net";
 import { promisify } from "node:util";
 import { type FifoWriter, isSystemError, SystemError } from "@upkeep/shared/system";
-import { asSystemError, translated } from "./errors.ts";
+import { asSystemError, synchronously, translated } from "./errors.ts";
 import { startProcess } from "./processes.ts";
 
 const open = promisify(fs.open);
-const fstat = promisify(fs.fstat);
-const close = promisify(fs.close);
 const writeTo: (descriptor: number, data: Uint8Array) => Promise<{ bytesWritten: number }> = promisify(fs.write);
 
-const lstat: (path: string) => Promise<fs.Stats> = promisify(fs.lstat);
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const { O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+/** Refers to a file without opening it. Node has no constant for it; its value is the same on all machines that Node runs on. */
+const O_PATH = 0o10000000;
 
 /**
- * How many FIFOs may be written by a thread of the pool, which has four. A thread writes two to three times as fast as the
- * event loop, which wakes for each 64 KiB; but it blocks while the reader does not read. With one thread for FIFOs, readers
- * that do not read cannot block the pool.
+ * How many FIFOs may be opened and written by a thread of the pool, which has four. A thread is woken by the reader, and
+ * writes two to three times as fast as the event loop, which wakes for each 64 KiB; but it blocks while there is no
+ * reader, or while that does not read. With one thread for FIFOs, readers that do not read cannot block the pool.
  */
 const THREADS = 2;
 let threadsInUse = 0;
 
-/** Node cannot make a FIFO; `mkfifo` is part of coreutils and of busybox. */
-export async function makeFifo(path: string, permissions = 0o600): Promise<void> {
+/** An empty FIFO takes that much at once, on any system. */
+const PAGE_BYTES = 4096;
+
+/** Intervals, in milliseconds, of checking for a reader without a thread: the first and the longest. */
+const LOOK = { firstMs: 1, lastMs: 250 } as const;
+
+/** Node cannot make FIFOs; `mkfifo` is part of coreutils and of busybox. */
+export async function makeFifos(paths: readonly string[], permissions = 0o600): Promise<void> {
   const complaint: Uint8Array[] = [];
   const mkfifo = await startProcess({
     command: "mkfifo",
-    args: ["-m", permissions.toString(8).padStart(4, "0"), "--", path],
+    args: ["-m", permissions.toString(8).padStart(4, "0"), "--", ...paths],
     environment: { LC_ALL: "C" },
     onStderr: (data) => complaint.push(data),
   });
   const exit = await mkfifo.exit;
   if ("code" in exit && exit.code === 0) return;
-  // The program has no exit codes of its own, so its message is parsed.
-  const taken = await lstat(path).then(
-    () => true,
-    () => false,
-  );
   const said = Buffer.concat(complaint).toString("utf8").trim();
-  throw new SystemError(taken ? "EEXIST" : "EIO", `cannot make the FIFO ${path}: ${said}`);
+  // The program has no exit codes of its own, so its message is parsed.
+  const code = said.includes("File exists") ? "EEXIST" : "EIO";
+  throw new SystemError(code, `cannot make the FIFO ${paths.join(", ")}: ${said}`);
+}
+
+/** A FIFO that can be opened, also after its name was removed. */
+class Fifo {
+  readonly #descriptor: number;
+
+  constructor(path: string) {
+    this.#descriptor = synchronously(() => fs.openSync(path, O_PATH));
+    if (fs.fstatSync(this.#descriptor).isFIFO()) return;
+    this.close();
+    throw new SystemError("EINVAL", `${path} is not a FIFO`);
+  }
+
+  get path(): string {
+    return `/proc/self/fd/${this.#descriptor}`;
+  }
+
+  /** Its reading end, which never waits. */
+  openReader(): number {
+    return synchronously(() => fs.openSync(this.path, O_RDONLY | O_NONBLOCK));
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor);
+  }
 }
 
 /** Rejects when the signal is aborted, although `call` itself continues. */
@@ -59,20 +87,27 @@ function abortable(call: Promise<void>, signal: AbortSignal | undefined): Promis
 
 /** Writes block in a thread of the pool. */
 class ThreadFifoWriter implements FifoWriter {
-  readonly #path: string;
+  readonly #fifo: Fifo;
   readonly #descriptor: number;
   #writing: Promise<void> | undefined;
   #failure: SystemError | undefined;
   #closed = false;
+  #empty = true;
 
-  constructor(path: string, descriptor: number) {
-    this.#path = path;
+  constructor(fifo: Fifo, descriptor: number) {
+    this.#fifo = fifo;
     this.#descriptor = descriptor;
   }
 
   async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
+    const fits = this.#empty && data.length <= PAGE_BYTES;
+    this.#empty = false;
+    if (fits) {
+      synchronously(() => fs.writeSync(this.#descriptor, data));
+      return;
+    }
     const writing = this.#writeAll(data).catch((error: unknown) => {
       this.#failure = asSystemError(error);
     });
@@ -86,7 +121,8 @@ class ThreadFifoWriter implements FifoWriter {
     this.#closed = true;
     await this.#release();
     threadsInUse -= 1;
-    await translated(close(this.#descriptor));
+    this.#fifo.close();
+    fs.closeSync(this.#descriptor);
   }
 
   async #writeAll(data: Uint8Array): Promise<void> {
@@ -103,7 +139,7 @@ class ThreadFifoWriter implements FifoWriter {
     });
     await nextTurn();
     if (released) return;
-    const drain = await translated(open(this.#path, O_RDONLY | O_NONBLOCK));
+    const drain = this.#fifo.openReader();
     try {
       const waste = Buffer.allocUnsafe(64 * 1024);
       while (!released) {
@@ -111,7 +147,7 @@ class ThreadFifoWriter implements FifoWriter {
         await nextTurn();
       }
     } finally {
-      await translated(close(drain));
+      fs.closeSync(drain);
     }
   }
 }
@@ -159,44 +195,77 @@ class LoopFifoWriter implements FifoWriter {
   }
 }
 
-/** Open a FIFO that has a reader, for blocking writes. The open does not block, even if the reader closes it now. */
-async function openWaiting(path: string): Promise<number> {
-  const reader = await translated(open(path, O_RDONLY | O_NONBLOCK));
+/** Resolves once there is a reader, with the writing end for blocking writes. Takes a thread of the pool meanwhile. */
+async function waitInThread(fifo: Fifo, signal: AbortSignal | undefined): Promise<number> {
+  let reader: number | undefined;
+  // Ends the wait of the thread, which would also keep the program from ending.
+  const release = (): void => {
+    reader ??= fifo.openReader();
+  };
+  signal?.addEventListener("abort", release, { once: true });
+  process.once("exit", release);
   try {
-    return await translated(open(path, O_WRONLY));
+    const descriptor = await translated(open(fifo.path, O_WRONLY));
+    if (reader === undefined) return descriptor;
+    fs.closeSync(descriptor);
+    throw signal?.reason;
   } finally {
-    await translated(close(reader));
+    signal?.removeEventListener("abort", release);
+    process.off("exit", release);
+    if (reader !== undefined) fs.closeSync(reader);
   }
 }
 
-/** Reserves the thread before the first await, because other calls reserve concurrently. */
-async function openForThread(path: string, descriptor: number): Promise<FifoWriter> {
-  threadsInUse += 1;
-  let waiting: number;
+/** The writing end for blocking writes of a FIFO that has a reader; `undefined` if it has none. */
+function openWithoutWaiting(fifo: Fifo): number | undefined {
+  const unblocking = openUnlessUnread(fifo);
+  if (unblocking === undefined) return undefined;
+  // The reader may be gone by now: with a reader of our own, opening never waits.
+  const reader = fifo.openReader();
   try {
-    waiting = await openWaiting(path);
+    return synchronously(() => fs.openSync(fifo.path, O_WRONLY));
+  } finally {
+    fs.closeSync(reader);
+    fs.closeSync(unblocking);
+  }
+}
+
+async function openInThread(fifo: Fifo, signal: AbortSignal | undefined): Promise<FifoWriter> {
+  threadsInUse += 1;
+  try {
+    return new ThreadFifoWriter(fifo, openWithoutWaiting(fifo) ?? (await waitInThread(fifo, signal)));
   } catch (error) {
     threadsInUse -= 1;
+    fifo.close();
     throw error;
   }
-  await translated(close(descriptor));
-  return new ThreadFifoWriter(path, waiting);
 }
 
-export async function openFifo(path: string): Promise<FifoWriter | undefined> {
-  let descriptor: number;
+/** Looks for a reader at growing intervals. */
+async function openInLoop(fifo: Fifo, signal: AbortSignal | undefined): Promise<FifoWriter> {
   try {
-    descriptor = await translated(open(path, O_WRONLY | O_NONBLOCK));
+    for (let delayMs: number = LOOK.firstMs; ; delayMs = Math.min(delayMs * 2, LOOK.lastMs)) {
+      signal?.throwIfAborted();
+      const descriptor = openUnlessUnread(fifo);
+      if (descriptor !== undefined) return new LoopFifoWriter(descriptor);
+      await abortable(pause(delayMs), signal);
+    }
+  } finally {
+    fifo.close();
+  }
+}
+
+function openUnlessUnread({ path }: Fifo): number | undefined {
+  try {
+    return synchronously(() => fs.openSync(path, O_WRONLY | O_NONBLOCK));
   } catch (error) {
     if (isSystemError(error, "ENXIO")) return undefined;
     throw error;
   }
-  try {
-    if (!(await translated(fstat(descriptor))).isFIFO()) throw new SystemError("EINVAL", `${path} is not a FIFO`);
-    if (threadsInUse < THREADS) return await openForThread(path, descriptor);
-  } catch (error) {
-    await translated(close(descriptor));
-    throw error;
-  }
-  return new LoopFifoWriter(descriptor);
+}
+
+export async function openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter> {
+  signal?.throwIfAborted();
+  const fifo = new Fifo(path);
+  return await (threadsInUse < THREADS ? openInThread(fifo, signal) : openInLoop(fifo, signal));
 }

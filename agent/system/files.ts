@@ -12,7 +12,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { translated } from "./errors.ts";
-import { makeFifo, openFifo } from "./fifos.ts";
+import { makeFifos, openFifo } from "./fifos.ts";
 
 /**
  * Promises over Node's file callbacks. `fs/promises` loads file handles as event targets, line readers and web streams:
@@ -34,10 +34,11 @@ const call = {
     }),
   readDirectory: promisify<string, { withFileTypes: true }, Dirent[]>(fs.readdir),
   realPath: promisify<string, string>(fs.realpath.native),
-  remove: promisify<string, fs.RmOptions>(fs.rm),
+  removeTree: promisify<string, fs.RmOptions>(fs.rm),
   rename: promisify(fs.rename),
   stat: promisify<string, Stats>(fs.stat),
   statfs: promisify<string, fs.StatsFs>(fs.statfs),
+  unlink: promisify(fs.unlink),
   write: (descriptor: number, data: Uint8Array, offset: number, position: number | null): Promise<number> =>
     new Promise((resolve, reject) => {
       fs.write(descriptor, data, offset, data.length - offset, position, (error, bytes) => {
@@ -126,6 +127,17 @@ async function isExecutable(path: string): Promise<boolean> {
   return facts?.kind === "file" && (facts.mode & EXECUTE_BITS) !== 0;
 }
 
+async function remove(path: string): Promise<void> {
+  try {
+    await translated(call.unlink(path));
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return;
+    // EISDIR on Linux, EPERM by POSIX: a directory.
+    if (!isSystemError(error, "EISDIR", "EPERM")) throw error;
+    await translated(call.removeTree(path, { recursive: true, force: true }));
+  }
+}
+
 async function syncDirectory(directory: string): Promise<void> {
   const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
   const descriptor = await translated(call.open(directory, flags, 0));
@@ -150,12 +162,12 @@ export const linuxFiles: Files = {
     await translated(call.makeDirectory(path, { recursive: true, mode: permissions ?? 0o777 }));
   },
   rename: (from, to) => translated(call.rename(from, to)),
-  remove: (path) => translated(call.remove(path, { recursive: true, force: true })),
+  remove,
   setPermissions: (path, permissions) => translated(call.chmod(path, permissions)),
   isExecutable,
   realPath: (path) => translated(call.realPath(path)),
   syncDirectory,
   freeBytes,
-  makeFifo,
+  makeFifos,
   openFifo,
 };

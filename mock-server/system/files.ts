@@ -124,11 +124,11 @@ export class NodeFiles implements Files {
     return bavail * bsize;
   }
 
-  makeFifo(): Promise<void> {
+  makeFifos(): Promise<void> {
     return Promise.reject(refused("runs no update modules and so makes no FIFOs"));
   }
 
-  openFifo(): Promise<undefined> {
+  openFifo(): Promise<never> {
     return Promise.reject(refused("runs no update modules and so opens no FIFOs"));
   }
 }

@@ -72,8 +72,8 @@ export interface Files {
   syncDirectory(directory: string): Promise<void>;
   /** Free bytes for this process on the file system that holds `path`. */
   freeBytes(path: string): Promise<number>;
-  /** Make a FIFO. Rejects with EEXIST if the name is taken. */
-  makeFifo(path: string, permissions?: number): Promise<void>;
-  /** Opens a FIFO for writing; `undefined` if no reader has it open. Never waits. */
-  openFifo(path: string): Promise<FifoWriter | undefined>;
+  /** Make FIFOs. Rejects with EEXIST if a name is taken; the other ones may have been made then. */
+  makeFifos(paths: readonly string[], permissions?: number): Promise<void>;
+  /** Opens a FIFO for writing, as soon as a reader has it open. */
+  openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter>;
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
- * peak memory), peak memory by size, idle memory, start-up, and bytes on the wire with connections that are cut.
+ * peak memory), many small files, peak memory by size, idle memory, start-up, and bytes on the wire with connections that are cut.
  * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
  * some of it.
  */
@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { startServer } from "../support/server.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
 import { measureIdle } from "./idle.ts";
-import { measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
+import { measureFiles, measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
 import { makeSparse } from "./material.ts";
 import type { Measurement } from "./measure.ts";
 import { measureStartUp } from "./startup.ts";
@@ -28,6 +28,8 @@ const { values: options } = parseArgs({
     runs: { type: "string", default: "3" },
     /** MiB of the files between which peak memory must not differ. */
     memory: { type: "string", default: "64,4096" },
+    /** Files of the artifact that has many. */
+    files: { type: "string", default: "10000" },
     /** Starts of each program. */
     starts: { type: "string", default: "15" },
     /** Seconds that idle daemons are left alone before their memory is looked at. */
@@ -46,6 +48,7 @@ function wholeNumber(name: string, text: string): number {
 const MIB = 1024 * 1024;
 const sizeMiB = wholeNumber("size", options.size);
 const runs = wholeNumber("runs", options.runs);
+const fileCount = wholeNumber("files", options.files);
 const starts = wholeNumber("starts", options.starts);
 const settleSeconds = wholeNumber("settle", options.settle);
 const wireMiB = wholeNumber("wire", options.wire);
@@ -91,6 +94,24 @@ function install(): unknown {
     if (ratio) row([`ratio (aim <= ${aim})`, ratio.wall.toFixed(2), ratio.cpu.toFixed(2), ratio.peak.toFixed(2)]);
     return { compression, aim, ...measured, ratio: ratio ?? null };
   });
+}
+
+function files(): unknown {
+  say(`Installing ${fileCount} small files. Best of ${runs} runs of the whole process, in turns; aim: below the peer.`);
+  row(["", "wall", "cpu", "peak memory"]);
+  const measured = measureFiles(clients, { folder, count: fileCount, runs });
+  for (const [way, { upkeep, mender }] of Object.entries(measured)) {
+    if (upkeep) row([`upkeep ${way}`, ...describe(upkeep)]);
+    if (mender) row([`mender ${way}`, ...describe(mender)]);
+    if (upkeep && mender)
+      row([
+        "ratio (aim <= 1)",
+        (upkeep.wallSeconds / mender.wallSeconds).toFixed(2),
+        (upkeep.cpuSeconds / mender.cpuSeconds).toFixed(2),
+        (upkeep.peakKiB / mender.peakKiB).toFixed(2),
+      ]);
+  }
+  return measured;
 }
 
 function memory(): unknown {
@@ -158,7 +179,7 @@ async function wire(): Promise<unknown> {
   }
 }
 
-const PARTS: Readonly<Record<string, () => unknown>> = { install, memory, idle, startup, wire };
+const PARTS: Readonly<Record<string, () => unknown>> = { install, files, memory, idle, startup, wire };
 
 function chosenParts(): string[] {
   const names = options.only?.split(",") ?? Object.keys(PARTS);

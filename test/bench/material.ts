@@ -17,6 +17,14 @@ esac
 exit 0
 `;
 
+/** Does not read the streams, so that the client stores the payload. */
+export const STORING_MODULE = `#!/bin/sh
+case "$1" in
+  SupportsRollback | NeedsArtifactReboot) echo No ;;
+esac
+exit 0
+`;
+
 /** Real libraries below `from`, linked into a directory until about `bytes` are reached. */
 function chooseFiles(from: string, into: string, bytes: number): void {
   let total = 0;
@@ -55,8 +63,22 @@ export function makeSparse(folder: string, mebibytes: number): string {
   return file;
 }
 
+/** Small files, each with a line of its own. */
+export function makeFiles(folder: string, count: number): string[] {
+  const directory = join(folder, `files-${count}`);
+  mkdirSync(directory);
+  return Array.from({ length: count }, (_, index) => {
+    const file = join(directory, `file-${index}`);
+    writeFileSync(file, `file ${index}\n`);
+    return file;
+  });
+}
+
 /** A directory tree with everything that a client looks for on a device, with the module and nothing else. */
-export function makeDevice(folder: string): { root: string; etc: string; share: string; data: string } {
+export function makeDevice(
+  folder: string,
+  moduleText = DROP_MODULE,
+): { root: string; etc: string; share: string; data: string } {
   const root = join(folder, "device");
   const [etc, share, data] = ["etc/mender", "usr/share/mender", "var/lib/mender"].map((part) => join(root, part));
   if (etc === undefined || share === undefined || data === undefined) throw new Error("unreachable");
@@ -64,7 +86,7 @@ export function makeDevice(folder: string): { root: string; etc: string; share: 
     mkdirSync(part, { recursive: true });
   }
   const module = join(share, "modules/v3", PAYLOAD_TYPE);
-  writeFileSync(module, DROP_MODULE);
+  writeFileSync(module, moduleText);
   chmodSync(module, 0o755);
   writeFileSync(join(etc, "mender.conf"), "{}\n");
   writeFileSync(join(etc, "artifact_info"), "artifact_name=none\n");

@@ -26,7 +26,7 @@ export interface DiskEffect {
 }
 
 /** Calls that need space. */
-export const WRITES: ReadonlySet<string> = new Set(["file.write", "files.makeDirectory", "files.makeFifo"]);
+export const WRITES: ReadonlySet<string> = new Set(["file.write", "files.makeDirectory", "files.makeFifos"]);
 /** Calls that change the disk. */
 export const CHANGES: ReadonlySet<string> = new Set([
   ...WRITES,

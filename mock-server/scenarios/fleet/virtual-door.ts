@@ -18,7 +18,7 @@ const NO_FILES: Files = {
   realPath: absent,
   syncDirectory: readOnly,
   freeBytes: async () => 0,
-  makeFifo: readOnly,
+  makeFifos: readOnly,
   openFifo: absent,
 };
 

@@ -88,9 +88,7 @@ function fifoAt(disk: Disk, path: string): FifoNode {
   return node;
 }
 
-function openFifoWriter(process: SimulatedProcess, disk: Disk, path: string): FifoWriter | undefined {
-  const { pipe } = fifoAt(disk, path);
-  if (pipe === undefined || pipe.readers === 0) return undefined;
+function fifoWriter(process: SimulatedProcess, pipe: Pipe, path: string): FifoWriter {
   pipe.addWriter();
   let open = true;
   const close = (): void => {
@@ -122,6 +120,40 @@ function openFifoWriter(process: SimulatedProcess, disk: Disk, path: string): Fi
       }),
     close: () => process.call("fifo.close", path, close),
   };
+}
+
+/** Open a FIFO for writing; resolves when a reader has it open, as on Linux. */
+function openFifoWriter(
+  process: SimulatedProcess,
+  disk: Disk,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<FifoWriter> {
+  return process.callThatWaits("files.openFifo", path, (done, failed) => {
+    if (signal?.aborted) {
+      failed(signal.reason);
+      return;
+    }
+    let node: FifoNode;
+    try {
+      node = fifoAt(disk, path);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    node.pipe ??= new Pipe();
+    const { pipe } = node;
+    const cancel = pipe.onReader(() => {
+      signal?.removeEventListener("abort", onAbort);
+      done(fifoWriter(process, pipe, path));
+    });
+    const onAbort = (): void => {
+      cancel();
+      failed(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    process.onEnd(cancel);
+  });
 }
 
 /** The reading end of a FIFO: for programs in the simulation, such as update modules. */
@@ -266,8 +298,10 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
     syncDirectory: (directory) =>
       process.call("files.syncDirectory", directory, () => disk.syncDirectory(disk.directory(directory, "open"))),
     freeBytes: (path) => process.call("files.freeBytes", path, () => process.toldFree(path, disk.freeBytes(path))),
-    makeFifo: (path, permissions = 0o600) =>
-      process.call("files.makeFifo", path, () => disk.makeFifo(path, permissions)),
-    openFifo: (path) => process.call("files.openFifo", path, () => openFifoWriter(process, disk, path)),
+    makeFifos: (paths, permissions = 0o600) =>
+      process.call("files.makeFifos", paths.join(" "), () => {
+        for (const path of paths) disk.makeFifo(path, permissions);
+      }),
+    openFifo: (path, signal) => openFifoWriter(process, disk, path, signal),
   };
 }

@@ -19,16 +19,26 @@ export class Pipe {
   readonly #reads: ((chunk: Uint8Array | undefined) => void)[] = [];
   /** Readers whose opening waits for a first writer. */
   #opening: (() => void)[] = [];
-
-  get readers(): number {
-    return this.#readers;
-  }
+  /** Writers whose opening waits for a first reader. */
+  readonly #awaiting = new Set<() => void>();
 
   /** Open for reading. `opened` is called once there is a writer: opening a FIFO waits for the other end. */
   addReader(opened: () => void): void {
     this.#readers++;
     if (this.#writers > 0) opened();
     else this.#opening.push(opened);
+    for (const ready of [...this.#awaiting]) ready();
+  }
+
+  /** Calls `ready` once there is a reader, now or later. @returns Ends the wait. */
+  onReader(ready: () => void): () => void {
+    const once = (): void => {
+      this.#awaiting.delete(once);
+      ready();
+    };
+    this.#awaiting.add(once);
+    if (this.#readers > 0) once();
+    return () => this.#awaiting.delete(once);
   }
 
   addWriter(): void {

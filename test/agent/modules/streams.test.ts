@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
 import type { Timers } from "@upkeep/shared/system";
 import { describe, expect, it } from "vitest";
@@ -51,6 +51,34 @@ describe("the streams of an update module", () => {
       ...["ProvidePayloadFileSizes", "Download", "ArtifactInstall", "NeedsArtifactReboot", "SupportsRollback"],
       ...["ArtifactCommit", "Cleanup"],
     ]);
+  });
+
+  it("are made with few programs, however many files there are", async () => {
+    await using device = await TestDevice.create();
+    await device.installModule(
+      "recorder",
+      `[ "$1" = Download ] || exit 0
+while line=$(cat stream-next) && [ -n "$line" ]; do cat "$line" >> ${device.path("got")}; done`,
+    );
+    // Notes how many FIFOs each run of mkfifo makes.
+    await writeFile(
+      device.path("mkfifo"),
+      `#!/bin/sh\necho "$#" >> ${device.path("made")}\nexec /usr/bin/mkfifo "$@"\n`,
+      { mode: 0o755 },
+    );
+    const names = Array.from({ length: 200 }, (_, index) => `file-${index}`);
+    const plan = { ...PLAN, files: names.map((name) => sourceFile(name, `${name}\n`)) };
+    const path = process.env.PATH;
+    process.env.PATH = `${device.root}:${path}`;
+    try {
+      const engine = await device.engine();
+      expect(await engine.install(sourceOf(await artifactBytes(plan)))).toMatchObject({ kind: "committed" });
+    } finally {
+      process.env.PATH = path;
+    }
+    expect(await device.text("got")).toBe(names.map((name) => `${name}\n`).join(""));
+    expect((await device.text("made")).trim().split("\n").length).toBeLessThan(10);
+    expect(await readdir(device.path("data/modules/v3/payloads/0000"))).toEqual([]);
   });
 
   it("name the sizes too when the module asks for them", async () => {

@@ -85,7 +85,8 @@ export function mortalFiles(files: Files, life: Life): Files {
     realPath: (path) => life.still(() => files.realPath(path)),
     syncDirectory: (path) => life.step(`syncdir ${path}`, () => files.syncDirectory(path)),
     freeBytes: (path) => life.still(() => files.freeBytes(path)),
-    makeFifo: (path, permissions) => life.step(`mkfifo ${path}`, () => files.makeFifo(path, permissions)),
-    openFifo: (path) => life.still(() => files.openFifo(path)),
+    makeFifos: (paths, permissions) =>
+      life.step(`mkfifo ${paths.join(" ")}`, () => files.makeFifos(paths, permissions)),
+    openFifo: (path, signal) => life.still(() => files.openFifo(path, signal)),
   };
 }

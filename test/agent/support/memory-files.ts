@@ -156,14 +156,20 @@ export class MemoryFiles implements Files {
     return this.freeBytesSaid;
   }
 
-  async makeFifo(path: string, permissions = 0o600): Promise<void> {
-    if (this.#nodes.has(path)) throw new SystemError("EEXIST", `${path} exists`);
-    this.#nodes.set(path, { kind: "fifo", mode: permissions, data: Buffer.alloc(0) });
+  async makeFifos(paths: readonly string[], permissions = 0o600): Promise<void> {
+    for (const path of paths) {
+      if (this.#nodes.has(path)) throw new SystemError("EEXIST", `${path} exists`);
+      this.#nodes.set(path, { kind: "fifo", mode: permissions, data: Buffer.alloc(0) });
+    }
   }
 
-  async openFifo(path: string): Promise<FifoWriter | undefined> {
-    if (!this.#nodes.has(path)) throw missing(path);
-    return undefined;
+  /** Nothing reads here. */
+  openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter> {
+    return new Promise((_, reject) => {
+      if (!this.#nodes.has(path)) reject(missing(path));
+      else if (signal?.aborted) reject(signal.reason);
+      else signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
   }
 }
 

@@ -3,9 +3,8 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FifoWriter } from "@upkeep/shared/system";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { linuxFiles as files } from "../../../agent/system/files.ts";
-import { WAIT_MS } from "../../support/patience.ts";
 import { temporaryDirectory } from "./directory.ts";
 
 const directory = temporaryDirectory();
@@ -21,31 +20,50 @@ function shell(script: string): ChildProcess {
   return child;
 }
 
-async function writerOf(path: string): Promise<FifoWriter> {
-  let writer: FifoWriter | undefined;
-  await vi.waitFor(
-    async () => {
-      writer = await files.openFifo(path);
-      expect(writer).toBeDefined();
-    },
-    { timeout: WAIT_MS, interval: 5 },
-  );
-  if (writer === undefined) throw new Error("nobody reads");
-  return writer;
-}
-
 describe("FIFOs of the real door", () => {
   it("makes one with the permissions asked for, and not twice", async () => {
     const path = join(directory, "made");
-    await files.makeFifo(path, 0o600);
+    await files.makeFifos([path], 0o600);
     expect(await files.status(path)).toMatchObject({ kind: "fifo", mode: 0o600 });
-    await expect(files.makeFifo(path)).rejects.toMatchObject({ code: "EEXIST" });
-    await expect(files.makeFifo(join(directory, "none/made"))).rejects.toThrow(/cannot make the FIFO .*none\/made/);
+    await expect(files.makeFifos([path])).rejects.toMatchObject({ code: "EEXIST" });
+    await expect(files.makeFifos([join(directory, "none/made")])).rejects.toThrow(/cannot make the FIFO .*none\/made/);
   });
 
-  it("does not wait for a reader", async () => {
-    await files.makeFifo(join(directory, "unread"));
-    expect(await files.openFifo(join(directory, "unread"))).toBeUndefined();
+  it("makes several", async () => {
+    const paths = ["a", "b", "c"].map((name) => join(directory, name));
+    await files.makeFifos(paths);
+    for (const path of paths) expect(await files.status(path)).toMatchObject({ kind: "fifo", mode: 0o600 });
+  });
+
+  it("waits for a reader until it is told not to, also if the name is gone", async () => {
+    // More than there are threads for FIFOs.
+    const paths = Array.from({ length: 4 }, (_, index) => join(directory, `unread-${index}`));
+    await files.makeFifos(paths);
+    const abort = new AbortController();
+    const waiting = paths.map((path) => files.openFifo(path, abort.signal));
+    await files.remove(paths[0] ?? "");
+    const reason = new Error("enough");
+    abort.abort(reason);
+    expect(await Promise.allSettled(waiting)).toEqual(paths.map(() => ({ status: "rejected", reason })));
+    await expect(files.openFifo(paths[1] ?? "", abort.signal)).rejects.toBe(reason);
+  });
+
+  it("keeps a program that waits for a reader from nothing, not even from its end", async () => {
+    const path = join(directory, "unread-at-the-end");
+    await files.makeFifos([path]);
+    const module = join(import.meta.dirname, "../../../agent/system/files.ts");
+    const program = spawn(
+      process.execPath,
+      [
+        ...["--conditions", "development", "--import", import.meta.resolve("tsx"), "--input-type=module", "--eval"],
+        `import { linuxFiles } from ${JSON.stringify(module)};
+linuxFiles.openFifo(${JSON.stringify(path)});
+setImmediate(() => process.exit(3));`,
+      ],
+      { stdio: "inherit" },
+    );
+    started.push(program);
+    expect(await once(program, "exit")).toEqual([3, null]);
   });
 
   it("refuses what is no FIFO, and what is not there", async () => {
@@ -56,9 +74,9 @@ describe("FIFOs of the real door", () => {
 
   it("hands over every byte, then the end", async () => {
     const path = join(directory, "whole");
-    await files.makeFifo(path);
+    await files.makeFifos([path]);
     const reader = shell("wc -c < whole");
-    const writer = await writerOf(path);
+    const writer = await files.openFifo(path);
     const chunk = Buffer.alloc(1024 * 1024, 7);
     for (let count = 0; count < 16; count++) await writer.write(chunk);
     await writer.close();
@@ -68,9 +86,9 @@ describe("FIFOs of the real door", () => {
 
   it("tells when the reader has gone", async () => {
     const path = join(directory, "gone");
-    await files.makeFifo(path);
+    await files.makeFifos([path]);
     shell("head -c 10 < gone > /dev/null");
-    const writer = await writerOf(path);
+    const writer = await files.openFifo(path);
     const chunk = Buffer.alloc(1024 * 1024);
     await expect(
       (async () => {
@@ -83,9 +101,9 @@ describe("FIFOs of the real door", () => {
 
   it("closes while a write is stuck that nobody takes, and lets the reader see the end", async () => {
     const path = join(directory, "abandoned");
-    await files.makeFifo(path);
+    await files.makeFifos([path]);
     const reader = shell("exec 3< abandoned; read -r go; wc -c <&3 > /dev/null; echo ended");
-    const writer = await writerOf(path);
+    const writer = await files.openFifo(path);
     const abort = new AbortController();
     const write = writer.write(Buffer.alloc(4 * 1024 * 1024), abort.signal);
     const reason = new Error("enough");
@@ -101,13 +119,11 @@ describe("FIFOs of the real door", () => {
   it("lets eight that are opened at the same instant, and nobody empties, stop nothing", async () => {
     const paths = Array.from({ length: 8 }, (_, index) => join(directory, `crowd-${index}`));
     for (const [index, path] of paths.entries()) {
-      await files.makeFifo(path);
+      await files.makeFifos([path]);
       shell(`exec 3< crowd-${index}; exec sleep 600`);
-      await (await writerOf(path)).close();
+      await (await files.openFifo(path)).close();
     }
-    const opened = await Promise.all(paths.map((path) => files.openFifo(path)));
-    const writers = opened.filter((writer) => writer !== undefined);
-    expect(writers).toHaveLength(8);
+    const writers = await Promise.all(paths.map((path) => files.openFifo(path)));
     const abort = new AbortController();
     const writes = writers.map((writer) => writer.write(Buffer.alloc(1024 * 1024), abort.signal));
     await Promise.all(Array.from({ length: 16 }, () => files.list(directory)));
@@ -123,9 +139,9 @@ describe("FIFOs of the real door", () => {
     const abort = new AbortController();
     for (let index = 0; index < 8; index++) {
       const path = join(directory, `stuck-${index}`);
-      await files.makeFifo(path);
+      await files.makeFifos([path]);
       shell(`exec 3< stuck-${index}; exec sleep 600`);
-      const writer = await writerOf(path);
+      const writer = await files.openFifo(path);
       stuck.push(writer);
       writes.push(writer.write(Buffer.alloc(1024 * 1024), abort.signal));
     }

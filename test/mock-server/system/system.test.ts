@@ -102,7 +102,7 @@ test("what a server never does is refused with a reason", async () => {
   expect(await codeOf(processes.start({ command: "true", args: [] }))).toBe("ENOSYS");
   await expect(power.reboot()).rejects.toThrow("the server does not reboot the machine it runs on");
   expect(() => cron.schedule("* * * * *", () => undefined)).toThrow("the server keeps no cron schedules");
-  expect(await codeOf(files.makeFifo(join(folder, "fifo")))).toBe("ENOSYS");
+  expect(await codeOf(files.makeFifos([join(folder, "fifo")]))).toBe("ENOSYS");
 });
 
 test("a directory is locked once, until it is released", () => {

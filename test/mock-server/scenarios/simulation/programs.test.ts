@@ -191,20 +191,15 @@ describe("FIFOs", () => {
     },
   };
 
-  async function openWhenRead({ files, timers }: System) {
-    for (;;) {
-      const writer = await files.openFifo("/fifo");
-      if (writer !== undefined) return writer;
-      await timers.sleep(1);
-    }
-  }
-
-  test("there is no writing end before somebody reads, and what is written arrives in order", async () => {
+  test("the writing end opens with the first reader, and what is written arrives in order", async () => {
     let said = "";
     const found = await run(
       async (system) => {
-        await system.files.makeFifo("/fifo");
-        expect(await system.files.openFifo("/fifo")).toBeUndefined();
+        await system.files.makeFifos(["/fifo"]);
+        const enough = new AbortController();
+        const unread = system.files.openFifo("/fifo", enough.signal);
+        enough.abort(new Error("enough"));
+        await expect(unread).rejects.toThrow("enough");
         const program = await system.processes.start({
           command: "reader",
           args: [],
@@ -212,7 +207,7 @@ describe("FIFOs", () => {
             said += text(data);
           },
         });
-        const writer = await openWhenRead(system);
+        const writer = await system.files.openFifo("/fifo");
         const openedMs = system.clock.monotonic();
         await writer.write(bytes("one "));
         await writer.write(bytes("two"));
@@ -228,9 +223,9 @@ describe("FIFOs", () => {
   test("a writer whose reader goes away gets EPIPE", async () => {
     const code = await run(
       async (system) => {
-        await system.files.makeFifo("/fifo");
+        await system.files.makeFifos(["/fifo"]);
         const program = await system.processes.start({ command: "quitter", args: [] });
-        const writer = await openWhenRead(system);
+        const writer = await system.files.openFifo("/fifo");
         await writer.write(bytes("x"));
         await program.exit;
         return await writer.write(bytes("y")).catch((error: SystemError) => error.code);
@@ -243,9 +238,9 @@ describe("FIFOs", () => {
   test("a full FIFO makes its writer wait, until it is read or the writer gives up", async () => {
     const found = await run(
       async (system) => {
-        await system.files.makeFifo("/fifo");
+        await system.files.makeFifos(["/fifo"]);
         await system.processes.start({ command: "staller", args: [] });
-        const writer = await openWhenRead(system);
+        const writer = await system.files.openFifo("/fifo");
         const startMs = system.clock.monotonic();
         await writer.write(new Uint8Array(64 * 1024));
         const fullMs = system.clock.monotonic() - startMs;
@@ -278,12 +273,12 @@ describe("FIFOs", () => {
     };
     const exit = await run(
       async (system) => {
-        await system.files.makeFifo("/fifo");
+        await system.files.makeFifos(["/fifo"]);
         const onStdout = (data: Uint8Array): void => {
           said += text(data);
         };
         const program = await system.processes.start({ command: "filer", args: [], onStdout });
-        const writer = await openWhenRead(system);
+        const writer = await system.files.openFifo("/fifo");
         await writer.write(bytes("one two"));
         await writer.close();
         return await program.exit;
@@ -296,11 +291,11 @@ describe("FIFOs", () => {
 
   test("names that are taken, missing or no FIFO are refused", async () => {
     const codes = await run(async ({ files }) => {
-      await files.makeFifo("/fifo");
+      await files.makeFifos(["/fifo"]);
       await (await files.open("/file", "write")).close();
       const code = (promise: Promise<unknown>) => promise.then(String, (error: SystemError) => error.code);
       return [
-        await code(files.makeFifo("/fifo")),
+        await code(files.makeFifos(["/fifo"])),
         await code(files.openFifo("/missing")),
         await code(files.openFifo("/file")),
         (await files.status("/fifo"))?.kind,
