@@ -1,20 +1,13 @@
 import { type Files, isSystemError, readChunks, type System, SystemError } from "@upkeep/shared/system";
 import type { NoexecPrograms } from "../config/settings.ts";
+import { FIRST_LINE_BYTES_MAX, interpreterIn, missingInterpreter } from "../system/interpreter.ts";
 import { type Program, type ProgramSpec, type ProgramSystem, startProgram } from "./program.ts";
-
-/** The kernel reads this much of a file to find the interpreter. */
-const FIRST_LINE_BYTES_MAX = 256;
 
 /** The interpreter in the first line of a script, and its argument; `undefined` if the file is no script. */
 async function interpreterOf(files: Files, path: string): Promise<readonly [string, ...string[]] | undefined> {
   const handle = await files.open(path, "read");
   try {
-    for await (const chunk of readChunks(handle, FIRST_LINE_BYTES_MAX)) {
-      const [firstLine = ""] = Buffer.from(chunk).toString("latin1").split("\n");
-      const [, interpreter, argument] = /^#![ \t]*(\/[^ \t\0]*)[ \t]*(.*?)[ \t]*$/.exec(firstLine) ?? [];
-      if (interpreter === undefined) return undefined;
-      return argument ? [interpreter, argument] : [interpreter];
-    }
+    for await (const chunk of readChunks(handle, FIRST_LINE_BYTES_MAX)) return interpreterIn(chunk);
     return undefined;
   } finally {
     await handle.close();
@@ -37,6 +30,9 @@ export async function startExecutable(
     const interpreter = noexec === "interpreter" ? await interpreterOf(system.files, spec.command) : undefined;
     if (interpreter !== undefined) {
       const [command, ...args] = interpreter;
+      if ((await system.files.status(command)) === undefined) {
+        throw new SystemError("ENOENT", `cannot start ${spec.command}: ${missingInterpreter(command)}`);
+      }
       return await startProgram(system, { ...spec, command, args: [...args, spec.command, ...spec.args] });
     }
     throw new SystemError(

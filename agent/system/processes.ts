@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { given } from "@upkeep/shared/given";
@@ -12,6 +13,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
+import { FIRST_LINE_BYTES_MAX, interpreterIn, missingInterpreter } from "./interpreter.ts";
 
 /**
  * How long to read output after the process has ended. Its own output is available at once; more comes only from a child
@@ -53,12 +55,30 @@ function exitOf(child: ChildProcess): Promise<ProcessExit> {
   });
 }
 
+/** The kernel says ENOENT of a script that is there too, if its interpreter is not. */
+function explainMissing(command: string): string | undefined {
+  try {
+    const descriptor = openSync(command, "r");
+    try {
+      const start = Buffer.alloc(FIRST_LINE_BYTES_MAX);
+      const [interpreter] = interpreterIn(start.subarray(0, readSync(descriptor, start))) ?? [];
+      return interpreter === undefined || existsSync(interpreter) ? undefined : missingInterpreter(interpreter);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    // The file itself is missing, or cannot be read: the first error says it.
+    return undefined;
+  }
+}
+
 export function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   const { command, args, directory, environment, onStdout, onStderr } = spec;
   return new Promise((resolve, reject) => {
     const refuse = (error: unknown): void => {
       const { code, message } = asSystemError(error);
-      reject(new SystemError(code, `cannot start ${command}: ${message}`, { cause: error }));
+      const why = (code === "ENOENT" ? explainMissing(command) : undefined) ?? message;
+      reject(new SystemError(code, `cannot start ${command}: ${why}`, { cause: error }));
     };
     let child: ChildProcess;
     try {
