@@ -80,7 +80,7 @@ export async function composeDaemon(device: HeldDevice, options: DaemonOptions =
     provides,
     inventory: await parts.make("inventory", () => async (signal: AbortSignal) => {
       const known = await provides();
-      return await collectInventory(system, { directory: paths.inventoryScripts, version, known, log, signal });
+      return await collectInventory(system, { directories: paths.inventoryScripts, version, known, log, signal });
     }),
     ...(await parts.make("schedules", () => taskSettings(config))),
     firstDelayMs: await parts.make("firstPollDelayMs", () =>

@@ -10,7 +10,8 @@ export interface SystemPaths {
   readonly deviceIdentityScript: string;
   /** The package's identity program, used if the device has none of its own. */
   readonly packageIdentityScript: string;
-  readonly inventoryScripts: string;
+  /** Searched in this order: the device's own, then those of the package. */
+  readonly inventoryScripts: readonly string[];
   /** Searched in this order: the device's own, then those of the package. */
   readonly modules: readonly string[];
   readonly rootfsScripts: string;
@@ -43,7 +44,7 @@ export function systemPaths(options: PathOptions): SystemPaths {
     identityScript: deviceIdentityScript,
     deviceIdentityScript,
     packageIdentityScript: at("/usr/share/upkeep/identity/mender-device-identity"),
-    inventoryScripts: at("/usr/share/mender/inventory"),
+    inventoryScripts: [at("/usr/share/mender/inventory"), at("/usr/share/upkeep/inventory")],
     modules: [at("/usr/share/mender/modules/v3"), at("/usr/share/upkeep/modules/v3")],
     rootfsScripts: at("/etc/mender/scripts"),
     run: at("/run/upkeep"),

@@ -9,8 +9,8 @@ const PREFIX = "mender-inventory-";
 const VERSION = "mender_client_version";
 
 export interface InventoryOptions {
-  /** Directory of the inventory programs; missing is the same as empty. */
-  readonly directory: string;
+  /** Of the inventory programs; of those of one name, the first counts. Missing is the same as empty. */
+  readonly directories: readonly string[];
   /** Of this program, such as `0.1.0`. */
   readonly version: string;
   /** Attributes that the agent knows itself, such as the device type and all provides. */
@@ -22,19 +22,27 @@ export interface InventoryOptions {
 
 type InventorySystem = Pick<System, "files" | "processes" | "timers">;
 
-/** Paths of the inventory programs, in the order of their names. */
-async function programsIn(system: InventorySystem, directory: string): Promise<string[]> {
+async function namesIn({ files }: InventorySystem, directory: string): Promise<string[]> {
   try {
-    const programs: string[] = [];
-    for (const { name } of await system.files.list(directory)) {
-      const path = `${directory}/${name}`;
-      if (name.startsWith(PREFIX) && (await system.files.isExecutable(path))) programs.push(path);
-    }
-    return programs;
+    return (await files.list(directory)).map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return [];
     throw error;
   }
+}
+
+/**
+ * Paths of the inventory programs, in the order of their names. A file of the device's own that cannot be executed
+ * switches off the package's program of that name.
+ */
+async function programsIn(system: InventorySystem, directories: readonly string[]): Promise<string[]> {
+  const paths = new Map<string, string>();
+  for (const directory of directories)
+    for (const name of await namesIn(system, directory)) if (!paths.has(name)) paths.set(name, `${directory}/${name}`);
+  const programs: string[] = [];
+  for (const [, path] of [...paths].sort(([a], [b]) => (a < b ? -1 : 1)))
+    if (await system.files.isExecutable(path)) programs.push(path);
+  return programs;
 }
 
 async function linesOf(
@@ -62,9 +70,9 @@ export async function collectInventory(
   system: InventorySystem,
   options: InventoryOptions,
 ): Promise<InventoryAttribute[]> {
-  const { directory, version, known, log } = options;
+  const { directories, version, known, log } = options;
   const found = new Map<string, FoundAttribute>();
-  const programs = await programsIn(system, directory);
+  const programs = await programsIn(system, directories);
   let failed = 0;
   for (const program of programs) {
     const parsed = await linesOf(system, program, options);
@@ -81,7 +89,9 @@ export async function collectInventory(
     }
   }
   if (programs.length > 0 && failed === programs.length) {
-    throw new AgentError("inventory-empty", `every inventory program in ${directory} failed`, { retryable: true });
+    throw new AgentError("inventory-empty", `every inventory program in ${directories.join(" and ")} failed`, {
+      retryable: true,
+    });
   }
   const own = { ...known, [VERSION]: version, [`${VERSION}_provider`]: found.has(VERSION) ? "external" : "internal" };
   const attributes = new Map<string, FoundAttribute>([

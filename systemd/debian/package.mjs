@@ -10,6 +10,7 @@ const agent = join(top, "agent");
 const manifest = JSON.parse(readFileSync(join(agent, "package.json"), "utf8"));
 const { values } = parseArgs({ options: OPTIONS });
 const MODULES = join(agent, "modules/shipped");
+const INVENTORY = join(here, "inventory");
 
 /** Where each file goes and where it comes from; the mode says whether it is a program. */
 const FILES = [
@@ -18,6 +19,9 @@ const FILES = [
   ["usr/share/upkeep/identity/mender-device-identity", join(here, "mender-device-identity"), 0o755],
   ["usr/share/doc/upkeep/copyright", join(here, "copyright"), 0o644],
   ["usr/share/doc/upkeep/LEGAL.txt", join(agent, "dist/upkeep.cjs.LEGAL.txt"), 0o644],
+  ...readdirSync(INVENTORY)
+    .sort()
+    .map((name) => [`usr/share/upkeep/inventory/${name}`, join(INVENTORY, name), 0o755]),
   // A directory of our own: those of the same name in Mender's package stay as they are, and come first.
   ...readdirSync(MODULES)
     .sort()

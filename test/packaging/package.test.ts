@@ -9,6 +9,7 @@ import { CleanSystem } from "./clean-system.ts";
 
 const PACKAGING = join(import.meta.dirname, "../../systemd/debian");
 const SHIPPED = readdirSync(join(import.meta.dirname, "../../agent/modules/shipped")).sort();
+const INVENTORY = readdirSync(join(PACKAGING, "inventory")).sort();
 const KEY = "/var/lib/mender/mender-agent.pem";
 
 let folder: string;
@@ -31,7 +32,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the Debian package", () => {
-  it("holds the program, its unit, the modules, an identity program and a configuration; all of them root's", () => {
+  it("holds the program, its unit, the modules, identity and inventory programs and a configuration; all of them root's", () => {
     const lines = execFileSync("dpkg-deb", ["--contents", first], { encoding: "utf8" }).trim().split("\n");
     const files = lines.filter((line) => !line.startsWith("d")).map((line) => line.split(/\s+/));
     expect(files.map(([mode, owner, , , , path]) => `${mode} ${owner} ${path}`)).toEqual([
@@ -41,6 +42,7 @@ describe("the Debian package", () => {
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/changelog.gz",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/copyright",
       "-rwxr-xr-x root/root ./usr/share/upkeep/identity/mender-device-identity",
+      ...INVENTORY.map((name) => `-rwxr-xr-x root/root ./usr/share/upkeep/inventory/${name}`),
       "-rw-r--r-- root/root ./usr/share/upkeep/mender.conf",
       ...SHIPPED.map((name) => `-rwxr-xr-x root/root ./usr/share/upkeep/modules/v3/${name}`),
     ]);

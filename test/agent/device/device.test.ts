@@ -60,6 +60,18 @@ describe("the identity", () => {
     await expect(readIdentity(system, join(directory, "none"))).rejects.toThrow("none cannot be started");
   });
 
+  it("fails, naming what is wrong with the line that names its interpreter", async () => {
+    const program = join(directory, "script");
+    const failure = (text: string) => {
+      writeFileSync(program, text, { mode: 0o755 });
+      return expect(readIdentity(system, program)).rejects;
+    };
+    await failure("#!/bin/sh\r\necho mac=1\r\n").toThrow(
+      `its interpreter /bin/sh\\r is missing, because the file has Windows line ends (CRLF); it needs Unix ones (LF)`,
+    );
+    await failure("#!/opt/no such\necho mac=1\n").toThrow(/: its interpreter \/opt\/no is missing$/);
+  });
+
   it("does not wait for a program that hangs, nor for what it started", async () => {
     const identity = program("hanging", `echo $$ > ${directory}/pid; sleep 600`);
     const timers = {
@@ -79,7 +91,13 @@ describe("a program that is under way", () => {
     [
       "inventory",
       (path: string, signal: AbortSignal) =>
-        collectInventory(system, { directory: join(path, ".."), version: "1", known: {}, log: new KeptLog(), signal }),
+        collectInventory(system, {
+          directories: [join(path, "..")],
+          version: "1",
+          known: {},
+          log: new KeptLog(),
+          signal,
+        }),
     ],
   ])("is ended with the signal, and so is the wait for it: %s", async (name, run) => {
     const started = join(directory, `${name}-started`);
@@ -209,7 +227,7 @@ describe("the inventory", () => {
     program("inventory/other", "echo never=1");
     const log = new KeptLog();
     const attributes = await collectInventory(system, {
-      directory: join(directory, "inventory"),
+      directories: [join(directory, "inventory")],
       version: "9.9",
       known: { device_type: "board", artifact_name: "r1" },
       log,
@@ -236,7 +254,7 @@ describe("the inventory", () => {
     program("odd/mender-inventory-long", `echo ${long}=1; echo ${wide}=2; echo after=1`);
     program("odd/mender-inventory-nameless", "echo before=1; echo =2");
     const log = new KeptLog();
-    const options = { directory: join(directory, "odd"), version: "9.9", known: {}, log };
+    const options = { directories: [join(directory, "odd")], version: "9.9", known: {}, log };
     const attributes = await collectInventory(system, options);
     expect(attributes.filter(({ name }) => !name.startsWith("mender_client"))).toEqual([
       { name: "after", value: "1" },
@@ -263,7 +281,7 @@ describe("the inventory", () => {
     );
     const log = new KeptLog();
     const collect = (name: string, known: Record<string, string> = {}) =>
-      collectInventory(system, { directory: join(directory, name), version: "9.9", known, log });
+      collectInventory(system, { directories: [join(directory, name)], version: "9.9", known, log });
     const many = await collect("many", { artifact_name: "r1" });
     expect(many).toHaveLength(100);
     expect(many[0]).toEqual({ name: "a100", value: "1" });
@@ -281,10 +299,10 @@ describe("the inventory", () => {
 
   it("is what the agent knows where there are no programs, and fails where all of them fail", async () => {
     const options = { version: "1", known: {}, log: new KeptLog() };
-    expect(await collectInventory(system, { ...options, directory: "/no/inventory" })).toHaveLength(2);
+    expect(await collectInventory(system, { ...options, directories: ["/no/inventory"] })).toHaveLength(2);
     program("all-fail/mender-inventory-x", "exit 1");
     await expect(
-      collectInventory(system, { ...options, directory: join(directory, "all-fail") }),
+      collectInventory(system, { ...options, directories: [join(directory, "all-fail")] }),
     ).rejects.toMatchObject({
       code: "inventory-empty",
       retryable: true,
