@@ -81,6 +81,17 @@ export const GLOBAL_OPTIONS = {
   "fallback-config": { kind: "text", aliases: ["b"], describe: "Configuration below it" },
   datastore: { kind: "text", aliases: ["d", "data-dir", "data"], describe: "Data directory" },
   root: { kind: "text", describe: "Directory under which all paths of the device are" },
+  "trusted-certs": {
+    kind: "text",
+    aliases: ["E"],
+    describe: "PEM certificates to trust in addition to the system's, instead of ServerCertificate's",
+  },
+  skipverify: { kind: "flag", describe: "Accept any certificate of the server; only for development" },
+  "log-file": {
+    kind: "text",
+    aliases: ["L"],
+    describe: "File to which the log is appended, instead of standard error",
+  },
   "log-level": {
     kind: "text",
     aliases: ["l"],
@@ -185,8 +196,7 @@ export const COMMANDS: readonly Command[] = [
       "server-url": { kind: "text", aliases: ["url"], describe: "The server" },
       "server-cert": {
         kind: "text",
-        aliases: ["E"],
-        describe: "PEM certificates to trust in addition to the system's",
+        describe: "PEM certificates to trust in addition to the system's, as -E",
       },
       "tenant-token": { kind: "text", describe: "Of a server that serves several tenants" },
       "update-poll": { kind: "number", describe: "Seconds between two polls" },

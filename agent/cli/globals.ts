@@ -8,6 +8,10 @@ export interface Globals {
   readonly fallbackConfig?: string | undefined;
   readonly datastore?: string | undefined;
   readonly root?: string | undefined;
+  /** PEM certificates, in place of those of ServerCertificate. */
+  readonly trustedCerts?: string | undefined;
+  readonly skipverify?: boolean | undefined;
+  readonly logFile?: string | undefined;
   readonly logLevel?: LogLevel | undefined;
   readonly logFormat?: LogFormat | undefined;
 }

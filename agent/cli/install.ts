@@ -25,7 +25,7 @@ async function open(device: HeldDevice, artifact: string, signal: AbortSignal): 
 export function install(options: InstallOptions): Promise<ExitCode> {
   return standalone("install", options, async (device, { signal, stops }) => {
     await installBootstrapArtifact(device);
-    const onProgress = progressBar();
+    const onProgress = progressBar(options);
     const engine = await createEngine(device, onProgress === undefined ? {} : { onProgress });
     const source = await open(device, options.artifact, signal);
     writeOutput("Installing artifact...\n");

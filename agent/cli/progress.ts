@@ -1,5 +1,6 @@
-import { audienceOfErrors, writeRawError } from "../system/terminal.ts";
+import { audienceOfErrors, drawLine, endDrawnLine } from "../system/terminal.ts";
 import type { ProgressEvent } from "../update/index.ts";
+import type { Globals } from "./globals.ts";
 
 const WIDTH = 40;
 const MIB = 1024 * 1024;
@@ -13,22 +14,19 @@ export function barLine(receivedBytes: number, totalBytes: number | undefined): 
   return `[${"#".repeat(full)}${" ".repeat(WIDTH - full)}] ${String(Math.floor(share * 100)).padStart(3)}%  ${mebibytes}`;
 }
 
-/** Draws a download's progress; `undefined` if standard error is no terminal. */
-export function progressBar(): ((event: ProgressEvent) => void) | undefined {
-  if (audienceOfErrors() !== "terminal") return undefined;
+/** Draws a download's progress; `undefined` if a person does not read standard error. */
+export function progressBar({ logFormat }: Pick<Globals, "logFormat">): ((event: ProgressEvent) => void) | undefined {
+  if (audienceOfErrors() !== "terminal" || logFormat === "json" || logFormat === "journal") return undefined;
   let drawn = "";
   return (event) => {
     if (event.kind === "state") {
-      if (drawn !== "" && event.state !== "Download") {
-        writeRawError("\n");
-        drawn = "";
-      }
+      if (event.state !== "Download") endDrawnLine();
       return;
     }
     const line = barLine(event.receivedBytes, event.totalBytes);
     // Tenths of a mebibyte would be drawn thousands of times on a fast disk.
     if (line.slice(0, WIDTH + 7) === drawn.slice(0, WIDTH + 7) && event.totalBytes !== undefined) return;
     drawn = line;
-    writeRawError(`\r${line}`);
+    drawLine(line);
   };
 }

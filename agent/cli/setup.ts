@@ -183,7 +183,8 @@ async function contextFor(options: SetupOptions): Promise<AgentContext> {
 }
 
 /** `upkeep setup`: write the configuration and the device type, from flags or from a person's answers. */
-export async function setup(options: SetupOptions): Promise<ExitCode> {
+export async function setup(typed: SetupOptions): Promise<ExitCode> {
+  const options = { ...typed, serverCert: typed.serverCert ?? typed.trustedCerts };
   const context = await contextFor(options);
   if (options.serverCert !== undefined) {
     const root = options.root === undefined ? undefined : resolve(options.root);

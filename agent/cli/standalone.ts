@@ -1,7 +1,8 @@
 import { printable } from "@upkeep/shared/text";
 import { type HeldDevice, withDevice } from "../compose/context.ts";
-import { writeError, writeOutput } from "../system/terminal.ts";
+import { writeOutput } from "../system/terminal.ts";
 import { type StandaloneResult, type StateName, stopsOf } from "../update/index.ts";
+import { complain } from "./complain.ts";
 import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";
 
@@ -26,14 +27,15 @@ export async function standalone(
   action: (device: HeldDevice, conduct: StopConditions) => Promise<StandaloneResult>,
 ): Promise<ExitCode> {
   const stops = stopsOf(options.stopBefore ?? []);
-  const context = await loadContext(options, { quiet: true });
+  // What modules and state scripts say is logged as information.
+  const context = await loadContext(options, { quiet: true, least: "info" });
   const stop = new AbortController();
   const unsubscribes = (["SIGINT", "SIGTERM"] as const).map((name) =>
     context.system.processes.onSignal(name, () => stop.abort()),
   );
   try {
     const result = await withDevice(context, command, (device) => action(device, { signal: stop.signal, stops }));
-    return tell(result, options.rebootExitCode === true);
+    return await tell(result, options);
   } finally {
     for (const unsubscribe of unsubscribes) unsubscribe();
   }
@@ -46,7 +48,9 @@ const DEVICE = {
 } as const;
 
 /** Prints the result. */
-function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
+async function tell(result: StandaloneResult, options: StandaloneOptions): Promise<ExitCode> {
+  const rebootExitCode = options.rebootExitCode === true;
+  const fail = (...lines: string[]): Promise<void> => complain(lines.map(printable).join("\n"), options);
   switch (result.kind) {
     case "awaiting-commit":
       writeOutput(`Installed ${printable(result.artifactName)}, but not committed.\n`);
@@ -58,7 +62,7 @@ function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       return result.rebootNeeded && rebootExitCode ? EXIT.rebootNeeded : EXIT.ok;
     case "stopped":
-      if (result.failure !== undefined) writeError(`upkeep: ${printable(result.failure.message)}\n`);
+      if (result.failure !== undefined) await fail(result.failure.message);
       writeOutput(`The update to ${printable(result.artifactName)} is ${result.where}.\n`);
       if (result.rebootNeeded) writeOutput("The update needs a reboot of the device.\n");
       writeOutput("Use 'upkeep resume' to go on.\n");
@@ -74,28 +78,30 @@ function tell(result: StandaloneResult, rebootExitCode: boolean): ExitCode {
       writeOutput(`Rolled back ${printable(result.artifactName)}.\n`);
       return EXIT.ok;
     case "failed":
-      writeError(`upkeep: ${printable(result.failure.message)}\n${DEVICE[result.device]}\n`);
+      await fail(result.failure.message, DEVICE[result.device]);
       return EXIT.failure;
     case "unfinished":
-      writeError(
-        `upkeep: ${printable(result.failure.message)}\n${DEVICE[result.device]}\nThe data directory cannot be written: make room there, then use 'upkeep resume'.\n`,
+      await fail(
+        result.failure.message,
+        DEVICE[result.device],
+        "The data directory cannot be written: make room there, then use 'upkeep resume'.",
       );
       return EXIT.failure;
     case "rollback-unsupported":
-      writeError(
-        `upkeep: the update module of ${printable(result.artifactName)} cannot roll back; use 'upkeep commit' to keep the update\n`,
+      await fail(
+        `the update module of ${result.artifactName} cannot roll back; use 'upkeep commit' to keep the update`,
       );
       return EXIT.failure;
     case "wrong-state":
-      writeError(
-        `upkeep: cannot ${result.wish} the update to ${printable(result.artifactName)}, which is ${result.where}; 'upkeep resume' goes on with it\n`,
+      await fail(
+        `cannot ${result.wish} the update to ${result.artifactName}, which is ${result.where}; 'upkeep resume' goes on with it`,
       );
       return EXIT.failure;
     case "none-in-progress":
-      writeError("upkeep: no update is in progress\n");
+      await fail("no update is in progress");
       return EXIT.noneInProgress;
     case "interrupted":
-      writeError(`upkeep: stopped in the state ${result.state}; 'upkeep resume' goes on from there\n`);
+      await fail(`stopped in the state ${result.state}; 'upkeep resume' goes on from there`);
       return EXIT.failure;
   }
 }

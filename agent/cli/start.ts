@@ -1,8 +1,9 @@
-import { outputFailed, writeError, writeOutput } from "../system/terminal.ts";
+import { outputFailed, writeOutput } from "../system/terminal.ts";
 import { VERSION } from "../version.ts";
 import type { ParsedLine } from "./commands.ts";
+import { complain } from "./complain.ts";
 import { explain } from "./explain.ts";
-import { EXIT, type ExitCode, tellModules } from "./globals.ts";
+import { EXIT, type ExitCode, type Globals, tellModules } from "./globals.ts";
 import { parseQuickly } from "./quick-parser.ts";
 
 async function parse(words: readonly string[]): Promise<ParsedLine | undefined> {
@@ -10,13 +11,15 @@ async function parse(words: readonly string[]): Promise<ParsedLine | undefined> 
 }
 
 async function run(words: readonly string[]): Promise<ExitCode> {
+  let options: Pick<Globals, "logFormat"> = {};
   try {
     const line = await parse(words);
     if (line === undefined) return EXIT.ok;
+    options = line.options;
     tellModules(line.options);
     return await (await line.command.load())(line.options);
   } catch (error) {
-    writeError(`upkeep: ${explain(error)}\n`);
+    await complain(explain(error), options);
     return EXIT.failure;
   }
 }

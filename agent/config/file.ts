@@ -118,8 +118,13 @@ function wanted(type: KeyType, value: unknown): string | undefined {
         `a whole number from ${type.least} to ${type.most}`,
       );
     case "choice":
-      return unless(type.choices.includes(String(value)), `one of ${type.choices.join(", ")}`);
+      return unless(type.choices.includes(String(value)), choiceWish(type, String(value)));
   }
+}
+
+function choiceWish({ choices, refused }: Extract<KeyType, { kind: "choice" }>, value: string): string {
+  const why = refused?.get(value);
+  return `one of ${choices.join(", ")}${why === undefined ? "" : ` (${why}, which upkeep does not have)`}`;
 }
 
 /** Settings by their full names, in the spelling of the file. */

@@ -23,7 +23,12 @@ export type KeyType =
   | { readonly kind: "servers" }
   | { readonly kind: "switch" }
   | { readonly kind: "whole"; readonly least: number; readonly most: number }
-  | { readonly kind: "choice"; readonly choices: readonly string[] };
+  | {
+      readonly kind: "choice";
+      readonly choices: readonly string[];
+      /** Values of other clients, with the reason why they are refused. */
+      readonly refused?: ReadonlyMap<string, string>;
+    };
 
 export interface KeyFacts {
   readonly type: KeyType;
@@ -67,7 +72,13 @@ export const KEYS = {
   },
   TenantToken: { type: text, default: "", meaning: "Sent with the authorisation request if it is not empty." },
   DeviceTier: {
-    type: { kind: "choice", choices: ["standard", "micro"] },
+    type: {
+      kind: "choice",
+      choices: ["standard", "micro"],
+      refused: new Map([
+        ["system", "system is the tier of devices that update several components through Mender's orchestrator"],
+      ]),
+    },
     default: "standard",
     meaning: "Sent with the authorisation request.",
   },

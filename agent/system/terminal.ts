@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { printableLines } from "@upkeep/shared/text";
+import { printableLines, wantsColours } from "@upkeep/shared/text";
 
 /** The reader of standard error: a person, systemd's journal, or something else. */
 export type Audience = "terminal" | "journal" | "other";
@@ -13,7 +13,26 @@ export function audienceOfErrors(): Audience {
   return process.env.JOURNAL_STREAM === `${dev}:${ino}` ? "journal" : "other";
 }
 
+/** Whether to colour what a person reads on standard error. */
+export function wantsColouredErrors(): boolean {
+  return wantsColours(process.env, process.stderr.isTTY === true);
+}
+
 let bearing = false;
+let drawing = false;
+
+/** Draws over the last line of the terminal that is standard error, without ending it. Any other output ends it first. */
+export function drawLine(text: string): void {
+  writeRawError(`\r${text}`);
+  drawing = true;
+}
+
+/** Ends the line that was drawn, if there is one. */
+export function endDrawnLine(): void {
+  if (!drawing) return;
+  drawing = false;
+  process.stderr.write("\n");
+}
 
 /**
  * Write to standard error, synchronously, so that nothing is lost when the program ends. The error of a write without a
@@ -22,6 +41,7 @@ let bearing = false;
 export function writeRawError(text: string): void {
   if (!bearing) process.stderr.on("error", () => undefined);
   bearing = true;
+  if (!text.startsWith("\r")) endDrawnLine();
   process.stderr.write(text);
 }
 
@@ -48,6 +68,7 @@ export function writeOutput(text: string): void {
     });
   }
   watched = true;
+  if (process.stdout.isTTY) endDrawnLine();
   if (!failed) process.stdout.write(printableLines(text));
 }
 

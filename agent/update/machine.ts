@@ -74,7 +74,7 @@ async function stopBefore(run: Run, name: StateName): Promise<void> {
     const message = journalFailed(run, name, error);
     throw new AgentError("journal-failed", `the journal cannot be written: ${message}`, { cause: error });
   }
-  run.logger.info(`stopped before the state ${name}, as it was asked for`);
+  run.logger.debug(`stopped before the state ${name}, as it was asked for`);
 }
 
 /** Where the walk continues when the journal, and not the state, decides. */

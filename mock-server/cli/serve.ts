@@ -126,6 +126,7 @@ function openLog(args: Readonly<Record<string, unknown>>, system: System): Logge
   return createLogger({
     level: LOG_LEVELS.find((level): level is LogLevel => level === args["log-level"]) ?? "info",
     format: LOG_FORMATS.find((format) => format === args["log-format"]) ?? otherwise,
+    colours: standardError.colours ?? false,
     write: standardError.write,
     now: () => system.clock.now(),
   });

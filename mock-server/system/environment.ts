@@ -1,5 +1,6 @@
 import { homedir, hostname, tmpdir } from "node:os";
 import { resolve } from "node:path";
+import { wantsColours } from "@upkeep/shared/text";
 
 /** Default data directory (XDG base directories). */
 export function defaultDataDirectory(): string {
@@ -53,6 +54,8 @@ export function s3Credentials():
 /** An output of the program. */
 export interface Output {
   readonly isTerminal: boolean;
+  /** Whether to colour what is written; not if absent. */
+  readonly colours?: boolean;
   write(text: string): void;
 }
 
@@ -72,8 +75,13 @@ function outliveReader(stream: NodeJS.WriteStream): void {
 outliveReader(process.stdout);
 outliveReader(process.stderr);
 
+function facts({ isTTY }: NodeJS.WriteStream): Pick<Output, "isTerminal" | "colours"> {
+  const isTerminal = isTTY === true;
+  return { isTerminal, colours: wantsColours(process.env, isTerminal) };
+}
+
 export const standardOutput: BinaryOutput = {
-  isTerminal: process.stdout.isTTY === true,
+  ...facts(process.stdout),
   write: (text) => {
     process.stdout.write(text);
   },
@@ -94,7 +102,7 @@ function gathering(stream: NodeJS.WriteStream): Output {
   };
   process.on("exit", flush);
   return {
-    isTerminal: stream.isTTY === true,
+    ...facts(stream),
     write: (text) => {
       if (gathered === "") setImmediate(flush);
       gathered += text;

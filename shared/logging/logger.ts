@@ -3,12 +3,17 @@ import { printable } from "../text/index.ts";
 import type { LogFields, Logger, LogLevel } from "./index.ts";
 import { isoTimeFormatter } from "./iso-time.ts";
 
-/** `human`: coloured text for a terminal; `json`: one object a line; `journal`: text after `<priority>`. */
-export type LogFormat = "human" | "plain" | "json" | "journal";
+/**
+ * `human`: short times, for a terminal; `brief`: no times, for the log of a command that a person waits for; `plain`: for
+ * a file; `json`: one object a line; `journal`: text after `<priority>`.
+ */
+export type LogFormat = "human" | "brief" | "plain" | "json" | "journal";
 
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
+  /** Colour `human` and `brief` lines. */
+  readonly colours?: boolean;
   /** Takes each line, with its line feed. */
   readonly write: (line: string) => void;
   /** Milliseconds since the Unix epoch. */
@@ -31,7 +36,13 @@ const LEVELS: Record<LogLevel, LevelFacts> = {
   fatal: { value: 60, priority: 2, colour: "\x1b[35m" },
 };
 
+const GREY = "\x1b[90m";
 const RESET = "\x1b[0m";
+
+/** Colours a text, or leaves it as it is. */
+type Paint = (colour: string, text: string) => string;
+const painted: Paint = (colour, text) => `${colour}${text}${RESET}`;
+const unpainted: Paint = (_, text) => text;
 
 function fieldsAsText(fields: LogFields): string {
   return Object.entries(fields)
@@ -43,18 +54,23 @@ function fieldsAsText(fields: LogFields): string {
 }
 
 /** How each format lays out one event. Control characters are escaped: one event, one line. */
-const LAYOUTS: Record<Exclude<LogFormat, "json">, (time: string, level: LogLevel, text: string) => string> = {
-  human: (time, level, text) =>
-    `\x1b[90m${time.slice(11, 23)}${RESET} ${LEVELS[level].colour}${level.padEnd(7)}${RESET} ${text}\n`,
+const LAYOUTS: Record<
+  Exclude<LogFormat, "json">,
+  (time: string, level: LogLevel, text: string, paint: Paint) => string
+> = {
+  human: (time, level, text, paint) =>
+    `${paint(GREY, time.slice(11, 23))} ${paint(LEVELS[level].colour, level.padEnd(7))} ${text}\n`,
+  brief: (_time, level, text, paint) =>
+    level === "info" ? `${text}\n` : `${paint(LEVELS[level].colour, `${level}:`)} ${text}\n`,
   plain: (time, level, text) => `${time} ${level} ${text}\n`,
   journal: (_time, level, text) => `<${LEVELS[level].priority}>${text}\n`,
 };
 
 /** Turns pino's JSON lines into lines for a person. */
-function layOut(format: Exclude<LogFormat, "json">, line: string): string {
+function layOut(format: Exclude<LogFormat, "json">, line: string, paint: Paint): string {
   const { time, level, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const text = printable(String(message) + fieldsAsText(fields));
-  return LAYOUTS[format](String(time), level as LogLevel, text);
+  return LAYOUTS[format](String(time), level as LogLevel, text, paint);
 }
 
 /** A text that stands in JSON as it is. */
@@ -119,7 +135,8 @@ class PinoLogger implements Logger {
 export function createLogger(options: LoggerOptions): Logger {
   const { format, write } = options;
   const timeOf = isoTimeFormatter();
-  const destination = { write: (line: string) => write(format === "json" ? line : layOut(format, line)) };
+  const paint = options.colours ? painted : unpainted;
+  const destination = { write: (line: string) => write(format === "json" ? line : layOut(format, line, paint)) };
   const inner = pino<LogLevel>(
     {
       base: null,

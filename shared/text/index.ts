@@ -36,3 +36,5 @@ export function harmfulCharacter(text: string): string | undefined {
 export function wellFormed(text: string): string {
   return text.replace(ALL_LONE_SURROGATES, "\ufffd");
 }
+
+export { wantsColours } from "./colours.ts";

@@ -84,7 +84,7 @@ async function run(system: System, flags: RunFlags): Promise<void> {
     const result = await (playReally?.(seeded(one, flags)) ?? runOne(system, one, flags));
     progress.clear();
     results.push(result);
-    const colours = standardOutput.isTerminal;
+    const { colours = false } = standardOutput;
     if (!flags.json) standardOutput.write(personText(result, { colours, timeline: flags.timeline }));
     if (flags.shrink && !result.passed) await shrinkOne(system, one, result.scenario);
   }

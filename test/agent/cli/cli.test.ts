@@ -165,7 +165,7 @@ describe("the log under systemd", () => {
     closeSync(errors);
     const [journal, other] = readFileSync(path, "utf8").trim().split("\n");
     expect(journal).toMatch(/^<4>.*unknown key Nonsense/);
-    expect(other).toMatch(/^\{"level":"warning"/);
+    expect(other).toMatch(/^warning: .*unknown key Nonsense/);
   });
 });
 

@@ -85,7 +85,12 @@ describe("a configuration file", () => {
     [{ ArtifactVerifyKeys: "/key" }, "mender.conf: ArtifactVerifyKeys is"],
     [{ ServerCertificate: "ca.pem" }, 'mender.conf: ServerCertificate is "ca.pem", but must be an absolute path'],
     [{ KeyType: "rsa" }, 'mender.conf: KeyType is "rsa", but must be one of ed25519, rsa3072'],
-    [{ DeviceTier: "system" }, "mender.conf: DeviceTier is"],
+    [{ DeviceTier: "big" }, 'mender.conf: DeviceTier is "big", but must be one of standard, micro'],
+    [
+      { DeviceTier: "system" },
+      'mender.conf: DeviceTier is "system", but must be one of standard, micro (system is the tier of devices that ' +
+        "update several components through Mender's orchestrator, which upkeep does not have)",
+    ],
     [{ TenantToken: null }, "mender.conf: TenantToken is null, but must be a text"],
     [{ HttpsClient: "x" }, 'mender.conf: HttpsClient is "x", but must be an object'],
     [{ ServerURL: "http://a", serverURL: "http://b" }, "given once (ServerURL is there already)"],

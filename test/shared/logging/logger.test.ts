@@ -28,6 +28,21 @@ test("journal: the priority that journald knows, and no time of its own", () => 
   expect(written).toEqual(["<2>m\n", "<3>m\n", "<4>m\n", "<6>m\n", "<7>m\n"]);
 });
 
+test("human and brief: for a person, with colours only if they are wanted", () => {
+  const shown = (format: LogFormat, colours: boolean): string[] => {
+    const written: string[] = [];
+    const write = (line: string) => written.push(line);
+    const logger = createLogger({ format, colours, level: "info", now: () => at, write });
+    logger.info("module: copying");
+    logger.warning("low space");
+    return written;
+  };
+  expect(shown("human", false)).toEqual(["03:04:05.678 info    module: copying\n", "03:04:05.678 warning low space\n"]);
+  expect(shown("brief", false)).toEqual(["module: copying\n", "warning: low space\n"]);
+  expect(shown("brief", true)).toEqual(["module: copying\n", "\x1b[33mwarning:\x1b[0m low space\n"]);
+  expect(shown("human", true)[1]).toBe("\x1b[90m03:04:05.678\x1b[0m \x1b[33mwarning\x1b[0m low space\n");
+});
+
 test("an event is one line, whatever its message holds", () => {
   const { written, logger } = lines("plain");
   logger.info("first\nsecond\r", { output: "a b" });

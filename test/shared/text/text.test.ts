@@ -1,5 +1,5 @@
 import { createLogger } from "@upkeep/shared/logging";
-import { harmfulCharacter, jsonShape, printable, printableLines, wellFormed } from "@upkeep/shared/text";
+import { harmfulCharacter, jsonShape, printable, printableLines, wantsColours, wellFormed } from "@upkeep/shared/text";
 import { describe, expect, it } from "vitest";
 import { fc } from "../../support/fast-check.ts";
 
@@ -60,4 +60,12 @@ describe("a text from outside", () => {
 
 it("the shape of JSON is known without parsing it", () => {
   expect(jsonShape(Buffer.from('{"a":[1,2,{"b":"[[,"}],"c\\"{":0}'))).toEqual({ depth: 3, separators: 3 });
+});
+
+it("colours are for terminals that have them, unless NO_COLOR says no", () => {
+  expect(wantsColours({}, true)).toBe(true);
+  expect(wantsColours({ NO_COLOR: "", TERM: "xterm" }, true)).toBe(true);
+  expect(wantsColours({ NO_COLOR: "0" }, true)).toBe(false);
+  expect(wantsColours({ TERM: "dumb" }, true)).toBe(false);
+  expect(wantsColours({}, false)).toBe(false);
 });
