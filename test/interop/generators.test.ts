@@ -122,8 +122,7 @@ async function told(name: string) {
 describe("with our tool by the name of mender-artifact, a script makes", () => {
   const reference = peerPath("mender-artifact");
 
-  // Each starts several programs.
-  it.each(Object.entries(SCRIPTS))("%s", { timeout: 300_000 }, async (_, script) => {
+  it.each(Object.entries(SCRIPTS))("%s", async (_, script) => {
     expect(run(script, "ours")).toMatchObject({ status: 0 });
     const mine = await told("ours.mender");
     expect(mine.payloads).toHaveLength(1);
