@@ -49,7 +49,7 @@ async function ours(words: readonly string[]): Promise<Ended> {
 /** The words with the names of files as paths, and `OUT` as the artifact's. */
 function placed(words: readonly string[], out: string): string[] {
   const names = [...Object.keys(FILES), "scripts", "image.ext4", "rsa.pem", "ec.pem", "rsa.pub", "ec.pub"];
-  return words.map((word) => (names.includes(word) ? at(word) : word.replace(/^OUT(?=$|:)/, out)));
+  return words.map((word) => (names.includes(word) ? at(word) : word.replace(/(?<=^|=)OUT(?=$|:)/, out)));
 }
 
 /** All that an artifact says, but its times. */
