@@ -44,12 +44,11 @@ export class ServerFaults {
 
   /** @throws DomainError (invalid) that names the error in it, or why it is not possible here. */
   add(asked: unknown): SwitchedFault {
-    const { what, from, until, while: states, ...rest } = validated(Fault, asked);
-    checkPossible(what, states !== undefined);
+    const { from, until, ...rest } = validated(Fault, asked);
+    checkPossible(rest);
     const startMs = this.#clock.now();
     const planned: PlannedFault = {
       ...rest,
-      what,
       ...(from === undefined ? {} : { fromMs: instantMs(from, startMs) }),
       ...(until === undefined ? {} : { untilMs: instantMs(until, startMs) }),
     };
@@ -100,9 +99,16 @@ function shown({ id, fault, happened }: Entry): SwitchedFault {
   return { id, fault, happened };
 }
 
-function checkPossible(what: PlannedFault["what"], needsState: boolean): void {
-  const [reason] = reasonsAgainst(what, "control");
+/** Conditions of which only the device, or the scenario, knows whether they are met. */
+const UNKNOWN_HERE = {
+  while: "the server does not know the agent's state; during tells the status that it knows",
+  runs: "the server does not know what runs on the device",
+  release: "the faults of a running server belong to no scenario; during tells the status of the deployment",
+} as const satisfies Partial<Record<keyof PlannedFault, string>>;
+
+function checkPossible(fault: Omit<PlannedFault, "fromMs" | "untilMs">): void {
+  const [reason] = reasonsAgainst(fault.what, "control");
   if (reason !== undefined) throw invalid(`${reason[0]} is not possible here: ${reason[1]}`);
-  if (needsState)
-    throw invalid("while: the server does not know the agent's state; during tells the status that it knows");
+  for (const [condition, why] of Object.entries(UNKNOWN_HERE))
+    if (fault[condition as keyof typeof UNKNOWN_HERE] !== undefined) throw invalid(`${condition}: ${why}`);
 }

@@ -3,7 +3,8 @@ import { isStep, Moment } from "./language/moments.ts";
 import { INSIDE_THE_DEVICE } from "./language/places.ts";
 
 export const agentKilled = defineFault("power", {
-  meaning: "The agent is killed (SIGKILL) at this moment of an update; the service manager starts it again.",
+  meaning:
+    "The agent is killed (SIGKILL) at this moment of an update, or again and again; the service manager starts it again.",
   value: Moment,
   where: INSIDE_THE_DEVICE,
   limits: [
@@ -13,6 +14,6 @@ export const agentKilled = defineFault("power", {
       reasons: { real: "only a simulated disk counts them" },
     },
   ],
-  once: true,
+  once: ({ every }) => every === undefined,
   effect: (moment) => ({ kind: "interruption", moment, does: "kill", offMs: 0, leaves: undefined }),
 });

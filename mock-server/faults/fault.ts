@@ -38,8 +38,8 @@ export interface FaultParts<C extends Concern, V extends z.ZodType> {
   readonly differs?: Readonly<Partial<Record<Place, string>>>;
   /** The requests that it concerns unless the file names others; all if absent. */
   readonly requests?: readonly RequestKind[];
-  /** It happens once unless `count` says otherwise; other faults happen again and again. */
-  readonly once?: true;
+  /** True: it happens once unless `count` says otherwise. Other faults happen again and again. */
+  readonly once?: (value: z.output<V>) => boolean;
   effect(value: z.output<V>, context: Contexts[C]): Effects[C];
 }
 

@@ -18,6 +18,9 @@ export interface PlannedFault {
   readonly to?: readonly RequestKind[] | undefined;
   readonly while?: readonly AgentStateName[] | undefined;
   readonly during?: readonly DeviceDeploymentStatus[] | undefined;
+  /** What runs on the device, and the release of its deployment. */
+  readonly runs?: readonly string[] | undefined;
+  readonly release?: readonly string[] | undefined;
   /** Milliseconds after the start: from `fromMs` on, before `untilMs`. */
   readonly fromMs?: number | undefined;
   readonly untilMs?: number | undefined;
@@ -37,6 +40,10 @@ export interface Moment {
   readonly state?: AgentStateName | undefined;
   /** The status of the device's deployment at the server. */
   readonly status?: DeviceDeploymentStatus | undefined;
+  /** The release of that deployment. */
+  readonly release?: string | undefined;
+  /** What runs on the device. */
+  readonly software?: string | undefined;
 }
 
 /** A fault that happens now. */
@@ -56,6 +63,7 @@ export class FaultPlan {
   readonly #chances = new Map<string, SeededRandom>();
   /** How often the conditions of a fault were met, by fault and device. */
   readonly #met = new Map<string, number>();
+  readonly #watchers = new Set<() => void>();
 
   constructor(faults: readonly PlannedFault[], seed: string) {
     this.#faults = faults;
@@ -75,7 +83,19 @@ export class FaultPlan {
       this.#on[index] = on;
       count++;
     });
+    for (const watch of this.#watchers) watch();
     return count;
+  }
+
+  /** Turns a fault on. @param index Its place in the plan, from 0. */
+  begin(index: number): void {
+    this.#on[index] = true;
+    for (const watch of this.#watchers) watch();
+  }
+
+  /** @param watcher Called after faults were turned on or off. */
+  watch(watcher: () => void): void {
+    this.#watchers.add(watcher);
   }
 
   /**
@@ -136,7 +156,8 @@ export class FaultPlan {
   #isSpent(index: number, device: string): boolean {
     const fault = this.#faults[index];
     if (fault === undefined) return true;
-    const count = fault.count ?? (definitionOf(fault.what.fault).once ? 1 : undefined);
+    const { fault: name, value } = fault.what;
+    const count = fault.count ?? (definitionOf(name).once?.(value) ? 1 : undefined);
     if (count === undefined) return false;
     return (this.#met.get(`${index}/${device}`) ?? 0) >= (fault.skip ?? 0) + count;
   }
@@ -150,12 +171,21 @@ export class FaultPlan {
   }
 }
 
-function meets(fault: PlannedFault, { device, atMs, request, state, status }: Moment): boolean {
+function meets(fault: PlannedFault, moment: Moment): boolean {
+  const { device, atMs, request, state, status } = moment;
   const { devices, fromMs = 0, untilMs = Number.POSITIVE_INFINITY } = fault;
   if (devices !== undefined && !devices.includes(device)) return false;
   if (atMs < fromMs || atMs >= untilMs) return false;
   if (fault.while !== undefined && (state === undefined || !fault.while.includes(state))) return false;
   if (fault.during !== undefined && (status === undefined || !fault.during.includes(status))) return false;
+  if (!isAmong(fault.release, () => moment.release) || !isAmong(fault.runs, () => moment.software)) return false;
   const requests = fault.to ?? definitionOf(fault.what.fault).requests;
   return request === undefined || requests === undefined || requests.includes(request);
+}
+
+/** True without names, or if the value is one of them. @param read Is called only if there are names. */
+function isAmong(names: readonly string[] | undefined, read: () => string | undefined): boolean {
+  if (names === undefined) return true;
+  const value = read();
+  return value !== undefined && names.includes(value);
 }

@@ -9,7 +9,8 @@ const OFF_MS = 10_000;
 const OUT_OF_REACH = "the power of the device is not in our hands";
 
 export const powerCut = defineFault("power", {
-  meaning: "The device loses its power at this moment of an update, and gets it back a little later.",
+  meaning:
+    "The device loses its power at this moment of an update, or again and again, and gets it back a little later.",
   value: z
     .strictObject({
       ...momentShape,
@@ -31,7 +32,7 @@ export const powerCut = defineFault("power", {
     },
   ],
   differs: { real: "every write that the programs have made is on the disk afterwards" },
-  once: true,
+  once: ({ every }) => every === undefined,
   effect: ({ leaves, for: offMs = OFF_MS, ...moment }) => ({
     kind: "interruption",
     moment,

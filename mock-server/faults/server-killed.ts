@@ -13,7 +13,7 @@ export const serverKilled = defineFault("exchange", {
     attached: "the server would have to come back for a device that is not in our hands",
     control: "a server does not come back by itself: send it SIGKILL",
   },
-  once: true,
+  once: () => true,
   effect: ({ when, back_after }, { killServer }) => ({
     answer: async (request, ask) => {
       if (when === "after") (await ask(request))?.discard?.();

@@ -3,7 +3,8 @@ import { isStep, Moment } from "./language/moments.ts";
 import { INSIDE_THE_DEVICE } from "./language/places.ts";
 
 export const watchdogReboot = defineFault("power", {
-  meaning: "The watchdog resets the machine at this moment of an update.",
+  meaning:
+    "The watchdog resets the machine at this moment of an update, or again and again, as when a program of the device hangs.",
   value: Moment,
   where: INSIDE_THE_DEVICE,
   limits: [
@@ -13,6 +14,6 @@ export const watchdogReboot = defineFault("power", {
       reasons: { real: "only a simulated disk counts them" },
     },
   ],
-  once: true,
+  once: ({ every }) => every === undefined,
   effect: (moment) => ({ kind: "interruption", moment, does: "reset", offMs: 0, leaves: undefined }),
 });

@@ -1,5 +1,13 @@
 /** Scenarios, for the commands that run them. Loaded only by these. */
-export { parseScenario, type Scenario, ScenarioFileError } from "./file/index.ts";
+export {
+  type ParameterValues,
+  parseCases,
+  parseParameter,
+  parseScenario,
+  type Scenario,
+  ScenarioFileError,
+  withValues,
+} from "./file/index.ts";
 export { htmlText } from "./report/html/page.ts";
 export { jsonText } from "./report/json.ts";
 export { junitText } from "./report/junit.ts";

@@ -22,6 +22,9 @@ const HEADS: Readonly<Record<string, string>> = {
   "12-on-the-desk":
     "For a real device, or the real mender-client, that is attached: what can be done to it from the server alone.",
   "13-rollouts": "Who gets what when: groups, phases, thresholds, and what people do in the middle of it.",
+  "14-incidents":
+    "What has happened to fleets in public, as scenarios: the kind of trouble, and what becomes of it here.",
+  "15-language": "What a scenario can say: a small example of each construct of the language.",
 };
 
 function titleOf(folder: string): string {

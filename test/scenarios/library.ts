@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseScenario, type Scenario } from "../../mock-server/scenarios/index.ts";
+import { parseCases, parseScenario, type Scenario } from "../../mock-server/scenarios/index.ts";
 import { runSimulated } from "../../mock-server/scenarios/run/run.ts";
 import type { PlantedBug } from "./planted-bugs.ts";
 
@@ -16,10 +16,20 @@ export function scenarioNames(): string[] {
 
 /** @param name Its path, or the last part of that. */
 export function scenarioNamed(name: string): Scenario {
+  const file = fileNamed(name);
+  return parseScenario(readFileSync(join(LIBRARY, file), "utf8"), file);
+}
+
+/** The runs of a scenario: several if it has a table. */
+function casesNamed(name: string): readonly Scenario[] {
+  const file = fileNamed(name);
+  return parseCases(readFileSync(join(LIBRARY, file), "utf8"), file).map(({ scenario }) => scenario);
+}
+
+function fileNamed(name: string): string {
   const path = scenarioNames().find((one) => one === name || one.endsWith(`/${name}`));
   if (path === undefined) throw new Error(`there is no scenario ${name}`);
-  const file = `${path}.yaml`;
-  return parseScenario(readFileSync(join(LIBRARY, file), "utf8"), file);
+  return `${path}.yaml`;
 }
 
 export const readArtifact = async (path: string): Promise<Uint8Array> => readFileSync(join(LIBRARY, path));
@@ -32,8 +42,12 @@ export async function findings(name: string, bug?: PlantedBug): Promise<string[]
     ...(bug?.server === undefined ? {} : { server: bug.server }),
   };
   try {
-    const { verdicts } = await runSimulated(scenarioNamed(name), parts);
-    return verdicts.filter(({ met }) => !met).map(({ expected, got }) => `expected ${expected}, got ${got}`);
+    const found: string[] = [];
+    for (const scenario of casesNamed(name)) {
+      const { verdicts } = await runSimulated(scenario, parts);
+      found.push(...verdicts.filter(({ met }) => !met).map(({ expected, got }) => `expected ${expected}, got ${got}`));
+    }
+    return found;
   } catch (error) {
     if (bug === undefined) throw error;
     return [`the run itself fails: ${String(error)}`];

@@ -1,5 +1,5 @@
 import { type Files, isSystemError, readFile, readTextFile } from "@upkeep/shared/system";
-import type { Scenario } from "../../scenarios/index.ts";
+import type { ParameterValues, Scenario } from "../../scenarios/index.ts";
 import { absolutePath } from "../../system/environment.ts";
 import { CommandError } from "../failure.ts";
 
@@ -37,11 +37,16 @@ async function filesIn(files: Files, path: string): Promise<string[]> {
 }
 
 /**
- * Read the scenarios that paths name.
+ * Read the scenarios that paths name: one for each row of the table of a file that has one.
+ * @param given Values of parameters.
  * @throws CommandError that tells every fault of every file, with line and column.
  */
-export async function loadScenarios(files: Files, paths: readonly string[]): Promise<LoadedScenario[]> {
-  const { parseScenario, ScenarioFileError } = await import("../../scenarios/index.ts");
+export async function loadScenarios(
+  files: Files,
+  paths: readonly string[],
+  given: ParameterValues = {},
+): Promise<LoadedScenario[]> {
+  const { parseCases, ScenarioFileError, withValues } = await import("../../scenarios/index.ts");
   const loaded: LoadedScenario[] = [];
   const faults: string[] = [];
   for (const path of paths)
@@ -49,13 +54,23 @@ export async function loadScenarios(files: Files, paths: readonly string[]): Pro
       try {
         const text = await readTextFile(files, absolutePath(file), SCENARIO_BYTES_MAX);
         if (text === undefined) throw new CommandError(`${file}: there is no such file`);
-        loaded.push({ file, text, scenario: parseScenario(text, file) });
+        for (const { scenario, values } of parseCases(text, file, given))
+          loaded.push({ file, text: Object.keys(values).length === 0 ? text : withValues(text, values), scenario });
       } catch (error) {
         if (error instanceof ScenarioFileError) faults.push(error.message);
         else if (isSystemError(error)) faults.push(`${file}: cannot be read: ${error.message}`);
         else throw error;
       }
     }
+  const unknown = Object.keys(given).find((name) =>
+    loaded.every(({ scenario }) => !(name in (scenario.parameters ?? {}))),
+  );
+  if (faults.length === 0 && unknown !== undefined) {
+    const names = [...new Set(loaded.flatMap(({ scenario }) => Object.keys(scenario.parameters ?? {})))];
+    throw new CommandError(
+      `--set ${unknown}: no scenario has this parameter; ${names.length === 0 ? "there is none" : `there are ${names.join(", ")}`}`,
+    );
+  }
   if (faults.length > 0) throw new CommandError(`these scenarios cannot be used\n${faults.join("\n")}`);
   return loaded;
 }

@@ -1,7 +1,7 @@
 import type { System } from "@upkeep/shared/system";
 import { printableLines } from "@upkeep/shared/text";
 import type { Argv } from "yargs";
-import type { RunResult, Scenario } from "../../scenarios/index.ts";
+import type { ParameterValues, RunResult, Scenario } from "../../scenarios/index.ts";
 import { type Output, setExitStatus, standardError, standardOutput } from "../../system/environment.ts";
 import { CommandError } from "../failure.ts";
 import { writeText } from "../writing.ts";
@@ -13,6 +13,7 @@ const REPEAT_MAX = 1000;
 interface RunFlags extends RealFlags {
   readonly file: readonly string[];
   readonly seed: string | undefined;
+  readonly set: readonly string[];
   readonly repeat: number;
   readonly shrink: boolean;
   readonly json: boolean;
@@ -30,6 +31,16 @@ export function addRunCommand(argv: Argv, system: System): Argv {
       builder
         .positional("file", { type: "string", array: true, demandOption: true, describe: "A scenario, or a directory" })
         .option("seed", { type: "string", requiresArg: true, describe: "Another seed than the file's" })
+        .option("set", {
+          type: "string",
+          array: true,
+          nargs: 1,
+          requiresArg: true,
+          default: [],
+          defaultDescription: "the values of the file",
+          describe:
+            "A parameter's value, as NAME=VALUE; several are possible. The file is run once then, without its table",
+        })
         .option("repeat", {
           type: "number",
           requiresArg: true,
@@ -75,7 +86,7 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   const { htmlText, jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
   const say = (line: string): void => standardError.write(`${printableLines(line)}\n`);
   const playReally = realRunner(system, flags, say);
-  const all = await loadScenarios(system.files, flags.file);
+  const all = await loadScenarios(system.files, flags.file, await parametersIn(flags.set));
   const loaded = playReally === undefined ? all : knownToRun(all, flags.real ? "real" : "attached", say);
   const progress = new Progress(flags.json ? undefined : standardError, loaded.length);
   const results: RunResult[] = [];
@@ -93,6 +104,20 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   if (flags.junit !== undefined) await writeText(system.files, "junit", flags.junit, junitText(results));
   if (flags.html !== undefined) await writeText(system.files, "html", flags.html, htmlText(results));
   if (results.some(({ passed }) => !passed)) setExitStatus(1);
+}
+
+/** The parameters of `--set NAME=VALUE`; values are read as in the file. */
+async function parametersIn(set: readonly string[]): Promise<ParameterValues> {
+  const { parseParameter } = await import("../../scenarios/index.ts");
+  const given: Record<string, ParameterValues[string]> = {};
+  for (const one of set) {
+    const [name, value] = parseParameter(one) ?? [];
+    if (name === undefined || value === undefined)
+      throw new CommandError(`--set ${one}: must be NAME=VALUE, with a text, a number, true or false as its value`);
+    if (Object.hasOwn(given, name)) throw new CommandError(`--set ${name}: given more than once`);
+    given[name] = value;
+  }
+  return given;
 }
 
 /** Of several scenarios, those that can run this way; a single one always. */

@@ -23,6 +23,9 @@ export const momentShape = {
   after: z.enum(AGENT_STATES).optional().meta({ description: "When the agent has left this state" }),
   before_step: Count.optional().meta({ description: "Before the nth durable step (sync, rename) of an update" }),
   after_step: Count.optional().meta({ description: "After the nth durable step (sync, rename) of an update" }),
+  every: Duration.optional().meta({
+    description: "Again and again, each time when the device has been up for this long with the software that it runs",
+  }),
 };
 export type UpdateMoment = z.output<z.ZodObject<typeof momentShape>>;
 

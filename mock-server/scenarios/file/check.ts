@@ -1,12 +1,12 @@
 import { instantMs } from "../../faults/language/instants.ts";
 import { presentKeys } from "../../faults/language/one-of.ts";
-import { eachNames } from "./each.ts";
-import { DEVICE_FACTS } from "./expectations.ts";
+import { EACH, eachNames } from "./each.ts";
+import { DEVICE_FACTS, TIMED } from "./expectations.ts";
 import { deviceNames } from "./fleet.ts";
 import type { Path } from "./positions.ts";
 import type { Scenario } from "./scenario.ts";
 import { suggestion } from "./similar.ts";
-import type { Action } from "./timeline.ts";
+import { type Action, deviceOfAction } from "./timeline.ts";
 import type { EventParts } from "./triggers.ts";
 
 /** An error between parts of a file that are right by themselves. */
@@ -54,6 +54,7 @@ class References {
     this.#checkNames();
     this.#checkDeployments();
     this.#checkTimeline();
+    this.#checkTrust();
     this.#checkFaults();
     this.#checkExpectations();
   }
@@ -71,7 +72,12 @@ class References {
   }
 
   #device(name: string | undefined, path: Path): void {
-    if (name !== ANY_DEVICE) this.#known("device", this.#devices, name, path);
+    if (name === EACH)
+      this.faults.push({
+        path,
+        message: `expected the name of a device, got each: it stands for one only in a step that has a key each, and in the event that a fault waits for`,
+      });
+    else if (name !== ANY_DEVICE) this.#known("device", this.#devices, name, path);
   }
 
   /** A device of an expectation: what is expected of several has its own word. */
@@ -124,8 +130,8 @@ class References {
     twice("release", this.#releases, (index) => ["releases", index, "name"]);
     twice("deployment", this.#deployments, (index) => ["deployments", index, "name"]);
     rows.forEach(({ name, index }) => {
-      if (name === ANY_DEVICE)
-        this.faults.push({ path: ["fleet", index, "name"], message: `a device cannot be called ${ANY_DEVICE}` });
+      if (name === ANY_DEVICE || name === EACH)
+        this.faults.push({ path: ["fleet", index, "name"], message: `a device cannot be called ${name}` });
     });
   }
 
@@ -170,12 +176,29 @@ class References {
     this.#scenario.timeline.forEach((entry, index) => {
       const at = (...rest: Path): Path => ["timeline", index, ...rest];
       this.#instant(entry.at, at("at"));
-      if (entry.when !== undefined) this.#event(entry.when, at("when"));
-      this.#action(entry.do, at("do", entry.do.action));
+      this.#each(entry.each, at("each"));
+      const eaches = [entry.when?.device, deviceOfAction(entry.do)].filter((name) => name === EACH).length;
+      if (entry.each !== undefined && eaches === 0)
+        this.faults.push({
+          path: at("each"),
+          message: "expected a device called each in when or do: it stands for each device in turn",
+        });
+      // Where each is allowed, it is any of the devices.
+      const allowed = (name: string | undefined) => (entry.each !== undefined && name === EACH ? ANY_DEVICE : name);
+      if (entry.when !== undefined) this.#event({ ...entry.when, device: allowed(entry.when.device) }, at("when"));
+      this.#action(entry.do, at("do", entry.do.action), entry.each !== undefined);
     });
   }
 
-  #action({ action, value }: Action, path: Path): void {
+  #action(done: Action, path: Path, hasEach: boolean): void {
+    const { action, value } = done;
+    const device = deviceOfAction(done);
+    if (device !== undefined) {
+      if (device === EACH) {
+        if (!hasEach) this.#device(device, path);
+      } else this.#known("device", this.#devices, device, path);
+      return;
+    }
     switch (action) {
       case "abort":
       case "finish":
@@ -190,20 +213,44 @@ class References {
       case "stop_fault":
         this.#known("fault", this.#labels, value, path);
         break;
-      case "kill_server":
-      case "server_clock":
-        break;
-      default:
-        this.#known("device", this.#devices, typeof value === "string" ? value : value.device, path);
     }
+  }
+
+  /** Only a server's certificate makes an authority known. */
+  #checkTrust(): void {
+    const { fleet, releases, server, timeline } = this.#scenario;
+    const renewed = timeline.flatMap(({ do: { action, value } }) =>
+      action === "renew_certificate" && value.issuer !== undefined ? [value.issuer] : [],
+    );
+    const issuers = [...new Set([server.certificate.issuer, ...renewed])];
+    const check = (names: readonly string[] | undefined, path: Path): void =>
+      names?.forEach((name, index) => {
+        this.#known("certificate authority", issuers, name, [...path, "trusts", index]);
+      });
+    fleet.forEach(({ trusts }, index) => {
+      check(trusts, ["fleet", index]);
+    });
+    releases.forEach(({ artifacts }, release) => {
+      artifacts.forEach(({ trusts }, artifact) => {
+        check(trusts, ["releases", release, "artifacts", artifact]);
+      });
+    });
+    this.#instant(server.certificate.until, ["server", "certificate", "until"]);
   }
 
   #checkFaults(): void {
     this.#scenario.faults.forEach((fault, index) => {
+      const at = (...rest: Path): Path => ["faults", index, ...rest];
+      const known = [...new Set([...this.#devices, ...eachNames(this.#scenario)])];
       fault.devices?.forEach((name, entry) => {
-        this.#known("device", this.#devices, name, ["faults", index, "devices", entry]);
+        this.#known("device, row of the fleet or group", known, name, at("devices", entry));
       });
-      this.#instant(fault.from, ["faults", index, "from"]);
+      for (const name of fault.runs ?? []) this.#software(name, at("runs"));
+      for (const name of fault.release ?? []) this.#known("release", this.#releases, name, at("release"));
+      const { when } = fault;
+      if (when !== undefined)
+        this.#event({ ...when, device: when.device === EACH ? ANY_DEVICE : when.device }, at("when"));
+      this.#instant(fault.from, at("from"));
       if (!fault.on && fault.name === undefined)
         this.faults.push({ path: ["faults", index, "on"], message: "expected a name too, for start_fault to tell it" });
     });
@@ -243,7 +290,12 @@ class References {
   /** Events may concern `any` device; the end is about one device, or about each. */
   #checkAny(expectation: Scenario["expect"][number], path: Path): void {
     if (expectation.device !== ANY_DEVICE) return;
-    const timed = presentKeys(expectation, ["within", "after", "before"]).length > 0;
+    if (expectation.rate !== undefined)
+      this.faults.push({
+        path: [...path, "device"],
+        message: `expected the name of a device for rate, or no device: the rate of all devices together`,
+      });
+    const timed = presentKeys(expectation, TIMED).length > 0;
     const facts = presentKeys(expectation as Readonly<Record<string, unknown>>, [
       ...DEVICE_FACTS,
       ...(timed ? [] : ["runs"]),

@@ -1,10 +1,10 @@
-import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import { DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { Instant } from "../../faults/language/instants.ts";
 import { DeviceStatus, MODULE_CALLS } from "../../faults/language/names.ts";
 import { exactlyOne, presentKeys } from "../../faults/language/one-of.ts";
 import { CountFromZero, Duration, Size } from "../../faults/language/quantities.ts";
-import { EVENT_NAMES, eventShape } from "./triggers.ts";
+import { DeploymentState, EVENT_NAMES, eventShape, nth } from "./triggers.ts";
 
 /** Counted events of a device. */
 export const COUNTED = [
@@ -39,6 +39,39 @@ const SizeBounds = z.union([
   Size.transform((size) => ({ at_least: size, at_most: size })),
   z.strictObject({ at_least: Size.optional(), at_most: Size.optional() }).refine(bounds, SOME_BOUND),
 ]);
+
+/** What may be counted per time: requests of every kind, or of one, or bytes of artifacts. */
+const RATED_REQUESTS = [
+  "requests",
+  "polls",
+  "logins",
+  "downloads",
+  "status_reports",
+  "inventories",
+  "logs_sent",
+] as const;
+const RATED = [...RATED_REQUESTS, "bytes"] as const;
+export type Rated = (typeof RATED)[number];
+
+const windowLength = Duration.meta({ description: "In any time of this length" });
+const Rate = z
+  .union([
+    z.strictObject({
+      of: z.literal("bytes", { error: `one of ${RATED.join(", ")}` }),
+      at_most: Size,
+      in: windowLength,
+    }),
+    z.strictObject({
+      of: z.enum(RATED_REQUESTS, { error: `one of ${RATED.join(", ")}` }),
+      at_most: CountFromZero,
+      in: windowLength,
+    }),
+  ])
+  .meta({
+    description:
+      "At most so many requests of devices, answered or not, or so many bytes of artifacts, in any time of a length: { of: polls, at_most: 30, in: 1m }. Without device or each: of all devices together",
+  });
+export type Rate = z.output<typeof Rate>;
 
 /** Expectations about a device at the end; several may be combined. */
 const deviceFacts = {
@@ -75,7 +108,7 @@ const deploymentFacts = {
     .partialRecord(z.enum(DEVICE_DEPLOYMENT_STATUSES), CountFromZero)
     .optional()
     .meta({ description: "How many devices have which status at the end; those that are not named: 0" }),
-  state: z.enum(DEPLOYMENT_STATUSES).optional().meta({ description: "Its status at the end" }),
+  state: DeploymentState.optional().meta({ description: "Its status at the end; paused: it is paused at the end" }),
   devices: CountFromZero.optional().meta({ description: "How many devices it has at the end" }),
 };
 
@@ -89,7 +122,7 @@ const each = z.string().min(1).optional().meta({
 });
 
 /** Something that must never happen, or not in this time. */
-const Never = z.strictObject({ ...eventShape, each, ...window }).superRefine(exactlyOne(EVENT_NAMES));
+const Never = z.strictObject({ ...eventShape, nth, each, ...window }).superRefine(exactlyOne(EVENT_NAMES));
 export type Never = z.output<typeof Never>;
 
 /** Expectations about the end, not about an event. */
@@ -97,7 +130,13 @@ export const DEVICE_FACTS: readonly string[] = Object.keys(deviceFacts);
 const FACTS = [...Object.keys(deviceFacts), ...Object.keys(deploymentFacts)];
 const EVENTS = EVENT_NAMES.filter((name) => name !== "state");
 
-/** The event that a time limit concerns. `runs` is a fact of the end where there is another event. */
+/** The keys that may stand beside a rate. */
+const RATE_KEYS: readonly string[] = ["rate", "device", "each", "after", "before"];
+
+/** Keys that are about one event. */
+export const TIMED: readonly string[] = ["within", "after", "before", "nth"];
+
+/** The event that a time limit, or a number, concerns. `runs` is a fact of the end where there is another event. */
 export function timedEvents(value: Readonly<Record<string, unknown>>): readonly string[] {
   const events = presentKeys(value, EVENT_NAMES);
   const others = events.filter((name) => name !== "runs");
@@ -108,9 +147,11 @@ export const Expectation = z
   .strictObject({
     never: Never.optional().meta({ description: "This must not happen" }),
     ...eventShape,
+    nth,
     each,
     ...deviceFacts,
     ...deploymentFacts,
+    rate: Rate.optional(),
     within: Duration.optional().meta({ description: "Not later than this time after the start" }),
     after: window.after.meta({ description: "Not before this" }),
     before: window.before.meta({ description: "Before this" }),
@@ -123,8 +164,16 @@ export const Expectation = z
       if (others.length > 0) issue(`never alone, not with ${others.map(([name]) => name).join(", ")}`);
       return;
     }
+    if (value.rate !== undefined) {
+      const others = Object.entries(value).filter(([name, held]) => !RATE_KEYS.includes(name) && held !== undefined);
+      if (others.length > 0)
+        issue(`rate in an expectation of its own, not with ${others.map(([name]) => name).join(", ")}`);
+      if (value.device !== undefined && value.each !== undefined) issue("only one of device, each at a time");
+      return;
+    }
     const said = presentKeys(value, [...FACTS, ...EVENTS]);
-    if (said.length === 0) issue(`what is expected: one of never, ${[...new Set([...EVENTS, ...FACTS])].join(", ")}`);
+    if (said.length === 0)
+      issue(`what is expected: one of never, rate, ${[...new Set([...EVENTS, ...FACTS])].join(", ")}`);
     const about = presentKeys(value, ["device", "each"]);
     if (about.length === 2) issue("only one of device, each at a time");
     if (about.length === 0 && value.deployment === undefined) issue("whom it is about: device, each or deployment");
@@ -137,7 +186,7 @@ export const Expectation = z
       issue(`deployment, which ${ofDeployment.join(", ")} is about`);
     if (value.each !== undefined && ofDeployment.length > 0)
       issue(`${ofDeployment.join(", ")} in an expectation of its own, without each`);
-    const timed = presentKeys(value, ["within", "after", "before"]);
+    const timed = presentKeys(value, TIMED);
     if (timed.length > 0 && timedEvents(value).length !== 1)
       issue(`one event (${EVENT_NAMES.join(", ")}), for ${timed.join(" and ")} to be about`);
     if (value.within !== undefined && value.before !== undefined) issue("at most one of within, before");

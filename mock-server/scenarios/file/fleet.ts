@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ScriptName } from "../../faults/language/names.ts";
 import { Count, CountFromZero, Duration, Name, Size, YesNo } from "../../faults/language/quantities.ts";
+import { Config, Issuer } from "./settings.ts";
 
 /** How the update module on a device behaves. */
 export const ModuleManners = z
@@ -26,10 +27,6 @@ const InventoryValue = z.union([z.string(), z.number(), z.array(z.string())], {
   error: "a text, a number or a list of texts",
 });
 
-const ConfigValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], {
-  error: "what mender.conf has for this key",
-});
-
 /** Devices of one kind. */
 export const Devices = z.strictObject({
   name: Name.meta({ description: "d: the devices are d1, d2, …; without a count the device is d" }),
@@ -48,12 +45,16 @@ export const Devices = z.strictObject({
   inventory_poll: Duration.default(28_800_000).meta({ description: "From one sending of the inventory to the next" }),
   switched_on: Duration.default(0).meta({ description: "When it gets power, as a time after the start" }),
   module: ModuleManners.prefault({}),
-  config: z.record(z.string(), ConfigValue).default({}).meta({ description: "Keys of the agent's mender.conf" }),
+  config: Config.default({}).meta({ description: "Keys of the agent's mender.conf" }),
   scripts: z
     .record(ScriptName, CountFromZero)
     .default({})
     .meta({ description: "State scripts of the root file system (Idle, Sync, Download), each with its exit code" }),
   accept: YesNo.default(true).meta({ description: "The server accepts the device when it first asks" }),
+  trusts: z.array(Issuer).optional().meta({
+    description:
+      "The certificate authorities that they trust: the server's certificate has to be of one of them; any if absent",
+  }),
   verify_signatures: YesNo.default(false).meta({ description: "Only artifacts that are signed are installed" }),
   group: z.string().min(1).optional().meta({ description: "The static group that it is a member of" }),
   data_partition: z

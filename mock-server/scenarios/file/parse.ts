@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { checkReferences } from "./check.ts";
-import { expectationsOfEach } from "./each.ts";
+import { withEveryDevice } from "./each.ts";
 import { type FileFault, ScenarioFileError } from "./errors.ts";
+import { filledIn, type ParameterValues, parameterNames, rowsOf, valuesText } from "./parameters.ts";
 import { type Path, PlacedYaml, pathText } from "./positions.ts";
 import { Scenario } from "./scenario.ts";
 import { suggestion } from "./similar.ts";
@@ -116,8 +117,17 @@ function faultsOf(issue: z.core.$ZodIssue, yaml: PlacedYaml, value: unknown): Fi
   const word =
     typeof there === "string" && issue.code === "invalid_value" ? suggestion(there, issue.values.map(String)) : "";
   return [
-    { ...yaml.placeOf(path), path: pathText(path), message: `expected ${expected(issue)}, got ${shown(there)}${word}` },
+    {
+      ...yaml.placeOf(path),
+      path: pathText(path),
+      message: `expected ${expected(issue)}, got ${shown(there)}${word}${writtenAs(at(yaml.value, path), there)}`,
+    },
   ];
+}
+
+/** How a value is written that comes from a parameter. */
+function writtenAs(written: unknown, value: unknown): string {
+  return typeof written === "string" && written !== value ? `, written as ${written}` : "";
 }
 
 function at(value: unknown, path: Path): unknown {
@@ -133,25 +143,61 @@ function inOrder(faults: readonly FileFault[]): FileFault[] {
   return faults.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
+/** One run of a scenario file. */
+export interface ScenarioCase {
+  readonly scenario: Scenario;
+  /** The values that parameters have in this run, where they are not the usual ones. */
+  readonly values: ParameterValues;
+}
+
 /**
- * The scenario in a file.
+ * The scenario in a file, with the usual values of its parameters.
  * @param file The file's name, for messages.
  * @throws ScenarioFileError with line, column, expected and actual value of every error.
  */
 export function parseScenario(text: string, file: string): Scenario {
+  return scenarioIn(usableYaml(text, file), file, {});
+}
+
+/**
+ * The runs of a file: one for each row of its table, or a single one.
+ * @param given Values of parameters in place of the usual ones and of the table; those that the file lacks are left out.
+ * @throws ScenarioFileError
+ */
+export function parseCases(text: string, file: string, given: ParameterValues = {}): readonly ScenarioCase[] {
+  const yaml = usableYaml(text, file);
+  const names = parameterNames(yaml.value);
+  const known = Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
+  const rows = Object.keys(known).length > 0 ? [known] : rowsOf(yaml.value);
+  return rows.map((values) => {
+    const scenario = scenarioIn(yaml, file, values);
+    const told = valuesText(values);
+    return { scenario: told === "" ? scenario : { ...scenario, scenario: `${scenario.scenario} (${told})` }, values };
+  });
+}
+
+function usableYaml(text: string, file: string): PlacedYaml {
   const yaml = new PlacedYaml(text);
   if (yaml.faults.length > 0) throw new ScenarioFileError(file, yaml.faults);
-  const { value } = yaml;
+  return yaml;
+}
+
+function placed(faults: readonly { readonly path: Path; readonly message: string }[], yaml: PlacedYaml): FileFault[] {
+  return inOrder(faults.map(({ path, message }) => ({ ...yaml.placeOf(path), path: pathText(path), message })));
+}
+
+function scenarioIn(yaml: PlacedYaml, file: string, values: ParameterValues): Scenario {
+  const filled = filledIn(yaml.value, values);
+  const { value } = filled;
   const parsed = Scenario.safeParse(value);
+  // A parameter that is not there is the cause of what else is wrong.
+  const wrong = placed(filled.faults, yaml);
+  if (wrong.length > 0) throw new ScenarioFileError(file, wrong);
   if (!parsed.success) {
     const issues = withoutEchoes(parsed.error.issues.flatMap(innermost));
     throw new ScenarioFileError(file, inOrder(issues.flatMap((issue) => faultsOf(issue, yaml, value))));
   }
-  const faults = checkReferences(parsed.data).map(({ path, message }) => ({
-    ...yaml.placeOf(path),
-    path: pathText(path),
-    message,
-  }));
-  if (faults.length > 0) throw new ScenarioFileError(file, inOrder(faults));
-  return { ...parsed.data, expect: expectationsOfEach(parsed.data) };
+  const faults = placed(checkReferences(parsed.data), yaml);
+  if (faults.length > 0) throw new ScenarioFileError(file, faults);
+  return withEveryDevice(parsed.data);
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ScriptName } from "../../faults/language/names.ts";
 import { CountFromZero, Size, YesNo } from "../../faults/language/quantities.ts";
+import { settingsShape } from "./settings.ts";
 
 const Provides = z.record(z.string(), z.string({ error: "a text (in quotes if it looks like a number)" }));
 const Depends = z.record(
@@ -30,6 +31,7 @@ export const ScenarioArtifact = z
     boots: YesNo.default(true).meta({
       description: "no: what is installed crashes while it starts (module of the kind slots)",
     }),
+    ...settingsShape,
     empty: YesNo.default(false).meta({ description: "It has no payload: only provides change" }),
   })
   .refine(

@@ -1,11 +1,13 @@
 import * as z from "zod";
-import { Fault } from "../../faults/entry.ts";
-import { WallDate } from "../../faults/language/instants.ts";
+import { Instant, WallDate } from "../../faults/language/instants.ts";
 import { Duration } from "../../faults/language/quantities.ts";
 import { Deployment } from "./deployments.ts";
 import { Expectation } from "./expectations.ts";
+import { ScenarioFault } from "./faults.ts";
 import { Devices } from "./fleet.ts";
+import { parameterShape } from "./parameters.ts";
 import { Release } from "./releases.ts";
+import { Issuer } from "./settings.ts";
 import { TimelineEntry } from "./timeline.ts";
 
 /** 2026-01-01 */
@@ -35,8 +37,18 @@ export interface Ending {
   readonly early: boolean;
 }
 
+/** Who has signed the server's certificate if nothing is said. */
+const USUAL_ISSUER = "authority";
+
 const Server = z.strictObject({
   token_life: Duration.optional().meta({ description: "How long a device's token is good; 7d if absent" }),
+  certificate: z
+    .strictObject({
+      issuer: Issuer.default(USUAL_ISSUER),
+      until: Instant.optional().meta({ description: "When it expires; 400d after the start if absent" }),
+    })
+    .prefault({})
+    .meta({ description: "The server's certificate" }),
   link_life: Duration.optional().meta({ description: "How long a download link is good; 1d if absent" }),
 });
 
@@ -47,6 +59,7 @@ export const Scenario = z.strictObject({
     .string({ error: "a sentence: why it matters" })
     .min(1, { error: "a sentence: why it matters" })
     .meta({ description: "Why it matters for devices in the field" }),
+  ...parameterShape,
   seed: z
     .union([z.int(), z.string().min(1)], { error: "a whole number or a text" })
     .transform(String)
@@ -63,7 +76,7 @@ export const Scenario = z.strictObject({
   releases: z.array(Release, { error: "a list of releases" }).default([]),
   deployments: z.array(Deployment, { error: "a list of deployments" }).default([]),
   timeline: z.array(TimelineEntry, { error: "a list of what is done when" }).default([]),
-  faults: z.array(Fault, { error: "a list of faults" }).default([]),
+  faults: z.array(ScenarioFault, { error: "a list of faults" }).default([]),
   expect: z
     .array(Expectation, { error: "a list of what is expected" })
     .min(1, { error: "at least one thing that is expected" }),

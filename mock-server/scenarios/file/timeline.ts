@@ -3,6 +3,7 @@ import { Instant, WallDate } from "../../faults/language/instants.ts";
 import { LeftBehind } from "../../faults/language/moments.ts";
 import { exactlyOne, presentKeys } from "../../faults/language/one-of.ts";
 import { Duration } from "../../faults/language/quantities.ts";
+import { Issuer } from "./settings.ts";
 import { Trigger } from "./triggers.ts";
 
 const DEVICE_HINT = "a device's name";
@@ -53,6 +54,12 @@ export const ACTIONS = {
     .strictObject({ ahead: Duration.optional(), behind: Duration.optional() })
     .refine((value) => presentKeys(value, ["ahead", "behind"]).length === 1, { error: "exactly one of ahead, behind" })
     .meta({ description: "The server's wall clock jumps ahead or back by this time" }),
+  renew_certificate: z
+    .strictObject({ issuer: Issuer.optional(), until: Instant.optional() })
+    .meta({
+      description:
+        "The server has a new certificate: of this issuer (the same if absent), until then (400d after the start if absent)",
+    }),
   start_fault: FaultLabel.meta({ description: "The fault of this name is on" }),
   stop_fault: FaultLabel.meta({ description: "The fault of this name is off" }),
 } as const;
@@ -77,7 +84,45 @@ export const Do = z
     return { action, value: value[action] } as Action;
   });
 
+/** Actions on one device: their value is its name, or has it as `device`. */
+const DEVICE_ACTIONS: readonly ActionName[] = [
+  "power_cut",
+  "switch_off",
+  "switch_on",
+  "kill_agent",
+  "check_update",
+  "send_inventory",
+  "set_inventory",
+  "clock",
+  "accept",
+  "reject",
+  "decommission",
+  "move_to_group",
+];
+
+/** The device that an action is about, if it is about one. */
+export function deviceOfAction({ action, value }: Action): string | undefined {
+  if (!DEVICE_ACTIONS.includes(action)) return undefined;
+  return typeof value === "object" && "device" in value ? value.device : String(value);
+}
+
+/** The same action on another device. */
+export function withDevice(action: Action, device: string): Action {
+  if (deviceOfAction(action) === undefined) return action;
+  const value = typeof action.value === "object" ? { ...action.value, device } : device;
+  // The value keeps its form.
+  return { ...action, value } as Action;
+}
+
 export const TimelineEntry = z
-  .strictObject({ at: Instant.optional(), when: Trigger.optional(), do: Do })
+  .strictObject({
+    each: z.string().min(1).optional().meta({
+      description:
+        "The step is done for each device of this row of the fleet, or of this group (all: every device); in when and do, each stands for its name",
+    }),
+    at: Instant.optional(),
+    when: Trigger.optional(),
+    do: Do,
+  })
   .superRefine(exactlyOne(["at", "when"]));
 export type TimelineEntry = z.output<typeof TimelineEntry>;

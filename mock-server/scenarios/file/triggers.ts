@@ -4,7 +4,10 @@ import { AgentState, DeviceStatus } from "../../faults/language/names.ts";
 import { exactlyOne } from "../../faults/language/one-of.ts";
 import { Count, Duration, Size } from "../../faults/language/quantities.ts";
 
-const DeploymentState = z.enum(DEPLOYMENT_STATUSES, { error: `one of ${DEPLOYMENT_STATUSES.join(", ")}` });
+/** The states of a deployment: its statuses, and `paused`, which an unfinished one can be besides. */
+const DEPLOYMENT_STATES = [...DEPLOYMENT_STATUSES, "paused"] as const;
+export const DeploymentState = z.enum(DEPLOYMENT_STATES, { error: `one of ${DEPLOYMENT_STATES.join(", ")}` });
+export type DeploymentState = z.output<typeof DeploymentState>;
 
 /** Something that can happen to a device: exactly one of these keys. */
 export const DEVICE_EVENTS = {
@@ -28,7 +31,7 @@ const deviceEvents = Object.fromEntries(
 export const eventShape = {
   device: z.string().min(1).optional().meta({ description: "A device's name, or any: one of them, whichever it is" }),
   deployment: z.string().min(1).optional(),
-  state: DeploymentState.optional().meta({ description: "The deployment gets this status" }),
+  state: DeploymentState.optional().meta({ description: "The deployment gets this status, or is paused" }),
   ...deviceEvents,
 };
 
@@ -37,11 +40,13 @@ export type EventParts = z.output<z.ZodObject<typeof eventShape>>;
 
 export const EVENT_NAMES: readonly string[] = [...DEVICE_EVENT_NAMES, "state"];
 
+export const nth = Count.optional().meta({ description: "The nth time that the event happens; the first if absent" });
+
 /** What starts an action: an event, its nth occurrence, or a time after it. */
 export const Trigger = z
   .strictObject({
     ...eventShape,
-    nth: Count.optional().meta({ description: "The nth time; the first if absent" }),
+    nth,
     after: Duration.optional().meta({ description: "The time after the event" }),
   })
   .superRefine(exactlyOne(EVENT_NAMES));

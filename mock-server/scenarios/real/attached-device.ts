@@ -5,6 +5,14 @@ import type { Moment } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { LiveDevice } from "./live-device.ts";
 
+/** What the device reads of its scenario. */
+interface AttachedScenario {
+  /** By the scenario's clock. */
+  nowMs(): number;
+  /** The release of a deployment. */
+  releaseOf(deployment: string | undefined): string | undefined;
+}
+
 /** A device that the runner does not control: it sees only the server's side. */
 export class AttachedDevice implements LiveDevice {
   readonly name: string;
@@ -15,15 +23,14 @@ export class AttachedDevice implements LiveDevice {
   readonly state = undefined;
   readonly software = "what only the device knows";
   readonly provides = {};
-  readonly #nowMs: () => number;
+  readonly #scenario: AttachedScenario;
   readonly #clock: Clock;
   #polled = false;
   #lastMs: number;
 
-  /** @param nowMs By the scenario's clock. */
-  constructor(name: string, nowMs: () => number, clock: Clock) {
+  constructor(name: string, scenario: AttachedScenario, clock: Clock) {
     this.name = name;
-    this.#nowMs = nowMs;
+    this.#scenario = scenario;
     this.#clock = clock;
     this.#lastMs = clock.monotonic();
   }
@@ -39,9 +46,9 @@ export class AttachedDevice implements LiveDevice {
   moment(request?: RequestKind): Moment {
     return {
       device: this.name,
-      atMs: this.#nowMs(),
+      atMs: this.#scenario.nowMs(),
       status: this.status,
-      ...given({ request }),
+      ...given({ request, release: this.#scenario.releaseOf(this.deployment) }),
     };
   }
 
@@ -77,7 +84,7 @@ export class AttachedDevice implements LiveDevice {
   }
 
   get machine(): LiveDevice["machine"] {
-    return { wallMs: this.#nowMs(), signalProgram: notInOurHands, setWallClock: notInOurHands };
+    return { wallMs: this.#scenario.nowMs(), signalProgram: notInOurHands, setWallClock: notInOurHands };
   }
 
   readonly cutPower = notInOurHands;

@@ -1,5 +1,7 @@
+import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upkeep/shared/protocol";
-import type { History } from "../run/events.ts";
+import type { DeploymentView, History } from "../run/events.ts";
+import { takePart } from "../run/taking-part.ts";
 import { isConnectionError } from "./connection-errors.ts";
 import type { LiveDevice } from "./live-device.ts";
 import { DEPLOYMENTS, type RealOperator } from "./real-operator.ts";
@@ -7,7 +9,7 @@ import type { ServerProcess } from "./server-process.ts";
 
 /** Last known state of a deployment. */
 interface KnownDeployment {
-  status: DeploymentStatus | undefined;
+  view: DeploymentView | undefined;
   readonly devices: Map<string, DeviceDeploymentStatus>;
   readonly logs: Set<string>;
 }
@@ -56,32 +58,32 @@ export class DeploymentMonitor {
   }
 
   async #refreshDeployment(deployment: string, id: string): Promise<void> {
-    const known = this.#known.get(deployment) ?? { status: undefined, devices: new Map(), logs: new Set<string>() };
+    const known = this.#known.get(deployment) ?? { view: undefined, devices: new Map(), logs: new Set<string>() };
     this.#known.set(deployment, known);
     const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices`)) as {
       id: string;
       status: DeviceDeploymentStatus;
       log: boolean;
     }[];
-    const { status } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as { status: DeploymentStatus };
+    const view = await this.#view(id);
     for (const one of devices) {
       const name = [...this.#deviceIds].find(([, known]) => known === one.id)?.[0];
       const device = name === undefined ? undefined : this.#world.devices.get(name);
       if (device === undefined) continue;
       if (known.devices.get(device.name) !== one.status) {
         known.devices.set(device.name, one.status);
-        device.status = one.status;
-        device.deployment = deployment;
-        this.#world.history.add({ kind: "status", device: device.name, deployment, status: one.status });
+        const happening = { kind: "status", device: device.name, deployment, status: one.status } as const;
+        takePart(device, happening);
+        this.#world.history.add(happening);
       }
       if (one.log && !known.logs.has(one.id)) {
         known.logs.add(one.id);
         await this.#fetchLog(device.name, deployment, `${DEPLOYMENTS}/${id}/devices/${one.id}/log`);
       }
     }
-    if (known.status !== status) {
-      known.status = status;
-      this.#world.history.add({ kind: "deployment", deployment, status });
+    if (known.view?.status !== view.status || known.view.paused !== view.paused) {
+      known.view = view;
+      this.#world.history.add({ kind: "deployment", deployment, ...view });
     }
   }
 
@@ -98,10 +100,18 @@ export class DeploymentMonitor {
   async deployment(name: string) {
     const id = this.#operator.deploymentIds.get(name);
     if (id === undefined) return undefined;
-    const { status } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as { status: DeploymentStatus };
+    const view = await this.#view(id);
     const statistics = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/statistics`)) as Partial<
       Record<DeviceDeploymentStatus, number>
     >;
-    return { status, statistics };
+    return { ...view, statistics };
+  }
+
+  async #view(id: string): Promise<DeploymentView> {
+    const { status, paused } = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}`)) as {
+      readonly status: DeploymentStatus;
+      readonly paused?: { readonly reason: string };
+    };
+    return { status, ...given({ paused: paused?.reason }) };
   }
 }

@@ -4,9 +4,9 @@ import { type Listening, listen } from "../../system/listen.ts";
 /** Handlers for the calls of programs on devices. */
 export interface HubPort {
   /** An update module is called. @returns The faults to simulate. */
-  module(device: string, call: string): readonly string[];
+  module(device: string, call: string): Promise<readonly string[]>;
   /** A state script runs. */
-  script(device: string, name: string): readonly string[];
+  script(device: string, name: string): Promise<readonly string[]>;
   /** The middle of a module call. */
   midway(device: string, call: string): Promise<void>;
   /** A program requests a reboot. */
@@ -50,9 +50,9 @@ export class ProgramHub {
   async #told(what: string, device: string, about: string): Promise<readonly string[]> {
     switch (what) {
       case "module":
-        return this.#port.module(device, about);
+        return await this.#port.module(device, about);
       case "script":
-        return this.#port.script(device, about);
+        return await this.#port.script(device, about);
       case "midway":
         await this.#port.midway(device, about);
         return [];

@@ -1,11 +1,14 @@
 import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { Timer } from "@upkeep/shared/system";
 import type { StateName } from "upkeep/index.ts";
-import { effectOf, type FaultPlan, type Moment } from "../../faults/index.ts";
+import type { Interruption } from "../../faults/effects/machine.ts";
+import { effectOf, type FaultPlan, type Moment, type Strike } from "../../faults/index.ts";
 import { AGENT_STATES } from "../../faults/language/names.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
+import { Recurrences } from "../run/recurrences.ts";
 import { isInterruptionAt } from "../world/power.ts";
 import type { ConnectHook } from "./connect-hook.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
@@ -27,7 +30,9 @@ export interface RealDeviceParts extends DeviceFilesParts {
   readonly connections: ConnectHook | undefined;
   readonly plan: FaultPlan;
   readonly nowMs: () => number;
-  after(delayMs: number, action: () => void): void;
+  /** The release of a deployment. */
+  releaseOf(deployment: string | undefined): string | undefined;
+  readonly after: (delayMs: number, action: () => void) => Timer;
   happened(event: Happening): void;
 }
 
@@ -48,6 +53,7 @@ export class RealDevice implements LiveDevice {
   #awake = false;
   readonly #parts: RealDeviceParts;
   readonly #files: DeviceFiles;
+  readonly #recurrences: Recurrences;
   #inventory: LiveDevice["inventory"];
   #child: Child | undefined;
   #state: StateName | undefined;
@@ -64,6 +70,15 @@ export class RealDevice implements LiveDevice {
 
   constructor(parts: RealDeviceParts) {
     this.#parts = parts;
+    this.#recurrences = new Recurrences({
+      plan: parts.plan,
+      after: parts.after,
+      moment: () => this.moment(),
+      interrupt: (strike, effect) => this.#interrupt(strike, effect, "again"),
+    });
+    parts.plan.watch(() => {
+      if (this.#up) this.#recurrences.begin();
+    });
     this.#files = new DeviceFiles(parts);
     this.name = parts.identity.name;
     this.#inventory = parts.identity.row.inventory;
@@ -149,6 +164,7 @@ export class RealDevice implements LiveDevice {
   #boot(): void {
     if (this.#up || this.#off || this.#closed) return;
     this.#happened({ kind: "boot", device: this.name, software: this.#software });
+    this.#recurrences.begin();
     this.#run();
   }
 
@@ -225,8 +241,12 @@ export class RealDevice implements LiveDevice {
     );
     if (strike === undefined) return;
     const effect = effectOf<"power">(strike);
-    if (effect.kind !== "interruption") return;
-    this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${when} ${state}` });
+    if (effect.kind === "interruption") this.#interrupt(strike, effect, `${when} ${state}`);
+  }
+
+  #interrupt(strike: Strike<"power">, effect: Interruption, when: string): void {
+    if (!this.#up) return;
+    this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${when}` });
     if (effect.does === "kill") this.killAgent();
     else this.cutPower(undefined, effect.offMs);
   }
@@ -237,7 +257,8 @@ export class RealDevice implements LiveDevice {
       atMs: this.#parts.nowMs(),
       state: this.#state,
       status: this.status,
-      ...given({ request }),
+      software: this.#software,
+      ...given({ request, release: this.#parts.releaseOf(this.deployment) }),
     };
   }
 
@@ -261,6 +282,7 @@ export class RealDevice implements LiveDevice {
 
   #stop(why: string): void {
     this.#up = false;
+    this.#recurrences.end();
     const child = this.#child;
     this.#child = undefined;
     this.#state = undefined;
@@ -281,6 +303,7 @@ export class RealDevice implements LiveDevice {
     }
     if (this.#software === this.#runs) return;
     this.#runs = this.#software;
+    this.#recurrences.begin();
     this.#happened({ kind: "runs", device: this.name, software: this.#software });
   }
 
@@ -301,6 +324,7 @@ export class RealDevice implements LiveDevice {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#recurrences.end();
     const child = this.#child;
     this.#child = undefined;
     child?.killAll();

@@ -155,7 +155,11 @@ export class RealWorld implements Stage {
     const [identity] = identitiesOf(this.scenario);
     if (identity === undefined) throw new Error("the scenario has no device");
     const { name, row } = identity;
-    const device = new AttachedDevice(name, () => this.#clock.nowMs, system.clock);
+    const device = new AttachedDevice(
+      name,
+      { nowMs: () => this.#clock.nowMs, releaseOf: (deployment) => this.#releaseOf(deployment) },
+      system.clock,
+    );
     await this.#setServerClock();
     await this.#uploadAll();
     const port = this.proxyPort(name);
@@ -208,7 +212,8 @@ export class RealWorld implements Stage {
       speed: this.speed,
       plan: this.plan,
       nowMs: () => this.#clock.nowMs,
-      after: (delayMs, action) => void this.#clock.after(delayMs, action),
+      releaseOf: (deployment) => this.#releaseOf(deployment),
+      after: (delayMs, action) => this.#clock.after(delayMs, action),
       happened: (event) => this.history.add(event),
     });
     this.devices.set(name, device);
@@ -242,15 +247,25 @@ export class RealWorld implements Stage {
     });
   }
 
+  #releaseOf(deployment: string | undefined): string | undefined {
+    return this.scenario.deployments.find((one) => one.name === deployment)?.release;
+  }
+
   async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {
     for (const [id, place] of this.#places) if (url.includes(id)) return await this.#artifacts.get(place, defect);
     return undefined;
   }
 
-  #programTroubles(device: string, program: ProgramEffect["program"], name: string): readonly ProgramTrouble[] {
+  async #programTroubles(
+    device: string,
+    program: ProgramEffect["program"],
+    name: string,
+  ): Promise<readonly ProgramTrouble[]> {
     const known = this.devices.get(device);
     if (known === undefined) return [];
     if (program === "module") this.history.add({ kind: "module", device, call: name });
+    // What the call before has installed runs now.
+    await known.look();
     const strikes = this.plan.strikes("program", known.moment(), (one) =>
       hitsProgram(effectOf<"program">(one), program, name),
     );
@@ -261,6 +276,10 @@ export class RealWorld implements Stage {
   async atServer(action: (operator: Operator) => Promise<void>): Promise<void> {
     await action(this.#operator);
     await this.refresh();
+  }
+
+  renewCertificate(): never {
+    throw new Error("the server has no certificate");
   }
 
   jumpServerClock(): never {

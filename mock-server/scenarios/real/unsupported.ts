@@ -3,14 +3,16 @@ import type { Scenario } from "../file/index.ts";
 
 type LiveMode = Exclude<RunMode, "simulated">;
 
+const NO_CERTIFICATE = "the devices reach the server without TLS";
 const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
 
 /** Parts of a scenario that this mode does not support, each with the reason; empty if the scenario can be run. */
 export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
   const found = new Set<string>();
   const no = (what: string, why: string): void => void found.add(`${what}: ${why}`);
-  for (const { what, while: states } of scenario.faults) {
+  for (const { what, while: states, runs } of scenario.faults) {
     for (const [about, why] of reasonsAgainst(what, mode)) no(about, why);
+    if (mode === "attached" && runs !== undefined) no(`${what.fault} while software runs`, "the device does not tell");
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
   for (const { do: action } of scenario.timeline) findUnsupportedAction(action, mode, no);
@@ -19,6 +21,15 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
     if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
       no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");
   }
+  if (scenario.releases.some(({ artifacts }) => artifacts.some(({ config }) => config !== undefined)))
+    no("config of an artifact", mode === "real" ? "the runner writes the configuration of the agents" : OF_THE_DEVICE);
+  const trusting = [...scenario.fleet, ...scenario.releases.flatMap(({ artifacts }) => artifacts)];
+  if (trusting.some(({ trusts }) => trusts !== undefined)) no("trusts", NO_CERTIFICATE);
+  if (scenario.expect.some(({ rate }) => rate !== undefined))
+    no(
+      "rate",
+      "the time of the scenario stands still while real programs work: what happens in one minute of it says nothing",
+    );
   if (mode === "attached") findUnsupportedAttached(scenario, no);
   return [...found];
 }
@@ -33,6 +44,7 @@ function findUnsupportedAction(
   no: (what: string, why: string) => void,
 ): void {
   if (action === "clock") no("clock", mode === "real" ? "all devices have the clock of this machine" : OF_THE_DEVICE);
+  if (action === "renew_certificate") no(action, NO_CERTIFICATE);
   if (action === "server_clock") no(action, "the server has the clock of its machine");
   if (action === "power_cut" && mode === "real" && leavesSome(value))
     no("power_cut with leaves", "only a simulated disk loses what was not synced");

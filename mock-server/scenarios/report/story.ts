@@ -1,5 +1,5 @@
 import type { RunEvent } from "../run/events.ts";
-import { refusalText } from "../run/wording.ts";
+import { deploymentText, refusalText } from "../run/wording.ts";
 
 /** The kind of a story line, which decides its colour. */
 export type Tone = "plain" | "good" | "bad" | "fault" | "action" | "faint";
@@ -31,7 +31,10 @@ export function storyLine(event: RunEvent): StoryLine | undefined {
       return line(`${event.deployment}: ${event.status}`, tone);
     }
     case "deployment":
-      return line(`deployment ${event.deployment} is ${event.status}`, "plain");
+      return line(
+        `deployment ${event.deployment} is ${deploymentText(event)}`,
+        event.paused === undefined ? "plain" : "bad",
+      );
     case "refused":
       return line(refusalText(event), "bad");
     case "state":

@@ -2,7 +2,7 @@ import { given } from "@upkeep/shared/given";
 import { isSystemError } from "@upkeep/shared/system";
 import { domainRefusal } from "../../api/domain-refusals.ts";
 import { DomainError } from "../../errors.ts";
-import type { Action } from "../file/index.ts";
+import { type Action, deviceOfAction } from "../file/index.ts";
 import type { Operator, Stage } from "./stage.ts";
 
 /** An action of the timeline in words. */
@@ -24,29 +24,13 @@ export function refusalText(error: Error): string {
 /** Carries out an action of the timeline. A refusal of the server is recorded as an event. */
 export async function act(world: Stage, action: Action): Promise<void> {
   const { history } = world;
-  const device = deviceOf(action);
-  history.add({ kind: "action", what: actionText(action), ...given({ device }) });
+  history.add({ kind: "action", what: actionText(action), ...given({ device: deviceOfAction(action) }) });
   try {
     await carryOut(world, action);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     history.add({ kind: "action", what: `refused: ${refusalText(error)}` });
   }
-}
-
-function deviceOf({ action, value }: Action): string | undefined {
-  if (typeof value === "object" && "device" in value) return value.device;
-  const byName = [
-    "switch_off",
-    "switch_on",
-    "kill_agent",
-    "check_update",
-    "send_inventory",
-    "accept",
-    "reject",
-    "decommission",
-  ];
-  return typeof value === "string" && byName.includes(action) ? value : undefined;
 }
 
 async function carryOut(world: Stage, { action, value }: Action): Promise<void> {
@@ -94,6 +78,8 @@ async function carryOut(world: Stage, { action, value }: Action): Promise<void> 
       return world.killServer(value.back_after);
     case "server_clock":
       return world.jumpServerClock((value.ahead ?? 0) - (value.behind ?? 0));
+    case "renew_certificate":
+      return world.renewCertificate(value);
     case "start_fault":
     case "stop_fault":
       world.plan.turn(value, action === "start_fault");

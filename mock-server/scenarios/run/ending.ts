@@ -1,7 +1,7 @@
 import { instantMs, type Scenario } from "../file/index.ts";
 import type { History } from "./events.ts";
 import type { Timeline } from "./timeline.ts";
-import { isNever, judge, type RunRecord } from "./verdict.ts";
+import { isLimit, judge, type RunRecord } from "./verdict.ts";
 
 /** Time that a run goes on after its end was found, so that a forbidden event can still happen. */
 const AFTERWARDS_MS = 600_000;
@@ -69,7 +69,7 @@ export class Ending {
   }
 
   #allMet(record: RunRecord): boolean {
-    const positive = this.#scenario.expect.filter((expectation) => !isNever(expectation));
+    const positive = this.#scenario.expect.filter((expectation) => !isLimit(expectation));
     return positive.length > 0 && positive.every((one) => judge(one, record).every(({ met }) => met));
   }
 

@@ -2,6 +2,13 @@ import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upke
 import type { StateName } from "upkeep/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 
+/** A deployment as its operators see it. */
+export interface DeploymentView {
+  readonly status: DeploymentStatus;
+  /** Why it is paused; absent: it is not. */
+  readonly paused?: string;
+}
+
 /** Something that happened in a run, whatever way it was run in. Devices and deployments go by their names in the file. */
 export type Happening =
   /** The device's deployment has this status at the server, from now on. */
@@ -11,7 +18,7 @@ export type Happening =
       readonly deployment: string;
       readonly status: DeviceDeploymentStatus;
     }
-  | { readonly kind: "deployment"; readonly deployment: string; readonly status: DeploymentStatus }
+  | ({ readonly kind: "deployment"; readonly deployment: string } & DeploymentView)
   /** The server would not create it. */
   | { readonly kind: "refused"; readonly deployment: string; readonly why: string }
   /** The agent entered a state; `undefined`: its update is over, or rests. */

@@ -1,11 +1,18 @@
-import { ANY_DEVICE, type EventParts } from "../file/index.ts";
-import type { RunEvent } from "./events.ts";
+import { ANY_DEVICE, type DeploymentState, type EventParts } from "../file/index.ts";
+import type { DeploymentView, RunEvent } from "./events.ts";
+
+/** True if a deployment is in this state. A paused one has its status besides. */
+export function isInState({ status, paused }: DeploymentView, state: DeploymentState): boolean {
+  return state === "paused" ? paused !== undefined && status !== "finished" : status === state;
+}
 
 /** Recognises an event of the file. It must see all events, in order. */
 export class EventMatcher {
   readonly #parts: EventParts;
   /** How much of an artifact each device has received. */
   readonly #received = new Map<string, number>();
+  /** The deployments that are in the state of the event. */
+  readonly #inState = new Set<string>();
 
   constructor(parts: EventParts) {
     this.#parts = parts;
@@ -26,7 +33,7 @@ export class EventMatcher {
       case "status":
         return event.status === reports;
       case "deployment":
-        return event.status === state;
+        return state !== undefined && this.#getsInto(state, event);
       case "state":
         return enters !== undefined && event.state === enters;
       case "received":
@@ -46,6 +53,14 @@ export class EventMatcher {
       default:
         return false;
     }
+  }
+
+  #getsInto(state: DeploymentState, event: RunEvent & { readonly kind: "deployment" }): boolean {
+    const was = this.#inState.has(event.deployment);
+    const is = isInState(event, state);
+    if (is) this.#inState.add(event.deployment);
+    else this.#inState.delete(event.deployment);
+    return is && !was;
   }
 
   #crosses(device: string, receivedBytes: number, mark: number): boolean {

@@ -1,8 +1,11 @@
-import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Timer } from "@upkeep/shared/system";
 import type { FaultPlan, FaultValue } from "../../faults/index.ts";
-import type { Deployment, Scenario } from "../file/index.ts";
-import type { History } from "./events.ts";
+import type { Action, Deployment, Scenario } from "../file/index.ts";
+import type { DeploymentView, History } from "./events.ts";
+
+/** The certificate that `renew_certificate` of a timeline tells of. */
+export type NewCertificate = Extract<Action, { readonly action: "renew_certificate" }>["value"];
 
 /** The actions of a timeline on a device. */
 export interface StageDevice {
@@ -44,16 +47,17 @@ export interface Stage {
   /** An operator's action, and the recording of its consequences. */
   atServer(action: (operator: Operator) => Promise<void>): Promise<void>;
   killServer(backAfterMs: number): void;
+  /** The server has another certificate from now on. */
+  renewCertificate(certificate: NewCertificate): void;
   /** @param byMs How much later it is on the server's wall clock from now on; less than 0: earlier. */
   jumpServerClock(byMs: number): void;
   /** Sets the wall clocks of devices as the active faults require. */
   setClocks(): void;
   /** What the server says of a deployment now. */
   deployment(name: string): Promise<
-    | {
-        readonly status: DeploymentStatus;
+    | (DeploymentView & {
         readonly statistics: Readonly<Partial<Record<DeviceDeploymentStatus, number>>>;
-      }
+      })
     | undefined
   >;
 }

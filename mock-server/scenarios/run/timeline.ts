@@ -25,6 +25,13 @@ export class Timeline {
   begin({ deployments, timeline, faults, starts }: Scenario): void {
     for (const deployment of deployments) this.#when(deployment, starts, () => this.#deploy(deployment));
     for (const entry of timeline) this.#when(entry, starts, () => act(this.#world, entry.do));
+    faults.forEach(({ when }, index) => {
+      if (when !== undefined)
+        this.#when({ when }, starts, async () => {
+          this.#world.plan.begin(index);
+          this.#world.setClocks();
+        });
+    });
     for (const { what, from, until } of faults)
       if (what.fault === "wrong_clock") {
         this.#world.setClocks();

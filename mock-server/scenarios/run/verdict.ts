@@ -1,10 +1,15 @@
-import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import { timedEvents } from "../file/expectations.ts";
-import { type Counted, type Expectation, instantMs, type Never, type Scenario } from "../file/index.ts";
+import { given } from "@upkeep/shared/given";
+import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import { presentKeys } from "../../faults/language/one-of.ts";
+import type { RequestKind } from "../../faults/language/request-kinds.ts";
+import { TIMED, timedEvents } from "../file/expectations.ts";
+import { type Counted, type Expectation, instantMs, type Never, type Rate, type Scenario } from "../file/index.ts";
 import { EVENT_NAMES, type EventParts } from "../file/triggers.ts";
-import type { RunEvent } from "./events.ts";
-import { EventMatcher } from "./matching.ts";
-import { durationText, eventText, instantText, momentText, refusalText } from "./wording.ts";
+import type { DeploymentView, RunEvent } from "./events.ts";
+import { EventMatcher, isInState } from "./matching.ts";
+import { busiest } from "./rates.ts";
+import { REQUEST_OF } from "./request-names.ts";
+import { deploymentText, durationText, eventText, instantText, momentText, refusalText } from "./wording.ts";
 
 /** The facts of a run, at its end or before. */
 export interface RunRecord {
@@ -18,10 +23,7 @@ export interface RunRecord {
   >;
   readonly deployments: ReadonlyMap<
     string,
-    {
-      readonly status: DeploymentStatus;
-      readonly statistics: Readonly<Partial<Record<DeviceDeploymentStatus, number>>>;
-    }
+    DeploymentView & { readonly statistics: Readonly<Partial<Record<DeviceDeploymentStatus, number>>> }
   >;
 }
 
@@ -57,6 +59,7 @@ export function verdictsOf({ expect }: Scenario, record: RunRecord): Verdict[] {
 /** Judges one expectation: a verdict for each fact that it names. */
 export function judge(expectation: Expectation, record: RunRecord): Verdict[] {
   if (expectation.never !== undefined) return [judgeNever(expectation.never, record)];
+  if (expectation.rate !== undefined) return [judgeRate(expectation.rate, expectation, record)];
   const { device, deployment } = expectation;
   const verdicts: Verdict[] = [];
   if (device !== undefined) verdicts.push(...judgeDevice(device, expectation, record));
@@ -64,9 +67,9 @@ export function judge(expectation: Expectation, record: RunRecord): Verdict[] {
   return verdicts;
 }
 
-/** A forbidden event can happen until the end of the run. */
-export function isNever(expectation: Expectation): boolean {
-  return expectation.never !== undefined;
+/** A forbidden event, or too high a rate, can come until the end of the run. */
+export function isLimit(expectation: Expectation): boolean {
+  return expectation.never !== undefined || expectation.rate !== undefined;
 }
 
 function windowOf(
@@ -87,51 +90,77 @@ function judgeNever(never: Never, record: RunRecord): Verdict {
   const { startMs } = record;
   const { fromMs, untilMs } = windowOf(never, startMs);
   const matcher = new EventMatcher(never);
+  const { nth = 1 } = never;
   const found = record.events
     .filter((event) => matcher.matches(event))
-    .find(({ atMs }) => atMs >= fromMs && atMs < untilMs);
+    .filter(({ atMs }) => atMs >= fromMs && atMs < untilMs)[nth - 1];
   const limits = [
     never.after === undefined ? "" : ` after ${instantText(never.after, startMs)}`,
     never.before === undefined ? "" : ` before ${instantText(never.before, startMs)}`,
   ].join("");
-  const expected = `never${limits}: ${eventText(never)}`;
+  const expected = `never${limits}: ${eventText(never, nth)}`;
   if (found === undefined) return { expected, met: true, got: "it did not happen" };
   return { expected, met: false, got: `it happened, at ${momentText(found.atMs, startMs)}`, ...placeOf(found) };
+}
+
+function judgeRate(rate: Rate, { device, after, before }: Expectation, record: RunRecord): Verdict {
+  const { startMs, events } = record;
+  const { fromMs, untilMs, text } = windowOf({ after, before }, startMs);
+  const counted = events.filter(
+    (event) =>
+      event.atMs >= fromMs &&
+      event.atMs < untilMs &&
+      (device === undefined || ("device" in event && event.device === device)),
+  );
+  const { count, atMs } = busiest(counted, rate);
+  const inAny = `in any ${durationText(rate.in)}`;
+  const met = count <= rate.at_most;
+  return {
+    expected: `${device ?? "all devices together"}: at most ${rate.at_most} ${rate.of} ${inAny}${text}`,
+    met,
+    got: count === 0 ? "none" : `${count} from ${momentText(atMs, startMs)} on`,
+    ...(met ? {} : { atMs, ...given({ device }) }),
+  };
 }
 
 function placeOf(event: RunEvent): Pick<Verdict, "atMs" | "device"> {
   return { atMs: event.atMs, ...("device" in event && event.device !== undefined ? { device: event.device } : {}) };
 }
 
+/** When an event must happen, and which occurrence of it. */
+type Limits = Parameters<typeof windowOf>[0] & { readonly nth?: number | undefined };
+
+const timesText = (count: number): string => (count === 1 ? "once" : `${count} times`);
+
 /** An event that must happen within its time. */
-function judgeEvent(parts: EventParts, limits: Parameters<typeof windowOf>[0], record: RunRecord): Verdict {
+function judgeEvent(parts: EventParts, limits: Limits, record: RunRecord): Verdict {
   const { startMs, events } = record;
   const { fromMs, untilMs, text } = windowOf(limits, startMs);
   const matcher = new EventMatcher(parts);
+  const { nth = 1 } = limits;
   const all = events.filter((event) => matcher.matches(event));
-  const expected = `${eventText(parts)}${text}`;
-  const early = all.find(({ atMs }) => atMs < fromMs);
+  const expected = `${eventText(parts, nth)}${text}`;
+  const found = all[nth - 1];
   // An event with a time must not happen earlier.
-  if (early !== undefined)
-    return { expected, met: false, got: `too early, at ${momentText(early.atMs, startMs)}`, ...placeOf(early) };
-  const [first] = all;
-  if (first === undefined) {
+  if (found !== undefined && found.atMs < fromMs)
+    return { expected, met: false, got: `too early, at ${momentText(found.atMs, startMs)}`, ...placeOf(found) };
+  if (found === undefined) {
     const atMs = Math.min(untilMs, record.nowMs);
     const device = parts.device === undefined ? {} : { device: parts.device };
     return {
       expected,
       met: false,
-      got: `it has not happened until ${momentText(record.nowMs, startMs)}`,
+      got: `it has ${all.length === 0 ? "not happened" : `happened ${timesText(all.length)}`} until ${momentText(record.nowMs, startMs)}`,
       atMs,
       ...device,
     };
   }
-  const met = first.atMs <= untilMs;
-  return { expected, met, got: `at ${momentText(first.atMs, startMs)}`, ...(met ? {} : placeOf(first)) };
+  const met = found.atMs <= untilMs;
+  return { expected, met, got: `at ${momentText(found.atMs, startMs)}`, ...(met ? {} : placeOf(found)) };
 }
 
 function judgeDevice(device: string, expectation: Expectation, record: RunRecord): Verdict[] {
-  const { statuses, status, provides, counts, received, log, runs, within, after, before } = expectation;
+  const { statuses, status, provides, counts, received, log, runs } = expectation;
   const mine = record.events.filter((event) => "device" in event && event.device === device);
   const told = mine
     .filter((event) => event.kind === "status")
@@ -147,7 +176,7 @@ function judgeDevice(device: string, expectation: Expectation, record: RunRecord
       atMs: last?.atMs ?? 0,
     });
   }
-  const timed = within !== undefined || after !== undefined || before !== undefined;
+  const timed = presentKeys(expectation, TIMED).length > 0;
   const runsIsTimed = timed && timedEvents(expectation).includes("runs");
   const now = record.devices.get(device);
   if (runs !== undefined && !runsIsTimed)
@@ -188,7 +217,7 @@ function judgeDevice(device: string, expectation: Expectation, record: RunRecord
     if (name === "state" || (name === "runs" && !runsIsTimed) || expectation[name as keyof EventParts] === undefined)
       continue;
     const parts = { device, deployment: expectation.deployment, [name]: expectation[name as keyof EventParts] };
-    verdicts.push(judgeEvent(parts as EventParts, { after, before, within }, record));
+    verdicts.push(judgeEvent(parts as EventParts, expectation, record));
   }
   return verdicts;
 }
@@ -229,18 +258,9 @@ function judgeBounds(
   return { expected: `${what}: ${wanted}${unit}`, met, got: `${count}${unit}`, device };
 }
 
-const REQUESTS: Readonly<Partial<Record<Counted, string>>> = {
-  polls: "poll",
-  logins: "auth",
-  downloads: "download",
-  status_reports: "status",
-  inventories: "inventory",
-  logs_sent: "log",
-};
-
 /** How often a counted event happened to one device. */
 function countOf(what: Counted, events: readonly RunEvent[]): number {
-  const request = REQUESTS[what];
+  const request = (REQUEST_OF as Readonly<Partial<Record<Counted, RequestKind>>>)[what];
   return events.filter((event) => {
     if (what === "boots") return event.kind === "boot";
     if (request !== undefined) return event.kind === "exchange" && event.request === request;
@@ -249,7 +269,7 @@ function countOf(what: Counted, events: readonly RunEvent[]): number {
 }
 
 function judgeDeployment(deployment: string, expectation: Expectation, record: RunRecord): Verdict[] {
-  const { statistics, state, devices, within, after, before } = expectation;
+  const { statistics, state, devices } = expectation;
   const now = record.deployments.get(deployment);
   const atMs = record.nowMs;
   const verdicts: Verdict[] = [];
@@ -273,12 +293,13 @@ function judgeDeployment(deployment: string, expectation: Expectation, record: R
     });
   }
   if (state === undefined) return verdicts;
-  const timed = within !== undefined || after !== undefined || before !== undefined;
-  if (timed) verdicts.push(judgeEvent({ deployment, state } as EventParts, { after, before, within }, record));
+  if (presentKeys(expectation, TIMED).length > 0)
+    verdicts.push(judgeEvent({ deployment, state } as EventParts, expectation, record));
   else
     verdicts.push({
       expected: `${deployment} is ${state} at the end`,
-      ...same(now?.status ?? "not created", state),
+      met: now !== undefined && isInState(now, state),
+      got: now === undefined ? "not created" : deploymentText(now),
       atMs,
     });
   return verdicts;

@@ -1,5 +1,6 @@
 import type { Instant } from "../../faults/language/instants.ts";
 import { type EventParts, instantMs } from "../file/index.ts";
+import type { DeploymentView } from "./events.ts";
 
 const UNITS = [
   ["d", 86_400_000],
@@ -30,8 +31,25 @@ export function instantText(instant: Instant, startMs: number): string {
   return momentText(instantMs(instant, startMs), startMs);
 }
 
-/** What an event of the file is, in words. */
-export function eventText(parts: EventParts): string {
+/** `inprogress`, or `inprogress, paused: …` with the reason. */
+export function deploymentText({ status, paused }: DeploymentView): string {
+  return paused === undefined ? status : `${status}, paused: ${paused}`;
+}
+
+const ORDINALS: Readonly<Record<number, string>> = { 1: "st", 2: "nd", 3: "rd" };
+
+/** `2nd`, `11th` */
+function ordinal(number: number): string {
+  const teens = number % 100 >= 11 && number % 100 <= 13;
+  return `${number}${teens ? "th" : (ORDINALS[number % 10] ?? "th")}`;
+}
+
+/** What an event of the file is, in words. @param nth The number of its occurrence, if it is not the first one. */
+export function eventText(parts: EventParts, nth = 1): string {
+  return `${happeningText(parts)}${nth === 1 ? "" : ` for the ${ordinal(nth)} time`}`;
+}
+
+function happeningText(parts: EventParts): string {
   const who = parts.device ?? `deployment ${parts.deployment}`;
   const of = parts.device !== undefined && parts.deployment !== undefined ? ` (of ${parts.deployment})` : "";
   if (parts.reports !== undefined) return `${who} reports ${parts.reports}${of}`;

@@ -6,6 +6,7 @@ import type { Programs, SimulatedProgram } from "./programs.ts";
 export const BOOT_ENVIRONMENT = "/boot/env";
 const ENVIRONMENT_BYTES_MAX = 64 * 1024;
 const WHOLE = "\nwhole\n";
+const CARRIES = "carries=";
 
 /** A root file system as the simulation knows it. */
 export interface RootImage {
@@ -13,13 +14,16 @@ export interface RootImage {
   readonly software: string;
   /** False: it is written well, and crashes while it starts. */
   readonly boots?: boolean;
+  /** What else it brings; has to be JSON. */
+  readonly carries?: object;
   /** How large it is, about. */
   readonly sizeBytes?: number;
 }
 
 /** The bytes of an image. Half of it, or half of one and half of another, is told from a whole one. */
-export function rootImage({ software, boots = true, sizeBytes = 0 }: RootImage): Uint8Array {
-  const head = `root image\nsoftware=${software}\nboots=${boots}\n`;
+export function rootImage({ software, boots = true, carries, sizeBytes = 0 }: RootImage): Uint8Array {
+  const extra = carries === undefined ? "" : `${CARRIES}${JSON.stringify(carries)}\n`;
+  const head = `root image\nsoftware=${software}\nboots=${boots}\n${extra}`;
   const filling = `${software} `.repeat(Math.ceil(Math.max(sizeBytes - head.length, 0) / (software.length + 1)));
   const text = `${head}${filling}`;
   return new TextEncoder().encode(`${text}${checksum(text)}${WHOLE}`);
@@ -31,15 +35,20 @@ function checksum(text: string): string {
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
+export interface WholeImage extends Required<Pick<RootImage, "software" | "boots">> {
+  readonly carries: unknown;
+}
+
 /** What a slot holds, if it is whole. What is behind the image is left over from larger ones. */
-export function readRootImage(bytes: Uint8Array): Required<Pick<RootImage, "software" | "boots">> | undefined {
+export function readRootImage(bytes: Uint8Array): WholeImage | undefined {
   const text = new TextDecoder().decode(bytes);
   const end = text.indexOf(WHOLE);
   const body = text.slice(0, Math.max(end - 8, 0));
   if (end < 0 || checksum(body) !== text.slice(end - 8, end)) return undefined;
-  const [title, software, boots] = body.split("\n");
+  const [title, software, boots, extra = ""] = body.split("\n", 4);
   if (title !== "root image" || software === undefined) return undefined;
-  return { software: software.slice("software=".length), boots: boots === "boots=true" };
+  const carries: unknown = extra.startsWith(CARRIES) ? JSON.parse(extra.slice(CARRIES.length)) : undefined;
+  return { software: software.slice("software=".length), boots: boots === "boots=true", carries };
 }
 
 export function parseEnvironment(text: string): Map<string, string> {
@@ -59,6 +68,7 @@ function environmentText(variables: ReadonlyMap<string, string>): string {
 export interface BootedSlot {
   readonly slot: number;
   readonly software: string;
+  readonly carries: unknown;
 }
 
 /** How often power may come back to a machine that does not get up before it counts as dead. */
@@ -126,7 +136,8 @@ export class BootLoader {
       const node = path === undefined ? undefined : disk.find(path);
       const image = node?.kind === "device" ? readRootImage(node.content.bytes) : undefined;
       const isNew = variables.get("upgrade_available") === "1";
-      if (image?.boots && !this.#crashes(slot, isNew)) return { slot, software: image.software };
+      if (image?.boots && !this.#crashes(slot, isNew))
+        return { slot, software: image.software, carries: image.carries };
     }
     return undefined;
   }

@@ -65,9 +65,10 @@ export async function writeRelease(
 /** A payload that names its software, and that shows whether it is whole. */
 export function payloadOf(
   software: string,
-  { payload, boots }: Pick<ScenarioArtifact, "payload" | "boots">,
+  { payload, boots, config, trusts }: Pick<ScenarioArtifact, "payload" | "boots" | "config" | "trusts">,
 ): Uint8Array {
-  return rootImage({ software, boots, sizeBytes: payload });
+  const carries = config === undefined && trusts === undefined ? undefined : { config, trusts };
+  return rootImage({ software, boots, sizeBytes: payload, ...given({ carries }) });
 }
 
 /**

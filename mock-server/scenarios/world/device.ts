@@ -2,14 +2,22 @@ import { given } from "@upkeep/shared/given";
 import { createLogger } from "@upkeep/shared/logging";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
-import { hitsProgram, type ProgramEffect, type ProgramTrouble } from "../../faults/effects/machine.ts";
-import { effectOf, type FaultPlan, type LeftBehind, type Moment } from "../../faults/index.ts";
+import {
+  hitsProgram,
+  type Interruption,
+  type ProgramEffect,
+  type ProgramTrouble,
+} from "../../faults/effects/machine.ts";
+import { effectOf, type FaultPlan, type LeftBehind, type Moment, type Strike } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { SeededRandom } from "../../system/seeded-random.ts";
+import { SoftwareSettings } from "../file/index.ts";
 import type { History } from "../run/events.ts";
+import { Recurrences } from "../run/recurrences.ts";
 import {
   BOOT_LOADER_TOOLS,
   type BootEnd,
+  type MainProgram,
   type Programs,
   readRootImage,
   SimulatedMachine,
@@ -22,12 +30,14 @@ import { diskError, freeBytesOf, touchesDisk } from "./disk-faults.ts";
 import {
   bootLoaderOf,
   CURRENT,
+  configure,
   type FactorySettings,
   factoryDisk,
   IDENTITY_PROGRAM,
   INVENTORY_PROGRAM,
   MODULE_PROGRAM,
   SCRIPT_PROGRAM,
+  SERVER_URL,
   STORE_FILE,
 } from "./factory.ts";
 import { moduleProgram, troubles } from "./module.ts";
@@ -49,9 +59,13 @@ export interface DeviceParts extends FactorySettings {
   readonly startMs: number;
   readonly plan: FaultPlan;
   readonly history: History;
+  /** The release of a deployment. */
+  releaseOf(deployment: string | undefined): string | undefined;
+  /** Some software of the scenario brings settings of its own. */
+  readonly bringsSettings: boolean;
   readonly trace: Trace;
   readonly wraps: AgentWraps;
-  readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer" | "signsOf"> & {
+  readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer" | "signsOf" | "certificate"> & {
     answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void>;
   };
 }
@@ -74,9 +88,12 @@ export class SimulatedDevice {
   inventory: Readonly<Record<string, string | number | readonly string[]>>;
   readonly #parts: DeviceParts;
   readonly #moments: UpdateMoments;
+  readonly #recurrences: Recurrences;
   #runs: string | undefined;
   #booted: string | undefined;
   #there: string | undefined;
+  /** The settings of the software that runs. */
+  #settings: SoftwareSettings = {};
   #failedBoots = 0;
   #outageMs = BOOT_MS;
   #isOff = false;
@@ -88,6 +105,15 @@ export class SimulatedDevice {
     this.identity = parts.identity;
     this.inventory = parts.row.inventory;
     this.#moments = new UpdateMoments((moment) => this.#reached(moment));
+    this.#recurrences = new Recurrences({
+      plan: parts.plan,
+      after: (delayMs, action) => parts.time.after(delayMs, action),
+      moment: () => this.#moment(),
+      interrupt: (strike, effect) => this.#interrupt(strike, effect, "again"),
+    });
+    parts.plan.watch(() => {
+      if (this.machine.up) this.#recurrences.begin();
+    });
     const network = this.#network();
     const { time, chance, startMs, trace, row } = parts;
     this.machine = new SimulatedMachine({
@@ -151,7 +177,7 @@ export class SimulatedDevice {
   async live(): Promise<void> {
     const { row } = this.#parts;
     if (row.switched_on > 0) await this.#pass(row.switched_on);
-    const program = agentProgram({
+    const agent = agentProgram({
       log: this.#log(),
       onProgress: (event) => {
         this.#moments.progress(event);
@@ -161,9 +187,17 @@ export class SimulatedDevice {
       onRest: (isOver) => this.#rest(isOver),
       wraps: this.#parts.wraps,
     });
+    const program: MainProgram = (machine, boot) => {
+      if (this.#parts.bringsSettings) {
+        this.#look();
+        configure(this.machine.disk, row, this.#settings);
+      }
+      return agent(machine, boot);
+    };
     for (let restarts = 0, warm = false; restarts < RESTARTS_MAX; ) {
       const end: BootEnd = await (warm ? this.machine.restart(program) : this.#boot(program));
       this.#moments.forget();
+      if (!this.machine.up) this.#recurrences.end();
       warm = end.kind === "killed" || end.kind === "threw" || end.kind === "returned";
       this.#happened({ kind: "down", device: this.name, why: whyOf(end) });
       if (end.kind === "brick") return;
@@ -184,6 +218,7 @@ export class SimulatedDevice {
   cutPower(leaves: LeftBehind | undefined, forMs: number): void {
     if (!this.machine.up) return;
     this.#outageMs = forMs + BOOT_MS;
+    this.#recurrences.end();
     this.machine.cutPower(this.#survival(leaves));
     this.#moments.forget();
   }
@@ -204,6 +239,7 @@ export class SimulatedDevice {
 
   #boot(program: Parameters<SimulatedMachine["boot"]>[0]): Promise<BootEnd> {
     const end = this.machine.boot(program);
+    this.#recurrences.begin();
     this.#booted = this.machine.slot?.software;
     const software = this.#look();
     this.#happened({ kind: "boot", device: this.name, ...given({ software }) });
@@ -213,7 +249,9 @@ export class SimulatedDevice {
   /** Reads the installed software from the disk. Called whenever it may have changed. */
   #look(): string | undefined {
     const node = this.#parts.row.module.kind === "slots" ? undefined : this.machine.disk.find(CURRENT);
-    this.#there = node?.kind === "file" ? readRootImage(node.content.bytes)?.software : this.#booted;
+    const image = node?.kind === "file" ? readRootImage(node.content.bytes) : this.machine.slot;
+    this.#there = node?.kind === "file" ? image?.software : this.#booted;
+    this.#settings = image?.carries === undefined ? {} : SoftwareSettings.parse(image.carries);
     return this.#there;
   }
 
@@ -228,17 +266,22 @@ export class SimulatedDevice {
     const { software } = this;
     if (software === this.#runs) return;
     this.#runs = software;
+    this.#recurrences.begin();
     this.#happened({ kind: "runs", device: this.name, software });
   }
 
   #moment(request?: RequestKind): Moment {
+    const look = (): string | undefined => this.#look();
     const { time } = this.#parts;
     return {
       device: this.name,
       atMs: time.nowMs,
       state: this.#moments.state,
       status: this.status,
-      ...given({ request }),
+      ...given({ request, release: this.#parts.releaseOf(this.deployment) }),
+      get software() {
+        return look();
+      },
     };
   }
 
@@ -250,8 +293,16 @@ export class SimulatedDevice {
     if (strike === undefined) return;
     const effect = effectOf<"power">(strike);
     if (effect.kind !== "interruption") return;
-    const where = "step" in moment ? `${moment.when} ${moment.step}` : `${moment.when} ${moment.state}`;
-    this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${where}` });
+    this.#interrupt(
+      strike,
+      effect,
+      "step" in moment ? `${moment.when} ${moment.step}` : `${moment.when} ${moment.state}`,
+    );
+  }
+
+  #interrupt(strike: Strike<"power">, effect: Interruption, when: string): void {
+    if (!this.machine.up) return;
+    this.#happened({ kind: "fault", device: this.name, fault: `${strike.fault} ${when}` });
     if (effect.does === "kill") this.killAgent();
     else this.cutPower(effect.leaves, effect.offMs);
   }
@@ -295,7 +346,7 @@ export class SimulatedDevice {
   }
 
   #network(): DeviceNetwork {
-    const { plan, startMs, chance, network, history } = this.#parts;
+    const { plan, startMs, chance, network, history, row, bringsSettings } = this.#parts;
     const { name } = this;
     return new DeviceNetwork({
       random: chance.fork("network"),
@@ -305,6 +356,12 @@ export class SimulatedDevice {
       artifactWith: network.artifactWith,
       killServer: network.killServer,
       signsOf: network.signsOf,
+      origin: SERVER_URL,
+      certificate: network.certificate,
+      trusts: () => {
+        if (bringsSettings) this.#look();
+        return this.#settings.trusts ?? row.trusts;
+      },
       strikes: (kind) => {
         const strikes = plan.strikes("exchange", this.#moment(kind));
         for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });

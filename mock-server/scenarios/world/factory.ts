@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import type { Devices } from "../file/index.ts";
+import type { Devices, SoftwareSettings } from "../file/index.ts";
 import { BootLoader, type BootLoaderOptions, Disk, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE, scriptOf } from "./artifacts.ts";
 
@@ -17,6 +17,7 @@ export const SCRIPT_PROGRAM = "/bin/script";
 /** The directory of the files that fill the data partition. */
 export const HOARD = `${DATASTORE}/hoard`;
 const BLOCK_BYTES = 4096;
+const CONFIGURATION = "/etc/mender/mender.conf";
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 /** Nothing runs there if nothing is said. */
 const FIRST_SOFTWARE = "v1";
@@ -62,6 +63,16 @@ function configurationOf(row: Devices): Record<string, unknown> {
   };
 }
 
+/** Writes the configuration of a device whose software brings settings of its own. */
+export function configure(disk: Disk, row: Devices, { config = {} }: SoftwareSettings): void {
+  const text = JSON.stringify({ ...configurationOf(row), ...config });
+  const file = disk.openForWriting(CONFIGURATION, 0o644, false);
+  if (new TextDecoder().decode(file.content.bytes) === text) return;
+  disk.truncate(file);
+  disk.write(file, 0, bytes(text), CONFIGURATION);
+  disk.sync(file);
+}
+
 /** A device fresh from the factory. */
 export function factoryDisk(settings: FactorySettings): Disk {
   const { row, deviceKey, verifyKey } = settings;
@@ -78,7 +89,7 @@ export function factoryDisk(settings: FactorySettings): Disk {
   }
   const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };
   const software = provides.artifact_name;
-  put(disk, "/etc/mender/mender.conf", JSON.stringify(configurationOf(row)));
+  put(disk, CONFIGURATION, JSON.stringify(configurationOf(row)));
   put(disk, VERIFY_KEY, verifyKey);
   put(disk, `${DATASTORE}/device_type`, `device_type=${row.type}\n`);
   put(disk, `${DATASTORE}/mender-agent.pem`, deviceKey, 0o600);

@@ -17,11 +17,24 @@ const BYTES_PER_SECOND = 1024 * 1024;
 /** Download bodies arrive, and are counted, in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
 
-/** The server's certificate is valid from this long before the start until this long after it. */
-const CERTIFICATE_MS = { before: 30 * 86_400_000, after: 400 * 86_400_000 } as const;
+/** The server's certificate is valid from this long before the start. */
+const CERTIFICATE_AGE_MS = 30 * 86_400_000;
+
+/** The server's certificate. */
+export interface ServerCertificate {
+  readonly issuer: string;
+  /** When it expires: milliseconds since the Unix epoch. */
+  readonly untilMs: number;
+}
 
 export interface NetworkPort extends Pick<ExchangeContext, "random" | "artifactWith" | "killServer"> {
   readonly startMs: number;
+  /** The server's URL, without a path. No other host is known to the name servers. */
+  readonly origin: string;
+  /** The server's certificate now. */
+  certificate(): ServerCertificate;
+  /** The certificate authorities that the device trusts; `undefined`: any. */
+  trusts(): readonly string[] | undefined;
   /** What the device's wall clock shows. */
   wallMs(): number;
   /** The faults that happen to this exchange. */
@@ -54,7 +67,7 @@ export class DeviceNetwork {
       ...(kind === "download" ? { bytesPerSecond: BYTES_PER_SECOND } : {}),
       ...faults,
       requestDelayMs: (faults.requestDelayMs ?? 0) + ROUND_TRIP_MS,
-      ...this.#certificateError(),
+      ...(new URL(request.url).origin === this.#port.origin ? this.#certificateError() : { connectError: "ENOTFOUND" }),
       answer: async (passedOn, ask) => {
         const change = faults.answer ?? ((unchanged, askServer) => askServer(unchanged));
         return await this.#watched(request, kind, faults.cutBodyAt, () => change(passedOn, ask));
@@ -87,12 +100,14 @@ export class DeviceNetwork {
     return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
   }
 
-  /** Compares the validity of the server's certificate with the device's clock. */
+  /** Compares the server's certificate with the device's clock, and with whom the device trusts. */
   #certificateError(): ExchangeEffect {
     const { startMs } = this.#port;
+    const { issuer, untilMs } = this.#port.certificate();
     const wallMs = this.#port.wallMs();
-    if (wallMs < startMs - CERTIFICATE_MS.before) return { connectError: "CERT_NOT_YET_VALID" };
-    return wallMs > startMs + CERTIFICATE_MS.after ? { connectError: "CERT_HAS_EXPIRED" } : {};
+    if (wallMs < startMs - CERTIFICATE_AGE_MS) return { connectError: "CERT_NOT_YET_VALID" };
+    if (wallMs > untilMs) return { connectError: "CERT_HAS_EXPIRED" };
+    return this.#port.trusts()?.includes(issuer) === false ? { connectError: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" } : {};
   }
 
   async *#counted(

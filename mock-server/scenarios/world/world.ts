@@ -6,16 +6,25 @@ import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { RunRound } from "../../housekeeping/housekeeping.ts";
-import type { Scenario } from "../file/index.ts";
+import { type Instant, instantMs, type Scenario } from "../file/index.ts";
 import { type Happening, History } from "../run/events.ts";
+import type { NewCertificate } from "../run/stage.ts";
+import { takePart } from "../run/taking-part.ts";
 import { Trace, VirtualTime } from "../simulation/index.ts";
 import { Administration } from "./administration.ts";
 import type { AgentWraps } from "./agent.ts";
 import { SimulatedDevice } from "./device.ts";
 import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
+import type { ServerCertificate } from "./network.ts";
 import { type ServerWraps, SimulatedServer } from "./server.ts";
 
 const EVENTS_MAX = 10_000;
+/** How long after the start the server's certificate is good if nothing is said. */
+const CERTIFICATE_MS = 400 * 86_400_000;
+
+function certificateOf(startMs: number, issuer: string, until: Instant | undefined): ServerCertificate {
+  return { issuer, untilMs: startMs + (until === undefined ? CERTIFICATE_MS : instantMs(until, startMs)) };
+}
 
 export interface WorldOptions {
   /** Reads the file of an artifact that a scenario names. */
@@ -41,9 +50,12 @@ export class World {
   readonly #places = new Map<string, readonly [release: number, artifact: number]>();
   readonly #openDeployments = new Set<string>();
   #lastEvent = 0;
+  #certificate: ServerCertificate;
 
   private constructor(scenario: Scenario, options: WorldOptions, time: VirtualTime, server: SimulatedServer) {
     this.scenario = scenario;
+    const { issuer, until } = scenario.server.certificate;
+    this.#certificate = certificateOf(scenario.starts, issuer, until);
     this.time = time;
     this.history = new History(() => time.nowMs);
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
@@ -110,6 +122,10 @@ export class World {
     });
   }
 
+  renewCertificate({ issuer = this.#certificate.issuer, until }: NewCertificate): void {
+    this.#certificate = certificateOf(this.scenario.starts, issuer, until);
+  }
+
   jumpServerClock(byMs: number): void {
     this.#server.jumpClock(byMs);
   }
@@ -125,8 +141,8 @@ export class World {
     const id = this.operator.deploymentId(name);
     if (id === undefined) return undefined;
     const { deployments } = this.#server.domain;
-    const [{ status }, statistics] = [await deployments.get(id), await deployments.statistics(id)];
-    return { status, statistics };
+    const [{ status, paused }, statistics] = [await deployments.get(id), await deployments.statistics(id)];
+    return { status, ...given({ paused: paused?.reason }), statistics };
   }
 
   /** Set the wall clocks of devices as the faults have it now. */
@@ -153,6 +169,9 @@ export class World {
         this.#places.set(await this.#server.upload(content), [release, artifact]);
       }
     const slotBytes = slotBytesOf(scenario);
+    const bringsSettings = scenario.releases.some(({ artifacts }) =>
+      artifacts.some(({ config, trusts }) => config !== undefined || trusts !== undefined),
+    );
     for (const device of identitiesOf(scenario)) {
       const { name, row, identity, key } = device;
       const id = await this.#server.admit(device, row.accept);
@@ -172,12 +191,15 @@ export class World {
           startMs: scenario.starts,
           plan: this.plan,
           history: this.history,
+          releaseOf: (deployment) => scenario.deployments.find((one) => one.name === deployment)?.release,
+          bringsSettings,
           trace: this.trace,
           wraps: agent,
           network: {
             ask: (request) => this.#server.ask(request),
             artifactWith: (url, defect) => this.#artifactWith(url, defect),
             killServer: (backAfterMs) => this.killServer(backAfterMs),
+            certificate: () => this.#certificate,
             signsOf: (url) => (this.#server.up ? this.#server.signsOf(url) : undefined),
             answered: (from, request, kind, status) => this.#answered(from, request, kind, status),
           },
@@ -218,8 +240,7 @@ export class World {
       if (happening.kind === "status") {
         const device = this.device(happening.device);
         if (device.status === happening.status && device.deployment === happening.deployment) continue;
-        device.status = happening.status;
-        device.deployment = happening.deployment;
+        takePart(device, happening);
       }
       this.history.add(happening);
     }
@@ -233,8 +254,15 @@ export class World {
   async #happeningOf({ kind, subject, related = "", status }: ChangeEvent): Promise<Happening | undefined> {
     const deployment = this.operator.deploymentName(subject);
     if (deployment === undefined) return undefined;
-    if (kind === "deployment")
-      return { kind, deployment, status: status as Extract<Happening, { kind: "deployment" }>["status"] };
+    if (kind === "deployment") {
+      const { paused } = await this.#server.domain.deployments.get(subject);
+      return {
+        kind,
+        deployment,
+        status: status as Extract<Happening, { kind: "deployment" }>["status"],
+        ...given({ paused: paused?.reason }),
+      };
+    }
     const device = [...this.#deviceIds].find(([, id]) => id === related)?.[0];
     if (device === undefined) return undefined;
     if (kind === "device_deployment")

@@ -162,6 +162,9 @@ async function simulated(stage: Stage): Promise<Experience & { readonly tookMs: 
   const network = new DeviceNetwork({
     random: stage.random,
     startMs: 0,
+    origin: "http://server",
+    certificate: () => ({ issuer: "authority", untilMs: Number.POSITIVE_INFINITY }),
+    trusts: () => undefined,
     wallMs: () => 0,
     ask: async (request) => stage.serve(request),
     artifactWith: stage.artifactWith,

@@ -1,5 +1,6 @@
 import type { RunEvent } from "../../run/events.ts";
 import type { RunResult } from "../../run/result.ts";
+import { deploymentText } from "../../run/wording.ts";
 import { storyLine } from "../story.ts";
 import type { MarkKind } from "./marks.ts";
 import { type Colour, deploymentColour, stateColour, statusColour } from "./palette.ts";
@@ -40,7 +41,7 @@ export function serverLane({ events, simulatedMs }: RunResult): Lane {
       barsOf(
         events.flatMap((event): Change[] =>
           event.kind === "deployment" && event.deployment === name
-            ? [{ atMs: event.atMs, colour: deploymentColour(event.status), text: `${name}: ${event.status}` }]
+            ? [{ atMs: event.atMs, colour: deploymentColour(event), text: `${name}: ${deploymentText(event)}` }]
             : [],
         ),
         simulatedMs,

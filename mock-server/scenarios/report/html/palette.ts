@@ -1,4 +1,5 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { DeploymentView } from "../../run/events.ts";
 
 /**
  * Colours for readers with colour vision deficiency, after M. Okabe and K. Ito; black text is readable on each. Wide
@@ -47,8 +48,9 @@ export function stateColour(state: string): Colour {
   return state === "ArtifactInstall" ? "installs" : "rest";
 }
 
-export function deploymentColour(status: string): Colour {
-  return status === "finished" ? "good" : status === "inprogress" ? "downloads" : "waits";
+export function deploymentColour({ status, paused }: DeploymentView): Colour {
+  if (status === "finished") return "good";
+  return status === "inprogress" && paused === undefined ? "downloads" : "waits";
 }
 
 /** The meaning of each colour, for the legend. */

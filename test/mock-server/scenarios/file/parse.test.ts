@@ -139,7 +139,7 @@ test.each([
   [
     "a power cut at no moment",
     "  - power_cut: { leaves: torn }",
-    "exactly one of before, during, after, before_step, after_step",
+    "exactly one of before, during, after, before_step, after_step, every",
   ],
   ["a request kind that is none", "  - { link_down: yes, to: polls }", "any, or one or a list of auth, poll"],
   ["an instant after the end", "  - { link_down: yes, from: 8d }", "an instant of the run, got one after its end"],
