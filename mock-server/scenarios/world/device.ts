@@ -39,6 +39,9 @@ import {
   SCRIPT_PROGRAM,
   SERVER_URL,
   STORE_FILE,
+  SYSTEMD_ENVIRONMENT,
+  SYSTEMD_TOOLS,
+  writeUptime,
 } from "./factory.ts";
 import { moduleProgram, troubles } from "./module.ts";
 import { type UpdateMoment, UpdateMoments } from "./moments.ts";
@@ -95,6 +98,7 @@ export class SimulatedDevice {
   /** The settings of the software that runs. */
   #settings: SoftwareSettings = {};
   #failedBoots = 0;
+  #bootedMs = 0;
   #outageMs = BOOT_MS;
   #isOff = false;
   #switchOn: () => void = () => undefined;
@@ -128,6 +132,7 @@ export class SimulatedDevice {
       peer: network.peer,
       weather: network.weather,
       ...(row.module.kind === "slots" ? { bootLoader: bootLoaderOf(parts, (_, isNew) => this.#crashes(isNew)) } : {}),
+      ...(this.#isOfSystemd ? { environment: SYSTEMD_ENVIRONMENT } : {}),
       power: this.#powerManners(),
       observer: {
         before: (call) => this.#moments.before(call),
@@ -144,6 +149,11 @@ export class SimulatedDevice {
         freeBytes: (path, bytes) => freeBytesOf(parts.plan, this.#moment(), path, bytes),
       },
     });
+  }
+
+  /** The file says for how long the agent's first poll may wait, as it does when systemd starts it. */
+  get #isOfSystemd(): boolean {
+    return Number(this.#parts.row.config.FirstPollDelaySeconds ?? 0) > 0;
   }
 
   /** The agent's state while it updates. */
@@ -192,6 +202,8 @@ export class SimulatedDevice {
         this.#look();
         configure(this.machine.disk, row, this.#settings);
       }
+      // An agent that an operator starts polls at once, and scenarios name instants.
+      if (this.#isOfSystemd) writeUptime(this.machine.disk, this.#parts.time.nowMs - this.#bootedMs);
       return agent(machine, boot);
     };
     for (let restarts = 0, warm = false; restarts < RESTARTS_MAX; ) {
@@ -238,6 +250,7 @@ export class SimulatedDevice {
   }
 
   #boot(program: Parameters<SimulatedMachine["boot"]>[0]): Promise<BootEnd> {
+    this.#bootedMs = this.#parts.time.nowMs;
     const end = this.machine.boot(program);
     this.#recurrences.begin();
     this.#booted = this.machine.slot?.software;
@@ -384,6 +397,7 @@ export class SimulatedDevice {
     });
     return {
       ...BOOT_LOADER_TOOLS,
+      ...SYSTEMD_TOOLS,
       [MODULE_PROGRAM]: ({ args: [, ...args], ...context }) => module({ ...context, args }),
       [SCRIPT_PROGRAM]: async ({ args: [code = "0", path = ""], ...context }) => {
         const script = path.slice(path.lastIndexOf("/") + 1);

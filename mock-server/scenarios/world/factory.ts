@@ -1,6 +1,6 @@
 import { given } from "@upkeep/shared/given";
 import type { Devices, SoftwareSettings } from "../file/index.ts";
-import { BootLoader, type BootLoaderOptions, Disk, rootImage } from "../simulation/index.ts";
+import { BootLoader, type BootLoaderOptions, Disk, type Programs, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE, scriptOf } from "./artifacts.ts";
 
 /** Where a module that replaces a file has it. */
@@ -17,6 +17,7 @@ export const SCRIPT_PROGRAM = "/bin/script";
 /** The directory of the files that fill the data partition. */
 export const HOARD = `${DATASTORE}/hoard`;
 const BLOCK_BYTES = 4096;
+const UPTIME = "/proc/uptime";
 const CONFIGURATION = "/etc/mender/mender.conf";
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 /** Nothing runs there if nothing is said. */
@@ -61,6 +62,18 @@ function configurationOf(row: Devices): Record<string, unknown> {
     ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
     ...row.config,
   };
+}
+
+/** Tells the agent that systemd has started it. */
+export const SYSTEMD_ENVIRONMENT = { NOTIFY_SOCKET: "/run/systemd/notify" } as const;
+/** systemd hears what it is told, and does nothing. */
+export const SYSTEMD_TOOLS: Programs = { "/usr/bin/systemd-notify": async () => 0 };
+
+/** Writes for how long the machine has been up. */
+export function writeUptime(disk: Disk, upMs: number): void {
+  const file = disk.openForWriting(UPTIME, 0o444, false);
+  disk.truncate(file);
+  disk.write(file, 0, bytes(`${(upMs / 1000).toFixed(2)} 0.00\n`), UPTIME);
 }
 
 /** Writes the configuration of a device whose software brings settings of its own. */
