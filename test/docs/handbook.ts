@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseScenario } from "../../mock-server/scenarios/file/index.ts";
 import { faultsChapter } from "./faults.ts";
+import { languageChapter } from "./language.ts";
 
 export const SCENARIOS = join(import.meta.dirname, "../scenarios");
 
@@ -58,7 +59,7 @@ function line(path: string): string {
   return `- [${scenario}](${path}): ${why}`;
 }
 
-/** The handbook: every scenario with the sentence that says why it matters, by chapters; then the faults. */
+/** The handbook: every scenario with the sentence that says why it matters, by chapters; then the language and the faults. */
 export function handbookText(): string {
   const head = [
     "# What happens to devices in the field",
@@ -76,5 +77,5 @@ export function handbookText(): string {
       "\n",
     );
   });
-  return `${[head.join("\n"), ...parts, faultsChapter()].join("\n\n")}\n`;
+  return `${[head.join("\n"), ...parts, languageChapter(), faultsChapter()].join("\n\n")}\n`;
 }

@@ -2,14 +2,17 @@ import * as z from "zod";
 import { checkFault, faultOf, faultShape } from "../../faults/entry.ts";
 import { Trigger } from "./triggers.ts";
 
+/** The keys of a fault in a scenario. */
+export const faultKeys = {
+  ...faultShape,
+  when: Trigger.optional().meta({
+    description: "Only from this event on. With device: each, for each device from its own event on",
+  }),
+};
+
 /** A fault of a scenario, which may wait for an event of it. */
 export const ScenarioFault = z
-  .strictObject({
-    ...faultShape,
-    when: Trigger.optional().meta({
-      description: "Only from this event on. With device: each, for each device from its own event on",
-    }),
-  })
+  .strictObject(faultKeys)
   .superRefine(({ when, ...fault }, context) => {
     checkFault(fault, context as z.core.$RefinementCtx<typeof fault>);
     if (when === undefined || fault.on) return;

@@ -54,12 +54,10 @@ export const ACTIONS = {
     .strictObject({ ahead: Duration.optional(), behind: Duration.optional() })
     .refine((value) => presentKeys(value, ["ahead", "behind"]).length === 1, { error: "exactly one of ahead, behind" })
     .meta({ description: "The server's wall clock jumps ahead or back by this time" }),
-  renew_certificate: z
-    .strictObject({ issuer: Issuer.optional(), until: Instant.optional() })
-    .meta({
-      description:
-        "The server has a new certificate: of this issuer (the same if absent), until then (400d after the start if absent)",
-    }),
+  renew_certificate: z.strictObject({ issuer: Issuer.optional(), until: Instant.optional() }).meta({
+    description:
+      "The server has a new certificate: of this issuer (the same if absent), until then (400d after the start if absent)",
+  }),
   start_fault: FaultLabel.meta({ description: "The fault of this name is on" }),
   stop_fault: FaultLabel.meta({ description: "The fault of this name is off" }),
 } as const;
