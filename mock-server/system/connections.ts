@@ -81,7 +81,7 @@ export class Connections {
         response.on("close", () => {
           connection.requests -= 1;
           connection.idleSince = ++this.#answered;
-          if (this.#closing && connection.requests === 0) socket.end();
+          if (this.#closing && connection.requests === 0) socket.destroySoon();
         });
       }
       listener(request, response);
@@ -184,7 +184,8 @@ export class Connections {
     const closed = new Promise<void>((resolve) => {
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
-    for (const [socket, { requests }] of this.#open) if (requests === 0) socket.end();
+    // Not end(): it waits for the other side, and a client that pools connections may keep its side open.
+    for (const [socket, { requests }] of this.#open) if (requests === 0) socket.destroySoon();
     let cut = 0;
     const timer = setTimeout(() => {
       cut = this.#open.size;

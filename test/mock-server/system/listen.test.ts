@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { Agent, get, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { isSystemError } from "@upkeep/shared/system";
 import { generate } from "selfsigned";
-import { expect, test } from "vitest";
-import { listen } from "../../../mock-server/system/listen.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type Listening, listen } from "../../../mock-server/system/listen.ts";
 
 const HOST = "127.0.0.1";
 const LONG_MS = 60_000;
@@ -91,6 +91,62 @@ test("closing ends connections that are idle at once", async () => {
   expect(await textOf(answer)).toBe("done");
   expect(await server.close(LONG_MS)).toBe(0);
   agent.destroy();
+});
+
+/** Clients that keep an idle connection in a pool notice its end only when they use it again. */
+async function clientThatKeepsItsHalfOpen(port: number, tls: boolean): Promise<Socket> {
+  const to = { host: HOST, port, allowHalfOpen: true };
+  const socket = tls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
+  await once(socket, tls ? "secureConnect" : "connect");
+  onTestFinished(() => void socket.destroy());
+  socket.on("error", () => undefined);
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  return socket;
+}
+
+describe.each([
+  ["HTTP", false],
+  ["HTTPS", true],
+])("over %s", (_, tls) => {
+  async function listening(listener: RequestListener): Promise<Listening> {
+    if (!tls) return await listen(listener, { host: HOST, port: 0 });
+    const { private: key, cert: certificate } = await generate([{ name: "commonName", value: "localhost" }], {
+      keyType: "ec",
+    });
+    return await listen(listener, { host: HOST, port: 0, tls: { certificate, key } });
+  }
+
+  test("closing does not wait for a client that keeps its side of an idle connection open", async () => {
+    const server = await listening((_, response) => response.end("done"));
+    const socket = await clientThatKeepsItsHalfOpen(server.port, tls);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toContain("keep-alive");
+    expect(await server.close(LONG_MS)).toBe(0);
+  });
+
+  test("nor for one whose answer was under way: it gets all of it", async () => {
+    const size = 4 * 1024 * 1024;
+    let begun: (response: ServerResponse) => void = () => undefined;
+    const answering = new Promise<ServerResponse>((resolve) => {
+      begun = resolve;
+    });
+    const server = await listening((_, response) => {
+      response.writeHead(200, { "content-length": size }).flushHeaders();
+      begun(response);
+    });
+    const socket = await clientThatKeepsItsHalfOpen(server.port, tls);
+    const response = await answering;
+    let received = 0;
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    const ended = once(socket, "end");
+    const closed = server.close(LONG_MS);
+    response.end(Buffer.alloc(size));
+    await ended;
+    expect(received).toBeGreaterThan(size);
+    expect(await closed).toBe(0);
+  });
 });
 
 test("closing cuts what does not finish in time, and tells how many", async () => {
