@@ -46,12 +46,17 @@ const POSTGRES: readonly (readonly [code: string, kind: StorageFaultKind])[] = [
   ["57P", "unreachable"],
   ["08", "unreachable"],
   ["25006", "read-only"],
+  // A transaction that another process waited for too long, and one that waited too long itself.
+  ["25P03", "failing"],
+  ["55P03", "failing"],
   ["58", "failing"],
 ];
 
-const CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/;
+const CONNECTION =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN)$/;
 /** Errors of the driver that have no code. */
-const CONNECTION_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+const CONNECTION_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered|Client was closed|Query read timeout)/;
 
 /** The storage fault that caused an error; `undefined` if none did. */
 export function storageFaultOf(error: unknown): StorageFault | undefined {

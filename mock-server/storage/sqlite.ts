@@ -19,7 +19,11 @@ export type StorageLocation =
       readonly pace?: Pace;
     }
   | { readonly memory: true }
-  | { readonly url: string };
+  | {
+      readonly url: string;
+      /** How long the database may take for one statement, in milliseconds. Default: a minute. */
+      readonly answerMsMax?: number;
+    };
 
 /** Name of the database inside the data directory. */
 export const DATABASE_FILE = "upkeep.sqlite";

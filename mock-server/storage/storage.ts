@@ -92,7 +92,7 @@ function openEngine(
   files: Files,
   logger: Pick<Logger, "error"> | undefined,
 ): Promise<RecordsEngine> {
-  if ("url" in location) return openPostgresEngine(location.url, logger);
+  if ("url" in location) return openPostgresEngine(location, logger);
   return openSqliteEngine("memory" in location ? location : { ...location, files }, logger);
 }
 

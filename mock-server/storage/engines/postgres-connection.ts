@@ -78,10 +78,13 @@ const UNUSABLE_VALUE = /^(22...|54000)$/;
 export class PostgresConnection implements DatabaseConnection {
   readonly #client: ClientBase;
   readonly #prepared: StatementNames;
+  readonly #answerMsMax: number | undefined;
 
-  constructor(client: ClientBase, prepared: StatementNames) {
+  /** @param answerMsMax Limit of one statement. Default: that of the client. */
+  constructor(client: ClientBase, prepared: StatementNames, answerMsMax?: number) {
     this.#client = client;
     this.#prepared = prepared;
+    this.#answerMsMax = answerMsMax;
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
@@ -89,7 +92,7 @@ export class PostgresConnection implements DatabaseConnection {
     try {
       const name = this.#prepared.of(sql);
       const { command, rowCount, rows } = await this.#client.query({
-        ...given({ name }),
+        ...given({ name, query_timeout: this.#answerMsMax }),
         text: sql,
         values: [...parameters],
       });

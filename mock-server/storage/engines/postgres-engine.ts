@@ -15,6 +15,8 @@ const CONNECTIONS_MAX = 10;
 const CONNECT_MS_MAX = 10_000;
 /** How long a write waits for the writes of other processes. */
 const LOCK_MS_MAX = 30_000;
+/** A database that does not answer for so long is away: its process is stopped, or the network to it is lost. */
+const ANSWER_MS_MAX = 60_000;
 /** A stopped process loses its transaction, and with it the write lock, after this time. */
 const IDLE_MS_MAX = 15_000;
 
@@ -37,15 +39,20 @@ const TRIES = 3;
 
 /**
  * A PostgreSQL database, which other processes may use at the same time.
- * @param url `postgres://…`
+ * @param location.url `postgres://…`
+ * @param location.answerMsMax Limit of one statement, except in migrations.
  */
-export async function openPostgresEngine(url: string, logger?: Pick<Logger, "error">): Promise<RecordsEngine> {
+export async function openPostgresEngine(
+  { url, answerMsMax = ANSWER_MS_MAX }: { readonly url: string; readonly answerMsMax?: number },
+  logger?: Pick<Logger, "error">,
+): Promise<RecordsEngine> {
   const pool = new Pool({
     connectionString: url,
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECT_MS_MAX,
     application_name: "upkeep-server",
     lock_timeout: LOCK_MS_MAX,
+    query_timeout: answerMsMax,
     idle_in_transaction_session_timeout: IDLE_MS_MAX,
     types: numbers,
     // Sends a statement without waiting for the result of the one before.
@@ -89,7 +96,7 @@ class PostgresEngine implements RecordsEngine {
       const { rows } = await client.query<{ name: string | null }>("select current_schema() as name");
       const schema = rows[0]?.name;
       if (!schema) throw new Error("the database has no schema for tables: one of its search_path must exist");
-      return await work(this.#connections.records(client), schema);
+      return await work(this.#connections.patientRecords(client), schema);
     });
   }
 
@@ -139,6 +146,9 @@ async function connected<T>(use: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The longest that a timer can wait. */
+const PATIENT_MS_MAX = 2 ** 31 - 1;
+
 /** Connections, each with its own records. */
 class Connections {
   readonly #pool: Pool;
@@ -159,6 +169,11 @@ class Connections {
     const made = recordsOver(new PostgresConnection(client, this.#names), POSTGRES);
     this.#records.set(client, made);
     return made;
+  }
+
+  /** For statements that may take long, such as those that rewrite a table. */
+  patientRecords(client: PoolClient): Kysely<Schema> {
+    return recordsOver(new PostgresConnection(client, this.#names, PATIENT_MS_MAX), POSTGRES);
   }
 
   close(): Promise<void> {

@@ -40,7 +40,20 @@ export interface PostgresServer {
   readonly url: string;
   /** End it as a power cut does, as far as it is concerned, and start it again. @param between Done in between. */
   crash(between?: () => Promise<void>): Promise<void>;
+  /** Stop all its processes where they are, and let them go on: for its clients, as a network that loses everything. */
+  freeze(between: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
+}
+
+function leaderIn(data: string): number {
+  return Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n", 1)[0]);
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .split(" ")
+    .filter((one) => one !== "")
+    .map(Number);
 }
 
 /** Nobody: PostgreSQL refuses to run as root. */
@@ -91,7 +104,7 @@ export async function startPostgres(
     return program;
   };
   const end = async (signal: "SIGINT" | "SIGQUIT"): Promise<void> => {
-    process.kill(Number(readFileSync(join(data, "postmaster.pid"), "utf8").split("\n", 1)[0]), signal);
+    process.kill(leaderIn(data), signal);
     await program.ended;
   };
   let program = await start();
@@ -101,6 +114,18 @@ export async function startPostgres(
       await end("SIGQUIT");
       await between?.();
       program = await start();
+    },
+    freeze: async (between) => {
+      const leader = leaderIn(data);
+      // Stopped before its children are listed, it starts no more of them.
+      process.kill(leader, "SIGSTOP");
+      const processes = [...childrenOf(leader), leader];
+      for (const one of processes) process.kill(one, "SIGSTOP");
+      try {
+        await between();
+      } finally {
+        for (const one of processes) process.kill(one, "SIGCONT");
+      }
     },
     stop: async () => {
       await end("SIGINT");

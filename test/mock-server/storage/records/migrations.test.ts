@@ -13,7 +13,7 @@ const files = new NodeFiles();
 const versions = Object.keys(await migrations.getMigrations());
 
 function openEngine(location: StorageLocation): Promise<RecordsEngine> {
-  if ("url" in location) return openPostgresEngine(location.url);
+  if ("url" in location) return openPostgresEngine(location);
   return openSqliteEngine("memory" in location ? location : { ...location, files });
 }
 
