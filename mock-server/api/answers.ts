@@ -42,6 +42,28 @@ export function created(location: string, ...warnings: readonly (string | undefi
   return empty(201, { location, ...warning(...warnings) });
 }
 
+const PATH_IN_LINK = /^<(?=\/)/;
+
+/**
+ * The answer with the paths in its headers as the client sees them.
+ * @param prefixOf The path that a proxy removed from the request's path.
+ */
+export function behind(answer: Answer, prefixOf: () => string): Answer {
+  const { link, location } = answer.headers ?? NO_HEADERS;
+  if (link === undefined && location === undefined) return answer;
+  const prefix = prefixOf();
+  if (prefix === "") return answer;
+  const links = [link ?? []].flat().map((one) => one.replace(PATH_IN_LINK, `<${prefix}`));
+  return {
+    ...answer,
+    headers: {
+      ...answer.headers,
+      ...(link === undefined ? {} : { link: links }),
+      ...(typeof location === "string" && location.startsWith("/") ? { location: prefix + location } : {}),
+    },
+  };
+}
+
 /** An answer as it goes over the line. */
 export interface Framed {
   readonly status: number;

@@ -23,11 +23,11 @@ export interface ConfiguredDevice {
 export function configurationLink(
   links: DownloadLinks,
   { deploymentId, deviceType, deviceId }: ConfiguredDevice,
-  origin: string,
+  baseUrl: string,
 ): BlobLink {
   const path = `${PATH}/${[deploymentId, deviceType, deviceId].map(encodeURIComponent).join("/")}`;
   const link = links.sign(path, LINK_LIFE_MS);
-  return { uri: origin + link.path, expiresMs: link.expiresMs };
+  return { uri: baseUrl + link.path, expiresMs: link.expiresMs };
 }
 
 /** @throws DomainError (unprocessable) if no artifact may name the type of the device. */

@@ -16,21 +16,21 @@ const PATH = "/api/devices/v1/deployments/download/artifact";
 /**
  * A link to an artifact's bytes, valid for `lifeMs` milliseconds: straight to the store if clients reach it, else to this
  * server.
- * @param origin Scheme and host under which the client reaches this server.
+ * @param baseUrl URL under which the client reaches this server.
  * @param heardDevice The device that asks, if the bytes it takes count as a sign of life.
  */
 export async function artifactLink(
   { links, blobs }: Pick<DownloadPorts, "links" | "blobs">,
   artifact: Pick<ArtifactRecord, "id" | "name">,
   lifeMs: number,
-  origin: string,
+  baseUrl: string,
   heardDevice?: string,
 ): Promise<BlobLink> {
   if (blobs.direct !== undefined) {
     return await blobs.direct.downloadLink(artifact.id, { lifeMs, fileName: fileName(artifact) });
   }
   const { path, expiresMs } = links.sign(`${PATH}/${artifact.id}`, lifeMs, "GET", heardDevice);
-  return { uri: origin + path, expiresMs };
+  return { uri: baseUrl + path, expiresMs };
 }
 
 export interface DownloadPorts {
@@ -71,10 +71,15 @@ export function downloadRoutes({ links, blobs, artifact, signs }: DownloadPorts)
       access: "public",
       params: z.object({ id: Uuid }),
       query: z.looseObject({}),
+      headers: ["Range", "If-Range", "If-Match", "If-None-Match"],
       answers: {
-        200: { description: "The artifact", mediaType: "application/vnd.mender-artifact" },
-        206: { description: "The part of it that was asked for", mediaType: "application/vnd.mender-artifact" },
-        304: { description: "It is still what the client has" },
+        200: { description: "The artifact", mediaType: "application/vnd.mender-artifact", headers: ["ETag", "Accept-Ranges"] },
+        206: {
+          description: "The part of it that was asked for",
+          mediaType: "application/vnd.mender-artifact",
+          headers: ["ETag", "Accept-Ranges", "Content-Range"],
+        },
+        304: { description: "It is still what the client has", headers: ["ETag", "Accept-Ranges"] },
         403: { description: "The link is forged or has expired" },
         404: { description: "The artifact was deleted" },
         412: { description: "It is not what the client has" },

@@ -4,6 +4,8 @@ import type { DevicePrincipal } from "../devices/index.ts";
 import type { Permission, UserPrincipal } from "../users/index.ts";
 import type { Answer } from "./answers.ts";
 import type { TooLargeStatus } from "./bodies.ts";
+import type { ClientSide } from "./client-side.ts";
+import type { AnswerHeader, RequestHeader } from "./headers.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -21,6 +23,8 @@ export interface BodySpec<B> {
   readonly form?: boolean;
   /** The handler checks the bytes itself, against the same schema. */
   readonly unchecked?: boolean;
+  /** Example for the API document. Default: made from the schema, with what is required. */
+  readonly example?: unknown;
 }
 
 /** A multipart body that the handler streams from the request: parts in this order. */
@@ -47,6 +51,10 @@ export interface AnswerSpec {
   readonly schema?: z.core.$ZodType;
   /** Media type of a body that is not JSON. */
   readonly mediaType?: string;
+  /** Headers that it may have. 429 and 503 have Retry-After. */
+  readonly headers?: readonly AnswerHeader[];
+  /** Example of the JSON body for the API document. Default: made from the schema. */
+  readonly example?: unknown;
 }
 
 interface Callers {
@@ -70,7 +78,6 @@ export interface ApiRequest {
   readonly socket: RawRequest["socket"];
   /** For handlers that stream the body. */
   readonly raw: RawRequest;
-  readonly ip: string;
   /** Arrival of the head, in milliseconds of the monotonic clock. */
   readonly startedMs: number;
   callingDevice: DevicePrincipal | undefined;
@@ -86,8 +93,10 @@ export interface RequestContext<A extends Access, P, Q, B> {
   /** The exact bytes of the body; empty if the route takes no JSON body. */
   readonly rawBody: Buffer;
   readonly request: ApiRequest;
-  /** Scheme and host under which the client reaches this server. */
-  readonly origin: string;
+  /** The client, where proxies are between it and this server. */
+  readonly client: ClientSide;
+  /** URL under which the client reaches this server, without a slash at the end. */
+  readonly baseUrl: string;
 }
 
 /** One operation of the API: input, answers, handler. */
@@ -105,6 +114,8 @@ export interface RouteSpec<A extends Access, P, Q, B> {
   readonly refused?: (deviceId: string, message: string) => void;
   readonly params?: z.core.$ZodType<P>;
   readonly query?: z.core.$ZodType<Q>;
+  /** Headers that it looks at, besides those of the token and the body. */
+  readonly headers?: readonly RequestHeader[];
   readonly body?: BodySpec<B> | StreamSpec | BytesSpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   /** Refuses a request before its body is read. @throws HttpError */

@@ -21,15 +21,18 @@ import { artifactRoutes } from "./management/artifacts.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
 import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
+import { deviceLimitRoutes } from "./management/device-limits.ts";
 import { deviceRoutes } from "./management/devices.ts";
 import { directUploadRoutes } from "./management/direct-upload.ts";
 import { groupRoutes } from "./management/groups.ts";
+import { identitySearchRoutes } from "./management/identity-search.ts";
 import { inventoryRoutes } from "./management/inventory.ts";
 import { planRoutes } from "./management/plans.ts";
 import { releaseRoutes } from "./management/releases.ts";
 import { roleRoutes } from "./management/roles.ts";
 import { savedFilterRoutes } from "./management/saved-filters.ts";
 import { sessionRoutes } from "./management/sessions.ts";
+import { softwareRoutes } from "./management/software.ts";
 import { tagRoutes } from "./management/tags.ts";
 import { uploadRoutes } from "./management/upload.ts";
 import { settingsRoutes } from "./management/user-settings.ts";
@@ -97,7 +100,9 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...settingsRoutes(domain),
     ...planRoutes(),
     ...deviceRoutes(domain),
+    ...deviceLimitRoutes(domain),
     ...inventoryRoutes(domain),
+    ...identitySearchRoutes(domain),
     ...groupRoutes(domain),
     ...tagRoutes(domain),
     ...savedFilterRoutes(domain),
@@ -105,6 +110,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...directUploadRoutes({ system, domain, blobs, links }),
     ...artifactRoutes({ domain, blobs, links }),
     ...releaseRoutes(domain, blobs),
+    ...softwareRoutes(domain),
     ...deploymentRoutes(domain, logger),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),

@@ -2,7 +2,7 @@ import { PROTOCOL_LIMITS } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { invalid } from "../errors.ts";
-import { type Answer, send } from "./answers.ts";
+import { type Answer, behind, send } from "./answers.ts";
 import type { Authenticate } from "./authentication.ts";
 import {
   checkJsonContent,
@@ -14,8 +14,8 @@ import {
   parseJson,
   readBody,
 } from "./bodies.ts";
+import { type ClientSide, clientSideOf } from "./client-side.ts";
 import type { ServerOptions } from "./options.ts";
-import { originOf } from "./origin.ts";
 import {
   type Access,
   type ApiRequest,
@@ -63,18 +63,24 @@ class CheckedRequest implements RequestContext<never, unknown, unknown, unknown>
   body: unknown = undefined;
   readonly rawBody: Buffer;
   readonly request: ApiRequest;
-  readonly #publicUrl: string | undefined;
+  readonly #options: ServerOptions;
+  #client: ClientSide | undefined;
 
-  constructor(who: never, raw: Buffer, request: ApiRequest, publicUrl: string | undefined) {
+  constructor(who: never, raw: Buffer, request: ApiRequest, options: ServerOptions) {
     this.caller = who;
     this.rawBody = raw;
     this.request = request;
-    this.#publicUrl = publicUrl;
+    this.#options = options;
   }
 
   /** Computed on demand: most handlers do not need it. */
-  get origin(): string {
-    return this.#publicUrl ?? originOf(this.request);
+  get client(): ClientSide {
+    this.#client ??= clientSideOf(this.request, this.#options.isProxy);
+    return this.#client;
+  }
+
+  get baseUrl(): string {
+    return this.#options.publicUrl ?? this.client.baseUrl;
   }
 }
 
@@ -129,8 +135,7 @@ export class RouteHandler {
     places: { readonly params: unknown; readonly query: unknown },
   ): Answer | Promise<Answer> {
     const { access, params, query, handle } = this.#spec;
-    const { publicUrl } = this.#ports.options;
-    const context = new CheckedRequest(caller(request, access), raw ?? EMPTY, request, publicUrl);
+    const context = new CheckedRequest(caller(request, access), raw ?? EMPTY, request, this.#ports.options);
     if (this.#parameters !== undefined) checkParameterNames(places.query, this.#parameters);
     if (params !== undefined) context.params = validated(params, places.params);
     if (query !== undefined) context.query = validated(query, places.query);
@@ -155,7 +160,11 @@ export function addRoute(app: FastifyInstance, route: Route, ports: RoutingPorts
     onRequest: async (request) => handler.enter(request),
     handler: async (request, reply) => {
       const raw = Buffer.isBuffer(request.body) ? request.body : undefined;
-      return send(reply, await handler.answer(request, raw, request));
+      const answer = await handler.answer(request, raw, request);
+      return send(
+        reply,
+        behind(answer, () => clientSideOf(request, ports.options.isProxy).prefix),
+      );
     },
   });
 }

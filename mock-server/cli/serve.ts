@@ -2,8 +2,10 @@ import { given } from "@upkeep/shared/given";
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
+import { isLoopback } from "../system/connections.ts";
 import { absolutePath, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
 import { listen } from "../system/listen.ts";
+import type { Networks } from "../system/networks.ts";
 import { urlOf } from "./addresses.ts";
 import { type AnnouncedAdministrator, ensureAdministrator, firstAdministrator } from "./administrator-options.ts";
 import { announce } from "./announcement.ts";
@@ -55,10 +57,10 @@ export async function startServing(door: System, settings: ServeSettings, logger
     const tls = selfSigned ?? fromFiles;
     recorder = await beginRecording(door, settings.record, logger);
     const { connections, listener } = server;
-    const { connectionsMax, connectionsPerAddressMax } = settings;
+    const { connectionsMax, connectionsPerAddressMax, proxies } = settings;
     const listening = await listen(recorder?.around(listener) ?? listener, {
       ...settings.listen,
-      ...given({ tls, connectionsMax, connectionsPerAddressMax }),
+      ...given({ tls, connectionsMax, connectionsPerAddressMax, isExempt: exemptFrom(proxies) }),
       counts: connections,
     }).catch((error: unknown) => {
       throw listenFault(error, settings.listen);
@@ -87,6 +89,11 @@ export async function startServing(door: System, settings: ServeSettings, logger
   }
 }
 
+/** A proxy brings the connections of many clients. */
+function exemptFrom(proxies: Networks | undefined): ((address: string) => boolean) | undefined {
+  return proxies === undefined ? undefined : (address) => isLoopback(address) || proxies.has(address);
+}
+
 async function compose(system: System, settings: ServeSettings, composition: ServerSettings): Promise<ComposedServer> {
   try {
     return await composeServer(system, composition);
@@ -96,7 +103,7 @@ async function compose(system: System, settings: ServeSettings, composition: Ser
 }
 
 function compositionOf(settings: ServeSettings, directory: string): Omit<ServerSettings, "logger"> {
-  const { database, publicUrl, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs, insecureNoAuth } = settings;
+  const { database, publicUrl, proxies, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs, insecureNoAuth } = settings;
   const bucket = settings.bucket === undefined ? undefined : withCredentials(settings.bucket);
   return {
     data: { directory, ...given({ database, bucket }) },
@@ -104,7 +111,7 @@ function compositionOf(settings: ServeSettings, directory: string): Omit<ServerS
     deviceTokenLifeMs,
     downloadLinkLifeMs,
     insecureNoAuth,
-    ...given({ publicUrl }),
+    ...given({ publicUrl, isProxy: proxies?.has }),
   };
 }
 

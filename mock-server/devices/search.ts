@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { DEVICE_STATUSES, offsetOf, type Page, type Paging, type Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices, lookupIn } from "./attributes.ts";
-import { narrow, scan } from "./filters/scan.ts";
+import { type NamedBy, narrow, scan } from "./filters/scan.ts";
 import { type AttributeSort, FirstInOrder, sortKeyOf } from "./filters/sorting.ts";
 import type { AttributeScope, FilterTerm } from "./filters/terms.ts";
 
@@ -17,6 +17,7 @@ export interface DeviceSearch {
   readonly ids?: readonly string[];
   /** A substring of any attribute value or of the id, case-insensitive. */
   readonly text?: string;
+  readonly named?: NamedBy;
 }
 
 export async function searchDevices(
@@ -31,7 +32,7 @@ export async function searchDevices(
 }
 
 /** True if an index answers the whole search. */
-function isPlain({ terms = [], sort = [], text }: DeviceSearch): boolean {
+function isPlain({ terms = [], sort = [], text, named }: DeviceSearch): boolean {
   const indexed = terms.every(({ scope, attribute, type, value }) => {
     if (type !== "$eq" || typeof value !== "string") return false;
     if (scope === "identity" && attribute === "status") return (DEVICE_STATUSES as readonly string[]).includes(value);
@@ -39,7 +40,7 @@ function isPlain({ terms = [], sort = [], text }: DeviceSearch): boolean {
   });
   // Two conditions on one attribute cannot be merged.
   const once = new Set(terms.map(({ scope }) => scope)).size === terms.length;
-  return indexed && once && sort.length === 0 && !text;
+  return indexed && once && sort.length === 0 && !text && named === undefined;
 }
 
 function plainPage(
@@ -55,10 +56,10 @@ function plainPage(
 }
 
 async function sorted(storage: Storage, search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
-  const { terms = [], sort = [], ids, text } = search;
+  const { terms = [], sort = [], ids, text, named } = search;
   const start = offsetOf(paging);
   const first = new FirstInOrder(sort, start + paging.perPage);
-  const wanted = { terms, ...given({ ids }), ...(text ? { text } : {}) };
+  const wanted = { terms, ...given({ ids, named }), ...(text ? { text } : {}) };
   for await (const device of scan(storage, wanted)) first.add(sortKeyOf(device.id, sort, lookupIn(device)));
   const shown = first
     .keys()

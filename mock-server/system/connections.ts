@@ -34,7 +34,7 @@ interface Connection {
   readonly closed: () => void;
 }
 
-const isLoopback = (address: string): boolean => /^(::1$|(::ffff:)?127\.)/i.test(address);
+export const isLoopback = (address: string): boolean => /^(::1$|(::ffff:)?127\.)/i.test(address);
 
 /** Names a connection on both of its sockets, the plain one and that of TLS. */
 const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

@@ -1,5 +1,14 @@
-import { Agent, type ClientRequest, createServer, type RequestListener, type RequestOptions, request } from "node:http";
+import { type ClientRequest, createServer, type RequestListener, type RequestOptions, request } from "node:http";
 import { Duplex } from "node:stream";
+import { given } from "@upkeep/shared/given";
+
+/** The connection that a request came over before, as far as the listener asks. */
+export interface CameOver {
+  /** IP address of its other side. */
+  readonly remoteAddress?: string | undefined;
+  /** It has TLS. */
+  readonly encrypted?: boolean;
+}
 
 /** One end of a connection that exists in this process alone. */
 class End extends Duplex {
@@ -84,7 +93,7 @@ function connectionReset(): Error {
 /** HTTP without sockets. */
 export interface InMemory {
   /** As `request` of node:http, to the listener; host and port mean nothing. */
-  request(options: RequestOptions): ClientRequest;
+  request(options: RequestOptions, cameOver?: CameOver): ClientRequest;
   close(): void;
 }
 
@@ -92,21 +101,19 @@ export interface InMemory {
 export function openInMemory(listener: RequestListener): InMemory {
   const server = createServer(listener);
   server.keepAliveTimeout = 0;
-  const connect = (): Duplex => {
+  const connect = ({ remoteAddress, encrypted = false }: CameOver): Duplex => {
     const near = new End();
     const far = new End();
     near.other = far;
     far.other = near;
     far.on("error", () => far.destroy());
+    Object.assign(far, given({ remoteAddress }), encrypted ? { encrypted } : {});
     server.emit("connection", far);
     return near;
   };
-  const agent = new Agent({ keepAlive: false });
-  agent.createConnection = connect;
   return {
-    request: (options) => request({ ...options, agent }),
+    request: (options, cameOver = {}) => request({ ...options, createConnection: () => connect(cameOver) }),
     close: () => {
-      agent.destroy();
       server.closeAllConnections();
       server.close();
     },

@@ -12,17 +12,19 @@ const NO_BODY = [204, 205, 304];
 export async function handleRequest(memory: InMemory, request: Request): Promise<Response> {
   const { pathname, search, host, protocol } = new URL(request.url);
   const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
-  const sent = memory.request({
-    method: request.method,
-    path: pathname + search,
-    headers: {
-      ...Object.fromEntries(request.headers),
-      host,
-      ...(protocol === "https:" ? { "x-forwarded-proto": "https" } : {}),
-      ...(body === undefined ? {} : { "content-length": String(body.length) }),
+  const sent = memory.request(
+    {
+      method: request.method,
+      path: pathname + search,
+      headers: {
+        ...Object.fromEntries(request.headers),
+        host,
+        ...(body === undefined ? {} : { "content-length": String(body.length) }),
+      },
+      ...(request.signal === null ? {} : { signal: request.signal }),
     },
-    ...(request.signal === null ? {} : { signal: request.signal }),
-  });
+    { encrypted: protocol === "https:" },
+  );
   sent.end(body);
   try {
     const [answer] = (await once(sent, "response")) as [Answer];

@@ -19,6 +19,7 @@ const PACKAGES = {
   "mkfs.ext4": "e2fsprogs",
   "softhsm2-util": "softhsm2",
   "pkcs11-tool": "opensc",
+  nginx: "nginx",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;

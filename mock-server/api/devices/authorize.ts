@@ -11,6 +11,7 @@ export function authorizeRoutes({ authentication }: Domain): Route[] {
       path: DEVICE_PATHS.authRequests,
       summary: "Ask to be let in",
       access: "public",
+      headers: ["X-MEN-Signature"],
       body: { schema: AuthRequest, tooLarge: 400, unchecked: true },
       answers: {
         200: { description: "A token", mediaType: "application/jwt" },

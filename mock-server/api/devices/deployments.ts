@@ -46,24 +46,24 @@ const DeploymentId = z.object({ id: z.string() });
 /** Polls: all three forms that clients use. */
 function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploymentPorts): Route[] {
   const next = async (
-    { caller: { deviceId, mayHaveWork }, origin }: { readonly caller: DevicePrincipal; readonly origin: string },
+    { caller: { deviceId, mayHaveWork }, baseUrl }: { readonly caller: DevicePrincipal; readonly baseUrl: string },
     provides: DeviceProvides,
     controlMap = false,
   ): Promise<Answer> => {
     refusals?.accepted(deviceId);
     const instructions = await domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
-    return instructions === undefined ? empty(204) : await instruct(instructions, deviceId, provides, origin);
+    return instructions === undefined ? empty(204) : await instruct(instructions, deviceId, provides, baseUrl);
   };
   const instruct = async (
     { deploymentId, artifact, kind, limitsSilence, updateControlMap }: Instructions,
     deviceId: string,
     provides: DeviceProvides,
-    origin: string,
+    baseUrl: string,
   ): Promise<Answer> => {
     const link =
       kind === "software"
-        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, origin, limitsSilence ? deviceId : undefined)
-        : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, origin);
+        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, baseUrl, limitsSilence ? deviceId : undefined)
+        : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, baseUrl);
     const body = {
       id: deploymentId,
       artifact: {

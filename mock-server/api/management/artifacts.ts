@@ -5,6 +5,7 @@ import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { empty, json } from "../answers.ts";
 import { artifactLink } from "../download.ts";
+import { PAGED } from "../headers.ts";
 import { USER_LINK_LIFE_MS } from "../options.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -24,7 +25,7 @@ export interface ArtifactPorts {
 
 const ArtifactId = z.object({ id: Uuid });
 const NOT_FOUND = { description: "There is no such artifact" };
-const LIST = { 200: { description: "Artifacts", schema: z.array(ArtifactShape) } };
+const LISTED = { description: "Artifacts", schema: z.array(ArtifactShape) };
 const textFilters = { name: contains, description: contains, device_type: contains };
 
 function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
@@ -36,7 +37,7 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
       summary: "List all artifacts",
       access: "user",
       query: z.object(textFilters),
-      answers: LIST,
+      answers: { 200: LISTED },
       handle: async ({ query: { name, description, device_type } }) => {
         const filter = given({ name, description, deviceType: device_type });
         const { items } = await artifacts.list(filter, { by: "name", order: "asc" });
@@ -55,7 +56,7 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
         per_page: paging.per_page.catch(20),
         sort: sortBy(["name", "modified"], { by: "name", order: "asc" }),
       }),
-      answers: LIST,
+      answers: { 200: { ...LISTED, headers: PAGED } },
       handle: async ({ query, request }) => {
         const { name, description, device_type, sort, page, per_page } = query;
         const filter = given({ name, description, deviceType: device_type });
@@ -75,7 +76,7 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
         description: many(z.string()),
         device_type: many(z.string()),
       }),
-      answers: LIST,
+      answers: { 200: { ...LISTED, headers: ["Link"] } },
       handle: async ({ query, request }) => {
         const { page, per_page } = query;
         const filter = given({
@@ -116,9 +117,9 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
         200: { description: "The link", schema: z.object({ uri: z.string(), expire: z.string() }) },
         404: NOT_FOUND,
       },
-      handle: async ({ params, origin }) => {
+      handle: async ({ params, baseUrl }) => {
         const artifact = await artifacts.get(params.id);
-        const { uri, expiresMs } = await artifactLink({ links, blobs }, artifact, USER_LINK_LIFE_MS, origin);
+        const { uri, expiresMs } = await artifactLink({ links, blobs }, artifact, USER_LINK_LIFE_MS, baseUrl);
         return json({ uri, expire: timestamp(expiresMs) });
       },
     }),

@@ -12,6 +12,7 @@ import {
 } from "../../domain.ts";
 import { invalid, notFound } from "../../errors.ts";
 import { type Answer, created, empty, json, warning } from "../answers.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many, one, Uuid } from "../validation.ts";
@@ -67,7 +68,9 @@ type ListQuery = z.infer<z.ZodObject<ReturnType<typeof listQuery>>>;
 /** Limit of deployments that a search by device finds. */
 const HISTORY_MAX = 500;
 
-const listed = (shape: z.ZodType) => ({ 200: { description: "Deployments", schema: z.array(shape) } });
+const listed = (shape: z.ZodType) => ({
+  200: { description: "Deployments", schema: z.array(shape), headers: PAGED },
+});
 const DeploymentId = z.object({ id: Uuid });
 const NOT_FOUND = { description: "There is no such deployment" };
 
@@ -164,7 +167,11 @@ function reading(domain: Domain): Route[] {
       summary: "Count the devices of several deployments by status",
       access: "user",
       permission: "read",
-      body: { schema: fields({ deployment_ids: optional(z.array(Uuid).max(100)) }), tooLarge: 413 },
+      body: {
+        schema: fields({ deployment_ids: optional(z.array(Uuid).max(100)) }),
+        tooLarge: 413,
+        example: { deployment_ids: ["5e0a6d5c-3f0e-4c0c-8f0a-2f6f2f0a8d11"] },
+      },
       answers: {
         200: {
           description: "How many have each status",
@@ -183,6 +190,14 @@ function reading(domain: Domain): Route[] {
   ];
 }
 
+const EXAMPLE = {
+  name: "the new sensor",
+  artifact_name: "release-2",
+  phases: [{ batch_size: 10, success_threshold: 90 }, { batch_size: 90 }],
+  retries: 1,
+};
+const EXAMPLE_FILTER = "0f1c6a51-54c1-4a4f-9a3e-2a0c2b6f7d10";
+
 /** Warnings about an update control map. */
 const MAP_WARNING = "X-Upkeep-Warning tells that an update control map is for clients that ask for it";
 
@@ -193,7 +208,10 @@ function checkGroup(group: string | undefined, name: string): void {
 }
 
 const CREATED = {
-  201: { description: `Created; Location names it. ${MAP_WARNING}, and names a value that may fail healthy devices` },
+  201: {
+    description: `Created; Location names it. ${MAP_WARNING}, and names a value that may fail healthy devices`,
+    headers: ["Location", "X-Upkeep-Warning"],
+  },
   400: { description: "The request is malformed, or names devices that are not accepted" },
   409: { description: "The same is under way" },
   422: { description: "There is no such release" },
@@ -212,7 +230,7 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
       path: BASE,
       summary: "Deploy a release to a list of devices, or to all that are accepted",
       access: "user",
-      body: { schema: StaticBody, tooLarge: 413 },
+      body: { schema: StaticBody, tooLarge: 413, example: { ...EXAMPLE, all_devices: true } },
       answers: CREATED,
       handle: ({ body }) => create(BASE, newDeploymentOf(body)),
     }),
@@ -222,7 +240,7 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
       summary: "Deploy a release to the accepted devices that are in a static group now",
       access: "user",
       params: z.object({ name: z.string() }),
-      body: { schema: GroupBody, tooLarge: 413 },
+      body: { schema: GroupBody, tooLarge: 413, example: EXAMPLE },
       answers: CREATED,
       handle: ({ params, body }) => {
         checkGroup(body.group, params.name);
@@ -234,7 +252,7 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
       path: V2,
       summary: "Deploy a release to the devices that match a filter while the deployment is open",
       access: "user",
-      body: { schema: DynamicBody, tooLarge: 413 },
+      body: { schema: DynamicBody, tooLarge: 413, example: { ...EXAMPLE, filter_id: EXAMPLE_FILTER } },
       answers: { ...CREATED, 404: { description: "There is no such filter" } },
       handle: ({ body }) => create(V2, newDeploymentOf(body)),
     }),
@@ -273,7 +291,7 @@ function changing({ deployments }: Domain): Route[] {
       access: "user",
       params: DeploymentId,
       body: { schema: fields({ update_control_map: z.nullable(ControlMapBody) }), tooLarge: 413 },
-      answers: { 204: { description: `Changed. ${MAP_WARNING}` }, ...finished },
+      answers: { 204: { description: `Changed. ${MAP_WARNING}`, headers: ["X-Upkeep-Warning"] }, ...finished },
       handle: async ({ params, body }) => {
         await deployments.setControlMap(params.id, body.update_control_map);
         return empty(204, warning(controlMapWarning(body.update_control_map)));

@@ -3,6 +3,7 @@ import { printable } from "@upkeep/shared/text";
 import * as z from "zod";
 import { DEVICE_DEPLOYMENT_FILTERS, type Domain } from "../../domain.ts";
 import { empty, json, text } from "../answers.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { ignored, one, Uuid } from "../validation.ts";
@@ -52,7 +53,7 @@ function ofDeployment({ deployments }: Domain): Route[] {
         status: StatusFilter,
         deployment_id: ignored("the path names the deployment"),
       }),
-      answers: LIST,
+      answers: { ...LIST, 200: { ...LIST[200], headers: PAGED } },
       handle: async ({ params, query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
         const { items, total } = await deployments.devices(params.id, query.status, paging);
@@ -118,6 +119,7 @@ function ofDevice({ deployments }: Domain): Route[] {
         200: {
           description: "Deployments with what the device made of them",
           schema: z.array(z.object({ id: z.string(), deployment: DeploymentShape, device: DeviceDeploymentShape })),
+          headers: PAGED,
         },
       },
       handle: async ({ params, query, request }) => {

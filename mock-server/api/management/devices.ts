@@ -82,7 +82,7 @@ function reading({ devices }: Domain): Route[] {
       summary: "List devices with their keys",
       access: "user",
       query: z.object({ ...pagingQuery(), status: many(DeviceStatusWord), id: many(z.string()) }),
-      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape) } },
+      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] } },
       handle: async ({ query, request }) => {
         const { page, per_page, status, id } = query;
         const filter = {
@@ -106,8 +106,9 @@ function reading({ devices }: Domain): Route[] {
         form: true,
         tooLarge: 413,
         absent: { id: [], status: [] },
+        example: { status: ["pending"] },
       },
-      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape) } },
+      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] } },
       handle: async ({ query, body, request }) => {
         const { page, per_page } = query;
         // No device has an unknown status.
@@ -180,7 +181,7 @@ function changing({ devices }: Domain): Route[] {
         tooLarge: 413,
       },
       answers: {
-        201: { description: "Announced" },
+        201: { description: "Announced", headers: ["Location"] },
         400: { description: "Identity or key is malformed" },
         409: { description: "The device is known: this is it", schema: DeviceShape },
       },

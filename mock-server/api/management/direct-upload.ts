@@ -65,11 +65,11 @@ export function directUploadRoutes({ system, domain, blobs, links }: DirectUploa
       access: "user",
       permission: "upload",
       answers: { 200: { description: "The id that the artifact will have, and where to put it", schema: UploadLink } },
-      handle: async ({ origin }) => {
+      handle: async ({ baseUrl }) => {
         const id = system.random.uuid();
         const own = links.sign(`${PATH}/${id}`, LINK_LIFE_MS, "PUT");
         const { uri, expiresMs } = (await blobs.direct?.uploadLink(waitingName(id), LINK_LIFE_MS)) ?? {
-          uri: origin + own.path,
+          uri: baseUrl + own.path,
           expiresMs: own.expiresMs,
         };
         return json({ id, uri, expire: timestamp(expiresMs), method: "PUT", header: {} });

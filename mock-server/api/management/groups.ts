@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { DEVICE_STATUSES, type Domain, type GroupChange } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, one } from "../validation.ts";
@@ -91,7 +92,7 @@ function ofGroups({ groups }: Domain): Route[] {
       access: "user",
       params: GroupName,
       query: z.object(pagingQuery()),
-      answers: { 200: { description: "Ids", schema: Ids }, 404: NO_GROUP },
+      answers: { 200: { description: "Ids", schema: Ids, headers: PAGED }, 404: NO_GROUP },
       handle: async ({ params, query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
         const { items, total } = await groups.members(params.name, paging);

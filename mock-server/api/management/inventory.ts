@@ -11,6 +11,7 @@ import {
   type Domain,
 } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields } from "../validation.ts";
@@ -53,6 +54,13 @@ const SearchBody = fields({
   text: optional(z.string()),
 });
 
+const EXAMPLE = {
+  filters: [{ scope: "inventory", attribute: "memory", type: "$gte", value: 512 }],
+  sort: [{ scope: "identity", attribute: "mac", order: "asc" }],
+  page: 1,
+  per_page: 20,
+};
+
 function first({ inventory, tags }: Domain): Route[] {
   return [
     route({
@@ -69,7 +77,7 @@ function first({ inventory, tags }: Domain): Route[] {
           .optional()
           .meta({ type: "string", enum: ["true", "false"] }),
       }),
-      answers: { 200: { description: "Devices", schema: z.array(InventoryShape) } },
+      answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: PAGED } },
       handle: async ({ query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
         const { items, total } = await inventory.search(searchOf(query), paging);
@@ -86,7 +94,7 @@ function first({ inventory, tags }: Domain): Route[] {
       access: "user",
       params: DeviceId,
       answers: {
-        200: { description: "The device; ETag tells the state of its tags", schema: InventoryShape },
+        200: { description: "The device; ETag tells the state of its tags", schema: InventoryShape, headers: ["ETag"] },
         404: NOT_FOUND,
       },
       handle: async ({ params }) => {
@@ -118,8 +126,8 @@ function second({ inventory, devices }: Domain): Route[] {
       summary: "Find devices that meet all conditions",
       access: "user",
       permission: "read",
-      body: { schema: SearchBody, tooLarge: 413 },
-      answers: { 200: { description: "Devices", schema: z.array(InventoryShape) } },
+      body: { schema: SearchBody, tooLarge: 413, example: EXAMPLE },
+      answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: ["X-Total-Count"] } },
       handle: async ({ body }) => {
         const { page = 1, per_page = PER_PAGE_DEFAULT, filters = [], sort, attributes, device_ids = [], text } = body;
         const search = {

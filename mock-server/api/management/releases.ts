@@ -5,6 +5,7 @@ import { DomainError } from "../../errors.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { empty, json } from "../answers.ts";
 import { domainRefusal } from "../domain-refusals.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many } from "../validation.ts";
@@ -84,7 +85,7 @@ function listing({ releases }: Domain): Route[] {
       summary: "List releases by the page",
       access: "user",
       query: z.object({ ...filters, ...pagingQuery(), sort }),
-      answers: listV1,
+      answers: { 200: { ...listV1[200], headers: PAGED } },
       handle: async ({ query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
         const { items, total } = await releases.list(filterOf(query), query.sort, paging);
@@ -98,7 +99,7 @@ function listing({ releases }: Domain): Route[] {
       summary: "List releases by the page",
       access: "user",
       query: z.object({ ...tagged, ...pagingQuery(), sort }),
-      answers: { 200: { description: "Releases", schema: z.array(ReleaseV2) } },
+      answers: { 200: { description: "Releases", schema: z.array(ReleaseV2), headers: PAGED } },
       handle: async ({ query, request }) => {
         const filter = { ...filterOf(query), ...(query.tag.length === 0 ? {} : { tags: query.tag }) };
         const paging = { page: query.page, perPage: query.per_page };

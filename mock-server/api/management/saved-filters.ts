@@ -2,6 +2,7 @@ import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain, SavedFilter } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
+import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields } from "../validation.ts";
@@ -29,9 +30,10 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       body: {
         schema: fields({ name: z.string(), terms: optional(z.array(fields(Term.shape).partial())) }),
         tooLarge: 413,
+        example: { name: "large", terms: [{ scope: "inventory", attribute: "memory", type: "$gte", value: 512 }] },
       },
       answers: {
-        201: { description: "Saved; Location names it" },
+        201: { description: "Saved; Location names it", headers: ["Location"] },
         400: { description: "A condition is malformed, or there is none" },
         409: { description: "The name is taken" },
       },
@@ -45,7 +47,7 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       summary: "List saved filters",
       access: "user",
       query: z.object(pagingQuery()),
-      answers: { 200: { description: "Filters", schema: z.array(FilterShape) } },
+      answers: { 200: { description: "Filters", schema: z.array(FilterShape), headers: PAGED } },
       handle: async ({ query, request }) => {
         const { items, total } = await filters.list({ page: query.page, perPage: query.per_page });
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
@@ -68,7 +70,7 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       access: "user",
       params: FilterId,
       query: z.object(pagingQuery()),
-      answers: { 200: { description: "Devices", schema: z.array(InventoryShape) }, 404: NOT_FOUND },
+      answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: PAGED }, 404: NOT_FOUND },
       handle: async ({ params, query, request }) => {
         const { items, total } = await filters.search(params.id, { page: query.page, perPage: query.per_page });
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };

@@ -27,9 +27,15 @@ function knownClient({ knownClients }: Users, { headers }: ApiRequest, email: st
   return proof === undefined ? undefined : knownClients.find(proof, email);
 }
 
-function knownClientCookie({ knownClients }: Users, email: string, client: string | undefined, origin: string): string {
-  const attributes = ["HttpOnly", "SameSite=Strict", `Path=${LOGIN}`, `Max-Age=${knownClients.lifeS}`];
-  if (origin.startsWith("https:")) attributes.push("Secure");
+function knownClientCookie(
+  { knownClients }: Users,
+  email: string,
+  client: string | undefined,
+  baseUrl: string,
+): string {
+  const { protocol, pathname } = new URL(baseUrl + LOGIN);
+  const attributes = ["HttpOnly", "SameSite=Strict", `Path=${pathname}`, `Max-Age=${knownClients.lifeS}`];
+  if (protocol === "https:") attributes.push("Secure");
   return `${KNOWN_CLIENT}=${knownClients.issue(email, client)}; ${attributes.join("; ")}`;
 }
 
@@ -64,15 +70,15 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
         401: { description: "Address or password is wrong" },
         429: { description: "Too many tries with this address or from this place; Retry-After says how long to wait" },
       },
-      handle: async ({ request, body, origin }) => {
+      handle: async ({ request, body, client: { address, baseUrl } }) => {
         const { email, password } = credentialsOf(request.headers.authorization);
         const client = knownClient(users, request, email);
         const passwordVersion = await users.passwordVersion(email);
-        const attempt = limit.begin({ account: email, passwordVersion, address: request.ip, client });
+        const attempt = limit.begin({ account: email, passwordVersion, address, client });
         try {
           const token = await users.login(email, password, { noExpiry: body.no_expiry ?? false });
           attempt.succeeded();
-          return text(token, TOKEN, { "set-cookie": knownClientCookie(users, email, client, origin) });
+          return text(token, TOKEN, { "set-cookie": knownClientCookie(users, email, client, baseUrl) });
         } finally {
           attempt.ended();
         }

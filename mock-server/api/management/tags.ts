@@ -32,9 +32,10 @@ export function tagRoutes({ tags }: Domain): Route[] {
       summary,
       access: "user",
       params: z.object({ id: z.string() }),
+      headers: ["If-Match"],
       body: { schema: Tags, tooLarge: 413 },
       answers: {
-        200: { description: "They are on it; ETag tells their state" },
+        200: { description: "They are on it; ETag tells their state", headers: ["ETag"] },
         412: { description: "The tags are not those of If-Match any more" },
       },
       handle: async ({ params, body, request }) => {

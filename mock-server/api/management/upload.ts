@@ -86,7 +86,7 @@ export function uploadRoutes({ system, domain, blobs }: UploadRoutePorts): Route
         },
       },
       answers: {
-        201: { description: "Taken; Location names it" },
+        201: { description: "Taken; Location names it", headers: ["Location"] },
         400: { description: "It is no artifact, or not the size that was announced; nothing of it is kept" },
         409: { description: "There is one with the same name and depends" },
         413: { description: "It is too large" },
@@ -125,7 +125,7 @@ export function uploadRoutes({ system, domain, blobs }: UploadRoutePorts): Route
         },
       },
       answers: {
-        201: { description: "Made; Location names it" },
+        201: { description: "Made; Location names it", headers: ["Location"] },
         400: { description: "A part is missing or malformed; nothing is kept" },
         413: { description: "The file is too large" },
         415: { description: "The body is not multipart" },

@@ -18,7 +18,7 @@ export function settingsRoutes({ users: { settings } }: Domain): Route[] {
         summary: `Show the settings ${whose}`,
         access: "user",
         ...own,
-        answers: { 200: { description: "The settings; ETag tells their state", schema: Settings } },
+        answers: { 200: { description: "The settings; ETag tells their state", schema: Settings, headers: ["ETag"] } },
         handle: async ({ caller }) => {
           const { value, etag } = await settings.get(owner(caller));
           return json(value, { etag });
@@ -30,9 +30,10 @@ export function settingsRoutes({ users: { settings } }: Domain): Route[] {
         summary: `Put settings in place of those ${whose}`,
         access: "user",
         ...own,
+        headers: ["If-Match"],
         body: { schema: Settings, tooLarge: 413 },
         answers: {
-          201: { description: "Kept; ETag tells their state" },
+          201: { description: "Kept; ETag tells their state", headers: ["ETag"] },
           412: { description: "They are not those of If-Match any more" },
         },
         handle: async ({ caller, body, request }) =>

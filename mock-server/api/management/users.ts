@@ -18,6 +18,11 @@ import { NO_ROLE_NAMED, namedRole } from "./roles.ts";
 import { seconds, timestamp } from "./times.ts";
 
 const USERS = "/api/management/v1/useradm/users";
+const OWN_USER_V2 = "/api/management/v2/useradm/users/me";
+
+const CHANGED =
+  "Changed. A new password ends the user's other logins; X-Upkeep-Warning tells how many personal access tokens go on";
+const TOO_MANY = "Too many wrong passwords in this session; Retry-After says how long to wait";
 
 const Role = z.enum(USER_ROLES);
 const UserId = z.object({ id: z.string() });
@@ -123,7 +128,10 @@ function listing({ users: { accounts } }: Domain): Route[] {
       access: "user",
       body: { schema: NewUser, tooLarge: 413 },
       answers: {
-        201: { description: "Made; Location names it. X-Upkeep-Warning tells that no role was named" },
+        201: {
+          description: "Made; Location names it. X-Upkeep-Warning tells that no role was named",
+          headers: ["Location", "X-Upkeep-Warning"],
+        },
         400: { description: "There is no such role, or nothing to be done with a field" },
         422: { description: "The address is taken or malformed, or the password is too weak" },
       },
@@ -168,18 +176,15 @@ function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginL
       access: "user",
       permission: "self",
       params: UserId,
-      body: { schema: UserChange, tooLarge: 413 },
+      body: { schema: UserChange, tooLarge: 413, example: { role: "ci-upload" } },
       answers: {
-        204: {
-          description:
-            "Changed. A new password ends the user's other logins; X-Upkeep-Warning tells how many personal access tokens go on",
-        },
+        204: { description: CHANGED, headers: ["X-Upkeep-Warning"] },
         400: { description: "There is no such role, or nothing to be done with a field" },
         404: NOT_FOUND,
         422: { description: "The address is taken or malformed, or a password is wrong or too weak" },
-        429: { description: "Too many wrong passwords in this session; Retry-After says how long to wait" },
+        429: { description: TOO_MANY },
       },
-      handle: async ({ caller, params, body, request }) => {
+      handle: async ({ caller, params, body, client: { address } }) => {
         const { email, password, current_password, revoke_tokens, role, roles } = body;
         const id = idOf(caller, params.id);
         checkOthers(caller, id, "write");
@@ -194,13 +199,33 @@ function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginL
         });
         const update = () => accounts.update(caller, id, change);
         const tokens =
-          current_password === undefined ? await update() : await limitedBySession(limit, caller, request.ip, update);
+          current_password === undefined ? await update() : await limitedBySession(limit, caller, address, update);
         const what = Object.keys(change).filter((name) => name !== "currentPassword");
         logger.info(`user ${id} was changed by user ${caller.userId}: ${what.join(", ")}`, {
           user: id,
           by: caller.userId,
         });
         return empty(204, warning(password === undefined ? undefined : tokensLeft(tokens)));
+      },
+    }),
+    route({
+      method: "PUT",
+      path: OWN_USER_V2,
+      summary: "Change the own password by telling the old one",
+      access: "user",
+      permission: "self",
+      body: { schema: fields({ password: z.string(), current_password: z.string().optional() }), tooLarge: 413 },
+      answers: {
+        204: { description: CHANGED, headers: ["X-Upkeep-Warning"] },
+        422: { description: "A password is wrong or too weak" },
+        429: { description: TOO_MANY },
+      },
+      handle: async ({ caller, body: { password, current_password: currentPassword }, client: { address } }) => {
+        const update = () => accounts.update(caller, caller.userId, { password, ...given({ currentPassword }) });
+        const tokens =
+          currentPassword === undefined ? await update() : await limitedBySession(limit, caller, address, update);
+        logger.info(`user ${caller.userId} changed the own password`, { user: caller.userId });
+        return empty(204, warning(tokensLeft(tokens)));
       },
     }),
     route({

@@ -1,4 +1,6 @@
+import { ANSWER_HEADERS, type AnswerHeader, type HeaderSpec, REQUEST_HEADERS } from "../headers.ts";
 import type { AnswerSpec, Route, StreamSpec } from "../route.ts";
+import { exampleOf } from "./examples.ts";
 import { type JsonSchema, jsonSchema, parametersOf } from "./schemas.ts";
 
 const TITLE = "Upkeep server";
@@ -12,27 +14,41 @@ export interface Operation {
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters?: readonly OperationParameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
+  readonly responses: Readonly<Record<string, OperationAnswer>>;
+}
+
+export interface OperationAnswer {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
+  readonly content?: Content;
 }
 
 export interface OperationParameter {
   readonly name: string;
-  readonly in: "path" | "query";
+  readonly in: "path" | "query" | "header";
   readonly required: boolean;
   readonly schema: JsonSchema;
+  readonly description?: string;
+  readonly example?: unknown;
 }
 
-type Content = Readonly<Record<string, { readonly schema: JsonSchema }>>;
+type Content = Readonly<Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>>;
 
 /** An OpenAPI 3.1 document. */
 export interface OpenApiDocument {
   readonly openapi: "3.1.0";
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly servers: readonly { readonly url: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: Readonly<Record<string, unknown>>;
 }
 
-const ERROR_SCHEMA = { $ref: "#/components/schemas/Error" };
+const ERROR: Content = {
+  "application/json": {
+    schema: { $ref: "#/components/schemas/Error" },
+    example: { error: "per_page: must be at most 500", request_id: "c7d3a4de-6a52-4a8f-9f4c-0c6f0b6e9a55" },
+  },
+};
 const SECURITY = {
   public: [],
   device: [{ deviceToken: [] }],
@@ -54,13 +70,35 @@ function operationId({ method, path }: Pick<Route, "method" | "path">): string {
   return [method.toLowerCase(), ...words].join("_");
 }
 
-function parameters({ params, query }: Route): OperationParameter[] {
+function parameters({ params, query, headers = [] }: Route): OperationParameter[] {
   const inPath = params === undefined ? [] : parametersOf(params).parameters;
   const inQuery = query === undefined ? [] : parametersOf(query).parameters;
   return [
-    ...inPath.map((one) => ({ ...one, in: "path" as const, required: true })),
-    ...inQuery.map((one) => ({ ...one, in: "query" as const })),
+    ...inPath.map((one) => ({
+      ...one,
+      in: "path" as const,
+      required: true,
+      example: exampleOf(one.schema, "required", one.name),
+    })),
+    ...inQuery.map((one) => ({
+      ...one,
+      in: "query" as const,
+      ...(one.required ? { example: exampleOf(one.schema, "required", one.name) } : {}),
+    })),
+    ...headers.map((name) => {
+      const { description, type, example, required = false }: HeaderSpec = REQUEST_HEADERS[name];
+      return { name, in: "header" as const, required, description, schema: { type }, example };
+    }),
   ];
+}
+
+function answerHeaders(names: readonly AnswerHeader[]): Pick<OperationAnswer, "headers"> {
+  if (names.length === 0) return {};
+  const described = names.map((name) => {
+    const { description, type, example }: HeaderSpec = ANSWER_HEADERS[name];
+    return [name, { description, schema: { type }, example }];
+  });
+  return { headers: Object.fromEntries(described) };
 }
 
 function multipartSchema({ parts }: StreamSpec): JsonSchema {
@@ -82,15 +120,30 @@ function requestBody({ body }: Route): Pick<Operation, "requestBody"> {
     return { requestBody: { required: true, content: { "application/octet-stream": { schema } } } };
   }
   const schema = jsonSchema(body.schema, "input");
-  const form = body.form === true ? { "application/x-www-form-urlencoded": { schema } } : {};
-  return { requestBody: { required: body.absent === undefined, content: { "application/json": { schema }, ...form } } };
+  const { example = exampleOf(schema, "required") } = body;
+  const form = body.form === true ? { "application/x-www-form-urlencoded": { schema, example } } : {};
+  const content = { "application/json": { schema, example }, ...form };
+  return { requestBody: { required: body.absent === undefined, content } };
 }
 
-function answer(status: string, { description, schema, mediaType }: AnswerSpec): Operation["responses"][string] {
-  if (mediaType !== undefined) return { description, content: { [mediaType]: { schema: { type: "string" } } } };
-  if (schema !== undefined)
-    return { description, content: { "application/json": { schema: jsonSchema(schema, "output") } } };
-  return status >= "400" ? { description, content: { "application/json": { schema: ERROR_SCHEMA } } } : { description };
+/** Statuses that say when to come back. */
+const COME_BACK: readonly string[] = ["429", "503"];
+
+function answer(status: string, { description, headers = [], ...spec }: AnswerSpec): OperationAnswer {
+  const waits = COME_BACK.includes(status) ? (["Retry-After"] as const) : [];
+  const told = { description, ...answerHeaders([...headers, ...waits]) };
+  const content = answerContent(status, spec);
+  return content === undefined ? told : { ...told, content };
+}
+
+function answerContent(
+  status: string,
+  { schema, mediaType, example }: Pick<AnswerSpec, "schema" | "mediaType" | "example">,
+): Content | undefined {
+  if (mediaType !== undefined) return { [mediaType]: { schema: { type: "string" } } };
+  if (schema === undefined) return status >= "400" ? ERROR : undefined;
+  const described = jsonSchema(schema, "output");
+  return { "application/json": { schema: described, example: example ?? exampleOf(described, "all") } };
 }
 
 function responses({ access, answers }: Route): Operation["responses"] {
@@ -99,7 +152,7 @@ function responses({ access, answers }: Route): Operation["responses"] {
   return {
     ...unauthorized,
     ...Object.fromEntries(own),
-    default: { description: "What went wrong", content: { "application/json": { schema: ERROR_SCHEMA } } },
+    default: { description: "What went wrong", ...answerHeaders(["Retry-After"]), content: ERROR },
   };
 }
 
@@ -116,8 +169,8 @@ function operation(route: Route): Operation {
   };
 }
 
-/** The OpenAPI 3.1 document of these routes: it says what the schemas say that check each request. */
-export function openApiDocument(routes: readonly Route[]): OpenApiDocument {
+/** The OpenAPI 3.1 document of these routes, without the server: it says what the schemas say that check each request. */
+export function openApiDocument(routes: readonly Route[]): Omit<OpenApiDocument, "servers"> {
   const paths: Record<string, Record<string, Operation>> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");

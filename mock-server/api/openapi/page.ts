@@ -11,38 +11,20 @@ const make = (tag, properties = {}, ...children) => {
   element.append(...children);
   return element;
 };
-const exampleOf = (schema = {}, depth = 0) => {
-  if (depth > 6) return null;
-  if (schema.default !== undefined) return schema.default;
-  if (schema.const !== undefined) return schema.const;
-  if (schema.enum) return schema.enum[0];
-  const choice = schema.anyOf ?? schema.oneOf ?? schema.allOf;
-  if (choice) return exampleOf(choice[0], depth + 1);
-  switch (schema.type) {
-    case "object":
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([k, v]) => [k, exampleOf(v, depth + 1)]));
-    case "array":
-      return schema.items === undefined ? [] : [exampleOf(schema.items, depth + 1)];
-    case "integer":
-    case "number":
-      return 0;
-    case "boolean":
-      return false;
-    default:
-      return "";
-  }
-};
 const token = document.getElementById("token");
+/** Where the paths of the document begin: a proxy may have put something before them. */
+const base = new URL("..", location.href).href.replace(/\\/$/, "");
 
 function form(path, method, operation) {
   const fields = (operation.parameters ?? []).map((parameter) => {
-    const input = make("input", { name: parameter.name, required: parameter.required });
+    const placeholder = parameter.example === undefined ? "" : String(parameter.example);
+    const input = make("input", { name: parameter.name, required: parameter.required, placeholder });
     return { parameter, input };
   });
   const content = operation.requestBody?.content ?? {};
   const jsonBody = content["application/json"];
   const multipart = content["multipart/form-data"];
-  const text = jsonBody && make("textarea", { rows: 6, value: JSON.stringify(exampleOf(jsonBody.schema), null, 2) });
+  const text = jsonBody && make("textarea", { rows: 6, value: JSON.stringify(jsonBody.example, null, 2) });
   const parts = Object.entries(multipart?.schema.properties ?? {}).map(([name, { contentMediaType, description }]) => ({
     name,
     input: make("input", { type: contentMediaType ? "file" : "text", title: description }),
@@ -52,12 +34,14 @@ function form(path, method, operation) {
     result.textContent = "…";
     let url = path;
     const query = new URLSearchParams();
+    const headers = token.value === "" ? {} : { authorization: "Bearer " + token.value };
     for (const { parameter, input } of fields) {
       if (parameter.in === "path") url = url.replace("{" + parameter.name + "}", encodeURIComponent(input.value));
-      else if (input.value !== "") query.append(parameter.name, input.value);
+      else if (input.value === "") continue;
+      else if (parameter.in === "header") headers[parameter.name] = input.value;
+      else query.append(parameter.name, input.value);
     }
     if (query.size > 0) url += "?" + query;
-    const headers = token.value === "" ? {} : { authorization: "Bearer " + token.value };
     let body;
     if (text && text.value.trim() !== "") {
       headers["content-type"] = "application/json";
@@ -70,7 +54,7 @@ function form(path, method, operation) {
       }
     }
     try {
-      const answer = await fetch(url, { method: method.toUpperCase(), headers, body });
+      const answer = await fetch(base + url, { method: method.toUpperCase(), headers, body });
       const shown = ["location", "link", "x-total-count", "etag", "retry-after", "x-men-requestid"]
         .filter((name) => answer.headers.has(name))
         .map((name) => name + ": " + answer.headers.get(name) + "\\n");
@@ -111,7 +95,7 @@ function show(path, method, operation) {
 }
 
 async function main() {
-  const answer = await fetch("/api/openapi.json");
+  const answer = await fetch("openapi.json");
   const { info, paths } = await answer.json();
   document.getElementById("about").textContent = info.description;
   const sections = new Map();
@@ -130,7 +114,7 @@ document.getElementById("login").addEventListener("submit", async (event) => {
   const { email, password } = event.target.elements;
   const bytes = new TextEncoder().encode(email.value + ":" + password.value);
   const authorization = "Basic " + btoa(String.fromCharCode(...bytes));
-  const answer = await fetch("/api/management/v1/useradm/auth/login", { method: "POST", headers: { authorization } });
+  const answer = await fetch(base + "/api/management/v1/useradm/auth/login", { method: "POST", headers: { authorization } });
   const text = await answer.text();
   if (answer.ok) token.value = text;
   document.getElementById("said").textContent = answer.ok ? "logged in" : text;
@@ -174,7 +158,7 @@ export const PAGE = `<!doctype html>
 </form>
 <label>Token <input id="token" autocomplete="off" spellcheck="false"></label>
 <main id="operations">Reading the document…</main>
-<noscript>This page needs JavaScript; the document itself is <a href="/api/openapi.json">here</a>.</noscript>
+<noscript>This page needs JavaScript; the document itself is <a href="openapi.json">here</a>.</noscript>
 <script>${PAGE_SCRIPT}</script>
 </body>
 </html>

@@ -7,6 +7,9 @@ import { PAGE, PAGE_SCRIPT, PAGE_STYLE } from "./page.ts";
 
 export const DOCUMENT_PATH = "/api/openapi.json";
 
+/** The document is too long for an example of itself. */
+const EXAMPLE = { openapi: "3.1.0" };
+
 function hashOf(inline: string): string {
   return `'sha256-${createHash("sha256").update(inline).digest("base64")}'`;
 }
@@ -36,17 +39,17 @@ function page(): Answer {
 
 /** The description of `others` and of itself, for programs and for people. */
 export function openApiRoutes(others: readonly Route[]): Route[] {
-  let document: OpenApiDocument | undefined;
+  let document: Omit<OpenApiDocument, "servers"> | undefined;
   const own: Route[] = [
     route({
       method: "GET",
       path: DOCUMENT_PATH,
       summary: "This document",
       access: "public",
-      answers: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({ openapi: z.string() }) } },
-      handle: () => {
+      answers: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({ openapi: z.string() }), example: EXAMPLE } },
+      handle: ({ baseUrl }) => {
         document ??= openApiDocument([...others, ...own]);
-        return json(document);
+        return json({ ...document, servers: [{ url: baseUrl }] } satisfies OpenApiDocument);
       },
     }),
     route({

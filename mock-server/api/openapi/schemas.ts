@@ -8,8 +8,23 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
  * left out of it.
  */
 export function jsonSchema(schema: z.core.$ZodType, io: "input" | "output"): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any", target: "draft-2020-12" });
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    target: "draft-2020-12",
+    override: ({ jsonSchema: made }) => nameKeys(made),
+  });
   return rest;
+}
+
+/** A record of known keys, such as counters by status, becomes an object with these: clients are generated of them. */
+function nameKeys(schema: z.core.JSONSchema.BaseSchema): void {
+  const { propertyNames, additionalProperties } = schema;
+  if (!isObject(propertyNames) || !Array.isArray(propertyNames.enum)) return;
+  const keys = propertyNames.enum.map(String);
+  schema.properties = Object.fromEntries(keys.map((key) => [key, additionalProperties ?? {}]));
+  schema.additionalProperties = false;
+  delete schema.propertyNames;
 }
 
 /** One property of an object that describes parameters. */

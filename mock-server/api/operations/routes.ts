@@ -2,7 +2,7 @@ import { DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { DEVICE_STATUSES, type Domain } from "../../domain.ts";
 import type { ConnectionCounts } from "../../system/connection-counts.ts";
-import { json, text } from "../answers.ts";
+import { empty, json, text } from "../answers.ts";
 import { type Route, route } from "../route.ts";
 import { Counter, gauge, type Labels } from "./exposition.ts";
 import type { RequestMetrics } from "./metrics.ts";
@@ -45,6 +45,35 @@ function connectionLines(connections: ConnectionCounts | undefined): string[] {
   return [...gauge("upkeep_connections", "Open connections.", [[{}, connections.open]]), ...ended.lines()];
 }
 
+/** The reference's services that this server stands for. */
+const REFERENCE_SERVICES = ["deployments", "deviceconfig", "devauth", "inventory", "useradm"] as const;
+
+/** The probes of one of the reference's services, for load balancers that were set up for it. */
+function referenceProbes(service: (typeof REFERENCE_SERVICES)[number], ports: ReadinessPorts): Route[] {
+  const base = `/api/internal/v1/${service}`;
+  return [
+    route({
+      method: "GET",
+      path: `${base}/alive`,
+      summary: "Whether the program runs",
+      access: "public",
+      answers: { 204: { description: "It does" } },
+      handle: () => empty(204),
+    }),
+    route({
+      method: "GET",
+      path: `${base}/health`,
+      summary: "Whether requests can be answered",
+      access: "public",
+      answers: { 204: { description: "They can" }, 503: { description: "Why they cannot" } },
+      handle: async () => {
+        await mustBeReady(ports);
+        return empty(204);
+      },
+    }),
+  ];
+}
+
 /** What those who run the server ask: is it well, and how much does it do. */
 export function operationRoutes(
   ports: ReadinessPorts & { domain: Domain; metrics: RequestMetrics; connections?: ConnectionCounts },
@@ -72,6 +101,7 @@ export function operationRoutes(
         return json({ status: "ok" });
       },
     }),
+    ...REFERENCE_SERVICES.flatMap((service) => referenceProbes(service, ports)),
     route({
       method: "GET",
       path: "/metrics",

@@ -1,6 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { LOG_LEVELS, type LogFormat } from "@upkeep/shared/logging";
 import { defaultDataDirectory } from "../../system/environment.ts";
+import { type Networks, parseNetworks } from "../../system/networks.ts";
 import { isLoopback, type ListenAddress, parseDatabaseUrl, parseListenAddress, parsePublicUrl } from "../addresses.ts";
 import {
   type AdministratorSettings,
@@ -25,6 +26,8 @@ export interface ServeSettings {
   readonly listen: ListenAddress;
   readonly tls?: "self-signed" | { readonly certPath: string; readonly keyPath: string };
   readonly publicUrl?: string;
+  /** Proxies whose headers about the client are believed. */
+  readonly proxies?: Networks;
   readonly autoAccept: boolean;
   readonly insecureNoAuth: boolean;
   /** Hosts from which the control API takes requests. Absent: there is no control API. */
@@ -62,6 +65,13 @@ export const SERVE_OPTIONS = {
   "public-url": {
     type: "string",
     describe: "URL under which devices reach this server; by default download links name the host they asked",
+    requiresArg: true,
+  },
+  "trust-proxy": {
+    type: "string",
+    array: true,
+    describe:
+      "Addresses or networks of proxies in front: what they tell of the client (Forwarded, X-Forwarded-For, -Host, -Port, -Prefix, -Proto) is believed",
     requiresArg: true,
   },
   "auto-accept": { type: "boolean", describe: "Accept every new device at once (for development)", default: false },
@@ -113,7 +123,7 @@ export const SERVE_OPTIONS = {
   },
   "max-connections-per-address": {
     type: "number",
-    describe: "The same for one address; 0 for no limit, as behind a proxy on another machine; loopback has none",
+    describe: "The same for one address; 0 for no limit; loopback and the addresses of --trust-proxy have none",
     default: 1000,
     requiresArg: true,
   },
@@ -181,7 +191,13 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
       `--insecure-no-auth lets anybody manage devices, so --listen must be a loopback address, not ${listen.host}`,
     );
   }
-  const testControls = controlsOf(args["test-controls"], listen);
+  const proxies = proxiesOf(args["trust-proxy"]);
+  if (insecureNoAuth && proxies !== undefined) {
+    throw new CommandError(
+      "--insecure-no-auth lets anybody manage devices, so no proxy of --trust-proxy may bring others here",
+    );
+  }
+  const testControls = controlsOf(args["test-controls"], listen, proxies !== undefined);
   const cert = text(args.cert);
   const key = text(args.key);
   const selfSigned = args["tls-self-signed"] === true;
@@ -203,6 +219,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...(selfSigned ? { tls: "self-signed" as const } : {}),
     ...(publicUrl === undefined ? {} : { publicUrl: parsePublicUrl(publicUrl) }),
     administrator: administratorSettingsOf(args["admin-email"], args["admin-password-file"]),
+    ...given({ proxies }),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
     ...given({ testControls }),
@@ -214,12 +231,28 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
   };
 }
 
+/** @throws CommandError that names what is neither an address nor a network. */
+function proxiesOf(said: unknown): Networks | undefined {
+  const texts = [said ?? []].flat().map(String);
+  if (texts.length === 0) return undefined;
+  const networks = parseNetworks(texts);
+  if ("has" in networks) return networks;
+  throw new CommandError(
+    `--trust-proxy ${JSON.stringify(networks.wrong)}: must be an IP address, or a network such as 10.0.0.0/8`,
+  );
+}
+
 /** @returns The hosts from which the control API takes requests. */
-function controlsOf(said: unknown, { host }: ListenAddress): ServeSettings["testControls"] {
+function controlsOf(said: unknown, { host }: ListenAddress, behindProxy: boolean): ServeSettings["testControls"] {
   const times = typeof said === "number" ? said : 0;
   if (times === 0) return undefined;
-  if (isLoopback(host)) return "this-machine";
+  if (isLoopback(host) && !behindProxy) return "this-machine";
   if (times > 1) return "any";
+  if (behindProxy) {
+    throw new CommandError(
+      "--test-controls lets anybody change everything, and a proxy of --trust-proxy brings others here; say it twice to do it all the same",
+    );
+  }
   throw new CommandError(
     `--test-controls lets anybody change everything, so --listen must be a loopback address, not ${host}; say it twice to do it all the same`,
   );

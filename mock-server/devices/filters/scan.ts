@@ -15,6 +15,14 @@ export interface Scanned {
   readonly ids?: readonly string[];
   /** A substring of any attribute value or of the id, case-insensitive. */
   readonly text?: string;
+  readonly named?: NamedBy;
+}
+
+/** The beginning of the id, of an identity attribute or of the tag `name`. */
+export interface NamedBy {
+  readonly prefix: string;
+  /** Only this one; `identity/id` is the id. */
+  readonly attribute?: { readonly scope: "identity" | "tags"; readonly name: string };
 }
 
 /** Devices that meet all conditions, by id. Concurrent changes may or may not be seen. */
@@ -29,6 +37,7 @@ export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<D
     );
     for (const device of batch) {
       if (text !== undefined && !mentions(device, text)) continue;
+      if (wanted.named !== undefined && !isNamed(device, wanted.named)) continue;
       if (matchesAll(wanted.terms, lookupIn(device))) yield device;
     }
     after = batch.at(-1)?.id ?? after;
@@ -55,6 +64,18 @@ export function narrow({ terms, ids }: Scanned): DeviceNarrowing {
   const id = exactly("identity", "id");
   const narrowed = id === undefined ? ids : (ids ?? [id]).filter((one) => one === id);
   return given({ status, group, ids: narrowed });
+}
+
+function isNamed({ id, attributes }: DeviceInventory, { prefix, attribute }: NamedBy): boolean {
+  const wanted = (scope: string, name: string): boolean => {
+    if (scope === "identity" && name === "status") return false;
+    if (attribute !== undefined) return scope === attribute.scope && name === attribute.name;
+    return scope === "identity" || (scope === "tags" && name === "name");
+  };
+  if (wanted("identity", "id") && id.startsWith(prefix)) return true;
+  return attributes.some(
+    ({ scope, name, value }) => wanted(scope, name) && [value].flat().some((one) => String(one).startsWith(prefix)),
+  );
 }
 
 function mentions({ id, attributes }: DeviceInventory, text: string): boolean {

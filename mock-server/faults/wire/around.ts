@@ -20,8 +20,8 @@ export interface ExchangeWatch<E> {
 /** Wraps `listener`: requests of devices are watched and disturbed, all others pass. */
 export function around<E>(listener: RequestListener, watch: ExchangeWatch<E>, timers: Timers): RequestListener {
   const memory = openInMemory(listener);
-  const ask = async ({ method, url, headers, body }: CarriedRequest): Promise<CarriedAnswer> => {
-    const sent = memory.request({ method, path: url, headers });
+  const ask = async ({ method, url, headers, body, cameOver }: CarriedRequest): Promise<CarriedAnswer> => {
+    const sent = memory.request({ method, path: url, headers }, cameOver);
     sent.end(body);
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     sent.on("error", watch.failed);

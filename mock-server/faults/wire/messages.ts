@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { CameOver } from "../../system/in-memory.ts";
 import type { ExchangeAnswer } from "../effects/exchange.ts";
 
 /** More than any request of a device that is not a download. */
@@ -13,6 +14,7 @@ export interface CarriedRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: Buffer;
+  readonly cameOver: CameOver;
 }
 
 export interface CarriedAnswer extends ExchangeAnswer {
@@ -26,8 +28,9 @@ export async function readRequest(request: IncomingMessage): Promise<CarriedRequ
   const headers = endToEnd(request.headers);
   // What was sent in pieces goes on in one.
   if (body.length > 0) headers["content-length"] = String(body.length);
-  if ("encrypted" in request.socket) headers["x-forwarded-proto"] ??= "https";
-  return { method, url, headers, body };
+  const { socket } = request;
+  const cameOver = { remoteAddress: socket.remoteAddress, encrypted: "encrypted" in socket };
+  return { method, url, headers, body, cameOver };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ServerOptions } from "../../../mock-server/index.ts";
 import { DEPLOYMENTS, DEVICE_API, makeArtifact, TestServer } from "./fixture.ts";
 
 interface Offer {
@@ -7,7 +8,7 @@ interface Offer {
 }
 
 /** A server with one artifact, and a device that was told to install it. */
-async function offered(options: { publicUrl?: string } = {}, headers: Record<string, string> = {}) {
+async function offered(options: Partial<ServerOptions> = {}, headers: Record<string, string> = {}) {
   const server = await TestServer.open({ autoAccept: true, ...options });
   const content = await makeArtifact({ content: Buffer.alloc(700_000, "abcdefg") });
   const answer = await server.upload(content);
@@ -111,12 +112,17 @@ describe("a download link", () => {
 
   test.each([
     [{}, { host: "updates.example:8080" }, "http://updates.example:8080/"],
+    [{}, { host: "inner", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" }, "http://inner/"],
     [
-      {},
-      { host: "inner", "x-forwarded-host": "outer.example, inner", "x-forwarded-proto": "https" },
-      "https://outer.example/",
+      { isProxy: () => true },
+      {
+        host: "inner",
+        "x-forwarded-host": "outer.example",
+        "x-forwarded-proto": "https",
+        "x-forwarded-prefix": "/ota",
+      },
+      "https://outer.example/ota/",
     ],
-    [{}, { host: "inner", "x-forwarded-host": "bad host/", "x-forwarded-proto": "gopher" }, "http://inner/"],
     [{ publicUrl: "https://public.example/base" }, { host: "inner" }, "https://public.example/base/"],
   ])("names the host that was asked: %o %o", async (options, headers, expected) => {
     const { uri } = await offered(options, headers);

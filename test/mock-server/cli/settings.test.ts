@@ -51,10 +51,19 @@ describe("the settings of serve", () => {
     [{ "device-token-life": "0s" }, '--device-token-life "0s": must be a time'],
     [{ "max-connections": 0 }, "--max-connections 0: must be a whole number of at least 1"],
     [{ "max-connections-per-address": 1.5 }, "--max-connections-per-address 1.5: must be a whole number"],
+    [{ "trust-proxy": ["127.0.0.1", "10.0.0.0/40"] }, '--trust-proxy "10.0.0.0/40": must be an IP address, or a network'],
+    [{ "trust-proxy": ["localhost"] }, '--trust-proxy "localhost": must be an IP address, or a network'],
+    [{ "trust-proxy": ["127.0.0.1"], "insecure-no-auth": true }, "--insecure-no-auth lets anybody manage devices"],
+    [{ "trust-proxy": ["127.0.0.1"], "test-controls": 1 }, "--test-controls lets anybody change everything"],
     [{ "download-link-life": "forever" }, '--download-link-life "forever": must be a time'],
   ])("%o cannot be", (args, message) => {
     expect(() => settingsOf({ ...DEFAULTS, ...args })).toThrow(message);
   });
+});
+
+test("the proxies of serve are addresses and networks", () => {
+  const { proxies } = settingsOf({ ...DEFAULTS, "trust-proxy": ["127.0.0.1", "10.0.0.0/8"] });
+  expect(["127.0.0.1", "10.1.2.3", "192.0.2.1"].map((address) => proxies?.has(address))).toEqual([true, true, false]);
 });
 
 describe("the bucket of serve", () => {

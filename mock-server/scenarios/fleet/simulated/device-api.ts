@@ -95,7 +95,7 @@ export class DeviceApi implements Network {
       route.access === "device"
         ? (authentication.verifySync(token) ?? (await authentication.verify(token)))
         : undefined;
-    const request = { id: "", method, url: target, headers, ip: "", startedMs: 0 } as ApiRequest;
+    const request = { id: "", method, url: target, headers, startedMs: 0 } as ApiRequest;
     const json = jsonBody(route);
     const handle: Handle = route.handle as Handle;
     return await handle({
@@ -108,7 +108,8 @@ export class DeviceApi implements Network {
           : undefined,
       rawBody: raw,
       request,
-      origin: ORIGIN,
+      client: { address: "", prefix: "", baseUrl: ORIGIN },
+      baseUrl: ORIGIN,
     });
   }
 

@@ -4,7 +4,8 @@ import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import type { OpenApiDocument, Operation } from "../../../../mock-server/api/openapi/document.ts";
-import type { Route } from "../../../../mock-server/api/route.ts";
+import { ANSWER_HEADERS } from "../../../../mock-server/api/headers.ts";
+import { jsonBody, type Route } from "../../../../mock-server/api/route.ts";
 import { fc } from "../../../support/fast-check.ts";
 import { WAIT_MS } from "../../../support/patience.ts";
 import { TestServer } from "../fixture.ts";
@@ -22,7 +23,18 @@ const OPEN = [
   "GET /api/docs",
   "GET /health",
   "GET /ready",
+  ...["deployments", "deviceconfig", "devauth", "inventory", "useradm"].flatMap((service) => [
+    `GET /api/internal/v1/${service}/alive`,
+    `GET /api/internal/v1/${service}/health`,
+  ]),
 ];
+
+/** Retry-After is told of with all errors. */
+const TOLD_HEADERS = objectKeys(ANSWER_HEADERS).filter((name) => name !== "Retry-After");
+
+function objectKeys<K extends string>(object: Readonly<Record<K, unknown>>): K[] {
+  return Object.keys(object) as K[];
+}
 
 const RUNS = 20;
 /** Longer than any answer may take; a request that has none by then hangs. */
@@ -77,6 +89,64 @@ describe("the OpenAPI document", () => {
     expect(new Set(references)).toEqual(new Set(["#/components/schemas/Error"]));
   });
 
+  test("has examples of everything that is sent and answered, which fit the schemas", async () => {
+    const server = await TestServer.open();
+    const routes = routesByName(server);
+    const faults: unknown[] = [];
+    const check = (where: string, schema: z.core.$ZodType, example: unknown): void => {
+      const { error } = z.core.safeParse(schema, example);
+      if (error !== undefined) faults.push([where, example, error.issues]);
+    };
+    for (const entry of entries(await documentOf(server))) {
+      const name = nameOf(entry);
+      const route = routes.get(name);
+      const { requestBody, responses, parameters = [] } = entry.operation;
+      for (const one of parameters.filter(({ required }) => required)) {
+        expect(one.example, `${name}: ${one.name}`).toBeDefined();
+      }
+      const body = route === undefined ? undefined : jsonBody(route);
+      if (body !== undefined) check(name, body.schema, requestBody?.content["application/json"]?.example);
+      for (const [status, { schema }] of Object.entries(route?.answers ?? {})) {
+        const example = responses[status]?.content?.["application/json"]?.example;
+        if (schema !== undefined) check(`${name} ${status}`, schema, example);
+      }
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test("has examples of requests that the server understands", async () => {
+    const server = await TestServer.open({ autoAccept: true });
+    const { token } = await server.device("02:00:00:00:00:01");
+    const misunderstood: unknown[] = [];
+    for (const entry of entries(await documentOf(server))) {
+      const { requestBody, parameters = [], security } = entry.operation;
+      const body = requestBody?.content["application/json"]?.example;
+      const url = entry.path.replace(/\{(\w+)\}/g, (_, wanted) =>
+        encodeURIComponent(String(parameters.find(({ name }) => name === wanted)?.example)),
+      );
+      if (body === undefined || entry.path.endsWith("/useradm/users/me")) continue;
+      const method = entry.method.toUpperCase() as "POST";
+      const headers = Object.fromEntries(
+        parameters.filter((one) => one.in === "header" && one.required).map(({ name, example }) => [name, String(example)]),
+      );
+      const call = { method, body, headers, token: "deviceToken" in (security[0] ?? {}) ? token : server.userToken };
+      const { statusCode, body: said } = await server.call(url, call);
+      if (statusCode === 400 || statusCode >= 500) misunderstood.push([nameOf(entry), body, said]);
+    }
+    expect(misunderstood).toEqual([]);
+  });
+
+  test("tells where the server is, and counters by their names", async () => {
+    const server = await TestServer.open();
+    const document = await documentOf(server);
+    expect(document.servers).toEqual([{ url: "http://localhost:80" }]);
+    const statistics = document.paths["/api/management/v1/deployments/deployments/{id}/statistics"]?.get;
+    const schema = statistics?.responses[200]?.content?.["application/json"]?.schema;
+    expect(schema).toMatchObject({ properties: { success: { type: "integer" }, pending: { type: "integer" } } });
+    const list = document.paths["/api/management/v1/deployments/deployments"]?.get?.responses[200];
+    expect(Object.keys(list?.headers ?? {})).toEqual(["Link", "X-Total-Count"]);
+  });
+
   test("comes with a page that loads nothing from elsewhere", async () => {
     const server = await TestServer.open();
     const page = await server.call("/api/docs");
@@ -106,11 +176,9 @@ describe("without a token", () => {
   });
 });
 
-/** The schemas of what each operation answers, by its name in the document and the status. */
-function answerSchemas(server: TestServer): Map<string, Route["answers"]> {
-  return new Map(
-    routesOf(server).map(({ method, path, answers }) => [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, answers]),
-  );
+/** The routes by their name in the document. */
+function routesByName(server: TestServer): Map<string, Route> {
+  return new Map(routesOf(server).map((one) => [`${one.method} ${one.path.replaceAll(/:(\w+)/g, "{$1}")}`, one]));
 }
 
 /** The application with something of everything in it. */
@@ -118,7 +186,7 @@ class Fleet {
   readonly server: TestServer;
   readonly known: readonly string[];
   readonly deviceToken: string;
-  readonly #answers: ReadonlyMap<string, Route["answers"]>;
+  readonly #routes: ReadonlyMap<string, Route>;
   #userToken: string;
 
   private constructor(server: TestServer, known: readonly string[], deviceToken: string) {
@@ -126,7 +194,7 @@ class Fleet {
     this.known = known;
     this.deviceToken = deviceToken;
     this.#userToken = server.userToken;
-    this.#answers = answerSchemas(server);
+    this.#routes = routesByName(server);
   }
 
   static async open(): Promise<Fleet> {
@@ -161,8 +229,10 @@ class Fleet {
   }
 
   #checkAnswer(name: string, answer: LightMyRequestResponse): void {
-    const described = this.#answers.get(name)?.[answer.statusCode];
+    const described = this.#routes.get(name)?.answers[answer.statusCode];
     expect(described, `${name} does not tell of ${answer.statusCode}`).toBeDefined();
+    const sent = TOLD_HEADERS.filter((header) => answer.headers[header.toLowerCase()] !== undefined);
+    expect(described?.headers ?? [], `${name} tells of its headers`).toEqual(expect.arrayContaining(sent));
     if (described?.schema === undefined) return;
     const fit = z.core.safeParse(described.schema, answer.json());
     expect(fit.error?.issues ?? [], `${name}: ${answer.body}`).toEqual([]);

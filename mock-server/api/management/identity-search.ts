@@ -1,0 +1,41 @@
+import { given } from "@upkeep/shared/given";
+import * as z from "zod";
+import { ATTRIBUTE_SCOPES, type Domain } from "../../domain.ts";
+import { json } from "../answers.ts";
+import { type Route, route } from "../route.ts";
+import { fields } from "../validation.ts";
+import { InventoryShape, presentInventory } from "./inventory-shape.ts";
+
+const PAGE_MAX = 2 ** 31;
+const PER_PAGE_MAX = 500;
+
+const Body = fields({
+  value_prefix: z.string().min(1),
+  attribute: fields({ scope: z.enum(["identity", "tags"]), name: z.string().min(1) }).nullish(),
+  attributes: z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
+  page: z.int().min(1).max(PAGE_MAX).default(1),
+  per_page: z.int().min(1).max(PER_PAGE_MAX).default(20),
+});
+
+/** Finds devices by what names them. */
+export function identitySearchRoutes({ inventory }: Domain): Route[] {
+  return [
+    route({
+      method: "POST",
+      path: "/api/management/v2alpha1/inventory/identities/search",
+      summary: "Find devices by the beginning of an identity attribute, of their id or of their tag `name`",
+      access: "user",
+      permission: "read",
+      body: { schema: Body, tooLarge: 413 },
+      answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: ["X-Total-Count"] } },
+      handle: async ({ body: { value_prefix: prefix, attribute, attributes, page, per_page } }) => {
+        const search = {
+          named: { prefix, ...given({ attribute: attribute ?? undefined }) },
+          ...given({ select: attributes ?? undefined }),
+        };
+        const { items, total } = await inventory.search(search, { page, perPage: per_page });
+        return json(items.map(presentInventory), { "x-total-count": String(total) });
+      },
+    }),
+  ];
+}
