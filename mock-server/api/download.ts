@@ -73,7 +73,11 @@ export function downloadRoutes({ links, blobs, artifact, signs }: DownloadPorts)
       query: z.looseObject({}),
       headers: ["Range", "If-Range", "If-Match", "If-None-Match"],
       answers: {
-        200: { description: "The artifact", mediaType: "application/vnd.mender-artifact", headers: ["ETag", "Accept-Ranges"] },
+        200: {
+          description: "The artifact",
+          mediaType: "application/vnd.mender-artifact",
+          headers: ["ETag", "Accept-Ranges"],
+        },
         206: {
           description: "The part of it that was asked for",
           mediaType: "application/vnd.mender-artifact",

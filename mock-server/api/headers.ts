@@ -10,7 +10,8 @@ export interface HeaderSpec {
 /** Headers of answers that say more than the body. */
 export const ANSWER_HEADERS = {
   Link: {
-    description: "The other pages, one line each: `first`, `prev`, `next`, `last`. The URL is relative to that of the request",
+    description:
+      "The other pages, one line each: `first`, `prev`, `next`, `last`. The URL is relative to that of the request",
     type: "string",
     example: '</api/management/v2/devauth/devices?page=2&per_page=20>; rel="next"',
   },
@@ -41,7 +42,11 @@ export type AnswerHeader = keyof typeof ANSWER_HEADERS;
 export const REQUEST_HEADERS = {
   "If-Match": { description: "Only if this is still its state", type: "string", example: '"9f86d081884c7d65"' },
   "If-None-Match": { description: "Only if this is not its state", type: "string", example: '"9f86d081884c7d65"' },
-  "If-Range": { description: "A part only of this state, else the whole", type: "string", example: '"9f86d081884c7d65"' },
+  "If-Range": {
+    description: "A part only of this state, else the whole",
+    type: "string",
+    example: '"9f86d081884c7d65"',
+  },
   Range: { description: "The part that is wanted", type: "string", example: "bytes=1000000-" },
   "X-MEN-Signature": {
     description: "Signature of the body by the key in `pubkey`, base64",

@@ -90,7 +90,8 @@ export function one<S extends z.core.$ZodType>(schema: S) {
 
 /** A query parameter that may be given several times; absent: none. */
 export function many<S extends z.ZodType>(schema: S) {
-  return z.preprocess((value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]), z.array(schema));
+  const list = z.array(schema).default([]);
+  return z.preprocess((value) => (value === undefined || Array.isArray(value) ? value : [value]), list);
 }
 
 /** A time in a request, read as milliseconds since the Unix epoch. */

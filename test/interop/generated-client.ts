@@ -88,7 +88,11 @@ export class GeneratedClient {
     }
     for (const [name, { schema }] of Object.entries(described.headers ?? {})) {
       const value = answer.headers[name.toLowerCase()];
-      if (value === undefined && operation.responses[200] === described && (name === "Link" || name === "X-Total-Count")) {
+      if (
+        value === undefined &&
+        operation.responses[200] === described &&
+        (name === "Link" || name === "X-Total-Count")
+      ) {
         throw new Error(`${operationId}: ${name} is missing`);
       }
       if (schema.type === "integer" && value !== undefined && !/^\d+$/.test(String(value))) {
@@ -133,5 +137,8 @@ function listOf({ json }: ClientAnswer): unknown[] {
 }
 
 function nextOf({ headers }: ClientAnswer): string | undefined {
-  return [headers.link ?? []].flat().join().match(/<([^>]*)>; rel="next"/)?.[1];
+  return [headers.link ?? []]
+    .flat()
+    .join()
+    .match(/<([^>]*)>; rel="next"/)?.[1];
 }

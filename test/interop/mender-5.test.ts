@@ -128,7 +128,8 @@ test("a Mender 5 client is updated, and logs in again in the middle as it does",
   const id = await accept(server);
   expect((await client.logIn()).headers.get("content-type")).toBe("application/jwt");
 
-  const version = '{"name":"mender_client_version","value":"5.1.0"},{"name":"mender_client_version_provider","value":"internal"}';
+  const version =
+    '{"name":"mender_client_version","value":"5.1.0"},{"name":"mender_client_version_provider","value":"internal"}';
   const inventory = `[${version},{"name":"ip","value":["192.0.2.1","2001:db8::1"]}]`;
   // Only 200 counts for it.
   expect((await client.ask("PUT", DEVICE_PATHS.inventory, inventory)).status).toBe(200);

@@ -8,8 +8,8 @@ import { createLogger } from "@upkeep/shared/logging";
 import { DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Serving, startServing } from "../../mock-server/cli/serve.ts";
 import { SERVE_OPTIONS, settingsOf } from "../../mock-server/cli/serve/options.ts";
+import { type Serving, startServing } from "../../mock-server/cli/serve.ts";
 import { openSystem } from "../../mock-server/system/index.ts";
 import { makeArtifact, multipart } from "../mock-server/api/fixture.ts";
 import { TestDevice } from "../mock-server/domain-fixture.ts";
@@ -22,6 +22,8 @@ const LOGIN = "/api/management/v1/useradm/auth/login";
 const DEPLOYMENTS = "/api/management/v1/deployments";
 const RELEASES = "/api/management/v2/deployments/deployments/releases";
 const PASSWORD = "a long password";
+/** Passwords are hashed slowly on purpose. */
+const LONG_MS = 240_000;
 /** A slash in a name must come through encoded, as the client sent it. */
 const RELEASE = "release/1";
 
@@ -55,11 +57,7 @@ function underPath(text: string): string {
 }
 
 const withoutPort = (text: string): string =>
-  replaced(
-    replaced(text, "Host $http_host;", "Host $host;"),
-    'X-Forwarded-Port "";',
-    "X-Forwarded-Port $server_port;",
-  );
+  replaced(replaced(text, "Host $http_host;", "Host $host;"), 'X-Forwarded-Port "";', "X-Forwarded-Port $server_port;");
 
 const SETUPS: readonly (readonly [name: string, setup: Setup])[] = [
   ["plain", { tls: false, prefix: "", change: withoutTls }],
@@ -179,7 +177,11 @@ describePeer(["nginx"], "Behind nginx, as the README configures it,", () => {
 
   async function logIn(base: string, password = PASSWORD, more: Ask = {}): Promise<Answer> {
     const credentials = Buffer.from(`admin@example.com:${password}`).toString("base64");
-    return await ask(base + LOGIN, { ...more, method: "POST", headers: { ...more.headers, authorization: `Basic ${credentials}` } });
+    return await ask(base + LOGIN, {
+      ...more,
+      method: "POST",
+      headers: { ...more.headers, authorization: `Basic ${credentials}` },
+    });
   }
 
   /** As a client that follows what the server says. */
@@ -220,7 +222,9 @@ describePeer(["nginx"], "Behind nginx, as the README configures it,", () => {
       }
       const release = await ask(`${base}${RELEASES}/${encodeURIComponent(RELEASE)}`, { headers: authorization });
       const { artifacts } = json<{ artifacts: { id: string }[] }>(release);
-      const link = await ask(`${base}${DEPLOYMENTS}/artifacts/${artifacts[0]?.id}/download`, { headers: authorization });
+      const link = await ask(`${base}${DEPLOYMENTS}/artifacts/${artifacts[0]?.id}/download`, {
+        headers: authorization,
+      });
       const { uri } = json<{ uri: string }>(link);
       expect(uri.startsWith(`${base}/api/`), uri).toBe(true);
       expect((await ask(uri)).body.equals(content)).toBe(true);
@@ -283,7 +287,9 @@ describePeer(["nginx"], "Behind nginx, as the README configures it,", () => {
     });
   });
 
-  test("guesses of one client do not keep out another, whatever they say of themselves", async () => {
+  test("guesses of one client do not keep out another, whatever they say of themselves", {
+    timeout: LONG_MS,
+  }, async () => {
     const { base, program } = await startNginx({ tls: false, prefix: "", change: withoutTls });
     try {
       const guess = async (from: string, claimed: string): Promise<number> =>

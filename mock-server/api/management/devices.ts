@@ -82,7 +82,9 @@ function reading({ devices }: Domain): Route[] {
       summary: "List devices with their keys",
       access: "user",
       query: z.object({ ...pagingQuery(), status: many(DeviceStatusWord), id: many(z.string()) }),
-      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] } },
+      answers: {
+        200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] },
+      },
       handle: async ({ query, request }) => {
         const { page, per_page, status, id } = query;
         const filter = {
@@ -108,7 +110,9 @@ function reading({ devices }: Domain): Route[] {
         absent: { id: [], status: [] },
         example: { status: ["pending"] },
       },
-      answers: { 200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] } },
+      answers: {
+        200: { description: "Devices, by status and then id", schema: z.array(DeviceShape), headers: ["Link"] },
+      },
       handle: async ({ query, body, request }) => {
         const { page, per_page } = query;
         // No device has an unknown status.

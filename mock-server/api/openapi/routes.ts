@@ -46,7 +46,9 @@ export function openApiRoutes(others: readonly Route[]): Route[] {
       path: DOCUMENT_PATH,
       summary: "This document",
       access: "public",
-      answers: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({ openapi: z.string() }), example: EXAMPLE } },
+      answers: {
+        200: { description: "OpenAPI 3.1", schema: z.looseObject({ openapi: z.string() }), example: EXAMPLE },
+      },
       handle: ({ baseUrl }) => {
         document ??= openApiDocument([...others, ...own]);
         return json({ ...document, servers: [{ url: baseUrl }] } satisfies OpenApiDocument);

@@ -95,7 +95,13 @@ describe("a search for identities", () => {
     }
     const [first = "", second = "", third = ""] = devices;
     const tags = `/api/management/v1/inventory/devices/${third}/tags`;
-    await server.manage(tags, { method: "PUT", body: [{ name: "name", value: "02-gateway" }, { name: "x", value: "02" }] });
+    await server.manage(tags, {
+      method: "PUT",
+      body: [
+        { name: "name", value: "02-gateway" },
+        { name: "x", value: "02" },
+      ],
+    });
     return { server, first, second, third };
   }
 
@@ -134,13 +140,14 @@ describe("a search for identities", () => {
     expect(only?.attributes.map(({ name }) => name).sort()).toEqual(["mac", "updated_ts"]);
   });
 
-  test.each([{}, { value_prefix: "a", attribute: { scope: "inventory", name: "x" } }, { value_prefix: "a", per_page: 501 }])(
-    "is not made of %j",
-    async (body) => {
-      const server = await TestServer.open();
-      expect((await server.manage(IDENTITIES, { method: "POST", body })).statusCode).toBe(400);
-    },
-  );
+  test.each([
+    {},
+    { value_prefix: "a", attribute: { scope: "inventory", name: "x" } },
+    { value_prefix: "a", per_page: 501 },
+  ])("is not made of %j", async (body) => {
+    const server = await TestServer.open();
+    expect((await server.manage(IDENTITIES, { method: "POST", body })).statusCode).toBe(400);
+  });
 });
 
 describe("the probes of the reference's services", () => {

@@ -51,7 +51,10 @@ describe("the settings of serve", () => {
     [{ "device-token-life": "0s" }, '--device-token-life "0s": must be a time'],
     [{ "max-connections": 0 }, "--max-connections 0: must be a whole number of at least 1"],
     [{ "max-connections-per-address": 1.5 }, "--max-connections-per-address 1.5: must be a whole number"],
-    [{ "trust-proxy": ["127.0.0.1", "10.0.0.0/40"] }, '--trust-proxy "10.0.0.0/40": must be an IP address, or a network'],
+    [
+      { "trust-proxy": ["127.0.0.1", "10.0.0.0/40"] },
+      '--trust-proxy "10.0.0.0/40": must be an IP address, or a network',
+    ],
     [{ "trust-proxy": ["localhost"] }, '--trust-proxy "localhost": must be an IP address, or a network'],
     [{ "trust-proxy": ["127.0.0.1"], "insecure-no-auth": true }, "--insecure-no-auth lets anybody manage devices"],
     [{ "trust-proxy": ["127.0.0.1"], "test-controls": 1 }, "--test-controls lets anybody change everything"],

@@ -3,8 +3,8 @@ import { given } from "@upkeep/shared/given";
 import type { LightMyRequestResponse } from "fastify";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import type { OpenApiDocument, Operation } from "../../../../mock-server/api/openapi/document.ts";
 import { ANSWER_HEADERS } from "../../../../mock-server/api/headers.ts";
+import type { OpenApiDocument, Operation } from "../../../../mock-server/api/openapi/document.ts";
 import { jsonBody, type Route } from "../../../../mock-server/api/route.ts";
 import { fc } from "../../../support/fast-check.ts";
 import { WAIT_MS } from "../../../support/patience.ts";
@@ -127,7 +127,9 @@ describe("the OpenAPI document", () => {
       if (body === undefined || entry.path.endsWith("/useradm/users/me")) continue;
       const method = entry.method.toUpperCase() as "POST";
       const headers = Object.fromEntries(
-        parameters.filter((one) => one.in === "header" && one.required).map(({ name, example }) => [name, String(example)]),
+        parameters
+          .filter((one) => one.in === "header" && one.required)
+          .map(({ name, example }) => [name, String(example)]),
       );
       const call = { method, body, headers, token: "deviceToken" in (security[0] ?? {}) ? token : server.userToken };
       const { statusCode, body: said } = await server.call(url, call);
