@@ -55,8 +55,8 @@ const BY_NAME: Readonly<Record<string, unknown>> = {
   value_prefix: "02:00:5e:",
 };
 
-/** Deeper objects are examples of nothing. */
-const DEPTH_MAX = 8;
+/** Only a schema that contains itself is deeper. */
+const DEPTH_MAX = 30;
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
