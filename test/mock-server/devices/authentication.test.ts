@@ -131,6 +131,29 @@ describe("A device", () => {
     expect((await only(domain)).authSets).toHaveLength(1);
   });
 
+  test("in another tier asks with another key: accepting that one rejects the first and changes the device's tier", async () => {
+    const { domain, system } = await start();
+    const device = new TestDevice('{"mac":"1"}');
+    const asking = (tier: string) => {
+      const body = device.body({ tier });
+      return domain.authentication.authorize({ body, signature: device.sign(body) });
+    };
+    for (const tier of ["standard", "micro", "standard"]) {
+      await expect(asking(tier)).rejects.toMatchObject(UNAUTHORIZED);
+      system.nowMs += 1;
+    }
+    const { id, tier, authSets } = await only(domain);
+    expect([tier, authSets.map((set) => set.tier)]).toEqual(["micro", ["standard", "micro"]]);
+    for (const [index, wanted] of ["standard", "micro"].entries()) {
+      await domain.devices.setAuthSetStatus(id, authSets[index]?.id ?? "", "accepted");
+      expect((await only(domain)).tier).toBe(wanted);
+    }
+    const token = await asking("micro");
+    expect(await domain.authentication.verify(token)).toMatchObject({ deviceId: id });
+    await expect(asking("standard")).rejects.toMatchObject(UNAUTHORIZED);
+    expect((await only(domain)).authSets.map(({ status }) => status)).toEqual(["rejected", "accepted"]);
+  });
+
   test("with a second key has one accepted: accepting another rejects the first, whose token is worthless at once", async () => {
     const { domain, system } = await start();
     const first = new TestDevice('{"mac":"1"}');
