@@ -1,5 +1,5 @@
 import type { Provides } from "@upkeep/shared/compatibility";
-import { describeFaults } from "@upkeep/shared/protocol";
+import { describeFaults, recordOf } from "@upkeep/shared/protocol";
 import { isSystemError, readFile, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import * as z from "zod/mini";
 import { AgentError } from "../errors.ts";
@@ -16,7 +16,7 @@ const TRIES_MAX = 5;
 
 type AdoptSystem = Pick<System, "files" | "processes" | "timers">;
 
-const TextMap = z.record(z.string(), z.string());
+const TextMap = recordOf(z.string());
 
 /** What is installed according to the old client. */
 export interface OldProvides {

@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod/mini";
 import { type DeviceSoftware, STATE_NAMES, type StateName } from "./states.ts";
 
@@ -12,7 +13,7 @@ const ArtifactRecord = z.object({
   /** `null`: an empty payload, which has no update module. */
   payloadType: nullable(z.string()),
   /** Absent fields of the artifact are `null`: that they are absent has a meaning of its own. */
-  provides: nullable(z.record(z.string(), z.string())),
+  provides: nullable(recordOf(z.string())),
   clears: nullable(z.array(z.string())),
 });
 export type ArtifactRecord = z.infer<typeof ArtifactRecord>;

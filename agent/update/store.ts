@@ -1,6 +1,6 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import type { Logger } from "@upkeep/shared/logging";
-import { describeFaults } from "@upkeep/shared/protocol";
+import { describeFaults, recordOf } from "@upkeep/shared/protocol";
 import {
   createDirectoryDurably,
   type Files,
@@ -35,7 +35,7 @@ export type LastUpdate = z.infer<typeof LastUpdate>;
 const StoreContent = z.object({
   version: z.literal(STORE_VERSION),
   /** What is installed, `artifact_name` included; `null` before the first update. */
-  provides: z.union([z.record(z.string(), z.string()), z.null()]),
+  provides: z.union([recordOf(z.string()), z.null()]),
   /** The update that is under way, a deployment or an update by hand: there is never more than one. */
   update: z.union([z.null(), JournalRecord]),
   /** How the last update ended, for a person who asks. */

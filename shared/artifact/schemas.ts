@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { Depends } from "../compatibility/index.ts";
-import { dependsFault, optional, PROVIDES_LIMITS, providesFault, textFault } from "../protocol/index.ts";
+import { dependsFault, optional, PROVIDES_LIMITS, providesFault, recordOf, textFault } from "../protocol/index.ts";
 
 const mustBeText = "must be a non-empty text";
 const object = "must be an object";
@@ -57,18 +57,15 @@ export const TypeInfoFile = z.object(
   {
     type: z.nullable(z.string("must be a text or null")),
     artifact_provides: optional(
-      z
-        .record(z.string(), z.string("must be a text"), "must be an object of texts")
-        .check(without((provides: Readonly<Record<string, string>>) => providesFault(provides))),
+      recordOf(z.string("must be a text"), "must be an object of texts").check(
+        without((provides: Readonly<Record<string, string>>) => providesFault(provides)),
+      ),
     ),
     artifact_depends: optional(
-      z
-        .record(
-          z.string(),
-          z.union([z.string(), z.array(z.string())], "must be a text or a list of texts"),
-          "must be an object of texts or lists of texts",
-        )
-        .check(without((depends: Depends) => dependsFault(depends))),
+      recordOf(
+        z.union([z.string(), z.array(z.string())], "must be a text or a list of texts"),
+        "must be an object of texts or lists of texts",
+      ).check(without((depends: Depends) => dependsFault(depends))),
     ),
     clears_artifact_provides: optional(
       z.array(text, "must be a list of texts").check(z.maxLength(clearsMax, `must have at most ${clearsMax} entries`)),
@@ -93,4 +90,4 @@ export const AugmentedHeaderInfo = z.object(
 );
 
 /** The file `meta-data`. */
-export const MetaData = z.record(z.string(), z.unknown(), "must be an object");
+export const MetaData = recordOf(z.unknown(), "must be an object");

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import { wellFormed } from "../text/index.ts";
+import { objectWithOthers } from "./every-key.ts";
 import { PROTOCOL_LIMITS } from "./limits.ts";
 import { optional, withoutNulls } from "./optional.ts";
 import { REPORTED_STATUSES } from "./statuses.ts";
@@ -43,11 +44,11 @@ const told = z.string().check(z.overwrite(wellFormed));
  * compared is accepted, even beyond the limits of an artifact ({@link PROVIDES_LIMITS}): a device with larger provides
  * must still be able to get the artifact that corrects them.
  */
-export const DeviceProvides = z.catchall(
-  z.object({
+export const DeviceProvides = objectWithOthers(
+  {
     device_type: told.check(z.minLength(1), z.maxLength(PROTOCOL_LIMITS.textMax)),
     artifact_name: told.check(z.minLength(1)),
-  }),
+  },
   told,
 );
 export type DeviceProvides = z.infer<typeof DeviceProvides>;

@@ -1,4 +1,5 @@
 export * from "./devices.ts";
+export { keepProto, objectWithOthers, recordOf } from "./every-key.ts";
 export { describeFaults } from "./faults.ts";
 export { PROTOCOL_LIMITS, PROVIDES_LIMITS } from "./limits.ts";
 export { optional, withoutNulls } from "./optional.ts";
