@@ -7,9 +7,5 @@ export type Given<T extends object> = {
 
 /** The properties that have a value: `given({ name: undefined, id: 1 })` is `{ id: 1 }`. */
 export function given<T extends object>(properties: T): Given<T> {
-  const present: Record<PropertyKey, unknown> = {};
-  for (const key of Object.keys(properties) as (keyof T & string)[]) {
-    if (properties[key] !== undefined) present[key] = properties[key];
-  }
-  return present as Given<T>;
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) as Given<T>;
 }

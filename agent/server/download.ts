@@ -31,7 +31,7 @@ export interface Link {
   /** URL of the server that gave the link; absent for a person's own link. */
   readonly server?: string | undefined;
   /** When the link expires, as the server said; RFC 3339. */
-  readonly expire?: string | null | undefined;
+  readonly expire?: string | undefined;
   /** Requests a new link to the same object; `undefined` if there is none. */
   readonly renew?: () => Promise<Link | undefined>;
 }
@@ -336,7 +336,7 @@ class Download implements ArtifactSource {
     }
     const error = await refusal(answer, WHAT, this.#http.now());
     if (answer.status === 403) {
-      const valid = expire === undefined || expire === null ? "" : `; it was given until ${expire}`;
+      const valid = expire === undefined ? "" : `; it was given until ${expire}`;
       return new AgentError("download-link-expired", `${error.message} (the link has expired or is refused${valid})`);
     }
     if (answer.status === 404 || answer.status === 410) return new AgentError("download-not-found", error.message);

@@ -1,5 +1,12 @@
 import type * as http from "node:http";
-import { type HttpBody, type HttpRequest, type HttpResponse, type Network, SystemError } from "@upkeep/shared/system";
+import {
+  type HttpBody,
+  type HttpHeaders,
+  type HttpRequest,
+  type HttpResponse,
+  type Network,
+  SystemError,
+} from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
 import { sendRequest } from "./http-request.ts";
 import { monotonicMs } from "./time.ts";
@@ -92,8 +99,9 @@ function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResp
   message.on("error", () => undefined);
   message.on("close", () => signal?.removeEventListener("abort", cancel));
   signal?.addEventListener("abort", cancel, { once: true });
-  const headers: Record<string, string | readonly string[]> = {};
-  for (const [name, value] of Object.entries(message.headers)) if (value !== undefined) headers[name] = value;
+  const headers: HttpHeaders = Object.fromEntries(
+    Object.entries(message.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
   const body: HttpBody = { [Symbol.asyncIterator]: () => chunksOf(message, request) };
   return { status: message.statusCode ?? 0, headers, body, cancel };
 }

@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { type Answer, created, empty, json } from "../api/answers.ts";
 import { refuseForeignPages } from "../api/authentication.ts";
@@ -46,7 +47,7 @@ function faultRoutes({ faults }: TestControls): Route[] {
       path,
       summary: "Switch a fault on, as it stands in a scenario file",
       access: "public",
-      body: { schema: z.record(z.string(), z.unknown()), tooLarge: 400 },
+      body: { schema: recordOf(z.unknown()), tooLarge: 400 },
       answers: { 201: { description: "It is on", schema: SwitchedFaultShape } },
       handle: ({ body }) => {
         const fault = faults.add(body);

@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { timestamp } from "../api/management/times.ts";
 import { REQUEST_KINDS } from "../faults/language/request-kinds.ts";
@@ -9,7 +10,7 @@ export const ClockShape = z.object({ now: z.string(), frozen: z.boolean() });
 
 export const SwitchedFaultShape = z.object({
   id: z.int(),
-  fault: z.record(z.string(), z.unknown()),
+  fault: recordOf(z.unknown()),
   happened: z.int(),
 });
 

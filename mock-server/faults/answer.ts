@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { isBodiless, textAnswer } from "./effects/exchange.ts";
 import { defineFault } from "./fault.ts";
@@ -14,7 +15,7 @@ export const answer = defineFault("exchange", {
     status: z.int(STATUS).min(200, STATUS).max(599, STATUS),
     retry_after: Duration.optional(),
     body: z.string().optional(),
-    headers: z.record(z.string(), z.string()).optional(),
+    headers: z.optional(recordOf(z.string())),
   }),
   where: EVERYWHERE,
   differs: { real: "a Retry-After is shorter, as all times are, and at least one second" },

@@ -2,7 +2,14 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { rootCertificates } from "node:tls";
 import { given } from "@upkeep/shared/given";
-import { type HttpRequest, type HttpResponse, type Network, SystemError, type TlsOptions } from "@upkeep/shared/system";
+import {
+  type HttpHeaders,
+  type HttpRequest,
+  type HttpResponse,
+  type Network,
+  SystemError,
+  type TlsOptions,
+} from "@upkeep/shared/system";
 import { asSystemError, refused } from "./faults.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -130,8 +137,9 @@ function lengthOf({ method, body }: HttpRequest): Record<string, string> {
 function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResponse {
   // An error of the body reaches its reader; without a reader it does not matter.
   message.on("error", () => undefined);
-  const headers: Record<string, string | readonly string[]> = {};
-  for (const [name, value] of Object.entries(message.headers)) if (value !== undefined) headers[name] = value;
+  const headers: HttpHeaders = Object.fromEntries(
+    Object.entries(message.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
   return {
     status: message.statusCode ?? 0,
     headers,

@@ -2,7 +2,10 @@ import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { ArtifactError } from "./errors.ts";
 
 /** Bytes of r and of s in a signature of fixed length, by curve. */
-const COORDINATE_BYTES: Readonly<Record<string, number>> = { prime256v1: 32, secp384r1: 48 };
+const COORDINATE_BYTES: ReadonlyMap<string, number> = new Map([
+  ["prime256v1", 32],
+  ["secp384r1", 48],
+]);
 
 /** Why a key cannot sign artifacts; `undefined` if it can. */
 export function keyFault(key: KeyObject): string | undefined {
@@ -12,7 +15,7 @@ export function keyFault(key: KeyObject): string | undefined {
       return undefined;
     case "ec": {
       const curve = key.asymmetricKeyDetails?.namedCurve ?? "of no name";
-      return curve in COORDINATE_BYTES ? undefined : `the curve ${curve} is not supported, P-256 and P-384 are`;
+      return COORDINATE_BYTES.has(curve) ? undefined : `the curve ${curve} is not supported, P-256 and P-384 are`;
     }
     default:
       return `keys of the type ${key.asymmetricKeyType ?? key.type} are not supported, RSA, ECDSA and Ed25519 are`;
@@ -63,7 +66,7 @@ function fits(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolea
   if (key.asymmetricKeyType === "ed25519") return verify(null, signed, key, signature);
   if (key.asymmetricKeyType !== "ec") return verify("sha256", signed, key, signature);
   // mender-artifact writes r and s at their full length; a signature made with openssl is DER.
-  const coordinate = COORDINATE_BYTES[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  const coordinate = COORDINATE_BYTES.get(key.asymmetricKeyDetails?.namedCurve ?? "");
   const fixed = coordinate !== undefined && signature.length === 2 * coordinate;
   return verify("sha256", signed, { key, dsaEncoding: fixed ? "ieee-p1363" : "der" }, signature);
 }

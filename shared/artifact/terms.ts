@@ -20,13 +20,13 @@ export function termsOf(header: Told): Terms {
   return {
     depends: {
       ...given({ artifact_name: header.dependsArtifactNames, artifact_group: header.dependsArtifactGroups }),
-      ...Object.assign({}, ...types.map(({ depends }) => depends)),
+      ...Object.fromEntries(types.flatMap(({ depends = {} }) => Object.entries(depends))),
       device_type: header.deviceTypes,
     },
     provides: {
       artifact_name: header.artifactName,
       ...given({ artifact_group: header.artifactGroup }),
-      ...Object.assign({}, ...types.map(({ provides }) => provides)),
+      ...Object.fromEntries(types.flatMap(({ provides = {} }) => Object.entries(provides))),
     },
   };
 }

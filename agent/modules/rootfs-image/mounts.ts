@@ -40,18 +40,18 @@ export function rootArgument(commandLine: string): string | undefined {
   return argument?.slice("root=".length).replaceAll('"', "");
 }
 
-const BY_TAG: Readonly<Record<string, string>> = {
-  PARTUUID: "/dev/disk/by-partuuid/",
-  PARTLABEL: "/dev/disk/by-partlabel/",
-  UUID: "/dev/disk/by-uuid/",
-  LABEL: "/dev/disk/by-label/",
-};
+const BY_TAG: ReadonlyMap<string, string> = new Map([
+  ["PARTUUID", "/dev/disk/by-partuuid/"],
+  ["PARTLABEL", "/dev/disk/by-partlabel/"],
+  ["UUID", "/dev/disk/by-uuid/"],
+  ["LABEL", "/dev/disk/by-label/"],
+]);
 
 /** The path of the device that a `root=` argument or a mount's source names; `undefined` if it names none. */
 export function devicePath(name: string): string | undefined {
   if (name.startsWith("/dev/")) return name;
   const [tag = "", ...rest] = name.split("=");
-  const directory = BY_TAG[tag];
+  const directory = BY_TAG.get(tag);
   return directory === undefined || rest.length === 0 ? undefined : directory + rest.join("=");
 }
 

@@ -15,12 +15,12 @@ export const BOOT = {
 
 /** Parses the output of `fw_printenv`: one `name=value` a line. Other lines are ignored. */
 export function parseVariables(listing: string): BootVariables {
-  const variables: Record<string, string> = {};
-  for (const line of listing.split("\n")) {
-    const equals = line.indexOf("=");
-    if (equals > 0) variables[line.slice(0, equals)] = line.slice(equals + 1).replace(/\r$/, "");
-  }
-  return variables;
+  return Object.fromEntries(
+    listing.split("\n").flatMap((line) => {
+      const equals = line.indexOf("=");
+      return equals > 0 ? [[line.slice(0, equals), line.slice(equals + 1).replace(/\r$/, "")]] : [];
+    }),
+  );
 }
 
 /** The first of `wanted` that differs in `found`; `undefined` if all are equal. */

@@ -1,10 +1,11 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
 import { type Route, route } from "../route.ts";
 
 const PATH = "/api/devices/v1/deviceconfig/configuration";
-const Configuration = z.record(z.string(), z.string());
+const Configuration = recordOf(z.string());
 
 /** What a device is set to. */
 export function deviceConfigurationRoutes({ configurations }: Domain): Route[] {

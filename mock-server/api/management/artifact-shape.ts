@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { ArtifactRecord, PayloadRecord } from "../../domain.ts";
 import { timestamp } from "./times.ts";
@@ -5,7 +6,7 @@ import { timestamp } from "./times.ts";
 const PayloadShape = z.object({
   type_info: z.object({ type: z.string().nullable() }),
   files: z.array(z.object({ name: z.string(), checksum: z.string(), size: z.int(), date: z.string() })).nullable(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: z.optional(recordOf(z.unknown())),
   /** The same as a list, for clients of older versions. */
   meta_data: z.array(z.object({ Key: z.string(), Value: z.unknown() })).optional(),
 });
@@ -19,8 +20,8 @@ export const ArtifactShape = z.object({
   info: z.object({ format: z.literal("mender"), version: z.int() }),
   signed: z.boolean(),
   updates: z.array(PayloadShape),
-  artifact_provides: z.record(z.string(), z.string()),
-  artifact_depends: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+  artifact_provides: recordOf(z.string()),
+  artifact_depends: recordOf(z.union([z.string(), z.array(z.string())])),
   clears_artifact_provides: z.array(z.string()).optional(),
   size: z.int(),
   modified: z.string(),

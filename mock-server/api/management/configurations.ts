@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
@@ -9,7 +10,7 @@ import { timestamp } from "./times.ts";
 const PATH = "/api/management/v1/deviceconfig/configurations/device/:id";
 
 /** Settings of a device, by name. */
-export const Configuration = z.record(z.string(), z.string());
+export const Configuration = recordOf(z.string());
 
 const DeviceId = z.object({ id: z.string() });
 const NOT_FOUND = { description: "There is no such device" };

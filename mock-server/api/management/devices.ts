@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import { optional } from "@upkeep/shared/protocol";
+import { optional, recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { DEVICE_STATUSES, DEVICE_TIERS, type Device, type Domain, SETTABLE_STATUSES } from "../../domain.ts";
 import { DomainError } from "../../errors.ts";
@@ -13,7 +13,7 @@ const BASE = "/api/management/v2/devauth";
 
 const DeviceStatusWord = z.enum(DEVICE_STATUSES);
 const Tier = z.enum(DEVICE_TIERS);
-const IdentityData = z.record(z.string(), z.unknown());
+const IdentityData = recordOf(z.unknown());
 
 export const DeviceShape = z.object({
   id: z.string(),

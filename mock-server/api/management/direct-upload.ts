@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import { optional } from "@upkeep/shared/protocol";
+import { optional, recordOf } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
 import * as z from "zod";
 import type { ArtifactRecord, Domain } from "../../domain.ts";
@@ -32,7 +32,7 @@ const UploadLink = z.object({
   uri: z.string(),
   expire: z.string(),
   method: z.literal("PUT"),
-  header: z.record(z.string(), z.string()),
+  header: recordOf(z.string()),
 });
 
 /** The server reads everything but the size from the artifact itself. */

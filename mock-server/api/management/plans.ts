@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { json } from "../answers.ts";
 import { pagingQuery } from "../paging.ts";
@@ -24,7 +25,7 @@ const PLAN = {
 const PlanShape = z.object({
   name: z.string(),
   display_name: z.string(),
-  features: z.record(z.string(), z.boolean()),
+  features: recordOf(z.boolean()),
 });
 
 /** Programs look here for what they may offer to their users. */

@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain, UserPrincipal } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
@@ -5,7 +6,7 @@ import { type Route, route } from "../route.ts";
 import { ifMatch } from "./tags.ts";
 
 const BASE = "/api/management/v1/useradm/settings";
-const Settings = z.record(z.string(), z.unknown());
+const Settings = recordOf(z.unknown());
 
 /** What programs keep for their users: any JSON object, for all together and for each. */
 export function settingsRoutes({ users: { settings } }: Domain): Route[] {

@@ -55,8 +55,9 @@ export function readAnswer(message: IncomingMessage): CarriedAnswer {
 }
 
 function endToEnd(headers: IncomingMessage["headers"]): Record<string, string | string[]> {
-  const kept: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined && !HOP_BY_HOP.includes(name)) kept[name] = value;
-  return kept;
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || HOP_BY_HOP.includes(name) ? [] : [[name, value]],
+    ),
+  );
 }

@@ -1,4 +1,4 @@
-import { DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import { DEVICE_DEPLOYMENT_STATUSES, recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { Instant } from "../../faults/language/instants.ts";
 import { DeviceStatus, MODULE_CALLS } from "../../faults/language/names.ts";
@@ -81,12 +81,12 @@ const deviceFacts = {
   }),
   status: DeviceStatus.optional().meta({ description: "The status that its deployment has at the end" }),
   provides: z
-    .record(z.string(), z.union([z.string(), z.null()]))
-    .refine((value) => Object.keys(value).length > 0, { error: "what it provides, by name" })
-    .optional()
-    .meta({
-      description: "What it provides at the end; null: does not provide",
-    }),
+    .optional(
+      recordOf(z.union([z.string(), z.null()])).check(
+        z.refine((value) => Object.keys(value).length > 0, { error: "what it provides, by name" }),
+      ),
+    )
+    .meta({ description: "What it provides at the end; null: does not provide" }),
   counts: z
     .partialRecord(z.enum(COUNTED, { error: `one of ${COUNTED.join(", ")}` }), Bounds)
     .refine((value) => Object.keys(value).length > 0, { error: `what is counted: one of ${COUNTED.join(", ")}` })

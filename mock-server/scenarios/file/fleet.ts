@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ScriptName } from "../../faults/language/names.ts";
 import { Count, CountFromZero, Duration, Name, Size, YesNo } from "../../faults/language/quantities.ts";
@@ -37,15 +38,14 @@ export const Devices = z.strictObject({
     .default("board")
     .meta({ description: "Device type" }),
   provides: z
-    .record(z.string(), z.string({ error: "a text (in quotes if it looks like a number)" }))
-    .default({})
+    ._default(recordOf(z.string({ error: "a text (in quotes if it looks like a number)" })), {})
     .meta({ description: "What is installed; artifact_name is v1 if nothing is said" }),
-  inventory: z.record(z.string(), InventoryValue).default({}),
+  inventory: z._default(recordOf(InventoryValue), {}),
   poll: Duration.default(1_800_000).meta({ description: "From one question for a deployment to the next" }),
   inventory_poll: Duration.default(28_800_000).meta({ description: "From one sending of the inventory to the next" }),
   switched_on: Duration.default(0).meta({ description: "When it gets power, as a time after the start" }),
   module: ModuleManners.prefault({}),
-  config: Config.default({}).meta({ description: "Keys of the agent's mender.conf" }),
+  config: z._default(Config, {}).meta({ description: "Keys of the agent's mender.conf" }),
   scripts: z
     .record(ScriptName, CountFromZero)
     .default({})

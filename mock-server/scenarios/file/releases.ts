@@ -1,11 +1,11 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ScriptName } from "../../faults/language/names.ts";
 import { CountFromZero, Size, YesNo } from "../../faults/language/quantities.ts";
 import { settingsShape } from "./settings.ts";
 
-const Provides = z.record(z.string(), z.string({ error: "a text (in quotes if it looks like a number)" }));
-const Depends = z.record(
-  z.string(),
+const Provides = recordOf(z.string({ error: "a text (in quotes if it looks like a number)" }));
+const Depends = recordOf(
   z.union([z.string(), z.array(z.string()).min(1)], { error: "a text, or a list of texts of which one has to match" }),
 );
 
@@ -20,8 +20,8 @@ export const ScenarioArtifact = z
     device_types: z.array(z.string().min(1), { error: "a list of device types" }).min(1).default(["board"]),
     payload: Size.default(65_536).meta({ description: "How large the payload is; its content follows from the seed" }),
     compression: z.enum(["none", "gzip", "xz", "zstd"], { error: "none, gzip, xz or zstd" }).default("none"),
-    depends: Depends.default({}).meta({ description: "What the device must provide" }),
-    provides: Provides.default({}).meta({ description: "What the device provides afterwards, besides the name" }),
+    depends: z._default(Depends, {}).meta({ description: "What the device must provide" }),
+    provides: z._default(Provides, {}).meta({ description: "What the device provides afterwards, besides the name" }),
     clears_provides: z.array(z.string().min(1)).default([]),
     scripts: z
       .record(ScriptName, CountFromZero)

@@ -1,10 +1,11 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { Name } from "../../faults/language/quantities.ts";
 
 const ConfigValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], {
   error: "what mender.conf has for this key",
 });
-export const Config = z.record(z.string(), ConfigValue);
+export const Config = recordOf(ConfigValue);
 
 const ISSUER_HINT = "the name of a certificate authority: letters, digits, - and _";
 /** A certificate authority. */

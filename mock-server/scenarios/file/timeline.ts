@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { Instant, WallDate } from "../../faults/language/instants.ts";
 import { LeftBehind } from "../../faults/language/moments.ts";
@@ -29,7 +30,7 @@ export const ACTIONS = {
   set_inventory: z
     .strictObject({
       device: Device,
-      attributes: z.record(z.string(), z.union([z.string(), z.number(), z.array(z.string())])),
+      attributes: recordOf(z.union([z.string(), z.number(), z.array(z.string())])),
     })
     .meta({ description: "The device has these inventory attributes from now on; it sends them when it next does" }),
   clock: z

@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { type ManagementClient, ManagementError } from "./client.ts";
 
@@ -16,7 +17,7 @@ export interface DeviceToAccept {
 const PendingDevices = z.array(
   z.object({
     id: z.string(),
-    identity_data: z.record(z.string(), z.unknown()),
+    identity_data: recordOf(z.unknown()),
     auth_sets: z.array(z.object({ id: z.string(), pubkey: z.string(), status: z.string() })),
   }),
 );

@@ -1,11 +1,11 @@
-import { TIME_HINT, timeMs } from "@upkeep/shared/protocol";
+import { recordOf, TIME_HINT, timeMs } from "@upkeep/shared/protocol";
 import { readTextFile, type System } from "@upkeep/shared/system";
 import * as z from "zod";
 
 /** Larger files are refused: no session that a person reads is so long. */
 const FILE_BYTES_MAX = 256 * 1024 * 1024;
 
-const Headers = z.record(z.string(), z.string());
+const Headers = recordOf(z.string());
 
 /** A binary body, described by size and SHA-256. */
 const Bytes = z.strictObject({ size: z.int().min(0), sha256: z.string() });

@@ -35,14 +35,14 @@ export function recordedHeaders(
   headers: Readonly<Record<string, unknown>>,
   kind: ExchangeKind,
 ): Record<string, string> {
-  const telling: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    const plain = name.toLowerCase();
-    if (!RECORDED_HEADERS.has(plain) || value === undefined) continue;
-    if (plain === "content-length" && !KINDS_WITH_LENGTH.has(kind)) continue;
-    telling[plain] = String(value);
-  }
-  return telling;
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      const plain = name.toLowerCase();
+      if (!RECORDED_HEADERS.has(plain) || value === undefined) return [];
+      if (plain === "content-length" && !KINDS_WITH_LENGTH.has(kind)) return [];
+      return [[plain, String(value)]];
+    }),
+  );
 }
 
 /**

@@ -1,4 +1,10 @@
-import { DeploymentInstructions, type DeviceDeploymentStatus, isTerminal, StatusReport } from "@upkeep/shared/protocol";
+import {
+  DeploymentInstructions,
+  type DeviceDeploymentStatus,
+  isTerminal,
+  recordOf,
+  StatusReport,
+} from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { type ExchangeKind, exchangeKind } from "../wire/kinds.ts";
 import type { RecordedBytes, RecordedLine, Recording } from "./format.ts";
@@ -42,7 +48,7 @@ export interface DeviceSession {
   readonly refusals: readonly Refusal[];
 }
 
-const Poll = z.object({ device_provides: z.record(z.string(), z.string()) });
+const Poll = z.object({ device_provides: recordOf(z.string()) });
 const PASSING_STATUSES = new Set([403, 413, 429]);
 
 const kindOf = (line: RecordedLine): ExchangeKind =>

@@ -17,9 +17,10 @@ function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | undefined {
 /** Headers in the forms that `writeHead` accepts: an object, or alternating names and values. */
 function headersOf(given: unknown): Record<string, unknown> {
   if (!Array.isArray(given)) return typeof given === "object" && given !== null ? { ...given } : {};
-  const headers: Record<string, unknown> = {};
-  for (let at = 0; at + 1 < given.length; at += 2) headers[String(given[at])] = given[at + 1];
-  return headers;
+  const pairs = Array.from({ length: Math.floor(given.length / 2) }, (_, index) =>
+    given.slice(2 * index, 2 * index + 2),
+  );
+  return Object.fromEntries(pairs.map(([name, value]) => [String(name), value]));
 }
 
 /**
@@ -33,7 +34,7 @@ export function tap(request: RawRequest, response: RawReply, to: ExchangeTap): v
     if (bytes !== undefined) to.requestBytes(bytes);
     return push(chunk, encoding);
   };
-  let written: Record<string, unknown> = {};
+  let written: Readonly<Record<string, unknown>> = {};
   const writeHead = response.writeHead.bind(response) as (...given: unknown[]) => RawReply;
   response.writeHead = ((...given: unknown[]) => {
     written = headersOf(given.find((value) => typeof value === "object"));

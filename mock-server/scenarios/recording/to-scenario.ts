@@ -150,14 +150,14 @@ function faultsOf({ name, updates, refusals }: DeviceSession): object[] {
 
 function expectationsOf(sessions: readonly DeviceSession[], deployments: readonly RecordedDeployment[]): object[] {
   const expected: object[] = deployments.flatMap(({ name, updates }) => {
-    const statistics: Record<string, number> = {};
+    const statistics = new Map<string, number>();
     for (const { update } of updates) {
       const outcome = update.abortedMs === undefined ? outcomeOf(update) : "aborted";
       // The recording ended before the device's update.
       if (outcome === undefined) return [];
-      statistics[outcome] = (statistics[outcome] ?? 0) + 1;
+      statistics.set(outcome, (statistics.get(outcome) ?? 0) + 1);
     }
-    return [{ deployment: name, statistics }];
+    return [{ deployment: name, statistics: Object.fromEntries(statistics) }];
   });
   for (const { name, updates } of sessions) {
     const [only, ...others] = updates;

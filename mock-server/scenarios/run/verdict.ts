@@ -187,7 +187,7 @@ function judgeDevice(device: string, expectation: Expectation, record: RunRecord
       atMs: record.nowMs,
     });
   for (const [name, value] of Object.entries(provides ?? {})) {
-    const got = now?.provides[name];
+    const got = now !== undefined && Object.hasOwn(now.provides, name) ? now.provides[name] : undefined;
     verdicts.push({
       expected: `${device} provides ${value === null ? `no ${name}` : `${name}=${value}`}`,
       ...same(got ?? "nothing", value ?? "nothing"),

@@ -1,6 +1,13 @@
 import { given } from "@upkeep/shared/given";
 import { noopLogger } from "@upkeep/shared/logging";
-import { type Clock, type HttpRequest, type Random, type System, SystemError } from "@upkeep/shared/system";
+import {
+  type Clock,
+  type HttpHeaders,
+  type HttpRequest,
+  type Random,
+  type System,
+  SystemError,
+} from "@upkeep/shared/system";
 import { DEFAULT_OPTIONS } from "../../api/options.ts";
 import { SignsOfLife } from "../../api/signs-of-life.ts";
 import { type ComposedServer, composeServer } from "../../compose.ts";
@@ -172,9 +179,11 @@ export class SimulatedServer {
       headers: { host, ...headers },
       ...(body === undefined ? {} : { payload: typeof body === "string" ? body : Buffer.from(body) }),
     });
-    const answered: Record<string, string | readonly string[]> = {};
-    for (const [name, value] of Object.entries(answer.headers))
-      if (value !== undefined) answered[name] = Array.isArray(value) ? value : String(value);
+    const answered: HttpHeaders = Object.fromEntries(
+      Object.entries(answer.headers).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, Array.isArray(value) ? value : String(value)]],
+      ),
+    );
     return { status: answer.statusCode, headers: answered, body: answer.rawPayload };
   }
 }

@@ -359,7 +359,7 @@ describe("odd answers", () => {
   const offer = (source: object) => json({ id: "d1", artifact: { artifact_name: "r2", source } });
 
   it("may say null for the time at which a link expires", async () => {
-    server.on(DEVICE_PATHS.nextV2, offer({ uri: "http://a/b", expire: null }));
+    server.on(DEVICE_PATHS.nextV2, offer({ uri: "http://a/b", expire: null, kind: null }));
     expect(await (await client()).poll(provides)).toMatchObject({ artifact: { source: { uri: "http://a/b" } } });
   });
 
