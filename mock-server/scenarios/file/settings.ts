@@ -13,7 +13,7 @@ export const Issuer = z.string({ error: ISSUER_HINT }).pipe(Name);
 
 /** Settings of a device that come with its software: those of the software that runs count. */
 export const settingsShape = {
-  config: Config.optional().meta({
+  config: z.optional(Config).meta({
     description: "Keys of mender.conf that this software brings; they count from the next start of the agent on",
   }),
   trusts: z.array(Issuer).optional().meta({
