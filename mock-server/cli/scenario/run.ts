@@ -109,15 +109,15 @@ async function run(system: System, flags: RunFlags): Promise<void> {
 /** The parameters of `--set NAME=VALUE`; values are read as in the file. */
 async function parametersIn(set: readonly string[]): Promise<ParameterValues> {
   const { parseParameter } = await import("../../scenarios/index.ts");
-  const given: Record<string, ParameterValues[string]> = {};
+  const given = new Map<string, ParameterValues[string]>();
   for (const one of set) {
     const [name, value] = parseParameter(one) ?? [];
     if (name === undefined || value === undefined)
       throw new CommandError(`--set ${one}: must be NAME=VALUE, with a text, a number, true or false as its value`);
-    if (Object.hasOwn(given, name)) throw new CommandError(`--set ${name}: given more than once`);
-    given[name] = value;
+    if (given.has(name)) throw new CommandError(`--set ${name}: given more than once`);
+    given.set(name, value);
   }
-  return given;
+  return Object.fromEntries(given);
 }
 
 /** Of several scenarios, those that can run this way; a single one always. */
