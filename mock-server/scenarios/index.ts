@@ -12,6 +12,7 @@ export { htmlText } from "./report/html/page.ts";
 export { jsonText } from "./report/json.ts";
 export { junitText } from "./report/junit.ts";
 export { personText, summaryText } from "./report/person.ts";
+export { tableText } from "./report/table.ts";
 export type { RunResult } from "./run/result.ts";
 export { runSimulated, type SimulatedRun } from "./run/run.ts";
 export { type Shrunk, shrink } from "./run/shrink.ts";

@@ -30,6 +30,8 @@ export async function startChild({ command, args, environment, onOutput, onError
   const child = spawn(command, args, {
     env: { ...process.env, NO_COLOR: "1", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
+    // Ctrl-C in a terminal ends the runner, which then ends its programs.
+    detached: true,
   });
   const ended = new Promise<string>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? `code ${code}`));

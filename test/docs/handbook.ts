@@ -9,7 +9,7 @@ export const SCENARIOS = join(import.meta.dirname, "../scenarios");
 /** What stands at the head of a chapter, by the name of its folder; one that is not here has a title only. */
 const HEADS: Readonly<Record<string, string>> = {
   "": "The simplest of each kind, to begin with.",
-  "01-network": "What happens to a device whose way to the server is bad, broken, or leads to somebody else.",
+  "01-network": "What happens to a device whose way to the server is bad, broken, or leads to another server.",
   "02-server-answers": "What a server, or a proxy before it, may answer, and what becomes of the device then.",
   "03-downloads": "From the first byte of an artifact to the last one, over days if need be.",
   "04-artifacts": "What may be wrong with an artifact, or be right and no use.",

@@ -37,14 +37,16 @@ export const REAL_OPTIONS = {
 } as const;
 
 /**
- * @returns How to run a scenario as the flags want it; `undefined`: in virtual time.
+ * @returns How to run a scenario as the flags want it; `undefined`: in virtual time. With `onlyMarked`, a scenario whose
+ *   file does not say that it runs with real programs is skipped.
  * @throws CommandError if they do not go together.
  */
 export function realRunner(
   system: System,
   flags: RealFlags,
   say: (line: string) => void,
-): ((loaded: LoadedScenario) => Promise<RunResult>) | undefined {
+  signal: AbortSignal,
+): ((loaded: LoadedScenario, onlyMarked: boolean) => Promise<RunResult>) | undefined {
   if (flags.real && flags.attach !== undefined) throw new CommandError("--real and --attach exclude each other");
   if (!flags.real && flags.attach === undefined) return undefined;
   const [interpreter, file] = thisProgram();
@@ -52,13 +54,9 @@ export function realRunner(
   if (flags.real && agent === undefined)
     throw new CommandError("--real: the agent's program is not there: --agent PATH");
   const address = parseListenAddress(flags.listen);
-  return async (loaded) => {
+  return async (loaded, onlyMarked) => {
     const { runReal, runAttached } = await import("../../scenarios/real/index.ts");
     const directory = temporaryDirectory("upkeep-scenario-");
-    const stop = new AbortController();
-    const released = (["SIGINT", "SIGTERM"] as const).map((name) =>
-      system.processes.onSignal(name, () => stop.abort(new CommandError(`${name}: the run was stopped`))),
-    );
     const beganMs = system.clock.monotonic();
     try {
       const common = {
@@ -66,16 +64,15 @@ export function realRunner(
         readArtifact: artifactReader(system.files, loaded.file),
         server: [interpreter, file] as const,
         directory,
-        signal: stop.signal,
+        signal,
       };
       const { attach } = flags;
       const result =
         attach === undefined
-          ? await runReal(loaded.scenario, { ...common, interpreter, agent: [interpreter, agent ?? ""] })
+          ? await runReal(loaded.scenario, { ...common, onlyMarked, interpreter, agent: [interpreter, agent ?? ""] })
           : await runAttached(loaded.scenario, { ...common, attach, address, say });
       return { ...result, file: loaded.file, tookMs: system.clock.monotonic() - beganMs };
     } finally {
-      for (const release of released) release();
       if (flags.keep) say(`${loaded.file}: everything is in ${directory}`);
       else await system.files.remove(directory);
     }

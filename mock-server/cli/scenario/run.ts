@@ -45,7 +45,7 @@ export function addRunCommand(argv: Argv, system: System): Argv {
           type: "number",
           requiresArg: true,
           default: 1,
-          describe: "Run each so often, and fail unless every run is the same, byte by byte",
+          describe: "Run each this many times, and fail unless every run is the same, byte by byte",
         })
         .option("shrink", {
           type: "boolean",
@@ -83,27 +83,35 @@ function checked(flags: RunFlags): RunFlags {
 }
 
 async function run(system: System, flags: RunFlags): Promise<void> {
-  const { htmlText, jsonText, junitText, personText, summaryText } = await import("../../scenarios/index.ts");
+  const { htmlText, jsonText, junitText, personText, summaryText, tableText } = await import(
+    "../../scenarios/index.ts"
+  );
   const say = (line: string): void => standardError.write(`${printableLines(line)}\n`);
-  const playReally = realRunner(system, flags, say);
+  const stop = new AbortController();
+  const playReally = realRunner(system, flags, say, stop.signal);
   const all = await loadScenarios(system.files, flags.file, await parametersIn(flags.set));
-  const loaded = playReally === undefined ? all : knownToRun(all, flags.real ? "real" : "attached", say);
+  const mode = flags.real ? "real" : flags.attach === undefined ? "simulated" : "attached";
+  const loaded = mode === "attached" ? knownToRun(all, say) : all;
   const progress = new Progress(flags.json ? undefined : standardError, loaded.length);
   const results: RunResult[] = [];
+  const endSignal = playReally === undefined ? undefined : stopOnSignals(system, stop);
   for (const one of loaded) {
+    if (stop.signal.aborted) break;
     progress.begins(one.file);
-    const result = await (playReally?.(seeded(one, flags)) ?? runOne(system, one, flags));
+    const result = await (playReally?.(seeded(one, flags), loaded.length > 1) ?? runOne(system, one, flags));
     progress.clear();
     results.push(result);
     const { colours = false } = standardOutput;
     if (!flags.json) standardOutput.write(personText(result, { colours, timeline: flags.timeline }));
-    if (flags.shrink && !result.passed) await shrinkOne(system, one, result.scenario);
+    if (flags.shrink && result.outcome === "failed") await shrinkOne(system, one, result.scenario);
   }
+  const signal = endSignal?.();
   if (flags.json) standardOutput.write(jsonText(results));
-  else standardOutput.write(summaryText(results, standardOutput.isTerminal));
+  else if (mode === "real" && results.length > 1) standardOutput.write(tableText(results));
+  if (!flags.json) standardOutput.write(summaryText(results, standardOutput.isTerminal));
   if (flags.junit !== undefined) await writeText(system.files, "junit", flags.junit, junitText(results));
   if (flags.html !== undefined) await writeText(system.files, "html", flags.html, htmlText(results));
-  if (results.some(({ passed }) => !passed)) setExitStatus(1);
+  setExitStatus(signal === undefined ? exitStatusOf(results) : SIGNAL_EXITS[signal]);
 }
 
 /** The parameters of `--set NAME=VALUE`; values are read as in the file. */
@@ -120,15 +128,37 @@ async function parametersIn(set: readonly string[]): Promise<ParameterValues> {
   return Object.fromEntries(given);
 }
 
-/** Of several scenarios, those that can run this way; a single one always. */
-function knownToRun(
-  all: readonly LoadedScenario[],
-  mode: "real" | "attached",
-  say: (line: string) => void,
-): readonly LoadedScenario[] {
-  const known = all.length === 1 ? all : all.filter(({ scenario }) => scenario.runs.includes(mode));
+/** Exit status when a signal ended the run: what a shell reports for it. */
+const SIGNAL_EXITS = { SIGINT: 130, SIGTERM: 143 } as const;
+type EndSignal = keyof typeof SIGNAL_EXITS;
+/** Exit status if no scenario was possible: what test harnesses take for "skipped". */
+const ALL_SKIPPED_EXIT = 77;
+
+/** Stops the run at the first SIGINT or SIGTERM. @returns Ends that, and tells which one came, if any. */
+function stopOnSignals(system: System, stop: AbortController): () => EndSignal | undefined {
+  let came: EndSignal | undefined;
+  const released = (["SIGINT", "SIGTERM"] as const).map((name) =>
+    system.processes.onSignal(name, () => {
+      came ??= name;
+      stop.abort(new CommandError(`${name}: the run was stopped`));
+    }),
+  );
+  return () => {
+    for (const release of released) release();
+    return came;
+  };
+}
+
+function exitStatusOf(results: readonly RunResult[]): number {
+  if (results.some(({ outcome }) => outcome === "failed" || outcome === "interrupted")) return 1;
+  return results.every(({ outcome }) => outcome === "skipped") ? ALL_SKIPPED_EXIT : 0;
+}
+
+/** Of several scenarios, those that can run with a device on the desk; a single one always. */
+function knownToRun(all: readonly LoadedScenario[], say: (line: string) => void): readonly LoadedScenario[] {
+  const known = all.length === 1 ? all : all.filter(({ scenario }) => scenario.runs.includes("attached"));
   if (known.length < all.length)
-    say(`${all.length - known.length} scenarios are left out: they are not known to run this way (runs: ${mode})`);
+    say(`${all.length - known.length} scenarios are left out: they are not known to run this way (runs: attached)`);
   return known;
 }
 
@@ -157,8 +187,7 @@ async function runOne(system: System, { file, scenario }: LoadedScenario, flags:
     ...result,
     file,
     tookMs,
-    passed: result.passed && notes.length === 0,
-    ...(notes.length === 0 ? {} : { notes }),
+    ...(notes.length === 0 ? { repeats: flags.repeat } : { outcome: "failed" as const, notes }),
   };
 }
 
@@ -172,8 +201,11 @@ function firstDifference(first: readonly string[], again: readonly string[], tim
 async function shrinkOne(system: System, { file, text }: LoadedScenario, failing: Scenario): Promise<void> {
   const { shrink } = await import("../../scenarios/index.ts");
   const smaller = await shrink(text, file, failing.seed, { readArtifact: artifactReader(system.files, file) });
+  const { expected, got } = smaller.keeps;
   standardOutput.write(
-    `# the smallest part of ${file} that fails in the same way (${smaller.tries} runs)\n${smaller.text}`,
+    printableLines(
+      `# The smallest part of ${file} in which this still fails for the same reason (${smaller.tries} runs):\n# expected ${expected}, got ${got}\n${smaller.text}`,
+    ),
   );
 }
 

@@ -42,7 +42,10 @@ export const Instant = z
     context.addIssue({ code: "custom", message: INSTANT_HINT, input: text, params: { expected: true } });
     return z.NEVER;
   })
-  .meta({ description: "An instant: 90m (after the start), 12:00 (UTC), day 2 12:00, 2026-03-01T12:00:00Z" });
+  .meta({
+    id: "Instant",
+    description: "An instant: 90m (after the start), 12:00 (UTC), day 2 12:00, 2026-03-01T12:00:00Z",
+  });
 
 const DATE_HINT = "an instant such as 2026-03-01T11:00:00Z";
 
@@ -56,7 +59,7 @@ export const WallDate = z
     context.addIssue({ code: "custom", message: DATE_HINT, input: text, params: { expected: true } });
     return z.NEVER;
   })
-  .meta({ description: "An instant: 2026-03-01T11:00:00Z" });
+  .meta({ id: "WallDate", description: "An instant: 2026-03-01T11:00:00Z" });
 
 /**
  * The instant in milliseconds after the start; less than 0 if it is earlier.

@@ -1,15 +1,16 @@
 import * as z from "zod";
-import { AGENT_STATES } from "./names.ts";
+import { AgentState } from "./names.ts";
 import { Count, Duration } from "./quantities.ts";
 
 /** How a loss shows on the connection. */
 export const By = z
   .enum(["reset", "silence"])
-  .meta({ description: "reset: ECONNRESET; silence: the connection just stalls" });
+  .meta({ id: "Loss", description: "reset: ECONNRESET; silence: the connection just stalls" });
 
 /** What of the writes that were not synced is on the disk after the power has gone. */
 export const LEFT_BEHIND = ["nothing", "everything", "torn", "zeros", "names", "chance"] as const;
 export const LeftBehind = z.enum(LEFT_BEHIND).meta({
+  id: "LeftBehind",
   description:
     "What of unsynced writes survives: nothing, everything, torn (each half), zeros (in their place), " +
     "names (files, without their content), chance (the seed decides)",
@@ -18,9 +19,9 @@ export type LeftBehind = z.output<typeof LeftBehind>;
 
 /** The keys of a moment of an update at which something happens to the device. */
 export const momentShape = {
-  before: z.enum(AGENT_STATES).optional().meta({ description: "When the agent is about to enter this state" }),
-  during: z.enum(AGENT_STATES).optional().meta({ description: "In the middle of this state" }),
-  after: z.enum(AGENT_STATES).optional().meta({ description: "When the agent has left this state" }),
+  before: AgentState.optional().meta({ description: "When the agent is about to enter this state" }),
+  during: AgentState.optional().meta({ description: "In the middle of this state" }),
+  after: AgentState.optional().meta({ description: "When the agent has left this state" }),
   before_step: Count.optional().meta({ description: "Before the nth durable step (sync, rename) of an update" }),
   after_step: Count.optional().meta({ description: "After the nth durable step (sync, rename) of an update" }),
   every: Duration.optional().meta({

@@ -23,11 +23,15 @@ export const AGENT_STATES = [
 ] as const;
 export type AgentStateName = (typeof AGENT_STATES)[number];
 
-export const AgentState = z.enum(AGENT_STATES, { error: `a state of an update: ${AGENT_STATES.join(", ")}` });
+export const AgentState = z
+  .enum(AGENT_STATES, { error: `a state of an update: ${AGENT_STATES.join(", ")}` })
+  .meta({ id: "AgentState" });
 
-export const DeviceStatus = z.enum(DEVICE_DEPLOYMENT_STATUSES, {
-  error: `a status of a device deployment: ${DEVICE_DEPLOYMENT_STATUSES.join(", ")}`,
-});
+export const DeviceStatus = z
+  .enum(DEVICE_DEPLOYMENT_STATUSES, {
+    error: `a status of a device deployment: ${DEVICE_DEPLOYMENT_STATUSES.join(", ")}`,
+  })
+  .meta({ id: "DeviceStatus" });
 
 export const ReportedStatusName = z.enum(REPORTED_STATUSES, {
   error: `a status that a device reports: ${REPORTED_STATUSES.join(", ")}`,
@@ -51,7 +55,9 @@ export const MODULE_CALLS = [
   "Cleanup",
 ] as const;
 
-export const ModuleCall = z.enum(MODULE_CALLS, { error: `a call of an update module: ${MODULE_CALLS.join(", ")}` });
+export const ModuleCall = z
+  .enum(MODULE_CALLS, { error: `a call of an update module: ${MODULE_CALLS.join(", ")}` })
+  .meta({ id: "ModuleCall" });
 
 /** The sets of state scripts: those of the daemon's own states, then those of an update. A test compares them too. */
 export const SCRIPT_SETS = [

@@ -42,7 +42,7 @@ export const Duration = z
   .string({ error: "a duration such as 500ms, 90s, 15m, 1h30m, 2d or 1w" })
   .regex(DURATION, { error: "a duration such as 500ms, 90s, 15m, 1h30m, 2d or 1w" })
   .transform(durationMs)
-  .meta({ description: "A duration: 500ms, 90s, 15m, 1h30m, 2d, 1w" });
+  .meta({ id: "Duration", description: "A duration: 500ms, 90s, 15m, 1h30m, 2d, 1w" });
 
 const SIZE_HINT = "a size such as 512 B, 64 KiB, 3 MB or 4 MiB";
 
@@ -51,7 +51,7 @@ export const Size = z
   .string({ error: SIZE_HINT })
   .regex(SIZE, { error: SIZE_HINT })
   .transform(sizeBytes)
-  .meta({ description: "A size: 512 B, 64 KiB, 3 MB, 4 MiB" });
+  .meta({ id: "Size", description: "A size: 512 B, 64 KiB, 3 MB, 4 MiB" });
 
 const RATE_HINT = "a rate such as 20 KB/s or 1 MiB/s";
 
@@ -60,37 +60,43 @@ export const Rate = z
   .string({ error: RATE_HINT })
   .regex(RATE, { error: RATE_HINT })
   .transform((text) => Math.max(1, sizeBytes(text)))
-  .meta({ description: "A rate: 20 KB/s, 1 MiB/s" });
+  .meta({ id: "Rate", description: "A rate: 20 KB/s, 1 MiB/s" });
 
 /** YAML 1.2 reads `yes` and `no` as words. */
 export const YesNo = z
   .union([z.boolean(), z.enum(["yes", "no"])], { error: "yes or no" })
   .transform((value) => value === true || value === "yes")
-  .meta({ description: "yes or no" });
+  .meta({ id: "YesNo", description: "yes or no" });
 
 /** The value of a fault without parameters, such as `duplicated: yes`. */
 export const Yes = z
   .union([z.literal(true), z.literal("yes")], { error: "yes" })
   .transform(() => true as const)
-  .meta({ description: "yes" });
+  .meta({ id: "Yes", description: "yes" });
 
 const NAME_HINT = "a name of letters, digits, - and _";
 
-export const Name = z.string({ error: NAME_HINT }).regex(/^[A-Za-z][A-Za-z0-9_-]{0,99}$/, { error: NAME_HINT });
+export const Name = z
+  .string({ error: NAME_HINT })
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,99}$/, { error: NAME_HINT })
+  .meta({ id: "Name" });
 
 /** A whole number from 1. */
 export const Count = z
   .int({ error: "a whole number from 1" })
   .min(1, { error: "a whole number from 1" })
-  .max(1_000_000, { error: "a whole number from 1 to 1000000" });
+  .max(1_000_000, { error: "a whole number from 1 to 1000000" })
+  .meta({ id: "Count" });
 
 /** A whole number from 0. */
 export const CountFromZero = z
   .int({ error: "a whole number from 0" })
   .min(0, { error: "a whole number from 0" })
-  .max(1_000_000_000, { error: "a whole number from 0 to 1000000000" });
+  .max(1_000_000_000, { error: "a whole number from 0 to 1000000000" })
+  .meta({ id: "CountFromZero" });
 
 export const Probability = z
   .number({ error: "a probability from 0 to 1" })
   .min(0, { error: "a probability from 0 to 1" })
-  .max(1, { error: "a probability from 0 to 1" });
+  .max(1, { error: "a probability from 0 to 1" })
+  .meta({ id: "Probability" });

@@ -161,17 +161,21 @@ class Carriage {
     this.#response.flushHeaders();
     const isText = /json|jwt|text/.test(String(headers["content-type"] ?? ""));
     const kept: Uint8Array[] = [];
+    const lengthBytes = Number(headers["content-length"] ?? Number.NaN);
     let bytes = 0;
     for await (const chunk of chunksOf(body)) {
       for (const piece of pieces(chunk, this.#effect.bytesPerSecond)) {
         const sent = await this.#sendPiece(piece, bytes);
         bytes += sent.length;
         if (isText) kept.push(sent);
+        // A client that has the whole body may close the connection: the exchange is complete.
+        if (bytes === lengthBytes) break;
         if (sent.length === piece.length) continue;
         answer.discard?.();
         await this.#end(this.#effect.cutBodyBy ?? "reset");
         return { status, body: undefined, bytes };
       }
+      if (bytes === lengthBytes) break;
     }
     this.#response.end();
     return { status, body: isText ? Buffer.concat(kept) : undefined, bytes };
@@ -181,13 +185,13 @@ class Carriage {
   async #sendPiece(piece: Uint8Array, before: number): Promise<Uint8Array> {
     const { cutBodyAt = Number.POSITIVE_INFINITY, bytesPerSecond } = this.#effect;
     const sent = piece.subarray(0, Math.max(0, cutBodyAt - before));
+    if (bytesPerSecond !== undefined) await this.#sleep((sent.length / bytesPerSecond) * 1000);
     if (sent.length > 0) {
       await new Promise<void>((resolve, reject) => {
         this.#response.write(sent, (error) => (error ? reject(error) : resolve()));
       });
       this.#ports.sent?.(sent.length);
     }
-    if (bytesPerSecond !== undefined) await this.#sleep((sent.length / bytesPerSecond) * 1000);
     return sent;
   }
 

@@ -36,13 +36,16 @@ function withParameters(schema: unknown): unknown {
   );
 }
 
-/** The JSON Schema of scenario files, for editors. */
+/**
+ * The JSON Schema of scenario files, for editors. Schemas that have an id are its definitions, all others are written
+ * where they are used: a new fault or key changes nothing else.
+ */
 export function scenarioJsonSchema(): unknown {
   const schema = z.toJSONSchema(Scenario, {
     io: "input",
     target: "draft-7",
     unrepresentable: "any",
-    reused: "ref",
+    reused: "inline",
   }) as Part;
   const { definitions, ...rest } = withParameters(schema) as Part;
   return {

@@ -39,6 +39,14 @@ export class AttachedDevice implements LiveDevice {
     return this.#polled && (this.status === undefined || this.status === "pending" || isTerminal(this.status));
   }
 
+  /** It polls when it wants to. */
+  readonly isDueToPoll = true;
+  readonly mayPoll = true;
+
+  pollFailed(): void {
+    // Whether it polls again, and when, is up to the device.
+  }
+
   isSettled(quietMs: number): boolean {
     return this.isAtRest || this.failures >= 2 || this.#clock.monotonic() - this.#lastMs > quietMs;
   }

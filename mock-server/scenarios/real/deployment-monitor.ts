@@ -2,7 +2,6 @@ import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus, DeviceDeploymentStatus, LogMessage } from "@upkeep/shared/protocol";
 import type { DeploymentView, History } from "../run/events.ts";
 import { takePart } from "../run/taking-part.ts";
-import { isConnectionError } from "./connection-errors.ts";
 import type { LiveDevice } from "./live-device.ts";
 import { DEPLOYMENTS, type RealOperator } from "./real-operator.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -12,6 +11,10 @@ interface KnownDeployment {
   view: DeploymentView | undefined;
   readonly devices: Map<string, DeviceDeploymentStatus>;
   readonly logs: Set<string>;
+}
+
+export interface DeploymentFacts extends DeploymentView {
+  readonly statistics: Readonly<Partial<Record<DeviceDeploymentStatus, number>>>;
 }
 
 /** Receivers of the observed changes. */
@@ -28,6 +31,7 @@ export class DeploymentMonitor {
   readonly #deviceIds: ReadonlyMap<string, string>;
   readonly #world: MonitoredWorld;
   readonly #known = new Map<string, KnownDeployment>();
+  readonly #facts = new Map<string, DeploymentFacts>();
   #refreshing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -49,11 +53,12 @@ export class DeploymentMonitor {
   }
 
   async #refresh(): Promise<void> {
-    if (!this.#server.up) return;
     try {
-      for (const [name, id] of this.#operator.deploymentIds) await this.#refreshDeployment(name, id);
+      await this.#server.unlessDown(async () => {
+        for (const [name, id] of this.#operator.deploymentIds) await this.#refreshDeployment(name, id);
+      });
     } catch (error) {
-      if (this.#server.up && !isConnectionError(error)) this.#world.broken(error);
+      this.#world.broken(error);
     }
   }
 
@@ -96,15 +101,20 @@ export class DeploymentMonitor {
     this.#world.history.add({ kind: "log", device, deployment, messages });
   }
 
-  /** State of a deployment at the server; `undefined` before its creation. */
-  async deployment(name: string) {
+  /** State of a deployment at the server, or the last known one while it is down; `undefined` before its creation. */
+  async deployment(name: string): Promise<DeploymentFacts | undefined> {
     const id = this.#operator.deploymentIds.get(name);
     if (id === undefined) return undefined;
-    const view = await this.#view(id);
-    const statistics = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/statistics`)) as Partial<
-      Record<DeviceDeploymentStatus, number>
-    >;
-    return { ...view, statistics };
+    const now = await this.#server.unlessDown(async () => {
+      const view = await this.#view(id);
+      const statistics = (await this.#server.ask(
+        "GET",
+        `${DEPLOYMENTS}/${id}/statistics`,
+      )) as DeploymentFacts["statistics"];
+      return { ...view, statistics };
+    });
+    if (now !== undefined) this.#facts.set(name, now);
+    return this.#facts.get(name);
   }
 
   async #view(id: string): Promise<DeploymentView> {

@@ -27,6 +27,10 @@ export interface DeviceFilesParts {
   readonly verifyKey: string;
   /** Milliseconds of scenario time per millisecond of this machine. */
   readonly speed: number;
+  /** How long the agent waits on a silent connection, in seconds of this machine. */
+  readonly idleSeconds: number;
+  /** False: no program hangs, time limits of programs are not shortened. */
+  readonly programsHang: boolean;
 }
 
 /** The files of a device, in a directory of this machine. */
@@ -74,13 +78,13 @@ export class DeviceFiles {
   }
 
   #configuration(): Record<string, unknown> {
-    const { identity, serverUrl, speed } = this.#parts;
+    const { identity, serverUrl, speed, idleSeconds, programsHang } = this.#parts;
     const { row } = identity;
-    const shorter = (seconds: number, least: number): number =>
-      Math.max(least, Math.round((seconds * 1000) / speed / 1000));
+    const shorter = (seconds: number, least: number): number => Math.max(least, Math.round(seconds / speed));
     const times = Object.fromEntries(
       Object.entries({ ModuleTimeoutSeconds: 4 * 3600, StateScriptTimeoutSeconds: 3600, ...row.config })
         .filter(([key, value]) => key.endsWith("Seconds") && typeof value === "number")
+        .filter(([key]) => programsHang || !/^(Module|StateScript)Timeout/.test(key))
         .map(([key, value]) => [
           key,
           shorter(Number(value), /Timeout|Idle/.test(key) ? PROGRAM_SECONDS_MIN : SECONDS_MIN),
@@ -88,7 +92,7 @@ export class DeviceFiles {
     );
     return {
       PollJitterPercent: 0,
-      ConnectionIdleSeconds: 5,
+      ConnectionIdleSeconds: idleSeconds,
       ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
       ...row.config,
       ...times,

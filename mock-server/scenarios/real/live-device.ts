@@ -20,6 +20,12 @@ export interface LiveDevice extends StageDevice {
   readonly isAtRest: boolean;
   /** True if the scenario's time may advance without interrupting the device. */
   isSettled(quietMs: number): boolean;
+  /** True if, by the scenario's clock, it is to poll now. */
+  readonly isDueToPoll: boolean;
+  /** False: it polls earlier than it would by the scenario's clock. */
+  readonly mayPoll: boolean;
+  /** Its poll has got no answer. */
+  pollFailed(): void;
   moment(request?: RequestKind): Moment;
   /** Notes a sign of life. */
   touch(): void;

@@ -1,13 +1,14 @@
-import type { System } from "@upkeep/shared/system";
+import { isSystemError, type System } from "@upkeep/shared/system";
 import type { RunMode } from "../../faults/index.ts";
 import type { Scenario } from "../file/index.ts";
 import { Ending } from "../run/ending.ts";
 import { recordOf } from "../run/record.ts";
-import type { RunResult } from "../run/result.ts";
+import type { Outcome, RunResult } from "../run/result.ts";
 import { Timeline } from "../run/timeline.ts";
-import { type RunRecord, verdictsOf } from "../run/verdict.ts";
+import { type RunRecord, type Verdict, verdictsOf } from "../run/verdict.ts";
 import type { RealOptions } from "./options.ts";
 import { RealWorld } from "./real-world.ts";
+import { StageError } from "./server-process.ts";
 import { unsupportedIn } from "./unsupported.ts";
 
 /** Pause between two checks for the next step, in milliseconds of this machine. */
@@ -15,21 +16,26 @@ const LOOK_MS = 25;
 /** A device without a sign of life for this time counts as waiting. */
 const QUIET_MS = 15_000;
 /** Longest run, in milliseconds of this machine. */
-const PATIENCE_MS = 180_000;
-/** Step of the scenario's time while a device retries. */
+const PATIENCE_MS = 600_000;
+/** First step of the scenario's time while a device retries; each one without news is twice as long. */
 const RETRY_MS = 60_000;
 /** Rounds of polls without news, after which time jumps to the next due instant. */
 const IDLE_ROUNDS = 2;
 
 export interface LiveRunOptions {
   readonly system: System;
-  /** Longest run, in milliseconds of this machine. Default: three minutes. */
+  /** Longest run, in milliseconds of this machine. Default: ten minutes. */
   readonly patienceMs?: number;
-  /** Stops the run. */
+  /** Stops the run: the result has what happened so far, and the signal's reason as a note. */
   readonly signal?: AbortSignal;
 }
 
-export interface RealRunOptions extends RealOptions, Omit<LiveRunOptions, "system"> {}
+export interface RealRunOptions extends RealOptions, Omit<LiveRunOptions, "system"> {
+  /** Skip a scenario that is not marked `runs: [real]`. */
+  readonly onlyMarked?: boolean;
+}
+
+const NOT_MARKED = "it is not known to run with real programs (runs: [simulated, real])";
 
 /** Runs a scenario with real processes and connections. If parts are unsupported, the result lists them and nothing runs. */
 export async function runReal(
@@ -38,6 +44,7 @@ export async function runReal(
 ): Promise<Omit<RunResult, "file" | "tookMs">> {
   const impossible = unsupportedIn(scenario, "real");
   if (impossible.length > 0) return refused(scenario, "real", impossible);
+  if (options.onlyMarked && !scenario.runs.includes("real")) return refused(scenario, "real", [NOT_MARKED]);
   const world = await RealWorld.open(scenario, options);
   try {
     return await runToEnd(world, "real", options);
@@ -55,7 +62,7 @@ export function refused(
   return {
     scenario,
     mode,
-    passed: false,
+    outcome: "skipped",
     verdicts: [],
     events: [],
     software: new Map(),
@@ -79,13 +86,18 @@ export async function runToEnd(
   return {
     scenario,
     mode,
-    passed: notes.length === 0 && verdicts.every(({ met }) => met),
+    outcome: outcomeOf(notes, verdicts, options.signal),
     verdicts,
     events: [...world.history.events],
     software: new Map([...record.devices].map(([name, { software }]) => [name, software])),
     simulatedMs: record.nowMs,
     ...(notes.length === 0 ? {} : { notes }),
   };
+}
+
+function outcomeOf(notes: readonly string[], verdicts: readonly Verdict[], signal: AbortSignal | undefined): Outcome {
+  if (signal?.aborted) return "interrupted";
+  return notes.length === 0 && verdicts.every(({ met }) => met) ? "passed" : "failed";
 }
 
 /** Advances the scenario's time from event to event, whenever all devices are settled. */
@@ -121,9 +133,9 @@ class Run {
     const beganMs = clock.monotonic();
     while (world.time.nowMs < scenario.ends.boundMs) {
       if (!world.fire()) await timers.sleep(LOOK_MS);
-      this.#options.signal?.throwIfAborted();
+      if (this.#options.signal?.aborted) return [messageOf(this.#options.signal.reason)];
       const error = this.#failure?.error ?? world.broken;
-      if (error !== undefined) throw error instanceof Error ? error : new Error(String(error));
+      if (error !== undefined) return [failureNote(error)];
       if (clock.monotonic() - beganMs > patienceMs) {
         return [`it was given up after ${Math.round(patienceMs / 1000)} s: real programs take their time`];
       }
@@ -139,13 +151,13 @@ class Run {
   async #goOn(overAtMs: number | undefined): Promise<void> {
     const world = this.#world;
     const endMs = overAtMs ?? world.scenario.ends.boundMs;
-    const news = world.history.events.slice(this.#eventsBefore).some(isNews);
+    const hasNews = world.history.events.slice(this.#eventsBefore).some(isNews);
     this.#eventsBefore = world.history.events.length;
-    this.#idleRounds = news ? 0 : this.#idleRounds + 1;
+    this.#idleRounds = hasNews ? 0 : this.#idleRounds + 1;
     const next = Math.min(world.nextMs ?? endMs, endMs);
     const atRest = [...world.devices.values()].every((device) => device.isAtRest);
     const poll = Math.min(...world.scenario.fleet.map((row) => row.poll));
-    const round = world.time.nowMs + (atRest ? poll : Math.min(poll, RETRY_MS));
+    const round = world.time.nowMs + (atRest ? poll : Math.min(poll, RETRY_MS * 2 ** this.#idleRounds));
     const far = atRest && overAtMs === undefined && this.#idleRounds >= IDLE_ROUNDS;
     await world.moveTo(far ? next : Math.min(round, next));
   }
@@ -156,9 +168,19 @@ class Run {
   }
 }
 
-/** Periodic requests, log lines and faults are no news. */
+/** @throws The error, if it is a bug of the runner. */
+function failureNote(error: unknown): string {
+  if (error instanceof StageError || isSystemError(error)) return `the run itself failed: ${error.message}`;
+  throw error instanceof Error ? error : new Error(String(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Periodic and failed requests, log lines and faults are no news. */
 function isNews(event: RealWorld["history"]["events"][number]): boolean {
   if (event.kind === "exchange")
-    return !(event.request === "poll" || event.request === "inventory" || event.request === "auth");
+    return (event.status ?? 500) < 400 && !["poll", "inventory", "auth"].includes(event.request);
   return event.kind !== "line" && event.kind !== "fault";
 }

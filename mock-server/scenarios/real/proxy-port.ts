@@ -14,6 +14,8 @@ interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "artifactWith"
   readonly plan: FaultPlan;
   readonly history: History;
   device(): LiveDevice;
+  /** Resolves when the device may poll; see PollTurns. */
+  turn(device: LiveDevice): Promise<void>;
   /** The server's state may have changed. */
   refresh(): Promise<void>;
 }
@@ -25,6 +27,12 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     system,
     server: () => server.url,
     speed,
+    mayAsk: async (kind) => {
+      if (kind !== "poll") return true;
+      if (!device().mayPoll) return false;
+      await world.turn(device());
+      return true;
+    },
     strikes: (kind) => {
       const strikes = plan.strikes("exchange", device().moment(kind));
       for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });
@@ -51,6 +59,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     },
     failed: (kind, fault) => {
       device().failures++;
+      if (kind === "poll") device().pollFailed();
       history.add({ kind: "exchange", device: name, request: kind, fault });
     },
     sent: (bytes, position) => {
@@ -59,6 +68,7 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     },
     broken: (error) => {
       device().failures++;
+      device().pollFailed();
       // A killed server refuses connections: the scenario may intend that.
       if (server.up && !isConnectionError(error)) world.broken(error);
     },

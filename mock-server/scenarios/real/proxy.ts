@@ -32,6 +32,11 @@ export interface ProxyPort {
   readonly speed: number;
   /** Fails connections in the device's process; absent where that is out of reach. */
   readonly connections?: Pick<ConnectHook, "failNext" | "isPending">;
+  /**
+   * Waits until a request may go on. @returns False: by the scenario's clock, the device would not send it yet; it gets
+   * the answer that there is nothing to do, and the server is not asked.
+   */
+  mayAsk(kind: RequestKind): Promise<boolean>;
   strikes(kind: RequestKind): readonly Strike<"exchange">[];
   artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): Promise<void>;
@@ -93,6 +98,10 @@ export class DeviceProxy {
     if (await connections?.isPending()) {
       // The device has used another connection that was open already.
       connectAgain(request, response);
+      return;
+    }
+    if (!(await this.#port.mayAsk(kind))) {
+      response.writeHead(204).end();
       return;
     }
     const startBytes = rangeStart(request);

@@ -45,6 +45,8 @@ export class RealDevice implements LiveDevice {
   failures = 0;
   /** Time of the last poll, by the scenario's clock. */
   #polledMs = Number.NEGATIVE_INFINITY;
+  /** It was told to poll now, before its interval has passed. */
+  #isTold = false;
   /** Number of programs that wait for the scenario's time to advance. */
   #waiting = 0;
   /** Time of the last event, in milliseconds of the machine's monotonic clock. */
@@ -103,7 +105,22 @@ export class RealDevice implements LiveDevice {
 
   /** @param status Of the answer to a poll: 200 starts a deployment. */
   polled(status: number): void {
+    this.#isTold = false;
     this.#polledMs = status === 204 ? this.#parts.nowMs() : Number.NEGATIVE_INFINITY;
+  }
+
+  get isDueToPoll(): boolean {
+    if (!this.#up || this.#state !== undefined) return false;
+    return this.#isTold || this.#parts.nowMs() - this.#polledMs >= this.#parts.identity.row.poll;
+  }
+
+  /** The agent polls every second, and at once after an update. */
+  get mayPoll(): boolean {
+    return this.#state !== undefined || this.isDueToPoll;
+  }
+
+  pollFailed(): void {
+    this.#isTold = false;
   }
 
   /** True if its last poll found no deployment. */
@@ -142,7 +159,10 @@ export class RealDevice implements LiveDevice {
   get machine(): LiveDevice["machine"] {
     return {
       wallMs: this.#parts.nowMs(),
-      signalProgram: (name) => this.#child?.signal(name),
+      signalProgram: (name) => {
+        if (name === "SIGUSR1") this.#isTold = true;
+        this.#child?.signal(name);
+      },
       // Scenarios that set a clock are refused before they begin.
       setWallClock: () => undefined,
     };

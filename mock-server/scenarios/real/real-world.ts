@@ -14,16 +14,21 @@ import { scriptText } from "./device-programs.ts";
 import { Enrolment } from "./enrolment.ts";
 import type { LiveDevice } from "./live-device.ts";
 import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
+import { PollTurns } from "./poll-turns.ts";
 import { ProgramHub } from "./program-hub.ts";
 import { DeviceProxy, type ProxyPort } from "./proxy.ts";
 import { proxyPortOf } from "./proxy-port.ts";
 import { RealDevice } from "./real-device.ts";
 import { RealOperator } from "./real-operator.ts";
+import { connectionIdleSeconds, hasHangingProgram } from "./scaled-times.ts";
 import { ScenarioTime } from "./scenario-time.ts";
 import { ServerProcess } from "./server-process.ts";
 
 /** Pause between two looks for the attached device, in milliseconds. */
 const WAIT_MS = 200;
+
+/** A device without a sign of life for this time, in milliseconds of this machine, does not hold up the polls of others. */
+const TURN_QUIET_MS = 5000;
 
 function startServer(scenario: Scenario, { system, server, directory }: StageOptions): Promise<ServerProcess> {
   return ServerProcess.start({
@@ -56,6 +61,7 @@ export class RealWorld implements Stage {
   /** Milliseconds of scenario time per millisecond of this machine, such that devices poll every second. */
   readonly speed: number;
   readonly #clock = new ScenarioTime();
+  readonly #turns: PollTurns;
   readonly #options: StageOptions;
   readonly #server: ServerProcess;
   readonly #operator: RealOperator;
@@ -71,6 +77,7 @@ export class RealWorld implements Stage {
   private constructor(scenario: Scenario, options: StageOptions, server: ServerProcess, interpreter?: string) {
     this.scenario = scenario;
     this.#options = options;
+    this.#turns = new PollTurns(options.system.timers, (connectionIdleSeconds(scenario) - 1) * 1000);
     this.#server = server;
     this.history = new History(() => this.#clock.nowMs);
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
@@ -210,6 +217,8 @@ export class RealWorld implements Stage {
       hub,
       verifyKey: this.#artifacts.verifyKey,
       speed: this.speed,
+      idleSeconds: connectionIdleSeconds(this.scenario),
+      programsHang: hasHangingProgram(this.scenario),
       plan: this.plan,
       nowMs: () => this.#clock.nowMs,
       releaseOf: (deployment) => this.#releaseOf(deployment),
@@ -238,6 +247,7 @@ export class RealWorld implements Stage {
       plan: this.plan,
       history: this.history,
       device: () => this.device(name),
+      turn: (device) => this.#turnOf(device),
       artifactWith: (url, defect) => this.#artifactWith(url, defect),
       killServer: (backAfterMs) => this.#killServer(backAfterMs),
       refresh: () => this.refresh(),
@@ -249,6 +259,13 @@ export class RealWorld implements Stage {
 
   #releaseOf(deployment: string | undefined): string | undefined {
     return this.scenario.deployments.find((one) => one.name === deployment)?.release;
+  }
+
+  /** Resolves when every device before this one in the fleet has polled, if it is to poll now; see {@link PollTurns}. */
+  #turnOf(device: LiveDevice): Promise<void> {
+    const all = [...this.devices.values()];
+    const before = all.slice(0, all.indexOf(device));
+    return this.#turns.until(() => !before.some((one) => one.isDueToPoll && !one.isSettled(TURN_QUIET_MS)));
   }
 
   async #artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined> {
@@ -305,7 +322,7 @@ export class RealWorld implements Stage {
 
   async #restart(): Promise<void> {
     await this.#server.restart();
-    await this.#setServerClock();
+    await this.#server.unlessDown(() => this.#setServerClock());
     this.history.add({ kind: "action", what: "the server has started again" });
   }
 
@@ -345,9 +362,8 @@ export class RealWorld implements Stage {
   async moveTo(toMs: number): Promise<void> {
     const byMs = Math.round(toMs - this.#clock.nowMs);
     if (byMs <= 0) return;
-    if (this.#server.up) {
-      await this.#server.control("POST", "/clock/advance", { by: `${Math.floor(byMs / 1000)}s ${byMs % 1000}ms` });
-    }
+    const by = `${Math.floor(byMs / 1000)}s ${byMs % 1000}ms`;
+    await this.#server.unlessDown(() => this.#server.control("POST", "/clock/advance", { by }));
     this.#clock.moveTo(toMs);
     for (const device of this.devices.values()) device.timeMoved();
     await this.refresh();
@@ -364,7 +380,7 @@ export class RealWorld implements Stage {
 
   /** True if time may advance without interrupting any device. */
   isSettled(quietMs: number): boolean {
-    return [...this.devices.values()].every((device) => device.isSettled(quietMs));
+    return !this.#server.changes && [...this.devices.values()].every((device) => device.isSettled(quietMs));
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { collectText, type HttpMethod, type System } from "@upkeep/shared/system";
 import { invalid } from "../../errors.ts";
 import { type Child, startChild } from "../../system/children.ts";
+import { isConnectionError } from "./connection-errors.ts";
 
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
 const IDLE_MS = 120_000;
@@ -25,6 +26,7 @@ export interface ServerProcessOptions {
 export class ServerProcess {
   readonly #options: ServerProcessOptions;
   #child: Child | undefined;
+  #changes = 0;
   #url = "";
   /** Host and port, kept across restarts. */
   #listen = "127.0.0.1:0";
@@ -48,6 +50,11 @@ export class ServerProcess {
     return this.#child !== undefined;
   }
 
+  /** A kill or a start is under way. */
+  get changes(): boolean {
+    return this.#changes > 0;
+  }
+
   /** The last lines of its log. */
   get log(): string {
     return this.#lines.join("\n");
@@ -58,12 +65,36 @@ export class ServerProcess {
     const child = this.#child;
     this.#child = undefined;
     child?.killAll();
-    await child?.ended;
+    await this.#change(child?.ended);
   }
 
   /** Starts the server again at the same address. */
   async restart(): Promise<void> {
-    if (this.#child === undefined) await this.#start();
+    if (this.#child === undefined) await this.#change(this.#start());
+  }
+
+  async #change(work: Promise<unknown> | undefined): Promise<void> {
+    this.#changes++;
+    try {
+      await work;
+    } finally {
+      this.#changes--;
+    }
+  }
+
+  /**
+   * Awaits an exchange with the server. @returns `undefined` if the server was down, or was killed meanwhile.
+   * @throws The error of the exchange, if the server runs.
+   */
+  async unlessDown<T>(exchange: () => Promise<T>): Promise<T | undefined> {
+    const child = this.#child;
+    if (child === undefined) return undefined;
+    try {
+      return await exchange();
+    } catch (error) {
+      if (this.#child !== child && isConnectionError(error)) return undefined;
+      throw error;
+    }
   }
 
   async #start(): Promise<void> {

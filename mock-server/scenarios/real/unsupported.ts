@@ -1,5 +1,5 @@
 import { type RunMode, reasonsAgainst } from "../../faults/index.ts";
-import type { Scenario } from "../file/index.ts";
+import { ANY_DEVICE, type Scenario } from "../file/index.ts";
 
 type LiveMode = Exclude<RunMode, "simulated">;
 
@@ -31,7 +31,37 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
       "the time of the scenario stands still while real programs work: what happens in one minute of it says nothing",
     );
   if (mode === "attached") findUnsupportedAttached(scenario, no);
+  else findAgentTimers(scenario, no);
   return [...found];
+}
+
+const OWN_TIMER = "the agent ends it by a timer of its own, in real time";
+
+/** What depends on times that the agent measures itself, and that are not shortened as those of the scenario are. */
+function findAgentTimers(scenario: Scenario, no: (what: string, why: string) => void): void {
+  for (const { name, config } of scenario.fleet)
+    for (const key of ["UpdatePollSchedule", "InstallWindow"])
+      if (config[key] !== undefined) no(`${name}: ${key}`, "all devices have the clock of this machine");
+  for (const { what, devices } of scenario.faults) {
+    const limit = endedByTheAgent(what);
+    if (limit !== undefined && expectsATime(scenario, devices)) no(`${limit} with an expected time`, OWN_TIMER);
+  }
+}
+
+/** What goes on until the agent gives up. */
+function endedByTheAgent({ fault, value }: Scenario["faults"][number]["what"]): string | undefined {
+  if (fault === "module_hangs" || fault === "script_hangs") return fault;
+  return JSON.stringify(value)?.includes('"silence"') ? `${fault} by silence` : undefined;
+}
+
+/** True if the time at which something happens to one of these devices is expected. @param devices Absent: to any. */
+function expectsATime({ expect }: Scenario, devices: readonly string[] | undefined): boolean {
+  return expect.some(
+    ({ device, within, after, before }) =>
+      device !== undefined &&
+      (devices === undefined || device === ANY_DEVICE || devices.includes(device)) &&
+      (within !== undefined || after !== undefined || before !== undefined),
+  );
 }
 
 function leavesSome(value: unknown): boolean {

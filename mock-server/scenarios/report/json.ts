@@ -5,16 +5,30 @@ import { storyOf } from "./story.ts";
 /** All runs as JSON for CI: expectations, results and the story of each run. */
 export function jsonText(results: readonly RunResult[]): string {
   const scenarios = results.map(
-    ({ scenario, file, mode, passed, verdicts, events, software, simulatedMs, tookMs, traceHash, notes }) => ({
+    ({
+      scenario,
+      file,
+      mode,
+      outcome,
+      verdicts,
+      events,
+      software,
+      simulatedMs,
+      tookMs,
+      traceHash,
+      repeats,
+      notes,
+    }) => ({
       scenario: scenario.scenario,
       why: scenario.why,
       file,
       mode,
       seed: scenario.seed,
-      passed,
+      passed: outcome === "passed",
+      outcome,
       simulated_ms: simulatedMs,
       took_ms: Math.round(tookMs),
-      ...given({ trace: traceHash, notes }),
+      ...given({ trace: traceHash, repeats, notes }),
       expectations: verdicts.map(({ expected, met, got, atMs, device }) => ({
         expected,
         met,
@@ -22,12 +36,13 @@ export function jsonText(results: readonly RunResult[]): string {
         ...given({ at_ms: atMs, device }),
       })),
       runs: Object.fromEntries(software),
-      story: storyOf(events).map(({ atMs, device, text }) => ({
+      story: storyOf(events).map(({ atMs, device, text, times, lastMs }) => ({
         at_ms: atMs,
         ...given({ device }),
         text,
+        ...given({ times, last_ms: lastMs }),
       })),
     }),
   );
-  return `${JSON.stringify({ passed: results.every(({ passed }) => passed), scenarios }, null, 1)}\n`;
+  return `${JSON.stringify({ passed: results.every(({ outcome }) => outcome === "passed" || outcome === "skipped"), scenarios }, null, 1)}\n`;
 }

@@ -1,5 +1,7 @@
 import type { RunResult } from "../run/result.ts";
+import type { Verdict } from "../run/verdict.ts";
 import { momentText } from "../run/wording.ts";
+import { plainTimeline } from "./timeline.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -15,31 +17,59 @@ function escaped(text: string): string {
   return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "").replace(/[&<>"']/g, (found) => ESCAPES[found] ?? found);
 }
 
-/** All runs as JUnit XML: one test case per scenario. */
+function element(name: string, message: string, text = ""): string {
+  const head = `    <${name} message="${escaped(message)}"`;
+  return text === "" ? `${head}/>` : `${head}>${escaped(text)}</${name}>`;
+}
+
+/** All runs as JUnit XML: one test case per scenario. The first failure of a scenario carries its timeline. */
 export function junitText(results: readonly RunResult[]): string {
-  const failed = results.filter(({ passed }) => !passed).length;
+  const count = (wanted: RunResult["outcome"]): number => results.filter(({ outcome }) => outcome === wanted).length;
   const seconds = (ms: number): string => (ms / 1000).toFixed(3);
   const totalMs = results.reduce((sum, { tookMs }) => sum + tookMs, 0);
   const cases = results.map((result) => {
     const { scenario, file, tookMs } = result;
     const head = `  <testcase name="${escaped(scenario.scenario)}" classname="${escaped(file)}" time="${seconds(tookMs)}"`;
-    const missed = result.verdicts.filter(({ met }) => !met);
-    // A scenario that was not run, or whose second run differed, has failed whatever its verdicts are.
-    const notes = result.passed ? [] : (result.notes ?? []);
-    if (missed.length + notes.length === 0) return `${head}/>`;
-    const failures = missed.map(({ expected, got, atMs, device }) => {
-      const where = [device, atMs === undefined ? undefined : momentText(atMs, scenario.starts)].filter((part) => part);
-      const text = `expected ${expected}\ngot ${got}${where.length === 0 ? "" : `\nat ${where.join(", ")}`}`;
-      return `    <failure message="${escaped(`expected ${expected}, got ${got}`)}">${escaped(text)}</failure>`;
-    });
-    failures.push(...notes.map((note) => `    <failure message="${escaped(note)}"/>`));
-    return `${head}>\n${failures.join("\n")}\n  </testcase>`;
+    const elements = elementsOf(result);
+    return elements.length === 0 ? `${head}/>` : `${head}>\n${elements.join("\n")}\n  </testcase>`;
   });
+  const counts = `tests="${results.length}" failures="${count("failed")}" errors="${count("interrupted")}" skipped="${count("skipped")}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuite name="scenarios" tests="${results.length}" failures="${failed}" errors="0" time="${seconds(totalMs)}">`,
+    `<testsuite name="scenarios" ${counts} time="${seconds(totalMs)}">`,
     ...cases,
     "</testsuite>",
     "",
   ].join("\n");
+}
+
+function elementsOf(result: RunResult): string[] {
+  const { outcome, notes = [], verdicts, scenario } = result;
+  switch (outcome) {
+    case "passed":
+      return [];
+    case "skipped":
+      return [element("skipped", notes.join("; "))];
+    case "interrupted":
+      return [element("error", notes.join("; "), `\n${plainTimeline(result)}`)];
+    case "failed": {
+      const failures = [
+        ...verdicts
+          .filter(({ met }) => !met)
+          .map((verdict) => [
+            `expected ${verdict.expected}, got ${verdict.got}`,
+            verdictText(verdict, scenario.starts),
+          ]),
+        ...notes.map((note) => [note, ""]),
+      ];
+      return failures.map(([message = "", text = ""], index) =>
+        element("failure", message, index === 0 ? `${text}\n${plainTimeline(result)}` : text),
+      );
+    }
+  }
+}
+
+function verdictText({ expected, got, atMs, device }: Verdict, startMs: number): string {
+  const where = [device, atMs === undefined ? undefined : momentText(atMs, startMs)].filter((part) => part);
+  return `expected ${expected}\ngot ${got}${where.length === 0 ? "" : `\nat ${where.join(", ")}`}`;
 }

@@ -1,9 +1,9 @@
-import { given } from "@upkeep/shared/given";
 import { printable } from "@upkeep/shared/text";
-import type { RunResult } from "../run/result.ts";
+import type { Outcome, RunResult } from "../run/result.ts";
 import type { Verdict } from "../run/verdict.ts";
 import { durationText, momentText } from "../run/wording.ts";
-import { type StoryLine, storyOf, type Tone } from "./story.ts";
+import type { Tone } from "./story.ts";
+import { timelineOf } from "./timeline.ts";
 
 const COLOURS: Readonly<Record<Tone, string>> = {
   plain: "",
@@ -16,27 +16,37 @@ const COLOURS: Readonly<Record<Tone, string>> = {
 const RESET = "\x1b[0m";
 const BOLD = "\x1b[1m";
 
+const SIGNS: Readonly<Record<Outcome, readonly [tone: Tone, sign: string]>> = {
+  passed: ["good", "✔"],
+  failed: ["bad", "✘"],
+  skipped: ["faint", "–"],
+  interrupted: ["bad", "✘"],
+};
+
 export interface PersonOptions {
   readonly colours: boolean;
-  /** Show the timelines of successful devices and runs too. */
+  /** Show whole timelines, of successful devices and runs too. */
   readonly timeline: boolean;
 }
 
 /** One run as text: its result and, for each unmet expectation, the expected and the actual value, with the story. */
 export function personText(result: RunResult, options: PersonOptions): string {
   const paint = painter(options.colours);
-  const { scenario, passed, file, simulatedMs, tookMs, traceHash } = result;
-  const sign = passed ? paint("good", "✔") : paint("bad", "✘");
+  const { scenario, outcome, file, simulatedMs, tookMs, traceHash, repeats = 1 } = result;
+  const [tone, sign] = SIGNS[outcome];
   const facts = [
     file,
     `seed ${scenario.seed}`,
-    `${durationText(simulatedMs)} in ${Math.round(tookMs)} ms`,
+    ...(outcome === "skipped" ? [] : [`${durationText(simulatedMs)} in ${Math.round(tookMs)} ms`]),
+    ...(repeats === 1 ? [] : [`${repeats} runs compared: all the same`]),
     ...(traceHash === undefined ? [] : [`trace ${traceHash.slice(0, 16)}`]),
   ].join(", ");
-  const lines = [`${sign} ${printable(scenario.scenario)} ${paint("faint", `(${facts})`)}`];
+  const lines = [`${paint(tone, sign)} ${printable(scenario.scenario)} ${paint("faint", `(${facts})`)}`];
   for (const verdict of result.verdicts) if (!verdict.met) lines.push(...failureText(verdict, scenario.starts, paint));
   for (const note of result.notes ?? []) lines.push(`    ${paint("fault", note)}`);
-  if (!passed || options.timeline) lines.push(...timelineText(result, paint));
+  if (outcome === "failed" || outcome === "interrupted" || options.timeline)
+    for (const [indent, ...spans] of timelineOf(result, options.timeline))
+      lines.push(indent + spans.map((span) => paint(...span)).join(" "));
   return `${lines.join("\n")}\n`;
 }
 
@@ -60,37 +70,15 @@ function failureText({ expected, got, atMs, device }: Verdict, startMs: number, 
   ];
 }
 
-/** One timeline per device and one for the server, with the unmet expectations at their times. */
-function timelineText({ events, verdicts, scenario }: RunResult, paint: Paint): string[] {
-  const failures = verdicts.flatMap(({ met, atMs, device, expected }): StoryLine[] =>
-    met || atMs === undefined ? [] : [{ atMs, ...given({ device }), text: `✘ expected ${expected}`, tone: "bad" }],
-  );
-  const all = [...storyOf(events), ...failures].sort((a, b) => a.atMs - b.atMs);
-  const devices = [...new Set(all.flatMap(({ device }) => (device === undefined ? [] : [device])))].sort();
-  const failed = new Set(failures.flatMap(({ device }) => (device === undefined ? [] : [device])));
-  // If some devices of a fleet fail, the others are omitted.
-  const shown = failed.size > 0 ? devices.filter((device) => failed.has(device)) : devices;
-  return [undefined, ...shown].flatMap((device) => {
-    const lines = all.filter((line) => line.device === device);
-    if (lines.length === 0) return [];
-    return [
-      `    ${paint("plain", `${device ?? "server"}`)}`,
-      ...lines.map(
-        ({ atMs, text, tone }) => `      ${paint("faint", clockText(atMs, scenario.starts))} ${paint(tone, text)}`,
-      ),
-    ];
-  });
-}
-
-/** `day 2 12:00:05.040`, by the simulated wall clock. */
-function clockText(atMs: number, startMs: number): string {
-  const day = Math.floor((startMs + atMs) / 86_400_000) - Math.floor(startMs / 86_400_000) + 1;
-  return `day ${day} ${new Date(startMs + atMs).toISOString().slice(11, 23)}`;
-}
-
-/** The last line: the number of passed scenarios. */
+/** The last line: how many scenarios went as expected, and what became of the others. */
 export function summaryText(results: readonly RunResult[], colours: boolean): string {
-  const failed = results.filter(({ passed }) => !passed).length;
-  const text = `${results.length - failed} of ${results.length} scenarios went as expected`;
-  return colours ? `${BOLD}${COLOURS[failed === 0 ? "good" : "bad"]}${text}${RESET}\n` : `${text}\n`;
+  const count = (outcome: Outcome): number => results.filter((one) => one.outcome === outcome).length;
+  const ran = results.length - count("skipped");
+  const text = [
+    `${count("passed")} of ${ran} scenarios went as expected`,
+    ...(count("interrupted") === 0 ? [] : [`${count("interrupted")} interrupted`]),
+    ...(count("skipped") === 0 ? [] : [`${count("skipped")} not possible here`]),
+  ].join(", ");
+  const good = count("passed") === ran;
+  return colours ? `${BOLD}${COLOURS[good ? "good" : "bad"]}${text}${RESET}\n` : `${text}\n`;
 }

@@ -1,5 +1,5 @@
 import type { RunEvent } from "../run/events.ts";
-import { deploymentText, refusalText } from "../run/wording.ts";
+import { clockText, deploymentText, refusalText } from "../run/wording.ts";
 
 /** The kind of a story line, which decides its colour. */
 export type Tone = "plain" | "good" | "bad" | "fault" | "action" | "faint";
@@ -11,6 +11,9 @@ export interface StoryLine {
   readonly device?: string;
   readonly text: string;
   readonly tone: Tone;
+  /** How often it happened, and when for the last time; absent: once. */
+  readonly times?: number;
+  readonly lastMs?: number;
 }
 
 const BAD_STATUSES: ReadonlySet<string> = new Set(["failure", "aborted", "noartifact", "decommissioned"]);
@@ -59,21 +62,59 @@ export function storyLine(event: RunEvent): StoryLine | undefined {
   }
 }
 
-/** Merges repeated lines, such as unanswered polls over days, into one line with a count. */
+/** Longest sequence of lines whose repetitions are folded. */
+const CYCLE_MAX = 6;
+
+/**
+ * The story of a run, in order. A line, or a short sequence of lines, that a device repeats stands there once, with the
+ * number of times and the time of the last one: polls that fail for days are two lines.
+ */
 export function storyOf(events: readonly RunEvent[]): StoryLine[] {
-  const lines: { line: StoryLine; times: number }[] = [];
-  const last = new Map<string, { line: StoryLine; times: number }>();
+  const all: FoldedLine[] = [];
+  const byDevice = new Map<string, FoldedLine[]>();
   for (const event of events) {
     const line = storyLine(event);
     if (line === undefined) continue;
-    const before = last.get(line.device ?? "");
-    if (before !== undefined && before.line.text === line.text) {
-      before.times++;
-      continue;
-    }
-    const entry = { line, times: 1 };
-    lines.push(entry);
-    last.set(line.device ?? "", entry);
+    const lines = byDevice.get(line.device ?? "") ?? [];
+    byDevice.set(line.device ?? "", lines);
+    const added: FoldedLine = { line, times: 1, lastMs: line.atMs, isFolded: false };
+    lines.push(added);
+    all.push(added);
+    foldEnd(lines);
   }
-  return lines.map(({ line, times }) => (times === 1 ? line : { ...line, text: `${line.text} (${times} times)` }));
+  return all
+    .filter(({ isFolded }) => !isFolded)
+    .map(({ line, times, lastMs }) => (times === 1 ? line : { ...line, times, lastMs }));
+}
+
+interface FoldedLine {
+  readonly line: StoryLine;
+  times: number;
+  lastMs: number;
+  /** It is counted in an earlier line. */
+  isFolded: boolean;
+}
+
+/** If the last lines repeat those before them, they are counted there. */
+function foldEnd(lines: FoldedLine[]): void {
+  for (let length = 1; length <= CYCLE_MAX && 2 * length <= lines.length; length++) {
+    const last = lines.slice(-length);
+    const before = lines.slice(-2 * length, -length);
+    if (!last.every(({ line }, index) => line.text === before[index]?.line.text)) continue;
+    last.forEach((repeated, index) => {
+      const kept = before[index];
+      if (kept === undefined) return;
+      kept.times += repeated.times;
+      kept.lastMs = repeated.lastMs;
+      repeated.isFolded = true;
+    });
+    lines.length -= length;
+    return;
+  }
+}
+
+/** The text of a line, with the number of repetitions. @param startMs Of the scenario. */
+export function lineText({ text, times, lastMs }: StoryLine, startMs: number): string {
+  if (times === undefined || lastMs === undefined) return text;
+  return `${text} (${times} times, the last at ${clockText(lastMs, startMs)})`;
 }

@@ -23,7 +23,7 @@ export async function runSimulated(scenario: Scenario, options: WorldOptions): P
     return {
       scenario,
       mode: "simulated",
-      passed: verdicts.every(({ met }) => met),
+      outcome: verdicts.every(({ met }) => met) ? "passed" : "failed",
       verdicts,
       events: [...world.history.events],
       software: new Map([...record.devices].map(([name, { software }]) => [name, software])),

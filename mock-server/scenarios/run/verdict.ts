@@ -37,6 +37,8 @@ export interface Verdict {
   /** Where it went another way: milliseconds after the start. */
   readonly atMs?: number;
   readonly device?: string;
+  /** The deployment that it is about, unless it is about a device. */
+  readonly deployment?: string;
 }
 
 /** Judges every expectation of a scenario, and that its deployments could be created. */
@@ -63,7 +65,8 @@ export function judge(expectation: Expectation, record: RunRecord): Verdict[] {
   const { device, deployment } = expectation;
   const verdicts: Verdict[] = [];
   if (device !== undefined) verdicts.push(...judgeDevice(device, expectation, record));
-  if (deployment !== undefined) verdicts.push(...judgeDeployment(deployment, expectation, record));
+  if (deployment !== undefined)
+    verdicts.push(...judgeDeployment(deployment, expectation, record).map((verdict) => ({ ...verdict, deployment })));
   return verdicts;
 }
 

@@ -27,6 +27,12 @@ export function momentText(atMs: number, startMs: number): string {
   return `${durationText(atMs)} (${new Date(startMs + atMs).toISOString().replace("T", " ").slice(0, 19)})`;
 }
 
+/** `day 2 12:00:05.040`, by the simulated wall clock. */
+export function clockText(atMs: number, startMs: number): string {
+  const day = Math.floor((startMs + atMs) / 86_400_000) - Math.floor(startMs / 86_400_000) + 1;
+  return `day ${day} ${new Date(startMs + atMs).toISOString().slice(11, 23)}`;
+}
+
 export function instantText(instant: Instant, startMs: number): string {
   return momentText(instantMs(instant, startMs), startMs);
 }

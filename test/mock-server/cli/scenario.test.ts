@@ -1,8 +1,10 @@
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "../../support/waiting.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
 
@@ -97,4 +99,59 @@ test.each([
   const { status, error } = await run(...args);
   expect(status).toBe(1);
   expect(error).toContain(told);
+});
+
+const REAL = `
+scenario: A device asks, really
+why: To see how the run ends.
+runs: [simulated, real]
+fleet: [{ name: d }]
+ends: { after: 2d }
+expect: [{ device: d, counts: { polls: { at_least: 400 } } }]
+`;
+const IMPOSSIBLE = GOOD.replace("ends:", "faults: [{ torn_write: yes }]\nends:");
+
+test("what is not possible with real programs is skipped: exit status 77 if nothing was possible", async () => {
+  put("no.yaml", IMPOSSIBLE);
+  put("more/no.yaml", IMPOSSIBLE);
+  put("more/unmarked.yaml", GOOD);
+  const one = await run("no.yaml", "--real", "--junit", "report.xml");
+  expect(one.status).toBe(77);
+  expect(one.out).toContain("– A device asks (no.yaml, seed 1)\n    not possible here: torn_write: no process");
+  expect(one.out).toContain("0 of 0 scenarios went as expected, 1 not possible here\n");
+  expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('<skipped message="not possible here: torn_write');
+  const several = await run("more", "--real");
+  expect(several.status).toBe(77);
+  expect(several.out).toMatch(/^result +seconds +scenario +why not$/m);
+  expect(several.out).toMatch(/^not possible +more\/unmarked\.yaml +it is not known to run with real programs/m);
+});
+
+test("a real run that is interrupted prints what has happened so far", async () => {
+  put("real.yaml", REAL);
+  const child = spawn(process.execPath, [UPKEEP_SERVER, "scenario", "run", "real.yaml", "--real", "--junit", "r.xml"], {
+    cwd: folder,
+    env: { ...process.env, TMPDIR: folder },
+  });
+  let out = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += String(chunk);
+  });
+  const agentRuns = () =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).some((name) =>
+      /devices\/d\/run\/upkeep\/./.test(name),
+    ) || undefined;
+  await until("the agent of the device starts", agentRuns);
+  child.kill("SIGINT");
+  const [status] = (await once(child, "exit")) as [number];
+  expect(out).toContain("SIGINT: the run was stopped");
+  expect(out).toContain("boots v1");
+  expect(out).toContain("0 of 1 scenarios went as expected, 1 interrupted\n");
+  expect(status).toBe(130);
+  expect(readFileSync(join(folder, "r.xml"), "utf8")).toContain('<error message="SIGINT: the run was stopped">');
+});
+
+test("a repeated run says that the runs were compared", async () => {
+  put("good.yaml", GOOD);
+  const { out } = await run("good.yaml", "--repeat", "3");
+  expect(out).toContain("3 runs compared: all the same");
 });

@@ -224,6 +224,7 @@ async function real(stage: Stage): Promise<Experience & { readonly tookMs: numbe
     server: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     speed: 1,
     connections: hook,
+    mayAsk: async () => true,
     strikes: () => stage.strikes(),
     artifactWith: stage.artifactWith,
     killServer: async () => undefined,

@@ -1,6 +1,6 @@
 import type { RunResult } from "../../run/result.ts";
 import { durationText } from "../../run/wording.ts";
-import { type StoryLine, storyOf } from "../story.ts";
+import { lineText, type StoryLine, storyOf } from "../story.ts";
 import { escaped } from "./escape.ts";
 import { clockText } from "./moment.ts";
 
@@ -12,9 +12,14 @@ const TEXT_MAX = 500;
 /** The story of the server and of these devices, as an expandable table. */
 export function eventsTable({ events, scenario }: RunResult, devices: ReadonlySet<string>): string {
   const lines = storyOf(events).filter(({ device }) => device === undefined || devices.has(device));
-  const row = ({ atMs, device, text, tone }: StoryLine): string =>
-    `<tr><td class="time">${durationText(atMs)}</td><td class="time">${clockText(atMs, scenario.starts)}</td>` +
-    `<td>${escaped(device ?? "server")}</td><td${tone === "bad" || tone === "fault" ? ' class="bad"' : ""}>${escaped(text.slice(0, TEXT_MAX))}</td></tr>`;
+  const row = (line: StoryLine): string => {
+    const { atMs, device, tone } = line;
+    const text = lineText(line, scenario.starts);
+    return (
+      `<tr><td class="time">${durationText(atMs)}</td><td class="time">${clockText(atMs, scenario.starts)}</td>` +
+      `<td>${escaped(device ?? "server")}</td><td${tone === "bad" || tone === "fault" ? ' class="bad"' : ""}>${escaped(text.slice(0, TEXT_MAX))}</td></tr>`
+    );
+  };
   const leftOut = lines.length - FIRST_MAX - LAST_MAX;
   const rows =
     leftOut <= 0

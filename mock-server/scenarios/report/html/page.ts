@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { RunResult } from "../../run/result.ts";
 import { durationText } from "../../run/wording.ts";
+import { summaryText } from "../person.ts";
 import { escaped } from "./escape.ts";
 import { SIGNS, sectionOf } from "./section.ts";
 import { STYLE } from "./style.ts";
@@ -13,8 +14,8 @@ function policy(): string {
 
 /** All runs as one self-contained HTML file: verdicts, and each timeline as a picture. */
 export function htmlText(results: readonly RunResult[]): string {
-  const failed = results.filter(({ passed }) => !passed).length;
-  const summary = `${results.length - failed} of ${results.length} scenarios went as expected`;
+  const failed = results.filter(isFailed).length;
+  const summary = summaryText(results, false).trimEnd();
   return [
     "<!DOCTYPE html>",
     '<html lang="en">',
@@ -33,19 +34,23 @@ export function htmlText(results: readonly RunResult[]): string {
   ].join("\n");
 }
 
+function isFailed({ outcome }: Pick<RunResult, "outcome">): boolean {
+  return outcome === "failed" || outcome === "interrupted";
+}
+
 const idOf = (index: number): string => `s${index + 1}`;
 
 /** One line per run, failed ones first. */
 function indexOf(results: readonly RunResult[]): string {
-  const rows = results.map(({ passed, scenario, file, simulatedMs, verdicts }, index) => {
+  const rows = results.map(({ outcome, scenario, file, simulatedMs, verdicts }, index) => {
     const missed = verdicts.filter(({ met }) => !met).length;
     const told = missed === 0 ? "" : `${missed} of ${verdicts.length} not as expected`;
     const row =
-      `<tr><td>${passed ? SIGNS.passed : SIGNS.failed}</td><td><a href="#${idOf(index)}">${escaped(scenario.scenario)}</a></td>` +
+      `<tr><td>${SIGNS[outcome]}</td><td><a href="#${idOf(index)}">${escaped(scenario.scenario)}</a></td>` +
       `<td class="faint">${escaped(file)}</td><td class="time">${durationText(simulatedMs)}</td><td>${told}</td></tr>`;
-    return { passed, row };
+    return { isFailed: isFailed({ outcome }), row };
   });
-  const sorted = [...rows.filter(({ passed }) => !passed), ...rows.filter(({ passed }) => passed)];
+  const sorted = [...rows.filter(({ isFailed }) => isFailed), ...rows.filter(({ isFailed }) => !isFailed)];
   return [
     '<nav aria-label="Scenarios"><table><thead><tr><th scope="col">verdict</th><th scope="col">scenario</th><th scope="col">file</th><th scope="col">took</th><th scope="col">failures</th></tr></thead><tbody>',
     ...sorted.map(({ row }) => row),

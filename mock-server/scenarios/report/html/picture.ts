@@ -66,11 +66,15 @@ function momentsOf(lanes: readonly Lane[], failures: readonly Failure[]): number
   return [...moments];
 }
 
-function description({ simulatedMs, passed }: RunResult, lanes: readonly Lane[], failures: readonly Failure[]): string {
+function description(
+  { simulatedMs, outcome }: RunResult,
+  lanes: readonly Lane[],
+  failures: readonly Failure[],
+): string {
   const count = lanes.length - 1;
   const what = `A lane for the server and ${count === 1 ? "one for the device" : `${count} for devices`}, over ${durationText(simulatedMs)}.`;
   const missed = failures.map(({ text, atMs, got }) => `${text}, got ${got} (at ${durationText(atMs)})`);
-  return [what, passed ? "Everything went as expected." : "Not as expected.", ...missed].join(" ");
+  return [what, outcome === "passed" ? "Everything went as expected." : "Not as expected.", ...missed].join(" ");
 }
 
 /** A cut of the picture: a band in the colour of the page, with an edge on both sides. */

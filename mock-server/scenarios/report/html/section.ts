@@ -1,5 +1,5 @@
 import type { RunEvent } from "../../run/events.ts";
-import type { RunResult } from "../../run/result.ts";
+import type { Outcome, RunResult } from "../../run/result.ts";
 import { durationText, momentText } from "../../run/wording.ts";
 import { escaped } from "./escape.ts";
 import { eventsTable } from "./events.ts";
@@ -11,17 +11,19 @@ import { deviceOf, leftOutText, shownDevices } from "./shown.ts";
 export const SIGNS = {
   passed: '<span class="good sign">✔ passed</span>',
   failed: '<span class="bad sign">✘ failed</span>',
-};
+  skipped: '<span class="faint sign">– not possible here</span>',
+  interrupted: '<span class="bad sign">✘ interrupted</span>',
+} as const satisfies Readonly<Record<Outcome, string>>;
 
 /** One run: its expectations and results, and its timeline. @param id Unique in the page. */
 export function sectionOf(result: RunResult, id: string): string {
-  const { scenario, passed, notes = [] } = result;
+  const { scenario, outcome, notes = [] } = result;
   return [
     `<section id="${id}" aria-labelledby="${id}-head">`,
-    `<h2 id="${id}-head">${passed ? SIGNS.passed : SIGNS.failed} ${escaped(scenario.scenario)}</h2>`,
+    `<h2 id="${id}-head">${SIGNS[outcome]} ${escaped(scenario.scenario)}</h2>`,
     `<p>${escaped(scenario.why)}</p>`,
     `<p class="faint">${escaped(factsOf(result))}</p>`,
-    ...notes.map((note) => `<p class="bad">${escaped(note)}</p>`),
+    ...notes.map((note) => `<p class="${outcome === "skipped" ? "faint" : "bad"}">${escaped(note)}</p>`),
     verdictsTable(result),
     ...(result.events.length === 0 ? ["<p>Nothing happened.</p>"] : timeline(result, id)),
     "</section>",
@@ -62,7 +64,7 @@ function timeline(result: RunResult, id: string): string[] {
   const leftOut = leftOutText(shown);
   return [
     `<div class="scroll">${pictureOf(result, lanes, id)}</div>`,
-    legendOf(lanes, !result.passed),
+    legendOf(lanes, result.outcome !== "passed"),
     '<p class="faint">Time is not to scale: the longer nothing changes, the more it is shortened; a cut across the picture tells how long it was. The upper bar of a device is its status at the server, the lower one what its agent does.</p>',
     ...(leftOut === undefined ? [] : [`<p>${escaped(leftOut)}</p>`]),
     eventsTable(result, new Set(shown.devices)),

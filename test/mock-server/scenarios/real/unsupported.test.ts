@@ -33,6 +33,36 @@ test.each([
   expect(unsupportedIn(scenario(more), "real")).toEqual([reason]);
 });
 
+test.each([
+  ["config: { InstallWindow: '* 2-3 * * *' }", "", "d: InstallWindow: all devices have the clock of this machine"],
+  [
+    "config: { UpdatePollSchedule: '0 3 * * *' }",
+    "",
+    "d: UpdatePollSchedule: all devices have the clock of this machine",
+  ],
+  [
+    "poll: 10m",
+    "faults: [{ module_hangs: ArtifactInstall }]",
+    "module_hangs with an expected time: the agent ends it by a timer of its own, in real time",
+  ],
+  [
+    "poll: 10m",
+    "faults: [{ cut_download: { at: 1 MB, by: silence } }]",
+    "cut_download by silence with an expected time: the agent ends it by a timer of its own, in real time",
+  ],
+])("what hangs on a timer of the agent is not possible with real programs: %s %s", (row, faults, reason) => {
+  const of = (expected: string) =>
+    unsupportedIn(
+      parseScenario(
+        `scenario: A\nwhy: B\nfleet: [{ name: d, ${row} }, { name: other }]\n${faults}\nexpect: [${expected}]\n`,
+        "a.yaml",
+      ),
+      "real",
+    );
+  expect(of("{ device: d, reports: failure, within: 2h }")).toEqual([reason]);
+  if (faults !== "") expect(of("{ device: d, status: failure }")).toEqual([]);
+});
+
 test("a boot loader is not there for real", () => {
   const text =
     "scenario: A\nwhy: B\nfleet: [{ name: d, module: { kind: slots } }]\nexpect: [{ device: d, status: success }]\n";

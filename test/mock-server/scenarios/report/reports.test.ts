@@ -5,7 +5,11 @@ import {
   parseScenario,
   personText,
   type RunResult,
+  summaryText,
+  tableText,
 } from "../../../../mock-server/scenarios/index.ts";
+import { lineText, storyOf } from "../../../../mock-server/scenarios/report/story.ts";
+import type { RunEvent } from "../../../../mock-server/scenarios/run/events.ts";
 import { runSimulated } from "../../../../mock-server/scenarios/run/run.ts";
 
 const TEXT = `
@@ -39,8 +43,8 @@ test("a person is told what was expected, what came, where, and the story of the
 });
 
 test("JUnit has a case for each scenario and a failure for what was not met", () => {
-  const xml = junitText([result, { ...result, passed: true, verdicts: [] }]);
-  expect(xml).toContain('<testsuite name="scenarios" tests="2" failures="1" errors="0"');
+  const xml = junitText([result, { ...result, outcome: "passed", verdicts: [] }]);
+  expect(xml).toContain('<testsuite name="scenarios" tests="2" failures="1" errors="0" skipped="0"');
   expect(xml).toContain(
     '<testcase name="Fails &lt;on&gt; purpose &amp; &quot;so&quot;" classname="s.yaml" time="0.012">',
   );
@@ -48,11 +52,89 @@ test("JUnit has a case for each scenario and a failure for what was not met", ()
   expect(xml.match(/<failure /g)).toHaveLength(1);
 });
 
-test("JUnit has a failure for a scenario that was not run, with the reason", () => {
-  const xml = junitText([{ ...result, verdicts: [], notes: ["not possible here: torn_write: <no> disk"] }]);
-  expect(xml).toContain('failures="1"');
-  expect(xml).toContain('<failure message="not possible here: torn_write: &lt;no&gt; disk"/>');
-  expect(junitText([{ ...result, passed: true, verdicts: [], notes: ["a remark"] }])).not.toContain("<failure");
+test("in JUnit, the first failure carries the timeline", () => {
+  const xml = junitText([result]);
+  expect(xml).toMatch(/<failure message="expected d1 runs v1[^>]*>[^<]*\n {4}d1\n {6}day 1 00:00:00\.000 boots v1\n/);
+  expect(xml).toContain("first: success");
+});
+
+test("JUnit skips a scenario that is not possible, with the reason, and counts an interrupted one as an error", () => {
+  const notes = ["not possible here: torn_write: <no> disk"];
+  const skipped = junitText([{ ...result, outcome: "skipped", verdicts: [], events: [], notes }]);
+  expect(skipped).toContain('failures="0" errors="0" skipped="1"');
+  expect(skipped).toContain('<skipped message="not possible here: torn_write: &lt;no&gt; disk"/>');
+  const interrupted = junitText([{ ...result, outcome: "interrupted", notes: ["SIGINT: the run was stopped"] }]);
+  expect(interrupted).toContain('failures="0" errors="1" skipped="0"');
+  expect(interrupted).toMatch(/<error message="SIGINT: the run was stopped">[^<]*first: success/);
+  expect(junitText([{ ...result, outcome: "failed", verdicts: [], notes: ["no device asked"] }])).toContain(
+    '<failure message="no device asked">',
+  );
+  expect(junitText([{ ...result, outcome: "passed", verdicts: [], notes: ["a remark"] }])).not.toContain("a remark");
+});
+
+test("a person sees what is not possible as skipped, and the last line counts it apart", () => {
+  const skipped = { ...result, outcome: "skipped", verdicts: [], events: [], notes: ["not possible here: x"] } as const;
+  expect(personText(skipped, { colours: false, timeline: false })).toBe(
+    '– Fails <on> purpose & "so" (s.yaml, seed 1, trace ' +
+      result.traceHash?.slice(0, 16) +
+      ")\n    not possible here: x\n",
+  );
+  expect(summaryText([result, skipped], false)).toBe("0 of 1 scenarios went as expected, 1 not possible here\n");
+});
+
+test("a table has a line for each run, with its seconds, or why it is not possible", () => {
+  const notes = ["not possible here: torn_write: no", "not possible here: clock: no"];
+  expect(
+    tableText([
+      { ...result, outcome: "passed", file: "a/long-name.yaml", tookMs: 12_340 },
+      { ...result, outcome: "skipped", file: "b.yaml", notes },
+      { ...result, file: "c.yaml", tookMs: 100 },
+    ]),
+  ).toBe(`result        seconds  scenario          why not
+pass             12.3  a/long-name.yaml
+not possible           b.yaml            torn_write: no; clock: no
+FAIL              0.1  c.yaml
+`);
+});
+
+test("lines that repeat, alone or in turns, stand there once with their number and the last time", () => {
+  const fails = (atMs: number): RunEvent[] => [
+    { kind: "fault", device: "d1", fault: "tls_failure", atMs },
+    { kind: "exchange", device: "d1", request: "auth", fault: "CERT_HAS_EXPIRED", atMs: atMs + 1 },
+  ];
+  const events = Array.from({ length: 1000 }, (_, index) => fails(index * 60_000)).flat();
+  const others: RunEvent[] = [
+    { kind: "action", device: "d1", what: "once", atMs: 60_000_000 },
+    { kind: "action", device: "d1", what: "twice", atMs: 60_000_000 },
+    { kind: "action", device: "d1", what: "twice", atMs: 60_000_001 },
+  ];
+  expect(storyOf([...events, ...others]).map((line) => lineText(line, 0))).toEqual([
+    "fault: tls_failure (1000 times, the last at day 1 16:39:00.000)",
+    "auth: CERT_HAS_EXPIRED (1000 times, the last at day 1 16:39:00.001)",
+    "once",
+    "twice (2 times, the last at day 1 16:40:00.001)",
+  ]);
+});
+
+test("of a long timeline both ends are shown, of many devices the first, and with --timeline all", () => {
+  const lines = Array.from(
+    { length: 200 },
+    (_, atMs): RunEvent => ({ kind: "action", device: "d1", what: `action ${atMs}`, atMs }),
+  );
+  const fleet = Array.from({ length: 20 }, (_, index): RunEvent => ({ kind: "boot", device: `x${index}`, atMs: 0 }));
+  const long: RunResult = { ...result, events: [...lines, ...fleet], verdicts: [], software: new Map() };
+  const text = personText(long, { colours: false, timeline: false });
+  expect(text).toContain("action 29\n      … 140 more lines are left out here; --timeline shows all\n");
+  expect(text).toContain("… 17 more devices are left out; --timeline shows all\n");
+  expect(text.split("\n").length).toBeLessThan(80);
+  const whole = personText(long, { colours: false, timeline: true });
+  expect(whole).toContain("action 100\n");
+  expect(whole).toContain("    x19\n");
+});
+
+test("a repeated run says that its runs were compared", () => {
+  const text = personText({ ...result, outcome: "passed", repeats: 10 }, { colours: false, timeline: false });
+  expect(text).toContain("1h in 12 ms, 10 runs compared: all the same, trace ");
 });
 
 test("JSON has every expectation, what runs where, and the story", () => {

@@ -49,8 +49,8 @@ ends: { after: 7d }
 expect:
   - { device: d, counts: { polls: { at_least: 330 }, boots: 1 } }
 `;
-  const { passed, simulatedMs, events } = await runSimulated(parseScenario(week, "week.yaml"), { readArtifact });
-  expect(passed).toBe(true);
+  const { outcome, simulatedMs, events } = await runSimulated(parseScenario(week, "week.yaml"), { readArtifact });
+  expect(outcome).toBe("passed");
   expect(simulatedMs).toBe(7 * 86_400_000);
   // Nothing but questions and answers: each poll is one event, and so is each inventory.
   expect(events.length).toBeLessThan(400);

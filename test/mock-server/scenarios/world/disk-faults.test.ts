@@ -31,8 +31,8 @@ test("an agent on a full disk is told that there is no room, before it writes a 
   // The disk becomes full after some write of the download: one of them is the last before the payload's own file.
   for (let skip = 18; skip <= 30 && !told.some((line) => line.includes("0 bytes are free")); skip++) {
     const scenario = scenarioWith(`{ disk_full: yes, while: Download, skip: ${skip} }`, "{ device: d, runs: v1 }");
-    const { passed, events } = await runSimulated(scenario, NO_FILES);
-    expect(passed).toBe(true);
+    const { outcome, events } = await runSimulated(scenario, NO_FILES);
+    expect(outcome).toBe("passed");
     for (const event of events) if (event.kind === "line") told.push(event.line);
   }
   expect(told).toContainEqual(expect.stringMatching(/no room to store payload file .*: 0 bytes are free/));

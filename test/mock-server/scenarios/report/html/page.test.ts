@@ -64,7 +64,7 @@ test("points of failure stand in the lane of their device, with what was expecte
 });
 
 test("what is as expected has no point of failure", () => {
-  const passed = htmlText([{ ...result, passed: true, verdicts: result.verdicts.filter(({ met }) => met) }]);
+  const passed = htmlText([{ ...result, outcome: "passed", verdicts: result.verdicts.filter(({ met }) => met) }]);
   expect(passed).not.toContain('m-failure"');
   expect(passed).toContain("1 of 1 scenarios went as expected");
 });
@@ -105,7 +105,7 @@ test("the page loads nothing, runs nothing, and only its own style sheet counts"
 test("the same runs are the same page, and several have an index, those that failed first", () => {
   expect(htmlText([result])).toBe(page);
   expect(page).not.toContain("<nav");
-  const both = htmlText([{ ...result, file: "good.yaml", passed: true, verdicts: [] }, result]);
+  const both = htmlText([{ ...result, file: "good.yaml", outcome: "passed", verdicts: [] }, result]);
   const nav = /<nav[\s\S]*<\/nav>/.exec(both)?.[0] ?? "";
   expect(nav.indexOf('href="#s2"')).toBeGreaterThan(0);
   expect(nav.indexOf('href="#s2"')).toBeLessThan(nav.indexOf('href="#s1"'));
