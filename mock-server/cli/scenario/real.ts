@@ -10,6 +10,7 @@ export interface RealFlags {
   readonly real: boolean;
   readonly agent: string | undefined;
   readonly attach: string | undefined;
+  readonly "payload-type": string;
   readonly listen: string;
   readonly keep: boolean;
 }
@@ -25,7 +26,15 @@ export const REAL_OPTIONS = {
   attach: {
     type: "string",
     requiresArg: true,
-    describe: "With a device on the desk: its id, a value of its identity, or next (the first one that asks)",
+    describe:
+      "With a device on the desk: its id, a value of its identity, or next (the first one that asks). It polls this server (--listen), " +
+      "has the device type of the scenario's fleet (board if it names none) and an update module for --payload-type",
+  },
+  "payload-type": {
+    type: "string",
+    requiresArg: true,
+    default: "single-file",
+    describe: "Payload type of the artifacts for --attach; another one than single-file gets one file, called payload",
   },
   listen: {
     type: "string",
@@ -70,7 +79,7 @@ export function realRunner(
       const result =
         attach === undefined
           ? await runReal(loaded.scenario, { ...common, onlyMarked, interpreter, agent: [interpreter, agent ?? ""] })
-          : await runAttached(loaded.scenario, { ...common, attach, address, say });
+          : await runAttached(loaded.scenario, { ...common, payloadType: flags["payload-type"], attach, address, say });
       return { ...result, file: loaded.file, tookMs: system.clock.monotonic() - beganMs };
     } finally {
       if (flags.keep) say(`${loaded.file}: everything is in ${directory}`);

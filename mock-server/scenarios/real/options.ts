@@ -8,6 +8,8 @@ export interface StageOptions {
   readonly server: readonly [command: string, ...args: string[]];
   /** An existing directory for the files of devices and server. */
   readonly directory: string;
+  /** Payload type of the artifacts; default: that of the update module of the scenario's own devices. */
+  readonly payloadType?: string;
 }
 
 export interface AttachOptions extends StageOptions {

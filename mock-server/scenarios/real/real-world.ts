@@ -6,6 +6,7 @@ import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
 import type { Operator, Stage } from "../run/stage.ts";
+import { formatForDevices } from "../world/artifacts.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
 import { ConnectHook } from "./connect-hook.ts";
@@ -90,8 +91,11 @@ export class RealWorld implements Stage {
         this.#broken ??= error;
       },
     });
-    this.#artifacts = new ReleaseArtifacts(scenario, options.readArtifact, (code) =>
-      Buffer.from(scriptText({ interpreter: interpreter ?? "/bin/false", hub: this.#hub?.url ?? "" }, code)),
+    this.#artifacts = new ReleaseArtifacts(
+      scenario,
+      options.readArtifact,
+      (code) => Buffer.from(scriptText({ interpreter: interpreter ?? "/bin/false", hub: this.#hub?.url ?? "" }, code)),
+      options.payloadType === undefined ? undefined : formatForDevices(options.payloadType),
     );
     // An attached device polls at its own interval.
     this.speed =

@@ -32,7 +32,7 @@ export interface PersonOptions {
 /** One run as text: its result and, for each unmet expectation, the expected and the actual value, with the story. */
 export function personText(result: RunResult, options: PersonOptions): string {
   const paint = painter(options.colours);
-  const { scenario, outcome, file, simulatedMs, tookMs, traceHash, repeats = 1 } = result;
+  const { scenario, outcome, mode, file, simulatedMs, tookMs, traceHash, repeats = 1 } = result;
   const [tone, sign] = SIGNS[outcome];
   const facts = [
     file,
@@ -47,7 +47,25 @@ export function personText(result: RunResult, options: PersonOptions): string {
   if (outcome === "failed" || outcome === "interrupted" || options.timeline)
     for (const [indent, ...spans] of timelineOf(result, options.timeline))
       lines.push(indent + spans.map((span) => paint(...span)).join(" "));
+  if (outcome === "failed" && mode === "attached") lines.push(...deviceLogText(result, paint));
   return `${lines.join("\n")}\n`;
+}
+
+/** Lines of a device's log that are shown. */
+const LOG_LINES_MAX = 60;
+
+/** The end of the deployment log that an attached device sent: what happened inside it. */
+function deviceLogText({ events }: RunResult, paint: Paint): string[] {
+  const messages = events.flatMap((event) =>
+    event.kind === "log" ? event.messages.map(({ message }) => [event.device, message] as const) : [],
+  );
+  if (messages.length === 0) return [`    ${paint("faint", "the device sent no deployment log")}`];
+  return [
+    `    ${paint("plain", "deployment log of the device")}`,
+    ...messages
+      .slice(-LOG_LINES_MAX)
+      .map(([device, message]) => `      ${paint("faint", device)} ${paint("plain", message)}`),
+  ];
 }
 
 type Paint = (tone: Tone, text: string) => string;

@@ -71,6 +71,33 @@ export function payloadOf(
   return rootImage({ software, boots, sizeBytes: payload, ...given({ carries }) });
 }
 
+/** How the payload of an artifact is written: its type, and the files that the update module of that type takes. */
+export interface PayloadFormat {
+  readonly type: string;
+  files(content: Uint8Array): Readonly<Record<string, Uint8Array>>;
+}
+
+/** For the update module of simulated devices, and for modules that take one file of any name. */
+export function oneFile(type: string): PayloadFormat {
+  return { type, files: (payload) => ({ payload }) };
+}
+
+/** For the update module single-file, which Mender clients and the agent have. */
+const SINGLE_FILE: PayloadFormat = {
+  type: "single-file",
+  files: (content) => ({
+    dest_dir: Buffer.from("/tmp\n"),
+    filename: Buffer.from("upkeep-scenario-payload\n"),
+    permissions: Buffer.from("644\n"),
+    "upkeep-scenario-payload": content,
+  }),
+};
+
+/** The format that real devices understand for this payload type. */
+export function formatForDevices(type: string): PayloadFormat {
+  return type === SINGLE_FILE.type ? SINGLE_FILE : oneFile(type);
+}
+
 /**
  * The bytes of an artifact of a scenario.
  * @param defect A defect to build in.
@@ -82,11 +109,12 @@ export async function makeArtifact(
   seed: string,
   defect?: ArtifactDefect,
   script: ScriptMaker = scriptOf,
+  format: PayloadFormat = oneFile(PAYLOAD_TYPE),
 ): Promise<Buffer> {
   const { trusted, foreign } = signingKeys(seed);
   const key =
     defect === "unsigned" ? undefined : defect === "wrong_signature" ? foreign : artifact.signed ? trusted : undefined;
-  const type = defect === "missing_module" ? UNKNOWN_TYPE : PAYLOAD_TYPE;
+  const type = defect === "missing_module" ? UNKNOWN_TYPE : format.type;
   return await writeRelease(
     release,
     {
@@ -96,7 +124,7 @@ export async function makeArtifact(
       ...dependsOf(artifact),
       compression: artifact.compression,
       type: artifact.empty ? null : type,
-      files: { payload: payloadOf(release, artifact) },
+      files: format.files(payloadOf(release, artifact)),
       scripts: Object.fromEntries(Object.entries(artifact.scripts).map(([name, code]) => [name, script(code)])),
     },
     {

@@ -2,7 +2,7 @@ import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
 import { SeededRandom } from "../../system/seeded-random.ts";
 import { type Devices, deviceNames, type Scenario } from "../file/index.ts";
 import { SeededKey } from "../seeded-key.ts";
-import { makeArtifact, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
+import { makeArtifact, type PayloadFormat, payloadOf, type ScriptMaker, scriptOf, signingKeys } from "./artifacts.ts";
 
 /** Who a device of a scenario is. */
 export interface DeviceIdentity {
@@ -41,8 +41,14 @@ export class ReleaseArtifacts {
   readonly #script: ScriptMaker;
   readonly #made = new Map<string, Promise<Uint8Array>>();
 
-  /** @param script What state scripts are; default: those of simulated devices. */
-  constructor(scenario: Scenario, read: ReadArtifact, script: ScriptMaker = scriptOf) {
+  readonly #format: PayloadFormat | undefined;
+
+  /**
+   * @param script What state scripts are; default: those of simulated devices.
+   * @param format Default: that of simulated devices.
+   */
+  constructor(scenario: Scenario, read: ReadArtifact, script: ScriptMaker = scriptOf, format?: PayloadFormat) {
+    this.#format = format;
     this.#scenario = scenario;
     this.#read = read;
     this.#script = script;
@@ -68,7 +74,7 @@ export class ReleaseArtifacts {
     const wanted = found?.artifacts[artifact];
     if (found === undefined || wanted === undefined) throw new Error(`there is no artifact ${release}/${artifact}`);
     if (wanted.file !== undefined) return await this.#read(wanted.file);
-    return await makeArtifact(found.name, wanted, this.#scenario.seed, defect, this.#script);
+    return await makeArtifact(found.name, wanted, this.#scenario.seed, defect, this.#script, this.#format);
   }
 }
 

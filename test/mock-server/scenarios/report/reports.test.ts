@@ -82,6 +82,20 @@ test("a person sees what is not possible as skipped, and the last line counts it
   expect(summaryText([result, skipped], false)).toBe("0 of 1 scenarios went as expected, 1 not possible here\n");
 });
 
+test("of an attached device that fails, its own log is shown", () => {
+  const log: RunEvent = {
+    kind: "log",
+    device: "d1",
+    deployment: "first",
+    messages: [{ timestamp: "", level: "error", message: "no space left" }],
+    atMs: 5,
+  };
+  const shown = (events: RunEvent[]) =>
+    personText({ ...result, mode: "attached", outcome: "failed", events }, { colours: false, timeline: false });
+  expect(shown([log])).toContain("    deployment log of the device\n      d1 no space left\n");
+  expect(shown([])).toContain("the device sent no deployment log");
+});
+
 test("a table has a line for each run, with its seconds, or why it is not possible", () => {
   const notes = ["not possible here: torn_write: no", "not possible here: clock: no"];
   expect(
