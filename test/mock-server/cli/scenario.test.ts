@@ -48,7 +48,9 @@ test("a directory and all below it is run, each scenario is told in a line, and 
   put("all/below/two.yaml", GOOD.replace("A device asks", "Another one asks"));
   put("all/notes.txt", "no scenario");
   const { status, out } = await run("all", "--repeat", "2", "--seed", "other");
-  expect(out).toMatch(/^✔ Another one asks \(all\/below\/two\.yaml, seed other, 2h in \d+ ms, trace [0-9a-f]{16}\)$/m);
+  expect(out).toMatch(
+    /^✔ Another one asks \(all\/below\/two\.yaml, seed other, 2h in \d+ ms, 2 runs compared: all the same, trace [0-9a-f]{16}\)$/m,
+  );
   expect(out).toMatch(/^✔ A device asks \(all\/one\.yaml,/m);
   expect(out).toContain("2 of 2 scenarios went as expected\n");
   expect(status).toBe(0);
