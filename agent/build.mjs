@@ -1,11 +1,24 @@
 // Bundles the agent into one self-contained file that needs nothing but Node.
+// Usage: build.mjs [--version VERSION] [--out DIRECTORY]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { oneFile } from "./one-file.mjs";
 import { slim } from "./slim.mjs";
 
-const folder = join(import.meta.dirname, "dist");
+const { values } = parseArgs({ options: { version: { type: "string" }, out: { type: "string" } } });
+const folder = values.out ?? join(import.meta.dirname, "dist");
+
+/** Replaces the version that the sources have. */
+const version = {
+  name: "version",
+  setup(build) {
+    if (values.version === undefined) return;
+    const contents = `export const VERSION = ${JSON.stringify(values.version)};`;
+    build.onLoad({ filter: /agent\/version\.ts$/ }, () => ({ contents, loader: "ts" }));
+  },
+};
 
 const { metafile, outputFiles } = await build({
   absWorkingDir: import.meta.dirname,
@@ -23,7 +36,7 @@ const { metafile, outputFiles } = await build({
   legalComments: "linked",
   metafile: true,
   logLevel: "warning",
-  plugins: [slim],
+  plugins: [slim, version],
   // yargs asks where it lies; in the end that is the one file.
   define: { "import.meta.url": "importMetaUrl" },
 });

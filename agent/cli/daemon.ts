@@ -10,9 +10,10 @@ export interface DaemonOptions extends Globals {
 
 /** `upkeep daemon`: updates this device whenever its server has a deployment for it, until it is told to stop. */
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
-  const context = await loadContext(options, { quiet: false });
+  const reload = () => loadContext(options, { quiet: false });
+  const context = await reload();
   const passphrase = await readPassphrase(context.system, options.passphraseFile);
-  await runAgent(context, { passphrase });
+  await runAgent(context, { passphrase, reload, programFile: process.argv[1] });
   endWithinSecond();
   return EXIT.ok;
 }

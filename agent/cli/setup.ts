@@ -5,7 +5,7 @@ import { deviceTypeFile } from "../compose/from-config.ts";
 import { readTrusted } from "../compose/pem.ts";
 import { parseConfigFile } from "../config/file.ts";
 import { underRoot } from "../config/paths.ts";
-import { holderOf } from "../daemon/lock.ts";
+import { holderOf, signalDaemon } from "../daemon/lock.ts";
 import { readDeviceType } from "../device/device-type.ts";
 import { AgentError } from "../errors.ts";
 import { linuxSystem } from "../system/index.ts";
@@ -194,11 +194,15 @@ export async function setup(typed: SetupOptions): Promise<ExitCode> {
   const current = await currentDeviceType(context);
   const asks = isInteractive() && !options.demo;
   await write(context, asks ? await asked(options, context, current) : fromFlags(options, context, current));
-  const holder = await holderOf(context.system.files, context.paths);
-  writeOutput(
-    holder?.command === "daemon"
-      ? "The daemon that runs now goes by it after 'systemctl restart upkeep'.\n"
-      : "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon.\n",
-  );
+  const { system, paths } = context;
+  const holder = await holderOf(system.files, paths);
+  if (holder?.command === "daemon") {
+    const pid = await signalDaemon(system, paths, "HUP", false);
+    writeOutput(`The running daemon (process ${pid}) takes this over at its next rest.\n`);
+  } else {
+    writeOutput(
+      "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon.\n",
+    );
+  }
   return EXIT.ok;
 }

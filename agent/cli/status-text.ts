@@ -34,6 +34,8 @@ function nowLine({ daemon, update }: DeviceStatus): string | undefined {
       return update === null ? undefined : "an update has begun; the daemon goes on with it when it runs";
     case "waiting":
       return "waiting for the next poll";
+    case "not set up":
+      return "waiting for 'upkeep setup': this device is not set up";
     case "polling":
       return "asking the server for a deployment";
     default:

@@ -5,6 +5,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { type Holder, holdDatastore } from "../daemon/lock.ts";
 import type { Environment } from "../daemon/notify.ts";
 import { readDeviceType } from "../device/device-type.ts";
+import { missingMount } from "../device/missing-mount.ts";
 import { AgentError } from "../errors.ts";
 import { DeviceStore, type Store } from "../update/store.ts";
 import { deviceTypeFile } from "./from-config.ts";
@@ -59,10 +60,14 @@ async function holdIfPossible(
   }
 }
 
+export function describeMissingMount({ paths }: AgentContext, mountPoint: string): string {
+  return `${mountPoint}, where the data directory ${paths.datastore} lies, is listed in /etc/fstab and not mounted: nothing is written there, and no key is made, as the server would take it for a new device`;
+}
+
 /**
  * Runs `action` while this program holds the device's data directory.
  * @param command Its name, for the message that other programs get meanwhile.
- * @throws AgentError `datastore-held`, `datastore-unlockable` or `datastore-unusable`; and what `action` throws.
+ * @throws AgentError `datastore-not-mounted`, `datastore-held`, `datastore-unlockable` or `datastore-unusable`; and what `action` throws.
  */
 export async function withDevice<T>(
   context: AgentContext,
@@ -71,7 +76,11 @@ export async function withDevice<T>(
   { patient = false }: Patience = {},
 ): Promise<T> {
   const { system, log, parts, pid } = context;
-  const { datastore } = context.paths;
+  const { datastore, root } = context.paths;
+  const mountPoint = await missingMount(system.files, root, datastore);
+  if (mountPoint !== undefined) {
+    throw new AgentError("datastore-not-mounted", describeMissingMount(context, mountPoint), { retryable: true });
+  }
   const release = await parts.make("lock", () => holdIfPossible(context, { pid, command }, patient));
   try {
     const store = await parts.make("store", () => DeviceStore.open(system.files, datastore, log));

@@ -15,6 +15,8 @@ export interface SystemPaths {
   /** Searched in this order: the device's own, then those of the package. */
   readonly modules: readonly string[];
   readonly rootfsScripts: string;
+  /** See `PathOptions.root`. */
+  readonly root: string | undefined;
   /** In memory: the lock and the status of the running daemon. */
   readonly run: string;
 }
@@ -47,6 +49,7 @@ export function systemPaths(options: PathOptions): SystemPaths {
     inventoryScripts: [at("/usr/share/mender/inventory"), at("/usr/share/upkeep/inventory")],
     modules: [at("/usr/share/mender/modules/v3"), at("/usr/share/upkeep/modules/v3")],
     rootfsScripts: at("/etc/mender/scripts"),
+    root: options.root,
     run: at("/run/upkeep"),
   };
 }

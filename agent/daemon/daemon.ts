@@ -47,6 +47,9 @@ export interface DaemonParts {
   readonly log: Logger;
 }
 
+/** Why a daemon has ended. */
+export type DaemonEnd = "stopped" | "reload";
+
 /** A task this late means that the scheduler has stopped. */
 const OVERDUE_MS = 300_000;
 /** So does a round this long without a deployment: every part of it has a shorter limit. */
@@ -67,6 +70,7 @@ export class Daemon {
   /** Aborted to end the wait for the next task. */
   #wake = new AbortController();
   #waiting = false;
+  #reloads = false;
   /** The Idle_Enter scripts have run, and the Idle_Leave scripts have not. */
   #idle = false;
   /** When the current round began; `undefined` outside a round and while a deployment runs. */
@@ -81,8 +85,12 @@ export class Daemon {
     this.#inventory = new Schedule(parts.inventories, firstAt, () => this.#fraction());
   }
 
-  /** Resolves after SIGTERM, SIGINT or SIGQUIT, when the current round has ended. */
-  async run(): Promise<void> {
+  /**
+   * Runs until a signal: after SIGTERM, SIGINT or SIGQUIT the current round is broken off; after SIGHUP it goes on to its
+   * end, also if it installs an update.
+   * @returns `reload` after SIGHUP: the caller is to start it again with a new configuration.
+   */
+  async run(): Promise<DaemonEnd> {
     const { notifier, log } = this.#parts;
     const unsubscribes = this.#listen();
     try {
@@ -91,11 +99,14 @@ export class Daemon {
       notifier.watch(() => this.#healthy());
       log.info("the daemon has started");
       await this.#loop();
+      if (this.#reloads && !this.#stop.signal.aborted) return "reload";
       log.info("the daemon stops");
       await notifier.stopping();
+      return "stopped";
     } finally {
       for (const unsubscribe of unsubscribes) unsubscribe();
       this.#parts.windows?.stop();
+      notifier.forget();
     }
   }
 
@@ -104,9 +115,16 @@ export class Daemon {
     this.#wake.abort();
   }
 
+  /** Ends it at its next rest. */
+  reload(): void {
+    this.#reloads = true;
+    this.#wake.abort();
+  }
+
   #listen(): (() => void)[] {
     const { processes } = this.#parts.system;
     return [
+      processes.onSignal("SIGHUP", () => this.reload()),
       processes.onSignal("SIGUSR1", () => this.#soon(this.#poll)),
       processes.onSignal("SIGUSR2", () => this.#soon(this.#inventory)),
       ...(["SIGTERM", "SIGINT", "SIGQUIT"] as const).map((name) => processes.onSignal(name, () => this.stop())),
@@ -139,12 +157,12 @@ export class Daemon {
   }
 
   /**
-   * After a step that throws, the next step follows after a pause. The loop ends only when the daemon is stopped, or
-   * after `LOOP_FAULTS_MAX` failures in a row.
+   * After a step that throws, the next step follows after a pause. The loop ends only when the daemon is stopped or
+   * reloaded, or after `LOOP_FAULTS_MAX` failures in a row.
    */
   async #loop(): Promise<void> {
     let resumed = false;
-    for (let faults = 0; !this.#stop.signal.aborted; ) {
+    for (let faults = 0; !this.#stop.signal.aborted && !(this.#reloads && resumed); ) {
       try {
         if (resumed) {
           await this.#step();
@@ -254,7 +272,7 @@ export class Daemon {
     await notifier.status("waiting for the next poll");
     this.#wake = new AbortController();
     const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
-    if (pauseMs <= 0 || this.#stop.signal.aborted) return;
+    if (pauseMs <= 0 || this.#stop.signal.aborted || this.#reloads) return;
     this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
     this.#waiting = true;
     try {

@@ -185,8 +185,8 @@ async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined>
 }
 
 /**
- * Send SIGUSR1 (ask for a deployment) or SIGUSR2 (send the inventory) to the running daemon: the one that
- * holds the datastore, else the main process of the systemd unit.
+ * Send SIGUSR1 (ask for a deployment), SIGUSR2 (send the inventory) or SIGHUP (read the configuration) to the running
+ * daemon: the one that holds the datastore, else the main process of the systemd unit.
  * @param unit Whether to ask systemd for the unit.
  * @returns Its process id.
  * @throws AgentError `daemon-not-running`.
@@ -194,7 +194,7 @@ async function mainPidOfUnit(system: ProgramSystem): Promise<number | undefined>
 export async function signalDaemon(
   system: Pick<System, "files"> & ProgramSystem,
   places: LockPlaces,
-  signal: "USR1" | "USR2",
+  signal: "USR1" | "USR2" | "HUP",
   unit: boolean,
 ): Promise<number> {
   const holder = await holderOf(system.files, places);

@@ -35,8 +35,12 @@ export class Notifier {
     return this.#tell("READY=1");
   }
 
-  stopping(): Promise<void> {
+  /** Feeds the watchdog no longer. */
+  forget(): void {
     this.#timer?.cancel();
+  }
+
+  stopping(): Promise<void> {
     return this.#tell("STOPPING=1");
   }
 

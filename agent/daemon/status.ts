@@ -15,7 +15,16 @@ const orNull = <T extends z.core.$ZodType>(schema: T) => z.union([schema, z.null
 const TOLD = ["inventory", "log", "poll", "report"] as const;
 export type Told = (typeof TOLD)[number];
 
-const ACTIVITIES = ["starting", "waiting", "polling", "sending the inventory", "updating", "stopping"] as const;
+const ACTIVITIES = [
+  "starting",
+  "waiting",
+  "polling",
+  "sending the inventory",
+  "updating",
+  "stopping",
+  "not set up",
+  "waiting for the data partition",
+] as const;
 
 /** The state of a daemon. Moments are milliseconds since the Unix epoch. */
 const DaemonStatus = z.object({

@@ -33,6 +33,7 @@ const call = {
       });
     }),
   readDirectory: promisify<string, { withFileTypes: true }, Dirent[]>(fs.readdir),
+  readLink: promisify<string, string>(fs.readlink),
   realPath: promisify<string, string>(fs.realpath.native),
   removeTree: promisify<string, fs.RmOptions>(fs.rm),
   rename: promisify(fs.rename),
@@ -153,6 +154,16 @@ async function freeBytes(path: string): Promise<number> {
   return facts.bavail * facts.bsize;
 }
 
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await translated(call.readLink(path));
+  } catch (error) {
+    // EINVAL: it is no link.
+    if (isSystemError(error, "EINVAL", "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
 export const linuxFiles: Files = {
   open: async (path, mode, permissions) =>
     new LinuxFileHandle(await translated(call.open(path, FLAGS[mode], permissions ?? 0o666))),
@@ -166,6 +177,7 @@ export const linuxFiles: Files = {
   setPermissions: (path, permissions) => translated(call.chmod(path, permissions)),
   isExecutable,
   realPath: (path) => translated(call.realPath(path)),
+  readLink,
   syncDirectory,
   freeBytes,
   makeFifos,

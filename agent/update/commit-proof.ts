@@ -6,6 +6,8 @@ import { type ReportOutcome, sendStatus } from "./send-status.ts";
 
 /** Pause between two attempts when neither the server nor the retry schedule names one. */
 const PAUSE_MS = 60_000;
+/** The first pauses: a network that comes up a moment after the agent costs seconds, not a minute. */
+const FIRST_PAUSES_MS = [2000, 5000, 10_000, 20_000] as const;
 /** Interval of reading a clock that is not set: the next attempt follows as soon as it is. */
 const CLOCK_CHECK_MS = 10_000;
 
@@ -44,8 +46,9 @@ export async function proveConnectivity(run: Run, deployment: string, status: Re
       run.logger.error(`${why}, so it is not committed: ${fault.message}`);
       return "failed";
     }
-    pauseMs = retryDelays(made, fault.retryAfterMs) ?? pauseMs;
-    const untilNextMs = Math.min(pauseMs, leftMs);
+    pauseMs = retryDelays(Math.max(1, made - FIRST_PAUSES_MS.length), fault.retryAfterMs) ?? pauseMs;
+    const firstMs = fault.retryAfterMs === undefined ? FIRST_PAUSES_MS[made - 1] : undefined;
+    const untilNextMs = Math.min(firstMs ?? pauseMs, pauseMs, leftMs);
     const clockSays = clockFault(run, fault);
     run.logger.warning(
       `cannot yet prove that the server can be reached (${fault.message}); ${clockSays ?? ""}trying again within ${Math.ceil(untilNextMs / 1000)} s, and for another ${Math.round(leftMs / 1000)} s in all`,

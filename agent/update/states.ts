@@ -317,6 +317,11 @@ export function stateOf(name: StateName): State {
   return STATES[name];
 }
 
+/** True for a state that ends the program on purpose: by a reboot. */
+export function isReboot(name: StateName): boolean {
+  return name === "ArtifactReboot" || name === "ArtifactRollbackReboot";
+}
+
 /** Where an update continues after a restart, and whether the interruption is itself the failure of the state. */
 export interface Restart {
   readonly to: StateName;

@@ -16,6 +16,7 @@ import {
   rollbackStandalone,
   type StandaloneContext,
 } from "./standalone.ts";
+import { isReboot, stateOf } from "./states.ts";
 import { type Stops, whereabouts } from "./stops.ts";
 import type { LastUpdate } from "./store.ts";
 
@@ -106,9 +107,12 @@ export class UpdateEngine {
       const record = this.#journalled;
       if (record?.origin.mode !== "deployment") return undefined;
       const run = await this.#deploymentRun(structuredClone(record), signal);
-      const { origin, position } = record;
-      run.logger.info(`going on with deployment ${origin.id}, which was interrupted in state ${position.state}`);
-      return await this.#walkDeployment(run, walkStart(run));
+      const { state } = record.position;
+      const how = isReboot(state) ? "after its reboot" : `which was interrupted in state ${state}`;
+      run.logger.info(`going on with deployment ${record.origin.id}, ${how}`);
+      const start = walkStart(run);
+      if (record.failure === null && run.record.failure !== null) run.logger.error(run.record.failure.message);
+      return await this.#walkDeployment(run, start);
     });
   }
 
@@ -199,7 +203,8 @@ export class UpdateEngine {
     const { record } = run;
     const { origin, position } = record;
     if (end === "Interrupted") {
-      run.logger.info(`stopped in state ${position.state}; the next start goes on from there`);
+      const { to } = walkStart({ record: structuredClone(record) });
+      run.logger.info(`stopped while ${stateOf(position.state).doing}; the next start goes on by ${stateOf(to).doing}`);
       return { kind: "interrupted", state: position.state } satisfies Interrupted;
     }
     if (end === "Waiting") {

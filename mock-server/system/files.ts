@@ -110,6 +110,16 @@ export class NodeFiles implements Files {
     return await throughDoor(fs.realpath(path));
   }
 
+  async readLink(path: string): Promise<string | undefined> {
+    try {
+      return await throughDoor(fs.readlink(path));
+    } catch (error) {
+      // EINVAL: it is no link.
+      if (isSystemError(error, "EINVAL", "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
+    }
+  }
+
   async syncDirectory(directory: string): Promise<void> {
     const handle = await throughDoor(fs.open(join(directory, "."), constants.O_RDONLY | constants.O_DIRECTORY));
     try {

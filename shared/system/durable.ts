@@ -53,10 +53,14 @@ export async function removeDurably(files: Files, path: string): Promise<void> {
   await files.syncDirectory(directoryOf(path));
 }
 
-/** Make a directory (and its parents) whose name survives a power cut. */
+/** Make a directory (and its parents) whose name survives a power cut. Of a link to a missing directory, the target. */
 export async function createDirectoryDurably(files: Files, path: string, permissions = 0o755): Promise<void> {
   if ((await files.status(path)) !== undefined) return;
   const parent = directoryOf(path);
+  const target = await files.readLink(path);
+  if (target !== undefined) {
+    return await createDirectoryDurably(files, target.startsWith("/") ? target : `${parent}/${target}`, permissions);
+  }
   if (parent !== path) await createDirectoryDurably(files, parent, 0o755);
   await files.makeDirectory(path, permissions);
   await files.syncDirectory(parent);

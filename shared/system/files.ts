@@ -68,6 +68,8 @@ export interface Files {
   isExecutable(path: string): Promise<boolean>;
   /** The target of a symbolic link with every link resolved. */
   realPath(path: string): Promise<string>;
+  /** What a symbolic link holds, which need not exist; `undefined` if `path` is none. */
+  readLink(path: string): Promise<string | undefined>;
   /** Makes created, renamed and removed names in `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
   /** Free bytes for this process on the file system that holds `path`. */

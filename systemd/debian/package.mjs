@@ -1,5 +1,7 @@
 // Makes the Debian package of the agent: `npm run package`.
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeDeb, OPTIONS } from "../deb.mjs";
@@ -11,6 +13,22 @@ const manifest = JSON.parse(readFileSync(join(agent, "package.json"), "utf8"));
 const { values } = parseArgs({ options: OPTIONS });
 const MODULES = join(agent, "modules/shipped");
 const INVENTORY = join(here, "inventory");
+const version = values.version ?? manifest.version;
+
+/** The agent's program, which says the version of its package: without the epoch and the Debian revision. */
+function program() {
+  const upstream = version.replace(/^\d+:/, "").replace(/-[^-]*$/, "");
+  if (upstream === manifest.version) return readFileSync(join(agent, "dist/upkeep.cjs"), "utf8");
+  const out = mkdtempSync(join(tmpdir(), "upkeep-program-"));
+  try {
+    execFileSync(process.execPath, [join(agent, "build.mjs"), "--version", upstream, "--out", out], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    return readFileSync(join(out, "upkeep.cjs"), "utf8");
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
 
 /** Where each file goes and where it comes from; the mode says whether it is a program. */
 const FILES = [
@@ -41,7 +59,7 @@ Description: software update agent for embedded Linux devices
 console.log(
   makeDeb({
     name: "upkeep",
-    version: values.version ?? manifest.version,
+    version,
     architecture: "all",
     maintainer: values.maintainer,
     out: values.out ?? join(top, "dist"),
@@ -50,8 +68,7 @@ console.log(
     fill(put) {
       for (const [target, source, mode] of FILES) put(target, mode, readFileSync(source));
       // Debian's own node, whatever else is in the PATH of those who call it.
-      const bundle = readFileSync(join(agent, "dist/upkeep.cjs"), "utf8");
-      put("usr/bin/upkeep", 0o755, bundle.replace(/^#!.*\n/, "#!/usr/bin/node\n"));
+      put("usr/bin/upkeep", 0o755, program().replace(/^#!.*\n/, "#!/usr/bin/node\n"));
     },
   }),
 );

@@ -3,7 +3,7 @@ import { isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
 import { artifactRollback } from "./rollback.ts";
 import { deviceNow, type ModuleContext, rememberPart } from "./rootfs-device.ts";
-import { commit, install, partToRemember, verifyReboot, verifyRollbackReboot } from "./rules.ts";
+import { commit, install, needsReboot, partToRemember, verifyReboot, verifyRollbackReboot } from "./rules.ts";
 import { downloadImage } from "./write-partition.ts";
 
 export type { ModuleContext } from "./rootfs-device.ts";
@@ -20,11 +20,21 @@ async function artifactCommit(context: ModuleContext): Promise<void> {
   await bootLoader.write(commit(situation));
 }
 
+/** True unless it is certain that what the boot loader would boot runs already. */
+async function mayNeedReboot(context: ModuleContext): Promise<boolean> {
+  try {
+    return needsReboot((await deviceNow(context)).situation);
+  } catch (error) {
+    if (!(error instanceof AgentError) && !isSystemError(error)) throw error;
+    return true;
+  }
+}
+
 type Call = (context: ModuleContext, answer: (text: string) => void) => Promise<void> | void;
 
 const CALLS: Readonly<Record<string, Call>> = {
   ProvidePayloadFileSizes: (_, answer) => answer("Yes"),
-  NeedsArtifactReboot: (_, answer) => answer("Automatic"),
+  NeedsArtifactReboot: async (context, answer) => answer((await mayNeedReboot(context)) ? "Automatic" : "No"),
   SupportsRollback: (_, answer) => answer("Yes"),
   // Older clients call this one.
   Download: (context) => downloadImage(context, false),

@@ -1,6 +1,7 @@
 import { type Files, isSystemError, readTextFile } from "@upkeep/shared/system";
 import { underRoot } from "../../config/paths.ts";
-import { devicePath, type Mount, parseMountInfo, rootArgument, rootMount, ubiVolume } from "./mounts.ts";
+import { type Mount, parseMountInfo } from "../../device/mount-info.ts";
+import { devicePath, rootArgument, rootMount, ubiVolume } from "./mounts.ts";
 import type { RootPartition } from "./partitions.ts";
 
 const PROC_BYTES_MAX = 4 * 1024 * 1024;

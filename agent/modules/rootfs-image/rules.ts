@@ -75,10 +75,26 @@ export function install(situation: Situation): BootVariables {
 export function verifyReboot(situation: Situation): void {
   const running = runningPart(situation);
   if (upgradeAvailable(situation.variables)) return;
+  const { original } = situation;
+  if (original !== undefined && original !== running) {
+    throw new AgentError(
+      "upgrade-lost",
+      `partition ${running} was booted, as it should be, but ${BOOT.upgradeAvailable} is 0: the boot loader's environment lost it, and would not go back by itself`,
+    );
+  }
   throw new AgentError(
     "upgrade-reverted",
     `${BOOT.upgradeAvailable} is 0: the boot loader went back to partition ${running}, as the new root file system did not boot`,
   );
+}
+
+/**
+ * NeedsArtifactReboot, before the reboot into the new root file system as well as after a rollback: no reboot is needed
+ * where the boot loader went back by itself, or where the new root file system was never booted.
+ */
+export function needsReboot(situation: Situation): boolean {
+  const { variables, mountedRoot } = situation;
+  return upgradeAvailable(variables) || mountedRoot !== activePart(situation);
 }
 
 /** ArtifactCommit. */

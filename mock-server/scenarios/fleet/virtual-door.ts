@@ -16,6 +16,7 @@ const NO_FILES: Files = {
   setPermissions: readOnly,
   isExecutable: async () => false,
   realPath: absent,
+  readLink: async () => undefined,
   syncDirectory: readOnly,
   freeBytes: async () => 0,
   makeFifos: readOnly,

@@ -295,6 +295,7 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
         return status?.kind === "file" && (status.mode & EXECUTE_BITS) !== 0;
       }),
     realPath: (path) => process.call("files.realPath", path, () => disk.realPath(path)),
+    readLink: (path) => process.call("files.readLink", path, () => disk.readLink(path)),
     syncDirectory: (directory) =>
       process.call("files.syncDirectory", directory, () => disk.syncDirectory(disk.directory(directory, "open"))),
     freeBytes: (path) => process.call("files.freeBytes", path, () => process.toldFree(path, disk.freeBytes(path))),

@@ -83,6 +83,7 @@ export function mortalFiles(files: Files, life: Life): Files {
     setPermissions: (path, permissions) => life.step(`chmod ${path}`, () => files.setPermissions(path, permissions)),
     isExecutable: (path) => life.still(() => files.isExecutable(path)),
     realPath: (path) => life.still(() => files.realPath(path)),
+    readLink: (path) => life.still(() => files.readLink(path)),
     syncDirectory: (path) => life.step(`syncdir ${path}`, () => files.syncDirectory(path)),
     freeBytes: (path) => life.still(() => files.freeBytes(path)),
     makeFifos: (paths, permissions) =>

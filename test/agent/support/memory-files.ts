@@ -148,6 +148,10 @@ export class MemoryFiles implements Files {
     return path;
   }
 
+  async readLink(): Promise<undefined> {
+    return undefined;
+  }
+
   async syncDirectory(directory: string): Promise<void> {
     if (!this.#nodes.has(directory)) throw missing(directory);
   }

@@ -142,6 +142,12 @@ export class Disk {
     return `/${[...names, ...(node === trail.at(-1) ? [] : [name])].join("/")}`;
   }
 
+  /** The target of a link; `undefined` if `path` is none. */
+  readLink(path: string): string | undefined {
+    const node = this.findSelf(path, "readlink");
+    return node?.kind === "link" ? node.target : undefined;
+  }
+
   freeBytes(path: string): number {
     const node = this.find(path, "statfs");
     if (node === undefined) throw diskError("ENOENT", "statfs", path);
