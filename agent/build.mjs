@@ -8,7 +8,8 @@ import { oneFile } from "./one-file.mjs";
 import { slim } from "./slim.mjs";
 
 const { values } = parseArgs({ options: { version: { type: "string" }, out: { type: "string" } } });
-const folder = values.out ?? join(import.meta.dirname, "dist");
+const folder = join(import.meta.dirname, "dist");
+const out = values.out ?? folder;
 
 /** Replaces the version that the sources have. */
 const version = {
@@ -52,9 +53,9 @@ const { program, legal, names } = await oneFile({
   /** What an idle daemon has in memory: kept as it is. All else is compressed until it is called for. */
   warm: ["cli/daemon.ts", "system/network.ts"],
 });
-mkdirSync(folder, { recursive: true });
-writeFileSync(join(folder, "upkeep.cjs"), program);
-writeFileSync(join(folder, "upkeep.cjs.LEGAL.txt"), legal);
+mkdirSync(out, { recursive: true });
+writeFileSync(join(out, "upkeep.cjs"), program);
+writeFileSync(join(out, "upkeep.cjs.LEGAL.txt"), legal);
 
 /** Each import() in the sources: who, how it is written there, and what it leads to. For tests of the one file. */
 const imports = Object.entries(metafile.inputs).flatMap(([importer, input]) =>
@@ -62,4 +63,4 @@ const imports = Object.entries(metafile.inputs).flatMap(([importer, input]) =>
     .filter(({ kind }) => kind === "dynamic-import")
     .map(({ path, original = path }) => ({ importer, original, chunk: names[path] ?? null })),
 );
-writeFileSync(join(folder, "imports.json"), `${JSON.stringify(imports, null, 2)}\n`);
+writeFileSync(join(out, "imports.json"), `${JSON.stringify(imports, null, 2)}\n`);
