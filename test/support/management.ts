@@ -38,7 +38,7 @@ export class ManagementClient {
   }
 
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    const answer = await fetch(this.#url + path, {
+    const request: RequestInit = {
       method,
       headers: {
         ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
@@ -46,6 +46,11 @@ export class ManagementClient {
         ...headers,
       },
       ...(body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) }),
+    };
+    const answer = await fetch(this.#url + path, request).catch((error: unknown) => {
+      // A test that was busy for seconds finds its idle connection closed by the server.
+      if (method === "GET" && error instanceof TypeError) return fetch(this.#url + path, request);
+      throw error;
     });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer;
@@ -99,7 +104,11 @@ export class ManagementClient {
   }
 
   /** Wait until every device of the deployment has finished it. */
-  finished(deployment: string, explain?: () => string): Promise<readonly DeviceDeployment[]> {
+  finished(
+    deployment: string,
+    explain: () => string = () => "",
+    limitMs?: number,
+  ): Promise<readonly DeviceDeployment[]> {
     return until(
       `deployment ${deployment} is finished`,
       async () => {
@@ -107,7 +116,7 @@ export class ManagementClient {
         const devices = await this.deviceDeployments(deployment);
         return status === "finished" && devices.every((device) => isTerminal(device.status)) ? devices : undefined;
       },
-      explain ? { explain } : {},
+      { explain, ...(limitMs === undefined ? {} : { limitMs }) },
     );
   }
 
