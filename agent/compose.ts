@@ -106,24 +106,25 @@ export async function composeDaemon(device: HeldDevice, options: DaemonOptions =
 }
 
 /** What a device lacks that a poll needs; `undefined` if nothing. An update that was interrupted goes on all the same. */
-async function missingSetup({ config, system, store, ...device }: HeldDevice): Promise<string | undefined> {
-  if (store.update !== undefined) return undefined;
-  const typeFile = deviceTypeFile({ config, ...device });
+async function missingSetup(device: HeldDevice): Promise<string | undefined> {
+  if (device.store.update !== undefined) return undefined;
   const missing = [
-    ...(config.servers.length === 0 ? ["the URL of its server"] : []),
-    ...((await isMissing(system, typeFile)) ? [`its device type (${typeFile})`] : []),
+    ...(device.config.servers.length === 0 ? ["the URL of its server"] : []),
+    ...((await lacksDeviceType(device)) ? [`its device type (${deviceTypeFile(device)})`] : []),
   ];
   return missing.length === 0 ? undefined : missing.join(" and ");
 }
 
-async function isMissing({ files }: HeldDevice["system"], path: string): Promise<boolean> {
+/** True if there is no file of the device type. A wrong one is an error of each poll. */
+async function lacksDeviceType({ system, deviceType, ...device }: HeldDevice): Promise<boolean> {
   try {
-    return (await files.status(path)) === undefined;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    // A file that cannot be read is reported when it is needed.
+    await deviceType();
     return false;
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    if (isSystemError(error.cause)) return false;
   }
+  return (await system.files.status(deviceTypeFile(device))) === undefined;
 }
 
 /** What a long-running agent gets besides its context. */
