@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { generate } from "selfsigned";
 import { beforeEach, describe, expect, it } from "vitest";
 import { describePeer } from "../../interop/peers.ts";
 import { WAIT_MS } from "../../support/patience.ts";
@@ -57,7 +58,7 @@ describe("upkeep setup", () => {
     expect(config()).toEqual({ UpdatePollIntervalSeconds: 9, ServerURL: "http://c" });
   });
 
-  it("points to a server on this machine for a demo", () => {
+  it("points to a server on this machine for a demo", async () => {
     expect(upkeep(root, "setup", "--demo").code).toBe(0);
     expect(config()).toEqual({
       ServerURL: "http://127.0.0.1:8080",
@@ -68,7 +69,8 @@ describe("upkeep setup", () => {
     expect(deviceType()).toBe("device_type=demo\n");
     const certificate = join(directory, "server.pem");
     mkdirSync(join(root, directory), { recursive: true });
-    writeFileSync(join(root, certificate), "-----BEGIN CERTIFICATE-----\n");
+    const { cert } = await generate([{ name: "commonName", value: "localhost" }], {});
+    writeFileSync(join(root, certificate), cert);
     const url = "https://localhost:8443";
     expect(upkeep(root, "setup", "--demo", "--server-url", url, "--server-cert", certificate).code).toBe(0);
     expect(config()).toMatchObject({ ServerURL: url, ServerCertificate: certificate, UpdatePollIntervalSeconds: 5 });

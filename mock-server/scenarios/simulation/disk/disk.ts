@@ -144,8 +144,13 @@ export class Disk {
 
   /** The target of a link; `undefined` if `path` is none. */
   readLink(path: string): string | undefined {
-    const node = this.findSelf(path, "readlink");
-    return node?.kind === "link" ? node.target : undefined;
+    try {
+      const node = this.findSelf(path, "readlink");
+      return node?.kind === "link" ? node.target : undefined;
+    } catch (error) {
+      if (isSystemError(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
+    }
   }
 
   freeBytes(path: string): number {
