@@ -30,10 +30,12 @@ export async function startExecutable(
     const interpreter = noexec === "interpreter" ? await interpreterOf(system.files, spec.command) : undefined;
     if (interpreter !== undefined) {
       const [command, ...args] = interpreter;
-      if ((await system.files.status(command)) === undefined) {
-        throw new SystemError("ENOENT", `cannot start ${spec.command}: ${missingInterpreter(command)}`);
+      try {
+        return await startProgram(system, { ...spec, command, args: [...args, spec.command, ...spec.args] });
+      } catch (cause) {
+        if (!isSystemError(cause, "ENOENT")) throw cause;
+        throw new SystemError("ENOENT", `cannot start ${spec.command}: ${missingInterpreter(command)}`, { cause });
       }
-      return await startProgram(system, { ...spec, command, args: [...args, spec.command, ...spec.args] });
     }
     throw new SystemError(
       "EACCES",
