@@ -57,9 +57,7 @@ describeSystem(
       );
       const { status, log } = await deployed(broken, "agent-broken");
       expect(status).toBe("failure");
-      expect(log).toContain(
-        "so the previous package was installed again",
-      );
+      expect(log).toContain("so the previous package was installed again");
       expect(log).toContain("this program is broken");
       expect(installed()).toBe("1.0");
       expect(device.output("upkeep --version")).toBe("1.0");
