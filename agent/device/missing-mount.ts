@@ -1,6 +1,6 @@
 import { type Files, readTextFile } from "@upkeep/shared/system";
 import { underRoot } from "../config/paths.ts";
-import { parseMountInfo } from "./mount-info.ts";
+import { parseMountInfo } from "../system/mount-info.ts";
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** As many links as the kernel follows. */

@@ -1,6 +1,6 @@
 import { type Files, isSystemError, readTextFile } from "@upkeep/shared/system";
 import { underRoot } from "../../config/paths.ts";
-import { type Mount, parseMountInfo } from "../../device/mount-info.ts";
+import { type Mount, parseMountInfo } from "../../system/mount-info.ts";
 import { devicePath, rootArgument, rootMount, ubiVolume } from "./mounts.ts";
 import type { RootPartition } from "./partitions.ts";
 

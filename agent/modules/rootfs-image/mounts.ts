@@ -1,6 +1,6 @@
 /** Parses what names a mounted file system: sources of mounts, and `root=` of the kernel's command line. */
 
-import type { Mount } from "../../device/mount-info.ts";
+import type { Mount } from "../../system/mount-info.ts";
 
 /** The mount at `/`: the last one, if several are stacked. */
 export function rootMount(mounts: readonly Mount[]): Mount | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseMountInfo } from "../../../../agent/device/mount-info.ts";
 import { devicePath, rootArgument, rootMount, ubiVolume } from "../../../../agent/modules/rootfs-image/mounts.ts";
+import { parseMountInfo } from "../../../../agent/system/mount-info.ts";
 
 describe("what the kernel says of mounts", () => {
   it("is read with any number of optional fields, and with blanks in names", () => {
