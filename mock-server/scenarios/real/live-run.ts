@@ -17,8 +17,9 @@ const LOOK_MS = 25;
 const QUIET_MS = 15_000;
 /** Longest run, in milliseconds of this machine. */
 const PATIENCE_MS = 600_000;
-/** First step of the scenario's time while a device retries; each one without news is twice as long. */
+/** Step of the scenario's time while a device retries; after so many steps without news, each is twice as long. */
 const RETRY_MS = 60_000;
+const RETRY_STEPS = 40;
 /** Rounds of polls without news, after which time jumps to the next due instant. */
 const IDLE_ROUNDS = 2;
 
@@ -147,6 +148,10 @@ class Run {
     return [];
   }
 
+  get #retryStepMs(): number {
+    return RETRY_MS * 2 ** Math.max(0, this.#idleRounds - RETRY_STEPS);
+  }
+
   /** Moves time by one round of polls, or by all of them up to the next due instant if rounds bring nothing new. */
   async #goOn(overAtMs: number | undefined): Promise<void> {
     const world = this.#world;
@@ -157,7 +162,7 @@ class Run {
     const next = Math.min(world.nextMs ?? endMs, endMs);
     const atRest = [...world.devices.values()].every((device) => device.isAtRest);
     const poll = Math.min(...world.scenario.fleet.map((row) => row.poll));
-    const round = world.time.nowMs + (atRest ? poll : Math.min(poll, RETRY_MS * 2 ** this.#idleRounds));
+    const round = world.time.nowMs + (atRest ? poll : Math.min(poll, this.#retryStepMs));
     const far = atRest && overAtMs === undefined && this.#idleRounds >= IDLE_ROUNDS;
     await world.moveTo(far ? next : Math.min(round, next));
   }
