@@ -10,8 +10,7 @@ export interface Outcome {
 }
 
 /**
- * Boots the overlay again and again, as a boot loader does: systemd-nspawn ends with 133 for a reboot, and
- * with 137 if it was killed. Everything below
+ * Boots the overlay again and again, as a boot loader does: systemd-nspawn ends with 133 for a reboot. Everything below
  * lies in a mount namespace of its own and is gone when this ends.
  */
 const MACHINE = `
@@ -27,7 +26,7 @@ while :; do
   code=0
   systemd-nspawn --quiet --boot --register=no --keep-unit --console=pipe --directory="$1/root" </dev/null || code=$?
   echo "ended $code"
-  case $code in 133 | 137) ;; *) exit 0 ;; esac
+  [ "$code" = 133 ] || exit 0
 done
 `;
 
@@ -149,20 +148,12 @@ export class SystemDevice {
     await this.untilRebooted(boots);
   }
 
-  /** All its processes are killed at once, and it boots again. What was written stays: a container has no disk of its own. */
-  async kill(): Promise<void> {
-    const { boots } = this;
-    const container = this.#container();
-    if (container === undefined) throw new Error("the system does not run");
-    process.kill(container, "SIGKILL");
-    await this.untilRebooted(boots);
-  }
-
   async stop(): Promise<void> {
     const ended = once(this.#machine, "close");
-    const container = this.#container();
+    const leader = this.#leader();
     this.#machine.kill("SIGKILL");
-    if (container !== undefined) process.kill(container, "SIGKILL");
+    // With its process 1 all processes of the container end; systemd-nspawn alone would leave them behind.
+    if (leader !== undefined) process.kill(leader, "SIGKILL");
     await ended;
     rmSync(this.#directory, { recursive: true, force: true });
   }
