@@ -2,7 +2,7 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { DeploymentInstructions } from "@upkeep/shared/protocol";
 import type { SignalName } from "@upkeep/shared/system";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Daemon, type DaemonEngine, type DaemonServer } from "../../../agent/daemon/daemon.ts";
+import { Daemon, type DaemonEnd, type DaemonEngine, type DaemonServer } from "../../../agent/daemon/daemon.ts";
 import { Notifier } from "../../../agent/daemon/notify.ts";
 import { AgentError } from "../../../agent/errors.ts";
 import type { DeploymentResult } from "../../../agent/update/index.ts";
@@ -29,6 +29,8 @@ class World {
   readonly programs: string[] = [];
   readonly signals = new Map<SignalName, () => void>();
   readonly #start = this.time.now();
+  /** How the daemon has ended. */
+  ended: DaemonEnd | undefined;
   hasInventory = true;
   /** What the server answers to each poll; the daemon is stopped when there is no answer left. */
   polls: (() => DeploymentInstructions | undefined)[] = [];
@@ -137,7 +139,7 @@ class World {
       notifier: new Notifier(system, environment, logger),
       log: logger,
     });
-    await daemon.run();
+    this.ended = await daemon.run();
     return this.events;
   }
 }
@@ -216,6 +218,19 @@ describe("the daemon", () => {
     world.polls = [() => INSTRUCTIONS, () => INSTRUCTIONS, nothing];
     const seen = await world.run();
     expect(seen.filter((event) => !event.endsWith("inventory")).slice(0, events.length)).toEqual(events);
+  });
+
+  it("ends at its next rest when it is to read its configuration again: never within a deployment", async () => {
+    world.polls = [() => INSTRUCTIONS, nothing];
+    world.deployments = [
+      () => {
+        world.signal("SIGHUP");
+        return SUCCESS;
+      },
+    ];
+    expect(await world.run()).toEqual(["0 inventory", "0 poll", "0 deploy d1"]);
+    expect(world.ended).toBe("reload");
+    expect(world.signals.size).toBe(0);
   });
 
   it("first goes on with what was interrupted", async () => {

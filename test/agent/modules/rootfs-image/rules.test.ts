@@ -3,6 +3,7 @@ import {
   commit,
   download,
   install,
+  needsReboot,
   partToGoBackTo,
   partToRemember,
   rollback,
@@ -82,6 +83,19 @@ describe("the rules of the boot loader's environment", () => {
     for (const rule of [verifyReboot, commit]) {
       expect(() => rule(situation(calm, 2, 2))).toThrow("went back to partition 2");
     }
+  });
+
+  it("tell a new root file system that runs without its probation from one that did not boot", () => {
+    const lost = { ...onProbation, upgrade_available: "0" };
+    expect(() => verifyReboot(situation(lost, 3, 2))).toThrow("partition 3 was booted, as it should be");
+  });
+
+  it("need a reboot on probation, and while another partition runs than is to boot", () => {
+    expect(needsReboot(situation(onProbation, 2, 2))).toBe(true);
+    expect(needsReboot(situation(onProbation, 3, 2))).toBe(true);
+    expect(needsReboot(situation(calm, 3, 2))).toBe(true);
+    // The boot loader went back, or the new one was never booted.
+    expect(needsReboot(situation(calm, 2, 2))).toBe(false);
   });
 
   it("go back to the remembered partition, whatever the environment says", () => {
