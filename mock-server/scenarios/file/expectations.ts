@@ -69,7 +69,7 @@ const Rate = z
   ])
   .meta({
     description:
-      "At most so many requests of devices, answered or not, or so many bytes of artifacts, in any time of a length: { of: polls, at_most: 30, in: 1m }. Without device or each: of all devices together",
+      "The most requests of devices, answered or not, or the most bytes of artifacts, in any time of a length: { of: polls, at_most: 30, in: 1m }. Without device or each: of all devices together",
   });
 export type Rate = z.output<typeof Rate>;
 

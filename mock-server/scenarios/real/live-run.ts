@@ -17,7 +17,7 @@ const LOOK_MS = 25;
 const QUIET_MS = 15_000;
 /** Longest run, in milliseconds of this machine. */
 const PATIENCE_MS = 600_000;
-/** Step of the scenario's time while a device retries; after so many steps without news, each is twice as long. */
+/** Step of the scenario's time while a device retries; after {@link RETRY_STEPS} steps without news, each is twice as long as the one before. */
 const RETRY_MS = 60_000;
 const RETRY_STEPS = 40;
 /** Rounds of polls without news, after which time jumps to the next due instant. */
