@@ -1,5 +1,7 @@
 import * as z from "zod/mini";
 import { ZodMiniObject, ZodMiniRecord } from "zod/mini";
+// Not by way of z.core, which a bundle would take in as a whole.
+import { $constructor, $ZodAsyncError, util } from "zod/v4/core";
 
 /**
  * Schemas of objects whose keys come from outside. zod's own drop the key `__proto__` without a word; a device may
@@ -25,8 +27,8 @@ export function keepProto(schema: z.core.$ZodType, valueType: z.core.$ZodType | 
     const result = parse(payload, context);
     if (result instanceof Promise || !hasProto(input) || result.value === input) return result;
     const found = valueType._zod.run({ value: input[PROTO], issues: [] }, context);
-    if (found instanceof Promise) throw new z.core.$ZodAsyncError();
-    result.issues.push(...z.core.util.prefixIssues(PROTO, found.issues));
+    if (found instanceof Promise) throw new $ZodAsyncError();
+    result.issues.push(...util.prefixIssues(PROTO, found.issues));
     // Not an assignment, which would replace the prototype.
     Object.defineProperty(result.value, PROTO, {
       value: found.value,
@@ -38,12 +40,12 @@ export function keepProto(schema: z.core.$ZodType, valueType: z.core.$ZodType | 
   };
 }
 
-const EveryKeyRecord = z.core.$constructor<z.ZodMiniRecord>("EveryKeyRecord", (schema, def) => {
+const EveryKeyRecord = $constructor<z.ZodMiniRecord>("EveryKeyRecord", (schema, def) => {
   ZodMiniRecord.init(schema, def);
   keepProto(schema, def.valueType);
 });
 
-const EveryKeyObject = z.core.$constructor<z.ZodMiniObject>("EveryKeyObject", (schema, def) => {
+const EveryKeyObject = $constructor<z.ZodMiniObject>("EveryKeyObject", (schema, def) => {
   ZodMiniObject.init(schema, def);
   keepProto(schema, def.catchall);
 });

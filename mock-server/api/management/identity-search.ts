@@ -1,4 +1,5 @@
 import { given } from "@upkeep/shared/given";
+import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ATTRIBUTE_SCOPES, type Domain } from "../../domain.ts";
 import { json } from "../answers.ts";
@@ -8,13 +9,14 @@ import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
 const PAGE_MAX = 2 ** 31;
 const PER_PAGE_MAX = 500;
+const PER_PAGE = 20;
 
 const Body = fields({
   value_prefix: z.string().min(1),
-  attribute: fields({ scope: z.enum(["identity", "tags"]), name: z.string().min(1) }).nullish(),
-  attributes: z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) })).nullish(),
-  page: z.int().min(1).max(PAGE_MAX).default(1),
-  per_page: z.int().min(1).max(PER_PAGE_MAX).default(20),
+  attribute: optional(fields({ scope: z.enum(["identity", "tags"]), name: z.string().min(1) })),
+  attributes: optional(z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) }))),
+  page: optional(z.int().min(1).max(PAGE_MAX)),
+  per_page: optional(z.int().min(1).max(PER_PAGE_MAX)),
 });
 
 /** Finds devices by what names them. */
@@ -28,10 +30,10 @@ export function identitySearchRoutes({ inventory }: Domain): Route[] {
       permission: "read",
       body: { schema: Body, tooLarge: 413 },
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: ["X-Total-Count"] } },
-      handle: async ({ body: { value_prefix: prefix, attribute, attributes, page, per_page } }) => {
+      handle: async ({ body: { value_prefix: prefix, attribute, attributes, page = 1, per_page = PER_PAGE } }) => {
         const search = {
-          named: { prefix, ...given({ attribute: attribute ?? undefined }) },
-          ...given({ select: attributes ?? undefined }),
+          named: { prefix, ...given({ attribute }) },
+          ...given({ select: attributes }),
         };
         const { items, total } = await inventory.search(search, { page, perPage: per_page });
         return json(items.map(presentInventory), { "x-total-count": String(total) });

@@ -214,7 +214,7 @@ function changing({ users: { accounts } }: Domain, logger: Logger, limit: LoginL
       summary: "Change the own password by telling the old one",
       access: "user",
       permission: "self",
-      body: { schema: fields({ password: z.string(), current_password: z.string().optional() }), tooLarge: 413 },
+      body: { schema: fields({ password: z.string(), current_password: optional(z.string()) }), tooLarge: 413 },
       answers: {
         204: { description: CHANGED, headers: ["X-Upkeep-Warning"] },
         422: { description: "A password is wrong or too weak" },

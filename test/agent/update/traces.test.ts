@@ -157,7 +157,9 @@ const CASES: readonly Case[] = [
     answer: (status, nth) => (status === "failure" || (status === "installing" && nth === 1) ? "accepted" : OFFLINE),
     settings: { commitTimeoutMs: 120_000 },
     trace: [
-      ...[...NO_REBOOT, "login", "> installing", "login", "> installing", "login", "> installing"],
+      ...NO_REBOOT,
+      // After 0, 2, 7, 17, 37, 97 and 120 s.
+      ...Array.from({ length: 7 }, () => ["login", "> installing"]).flat(),
       ...ROLLED_BACK,
     ],
     artifact: "old",
@@ -167,7 +169,7 @@ const CASES: readonly Case[] = [
     behaviour: rolling({}),
     login: () => OFFLINE,
     settings: { commitTimeoutMs: 60_000 },
-    trace: [...NO_REBOOT, "login", "login", ...ROLLED_BACK],
+    trace: [...NO_REBOOT, ...Array.from({ length: 6 }, () => "login"), ...ROLLED_BACK],
     artifact: "old",
   },
   {
