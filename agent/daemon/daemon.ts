@@ -71,6 +71,8 @@ export class Daemon {
   #wake = new AbortController();
   #waiting = false;
   #reloads = false;
+  /** The server's last answer was that it does not accept this device. */
+  #refused = false;
   /** The Idle_Enter scripts have run, and the Idle_Leave scripts have not. */
   #idle = false;
   /** When the current round began; `undefined` outside a round and while a deployment runs. */
@@ -254,8 +256,11 @@ export class Daemon {
     try {
       await action();
       schedule.succeeded();
+      if (this.#refused) log.info("the server accepts this device now");
+      this.#refused = false;
     } catch (error) {
       if (this.#stop.signal.aborted) return;
+      this.#refused = error instanceof AgentError && error.code === "unauthorized";
       const retryAfterMs = error instanceof AgentError ? error.retryAfterMs : undefined;
       const dueAt = schedule.failed(this.#now(), retryAfterMs);
       const again = `; trying again in ${Math.max(1, Math.round((dueAt - this.#now()) / 1000))} s`;

@@ -233,6 +233,12 @@ describe("the daemon", () => {
     expect(world.signals.size).toBe(0);
   });
 
+  it("says when the server accepts the device after a refusal, once", async () => {
+    world.polls = [fail(new AgentError("unauthorized", "not accepted", { retryable: true })), nothing, nothing];
+    await world.run();
+    expect(world.log.lines.filter((line) => line === "info the server accepts this device now")).toHaveLength(1);
+  });
+
   it("first goes on with what was interrupted", async () => {
     world.resumes = [() => SUCCESS];
     world.polls = [nothing];
