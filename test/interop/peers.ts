@@ -20,6 +20,8 @@ const PACKAGES = {
   "softhsm2-util": "softhsm2",
   "pkcs11-tool": "opensc",
   nginx: "nginx",
+  buildah: "buildah",
+  debootstrap: "debootstrap",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;
