@@ -14,10 +14,8 @@ export async function complain(message: string, { logFormat }: Pick<Globals, "lo
     return;
   }
   // Loaded only here: most commands do not fail.
-  const [{ createLogger }, { linuxSystem }] = await Promise.all([
-    import("@upkeep/shared/logging"),
-    import("../system/index.ts"),
-  ]);
+  const { createLogger } = await import("@upkeep/shared/logging");
+  const { linuxSystem } = await import("../system/index.ts");
   const { clock } = linuxSystem();
   createLogger({ level: "error", format, write: writeRawError, now: () => clock.now() }).error(message);
 }

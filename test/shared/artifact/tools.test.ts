@@ -149,7 +149,10 @@ describe.each(DECOMPRESSORS)("%s", (_, tool, decompress) => {
 
 describe("an artifact's reader", () => {
   it.skipIf(!isInstalled("xz"))("says by name which xz it does not read", async () => {
-    for (const flags of [["--x86", "--lzma2"], ["--delta=dist=4", "--lzma2"]]) {
+    for (const flags of [
+      ["--x86", "--lzma2"],
+      ["--delta=dist=4", "--lzma2"],
+    ]) {
       const packed = run("xz", ["-q", "-c", ...flags], IMAGE);
       await expect(collect(unxz(chunked(packed), "part")), flags.join(" ")).rejects.toMatchObject({
         code: "compression-unsupported",
