@@ -9,7 +9,7 @@ import {
 import { expect, test } from "vitest";
 
 /** Files that only remember what was asked of them, in order, and fail the call that they are told to fail. */
-function recorder(existing: string[] = [], failing?: string) {
+function recorder(existing: string[] = [], failing?: string, links: Readonly<Record<string, string>> = {}) {
   const calls: string[] = [];
   const record = async (call: string): Promise<void> => {
     calls.push(call);
@@ -32,6 +32,7 @@ function recorder(existing: string[] = [], failing?: string) {
     syncDirectory: (path) => record(`syncDirectory ${path}`),
     makeDirectory: (path) => record(`makeDirectory ${path}`),
     remove: (path) => record(`remove ${path}`),
+    readLink: async (path) => links[path],
     status: async (path) =>
       there.has(path) ? { kind: "directory", sizeBytes: 0, mode: 0o755, modifiedMs: 0 } : undefined,
   };
@@ -68,6 +69,12 @@ test("a new directory is durable with every parent that had to be made", async (
     "makeDirectory /var/lib/upkeep",
     "syncDirectory /var/lib",
   ]);
+});
+
+test("the directory of a link to nowhere is its target", async () => {
+  const { calls, files } = recorder(["/", "/var", "/data"], undefined, { "/var/upkeep": "../data/upkeep" });
+  await createDirectoryDurably(files, "/var/upkeep");
+  expect(calls).toContain("makeDirectory /var/../data/upkeep");
 });
 
 test("removing is durable, and nothing is done where there is nothing", async () => {
