@@ -4,4 +4,4 @@ export { interruptible } from "./flow.ts";
 export type { RebootAnswer } from "./module.ts";
 export { UpdateModule } from "./module.ts";
 export { STORED_IN, type StoredSoFar, type StoringPace } from "./stored-files.ts";
-export { createWorkTree, workTreePath } from "./work-tree.ts";
+export { createWorkTree, payloadPath, workTreePath } from "./work-tree.ts";

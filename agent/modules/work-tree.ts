@@ -8,9 +8,14 @@ export interface CurrentDevice {
   readonly deviceType: string;
 }
 
-/** Where the work tree of the only payload lies, in the datastore. */
+/** Where all that belongs to the only payload lies, in the datastore: its work tree, and FIFOs that were made ahead. */
+export function payloadPath(datastore: string): string {
+  return `${datastore}/modules/v3/payloads/0000`;
+}
+
+/** Where the payload's work tree lies. */
 export function workTreePath(datastore: string): string {
-  return `${datastore}/modules/v3/payloads/0000/tree`;
+  return `${payloadPath(datastore)}/tree`;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

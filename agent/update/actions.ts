@@ -1,6 +1,6 @@
 import { isSystemError, LinkedController, removeDurably } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
+import { payloadPath, type RebootAnswer, type UpdateModule, workTreePath } from "../modules/index.ts";
 import { download } from "./download-action.ts";
 import { artifactScriptsPath, moduleOf, type Run } from "./run.ts";
 import type { ActionOutcomes, StateName } from "./states.ts";
@@ -70,14 +70,14 @@ export const ACTIONS: { readonly [Name in StateName]: (run: Run) => Promise<Acti
         await (await moduleOf(run)).call("Cleanup");
       }
     } finally {
-      await removeDurably(system.files, tree);
+      await removeDurably(system.files, payloadPath(paths.datastore));
     }
     return "done";
   },
   Report: async (run) => {
     const { system, paths } = run.options;
     // Cleanup has removed both, unless it failed or the update was given up as a loop.
-    await removeDurably(system.files, workTreePath(paths.datastore));
+    await removeDurably(system.files, payloadPath(paths.datastore));
     await removeDurably(system.files, artifactScriptsPath(paths.datastore));
     return "done";
   },
