@@ -78,7 +78,7 @@ while line=$(cat stream-next) && [ -n "$line" ]; do cat "$line" >> ${device.path
     }
     expect(await device.text("got")).toBe(names.map((name) => `${name}\n`).join(""));
     expect((await device.text("made")).trim().split("\n").length).toBeLessThan(10);
-    expect(await readdir(device.path("data/modules/v3/payloads/0000"))).toEqual([]);
+    expect(await readdir(device.path("data/modules/v3/payloads"))).toEqual([]);
   });
 
   it("name the sizes too when the module asks for them", async () => {
@@ -128,7 +128,7 @@ esac`,
     expect(await device.text("big")).toBe(BIG.toString());
     expect(await device.text("pwd")).toBe(`${device.path(TREE)}\n`);
     expect(await device.text("argument")).toBe(`${device.path(TREE)}\n`);
-    expect(await readdir(device.path("data/modules/v3/payloads/0000"))).toEqual([]);
+    expect(await readdir(device.path("data/modules/v3/payloads"))).toEqual([]);
   });
 
   it("fail the update when the module ends before it has read everything", async () => {
@@ -162,7 +162,7 @@ esac`,
         failure: { code: "checksum-mismatch", message: expect.stringContaining("data/0000/big.bin") },
       });
       expect(await device.calls()).toEqual(["ProvidePayloadFileSizes", "Download", "Cleanup"]);
-      expect(await readdir(device.path("data/modules/v3/payloads/0000"))).toEqual([]);
+      expect(await readdir(device.path("data/modules/v3/payloads"))).toEqual([]);
     }
   });
 
