@@ -4,7 +4,7 @@ import { Scenario } from "./scenario.ts";
 /** A JSON Schema, or a part of one. */
 type Part = Readonly<Record<string, unknown>>;
 
-const PARAMETER = "parameter";
+const PARAMETER = "Parameter";
 const REFERENCE: Part = { $ref: `#/definitions/${PARAMETER}` };
 
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && !Array.isArray(value);
