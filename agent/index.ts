@@ -11,7 +11,7 @@ export {
   type Replacement,
   type Replacements,
 } from "./compose/parts.ts";
-export { runAgent } from "./compose.ts";
+export { runAgent } from "./compose/run-agent.ts";
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
 export { systemPaths } from "./config/paths.ts";
 export { type AgentConfig, settingsFrom } from "./config/settings.ts";

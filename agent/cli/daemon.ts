@@ -1,4 +1,4 @@
-import { runAgent } from "../compose.ts";
+import { runAgent } from "../compose/run-agent.ts";
 import { endWithinSecond } from "../system/ending.ts";
 import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals } from "./globals.ts";

@@ -67,10 +67,9 @@ function privateKey(pem: string, path: string, passphrase: string | undefined): 
 function warnOfTime({ system, log }: TlsContext, path: string, fromMs: number, toMs: number): void {
   const nowMs = system.clock.now();
   if (nowMs >= fromMs && nowMs <= toMs) return;
-  const when = nowMs < fromMs ? `is valid from ${isoTime(fromMs)} on only` : `expired at ${isoTime(toMs)}`;
+  const when =
+    nowMs < fromMs
+      ? `is valid from ${new Date(fromMs).toISOString()} on only`
+      : `expired at ${new Date(toMs).toISOString()}`;
   log.warning(`${CERTIFICATE}: ${path} ${when}: servers that ask for it may refuse the device`);
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

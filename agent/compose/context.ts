@@ -60,14 +60,11 @@ async function holdIfPossible(
   }
 }
 
-export function describeMissingMount({ paths }: AgentContext, mountPoint: string): string {
-  return `${mountPoint}, where the data directory ${paths.datastore} lies, is listed in /etc/fstab and not mounted: nothing is written there, and no key is made, as the server would take it for a new device`;
-}
-
 /**
  * Runs `action` while this program holds the device's data directory.
  * @param command Its name, for the message that other programs get meanwhile.
- * @throws AgentError `datastore-not-mounted`, `datastore-held`, `datastore-unlockable` or `datastore-unusable`; and what `action` throws.
+ * @throws AgentError `datastore-not-mounted`, `datastore-held`, `datastore-unlockable` or `datastore-unusable`; and what
+ *   `action` throws.
  */
 export async function withDevice<T>(
   context: AgentContext,
@@ -79,7 +76,11 @@ export async function withDevice<T>(
   const { datastore, root } = context.paths;
   const mountPoint = await missingMount(system.files, root, datastore);
   if (mountPoint !== undefined) {
-    throw new AgentError("datastore-not-mounted", describeMissingMount(context, mountPoint), { retryable: true });
+    throw new AgentError(
+      "datastore-not-mounted",
+      `${mountPoint}, where the data directory ${datastore} lies, is listed in /etc/fstab and not mounted: nothing is written there, and no key is made, as the server would take it for a new device`,
+      { retryable: true },
+    );
   }
   const release = await parts.make("lock", () => holdIfPossible(context, { pid, command }, patient));
   try {

@@ -1,5 +1,5 @@
+import { AddressRange } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { AddressRange } from "../system/address-range.ts";
 
 /** Which proxy a request goes through. */
 export interface Proxies {

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { AddressRange } from "@upkeep/shared/system";
 
 const MAPPED_IPV4 = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
 
@@ -21,28 +22,11 @@ export interface Networks {
  * @returns The first text that is neither, if there is one.
  */
 export function parseNetworks(texts: readonly string[]): Networks | { readonly wrong: string } {
-  const list = new BlockList();
-  for (const text of texts) if (!add(list, text)) return { wrong: text };
-  return {
-    has: (address) => {
-      const plain = plainAddress(address);
-      const version = isIP(plain);
-      return version !== 0 && list.check(plain, version === 4 ? "ipv4" : "ipv6");
-    },
-  };
-}
-
-function add(list: BlockList, text: string): boolean {
-  const [address = "", bits, ...more] = text.split("/");
-  const version = isIP(address);
-  if (version === 0 || address.includes("%") || more.length > 0) return false;
-  const family = version === 4 ? "ipv4" : "ipv6";
-  if (bits === undefined) {
-    list.addAddress(address, family);
-    return true;
+  const ranges: AddressRange[] = [];
+  for (const text of texts) {
+    const range = AddressRange.parse(text);
+    if (range === undefined) return { wrong: text };
+    ranges.push(range);
   }
-  const prefix = Number(bits);
-  if (!/^\d{1,3}$/.test(bits) || prefix > (version === 4 ? 32 : 128)) return false;
-  list.addSubnet(address, prefix, family);
-  return true;
+  return { has: (address) => ranges.some((range) => range.includes(address)) };
 }

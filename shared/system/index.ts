@@ -13,6 +13,7 @@
  * 4. Every wait can be ended by an `AbortSignal`, which rejects with the signal's reason.
  */
 
+export { AddressRange } from "./address-range.ts";
 export { collectBody, collectText } from "./bodies.ts";
 export { createDirectoryDurably, removeDurably, replaceFile } from "./durable.ts";
 export { isSystemError, SystemError } from "./errors.ts";

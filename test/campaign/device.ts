@@ -4,7 +4,7 @@ import type { System } from "@upkeep/shared/system";
 import { createEngine } from "../../agent/compose/compose-engine.ts";
 import { type AgentContext, withDevice } from "../../agent/compose/context.ts";
 import { PartMaker, type Replacements } from "../../agent/compose/parts.ts";
-import { runAgent } from "../../agent/compose.ts";
+import { runAgent } from "../../agent/compose/run-agent.ts";
 import { loadConfig } from "../../agent/config/load.ts";
 import type { ArtifactSource } from "../../agent/update/index.ts";
 import type { Store } from "../../agent/update/store.ts";

@@ -235,7 +235,7 @@ describe("SIGTERM ends the daemon at once", () => {
     expect(await program.stop("SIGTERM")).toBe(0);
   });
 
-  it.skipIf(!canMount())("while a name server does not answer", async () => {
+  it.skipIf(!process.env.CI && !canMount())("while a name server does not answer", async () => {
     const nameServer = createSocket("udp4").bind(53, "127.53.53.53");
     const asked = once(nameServer, "message");
     await once(nameServer, "listening");

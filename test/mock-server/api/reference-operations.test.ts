@@ -51,7 +51,7 @@ describe("software", () => {
     ["?sort=name:desc&per_page=2", ["base-1", "app-2"]],
     ["?sort=tags:desc", ["base-1", "app-1", "app-2"]],
     ["?page=2&per_page=2", ["base-1"]],
-  ])("is what there is of releases: %s", async (query, names) => {
+  ])("are those of the releases that match: %s", async (query, names) => {
     const server = await releases();
     const answer = await server.manage(SOFTWARE + query);
     expect(answer.statusCode).toBe(200);

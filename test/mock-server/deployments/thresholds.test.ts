@@ -44,7 +44,7 @@ describe("A success threshold that cannot be reached any more", () => {
     return { fleet, id, first, later, paused };
   }
 
-  test("pauses the deployment with the status that decides it, and says why: nobody waits for ever", async () => {
+  test("pauses the deployment with the status that decides it, and says why: no device waits for ever", async () => {
     const { fleet, id, paused } = await begun();
     await fleet.report(fleet.at(0), id, "failure");
     // The other four may still succeed.

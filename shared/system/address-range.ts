@@ -1,3 +1,4 @@
+// biome-ignore lint/style/noRestrictedImports: pure functions of addresses; nothing is opened
 import { BlockList, isIP } from "node:net";
 
 const FAMILIES: Readonly<Record<number, { readonly name: "ipv4" | "ipv6"; readonly bits: number }>> = {
