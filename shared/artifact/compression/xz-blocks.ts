@@ -143,7 +143,7 @@ async function* stream(
     yield blockHeader;
     const block = checks.begin(isHashed);
     const dataStart = reader.position;
-    const totalBytes = yield* lzma2Chunks(reader);
+    const totalBytes = yield* lzma2Chunks(reader, where);
     yield await take(reader, (4 - ((reader.position - dataStart) % 4)) % 4);
     const sum = await take(reader, checkBytes);
     if (isHashed) block.sha256 = Buffer.from(sum);
@@ -216,8 +216,13 @@ function encoded(value: number): number[] {
   return [...bytes, rest];
 }
 
-/** Passes the chunks of a block. @returns Decoded bytes that they say they have. */
-async function* lzma2Chunks(reader: ByteReader): AsyncGenerator<Uint8Array, number> {
+/**
+ * Passes the chunks of a block.
+ * @returns Decoded bytes that they say they have.
+ * @throws ArtifactError if compressed data does not start with the 0 of its range coder, which the decoder ignores and
+ *   `xz` refuses.
+ */
+async function* lzma2Chunks(reader: ByteReader, where: string): AsyncGenerator<Uint8Array, number> {
   let totalBytes = 0;
   for (;;) {
     const first = await take(reader, 1);
@@ -235,7 +240,14 @@ async function* lzma2Chunks(reader: ByteReader): AsyncGenerator<Uint8Array, numb
     yield sizes;
     const decodedBytes = (isCompressed ? (control & 0x1f) * 0x1_0000 : 0) + sizes.readUInt16BE(1) + 1;
     totalBytes += decodedBytes;
-    for (let left = isCompressed ? sizes.readUInt16BE(3) + 1 : decodedBytes; left > 0; ) {
+    let left = decodedBytes;
+    if (isCompressed) {
+      left = sizes.readUInt16BE(3);
+      const coderStart = await take(reader, 1);
+      if (coderStart[0] !== 0) throw damaged(where, "a chunk of xz does not start with 0");
+      yield coderStart;
+    }
+    while (left > 0) {
       const piece = await reader.some(left);
       if (piece === undefined) throw new LeftToDecoder();
       left -= piece.length;

@@ -135,6 +135,15 @@ describe("an xz stream", () => {
     const plain = await collect(unxz(chunked(Buffer.from(base64, "base64")), "part"));
     expect(plain.toString()).toBe("hello\n".repeat(10));
   });
+
+  // XZ Embedded ignores the first byte of the range coder; xz refuses what is not 0, though every check fits.
+  it("with a chunk that does not start with 0 is refused, as the xz tool does", async () => {
+    const base64 = "/Td6WFoAAAFpIt42AgAhARwAAAAQz1jM4AA7AAxdADQZSduFW5sTFTcIAAAwSB1WAAEkPAooAf6QQpkNAQAAAAABWVo=";
+    const changed = Buffer.from(base64, "base64");
+    expect(changed.subarray(24, 31)).toEqual(Buffer.from([0xe0, 0, 59, 0, 12, 0x5d, 0]));
+    changed[30] = 1;
+    await expect(collect(unxz(chunked(changed), "part"))).rejects.toMatchObject({ code: "compression-damaged" });
+  });
 });
 
 describe("the caller's own decompressor", () => {
