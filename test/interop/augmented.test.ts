@@ -8,6 +8,8 @@ import { sourceOf } from "../agent/support/artifacts.ts";
 import { TestDevice } from "../agent/support/device.ts";
 import { describePeer } from "./peers.ts";
 
+/** The data directory, from the directory of a payload: what belongs to a payload is removed after the update. */
+const SHOWN = "../../../../..";
 const YES = "YesThisModuleSupportsAugmentedArtifacts";
 
 interface Answers {
@@ -21,7 +23,7 @@ interface Answers {
 /** A module for binary deltas: shows what it was given. */
 function deltaModule({ supports = YES, types = "rootfs-image", permits = {}, streams = false }: Answers): string {
   const take = streams
-    ? 'while line=$(cat stream-next) && [ -n "$line" ]; do echo "$line: $(cat "$line")" >> ../streamed; done'
+    ? `while line=$(cat stream-next) && [ -n "$line" ]; do echo "$line: $(cat "$line")" >> ${SHOWN}/streamed; done`
     : ":";
   return `
 case "$1" in
@@ -32,8 +34,8 @@ ${JSON.stringify(permits)}
 END
   ;;
   Download) ${take} ;;
-  ArtifactInstall) find header header-augment files files-augment -type f 2>/dev/null | sort > ../installed
-    cat header/payload_type > ../payload-type ;;
+  ArtifactInstall) find header header-augment files files-augment -type f 2>/dev/null | sort > ${SHOWN}/installed
+    cat header/payload_type > ${SHOWN}/payload-type ;;
 esac`;
 }
 
@@ -79,21 +81,19 @@ describePeer(["mender-artifact", "openssl"], "an augmented artifact of the real 
     return result;
   }
 
-  const tree = "data/modules/v3/payloads/0000";
-
   test("is installed by the module of its unsigned type, if that permits what is overridden", async () => {
     const result = await install({ permits: ALL }, artifact(), async (device) => {
       expect((await device.calls()).slice(0, 4)).toEqual([
         ...["SupportsAugmentedArtifacts", "ListSupportedOriginalTypes", "PermittedAugmentedHeaders"],
         "ProvidePayloadFileSizes",
       ]);
-      expect((await device.text(`${tree}/installed`)).trim().split("\n")).toEqual([
+      expect((await device.text("data/installed")).trim().split("\n")).toEqual([
         ...["files-augment/update.delta", "files/signed", "header-augment/header-info", "header-augment/meta-data"],
         ...["header-augment/payload_type", "header-augment/type-info", "header/artifact_group"],
         ...["header/artifact_name", "header/header-info", "header/meta-data", "header/payload_type"],
         "header/type-info",
       ]);
-      expect(await device.text(`${tree}/payload-type`)).toBe("rootfs-image");
+      expect(await device.text("data/payload-type")).toBe("rootfs-image");
       expect(await device.provides()).toMatchObject({
         artifact_name: "new",
         "rootfs-image.rootfs-image.version": "new",
@@ -104,7 +104,7 @@ describePeer(["mender-artifact", "openssl"], "an augmented artifact of the real 
 
   test("reaches a module that streams by a way of its own", async () => {
     await install({ permits: ALL, streams: true }, artifact(), async (device) => {
-      expect((await device.text(`${tree}/streamed`)).trim().split("\n")).toEqual([
+      expect((await device.text("data/streamed")).trim().split("\n")).toEqual([
         "streams/signed: the signed file",
         "streams-augment/update.delta: the delta",
       ]);
