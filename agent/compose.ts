@@ -3,6 +3,7 @@
  * the campaign use it; what one of them replaces, it says in its `Replacements`.
  */
 
+import { given } from "@upkeep/shared/given";
 import { isSystemError } from "@upkeep/shared/system";
 import { createDeviceClient } from "./compose/client.ts";
 import type { AgentContext, HeldDevice } from "./compose/context.ts";
@@ -12,7 +13,7 @@ import { LazyEngine } from "./compose/lazy-engine.ts";
 import { logParts } from "./compose/parts.ts";
 import { readVerifyKeys } from "./compose/pem.ts";
 import { firstPollDelay } from "./daemon/boot.ts";
-import { Daemon } from "./daemon/daemon.ts";
+import { Daemon, type DaemonServer, type DueTasks } from "./daemon/daemon.ts";
 import { MaintenanceWindows } from "./daemon/maintenance-windows.ts";
 import { Notifier } from "./daemon/notify.ts";
 import { ObservedEngine, ObservedServer } from "./daemon/observed.ts";
@@ -33,10 +34,13 @@ export interface DaemonOptions {
   readonly onProgress?: (event: ProgressEvent) => void;
   /** Called after each call of the update engine: whether its update is over, or is to be resumed. */
   readonly onRest?: (isOver: boolean) => void;
+  /** Says what is due, for a daemon that checks once and ends. Called when the schedules are known to be good. */
+  readonly due?: () => Promise<DueTasks>;
 }
 
 export interface ComposedDaemon {
   readonly daemon: Daemon;
+  readonly server: Pick<DaemonServer, "hasInventory">;
   readonly statusBoard: Board;
 }
 
@@ -98,8 +102,9 @@ export async function composeDaemon(device: HeldDevice, options: DaemonOptions =
       roundScripts(device, async (scripts) => new (await lazyStateScripts.get())(scripts)),
     ),
     onWaiting: (untilPollMs) => statusBoard.waiting(untilPollMs),
+    ...given({ check: await options.due?.() }),
     log,
   });
   logParts(device);
-  return { daemon, statusBoard };
+  return { daemon, server, statusBoard };
 }

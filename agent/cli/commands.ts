@@ -131,6 +131,16 @@ export const COMMANDS: readonly Command[] = [
     async () => (await import("./daemon.ts")).runDaemon,
   ),
   command(
+    "check",
+    "Ask for an update once, install it, and end: for a timer, in place of the daemon",
+    {},
+    {
+      now: { kind: "flag", describe: "Ask also if UpdatePollSchedule, or a busy server, says later" },
+      ...PASSPHRASE_FILE,
+    },
+    async () => (await import("./check.ts")).check,
+  ),
+  command(
     "install",
     "Install an artifact from a file or a URL",
     { artifact: { describe: "File, or http(s) URL" } },

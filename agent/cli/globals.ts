@@ -58,7 +58,11 @@ export const EXIT = {
   failure: 1,
   /** There is no update to commit or roll back. */
   noneInProgress: 2,
+  /** Only of `check`: an update failed, and the server knows it. */
+  updateFailed: 3,
   /** Only with --reboot-exit-code: all went well, and the device must be rebooted. */
   rebootNeeded: 4,
+  /** Only of `check`: the server was not reached or did not answer, or an update is not over. The next check goes on. */
+  unfinished: 5,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

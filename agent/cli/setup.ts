@@ -201,7 +201,8 @@ export async function setup(typed: SetupOptions): Promise<ExitCode> {
     writeOutput(`The running daemon (process ${pid}) takes this over at its next rest.\n`);
   } else {
     writeOutput(
-      "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon.\n",
+      "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon,\n" +
+        "'systemctl enable --now upkeep.timer' instead lets a timer check for updates, and nothing stays in memory.\n",
     );
   }
   return EXIT.ok;

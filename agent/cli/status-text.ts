@@ -17,7 +17,8 @@ export function span(ms: number): string {
 const at = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 
 function daemonLine({ daemon, holder }: DeviceStatus, nowMs: number): string {
-  if (holder === null) return "not running; 'systemctl start upkeep' starts it";
+  if (holder === null)
+    return "not running; 'systemctl start upkeep' starts it, unless upkeep.timer runs 'upkeep check'";
   if (holder.command !== "daemon") return `not running; upkeep ${holder.command} (process ${holder.pid}) is at work`;
   if (daemon === null) return `runs (process ${holder.pid})`;
   return `runs since ${at(daemon.startedMs)}, ${span(nowMs - daemon.startedMs)} (process ${holder.pid})`;
@@ -31,7 +32,7 @@ function nowLine({ daemon, update }: DeviceStatus): string | undefined {
   }
   switch (daemon?.activity) {
     case undefined:
-      return update === null ? undefined : "an update has begun; the daemon goes on with it when it runs";
+      return update === null ? undefined : "an update has begun; the daemon, or 'upkeep check', goes on with it";
     case "waiting":
       return "waiting for the next poll";
     case "not set up":

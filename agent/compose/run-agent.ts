@@ -1,13 +1,12 @@
 /** A long-running agent: one daemon after the other, each with the configuration as it is then. */
 
-import { isSystemError } from "@upkeep/shared/system";
 import { composeDaemon, type DaemonOptions, notifierOf, statusBoardOf } from "../compose.ts";
 import type { DaemonEnd } from "../daemon/daemon.ts";
 import { waitForReload } from "../daemon/reload-wait.ts";
 import type { Activity } from "../daemon/status.ts";
 import { AgentError } from "../errors.ts";
 import { type AgentContext, type HeldDevice, withDevice } from "./context.ts";
-import { deviceTypeFile } from "./from-config.ts";
+import { missingSetup, notSetUp } from "./missing-setup.ts";
 
 /** What a device may lack that a daemon needs, and how often it is looked for: it may come without a signal. */
 const LACKS = {
@@ -34,28 +33,6 @@ interface OneRun extends DaemonOptions {
   readonly tell: (level: "info" | "error", message: string) => void;
 }
 
-/** What a device lacks that a poll needs; `undefined` if nothing. An update that was interrupted goes on all the same. */
-async function missingSetup(device: HeldDevice): Promise<string | undefined> {
-  if (device.store.update !== undefined) return undefined;
-  const missing = [
-    ...(device.config.servers.length === 0 ? ["the URL of its server"] : []),
-    ...((await lacksDeviceType(device)) ? [`its device type (${deviceTypeFile(device)})`] : []),
-  ];
-  return missing.length === 0 ? undefined : missing.join(" and ");
-}
-
-/** True if there is no file of the device type. A wrong one is an error of each poll. */
-async function lacksDeviceType({ system, deviceType, ...device }: HeldDevice): Promise<boolean> {
-  try {
-    await deviceType();
-    return false;
-  } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-    if (isSystemError(error.cause)) return false;
-  }
-  return (await system.files.status(deviceTypeFile(device))) === undefined;
-}
-
 /** Waits until the device may have what it lacks, and shows what that is. */
 async function rest(context: AgentContext, lack: keyof typeof LACKS, { mustReload }: OneRun): Promise<DaemonEnd> {
   if (mustReload()) return "reload";
@@ -75,7 +52,7 @@ async function runOnce(context: AgentContext, one: OneRun): Promise<DaemonEnd> {
   const run = async (device: HeldDevice): Promise<DaemonEnd> => {
     const missing = await missingSetup(device);
     if (missing !== undefined) {
-      one.tell("info", `this device is not set up: it lacks ${missing}; 'upkeep setup' sets it up`);
+      one.tell("info", notSetUp(missing));
       return await rest(device, "setup", one);
     }
     const { daemon, statusBoard } = await composeDaemon(device, one);

@@ -19,15 +19,16 @@ async function uptimeMs(files: System["files"]): Promise<number | undefined> {
 }
 
 /**
- * How long the first poll waits: a random time up to `longestMs` if systemd starts the daemon while the machine boots,
- * so that a fleet whose power comes back does not poll at once. A daemon that an operator starts polls at once.
+ * How long the first poll waits: a random time up to `longestMs` if systemd starts the agent while the machine boots,
+ * so that a fleet whose power comes back does not poll at once. An agent that an operator starts polls at once.
  */
 export async function firstPollDelay(
   system: Pick<System, "files" | "random">,
   environment: Environment,
   longestMs: number,
 ): Promise<number> {
-  if (!environment.NOTIFY_SOCKET || longestMs === 0) return 0;
+  // systemd tells a daemon where to notify it, and every service the id of its start.
+  if (!(environment.NOTIFY_SOCKET || environment.INVOCATION_ID) || longestMs === 0) return 0;
   const upMs = await uptimeMs(system.files);
   return upMs !== undefined && upMs < BOOT_MS ? longestMs * system.random.fraction() : 0;
 }

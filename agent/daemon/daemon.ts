@@ -42,13 +42,25 @@ export interface DaemonParts {
   readonly notifier: Notifier;
   /** Runs a set of the root file system's state scripts. */
   readonly scripts?: (set: RoundScripts, signal: AbortSignal) => Promise<void>;
+  /** What is due, if this is a check: the daemon ends where it would wait, and leaves what fails to the next check. */
+  readonly check?: DueTasks;
   /** Called when the daemon begins to wait. @param untilPollMs Milliseconds until the next poll is due. */
   readonly onWaiting?: (untilPollMs: number) => void;
   readonly log: Logger;
 }
 
-/** Why a daemon has ended. */
-export type DaemonEnd = "stopped" | "reload";
+/** What a check is to ask. */
+export interface DueTasks {
+  readonly poll: boolean;
+  readonly inventory: boolean;
+}
+
+/** Why a daemon has ended; `rested`: a check has nothing more to do. */
+export type DaemonEnd = "stopped" | "reload" | "rested";
+
+/** What became of the rounds of a check, the worst first. */
+export const CHECK_OUTCOMES = ["failed", "unfinished", "update-failed", "done"] as const;
+export type CheckOutcome = (typeof CHECK_OUTCOMES)[number];
 
 /** A task this late means that the scheduler has stopped. */
 const OVERDUE_MS = 300_000;
@@ -77,30 +89,56 @@ export class Daemon {
   #idle = false;
   /** When the current round began; `undefined` outside a round and while a deployment runs. */
   #roundSince: number | undefined;
+  readonly #firstAt: number;
+  #outcome: CheckOutcome = "done";
+  #polled = false;
+  #retryAfterMs: number | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = { ...parts, log: unfailing(parts.log) };
     const firstAt = parts.system.clock.monotonic() + (parts.firstDelayMs ?? 0);
+    this.#firstAt = firstAt;
     // Polls without an interval follow the schedule, the first one too.
-    const firstPollAt = Number.isFinite(parts.polls.intervalMs) ? firstAt : Number.POSITIVE_INFINITY;
-    this.#poll = new Schedule(parts.polls, firstPollAt, () => this.#fraction());
-    this.#inventory = new Schedule(parts.inventories, firstAt, () => this.#fraction());
+    const due = parts.check ?? { poll: Number.isFinite(parts.polls.intervalMs), inventory: true };
+    const first = (isDue: boolean): number => (isDue ? firstAt : Number.POSITIVE_INFINITY);
+    this.#poll = new Schedule(parts.polls, first(due.poll), () => this.#fraction());
+    this.#inventory = new Schedule(parts.inventories, first(due.inventory), () => this.#fraction());
+    // Between two checks a device is idle.
+    this.#idle = parts.check !== undefined;
+  }
+
+  /** What became of all rounds so far. */
+  get outcome(): CheckOutcome {
+    return this.#outcome;
+  }
+
+  /** The server has answered a poll. */
+  get polled(): boolean {
+    return this.#polled;
+  }
+
+  /** The longest pause that the server asked for. */
+  get retryAfterMs(): number | undefined {
+    return this.#retryAfterMs;
   }
 
   /**
    * Runs until a signal: after SIGTERM, SIGINT or SIGQUIT the current round is broken off; after SIGHUP it goes on to its
-   * end, also if it installs an update.
+   * end, also if it installs an update. A check ends as soon as nothing is due.
    * @returns `reload` after SIGHUP: the caller is to start it again with a new configuration.
    */
   async run(): Promise<DaemonEnd> {
-    const { notifier, log } = this.#parts;
+    const { notifier, log, check } = this.#parts;
     const unsubscribes = this.#listen();
     try {
-      await this.#parts.windows?.start(() => this.#soon(this.#poll));
-      await notifier.ready();
-      notifier.watch(() => this.#healthy());
-      log.info("the daemon has started");
+      if (check === undefined) {
+        await this.#parts.windows?.start(() => this.#soon(this.#poll));
+        await notifier.ready();
+        notifier.watch(() => this.#healthy());
+        log.info("the daemon has started");
+      }
       await this.#loop();
+      if (check !== undefined) return this.#stop.signal.aborted ? "stopped" : "rested";
       if (this.#reloads && !this.#stop.signal.aborted) return "reload";
       log.info("the daemon stops");
       await notifier.stopping();
@@ -119,6 +157,7 @@ export class Daemon {
 
   /** Ends it at its next rest. */
   reload(): void {
+    if (this.#parts.check !== undefined) return;
     this.#reloads = true;
     this.#wake.abort();
   }
@@ -167,7 +206,7 @@ export class Daemon {
     for (let faults = 0; !this.#stop.signal.aborted && !(this.#reloads && resumed); ) {
       try {
         if (resumed) {
-          await this.#step();
+          if (!(await this.#step())) return;
         } else {
           resumed = true;
           await this.#round(this.#poll, "going on with the last update", async () => {
@@ -177,14 +216,15 @@ export class Daemon {
         faults = 0;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        if (++faults > LOOP_FAULTS_MAX) throw error;
+        if (++faults > LOOP_FAULTS_MAX || this.#parts.check !== undefined) throw error;
         this.#parts.log.error(`the scheduler met a fault and goes on: ${String(error)}`, { error });
         await this.#recover(Math.min(LOOP_FAULT_PAUSE_MS.first * 2 ** (faults - 1), LOOP_FAULT_PAUSE_MS.longest));
       }
     }
   }
 
-  async #step(): Promise<void> {
+  /** @returns False if nothing is due any more, and this is a check. */
+  async #step(): Promise<boolean> {
     if (this.#inventory.dueAt <= this.#now()) {
       this.#inventory.begin(this.#now());
       await this.#leaveIdle();
@@ -195,8 +235,12 @@ export class Daemon {
       await this.#round(this.#poll, "the poll", () => this.#pollOnce());
     } else {
       await this.#enterIdle();
+      // A check waits for its first round at most.
+      const nextAt = Math.min(this.#poll.dueAt, this.#inventory.dueAt);
+      if (this.#parts.check !== undefined && nextAt > this.#firstAt) return false;
       await this.#wait();
     }
+    return true;
   }
 
   async #enterIdle(): Promise<void> {
@@ -263,13 +307,23 @@ export class Daemon {
       this.#refused = error instanceof AgentError && error.code === "unauthorized";
       const retryAfterMs = error instanceof AgentError ? error.retryAfterMs : undefined;
       const dueAt = schedule.failed(this.#now(), retryAfterMs);
-      const again = `; trying again in ${Math.max(1, Math.round((dueAt - this.#now()) / 1000))} s`;
+      this.#came(error instanceof AgentError && !error.retryable ? "failed" : "unfinished");
+      this.#retryAfterMs = Math.max(this.#retryAfterMs ?? 0, retryAfterMs ?? 0) || undefined;
+      const again =
+        this.#parts.check === undefined
+          ? `; trying again in ${Math.max(1, Math.round((dueAt - this.#now()) / 1000))} s`
+          : "; the next check tries again";
       if (!(error instanceof AgentError)) log.error(`${what} failed unexpectedly: ${String(error)}${again}`, { error });
       else if (error.retryable) log.warning(`${what} failed: ${error.message}${again}`, { code: error.code });
       else log.error(`${what} failed: ${error.message}${again}`, { code: error.code });
     } finally {
       this.#roundSince = undefined;
     }
+  }
+
+  /** Keeps the worst outcome. */
+  #came(outcome: CheckOutcome): void {
+    if (CHECK_OUTCOMES.indexOf(outcome) < CHECK_OUTCOMES.indexOf(this.#outcome)) this.#outcome = outcome;
   }
 
   async #wait(): Promise<void> {
@@ -300,16 +354,17 @@ export class Daemon {
     const { server, engine, provides, notifier, log } = this.#parts;
     if (!(await this.#resume())) return;
     const instructions = await this.#sync(async () => server.poll(await provides(), this.#stop.signal));
+    this.#polled = true;
+    const { windows, check } = this.#parts;
     if (instructions === undefined) {
-      log.debug("there is nothing to install");
-      // A new session, in which no inventory was sent yet: the server may have lost the last one.
-      if (!server.hasInventory && !this.#inventory.backingOff) this.#inventory.request();
+      log[check === undefined ? "debug" : "info"]("there is nothing to install");
+      // A new session, in which no inventory was sent yet: the server may have lost the last one. (Each check has one.)
+      if (check === undefined && !server.hasInventory && !this.#inventory.backingOff) this.#inventory.request();
       return;
     }
-    const { windows } = this.#parts;
     if (windows !== undefined && !(await windows.mayInstall())) {
       log.info(`deployment ${instructions.id} is offered; it waits for the window in which updates may begin`);
-      await windows.whenInstallOpens(() => this.#soon(this.#poll));
+      if (check === undefined) await windows.whenInstallOpens(() => this.#soon(this.#poll));
       return;
     }
     log.info(
@@ -338,7 +393,10 @@ export class Daemon {
     }
     const { deployment, status, failure, reported, unwritten } = result;
     if (status === "success") log.info(`deployment ${deployment} succeeded`);
-    else log.error(`deployment ${deployment} failed: ${failure ?? "for a reason that is not known any more"}`);
+    else {
+      log.error(`deployment ${deployment} failed: ${failure ?? "for a reason that is not known any more"}`);
+      this.#came("update-failed");
+    }
     this.#inventory.request();
     if (unwritten !== undefined) {
       throw new AgentError(

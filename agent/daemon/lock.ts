@@ -199,7 +199,12 @@ export async function signalDaemon(
 ): Promise<number> {
   const holder = await holderOf(system.files, places);
   const pid = holder?.command === "daemon" ? holder.pid : unit ? await mainPidOfUnit(system) : undefined;
-  if (pid === undefined) throw new AgentError("daemon-not-running", `no upkeep daemon runs with ${places.datastore}`);
+  if (pid === undefined) {
+    throw new AgentError(
+      "daemon-not-running",
+      `no upkeep daemon runs with ${places.datastore}; without one, 'upkeep check' asks for an update and sends the inventory`,
+    );
+  }
   const kill = await system.processes.start({ command: "sh", args: ["-c", `kill -s ${signal} ${pid}`] });
   const exit = await kill.exit;
   if ("code" in exit && exit.code === 0) return pid;

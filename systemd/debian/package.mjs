@@ -32,7 +32,11 @@ function program() {
 
 /** Where each file goes and where it comes from; the mode says whether it is a program. */
 const FILES = [
-  ["usr/lib/systemd/system/upkeep.service", join(top, "systemd/upkeep.service"), 0o644],
+  ...["upkeep-check.service", "upkeep.service", "upkeep.timer"].map((unit) => [
+    `usr/lib/systemd/system/${unit}`,
+    join(top, "systemd", unit),
+    0o644,
+  ]),
   ["usr/share/upkeep/mender.conf", join(here, "mender.conf"), 0o644],
   ["usr/share/upkeep/identity/mender-device-identity", join(here, "mender-device-identity"), 0o755],
   ["usr/share/doc/upkeep/copyright", join(here, "copyright"), 0o644],

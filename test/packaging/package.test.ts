@@ -37,7 +37,9 @@ describe("the Debian package", () => {
     const files = lines.filter((line) => !line.startsWith("d")).map((line) => line.split(/\s+/));
     expect(files.map(([mode, owner, , , , path]) => `${mode} ${owner} ${path}`)).toEqual([
       "-rwxr-xr-x root/root ./usr/bin/upkeep",
+      "-rw-r--r-- root/root ./usr/lib/systemd/system/upkeep-check.service",
       "-rw-r--r-- root/root ./usr/lib/systemd/system/upkeep.service",
+      "-rw-r--r-- root/root ./usr/lib/systemd/system/upkeep.timer",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/LEGAL.txt",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/changelog.gz",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/copyright",
@@ -215,7 +217,12 @@ describeSystem(`on a system with the real dpkg${fault === undefined ? "" : ` (${
     install("second");
     expect(told().at(-1)).toBe("reload upkeep.service");
     system.output("dpkg --remove upkeep");
-    expect(told()).toEqual([expect.stringMatching(/stop upkeep\.service$/), expect.stringContaining("daemon-reload")]);
+    expect(told()).toEqual([
+      ...["upkeep.timer", "upkeep-check.service", "upkeep.service"].map((unit) =>
+        expect.stringMatching(`stop.* ${unit}`),
+      ),
+      expect.stringContaining("daemon-reload"),
+    ]);
   });
 
   it("stands beside an installed Mender client without touching it, and leaves it everything when it is purged", () => {

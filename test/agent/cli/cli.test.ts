@@ -89,8 +89,8 @@ describe("upkeep", () => {
     [["install", "/no/such.mender"], /^upkeep: cannot read the artifact \/no\/such\.mender: ENOENT.*\n$/],
     [["install", "/"], "upkeep: / is a directory, not an artifact\n"],
     [["--config", "/no/such.conf", "show-artifact"], "upkeep: the configuration /no/such.conf does not exist\n"],
-    [["check-update"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender\n$/],
-    [["send-inventory"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender\n$/],
+    [["check-update"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender; .*'upkeep check'.*\n$/],
+    [["send-inventory"], /^upkeep: no upkeep daemon runs with .*\/var\/lib\/mender; .*'upkeep check'.*\n$/],
   ])("says in one line what is wrong with %j", (args, message) => {
     const { code, stdout, stderr } = upkeep(root, ...args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

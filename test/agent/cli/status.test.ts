@@ -68,7 +68,9 @@ describe("upkeep status", () => {
       lastUpdate: null,
     });
     const text = await run("status");
-    expect(text).toContain("Daemon        not running; 'systemctl start upkeep' starts it\n");
+    expect(text).toContain(
+      "Daemon        not running; 'systemctl start upkeep' starts it, unless upkeep.timer runs 'upkeep check'\n",
+    );
     expect(text).toContain("Last update   none is known\n");
   });
 
@@ -164,7 +166,7 @@ describe("upkeep status", () => {
       /^Update {8}deployment d1, r2: downloading the artifact, \d+% \(\d\.\d of 2\.9 MiB\), for \d+ s$/m,
     );
     await agent.stop("SIGKILL");
-    expect(await run("status")).toContain("an update has begun; the daemon goes on with it when it runs");
+    expect(await run("status")).toContain("an update has begun; the daemon, or 'upkeep check', goes on with it");
     start();
     const ended = await statusThat("it has ended", ({ lastUpdate }) => lastUpdate !== null);
     expect(ended.lastUpdate).toMatchObject({ mode: "deployment", deployment: "d1" });

@@ -27,6 +27,8 @@ describe("the first poll", () => {
   it("waits for a random time when systemd starts the daemon with the machine", async () => {
     expect(await firstPollDelay(door("21.04 40.11\n"), UNIT, 60_000)).toBe(30_000);
     expect(await firstPollDelay(door("599.99 40.11\n", 0.25), UNIT, 60_000)).toBe(15_000);
+    // A check is not told where to notify systemd.
+    expect(await firstPollDelay(door("21.04 40.11\n"), { INVOCATION_ID: "9f" }, 60_000)).toBe(30_000);
   });
 
   it.each([
