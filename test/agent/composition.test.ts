@@ -135,7 +135,7 @@ async function partsOnMachine(program: (log: Logger) => MainProgram, datastore =
 const nothing = (): void => undefined;
 
 const partsOfSimulation = (wraps: AgentWraps = {}): Promise<PartList> =>
-  partsOnMachine((log) => agentProgram({ log, onProgress: nothing, onRest: nothing, wraps }));
+  partsOnMachine((log) => agentProgram({ log, onProgress: nothing, onRest: nothing, wraps, byTimer: false }));
 
 const partsOfCampaign = (): Promise<PartList> =>
   partsOnMachine(

@@ -43,6 +43,10 @@ export const Devices = z.strictObject({
   inventory: z._default(recordOf(InventoryValue), {}),
   poll: Duration.default(1_800_000).meta({ description: "From one question for a deployment to the next" }),
   inventory_poll: Duration.default(28_800_000).meta({ description: "From one sending of the inventory to the next" }),
+  agent: z.enum(["daemon", "timer"], { error: "daemon or timer" }).default("daemon").meta({
+    description:
+      "timer: no daemon; `upkeep check` runs at each boot, and again when `poll` has passed since the last one; only where devices are simulated",
+  }),
   switched_on: Duration.default(0).meta({ description: "When it gets power, as a time after the start" }),
   module: ModuleManners.prefault({}),
   config: z._default(Config, {}).meta({ description: "Keys of the agent's mender.conf" }),

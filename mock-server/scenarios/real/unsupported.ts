@@ -16,7 +16,8 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
   for (const { do: action } of scenario.timeline) findUnsupportedAction(action, mode, no);
-  for (const { module, boot_limit, data_partition, name } of scenario.fleet) {
+  for (const { agent, module, boot_limit, data_partition, name } of scenario.fleet) {
+    if (agent === "timer") no(`${name}: agent by a timer`, "real devices run the daemon");
     if (data_partition !== undefined) no(`${name}: data_partition`, "only a simulated device has disks at will");
     if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
       no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");

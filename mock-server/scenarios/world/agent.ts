@@ -2,6 +2,8 @@ import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import {
+  type AgentContext,
+  AgentError,
   type AgentParts,
   type DeviceClient,
   loadConfig,
@@ -11,6 +13,7 @@ import {
   type Replacement,
   type Replacements,
   runAgent,
+  runCheck,
 } from "upkeep/index.ts";
 import type { MainProgram } from "../simulation/index.ts";
 import { SYNCHRONOUS_DECOMPRESSORS } from "./decompression.ts";
@@ -31,9 +34,10 @@ export interface AgentOptions {
   /** The engine is at rest: whether its update is over, or is to be resumed. */
   readonly onRest: (isOver: boolean) => void;
   readonly wraps: AgentWraps;
+  /** A timer starts checks, in place of the daemon. */
+  readonly byTimer: boolean;
 }
 
-/** Writes what the kernel says of the slot that was booted. */
 /** Writes which slot booted, where update module and agent look for it. */
 export async function writeBootedSlot({ files }: Pick<System, "files">, slot: number | undefined): Promise<void> {
   const put = async (path: string, text: string): Promise<void> => {
@@ -60,14 +64,36 @@ function replacementsOf({ store, client, server, openArtifact }: AgentWraps): Re
   });
 }
 
-/** What a simulated device runs: the agent's daemon as its command line runs it. Only the door is exchanged. */
-export function agentProgram({ log, onProgress, onRest, wraps }: AgentOptions): MainProgram {
+/** What a simulated device runs: the agent as its command line runs it. Only the door is exchanged. */
+export function agentProgram({ log, onProgress, onRest, wraps, byTimer }: AgentOptions): MainProgram {
   const decompressors = SYNCHRONOUS_DECOMPRESSORS;
   return async (machine, { slot, pid, environment }) => {
     const system = wraps.system?.(machine) ?? machine;
     if (slot !== undefined) await writeBootedSlot(system, slot.slot);
-    const loaded = await loadConfig(system.files, {});
-    const parts = new PartMaker(replacementsOf(wraps));
-    await runAgent({ ...loaded, system, environment, pid, decompressors, log, parts }, { onProgress, onRest });
+    /** What a process of the agent starts from. */
+    const context = async (): Promise<AgentContext> => {
+      const loaded = await loadConfig(system.files, {});
+      return { ...loaded, system, environment, pid, decompressors, log, parts: new PartMaker(replacementsOf(wraps)) };
+    };
+    if (byTimer) await checkByTimer(context, { onProgress, onRest });
+    else await runAgent(await context(), { onProgress, onRest });
   };
+}
+
+/** As upkeep.timer does: a check at the boot, and the next one when its pause is over, also after one that failed. */
+async function checkByTimer(
+  context: () => Promise<AgentContext>,
+  options: Pick<AgentOptions, "onProgress" | "onRest">,
+): Promise<never> {
+  for (;;) {
+    const check = await context();
+    try {
+      const outcome = await runCheck(check, options);
+      check.log.info(`the check has ended: ${outcome}`);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      check.log.error(error.message, { code: error.code });
+    }
+    await check.system.timers.sleep(check.config.updatePollIntervalMs);
+  }
 }

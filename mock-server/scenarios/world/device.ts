@@ -196,6 +196,7 @@ export class SimulatedDevice {
       },
       onRest: (isOver) => this.#rest(isOver),
       wraps: this.#parts.wraps,
+      byTimer: row.agent === "timer",
     });
     const program: MainProgram = (machine, boot) => {
       if (this.#parts.bringsSettings) {
