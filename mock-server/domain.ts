@@ -3,6 +3,7 @@ import type { System } from "@upkeep/shared/system";
 import {
   Artifacts,
   Configurations,
+  DeploymentInsight,
   Deployments,
   DeviceSide,
   decommissionDevice,
@@ -96,6 +97,8 @@ export interface Domain {
   readonly users: Users;
   readonly artifacts: Artifacts;
   readonly deployments: Deployments;
+  /** What deployments would do, do, and did. */
+  readonly insight: DeploymentInsight;
   readonly releases: Releases;
   readonly configurations: Configurations;
   /** The log of all changes. */
@@ -144,6 +147,7 @@ export async function openDomain(setup: {
       }),
       artifacts: new Artifacts(storage, system.clock),
       deployments,
+      insight: new DeploymentInsight(storage),
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
       events: new Events(storage),

@@ -7,7 +7,9 @@ export { type DeploymentSearch, Deployments, type HistoryEntry } from "./deploym
 export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./device-deployment/status-filter.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-deployment/view.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
-export type { NewPhase, PhaseState } from "./phases.ts";
+export { DeploymentInsight } from "./insight.ts";
+export type { NewPhase, PhaseState, PlannedPhase } from "./phases.ts";
+export { PREVIEW_OUTCOMES, type Preview, type PreviewGroup, type PreviewOutcome } from "./preview/preview.ts";
 export { Artifacts } from "./releases/artifacts.ts";
 export { type Release, Releases } from "./releases/releases.ts";
 export type { Membership } from "./selection/membership.ts";

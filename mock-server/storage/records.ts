@@ -13,6 +13,7 @@ import { LogRecords } from "./logs.ts";
 import { MovingRecords } from "./moving.ts";
 import { PendingEndRecords } from "./pending-ends.ts";
 import { PhaseRecords } from "./phases.ts";
+import { QueueRecords } from "./queues.ts";
 import { ReleaseMetadataRecords } from "./release-metadata.ts";
 import { ReleaseRecords } from "./releases.ts";
 import { SavedFilterRecords } from "./saved-filters.ts";
@@ -44,6 +45,7 @@ export class Records {
   readonly logs: LogRecords;
   readonly moving: MovingRecords;
   readonly phases: PhaseRecords;
+  readonly queues: QueueRecords;
   readonly releaseMetadata: ReleaseMetadataRecords;
   readonly releases: ReleaseRecords;
   readonly savedFilters: SavedFilterRecords;
@@ -71,6 +73,7 @@ export class Records {
     this.logs = new LogRecords(db);
     this.moving = new MovingRecords(db);
     this.phases = new PhaseRecords(db);
+    this.queues = new QueueRecords(db);
     this.releaseMetadata = new ReleaseMetadataRecords(db);
     this.releases = new ReleaseRecords(db);
     this.savedFilters = new SavedFilterRecords(db);

@@ -55,6 +55,14 @@ export const DynamicBody = fields({
   max_devices: optional(z.number()),
 });
 
+/** A deployment of any kind that is not created yet. */
+export const PreviewBody = fields({
+  ...listed,
+  group: optional(z.string()),
+  filter_id: optional(z.string().min(1, "cannot be blank")),
+  max_devices: optional(z.number()),
+});
+
 /** A deployment of a configuration. */
 export const ConfigurationBody = fields({
   retries: rollout.retries,
@@ -77,6 +85,18 @@ export function rolloutOf({ phases, retries, silent_after, update_control_map }:
   });
 }
 
+type TargetlessBody = Pick<z.infer<typeof StaticBody>, "name" | "artifact_name" | "force_installation"> &
+  Partial<RolloutBody>;
+
+function targetless(body: TargetlessBody): Pick<NewDeployment, "name" | "artifactName"> & Partial<NewDeployment> {
+  return {
+    name: body.name ?? "",
+    artifactName: body.artifact_name ?? "",
+    ...given({ forceInstallation: body.force_installation }),
+    ...rolloutOf(body),
+  };
+}
+
 /** The new deployment that a body describes, with any kind of targets. */
 export function newDeploymentOf(
   body: z.infer<typeof StaticBody> | z.infer<typeof GroupBody> | z.infer<typeof DynamicBody>,
@@ -85,10 +105,11 @@ export function newDeploymentOf(
     "filter_id" in body
       ? { filterId: body.filter_id, maxDevices: body.max_devices }
       : { devices: body.devices, allDevices: body.all_devices };
-  return {
-    name: body.name ?? "",
-    artifactName: body.artifact_name ?? "",
-    ...given({ ...whom, forceInstallation: body.force_installation }),
-    ...rolloutOf(body),
-  };
+  return { ...targetless(body), ...given(whom) };
+}
+
+/** The deployment to preview. */
+export function previewedDeploymentOf(body: z.infer<typeof PreviewBody>): NewDeployment {
+  const { devices, all_devices: allDevices, group, filter_id: filterId, max_devices: maxDevices } = body;
+  return { ...targetless(body), ...given({ devices, allDevices, group, filterId, maxDevices }) };
 }

@@ -29,6 +29,21 @@ export function isInstalled(artifact: ArtifactRecord, provides: Provides): boole
   );
 }
 
+/** What a device gets of a deployment, once it is its turn. */
+export type Offer =
+  | { readonly kind: "artifact"; readonly artifact: ArtifactRecord }
+  | { readonly kind: "already-installed"; readonly artifact: ArtifactRecord }
+  | { readonly kind: "no-artifact" };
+
+/**
+ * @param artifact The artifact for the device. `undefined`: none fits.
+ * @param force Offer it even if it is installed.
+ */
+export function offerOf(artifact: ArtifactRecord | undefined, provides: Provides, force: boolean): Offer {
+  if (artifact === undefined) return { kind: "no-artifact" };
+  return { kind: !force && isInstalled(artifact, provides) ? "already-installed" : "artifact", artifact };
+}
+
 /** True if both have the same keys and values. */
 export function sameProvides(a: Provides, b: Provides): boolean {
   const keys = Object.keys(a);

@@ -11,7 +11,7 @@ export interface Membership {
 }
 
 /** `undefined` for a deployment to a list of devices. */
-export function membershipOf({ filter_json }: DeploymentRecord): Membership | undefined {
+export function membershipOf({ filter_json }: Pick<DeploymentRecord, "filter_json">): Membership | undefined {
   return filter_json === null ? undefined : (JSON.parse(filter_json) as Membership);
 }
 
@@ -28,16 +28,23 @@ export async function matchingDeployments(
   const open = (await records.deployments.openDynamic(device.id, afterSequence, beforeSequence)).filter(hasRoom);
   if (open.length === 0) return [];
   const lookup = await lookupOf(records, device);
-  return open.filter((deployment) => matchesAll(membershipOf(deployment)?.terms ?? [], lookup));
+  return open.filter((deployment) => admits(deployment, lookup));
 }
 
 /** False if the device was not admitted and no longer matches the deployment, or the deployment is full. */
 export async function mayRemain(records: Records, row: DeviceDeploymentRecord, device: DeviceRecord): Promise<boolean> {
   if (row.admitted === 1) return true;
   const deployment = await records.deployments.find(row.deployment_id);
-  const membership = deployment === undefined ? undefined : membershipOf(deployment);
-  if (deployment === undefined || membership === undefined) return true;
-  return hasRoom(deployment) && matchesAll(membership.terms, await lookupOf(records, device));
+  if (deployment === undefined || deployment.filter_json === null) return true;
+  return admits(deployment, await lookupOf(records, device));
+}
+
+/** The part of a dynamic deployment that says which devices it takes. */
+export type Admission = Pick<DeploymentRecord, "filter_json" | "max_devices" | "admitted_count">;
+
+/** True if a dynamic deployment has room for one more device, and its filter matches. */
+export function admits(deployment: Admission, lookup: AttributeLookup): boolean {
+  return hasRoom(deployment) && matchesAll(membershipOf(deployment)?.terms ?? [], lookup);
 }
 
 /** Adds the device to the targets of the deployment. */
@@ -77,7 +84,7 @@ export async function removeTarget(records: Records, row: DeviceDeploymentRecord
   await records.deployments.countTargets(row.deployment_id, { targets: -1, asked: row.created_ms === null ? 0 : -1 });
 }
 
-function hasRoom({ max_devices, admitted_count }: DeploymentRecord): boolean {
+function hasRoom({ max_devices, admitted_count }: Admission): boolean {
   return max_devices === null || admitted_count < max_devices;
 }
 

@@ -4,7 +4,7 @@ import { configurationArtifact, type InstructedArtifact } from "../configuration
 import { changeStatus } from "../device-deployment/changes.ts";
 import type { SilenceRules } from "../silence/silence.ts";
 import { admit, slotFor } from "./admission.ts";
-import { chooseArtifact, isInstalled, sameProvides } from "./assignment.ts";
+import { chooseArtifact, offerOf, sameProvides } from "./assignment.ts";
 import { addTarget, matchingDeployments, mayRemain, removeTarget } from "./membership.ts";
 
 /** The result of a selection. */
@@ -52,17 +52,20 @@ export async function selectDeployment(
   }
   const artifact = await assignArtifact(records, deployment, pending, provides);
   const admitted = await admit(records, pending, slot);
-  if (artifact === undefined) {
-    await changeStatus(records, admitted, "noartifact", nowMs);
-    return NOTHING;
+  // A device that has begun continues.
+  const offer = offerOf(artifact, provides, deployment.force_installation === 1 || admitted.status !== "pending");
+  switch (offer.kind) {
+    case "no-artifact":
+      await changeStatus(records, admitted, "noartifact", nowMs);
+      return NOTHING;
+    case "already-installed":
+      await records.deviceDeployments.update(admitted, { artifact_id: offer.artifact.id });
+      await changeStatus(records, admitted, "already-installed", nowMs);
+      return NOTHING;
+    case "artifact":
+      await pinInstructions(records, deployment, admitted, offer.artifact, provides, nowMs);
+      return { kind: "instructions", deployment, artifact: offer.artifact };
   }
-  if (!deployment.force_installation && admitted.status === "pending" && isInstalled(artifact, provides)) {
-    await records.deviceDeployments.update(admitted, { artifact_id: artifact.id });
-    await changeStatus(records, admitted, "already-installed", nowMs);
-    return NOTHING;
-  }
-  await pinInstructions(records, deployment, admitted, artifact, provides, nowMs);
-  return { kind: "instructions", deployment, artifact };
 }
 
 /**
