@@ -46,9 +46,16 @@ const entering = (): readonly string[] => ["--net", "--target", String(network.p
 
 /** The files of this machine with which a build finds the same packages as this machine does. */
 async function settings(): Promise<readonly string[]> {
-  const npm = await run("npm", "config", "get", "userconfig");
-  const paths = [["/etc/apt", "/etc/apt"], ...(existsSync(npm) ? [[npm, "/root/.npmrc"]] : [])];
-  return paths.flatMap(([here, there]) => ["--volume", `${here}:${there}:ro`]);
+  const npm = (key: string): Promise<string> => run("npm", "config", "get", key);
+  const [everyones, certificates] = [await npm("globalconfig"), await npm("cafile")];
+  const paths = [
+    ["/etc/apt", "/etc/apt"],
+    [await npm("userconfig"), "/root/.npmrc"],
+    [everyones, everyones],
+    [certificates, certificates],
+  ] as const;
+  // Without a value, npm says `null`.
+  return paths.flatMap(([here, there]) => (existsSync(here) ? ["--volume", `${here}:${there}:ro`] : []));
 }
 
 /** A Debian with Node and npm where this machine has them: settings of npm that name places hold in it too. */
