@@ -33,6 +33,13 @@ export interface StoringOptions {
   readonly onStored?: ((stored: StoredSoFar) => Promise<void>) | undefined;
 }
 
+/** Files up to this size are synced together with others: to sync one takes longer than to write it. */
+const SMALL_BYTES = 64 * 1024;
+/** With less room than that, free bytes are asked for before each file. */
+const ROOM_BYTES_MIN = 1024 * 1024;
+/** What the smallest file takes on the disk. */
+const BLOCK_BYTES = 4096;
+
 const SIGNED = "files";
 const UNSIGNED = "files-augment";
 /** The directories of the work tree that hold a stored payload. */
@@ -75,6 +82,10 @@ class Storing {
   /** The part of an earlier call that has not been reached yet. */
   #before: StoredSoFar | undefined;
   readonly #places = new Set<string>();
+  /** At least so many bytes were free when that was last asked, less what was written since. */
+  #roomBytes = 0;
+  /** Small files that are complete, but not durable yet. */
+  #unsynced: string[] = [];
   /** Since the last report of the progress. */
   #freshBytes = 0;
   #sinceMs: number;
@@ -97,8 +108,8 @@ class Storing {
       for await (const chunk of file.content) throw new RangeError(`${chunk.length} bytes behind the end of ${place}`);
       return;
     }
-    const freeBytes = await this.#files.freeBytes(path.slice(0, path.lastIndexOf("/")));
-    if (freeBytes < file.sizeBytes - keptBytes) throw diskFull(file, `${freeBytes} bytes are free`);
+    const small = file.sizeBytes <= SMALL_BYTES;
+    await this.#demandRoom(file, path, file.sizeBytes - keptBytes);
     const handle = await this.#files.open(path, keptBytes > 0 ? "update" : "write", 0o600);
     try {
       let bytes = keptBytes;
@@ -108,15 +119,17 @@ class Storing {
         this.#freshBytes += chunk.length;
         if (this.#due) await this.#tell(handle, { path: place, sha256: file.sha256, bytes });
       });
-      await handle.sync();
+      if (small) this.#unsynced.push(path);
+      else await handle.sync();
     } finally {
       await handle.close();
     }
   }
 
-  /** Make the names durable, and remove files of an earlier call that do not belong to this payload. */
+  /** Make everything durable, and remove files of an earlier call that do not belong to this payload. */
   async end(directories: readonly string[]): Promise<void> {
     const { tree } = this.#options;
+    await this.#syncSmall();
     for (const directory of directories) {
       for (const { name } of await this.#files.list(directory)) {
         const place = `${directory.slice(tree.length + 1)}/${name}`;
@@ -125,6 +138,20 @@ class Storing {
       await this.#files.syncDirectory(directory);
     }
     await this.#files.syncDirectory(tree);
+  }
+
+  /** Refuses a file for which there is no room before it is written. Small files do not ask for the free bytes each time. */
+  async #demandRoom(file: PayloadFile, path: string, bytes: number): Promise<void> {
+    if (bytes > SMALL_BYTES || this.#roomBytes < ROOM_BYTES_MIN) {
+      this.#roomBytes = await this.#files.freeBytes(path.slice(0, path.lastIndexOf("/")));
+      if (this.#roomBytes < bytes) throw diskFull(file, `${this.#roomBytes} bytes are free`);
+    }
+    this.#roomBytes -= Math.max(bytes, BLOCK_BYTES);
+  }
+
+  async #syncSmall(): Promise<void> {
+    if (this.#unsynced.length > 0) await this.#files.syncFiles(this.#unsynced);
+    this.#unsynced = [];
   }
 
   /** Skip the stored part of `file`. @returns Its bytes. */
@@ -166,6 +193,7 @@ class Storing {
   async #tell(handle: FileHandle, stored: StoredSoFar): Promise<void> {
     const { onStored, tree, system } = this.#options;
     if (onStored === undefined) return;
+    await this.#syncSmall();
     await handle.sync();
     await this.#files.syncDirectory(`${tree}/${stored.path.slice(0, stored.path.indexOf("/"))}`);
     await onStored(stored);

@@ -11,16 +11,20 @@ import {
   type OpenMode,
   SystemError,
 } from "@upkeep/shared/system";
-import { translated } from "./errors.ts";
+import { synchronously, translated } from "./errors.ts";
 import { makeFifos, openFifo } from "./fifos.ts";
+import { removeTree } from "./remove-tree.ts";
+import { syncFiles, syncPath } from "./sync-files.ts";
 
 /**
  * Promises over Node's file callbacks. `fs/promises` loads file handles as event targets, line readers and web streams:
  * two thirds of a megabyte in an idle daemon.
+ *
+ * Calls that only touch a directory entry or a few bytes in memory are synchronous instead: a trip to the thread pool
+ * and back takes several times as long as they do.
  */
 const call = {
   chmod: promisify(fs.chmod),
-  close: promisify(fs.close),
   fstat: promisify<number, Stats>(fs.fstat),
   fsync: promisify(fs.fsync),
   makeDirectory: promisify<string, fs.MakeDirectoryOptions, string | undefined>(fs.mkdir),
@@ -35,11 +39,8 @@ const call = {
   readDirectory: promisify<string, { withFileTypes: true }, Dirent[]>(fs.readdir),
   readLink: promisify<string, string>(fs.readlink),
   realPath: promisify<string, string>(fs.realpath.native),
-  removeTree: promisify<string, fs.RmOptions>(fs.rm),
-  rename: promisify(fs.rename),
   stat: promisify<string, Stats>(fs.stat),
   statfs: promisify<string, fs.StatsFs>(fs.statfs),
-  unlink: promisify(fs.unlink),
   write: (descriptor: number, data: Uint8Array, offset: number, position: number | null): Promise<number> =>
     new Promise((resolve, reject) => {
       fs.write(descriptor, data, offset, data.length - offset, position, (error, bytes) => {
@@ -49,9 +50,15 @@ const call = {
     }),
 };
 
+/** Writes of up to this size are synchronous. */
+const SMALL_WRITE_BYTES = 16 * 1024;
+
 const EXECUTE_BITS = 0o111;
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "w", exclusive: "wx", append: "a", update: "r+" };
+
+/** The other modes may open a device or a FIFO, which can wait. */
+const CREATES: ReadonlySet<OpenMode> = new Set(["write", "exclusive", "append"]);
 
 function kindOf(entry: Dirent | Stats | BigIntStats): FileKind {
   if (entry.isFile()) return "file";
@@ -81,7 +88,10 @@ class LinuxFileHandle implements FileHandle {
     // A write may be partial.
     for (let written = 0; written < data.length; ) {
       const at = position === undefined ? null : position + written;
-      written += await translated(call.write(this.#open, data, written, at));
+      written +=
+        data.length <= SMALL_WRITE_BYTES
+          ? synchronously(() => fs.writeSync(this.#open, data, written, data.length - written, at))
+          : await translated(call.write(this.#open, data, written, at));
     }
   }
 
@@ -97,7 +107,7 @@ class LinuxFileHandle implements FileHandle {
     if (this.#closed) return;
     const descriptor = this.#open;
     this.#closed = true;
-    await translated(call.close(descriptor));
+    synchronously(() => fs.closeSync(descriptor));
   }
 
   /** Guards against use after close: the descriptor's number may belong to another file by then. */
@@ -130,22 +140,12 @@ async function isExecutable(path: string): Promise<boolean> {
 
 async function remove(path: string): Promise<void> {
   try {
-    await translated(call.unlink(path));
+    synchronously(() => fs.unlinkSync(path));
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return;
     // EISDIR on Linux, EPERM by POSIX: a directory.
     if (!isSystemError(error, "EISDIR", "EPERM")) throw error;
-    await translated(call.removeTree(path, { recursive: true, force: true }));
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
-  const descriptor = await translated(call.open(directory, flags, 0));
-  try {
-    await translated(call.fsync(descriptor));
-  } finally {
-    await translated(call.close(descriptor));
+    await removeTree(path);
   }
 }
 
@@ -165,20 +165,25 @@ async function readLink(path: string): Promise<string | undefined> {
 }
 
 export const linuxFiles: Files = {
-  open: async (path, mode, permissions) =>
-    new LinuxFileHandle(await translated(call.open(path, FLAGS[mode], permissions ?? 0o666))),
+  open: async (path, mode, permissions = 0o666) =>
+    new LinuxFileHandle(
+      CREATES.has(mode)
+        ? synchronously(() => fs.openSync(path, FLAGS[mode], permissions))
+        : await translated(call.open(path, FLAGS[mode], permissions)),
+    ),
   status,
   list,
   makeDirectory: async (path, permissions) => {
     await translated(call.makeDirectory(path, { recursive: true, mode: permissions ?? 0o777 }));
   },
-  rename: (from, to) => translated(call.rename(from, to)),
+  rename: async (from, to) => synchronously(() => fs.renameSync(from, to)),
   remove,
   setPermissions: (path, permissions) => translated(call.chmod(path, permissions)),
   isExecutable,
   realPath: (path) => translated(call.realPath(path)),
   readLink,
-  syncDirectory,
+  syncFiles,
+  syncDirectory: (directory) => syncPath(directory, fs.constants.O_DIRECTORY),
   freeBytes,
   makeFifos,
   openFifo,

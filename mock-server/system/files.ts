@@ -134,6 +134,10 @@ export class NodeFiles implements Files {
     return bavail * bsize;
   }
 
+  syncFiles(): Promise<never> {
+    return Promise.reject(refused("stores no payloads and so syncs no files together"));
+  }
+
   makeFifos(): Promise<void> {
     return Promise.reject(refused("runs no update modules and so makes no FIFOs"));
   }

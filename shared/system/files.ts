@@ -70,6 +70,11 @@ export interface Files {
   realPath(path: string): Promise<string>;
   /** What a symbolic link holds, which need not exist; `undefined` if `path` is none. */
   readLink(path: string): Promise<string | undefined>;
+  /**
+   * Makes the content of files on one file system durable, as `sync()` of a handle of each would. One call for many
+   * files takes a fraction of the time.
+   */
+  syncFiles(paths: readonly string[]): Promise<void>;
   /** Makes created, renamed and removed names in `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
   /** Free bytes for this process on the file system that holds `path`. */

@@ -8,7 +8,7 @@
  * 1. Time moves only through the door: a program waits with {@link Timers} or for an event.
  * 2. A call that fails rejects with a {@link SystemError} (or a subclass); its `code` is the
  *    platform's (`ENOENT`, `ENOSPC`, `ECONNREFUSED`, …), so that callers branch on it.
- * 3. Nothing is durable before a sync: a file's content after `sync()` of its handle, a name
+ * 3. Nothing is durable before a sync: a file's content after `sync()` of its handle or `syncFiles()`, a name
  *    (created, renamed, removed) after `syncDirectory()` of its directory. See `durable.ts`.
  * 4. Every wait can be ended by an `AbortSignal`, which rejects with the signal's reason.
  */

@@ -17,6 +17,7 @@ const NO_FILES: Files = {
   isExecutable: async () => false,
   realPath: absent,
   readLink: async () => undefined,
+  syncFiles: readOnly,
   syncDirectory: readOnly,
   freeBytes: async () => 0,
   makeFifos: readOnly,

@@ -296,6 +296,9 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
       }),
     realPath: (path) => process.call("files.realPath", path, () => disk.realPath(path)),
     readLink: (path) => process.call("files.readLink", path, () => disk.readLink(path)),
+    syncFiles: async (paths) => {
+      for (const path of paths) await process.call("file.sync", path, () => disk.sync(opened(path, "read", 0)));
+    },
     syncDirectory: (directory) =>
       process.call("files.syncDirectory", directory, () => disk.syncDirectory(disk.directory(directory, "open"))),
     freeBytes: (path) => process.call("files.freeBytes", path, () => process.toldFree(path, disk.freeBytes(path))),

@@ -26,9 +26,10 @@ class PayloadOf {
     let from = 0;
     const content = async function* () {
       came[name] = "";
-      for (let at = from; at < text.length; at += 2) {
-        came[name] += text.slice(at, at + 2);
-        yield Buffer.from(text.slice(at, at + 2));
+      const step = Math.max(2, Math.ceil(text.length / 8));
+      for (let at = from; at < text.length; at += step) {
+        came[name] += text.slice(at, at + step);
+        yield Buffer.from(text.slice(at, at + step));
       }
     };
     return {
@@ -85,6 +86,30 @@ describe("a payload that is stored for its update module", () => {
     full.refuse = (path) => path.endsWith("second");
     await expect(store(full, new PayloadOf().files())).rejects.toMatchObject({ code: "disk-full" });
     expect(full.below("/tree")).toEqual([]);
+  });
+
+  it("is synced all at once if its files are small, and each by itself if they are large", async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `file-${String(index).padStart(2, "0")}`);
+    const small = await tree();
+    await store(small, new PayloadOf(Object.fromEntries(names.map((name) => [name, name]))).files());
+    expect(small.synced).toEqual([names.map((name) => `/tree/files/${name}`)]);
+    const large = await tree();
+    await store(large, new PayloadOf({ first: "1".repeat(100_000), second: "2".repeat(100_000) }).files());
+    expect(large.synced).toEqual([["/tree/files/first"], ["/tree/files/second"]]);
+  });
+
+  it("is durable as far as is told of it", async () => {
+    const files = await tree();
+    const onStored = async ({ path }: StoredSoFar): Promise<void> => {
+      const stored = files.below("/tree/files");
+      expect(stored.at(-1)).toBe(`/tree/${path}`);
+      expect([...new Set(files.synced.flat())].sort()).toEqual(stored);
+      files.synced.length = 0;
+      files.synced.push(stored);
+    };
+    const contents = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`file-${index}`, `${index}`]));
+    await store(files, new PayloadOf(contents).files(), { pace: { bytes: 3, ms: 1000 }, onStored });
+    expect(files.synced.flat().sort().at(-1)).toBe("/tree/files/file-7");
   });
 
   it("stays as far as it came when the program is to end", async () => {

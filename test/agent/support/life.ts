@@ -84,6 +84,7 @@ export function mortalFiles(files: Files, life: Life): Files {
     isExecutable: (path) => life.still(() => files.isExecutable(path)),
     realPath: (path) => life.still(() => files.realPath(path)),
     readLink: (path) => life.still(() => files.readLink(path)),
+    syncFiles: (paths) => life.step(`sync ${paths.join(" ")}`, () => files.syncFiles(paths)),
     syncDirectory: (path) => life.step(`syncdir ${path}`, () => files.syncDirectory(path)),
     freeBytes: (path) => life.still(() => files.freeBytes(path)),
     makeFifos: (paths, permissions) =>

@@ -50,7 +50,7 @@ class MemoryHandle implements FileHandle {
   }
 
   async sync(): Promise<void> {
-    // Memory does not forget before the test does.
+    this.#files.synced.push([this.#path]);
   }
 
   async status(): Promise<FileStatus> {
@@ -67,6 +67,8 @@ export class MemoryFiles implements Files {
   readonly #nodes = new Map<string, Node>([["/", { kind: "directory", mode: 0o755, data: Buffer.alloc(0) }]]);
   /** Which writes find the disk full. */
   refuse: (path: string, bytes: number) => boolean = () => false;
+  /** Files that were synced together, in the order of the syncs. */
+  readonly synced: string[][] = [];
   /** What `freeBytes` says. */
   freeBytesSaid = 1e12;
 
@@ -150,6 +152,11 @@ export class MemoryFiles implements Files {
 
   async readLink(): Promise<undefined> {
     return undefined;
+  }
+
+  async syncFiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) if (!this.#nodes.has(path)) throw missing(path);
+    this.synced.push([...paths]);
   }
 
   async syncDirectory(directory: string): Promise<void> {

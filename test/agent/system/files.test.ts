@@ -73,6 +73,39 @@ describe("files of the real door", () => {
     expect(readFileSync(path("kept/file"), "utf8")).toBe("stays");
   });
 
+  it("removes a directory of many files", async () => {
+    mkdirSync(path("many/deep"), { recursive: true });
+    for (let index = 0; index < 200; index++) writeFileSync(path(`many/deep/${index}`), "");
+    await files.remove(path("many"));
+    expect(await files.status(path("many"))).toBeUndefined();
+  });
+
+  it("syncs many files with one program, and each by itself where that is missing or fails", async () => {
+    const many = Array.from({ length: 100 }, (_, index) => path(`sync-${index}`));
+    for (const file of many) writeFileSync(file, "");
+    const before = process.env.PATH;
+    const syncs = path("syncs");
+    mkdirSync(path("bin"));
+    try {
+      for (const end of [`PATH="${before}" exec sync "$@"`, "exit 1"]) {
+        writeFileSync(path("bin/sync"), `#!/bin/sh\necho "$1" >> ${syncs}\n${end}\n`, { mode: 0o755 });
+        process.env.PATH = `${path("bin")}:${before}`;
+        await files.syncFiles(many);
+        await files.syncFiles(many.slice(0, 3));
+        expect(readFileSync(syncs, "utf8")).toBe("-f\n");
+        writeFileSync(syncs, "");
+      }
+      process.env.PATH = path("nowhere");
+      await files.syncFiles(many);
+      await expect(files.syncFiles([...many, path("gone")])).rejects.toMatchObject({
+        code: "ENOENT",
+        message: expect.stringContaining(path("gone")),
+      });
+    } finally {
+      process.env.PATH = before;
+    }
+  });
+
   it("lists names in the order of their code units", async () => {
     mkdirSync(path("names"));
     for (const name of ["b", "B", "a", "10", "9"]) writeFileSync(path(`names/${name}`), "");
