@@ -19,6 +19,7 @@ import { eventRoutes } from "./events/routes.ts";
 import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
 import { configurationRoutes } from "./management/configurations.ts";
+import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
 import { deploymentPreviewRoutes } from "./management/deployment-preview.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
 import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
@@ -114,6 +115,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...softwareRoutes(domain),
     ...deploymentRoutes(domain, logger),
     ...deploymentPreviewRoutes(domain),
+    ...deploymentFailureRoutes(domain),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),
     ...eventRoutes(feed, domain),

@@ -9,6 +9,7 @@ import { configurationPlan, type InstructedArtifact } from "./configurations/con
 import type { Configuration } from "./configurations/configurations.ts";
 import { applyPendingEnd } from "./deployment-end/pending-ends.ts";
 import { changeStatus, retry } from "./device-deployment/changes.ts";
+import { reasonInLog } from "./device-deployment/failure-reason.ts";
 import { verdictOnAttempt } from "./device-deployment/lifecycle.ts";
 import { deploymentOf, mayHaveWork, selectDeployment } from "./selection/selection.ts";
 import type { Uptime } from "./silence/uptime.ts";
@@ -151,7 +152,12 @@ export class DeviceSide {
       const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "logged-deployment-not-found");
       // A device sends its log after the failure, when the record is already at the next attempt.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
-      await records.logs.put({ deploymentId, deviceId, attempt: logged }, messages, this.#clock.now());
+      const key = { deploymentId, deviceId, attempt: logged };
+      await records.logs.put(key, messages, this.#clock.now());
+      const reason = reasonInLog(messages);
+      if (reason === undefined) return;
+      if (logged < attempt) await records.attempts.setReason(key, reason);
+      else await records.deviceDeployments.update({ deployment_id: deploymentId, device_id: deviceId }, { reason });
     });
   }
 }

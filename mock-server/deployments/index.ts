@@ -7,6 +7,7 @@ export { type DeploymentSearch, Deployments, type HistoryEntry } from "./deploym
 export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./device-deployment/status-filter.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-deployment/view.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
+export type { FailureGroup } from "./failures.ts";
 export { DeploymentInsight } from "./insight.ts";
 export type { NewPhase, PhaseState, PlannedPhase } from "./phases.ts";
 export { PREVIEW_OUTCOMES, type Preview, type PreviewGroup, type PreviewOutcome } from "./preview/preview.ts";

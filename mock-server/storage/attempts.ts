@@ -16,6 +16,19 @@ export class AttemptRecords {
     await this.#db.insertInto("device_deployment_attempts").values(attempt).execute();
   }
 
+  async setReason(
+    { deploymentId, deviceId, attempt }: { deploymentId: string; deviceId: string; attempt: number },
+    reason: string,
+  ): Promise<void> {
+    await this.#db
+      .updateTable("device_deployment_attempts")
+      .set({ reason })
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "=", deviceId)
+      .where("attempt", "=", attempt)
+      .execute();
+  }
+
   /** The attempts of these devices in these deployments, in order. */
   async of(deploymentIds: readonly string[], deviceIds: readonly string[]): Promise<AttemptRecord[]> {
     const found: AttemptRecord[] = [];

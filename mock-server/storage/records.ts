@@ -8,6 +8,7 @@ import { DeploymentRecords } from "./deployments.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
 import { EventRecords } from "./events.ts";
+import { FailureRecords } from "./failures.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { LogRecords } from "./logs.ts";
 import { MovingRecords } from "./moving.ts";
@@ -41,6 +42,7 @@ export class Records {
   readonly events: EventRecords;
   readonly uptime: UptimeRecords;
   readonly silence: SilenceRecords;
+  readonly failures: FailureRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
   readonly moving: MovingRecords;
@@ -69,6 +71,7 @@ export class Records {
     this.events = new EventRecords(db);
     this.uptime = new UptimeRecords(db);
     this.silence = new SilenceRecords(db);
+    this.failures = new FailureRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
     this.moving = new MovingRecords(db);

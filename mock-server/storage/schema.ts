@@ -336,6 +336,10 @@ export interface DeviceDeploymentTable {
    * not limit silence.
    */
   last_seen_ms: number | null;
+  /**
+   * Why the current attempt failed: the last error in its log, else its substate. Before the failure, the log alone.
+   */
+  reason: string | null;
 }
 
 /** A failed attempt before the current one, which is the device deployment itself. */
@@ -346,6 +350,8 @@ export interface DeviceDeploymentAttemptTable {
   substate: string | null;
   started_ms: number | null;
   finished_ms: number;
+  /** As of the device deployment. */
+  reason: string | null;
 }
 
 /** The uptime of a server without a break; written only while a deployment limits silence. */

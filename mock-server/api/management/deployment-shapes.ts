@@ -129,6 +129,8 @@ export const DeviceDeploymentShape = z.object({
   id: z.string(),
   status: z.enum(DEVICE_DEPLOYMENT_STATUSES),
   substate: z.string().optional(),
+  /** Beyond the reference: why it failed. */
+  reason: z.string().optional(),
   created: z.string(),
   started: z.string().optional(),
   finished: z.string().optional(),
@@ -143,6 +145,7 @@ export const DeviceDeploymentShape = z.object({
       z.object({
         attempt: z.int(),
         substate: z.string().optional(),
+        reason: z.string().optional(),
         started: z.string().optional(),
         finished: z.string(),
       }),
@@ -153,16 +156,16 @@ export const DeviceDeploymentShape = z.object({
 });
 
 export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeof DeviceDeploymentShape> {
-  const failed = device.failedAttempts.map(({ attempt, substate, startedMs, finishedMs }) => ({
+  const failed = device.failedAttempts.map(({ attempt, substate, reason, startedMs, finishedMs }) => ({
     attempt,
-    ...given({ substate }),
+    ...given({ substate, reason }),
     ...(startedMs === undefined ? {} : { started: timestamp(startedMs) }),
     finished: timestamp(finishedMs),
   }));
   return {
     id: device.deviceId,
     status: device.status,
-    ...given({ substate: device.substate }),
+    ...given({ substate: device.substate, reason: device.reason }),
     created: timestamp(device.createdMs),
     ...(device.startedMs === undefined ? {} : { started: timestamp(device.startedMs) }),
     ...(device.finishedMs === undefined ? {} : { finished: timestamp(device.finishedMs) }),

@@ -3,6 +3,7 @@ import type { DeviceDeploymentRecord, PhaseRecord, Records } from "../../storage
 import { pipelined } from "../../storage/pipelined.ts";
 import { dismissUnadmitted } from "../deployment-end/pending-ends.ts";
 import { failsTooOften, neverOpensNext } from "../phases.ts";
+import { failureReason } from "./failure-reason.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
 
 /**
@@ -20,6 +21,7 @@ export async function changeStatus(
     status: to,
     ...milestones(deviceDeployment, to, nowMs),
     ...(substate ? { substate } : {}),
+    ...(to === "failure" ? { reason: failureReason(deviceDeployment, substate) } : {}),
   };
   const { deployment_id } = deviceDeployment;
   const counts = isTerminal(to) && deviceDeployment.phase !== null;
@@ -49,11 +51,13 @@ export async function retry(
     substate: substate || failed.substate,
     started_ms: failed.instructed_ms,
     finished_ms: nowMs,
+    reason: failureReason(failed, substate),
   });
   await records.deviceDeployments.update(failed, {
     status: "pending",
     attempt: failed.attempt + 1,
     substate: null,
+    reason: null,
     request_json: null,
     instructed_ms: null,
     started_ms: failed.started_ms ?? nowMs,

@@ -8,6 +8,8 @@ export interface DeviceDeployment {
   readonly deviceId: string;
   readonly status: DeviceDeploymentStatus;
   readonly substate?: string;
+  /** Why it failed: the last error in the log, else the substate. */
+  readonly reason?: string;
   readonly createdMs: number;
   readonly startedMs?: number;
   readonly finishedMs?: number;
@@ -31,6 +33,7 @@ export interface FailedAttempt {
   /** From 1. */
   readonly attempt: number;
   readonly substate?: string;
+  readonly reason?: string;
   readonly startedMs?: number;
   readonly finishedMs: number;
 }
@@ -57,6 +60,7 @@ export async function presentDeviceDeployments(
       deviceId: row.device_id,
       status: row.status,
       ...(row.substate === null ? {} : { substate: row.substate }),
+      ...(row.reason === null || row.status !== "failure" ? {} : { reason: row.reason }),
       // A device deployment that ended before the first poll was created when it ended.
       createdMs: row.created_ms ?? row.finished_ms ?? 0,
       ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
@@ -74,10 +78,11 @@ export async function presentDeviceDeployments(
   });
 }
 
-function presentAttempt({ attempt, substate, started_ms, finished_ms }: AttemptRecord): FailedAttempt {
+function presentAttempt({ attempt, substate, started_ms, finished_ms, reason }: AttemptRecord): FailedAttempt {
   return {
     attempt,
     ...(substate === null ? {} : { substate }),
+    ...(reason === null ? {} : { reason }),
     ...(started_ms === null ? {} : { startedMs: started_ms }),
     finishedMs: finished_ms,
   };

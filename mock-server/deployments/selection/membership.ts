@@ -70,6 +70,7 @@ export async function addTarget(
     admitted: 0,
     phase: null,
     last_seen_ms: null,
+    reason: null,
   };
   await records.deviceDeployments.insert(row);
   await records.counters.add(id, "pending", 1);

@@ -15,6 +15,7 @@ import { hearing } from "./0013-hearing.ts";
 import { absence } from "./0014-absence.ts";
 import { plainNames } from "./0015-plain-names.ts";
 import { tiers } from "./0016-tiers.ts";
+import { failures } from "./0017-failures.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0014-absence": absence,
   "0015-plain-names": plainNames,
   "0016-tiers": tiers,
+  "0017-failures": failures,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */
