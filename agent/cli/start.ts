@@ -1,3 +1,4 @@
+import { saveMemory } from "../system/runtime.ts";
 import { outputFailed, writeOutput } from "../system/terminal.ts";
 import { VERSION } from "../version.ts";
 import type { ParsedLine } from "./commands.ts";
@@ -31,6 +32,7 @@ async function start(): Promise<void> {
     writeOutput(`${VERSION}\n`);
     return;
   }
+  saveMemory();
   // Node ends a program whose last promise never settles; then this is its exit code.
   process.exitCode = EXIT.failure;
   const code = await run(words);

@@ -1,4 +1,3 @@
-import { given } from "@upkeep/shared/given";
 import { pauseBeforeRetry } from "../server/backoff.ts";
 import {
   DEFAULT_UPDATE_SETTINGS,
@@ -19,12 +18,14 @@ export interface EngineParts {
   readonly openArtifact?: OpenArtifact;
 }
 
-const lazyOpenArtifact = new Lazy(async () => (await import("@upkeep/shared/artifact")).openArtifact);
+const lazyArtifacts = new Lazy(async () => await import("@upkeep/shared/artifact"));
 
-/** `openArtifact` of `@upkeep/shared/artifact`, loaded with the first artifact. */
-function standardOpenArtifact({ decompressors }: Pick<Door, "decompressors">): OpenArtifact {
+/** `openArtifact` of `@upkeep/shared/artifact`, loaded with the first artifact. The engine keeps no piece of content. */
+function standardOpenArtifact(door: Pick<Door, "decompressors">): OpenArtifact {
   return async function openArtifact(source, options) {
-    return await (await lazyOpenArtifact.get())(source, { ...options, ...given({ decompressors }) });
+    const { openArtifact, gunzipReusingBuffers } = await lazyArtifacts.get();
+    const decompressors = door.decompressors ?? { gzip: gunzipReusingBuffers };
+    return await openArtifact(source, { ...options, decompressors });
   };
 }
 

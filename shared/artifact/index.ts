@@ -3,6 +3,7 @@
  * bundle does not contain it.
  */
 
+export { gunzipReusingBuffers } from "./compression/gzip.ts";
 export { UNINTERRUPTED_DECOMPRESSORS } from "./compression/uninterrupted.ts";
 export { ArtifactError, type ArtifactFault } from "./errors.ts";
 export { ARTIFACT_LIMITS } from "./limits.ts";
