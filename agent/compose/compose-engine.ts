@@ -18,7 +18,10 @@ export interface EngineParts {
   readonly openArtifact?: OpenArtifact;
 }
 
-const lazyArtifacts = new Lazy(async () => await import("@upkeep/shared/artifact"));
+const lazyArtifacts = new Lazy(async () => {
+  const { openArtifact, gunzipReusingBuffers } = await import("@upkeep/shared/artifact");
+  return { openArtifact, gunzipReusingBuffers };
+});
 
 /** `openArtifact` of `@upkeep/shared/artifact`, loaded with the first artifact. The engine keeps no piece of content. */
 function standardOpenArtifact(door: Pick<Door, "decompressors">): OpenArtifact {
