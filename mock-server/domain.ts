@@ -147,7 +147,7 @@ export async function openDomain(setup: {
       }),
       artifacts: new Artifacts(storage, system.clock),
       deployments,
-      insight: new DeploymentInsight(storage),
+      insight: new DeploymentInsight(storage, system.clock),
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
       events: new Events(storage),

@@ -21,6 +21,7 @@ import { artifactRoutes } from "./management/artifacts.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
 import { deploymentPreviewRoutes } from "./management/deployment-preview.ts";
+import { deploymentProgressRoutes } from "./management/deployment-progress.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
 import { deviceDeploymentRoutes } from "./management/device-deployments.ts";
 import { deviceLimitRoutes } from "./management/device-limits.ts";
@@ -116,6 +117,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...deploymentRoutes(domain, logger),
     ...deploymentPreviewRoutes(domain),
     ...deploymentFailureRoutes(domain),
+    ...deploymentProgressRoutes(domain),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),
     ...eventRoutes(feed, domain),

@@ -11,11 +11,13 @@ export type { FailureGroup } from "./failures.ts";
 export { DeploymentInsight } from "./insight.ts";
 export type { NewPhase, PhaseState, PlannedPhase } from "./phases.ts";
 export { PREVIEW_OUTCOMES, type Preview, type PreviewGroup, type PreviewOutcome } from "./preview/preview.ts";
+export type { Progress, ProgressRange } from "./progress.ts";
 export { Artifacts } from "./releases/artifacts.ts";
 export { type Release, Releases } from "./releases/releases.ts";
 export type { Membership } from "./selection/membership.ts";
 export { silenceWarning } from "./silence/silence.ts";
 export { Uptime } from "./silence/uptime.ts";
+export type { Timeline } from "./timeline.ts";
 export {
   CONTROL_ACTIONS,
   CONTROLLED_STATES,

@@ -228,6 +228,22 @@ export class DeviceDeploymentRecords {
     await connectionOf(this.#db).executeQuery(query.compile());
   }
 
+  /** The next `limit` that have begun or ended, by device, with the time of that. */
+  async begunAfter(
+    deploymentId: string,
+    after: string,
+    limit: number,
+  ): Promise<{ readonly device_id: string; readonly begun_ms: number }[]> {
+    const rows = await this.#shown()
+      .select((eb) => ["device_id", eb.fn.coalesce("created_ms", "finished_ms").as("begun_ms")])
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", ">", after)
+      .orderBy("device_id")
+      .limit(limit)
+      .execute();
+    return rows.map(({ device_id, begun_ms }) => ({ device_id, begun_ms: Number(begun_ms) }));
+  }
+
   /** Ids of all targeted devices, sorted. */
   async targets(deploymentId: string): Promise<string[]> {
     const rows = await this.#db

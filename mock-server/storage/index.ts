@@ -33,6 +33,7 @@ export {
 export type { SessionRecord } from "./sessions.ts";
 export { type Snapshot, Snapshots } from "./snapshots.ts";
 export { DATABASE_FILE, type StorageLocation } from "./sqlite.ts";
+export type { StateRecord } from "./states.ts";
 export { Storage } from "./storage.ts";
 export type { TextFilter } from "./text.ts";
 export { UnusableDataError } from "./unusable-data.ts";

@@ -28,6 +28,7 @@ const TABLES = {
   deployment_phases: ["deployment_id", "number"],
   device_deployments: ["deployment_id", "device_id"],
   device_deployment_attempts: ["deployment_id", "device_id", "attempt"],
+  device_deployment_states: ["deployment_id", "device_id", "number"],
   deployment_logs: ["deployment_id", "device_id", "attempt"],
   saved_filters: ["id"],
   device_configurations: ["device_id"],

@@ -48,8 +48,27 @@ export class PendingEndRecords {
   /** Aborts the open device deployments of the range. The caller updates the counters. */
   async abortOpen(deploymentId: string, range: StatusRange, nowMs: number): Promise<void> {
     await this.#db
+      .insertInto("device_deployment_states")
+      .columns(["deployment_id", "device_id", "number", "at_ms", "attempt", "from_status", "status"])
+      .expression((from) =>
+        from
+          .selectFrom("device_deployments")
+          .select((eb) => [
+            "deployment_id",
+            "device_id",
+            eb("state_count", "+", 1).as("number"),
+            eb.lit(nowMs).as("at_ms"),
+            "attempt",
+            "status as from_status",
+            eb.val<DeviceDeploymentStatus>("aborted").as("status"),
+          ])
+          .where((eb) => within(eb, deploymentId, range)),
+      )
+      .execute();
+    await this.#db
       .updateTable("device_deployments")
       .set((eb) => ({
+        state_count: eb("state_count", "+", 1),
         status: "aborted",
         started_ms: eb.fn.coalesce("started_ms", eb.val(nowMs)),
         finished_ms: nowMs,

@@ -25,6 +25,7 @@ import { SessionRecords } from "./sessions.ts";
 import { SettingsRecords } from "./settings-records.ts";
 import { SilenceRecords } from "./silence.ts";
 import { TableRecords } from "./snapshots.ts";
+import { StateRecords } from "./states.ts";
 import { UptimeRecords } from "./uptime.ts";
 import { UserRecords } from "./users.ts";
 
@@ -55,6 +56,7 @@ export class Records {
   readonly sequences: SequenceRecords;
   readonly sessions: SessionRecords;
   readonly settings: SettingsRecords;
+  readonly states: StateRecords;
   readonly tables: TableRecords;
   readonly users: UserRecords;
 
@@ -84,6 +86,7 @@ export class Records {
     this.sequences = new SequenceRecords(db);
     this.sessions = new SessionRecords(db);
     this.settings = new SettingsRecords(db);
+    this.states = new StateRecords(db);
     this.tables = new TableRecords(db);
     this.users = new UserRecords(db);
   }

@@ -27,6 +27,7 @@ export interface Schema {
   deployment_phases: DeploymentPhaseTable;
   device_deployments: DeviceDeploymentTable;
   device_deployment_attempts: DeviceDeploymentAttemptTable;
+  device_deployment_states: DeviceDeploymentStateTable;
   deployment_logs: DeploymentLogTable;
   server_uptime: ServerUptimeTable;
   saved_filters: SavedFilterTable;
@@ -340,6 +341,22 @@ export interface DeviceDeploymentTable {
    * Why the current attempt failed: the last error in its log, else its substate. Before the failure, the log alone.
    */
   reason: string | null;
+  /** The number of its changes of status. */
+  state_count: Generated<number>;
+}
+
+/** A change of the status of a device deployment. */
+export interface DeviceDeploymentStateTable {
+  deployment_id: string;
+  device_id: string;
+  /** From 1. */
+  number: number;
+  at_ms: number;
+  /** The number of the attempt, from 1. */
+  attempt: number;
+  from_status: DeviceDeploymentStatus;
+  status: DeviceDeploymentStatus;
+  substate: string | null;
 }
 
 /** A failed attempt before the current one, which is the device deployment itself. */

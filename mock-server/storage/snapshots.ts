@@ -30,6 +30,7 @@ const TABLES = Object.keys({
   deployment_phases: true,
   device_deployments: true,
   device_deployment_attempts: true,
+  device_deployment_states: true,
   deployment_logs: true,
   saved_filters: true,
   device_configurations: true,

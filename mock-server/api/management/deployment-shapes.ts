@@ -10,7 +10,7 @@ import { timestamp } from "./times.ts";
 /** Number of devices by status. */
 export const StatisticsShape = z.record(z.enum(DEVICE_DEPLOYMENT_STATUSES), z.int());
 
-const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
+export const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
 
 const PhaseShape = z.object({
   id: z.string(),

@@ -3,6 +3,7 @@ import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
 import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../../storage/index.ts";
+import { stateAfter } from "../device-deployment/state-after.ts";
 import { removeTarget } from "../selection/membership.ts";
 
 /**
@@ -51,7 +52,14 @@ export async function applyPendingEnd(records: Records, deviceId: string): Promi
       if (row.admitted === 0) await removeTarget(records, row);
     } else {
       const started_ms = row.started_ms ?? ended_ms;
-      await records.deviceDeployments.update(row, { status: "aborted", started_ms, finished_ms: ended_ms });
+      const state_count = row.state_count + 1;
+      await records.deviceDeployments.update(row, {
+        status: "aborted",
+        started_ms,
+        finished_ms: ended_ms,
+        state_count,
+      });
+      await records.states.insert(stateAfter(row, { status: "aborted", atMs: ended_ms, substate: null }));
     }
   }
   return ended.length > 0;

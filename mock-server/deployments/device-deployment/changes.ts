@@ -5,6 +5,7 @@ import { dismissUnadmitted } from "../deployment-end/pending-ends.ts";
 import { failsTooOften, neverOpensNext } from "../phases.ts";
 import { failureReason } from "./failure-reason.ts";
 import { deploymentStatus, milestones } from "./lifecycle.ts";
+import { stateAfter } from "./state-after.ts";
 
 /**
  * Sets the status of a device deployment and updates its deployment: counters, status, the counts of the phase, and a
@@ -22,11 +23,13 @@ export async function changeStatus(
     ...milestones(deviceDeployment, to, nowMs),
     ...(substate ? { substate } : {}),
     ...(to === "failure" ? { reason: failureReason(deviceDeployment, substate) } : {}),
+    state_count: deviceDeployment.state_count + 1,
   };
   const { deployment_id } = deviceDeployment;
   const counts = isTerminal(to) && deviceDeployment.phase !== null;
   await pipelined([
     records.deviceDeployments.update(deviceDeployment, change),
+    records.states.insert(stateAfter(deviceDeployment, { status: to, atMs: nowMs, substate: substate || null })),
     records.counters.move(deployment_id, deviceDeployment.status, to),
     counts ? countOutcome(records, deviceDeployment, to, nowMs) : refreshDeployment(records, deployment_id, nowMs),
   ]);
@@ -55,6 +58,7 @@ export async function retry(
   });
   await records.deviceDeployments.update(failed, {
     status: "pending",
+    state_count: failed.state_count + 1,
     attempt: failed.attempt + 1,
     substate: null,
     reason: null,
@@ -62,6 +66,8 @@ export async function retry(
     instructed_ms: null,
     started_ms: failed.started_ms ?? nowMs,
   });
+  const next = { status: "pending", atMs: nowMs, substate: null, attempt: failed.attempt + 1 } as const;
+  await records.states.insert(stateAfter(failed, next));
   await records.counters.move(failed.deployment_id, failed.status, "pending");
   await refreshDeployment(records, failed.deployment_id, nowMs, { begun: true });
 }

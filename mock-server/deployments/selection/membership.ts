@@ -71,6 +71,7 @@ export async function addTarget(
     phase: null,
     last_seen_ms: null,
     reason: null,
+    state_count: 0,
   };
   await records.deviceDeployments.insert(row);
   await records.counters.add(id, "pending", 1);

@@ -16,6 +16,7 @@ import { absence } from "./0014-absence.ts";
 import { plainNames } from "./0015-plain-names.ts";
 import { tiers } from "./0016-tiers.ts";
 import { failures } from "./0017-failures.ts";
+import { states } from "./0018-states.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0015-plain-names": plainNames,
   "0016-tiers": tiers,
   "0017-failures": failures,
+  "0018-states": states,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { abortDevice, decommissionDevice } from "../../../mock-server/deployments/deployment-end/device-end.ts";
+import { progressOf } from "../../../mock-server/deployments/progress.ts";
 import { addTarget } from "../../../mock-server/deployments/selection/membership.ts";
 import { SILENT_BATCH } from "../../../mock-server/deployments/silence/silence.ts";
 import { startProgram } from "../../support/program.ts";
@@ -92,6 +93,8 @@ describe("An abort of a deployment to many devices", () => {
     expect(seen).toHaveLength(6);
     expect(system.batches).toBeGreaterThan(3);
     expect(await counts(one, id)).toEqual({ ...ABORTED, rows: ABORTED.counted });
+    const { points } = await progressOf(one.storage, id, {}, system.nowMs);
+    expect(points.at(-1)?.counts).toEqual(ABORTED.counted);
     const { items, total } = await deployments.devices(id, undefined, { page: 1, perPage: 1 });
     expect([total, items[0]?.status]).toEqual([MANY, "aborted"]);
     await expect(deployments.abort(id)).rejects.toMatchObject({ kind: "unprocessable" });

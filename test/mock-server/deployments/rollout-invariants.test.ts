@@ -296,6 +296,18 @@ class World {
     for (const deployment of items) await this.#checkOne(deployment);
   }
 
+  /** The changes of status that were written down lead to the counters. */
+  async checkTimelines(): Promise<void> {
+    const { deployments, insight } = this.#domain;
+    const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
+    const range = { fromMs: 0, toMs: this.#latestMs + 1, stepMs: this.#latestMs + 1 };
+    for (const { id, statistics } of items) {
+      const { points } = await insight.progress(id, range);
+      const counted = Object.fromEntries(Object.entries(statistics).filter(([, count]) => count > 0));
+      expect(points.at(-1)?.counts).toEqual(counted);
+    }
+  }
+
   async #checkOne(deployment: Deployment): Promise<void> {
     const { id, statistics, targetCount, deviceCount, dynamic, maxDevices, retries, status, phases } = deployment;
     const counts = Object.values(statistics);
@@ -351,6 +363,7 @@ test("One after the other: counters, places, attempts and ends are exact, and no
         }
         await world.settle();
         await world.check();
+        await world.checkTimelines();
       } finally {
         await world.close();
       }
