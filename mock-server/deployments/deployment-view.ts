@@ -50,6 +50,8 @@ export interface Deployment {
   readonly updateControlMap?: UpdateControlMap;
   /** The configuration that a configuration deployment delivers. */
   readonly configuration?: Readonly<Record<string, string>>;
+  /** The deployment whose failed devices are its targets. */
+  readonly retryOf?: string;
 }
 
 export interface Phase {
@@ -119,6 +121,7 @@ function facts(deployment: DeploymentRecord): Omit<Deployment, "artifactIds" | "
     retries: deployment.retries,
     ...(silent_after_ms === null ? {} : { silentAfterMs: silent_after_ms }),
     ...(controlMap === null ? {} : { updateControlMap: JSON.parse(controlMap) as UpdateControlMap }),
+    ...(deployment.retry_of === null ? {} : { retryOf: deployment.retry_of }),
     ...(configuration === null ? {} : { configuration: JSON.parse(configuration) as Record<string, string> }),
   };
 }

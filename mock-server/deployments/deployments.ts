@@ -17,6 +17,7 @@ import type {
 import { createDeployment, type Sources } from "./creation/creation.ts";
 import { checkNewDeployment, type NewDeployment } from "./creation/new-deployment.ts";
 import { Preparations } from "./creation/preparation.ts";
+import { retryRequest } from "./creation/retry-request.ts";
 import { abortDevice } from "./deployment-end/device-end.ts";
 import { abortDeployment, applyPendingEnd, dismissUnadmitted, PendingEnds } from "./deployment-end/pending-ends.ts";
 import { type Deployment, presentDeployments } from "./deployment-view.ts";
@@ -93,6 +94,18 @@ export class Deployments {
         : await createDeployment(records, this.#system, request, filter);
     });
     return created ?? (await this.#preparations.create(request));
+  }
+
+  /**
+   * Deploys the same release again, without phases, to the devices that failed a deployment and are accepted now.
+   * @param name Default: that of the deployment.
+   * @returns The id of the new deployment.
+   * @throws DomainError (not-found); (no-target-devices); (unprocessable) if it delivered a configuration; and as
+   *   {@link create}.
+   */
+  async retry(id: string, name?: string): Promise<string> {
+    const request = await this.#storage.read((records) => retryRequest(records, id));
+    return await this.create({ ...request, ...given({ name }) });
   }
 
   async #resolve(filterId: string): Promise<{ readonly filter: Membership; readonly matching: number }> {

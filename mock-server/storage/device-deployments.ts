@@ -244,6 +244,20 @@ export class DeviceDeploymentRecords {
     return rows.map(({ device_id, begun_ms }) => ({ device_id, begun_ms: Number(begun_ms) }));
   }
 
+  /** Ids of the devices that failed and are accepted now, sorted. */
+  async failedAndAccepted(deploymentId: string): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("device_deployments")
+      .innerJoin("devices", "devices.id", "device_deployments.device_id")
+      .select("device_deployments.device_id")
+      .where("device_deployments.deployment_id", "=", deploymentId)
+      .where("device_deployments.status", "=", "failure")
+      .where("devices.status", "=", "accepted")
+      .orderBy("device_deployments.device_id")
+      .execute();
+    return rows.map((row) => row.device_id);
+  }
+
   /** Ids of all targeted devices, sorted. */
   async targets(deploymentId: string): Promise<string[]> {
     const rows = await this.#db

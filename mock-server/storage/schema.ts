@@ -263,6 +263,8 @@ export interface DeploymentTable {
    * `aborted`, `dismiss` removes targets that were not admitted.
    */
   pending_end: PendingEnd | null;
+  /** The deployment whose failed devices are its targets. */
+  retry_of: string | null;
 }
 
 export type PendingEnd = "abort" | "dismiss";

@@ -64,6 +64,8 @@ export const DeploymentShape = z.object({
   paused: z.object({ since: z.string(), reason: z.string() }).optional(),
   /** Beyond the reference: a device that is silent for this many seconds fails. */
   silent_after: z.number().optional(),
+  /** Beyond the reference: the deployment whose failed devices are its targets. */
+  retry_of: z.string().optional(),
 });
 
 /** Version 2 of the API tells deployments that have not begun from those that wait for devices. */
@@ -116,6 +118,7 @@ export function presentDeployment(deployment: Deployment): z.infer<typeof Deploy
     ...(deployment.configuration === undefined ? {} : { configuration: maskedConfiguration(deployment.configuration) }),
     statistics: { status: deployment.statistics, total_size: deployment.totalSizeBytes },
     ...(paused === undefined ? {} : { paused: { since: timestamp(paused.sinceMs), reason: paused.reason } }),
+    ...given({ retry_of: deployment.retryOf }),
     ...(deployment.silentAfterMs === undefined ? {} : { silent_after: deployment.silentAfterMs / 1000 }),
   };
 }

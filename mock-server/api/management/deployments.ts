@@ -259,6 +259,25 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
   ];
 }
 
+function retrying({ deployments }: Domain): Route {
+  return route({
+    method: "POST",
+    path: `${BASE}/:id/retry`,
+    summary: "Deploy the same release again, without phases, to the accepted devices that failed",
+    access: "user",
+    params: DeploymentId,
+    body: { schema: fields({ name: optional(z.string()) }), tooLarge: 413, absent: {} },
+    answers: {
+      201: { description: "Created; Location names it, and its retry_of this one", headers: ["Location"] },
+      400: { description: "No accepted device has failed" },
+      404: NOT_FOUND,
+      409: { description: "The same is under way" },
+      422: { description: "It delivered a configuration, or its release is gone" },
+    },
+    handle: async ({ params, body }) => created(`${BASE}/${await deployments.retry(params.id, body.name)}`),
+  });
+}
+
 /** Operations on one deployment. */
 const WANTED = ["aborted", "finished", "paused", "resumed"] as const;
 
@@ -319,5 +338,5 @@ function changing({ deployments }: Domain): Route[] {
 
 /** Deployments. */
 export function deploymentRoutes(domain: Domain, logger: Logger): Route[] {
-  return [...reading(domain), ...creating(domain, logger), ...changing(domain)];
+  return [...reading(domain), ...creating(domain, logger), retrying(domain), ...changing(domain)];
 }

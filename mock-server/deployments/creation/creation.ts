@@ -39,6 +39,7 @@ export async function createDeployment(
     force_installation: request.forceInstallation ? 1 : 0,
     active_sha256: parametersSha256,
     max_devices: request.maxDevices ?? null,
+    retry_of: request.retryOf ?? null,
     targeting,
   });
 }
@@ -59,7 +60,7 @@ export async function checkNotDuplicate(records: Records, parametersSha256: stri
 
 /** A new deployment, apart from its rollout. */
 export interface Draft
-  extends Partial<Pick<DeploymentRecord, "id" | "kind" | "configuration_json" | "max_devices">>,
+  extends Partial<Pick<DeploymentRecord, "id" | "kind" | "configuration_json" | "max_devices" | "retry_of">>,
     Pick<DeploymentRecord, "name" | "artifact_name" | "force_installation" | "active_sha256"> {
   readonly targeting: Targeting;
 }
@@ -97,6 +98,7 @@ export function draftedDeployment(
     kind: "software",
     configuration_json: null,
     max_devices: null,
+    retry_of: null,
     id: system.random.uuid(),
     ...draft,
     all_devices: targeting.kind === "all" ? 1 : 0,

@@ -30,6 +30,8 @@ export interface NewDeployment extends Rollout {
   readonly maxDevices?: number;
   /** Install the artifact even if the device has it. */
   readonly forceInstallation?: boolean;
+  /** Id of the deployment whose failed devices are listed. */
+  readonly retryOf?: string;
 }
 
 const RETRIES_MAX = 100;

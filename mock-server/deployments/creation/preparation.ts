@@ -123,6 +123,7 @@ export class Preparations {
         artifact_name: request.artifactName,
         force_installation: request.forceInstallation ? 1 : 0,
         active_sha256: digest,
+        retry_of: request.retryOf ?? null,
         targeting: targetingOf(source),
       }),
       sequence: await records.deployments.reserveSequence(),

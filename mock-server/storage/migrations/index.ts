@@ -17,6 +17,7 @@ import { plainNames } from "./0015-plain-names.ts";
 import { tiers } from "./0016-tiers.ts";
 import { failures } from "./0017-failures.ts";
 import { states } from "./0018-states.ts";
+import { retries } from "./0019-retries.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -37,6 +38,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0016-tiers": tiers,
   "0017-failures": failures,
   "0018-states": states,
+  "0019-retries": retries,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */
