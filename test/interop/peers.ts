@@ -15,6 +15,8 @@ const PACKAGES = {
   shellcheck: "shellcheck",
   lintian: "lintian",
   script: "bsdutils",
+  "grub-fstest": "grub-common",
+  "grub-script-check": "grub-common",
   debugfs: "e2fsprogs",
   "mkfs.ext4": "e2fsprogs",
   "softhsm2-util": "softhsm2",

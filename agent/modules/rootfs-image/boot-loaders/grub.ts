@@ -36,37 +36,43 @@ export class GrubBootLoader implements BootLoader {
   }
 
   /**
-   * `grub-editenv` truncates a block before it writes it, which a power cut would leave empty. So it edits a copy, which
-   * then replaces the block by a rename.
+   * `grub-editenv` truncates a block before it writes it, which a power cut would leave empty. So it edits a copy, whose
+   * bytes then overwrite the block in place, as GRUB itself does it. GRUB reads a file system without its journal: after a
+   * rename it would find the former block, until the kernel has written home what the journal holds.
    */
   async write(changes: BootVariables): Promise<void> {
     const found = await this.#find();
     if (found === undefined) throw notWritten("there is none");
     const { block, editor } = found;
     const { files } = this.#system;
-    const copy = `${block}.upkeep`;
     const before = await readFile(files, block, BLOCK_BYTES_MAX);
     if (before === undefined) throw notWritten(`${block} is gone`);
+    const after = await this.#edited(`${block}.upkeep`, before, editor, changes);
+    const handle = await files.open(block, "update");
     try {
-      await replaceFile(files, copy, before, (await files.status(block))?.mode ?? 0o644);
+      await handle.write(after, 0);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    // Writes home where the block lies, in case another program has just replaced it. Not every `sync` has -f.
+    await tryCommand(this.#system, "sync", ["-f", block]);
+  }
+
+  /** A block with the changes, of the same size. The copy is removed. */
+  async #edited(copy: string, before: Uint8Array, editor: string, changes: BootVariables): Promise<Uint8Array> {
+    const { files } = this.#system;
+    try {
+      await replaceFile(files, copy, before);
       const assignments = Object.entries(changes).map(([name, value]) => `${name}=${value}`);
       await demandCommand(this.#system, editor, [copy, "set", ...assignments]);
       const after = await readFile(files, copy, BLOCK_BYTES_MAX);
       if (after?.length !== before.length)
         throw notWritten(`${editor} left ${after?.length} of ${before.length} bytes`);
-      const missing = firstDifference(
-        parseVariables(await demandCommand(this.#system, editor, [copy, "list"])),
-        changes,
-      );
+      const listing = await demandCommand(this.#system, editor, [copy, "list"]);
+      const missing = firstDifference(parseVariables(listing), changes);
       if (missing !== undefined) throw notWritten(`${missing} is not ${changes[missing]}`);
-      const handle = await files.open(copy, "update");
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await files.rename(copy, block);
-      await files.syncDirectory(block.slice(0, block.lastIndexOf("/")));
+      return after;
     } finally {
       await files.remove(copy);
     }
@@ -78,7 +84,7 @@ export class GrubBootLoader implements BootLoader {
     for (const candidate of BLOCKS) {
       const path = underRoot(this.#root, candidate);
       if ((await files.status(path))?.kind !== "file") continue;
-      // Often a link to the EFI partition: the rename must replace the file, not the link.
+      // Often a link to the EFI partition: the copy lies beside the file itself.
       const block = await files.realPath(path);
       for (const editor of EDITORS) {
         const result = await tryCommand(this.#system, editor, [block, "list"]);

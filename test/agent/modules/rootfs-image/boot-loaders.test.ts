@@ -52,7 +52,7 @@ describe("boot loaders", () => {
 });
 
 describe("GRUB's plain environment block", () => {
-  it("is replaced as a whole, also behind a link, with its size and mode", async () => {
+  it("is overwritten in place, also behind a link, with its size and mode", async () => {
     const device = new AbDevice("grub-editenv", {}, false);
     const [block, real] = [join(device.root, "boot/grub/grubenv"), join(device.root, "boot/efi/grubenv")];
     mkdirSync(join(device.root, "boot/efi"));
@@ -62,8 +62,7 @@ describe("GRUB's plain environment block", () => {
     expect(await device.download(good)).toMatchObject({ exitCode: 0 });
     expect(await device.call("ArtifactInstall")).toMatchObject({ exitCode: 0 });
     const after = statSync(real);
-    expect([after.size, after.mode]).toEqual([1024, before.mode]);
-    expect(after.ino).not.toBe(before.ino);
+    expect([after.size, after.mode, after.ino]).toEqual([1024, before.mode, before.ino]);
     expect(readFileSync(block).equals(readFileSync(real))).toBe(true);
     expect(existsSync(`${real}.upkeep`)).toBe(false);
   });
