@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../support/waiting.ts";
+import { itIsHardened } from "./cases/hardening.ts";
+import { itSurvives } from "./cases/interruptions.ts";
+import { itLogsToTheJournal } from "./cases/journal.ts";
 import { systemFault } from "./support/base.ts";
 import type { SystemDevice } from "./support/device.ts";
 import { packAgent } from "./support/packages.ts";
@@ -93,6 +96,9 @@ describeSystem(
       await device.untilUnit("active");
       expect(device.output("sha256sum /var/lib/mender/mender-agent.pem")).toBe(key);
       expect(await setting.server.management.devices()).toHaveLength(1);
+      // From here on it restarts at once, also after an upgrade.
+      device.write("/run/systemd/system/upkeep.service.d/fast.conf", "[Service]\nRestartSec=1s\n");
+      device.output("systemctl daemon-reload");
     });
 
     it("is bitten by the watchdog when it hangs, and started again", async () => {
@@ -149,6 +155,17 @@ describeSystem(
       expect(result?.status, device.journal()).toBe("success");
       expect(device.output("cat /root/installed")).toBe("hello");
     });
+
+    const subject = () => ({ setting, device, id });
+    itIsHardened(subject);
+    itLogsToTheJournal(subject);
+
+    // One way of each; `npm run test:systems` runs all of them at each moment.
+    itSurvives("stop", "Download", subject);
+    itSurvives("restart", "ArtifactInstall", subject);
+    itSurvives("kill", "Cleanup", subject);
+    itSurvives("upgrade", "ArtifactReboot", subject);
+    itSurvives("purge", "ArtifactInstall", subject);
 
     it("is upgraded by dpkg in the middle of an installation without ending it", async () => {
       const slow =

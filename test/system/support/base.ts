@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -10,11 +10,11 @@ const PACKAGES = "systemd systemd-sysv dbus nodejs init-system-helpers ca-certif
 /** Of no use to a container, and slow to start in one. */
 const MASKED = ["systemd-logind.service", "systemd-networkd-wait-online.service"];
 const MIRROR = "http://deb.debian.org/debian";
-const TOOLS = { debootstrap: "debootstrap", "systemd-nspawn": "systemd-container", unshare: "util-linux" } as const;
+const TOOLS = { debootstrap: "debootstrap", "systemd-nspawn": "systemd-container", unshare: "util-linux" };
 
-/** The reason why this machine cannot boot a system in a container, if it cannot. */
-export function systemFault(): string | undefined {
-  const missing = Object.entries(TOOLS).filter(([tool]) => spawnSync("which", [tool]).status !== 0);
+/** The reason why this machine cannot boot a system with these tools (and the packages that have them), if it cannot. */
+export function systemFault(tools: Readonly<Record<string, string>> = TOOLS): string | undefined {
+  const missing = Object.entries(tools).filter(([tool]) => spawnSync("which", [tool]).status !== 0);
   if (missing.length > 0) return `needs apt-get install ${missing.map(([, name]) => name).join(" ")}`;
   const script = "d=$(mktemp -d); mount -t tmpfs tmpfs $d && umount $d; rmdir $d";
   const { status, stderr } = spawnSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
@@ -30,13 +30,25 @@ function mirror(): string {
   return uri;
 }
 
+/** A root of Debian: its packages, and a shell script that finishes it, whose first argument is the root. */
+export interface RootPlan {
+  readonly packages: readonly string[];
+  readonly finish: string;
+}
+
+/** What is booted in a container. @param more Packages beside those of every device. */
+export const containerPlan = (more: readonly string[] = []): RootPlan => ({
+  packages: [...PACKAGES, ...more],
+  finish: MASKED.map((unit) => `ln -s /dev/null "$1/etc/systemd/system/${unit}"`).join("\n"),
+});
+
 /**
  * A root of Debian, made once on a machine and never changed: systems under test are overlays over it. Takes a minute or
  * two the first time.
  */
-export function debianBase(): string {
+export function debianBase({ packages, finish }: RootPlan = containerPlan()): string {
   const key = createHash("sha256")
-    .update([SUITE, ...PACKAGES, ...MASKED].join(" "))
+    .update([SUITE, ...packages, finish].join(" "))
     .digest("hex")
     .slice(0, 12);
   const base = join(process.env.UPKEEP_SYSTEM_CACHE ?? tmpdir(), `upkeep-system-${SUITE}-${key}`);
@@ -48,10 +60,10 @@ export function debianBase(): string {
     if (existsSync(base)) return base;
     const unfinished = `${base}.new`;
     rmSync(unfinished, { recursive: true, force: true });
-    const args = ["--variant=minbase", `--include=${PACKAGES.join(",")}`, SUITE, unfinished, mirror()];
+    const args = ["--variant=minbase", `--include=${packages.join(",")}`, SUITE, unfinished, mirror()];
     const { status, stdout } = spawnSync("debootstrap", args, { encoding: "utf8", maxBuffer: 16 * 1024 * 1024 });
     if (status !== 0) throw new Error(`debootstrap failed:\n${stdout.split("\n").slice(-20).join("\n")}`);
-    for (const unit of MASKED) symlinkSync("/dev/null", join(unfinished, "etc/systemd/system", unit));
+    execFileSync("sh", ["-ec", finish, "sh", unfinished], { stdio: ["ignore", "ignore", "inherit"] });
     rmSync(join(unfinished, "var/cache/apt/archives"), { recursive: true, force: true });
     renameSync(unfinished, base);
     return base;

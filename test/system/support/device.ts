@@ -9,6 +9,11 @@ export interface Outcome {
   readonly output: string;
 }
 
+export interface BootOptions {
+  readonly base?: string;
+  readonly network?: string;
+}
+
 /**
  * Boots the overlay again and again, as a boot loader does: systemd-nspawn ends with 133 for a reboot. Everything below
  * lies in a mount namespace of its own and is gone when this ends.
@@ -51,12 +56,14 @@ export class SystemDevice {
   /**
    * Boots a system.
    * @param directory Where its overlay is mounted; must not exist.
-   * @param prepare Called with the root before the first boot.
+   * @param options `base`: the root that it is an overlay of. `network`: the path of its network namespace; this
+   *   machine's own by default.
    */
-  static async boot(directory: string): Promise<SystemDevice> {
-    const base = debianBase();
+  static async boot(directory: string, options: BootOptions = {}): Promise<SystemDevice> {
+    const { base = debianBase(), network = "/proc/self/ns/net" } = options;
     mkdirSync(directory, { recursive: true });
-    const machine = spawn("unshare", ["--mount", "sh", "-c", MACHINE, "sh", directory, base], {
+    const enter = [`--net=${network}`, "unshare", "--mount"];
+    const machine = spawn("nsenter", [...enter, "sh", "-c", MACHINE, "sh", directory, base], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const device = new SystemDevice(machine, directory);
@@ -80,7 +87,7 @@ export class SystemDevice {
   run(script: string): Outcome {
     const leader = this.#leader();
     if (leader === undefined) return { code: null, output: "the system does not run" };
-    const enter = ["--target", String(leader), "--mount", "--uts", "--ipc", "--pid", "--root", "--wd"];
+    const enter = ["--target", String(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"];
     const { status, stdout, stderr } = spawnSync("nsenter", [...enter, "sh", "-c", script], {
       encoding: "utf8",
       env: ENVIRONMENT,

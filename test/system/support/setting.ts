@@ -3,18 +3,25 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { artifactBytes, sourceFile } from "../../agent/support/artifacts.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
-import { SystemDevice } from "./device.ts";
+import { type BootOptions, SystemDevice } from "./device.ts";
 
 export const MAC = "02:00:5e:00:53:16";
+
+export interface PayloadFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
 
 /** A server on this machine, and systems that reach it, in a folder of their own. */
 export class Setting {
   readonly folder = mkdtempSync(join(tmpdir(), "upkeep-system-test-"));
   #server: RunningServer | undefined;
   readonly #devices: SystemDevice[] = [];
+  #boots = 0;
 
-  async start(): Promise<RunningServer> {
-    this.#server = await startServer(join(this.folder, "server"));
+  /** @param options Of the server's command line. */
+  async start(options: readonly string[] = []): Promise<RunningServer> {
+    this.#server = await startServer(join(this.folder, "server"), options);
     return this.#server;
   }
 
@@ -23,15 +30,16 @@ export class Setting {
     return this.#server;
   }
 
-  async boot(): Promise<SystemDevice> {
-    const device = await SystemDevice.boot(join(this.folder, `system-${this.#devices.length}`));
+  async boot(options: BootOptions = {}): Promise<SystemDevice> {
+    this.#boots += 1;
+    const device = await SystemDevice.boot(join(this.folder, `system-${this.#boots}`), options);
     this.#devices.push(device);
     return device;
   }
 
   /** Installs the package, and everything that `upkeep setup` does not write. */
-  install(device: SystemDevice, archive: string): void {
-    device.write("/usr/share/mender/identity/mender-device-identity", `#!/bin/sh\necho mac=${MAC}\n`, 0o755);
+  install(device: SystemDevice, archive: string, mac = MAC): void {
+    device.write("/usr/share/mender/identity/mender-device-identity", `#!/bin/sh\necho mac=${mac}\n`, 0o755);
     device.copy(archive, "/root/upkeep.deb");
     device.output("dpkg --install /root/upkeep.deb");
   }
@@ -58,19 +66,19 @@ export class Setting {
     return found.id;
   }
 
-  /** An artifact of one file, uploaded. @returns The id of its deployment to the device. */
-  async deploy(
-    type: string,
-    name: string,
-    file: { name: string; content: Uint8Array },
-    device: string,
-  ): Promise<string> {
+  /** An artifact of one file, uploaded and deployed. @returns The id of its deployment to the devices. */
+  async deploy(type: string, name: string, file: PayloadFile, ...devices: readonly string[]): Promise<string> {
+    await this.upload(type, name, file);
+    return await this.server.management.deploy(name, devices);
+  }
+
+  /** An artifact of one file, uploaded. */
+  async upload(type: string, name: string, file: PayloadFile): Promise<void> {
     const artifact = join(this.folder, `${name}.mender`);
     const about = { kind: "module-image", type, artifactName: name, deviceTypes: ["board"] } as const;
     const files = [sourceFile(basename(file.name), file.content)];
     writeFileSync(artifact, await artifactBytes({ ...about, compression: "none", files }));
     await this.server.management.upload(artifact);
-    return await this.server.management.deploy(name, [device]);
   }
 
   async stop(): Promise<void> {
