@@ -18,6 +18,8 @@ import type { EventFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
+import { attributeValueRoutes } from "./management/attribute-values.ts";
+import { bulkStatusRoutes } from "./management/bulk-status.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
 import { deploymentPreviewRoutes } from "./management/deployment-preview.ts";
@@ -103,8 +105,10 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...settingsRoutes(domain),
     ...planRoutes(),
     ...deviceRoutes(domain),
+    ...bulkStatusRoutes(domain),
     ...deviceLimitRoutes(domain),
     ...inventoryRoutes(domain),
+    ...attributeValueRoutes(domain),
     ...identitySearchRoutes(domain),
     ...groupRoutes(domain),
     ...tagRoutes(domain),

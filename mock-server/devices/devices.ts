@@ -14,6 +14,7 @@ import type {
 } from "../storage/index.ts";
 import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
+import { type BulkResult, type BulkTargets, decideDevices } from "./bulk-status.ts";
 import { identityAttributes, identityOf, type JsonValue, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
 import { hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
@@ -122,6 +123,11 @@ export class Devices {
         await accept(records, authSet, now);
       } else await setStatus(records, authSet, status, now);
     });
+  }
+
+  /** See {@link decideDevices}. */
+  decideAll(targets: BulkTargets, status: "accepted" | "rejected"): Promise<readonly BulkResult[]> {
+    return decideDevices(this.#storage, this.#system.clock, targets, status);
   }
 
   /**

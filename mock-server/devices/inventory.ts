@@ -4,7 +4,8 @@ import type { AttributeRecord, Page, Paging, Records, Storage } from "../storage
 import { type DeviceInventory, describeDevices } from "./attributes.ts";
 import type { AttributeScope } from "./filters/terms.ts";
 import { type InventoryReport, parseReport, withinLimit } from "./inventory-report.ts";
-import { type DeviceSearch, searchDevices } from "./search.ts";
+import { countDevices, type DeviceSearch, searchDevices } from "./search.ts";
+import { type AttributeValues, type CountedAttribute, countValues } from "./values.ts";
 
 /** The number of devices with an attribute. */
 export interface AttributeCount {
@@ -102,6 +103,16 @@ export class Inventory {
   /** Devices of any status that meet all conditions. */
   search(search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
     return searchDevices(this.#storage, search, paging);
+  }
+
+  /** The number of devices of any status that meet all conditions. */
+  count(search: Pick<DeviceSearch, "terms" | "ids" | "text">): Promise<number> {
+    return countDevices(this.#storage, search);
+  }
+
+  /** See {@link countValues}. */
+  values(attribute: CountedAttribute, prefix: string): Promise<AttributeValues> {
+    return countValues(this.#storage, attribute, prefix);
   }
 
   /** Sets an attribute of the scope `system`. An unknown device is ignored. */

@@ -31,6 +31,18 @@ export async function searchDevices(
   return { items: items.map((device) => project(device, search.select)), total };
 }
 
+/** The number of devices that a search finds. */
+export async function countDevices(
+  storage: Storage,
+  search: Pick<DeviceSearch, "terms" | "ids" | "text">,
+): Promise<number> {
+  if (isPlain(search)) return (await plainPage(storage, search, { page: 1, perPage: 1 })).total;
+  const { terms = [], ids, text } = search;
+  let count = 0;
+  for await (const _ of scan(storage, { terms, ...given({ ids }), ...(text ? { text } : {}) })) count += 1;
+  return count;
+}
+
 /** True if an index answers the whole search. */
 function isPlain({ terms = [], sort = [], text, named }: DeviceSearch): boolean {
   const indexed = terms.every(({ scope, attribute, type, value }) => {

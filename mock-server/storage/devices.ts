@@ -232,6 +232,17 @@ export class DeviceRecords {
     return rows.map((row) => ({ ...row, count: Number(row.count) }));
   }
 
+  /** The number of devices by status, tier or group; those without a group are left out. */
+  async countsBy(column: "status" | "tier" | "group_name"): Promise<{ value: string; count: number }[]> {
+    const rows = await this.#db
+      .selectFrom("device_counts")
+      .select((eb) => [eb.ref(column).as("value"), eb.fn.sum<number>("count").as("count")])
+      .where(column, "<>", "")
+      .groupBy(column)
+      .execute();
+    return rows.map(({ value, count }) => ({ value, count: Number(count) }));
+  }
+
   /** The number of rows of a query: taken from the counters, unless ids restrict it. */
   async #total(query: DeviceQuery, { ids, ...kinds }: DeviceKinds & { ids?: readonly string[] | undefined }) {
     if (ids === undefined) return await this.#countOf(kinds);

@@ -120,6 +120,26 @@ export class InventoryRecords {
     return rows.map(({ scope, name, count }) => ({ scope, name, count: Number(count) }));
   }
 
+  /**
+   * The values of one attribute, as JSON, with the number of devices.
+   * @param range Exclusive and inclusive bounds of the ids.
+   */
+  async valuesIn(
+    scope: Scope,
+    name: string,
+    range: { readonly after: string; readonly upTo: string | undefined },
+  ): Promise<{ readonly value_json: string; readonly count: number }[]> {
+    let query = this.#db
+      .selectFrom("inventory_attributes")
+      .select((eb) => ["value_json", eb.fn.countAll<number>().as("count")])
+      .where("device_id", ">", range.after)
+      .where("scope", "=", scope)
+      .where("name", "=", name);
+    if (range.upTo !== undefined) query = query.where("device_id", "<=", range.upTo);
+    const rows = await query.groupBy("value_json").execute();
+    return rows.map(({ value_json, count }) => ({ value_json, count: Number(count) }));
+  }
+
   async namesOf(deviceId: string, scope: Scope): Promise<string[]> {
     return (await NAMES.all(this.#db, { deviceId, scope })).map(({ name }) => name);
   }

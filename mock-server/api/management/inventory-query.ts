@@ -1,3 +1,4 @@
+import * as z from "zod";
 import {
   ATTRIBUTE_SCOPES,
   type AttributeScope,
@@ -7,6 +8,17 @@ import {
   type FilterTerm,
 } from "../../domain.ts";
 import { invalid } from "../../errors.ts";
+import { fields } from "../validation.ts";
+
+/** Conditions in a body; `checkTerms` says what is wrong with them. */
+export const Filters = z.array(
+  fields({
+    scope: z.unknown().optional(),
+    attribute: z.unknown().optional(),
+    type: z.unknown().optional(),
+    value: z.unknown().optional(),
+  }),
+);
 
 /** Parameters of the list that are not names of attributes. */
 const OWN = ["page", "per_page", "sort", "has_group", "group"];

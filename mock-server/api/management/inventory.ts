@@ -15,7 +15,7 @@ import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields } from "../validation.ts";
-import { searchOf } from "./inventory-query.ts";
+import { Filters, searchOf } from "./inventory-query.ts";
 import { InventoryShape, presentInventory } from "./inventory-shape.ts";
 
 const V1 = "/api/management/v1/inventory";
@@ -30,16 +30,7 @@ const SearchBody = fields({
   // Less than one counts as not given, as the reference has it.
   page: optional(z.int().max(2 ** 31)),
   per_page: optional(z.int().max(PER_PAGE_MAX)),
-  filters: optional(
-    z.array(
-      fields({
-        scope: z.unknown().optional(),
-        attribute: z.unknown().optional(),
-        type: z.unknown().optional(),
-        value: z.unknown().optional(),
-      }),
-    ),
-  ),
+  filters: optional(Filters),
   sort: optional(
     z.array(
       fields({

@@ -1,0 +1,109 @@
+import type { Clock } from "@upkeep/shared/system";
+import { conflict } from "../errors.ts";
+import type { AuthSetRecord, Records, Storage } from "../storage/index.ts";
+import { portions } from "../storage/paging.ts";
+import { accept, mayBeAccepted, setStatus } from "./acceptance.ts";
+import { mayBecome } from "./auth-status.ts";
+import { scan } from "./filters/scan.ts";
+import type { FilterTerm } from "./filters/terms.ts";
+
+/** The devices of a bulk decision: a list, or those that meet conditions now. */
+export type BulkTargets =
+  | { readonly ids: readonly string[] }
+  | {
+      readonly terms: readonly FilterTerm[];
+      /** The number of devices that the user saw. */
+      readonly expectedCount: number;
+    };
+
+export const BULK_RESULTS = ["changed", "unchanged", "refused", "not-found"] as const;
+
+export interface BulkResult {
+  readonly deviceId: string;
+  readonly result: (typeof BULK_RESULTS)[number];
+  /** Of `refused`. */
+  readonly reason?: string;
+}
+
+/** Devices per transaction: other writes wait for it. */
+const BATCH = 50;
+
+/**
+ * Accepts or rejects many devices, in several transactions.
+ *
+ * - Accept: the only pending key of the device, or the only rejected one if none is pending. A device with several is
+ *   refused: a person must compare the keys.
+ * - Reject: every accepted and pending key.
+ * @returns A result per device, in the order of the ids.
+ * @throws DomainError (conflict) if another number of devices meets the conditions now; nothing has changed then.
+ */
+export async function decideDevices(
+  storage: Storage,
+  clock: Clock,
+  targets: BulkTargets,
+  status: "accepted" | "rejected",
+): Promise<readonly BulkResult[]> {
+  const ids = "ids" in targets ? [...new Set(targets.ids)] : await matching(storage, targets);
+  const results: BulkResult[] = [];
+  for (const some of portions(ids, BATCH)) {
+    const decided = await storage.transaction(async (records) => {
+      const batch: BulkResult[] = [];
+      for (const id of some) batch.push({ deviceId: id, ...(await decide(records, id, status, clock.now())) });
+      return batch;
+    });
+    results.push(...decided);
+  }
+  return results;
+}
+
+async function matching(
+  storage: Storage,
+  { terms, expectedCount }: Extract<BulkTargets, { expectedCount: number }>,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { id } of scan(storage, { terms })) ids.push(id);
+  if (ids.length !== expectedCount) {
+    throw conflict(`expected_count: ${ids.length} devices meet the conditions now, not ${expectedCount}`);
+  }
+  return ids;
+}
+
+type Decision = Omit<BulkResult, "deviceId">;
+
+const refused = (reason: string): Decision => ({ result: "refused", reason });
+
+async function decide(
+  records: Records,
+  deviceId: string,
+  status: "accepted" | "rejected",
+  nowMs: number,
+): Promise<Decision> {
+  if ((await records.devices.find(deviceId)) === undefined) return { result: "not-found" };
+  const keys = await records.authSets.ofDevices([deviceId]);
+  return status === "accepted" ? acceptOne(records, deviceId, keys, nowMs) : rejectAll(records, keys, nowMs);
+}
+
+async function acceptOne(
+  records: Records,
+  deviceId: string,
+  keys: readonly AuthSetRecord[],
+  nowMs: number,
+): Promise<Decision> {
+  if (keys.some((key) => key.status === "accepted")) return { result: "unchanged" };
+  const pending = keys.filter((key) => key.status === "pending");
+  const candidates = pending.length > 0 ? pending : keys.filter((key) => mayBecome(key.status, "accepted"));
+  const [key, another] = candidates;
+  if (key === undefined) return refused("the device has no key that could be accepted");
+  if (another !== undefined) return refused(`the device has ${candidates.length} keys: accept one of them by its id`);
+  if (!(await mayBeAccepted(records, deviceId))) return refused("maximum number of accepted devices reached");
+  await accept(records, key, nowMs);
+  return { result: "changed" };
+}
+
+async function rejectAll(records: Records, keys: readonly AuthSetRecord[], nowMs: number): Promise<Decision> {
+  const open = keys.filter((key) => mayBecome(key.status, "rejected"));
+  for (const key of open) await setStatus(records, key, "rejected", nowMs);
+  if (open.length > 0) return { result: "changed" };
+  const isPreauthorized = keys.some((key) => key.status === "preauthorized");
+  return isPreauthorized ? refused("the device is preauthorized: delete its key") : { result: "unchanged" };
+}
