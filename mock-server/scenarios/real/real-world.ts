@@ -10,6 +10,7 @@ import { formatForDevices } from "../world/artifacts.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
 import { AttachedDevice } from "./attached-device.ts";
 import { ConnectHook } from "./connect-hook.ts";
+import { isConnectionError } from "./connection-errors.ts";
 import { DeploymentMonitor } from "./deployment-monitor.ts";
 import { scriptText } from "./device-programs.ts";
 import { Enrolment } from "./enrolment.ts";
@@ -177,7 +178,8 @@ export class RealWorld implements Stage {
     let polled = false;
     const quiet: ProxyPort = {
       ...port,
-      // Before the scenario begins, no fault strikes and no event is recorded.
+      // Before the scenario begins, the device asks when it wants to, no fault strikes and no event is recorded.
+      mayAsk: async (kind) => !this.devices.has(name) || (await port.mayAsk(kind)),
       strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : []),
       answered: async (kind, answer, request) => {
         if (this.devices.has(name)) return await port.answered(kind, answer, request);
@@ -185,7 +187,10 @@ export class RealWorld implements Stage {
       },
       failed: (kind, fault) => (this.devices.has(name) ? port.failed(kind, fault) : undefined),
       sent: (bytes, position) => (this.devices.has(name) ? port.sent(bytes, position) : undefined),
-      broken: (error) => (this.devices.has(name) ? port.broken(error) : undefined),
+      broken: (error) => {
+        if (this.devices.has(name)) port.broken(error);
+        else if (!isConnectionError(error)) this.#broken ??= error;
+      },
     };
     const proxy = await DeviceProxy.start(quiet, address);
     this.#proxies.push(proxy);
@@ -193,6 +198,7 @@ export class RealWorld implements Stage {
       `Waiting for ${attach === "next" ? "a device" : `the device ${attach}`} of type ${row.type} at port ${proxy.port}`,
     );
     for (let known = false; !known || !polled; await system.timers.sleep(WAIT_MS, signal)) {
+      if (this.#broken !== undefined) throw this.#broken;
       if (!known) known = await this.#enrolment.admitWaiting(name, attach, row.accept);
     }
     if (row.group !== undefined) await this.#operator.moveToGroup(name, row.group);
