@@ -1,32 +1,42 @@
-// Makes the Debian package of the agent: `npm run package`.
+// Makes the Debian package of the agent: `npm run package`. With `-- --sea`, one with Node inside; `--node FILE` names
+// the Node, for this machine or another one (amd64, arm64, armhf).
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
 import { makeDeb, OPTIONS } from "../deb.mjs";
 
 const here = import.meta.dirname;
 const top = join(here, "../..");
 const agent = join(top, "agent");
 const manifest = JSON.parse(readFileSync(join(agent, "package.json"), "utf8"));
-const { values } = parseArgs({ options: OPTIONS });
+const { values } = parseArgs({
+  options: {
+    ...OPTIONS,
+    sea: { type: "boolean", default: false },
+    node: { type: "string" },
+    "node-licence": { type: "string" },
+  },
+});
 const MODULES = join(agent, "modules/shipped");
 const INVENTORY = join(here, "inventory");
+const out = values.out ?? join(top, "dist");
 const version = values.version ?? manifest.version;
 
 /** The agent's program, which says the version of its package: without the epoch and the Debian revision. */
 function program() {
   const upstream = version.replace(/^\d+:/, "").replace(/-[^-]*$/, "");
   if (upstream === manifest.version) return readFileSync(join(agent, "dist/upkeep.cjs"), "utf8");
-  const out = mkdtempSync(join(tmpdir(), "upkeep-program-"));
+  const folder = mkdtempSync(join(tmpdir(), "upkeep-program-"));
   try {
-    execFileSync(process.execPath, [join(agent, "build.mjs"), "--version", upstream, "--out", out], {
+    execFileSync(process.execPath, [join(agent, "build.mjs"), "--version", upstream, "--out", folder], {
       stdio: ["ignore", "ignore", "inherit"],
     });
-    return readFileSync(join(out, "upkeep.cjs"), "utf8");
+    return readFileSync(join(folder, "upkeep.cjs"), "utf8");
   } finally {
-    rmSync(out, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -50,7 +60,7 @@ const FILES = [
     .map((name) => [`usr/share/upkeep/modules/v3/${name}`, join(MODULES, name), 0o755]),
 ];
 
-const FIELDS = `Depends: nodejs (>= 20.19), init-system-helpers (>= 1.54)
+const fields = (depends) => `Depends: ${[...depends, "init-system-helpers (>= 1.54)"].join(", ")}
 Suggests: jq, u-boot-tools, mtd-utils
 Section: admin
 Priority: optional
@@ -60,19 +70,45 @@ Description: software update agent for embedded Linux devices
  if needed, and commits or rolls back. It speaks the protocol of Mender, and
  installs Mender artifacts.`;
 
-console.log(
-  makeDeb({
+/** @param putProgram Puts `usr/bin/upkeep`, and what belongs to it. */
+function pack({ architecture, depends, putProgram }) {
+  return makeDeb({
     name: "upkeep",
     version,
-    architecture: "all",
+    architecture,
     maintainer: values.maintainer,
-    out: values.out ?? join(top, "dist"),
-    fields: FIELDS.split("\n"),
+    out,
+    fields: fields(depends).split("\n"),
     scripts: Object.fromEntries(["postinst", "prerm", "postrm"].map((name) => [name, join(here, name)])),
     fill(put) {
       for (const [target, source, mode] of FILES) put(target, mode, readFileSync(source));
-      // Debian's own node, whatever else is in the PATH of those who call it.
-      put("usr/bin/upkeep", 0o755, program().replace(/^#!.*\n/, "#!/usr/bin/node\n"));
+      putProgram(put);
     },
-  }),
-);
+  });
+}
+
+/** Debian's own node, whatever else is in the PATH of those who call it. */
+function packScript() {
+  const putProgram = (put) => put("usr/bin/upkeep", 0o755, program().replace(/^#!.*\n/, "#!/usr/bin/node\n"));
+  return pack({ architecture: "all", depends: ["nodejs (>= 20.19)"], putProgram });
+}
+
+async function packSingleExecutable() {
+  const { makeSingleExecutable } = await import("../single-executable.mjs");
+  mkdirSync(out, { recursive: true });
+  const target = join(out, "upkeep");
+  const { node = process.execPath, "node-licence": nodeLicence } = values;
+  const { architecture, depends, licence } = await makeSingleExecutable({
+    program: program(),
+    node,
+    licence: nodeLicence,
+    target,
+  });
+  const putProgram = (put) => {
+    put("usr/bin/upkeep", 0o755, readFileSync(target));
+    put("usr/share/doc/upkeep/LICENSE.node.gz", 0o644, gzipSync(licence, { level: 9 }));
+  };
+  return pack({ architecture, depends, putProgram });
+}
+
+console.log(values.sea ? await packSingleExecutable() : packScript());

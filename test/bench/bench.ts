@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
- * peak memory), many small files, peak memory by size, idle memory, start-up, and bytes on the wire with connections that are cut.
+ * peak memory), many small files, peak memory by size, idle memory, start-up, bytes on the wire with connections that are
+ * cut, and what an agent costs a device (footprint).
  * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
  * some of it.
  */
@@ -10,6 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startServer } from "../support/server.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
+import { type Footprint, measureFootprints } from "./footprint.ts";
 import { measureIdle } from "./idle.ts";
 import { measureFiles, measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
 import { makeSparse } from "./material.ts";
@@ -37,6 +39,10 @@ const { values: options } = parseArgs({
     /** MiB of the image that comes over connections that are cut, and of a connection's life. */
     wire: { type: "string", default: "10" },
     cut: { type: "string", default: "3" },
+    /** MiB of the image of a rootfs update whose memory is looked at. */
+    rootfs: { type: "string", default: "256" },
+    /** The agent as a single executable. */
+    single: { type: "string", default: "dist/upkeep" },
   },
 });
 
@@ -53,6 +59,7 @@ const starts = wholeNumber("starts", options.starts);
 const settleSeconds = wholeNumber("settle", options.settle);
 const wireMiB = wholeNumber("wire", options.wire);
 const cutMiB = wholeNumber("cut", options.cut);
+const rootfsMiB = wholeNumber("rootfs", options.rootfs);
 const sizesMiB = options.memory.split(",").map((text) => wholeNumber("memory", text));
 
 /** Aims: our share of the peer's wall time. */
@@ -179,7 +186,50 @@ async function wire(): Promise<unknown> {
   }
 }
 
-const PARTS: Readonly<Record<string, () => unknown>> = { install, files, memory, idle, startup, wire };
+/** Aims of a footprint: upper limits of ours. */
+const FOOTPRINT_AIMS = { updatePssKiB: 96 * 1024, checkCpuSeconds: 0.25 } as const;
+
+/** The columns: title, and the cell of an agent. */
+const FOOTPRINT: readonly (readonly [string, (one: Footprint) => string])[] = [
+  ["disk", ({ diskKiB }) => size(diskKiB)],
+  ["download", ({ downloadKiB }) => size(downloadKiB)],
+  ["idle PSS", ({ idlePssKiB }) => size(idlePssKiB)],
+  ["private", ({ idlePrivateKiB }) => size(idlePrivateKiB)],
+  ["update PSS", ({ updatePssKiB }) => size(updatePssKiB)],
+  ["check cpu", ({ checkCpuSeconds }) => (checkCpuSeconds === null ? "-" : `${checkCpuSeconds.toFixed(2)} s`)],
+  ["wall", ({ checkSeconds }) => (checkSeconds === null ? "-" : `${checkSeconds.toFixed(2)} s`)],
+  ["wire", ({ checkWireBytes }) => (checkWireBytes === null ? "-" : `${checkWireBytes} B`)],
+];
+const size = (kib: number | null): string => (kib === null ? "-" : mib(kib));
+
+async function footprint(): Promise<unknown> {
+  say(
+    `What an agent costs a device: disk and download with what runs it; memory ${settleSeconds} s after its first poll, and`,
+  );
+  say(
+    `the most of all processes while an image of ${rootfsMiB} MiB (gzip) is installed; one poll or check that finds nothing.`,
+  );
+  say("Each has a copy of its runtime: no other program of this machine shares its pages. Download: packed by xz.");
+  row(["", ...FOOTPRINT.map(([title]) => title)]);
+  const measured = await measureFootprints(clients, {
+    folder,
+    sizeMiB: rootfsMiB,
+    settleSeconds,
+    singleExecutable: options.single,
+  });
+  for (const [name, one] of Object.entries(measured)) row([name, ...FOOTPRINT.map(([, cell]) => cell(one))]);
+  const missed = Object.entries(measured)
+    .filter(([name]) => !name.startsWith("mender"))
+    .flatMap(([name, one]) =>
+      (Object.keys(FOOTPRINT_AIMS) as (keyof typeof FOOTPRINT_AIMS)[])
+        .filter((key) => (one[key] ?? 0) > FOOTPRINT_AIMS[key])
+        .map((key) => `${key} of ${name}`),
+    );
+  say(missed.length === 0 ? "Update <= 96 MiB and check <= 0.25 s: met." : `Aims missed: ${missed.join(", ")}.`);
+  return { measured, aims: FOOTPRINT_AIMS, missed };
+}
+
+const PARTS: Readonly<Record<string, () => unknown>> = { install, files, memory, idle, startup, wire, footprint };
 
 function chosenParts(): string[] {
   const names = options.only?.split(",") ?? Object.keys(PARTS);

@@ -51,11 +51,13 @@ export interface DaemonOptions {
   readonly serverUrl: string;
   readonly mac: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** The program of our agent and its first arguments, if it is not the built one under this Node. */
+  readonly command?: readonly [string, ...string[]];
 }
 
 /** The daemon of each client, with its default logging, on a new device in `folder`. */
 export const DAEMONS: Readonly<Record<ClientName, (options: DaemonOptions) => Program>> = {
-  upkeep: ({ folder, serverUrl, mac, config }) => {
+  upkeep: ({ folder, serverUrl, mac, config, command: [program, ...args] = [process.execPath, UPKEEP] }) => {
     createAgentRoot(folder, {
       serverUrl,
       deviceType: DEVICE_TYPE,
@@ -63,7 +65,7 @@ export const DAEMONS: Readonly<Record<ClientName, (options: DaemonOptions) => Pr
       modules: { [PAYLOAD_TYPE]: DROP_MODULE },
       config,
     });
-    return startProgram(process.execPath, [UPKEEP, "--root", folder, "daemon"]);
+    return startProgram(program, [...args, "--root", folder, "daemon"]);
   },
   mender: ({ folder, serverUrl, mac, config }) => {
     mkdirSync(folder, { recursive: true });

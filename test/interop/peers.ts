@@ -11,6 +11,8 @@ const PACKAGES = {
   xz: "xz-utils",
   openssl: "openssl",
   strace: "strace",
+  strip: "binutils",
+  readelf: "binutils",
   "systemd-analyze": "systemd",
   shellcheck: "shellcheck",
   lintian: "lintian",
