@@ -196,7 +196,7 @@ const FOOTPRINT: readonly (readonly [string, (one: Footprint) => string])[] = [
   ["idle PSS", ({ idlePssKiB }) => size(idlePssKiB)],
   ["private", ({ idlePrivateKiB }) => size(idlePrivateKiB)],
   ["update PSS", ({ updatePssKiB }) => size(updatePssKiB)],
-  ["check cpu", ({ checkCpuSeconds }) => (checkCpuSeconds === null ? "-" : `${checkCpuSeconds.toFixed(2)} s`)],
+  ["check cpu", ({ checkCpuSeconds }) => (checkCpuSeconds === null ? "-" : `${checkCpuSeconds.toFixed(3)} s`)],
   ["wall", ({ checkSeconds }) => (checkSeconds === null ? "-" : `${checkSeconds.toFixed(2)} s`)],
   ["wire", ({ checkWireBytes }) => (checkWireBytes === null ? "-" : `${checkWireBytes} B`)],
 ];
