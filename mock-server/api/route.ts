@@ -49,7 +49,7 @@ export interface AnswerSpec {
   readonly description: string;
   /** Schema of a JSON body. */
   readonly schema?: z.core.$ZodType;
-  /** Media type of a body that is not JSON. */
+  /** Media type of a body that is not JSON. Beside a schema: the request says which of both it is. */
   readonly mediaType?: string;
   /** Headers that it may have. 429 and 503 have Retry-After. */
   readonly headers?: readonly AnswerHeader[];

@@ -22,6 +22,7 @@ import { attributeValueRoutes } from "./management/attribute-values.ts";
 import { bulkStatusRoutes } from "./management/bulk-status.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
+import { deploymentLogRoutes } from "./management/deployment-logs.ts";
 import { deploymentPreviewRoutes } from "./management/deployment-preview.ts";
 import { deploymentProgressRoutes } from "./management/deployment-progress.ts";
 import { deploymentRoutes } from "./management/deployments.ts";
@@ -121,6 +122,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     ...deploymentRoutes(domain, logger),
     ...deploymentPreviewRoutes(domain),
     ...deploymentFailureRoutes(domain),
+    ...deploymentLogRoutes(domain),
     ...deploymentProgressRoutes(domain),
     ...deviceDeploymentRoutes(domain),
     ...configurationRoutes(domain),

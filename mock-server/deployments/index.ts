@@ -4,11 +4,16 @@ export type { NewDeployment, Rollout } from "./creation/new-deployment.ts";
 export { decommissionDevice } from "./deployment-end/device-end.ts";
 export type { Deployment, Phase } from "./deployment-view.ts";
 export { type DeploymentSearch, Deployments, type HistoryEntry } from "./deployments.ts";
-export { DEVICE_DEPLOYMENT_FILTERS, type DeviceDeploymentFilter } from "./device-deployment/status-filter.ts";
+export {
+  DEVICE_DEPLOYMENT_FILTERS,
+  type DeviceDeploymentFilter,
+  statusesOf,
+} from "./device-deployment/status-filter.ts";
 export type { DeviceDeployment, FailedAttempt } from "./device-deployment/view.ts";
 export { DeviceSide, type Instructions } from "./device-side.ts";
 export type { FailureGroup } from "./failures.ts";
-export { DeploymentInsight } from "./insight.ts";
+export { DeploymentInsight, type WatchedDevice } from "./insight.ts";
+export { LOG_SEVERITIES, type LogPage, type LogQuery, type LogSeverity } from "./log-page.ts";
 export type { NewPhase, PhaseState, PlannedPhase } from "./phases.ts";
 export { PREVIEW_OUTCOMES, type Preview, type PreviewGroup, type PreviewOutcome } from "./preview/preview.ts";
 export type { Progress, ProgressRange } from "./progress.ts";
@@ -28,3 +33,4 @@ export {
   type StateControl,
   type UpdateControlMap,
 } from "./update-control.ts";
+export { WAITING_KINDS, type WaitingFor } from "./waiting.ts";

@@ -1,9 +1,17 @@
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import type { ExpressionBuilder, Kysely, Selectable, SelectQueryBuilder, Updateable } from "kysely";
+import {
+  type ExpressionBuilder,
+  type Kysely,
+  type Selectable,
+  type SelectQueryBuilder,
+  sql,
+  type Updateable,
+} from "kysely";
 import { connectionOf } from "./engines/dialect.ts";
-import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
+import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Schema } from "./schema.ts";
+import { matchesText } from "./text.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
 
@@ -288,6 +296,28 @@ export class DeviceDeploymentRecords {
     );
   }
 
+  /** Some device deployments of a deployment, in any order. */
+  async search(
+    deploymentId: string,
+    { statuses, reason, text, unasked = false, sort }: DeviceDeploymentSearch,
+    paging: Paging,
+  ): Promise<Page<ListedDeviceDeployment>> {
+    let query: ShownQuery = unasked ? this.#db.selectFrom("device_deployments") : this.#shown();
+    query = query.where("device_deployments.deployment_id", "=", deploymentId);
+    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
+    if (reason !== undefined) {
+      query = query.where("device_deployments.status", "=", "failure").where("device_deployments.reason", "=", reason);
+    }
+    if (text !== undefined) query = query.where((eb) => mentions(eb, text));
+    const column = sql.ref(`device_deployments.${sort.by}`);
+    // Those without the value come last, on each engine and in each order.
+    const ordered = query
+      .orderBy(sql`${column} is null`)
+      .orderBy(column, sort.order)
+      .orderBy("device_deployments.device_id");
+    return this.#page(ordered, query, paging);
+  }
+
   /** The device deployments of a device, newest first, deleted history included. */
   async history(
     deviceId: string,
@@ -340,6 +370,44 @@ export class DeviceDeploymentRecords {
     const row = await counted.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
     return { items, total: Number(row.count) };
   }
+}
+
+/** Restricts and sorts the device deployments of a deployment; absent properties do not restrict. */
+export interface DeviceDeploymentSearch {
+  readonly statuses?: readonly DeviceDeploymentStatus[];
+  /** Failures with exactly this reason. */
+  readonly reason?: string;
+  /** A part of the id, the identity, the substate or the reason, case-insensitive. */
+  readonly text?: string;
+  /** With targets that have not polled yet. Default: false. */
+  readonly unasked?: boolean;
+  readonly sort: { readonly by: DeviceDeploymentOrder; readonly order: SortOrder };
+}
+
+export const DEVICE_DEPLOYMENT_ORDERS = [
+  "status",
+  "device_id",
+  "created_ms",
+  "started_ms",
+  "finished_ms",
+  "attempt",
+] as const satisfies readonly (keyof DeviceDeploymentTable)[];
+export type DeviceDeploymentOrder = (typeof DEVICE_DEPLOYMENT_ORDERS)[number];
+
+function mentions(eb: ExpressionBuilder<Schema, "device_deployments">, text: string) {
+  const wanted = { kind: "contains", value: text } as const;
+  return eb.or([
+    matchesText(eb.ref("device_deployments.device_id"), wanted),
+    matchesText(eb.fn.coalesce("device_deployments.substate", eb.val("")), wanted),
+    matchesText(eb.fn.coalesce("device_deployments.reason", eb.val("")), wanted),
+    eb.exists((device) =>
+      device
+        .selectFrom("devices")
+        .select("devices.id")
+        .whereRef("devices.id", "=", "device_deployments.device_id")
+        .where((one) => matchesText(one.ref("devices.identity_json"), wanted)),
+    ),
+  ]);
 }
 
 /** The deployment that targets are inserted for. */

@@ -7,7 +7,13 @@ export type { Statistics } from "./counters.ts";
 export { checkPermissions, DataDirectory, directoryFault, mustFit } from "./data-directory.ts";
 export { DataDirectoryError } from "./data-directory-error.ts";
 export type { DeploymentFilter, DeploymentRecord, PreparationRecord } from "./deployments.ts";
-export type { DeviceDeploymentRecord, ListedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
+export type {
+  DeviceDeploymentOrder,
+  DeviceDeploymentRecord,
+  DeviceDeploymentSearch,
+  ListedDeviceDeployment,
+  TargetsOf,
+} from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export type { EventRecord } from "./events.ts";
 export { explained, oneLine } from "./explained.ts";

@@ -22,6 +22,34 @@ export class LogRecords {
     return row === undefined ? undefined : (JSON.parse(row.messages_json) as LogMessage[]);
   }
 
+  /** The attempts that have a log, in order. */
+  async attempts(deploymentId: string, deviceId: string): Promise<number[]> {
+    const rows = await this.#db
+      .selectFrom("deployment_logs")
+      .select("attempt")
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "=", deviceId)
+      .orderBy("attempt")
+      .execute();
+    return rows.map(({ attempt }) => attempt);
+  }
+
+  async findWhole(
+    deploymentId: string,
+    deviceId: string,
+    attempt: number,
+  ): Promise<{ readonly messages: readonly LogMessage[]; readonly savedMs: number } | undefined> {
+    const row = await this.#db
+      .selectFrom("deployment_logs")
+      .select(["messages_json", "saved_ms"])
+      .where("deployment_id", "=", deploymentId)
+      .where("device_id", "=", deviceId)
+      .where("attempt", "=", attempt)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    return { messages: JSON.parse(row.messages_json) as LogMessage[], savedMs: row.saved_ms };
+  }
+
   /** Saves the log of an attempt, in place of an earlier one. */
   async put(
     key: { readonly deploymentId: string; readonly deviceId: string; readonly attempt: number },

@@ -1,7 +1,15 @@
 import { given } from "@upkeep/shared/given";
 import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import { ATTRIBUTE_SCOPES, type Deployment, type DeviceDeployment, FILTER_OPERATORS } from "../../domain.ts";
+import {
+  ATTRIBUTE_SCOPES,
+  type Deployment,
+  type DeviceDeployment,
+  FILTER_OPERATORS,
+  WAITING_KINDS,
+  type WaitingFor,
+  type WatchedDevice,
+} from "../../domain.ts";
 import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
 import { ControlMap } from "./control-map.ts";
 import { maskedConfiguration } from "./masked-configuration.ts";
@@ -180,4 +188,48 @@ export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeo
     ...(failed.length === 0 ? {} : { failed_attempts: failed }),
     ...(device.unreachable ? { unreachable: true } : {}),
   };
+}
+
+/** A device deployment in the list by pages, beyond the reference. */
+export const WatchedDeviceShape = DeviceDeploymentShape.extend({
+  asked: z
+    .literal(false)
+    .optional()
+    .meta({ description: "The device has not asked for it; created is that of the deployment" }),
+  waiting_for: z
+    .object({
+      kind: z.enum(WAITING_KINDS),
+      deployment_id: z.string().optional().meta({ description: "Of older-deployment" }),
+      phase_id: z.string().optional().meta({ description: "Of phase" }),
+      start_ts: z.string().optional().meta({ description: "Of phase: its planned start" }),
+      since: z.string().optional().meta({ description: "Of poll and retry: the last contact" }),
+    })
+    .optional()
+    .meta({ description: "Why a device that has not finished has no instructions" }),
+});
+
+export function presentWatchedDevice(device: WatchedDevice): z.infer<typeof WatchedDeviceShape> {
+  const { waitingFor } = device;
+  return {
+    ...presentDeviceDeployment(device),
+    ...(device.asked ? {} : { asked: false }),
+    ...(waitingFor === undefined ? {} : { waiting_for: presentWaiting(waitingFor) }),
+  };
+}
+
+function presentWaiting(waitingFor: WaitingFor): z.infer<typeof WatchedDeviceShape>["waiting_for"] {
+  const { kind } = waitingFor;
+  switch (kind) {
+    case "older-deployment":
+      return { kind, deployment_id: waitingFor.deploymentId };
+    case "phase": {
+      const { phaseId, startMs } = waitingFor;
+      return { kind, phase_id: phaseId, ...(startMs === undefined ? {} : { start_ts: timestamp(startMs) }) };
+    }
+    case "poll":
+    case "retry":
+      return { kind, ...(waitingFor.sinceMs === undefined ? {} : { since: timestamp(waitingFor.sinceMs) }) };
+    default:
+      return { kind };
+  }
 }

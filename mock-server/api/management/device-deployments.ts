@@ -1,8 +1,7 @@
-import { timeMs } from "@upkeep/shared/protocol";
-import { printable } from "@upkeep/shared/text";
+import { given } from "@upkeep/shared/given";
 import * as z from "zod";
-import { DEVICE_DEPLOYMENT_FILTERS, type Domain } from "../../domain.ts";
-import { empty, json, text } from "../answers.ts";
+import { DEVICE_DEPLOYMENT_FILTERS, type Domain, statusesOf } from "../../domain.ts";
+import { empty, json } from "../answers.ts";
 import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -12,7 +11,10 @@ import {
   DeviceDeploymentShape,
   presentDeployment,
   presentDeviceDeployment,
+  presentWatchedDevice,
+  WatchedDeviceShape,
 } from "./deployment-shapes.ts";
+import { sortBy } from "./filters.ts";
 
 const BASE = "/api/management/v1/deployments/deployments";
 /** Pages of a device's history are short. */
@@ -27,7 +29,19 @@ const LIST = {
   404: NOT_FOUND,
 };
 
-function ofDeployment({ deployments }: Domain): Route[] {
+/** The values of `sort`, with the columns that they stand for. */
+const SORTS = {
+  status: "status",
+  id: "device_id",
+  created: "created_ms",
+  started: "started_ms",
+  finished: "finished_ms",
+  attempts: "attempt",
+} as const;
+type SortWord = keyof typeof SORTS;
+const SORT_WORDS = Object.keys(SORTS) as SortWord[];
+
+function ofDeployment({ deployments, insight }: Domain): Route[] {
   return [
     route({
       method: "GET",
@@ -52,13 +66,33 @@ function ofDeployment({ deployments }: Domain): Route[] {
         ...pagingQuery(),
         status: StatusFilter,
         deployment_id: ignored("the path names the deployment"),
+        text: one(z.string().optional()).meta({
+          description: "A part of id, identity, substate or reason, in any case",
+        }),
+        reason: one(z.string().optional()).meta({ description: "Only failures with this reason" }),
+        sort: sortBy<SortWord>(SORT_WORDS, { by: "status", order: "asc" }),
+        unasked: one(z.enum(["true", "false"]).default("false")).meta({
+          description: "true: also devices that have not asked yet",
+        }),
       }),
-      answers: { ...LIST, 200: { ...LIST[200], headers: PAGED } },
+      answers: {
+        200: { description: "Device deployments", schema: z.array(WatchedDeviceShape), headers: PAGED },
+        404: NOT_FOUND,
+      },
       handle: async ({ params, query, request }) => {
-        const paging = { page: query.page, perPage: query.per_page };
-        const { items, total } = await deployments.devices(params.id, query.status, paging);
+        const { status, text, reason, sort, unasked } = query;
+        const search = {
+          ...(status === undefined ? {} : { statuses: statusesOf(status) }),
+          ...given({ text, reason }),
+          unasked: unasked === "true",
+          sort: { by: SORTS[sort.by], order: sort.order },
+        };
+        const { items, total } = await insight.devices(params.id, search, {
+          page: query.page,
+          perPage: query.per_page,
+        });
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
-        return json(items.map(presentDeviceDeployment), headers);
+        return json(items.map(presentWatchedDevice), headers);
       },
     }),
     route({
@@ -70,40 +104,7 @@ function ofDeployment({ deployments }: Domain): Route[] {
       answers: { 200: { description: "Ids of devices", schema: z.array(z.string()) }, 404: NOT_FOUND },
       handle: async ({ params }) => json(await deployments.targets(params.id)),
     }),
-    route({
-      method: "GET",
-      path: `${BASE}/:id/devices/:device/log`,
-      summary: "Read the log that a device sent: of its last attempt, or of another",
-      access: "user",
-      params: z.object({ id: Uuid, device: z.string() }),
-      query: z.object({
-        attempt: one(
-          z
-            .string()
-            .regex(/^[1-9]\d{0,5}$/, "must be a whole number from 1 on")
-            .transform(Number)
-            .optional(),
-        ),
-      }),
-      answers: {
-        200: { description: "One line a message", mediaType: "text/plain" },
-        404: { description: "The device sent none" },
-      },
-      handle: async ({ params, query }) => {
-        const messages = await deployments.log(params.id, params.device, query.attempt);
-        const lines = messages.map(({ timestamp, level, message }) =>
-          printable(`${inUtc(timestamp)} ${level}: ${message}`),
-        );
-        return text(lines.map((line) => `${line}\n`).join(""), "text/plain; charset=utf-8");
-      },
-    }),
   ];
-}
-
-/** A device's own notation of the time, in UTC; as it stands if it is no time after all. */
-function inUtc(timestamp: string): string {
-  const ms = timeMs(timestamp);
-  return ms === undefined ? timestamp : new Date(ms).toISOString();
 }
 
 function ofDevice({ deployments }: Domain): Route[] {

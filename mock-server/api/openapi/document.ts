@@ -140,10 +140,10 @@ function answerContent(
   status: string,
   { schema, mediaType, example }: Pick<AnswerSpec, "schema" | "mediaType" | "example">,
 ): Content | undefined {
-  if (mediaType !== undefined) return { [mediaType]: { schema: { type: "string" } } };
-  if (schema === undefined) return status >= "400" ? ERROR : undefined;
+  const text = mediaType === undefined ? undefined : { [mediaType]: { schema: { type: "string" } } };
+  if (schema === undefined) return text ?? (status >= "400" ? ERROR : undefined);
   const described = jsonSchema(schema, "output");
-  return { "application/json": { schema: described, example: example ?? exampleOf(described, "all") } };
+  return { "application/json": { schema: described, example: example ?? exampleOf(described, "all") }, ...text };
 }
 
 function responses({ access, answers }: Route): Operation["responses"] {

@@ -81,8 +81,8 @@ export async function previewDeployment(storage: Storage, request: NewDeployment
 
 function fateOf(device: DeviceInventory, queue: Queue, release: readonly ArtifactRecord[], force: boolean): Fate {
   if (lookupIn(device)("identity", "status") !== "accepted") return { outcome: "not-accepted" };
-  const deploymentId = queue(device);
-  if (deploymentId !== undefined) return { outcome: "older-deployment", deploymentId };
+  const older = queue(device);
+  if (older !== undefined) return { outcome: "older-deployment", deploymentId: older.id };
   const provides = providesOf(device);
   const { device_type: deviceType } = provides;
   if (deviceType === undefined) return { outcome: "unknown-device-type" };

@@ -3,8 +3,14 @@ import type { DeploymentRecord, Records } from "../../storage/index.ts";
 import type { QueuedDeployment } from "../../storage/queues.ts";
 import { admits } from "../selection/membership.ts";
 
-/** The oldest deployment that each device gets next. */
-export type Queue = (device: DeviceInventory) => string | undefined;
+/** The deployment that a device gets next. */
+export interface Queued {
+  readonly id: string;
+  readonly sequence: number;
+}
+
+/** Tells what each device gets next. */
+export type Queue = (device: DeviceInventory) => Queued | undefined;
 
 /** Reads the queues of many devices at once; the selection reads that of the one device which polls. */
 export async function readQueues(records: Records, devices: readonly DeviceInventory[]): Promise<Queue> {
@@ -28,7 +34,7 @@ export async function readQueues(records: Records, devices: readonly DeviceInven
     });
 }
 
-/** The id of the oldest deployment for the device; as the selection has it, older than the last finished do not count. */
+/** The oldest deployment for the device; as the selection has it, older than the last finished do not count. */
 function firstInLine(
   device: DeviceInventory,
   of: {
@@ -37,12 +43,14 @@ function firstInLine(
     readonly dynamic: readonly DeploymentRecord[];
     readonly lastFinished: number;
   },
-): string | undefined {
+): Queued | undefined {
   const lookup = lookupIn(device);
   const target = of.open.find(
     (row) => row.sequence > of.lastFinished && (row.admitted === 1 || row.filter_json === null || admits(row, lookup)),
   );
   const matching = of.dynamic.find((one) => one.sequence > of.lastFinished && admits(one, lookup));
-  if (target === undefined || matching === undefined) return target?.deployment_id ?? matching?.id;
-  return matching.sequence < target.sequence ? matching.id : target.deployment_id;
+  if (target !== undefined && (matching === undefined || target.sequence < matching.sequence)) {
+    return { id: target.deployment_id, sequence: target.sequence };
+  }
+  return matching;
 }
