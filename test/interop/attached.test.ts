@@ -15,7 +15,7 @@ const LIBRARY = join(import.meta.dirname, "../scenarios");
 
 const ATTACHED = readdirSync(LIBRARY, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".yaml"))
-  .filter((path) => parseScenario(readFileSync(join(LIBRARY, path), "utf8"), path).runs.includes("attached"))
+  .filter((path) => parseScenario(readFileSync(join(LIBRARY, path), "utf8"), path).attached)
   .sort();
 
 test("at least five scenarios are known to run with a device on the desk", () => {

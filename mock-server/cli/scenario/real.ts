@@ -1,4 +1,4 @@
-import type { System } from "@upkeep/shared/system";
+import { isSystemError, type System } from "@upkeep/shared/system";
 import type { RunResult } from "../../scenarios/index.ts";
 import { absolutePath } from "../../system/environment.ts";
 import { agentBeside, temporaryDirectory, thisProgram } from "../../system/programs.ts";
@@ -45,9 +45,24 @@ export const REAL_OPTIONS = {
   keep: { type: "boolean", default: false, describe: "Keep the files of devices and server, and say where they are" },
 } as const;
 
+/** Times that the removal of a directory is tried: programs that were killed may still write into it. */
+const REMOVALS = 5;
+const REMOVAL_PAUSE_MS = 200;
+
+async function removed({ files, timers }: System, directory: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await files.remove(directory);
+      return;
+    } catch (error) {
+      if (tries === REMOVALS || !isSystemError(error, "ENOTEMPTY")) throw error;
+      await timers.sleep(REMOVAL_PAUSE_MS);
+    }
+  }
+}
+
 /**
- * @returns How to run a scenario as the flags want it; `undefined`: in virtual time. With `onlyMarked`, a scenario whose
- *   file does not say that it runs with real programs is skipped.
+ * @returns How to run a scenario as the flags want it; `undefined`: in virtual time.
  * @throws CommandError if they do not go together.
  */
 export function realRunner(
@@ -55,7 +70,7 @@ export function realRunner(
   flags: RealFlags,
   say: (line: string) => void,
   signal: AbortSignal,
-): ((loaded: LoadedScenario, onlyMarked: boolean) => Promise<RunResult>) | undefined {
+): ((loaded: LoadedScenario) => Promise<RunResult>) | undefined {
   if (flags.real && flags.attach !== undefined) throw new CommandError("--real and --attach exclude each other");
   if (!flags.real && flags.attach === undefined) return undefined;
   const [interpreter, file] = thisProgram();
@@ -63,7 +78,7 @@ export function realRunner(
   if (flags.real && agent === undefined)
     throw new CommandError("--real: the agent's program is not there: --agent PATH");
   const address = parseListenAddress(flags.listen);
-  return async (loaded, onlyMarked) => {
+  return async (loaded) => {
     const { runReal, runAttached } = await import("../../scenarios/real/index.ts");
     const directory = temporaryDirectory("upkeep-scenario-");
     const beganMs = system.clock.monotonic();
@@ -78,12 +93,12 @@ export function realRunner(
       const { attach } = flags;
       const result =
         attach === undefined
-          ? await runReal(loaded.scenario, { ...common, onlyMarked, interpreter, agent: [interpreter, agent ?? ""] })
+          ? await runReal(loaded.scenario, { ...common, interpreter, agent: [interpreter, agent ?? ""] })
           : await runAttached(loaded.scenario, { ...common, payloadType: flags["payload-type"], attach, address, say });
       return { ...result, file: loaded.file, tookMs: system.clock.monotonic() - beganMs };
     } finally {
       if (flags.keep) say(`${loaded.file}: everything is in ${directory}`);
-      else await system.files.remove(directory);
+      else await removed(system, directory);
     }
   };
 }

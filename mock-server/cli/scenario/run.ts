@@ -9,12 +9,14 @@ import { artifactReader, type LoadedScenario, loadScenarios } from "./files.ts";
 import { REAL_OPTIONS, type RealFlags, realRunner } from "./real.ts";
 
 const REPEAT_MAX = 1000;
+const JOBS_MAX = 16;
 
 interface RunFlags extends RealFlags {
   readonly file: readonly string[];
   readonly seed: string | undefined;
   readonly set: readonly string[];
   readonly repeat: number;
+  readonly jobs: number;
   readonly shrink: boolean;
   readonly json: boolean;
   readonly junit: string | undefined;
@@ -47,6 +49,12 @@ export function addRunCommand(argv: Argv, system: System): Argv {
           default: 1,
           describe: "Run each this many times, and fail unless every run is the same, byte by byte",
         })
+        .option("jobs", {
+          type: "number",
+          requiresArg: true,
+          default: 1,
+          describe: "With --real: run this many scenarios at a time",
+        })
         .option("shrink", {
           type: "boolean",
           default: false,
@@ -72,10 +80,14 @@ export function addRunCommand(argv: Argv, system: System): Argv {
 }
 
 function checked(flags: RunFlags): RunFlags {
-  const twice = (["seed", "repeat", "junit", "html"] as const).find((name) => Array.isArray(flags[name]));
+  const twice = (["seed", "repeat", "jobs", "junit", "html"] as const).find((name) => Array.isArray(flags[name]));
   if (twice !== undefined) throw new CommandError(`--${twice}: given more than once`);
   if (!Number.isInteger(flags.repeat) || flags.repeat < 1 || flags.repeat > REPEAT_MAX)
     throw new CommandError(`--repeat ${flags.repeat}: must be a whole number from 1 to ${REPEAT_MAX}`);
+  if (!Number.isInteger(flags.jobs) || flags.jobs < 1 || flags.jobs > JOBS_MAX)
+    throw new CommandError(`--jobs ${flags.jobs}: must be a whole number from 1 to ${JOBS_MAX}`);
+  if (flags.jobs > 1 && !flags.real)
+    throw new CommandError("--jobs is for --real: in virtual time one scenario takes all of a processor");
   if ((flags.real || flags.attach !== undefined) && (flags.shrink || flags.repeat > 1))
     throw new CommandError("--shrink and --repeat are for virtual time: real runs are never the same");
   if (flags.json && flags.shrink) throw new CommandError("--shrink prints a scenario: not together with --json");
@@ -92,26 +104,43 @@ async function run(system: System, flags: RunFlags): Promise<void> {
   const all = await loadScenarios(system.files, flags.file, await parametersIn(flags.set));
   const mode = flags.real ? "real" : flags.attach === undefined ? "simulated" : "attached";
   const loaded = mode === "attached" ? knownToRun(all, say) : all;
-  const progress = new Progress(flags.json ? undefined : standardError, loaded.length);
-  const results: RunResult[] = [];
+  const hasTable = mode === "real" && loaded.length > 1 && !flags.json;
+  const progress = new Progress(flags.json ? undefined : standardError, loaded.length, hasTable);
+  const finished: (RunResult | undefined)[] = [];
   const endSignal = playReally === undefined ? undefined : stopOnSignals(system, stop);
-  for (const one of loaded) {
-    if (stop.signal.aborted) break;
+  await severalAtOnce(loaded, flags.jobs, async (one, index) => {
+    if (stop.signal.aborted) return;
     progress.begins(one.file);
-    const result = await (playReally?.(seeded(one, flags), loaded.length > 1) ?? runOne(system, one, flags));
-    progress.clear();
-    results.push(result);
+    const result = await (playReally?.(seeded(one, flags)) ?? runOne(system, one, flags));
+    progress.ended(result);
+    finished[index] = result;
     const { colours = false } = standardOutput;
-    if (!flags.json) standardOutput.write(personText(result, { colours, timeline: flags.timeline }));
+    // The table has a line for each of the others.
+    const isTold = !hasTable || flags.timeline || result.outcome === "failed" || result.outcome === "interrupted";
+    if (!flags.json && isTold) standardOutput.write(personText(result, { colours, timeline: flags.timeline }));
     if (flags.shrink && result.outcome === "failed") await shrinkOne(system, one, result.scenario);
-  }
+  });
+  const results = finished.filter((result) => result !== undefined);
   const signal = endSignal?.();
   if (flags.json) standardOutput.write(jsonText(results));
-  else if (mode === "real" && results.length > 1) standardOutput.write(tableText(results));
+  else if (hasTable) standardOutput.write(tableText(results));
   if (!flags.json) standardOutput.write(summaryText(results, standardOutput.isTerminal));
   if (flags.junit !== undefined) await writeText(system.files, "junit", flags.junit, junitText(results));
   if (flags.html !== undefined) await writeText(system.files, "html", flags.html, htmlText(results));
   setExitStatus(signal === undefined ? exitStatusOf(results) : SIGNAL_EXITS[signal]);
+}
+
+/** Calls `action` with each, in their order, and has up to `count` under way. Rejects with the first error. */
+async function severalAtOnce<T>(
+  all: readonly T[],
+  count: number,
+  action: (one: T, index: number) => Promise<void>,
+): Promise<void> {
+  const left = all.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, one] of left) await action(one, index);
+  };
+  await Promise.all(Array.from({ length: count }, worker));
 }
 
 /** The parameters of `--set NAME=VALUE`; values are read as in the file. */
@@ -156,9 +185,9 @@ function exitStatusOf(results: readonly RunResult[]): number {
 
 /** Of several scenarios, those that can run with a device on the desk; a single one always. */
 function knownToRun(all: readonly LoadedScenario[], say: (line: string) => void): readonly LoadedScenario[] {
-  const known = all.length === 1 ? all : all.filter(({ scenario }) => scenario.runs.includes("attached"));
+  const known = all.length === 1 ? all : all.filter(({ scenario }) => scenario.attached);
   if (known.length < all.length)
-    say(`${all.length - known.length} scenarios are left out: they are not known to run this way (runs: attached)`);
+    say(`${all.length - known.length} scenarios are left out: they are not known to run this way (attached: yes)`);
   return known;
 }
 
@@ -209,22 +238,32 @@ async function shrinkOne(system: System, { file, text }: LoadedScenario, failing
   );
 }
 
-/** Shows the running scenario on a terminal. */
+/** Shows how far a run is: on a terminal the scenario that has begun last, elsewhere a line for each that has ended. */
 class Progress {
   readonly #output: Output | undefined;
   readonly #count: number;
-  #done = 0;
+  readonly #hasLines: boolean;
+  #begun = 0;
+  #ended = 0;
 
-  constructor(output: Output | undefined, count: number) {
-    this.#output = output?.isTerminal ? output : undefined;
+  /** @param hasLines True if nothing else tells that a scenario has ended. */
+  constructor(output: Output | undefined, count: number, hasLines: boolean) {
+    this.#output = output;
     this.#count = count;
+    this.#hasLines = hasLines;
   }
 
   begins(file: string): void {
-    this.#output?.write(`\r\x1b[K[${++this.#done}/${this.#count}] ${printableLines(file)}`);
+    this.#begun++;
+    if (this.#output?.isTerminal) this.#output.write(`\r\x1b[K[${this.#begun}/${this.#count}] ${printableLines(file)}`);
   }
 
-  clear(): void {
-    this.#output?.write("\r\x1b[K");
+  ended({ outcome, tookMs, file }: RunResult): void {
+    this.#ended++;
+    if (this.#output?.isTerminal) this.#output.write("\r\x1b[K");
+    else if (this.#hasLines && outcome !== "skipped")
+      this.#output?.write(
+        `[${this.#ended}/${this.#count}] ${outcome} ${(tookMs / 1000).toFixed(1)} s ${printableLines(file)}\n`,
+      );
   }
 }

@@ -24,6 +24,10 @@ export interface CarryPorts {
    * sender.
    */
   readonly closing?: AbortSignal;
+  /** Called with each wait for a time, or for the device to take bytes or to give up, and awaited in its place. */
+  readonly held?: <T>(wait: Promise<T>) => Promise<T>;
+  /** How long a piece takes of a body that takes `bodyMs` at its rate: each is a wait; 50 milliseconds if absent. */
+  readonly pieceMs?: (bodyMs: number) => number;
   /** Called with the bytes of a body that went out just now. */
   readonly sent?: (bytes: number) => void;
 }
@@ -35,6 +39,15 @@ export interface Carried {
   /** The body of the answer, unless it is a download. */
   readonly body: Buffer | undefined;
   readonly bytes: number;
+}
+
+/** How a body keeps its rate. */
+interface Pace {
+  readonly pieceBytes: number;
+  /** `NaN`: not known. */
+  readonly lengthBytes: number;
+  /** The time of what was sent since the last wait. */
+  unpaidMs: number;
 }
 
 const BROKEN: Carried = { status: undefined, body: undefined, bytes: 0 };
@@ -125,14 +138,18 @@ class Carriage {
   /** Ends when the request has arrived and the device has given up waiting. */
   async #stray(request: CarriedRequest, ms: number): Promise<Carried> {
     const { ask, timers, closing } = this.#ports;
-    const arrived = timers.sleep(ms, closing ?? this.#gone).then(() => ask(request));
+    const arrived = this.#held(timers.sleep(ms, closing ?? this.#gone)).then(() => ask(request));
     const [answer] = await Promise.allSettled([arrived, this.#break("silence")]);
     if (answer.status === "fulfilled") answer.value?.discard?.();
     return BROKEN;
   }
 
   async #sleep(ms = 0): Promise<void> {
-    if (ms > 0) await this.#ports.timers.sleep(ms, this.#gone);
+    if (ms > 0) await this.#held(this.#ports.timers.sleep(ms, this.#gone));
+  }
+
+  #held<T>(wait: Promise<T>): Promise<T> {
+    return this.#ports.held?.(wait) ?? wait;
   }
 
   /** Resets the connection, or leaves it silent until the device gives up. */
@@ -140,9 +157,10 @@ class Carriage {
     const { socket } = this.#response;
     if (by === "reset") reset(socket);
     else if (!this.#gone.aborted) {
-      await new Promise<void>((resolve) => {
+      const gone = new Promise<void>((resolve) => {
         this.#gone.addEventListener("abort", () => resolve(), { once: true });
       });
+      await this.#held(gone);
     }
     return BROKEN;
   }
@@ -163,9 +181,10 @@ class Carriage {
     const kept: Uint8Array[] = [];
     const lengthBytes = Number(headers["content-length"] ?? Number.NaN);
     let bytes = 0;
+    const pace = this.#pace(lengthBytes);
     for await (const chunk of chunksOf(body)) {
-      for (const piece of pieces(chunk, this.#effect.bytesPerSecond)) {
-        const sent = await this.#sendPiece(piece, bytes);
+      for (const piece of pieces(chunk, pace.pieceBytes)) {
+        const sent = await this.#sendPiece(piece, bytes, pace);
         bytes += sent.length;
         if (isText) kept.push(sent);
         // A client that has the whole body may close the connection: the exchange is complete.
@@ -181,15 +200,32 @@ class Carriage {
     return { status, body: isText ? Buffer.concat(kept) : undefined, bytes };
   }
 
+  #pace(lengthBytes: number): Pace {
+    const { bytesPerSecond } = this.#effect;
+    if (bytesPerSecond === undefined) return { pieceBytes: Number.POSITIVE_INFINITY, lengthBytes, unpaidMs: 0 };
+    const pieceMs = this.#ports.pieceMs?.((lengthBytes / bytesPerSecond) * 1000) ?? PIECE_MS;
+    const pieceBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1000));
+    return { pieceBytes, lengthBytes, unpaidMs: 0 };
+  }
+
   /** @returns What was sent: less than `piece` if the connection ends in the middle of it. */
-  async #sendPiece(piece: Uint8Array, before: number): Promise<Uint8Array> {
+  async #sendPiece(piece: Uint8Array, before: number, pace: Pace): Promise<Uint8Array> {
     const { cutBodyAt = Number.POSITIVE_INFINITY, bytesPerSecond } = this.#effect;
     const sent = piece.subarray(0, Math.max(0, cutBodyAt - before));
-    if (bytesPerSecond !== undefined) await this.#sleep((sent.length / bytesPerSecond) * 1000);
+    if (bytesPerSecond !== undefined) {
+      // Chunks that are smaller than a piece wait together.
+      pace.unpaidMs += (sent.length / bytesPerSecond) * 1000;
+      const isLast = sent.length < piece.length || !(before + sent.length < pace.lengthBytes);
+      if (isLast || pace.unpaidMs >= (pace.pieceBytes / bytesPerSecond) * 1000) {
+        await this.#sleep(pace.unpaidMs);
+        pace.unpaidMs = 0;
+      }
+    }
     if (sent.length > 0) {
-      await new Promise<void>((resolve, reject) => {
+      const taken = new Promise<void>((resolve, reject) => {
         this.#response.write(sent, (error) => (error ? reject(error) : resolve()));
       });
+      await this.#held(taken);
       this.#ports.sent?.(sent.length);
     }
     return sent;
@@ -214,8 +250,7 @@ async function* chunksOf(body: NonNullable<ExchangeAnswer["body"]>): AsyncGenera
   else yield* body;
 }
 
-function* pieces(chunk: Uint8Array, bytesPerSecond: number | undefined): Generator<Uint8Array> {
-  const size =
-    bytesPerSecond === undefined ? chunk.length : Math.max(1, Math.floor((bytesPerSecond * PIECE_MS) / 1000));
+function* pieces(chunk: Uint8Array, pieceBytes: number): Generator<Uint8Array> {
+  const size = Math.min(pieceBytes, chunk.length);
   for (let start = 0; start < chunk.length; start += size) yield chunk.subarray(start, start + size);
 }

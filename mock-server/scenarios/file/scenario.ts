@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { Instant, WallDate } from "../../faults/language/instants.ts";
-import { Duration } from "../../faults/language/quantities.ts";
+import { Duration, YesNo } from "../../faults/language/quantities.ts";
 import { Deployment } from "./deployments.ts";
 import { Expectation } from "./expectations.ts";
 import { ScenarioFault } from "./faults.ts";
@@ -66,11 +66,10 @@ export const Scenario = z.strictObject({
     .default("1"),
   starts: WallDate.default(STARTS_MS),
   ends: Ends.prefault({}),
-  runs: z
-    .array(z.enum(["simulated", "real", "attached"], { error: "simulated, real or attached" }))
-    .min(1)
-    .default(["simulated"])
-    .meta({ description: "The ways in which it is known to run" }),
+  attached: YesNo.default(false).meta({
+    description:
+      "It is known to run with a device on the desk (--attach): of a directory, only such files are run with one",
+  }),
   server: Server.prefault({}),
   fleet: z.array(Devices, { error: "a list of devices" }).min(1, { error: "at least one device" }),
   releases: z.array(Release, { error: "a list of releases" }).default([]),

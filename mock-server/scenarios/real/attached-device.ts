@@ -3,6 +3,7 @@ import { type DeviceDeploymentStatus, isTerminal } from "@upkeep/shared/protocol
 import type { Clock } from "@upkeep/shared/system";
 import type { Moment } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
+import { Exchanges } from "./exchanges.ts";
 import type { LiveDevice } from "./live-device.ts";
 
 /** What the device reads of its scenario. */
@@ -41,11 +42,8 @@ export class AttachedDevice implements LiveDevice {
 
   /** It polls when it wants to. */
   readonly isDueToPoll = true;
-  readonly mayPoll = true;
-
-  pollFailed(): void {
-    // Whether it polls again, and when, is up to the device.
-  }
+  readonly dueMs = undefined;
+  readonly exchanges = new Exchanges();
 
   isSettled(quietMs: number): boolean {
     return this.isAtRest || this.failures >= 2 || this.#clock.monotonic() - this.#lastMs > quietMs;
@@ -58,6 +56,10 @@ export class AttachedDevice implements LiveDevice {
       status: this.status,
       ...given({ request, release: this.#scenario.releaseOf(this.deployment) }),
     };
+  }
+
+  midway(): void {
+    // The device does not tell its states.
   }
 
   touch(): void {

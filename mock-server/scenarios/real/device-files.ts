@@ -1,16 +1,13 @@
 import { createDirectoryDurably, readFile, readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import { readRootImage, rootImage } from "../simulation/index.ts";
 import { PAYLOAD_TYPE } from "../world/artifacts.ts";
-import { CURRENT, DATASTORE, STORE_FILE } from "../world/factory.ts";
+import { CURRENT, configurationOf, DATASTORE, STORE_FILE } from "../world/factory.ts";
 import type { DeviceIdentity } from "../world/fleet.ts";
 import { moduleText, type ProgramSettings, rebootText, scriptText } from "./device-programs.ts";
 import type { LiveDevice } from "./live-device.ts";
 
 const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 const BYTES_MAX = 1024 ** 3;
-/** The times of the agent's configuration are shortened to these at least, so that a loaded machine keeps up. */
-const SECONDS_MIN = 1;
-const PROGRAM_SECONDS_MIN = 10;
 
 type Inventory = LiveDevice["inventory"];
 
@@ -25,12 +22,6 @@ export interface DeviceFilesParts {
   /** URL of the {@link ProgramHub}. */
   readonly hub: string;
   readonly verifyKey: string;
-  /** Milliseconds of scenario time per millisecond of this machine. */
-  readonly speed: number;
-  /** How long the agent waits on a silent connection, in seconds of this machine. */
-  readonly idleSeconds: number;
-  /** False: no program hangs, time limits of programs are not shortened. */
-  readonly programsHang: boolean;
 }
 
 /** The files of a device, in a directory of this machine. */
@@ -78,29 +69,8 @@ export class DeviceFiles {
   }
 
   #configuration(): Record<string, unknown> {
-    const { identity, serverUrl, speed, idleSeconds, programsHang } = this.#parts;
-    const { row } = identity;
-    const shorter = (seconds: number, least: number): number => Math.max(least, Math.round(seconds / speed));
-    const times = Object.fromEntries(
-      Object.entries({ ModuleTimeoutSeconds: 4 * 3600, StateScriptTimeoutSeconds: 3600, ...row.config })
-        .filter(([key, value]) => key.endsWith("Seconds") && typeof value === "number")
-        .filter(([key]) => programsHang || !/^(Module|StateScript)Timeout/.test(key))
-        .map(([key, value]) => [
-          key,
-          shorter(Number(value), /Timeout|Idle/.test(key) ? PROGRAM_SECONDS_MIN : SECONDS_MIN),
-        ]),
-    );
-    return {
-      PollJitterPercent: 0,
-      ConnectionIdleSeconds: idleSeconds,
-      ...(row.verify_signatures ? { ArtifactVerifyKey: VERIFY_KEY } : {}),
-      ...row.config,
-      ...times,
-      ServerURL: serverUrl,
-      UpdatePollIntervalSeconds: 1,
-      InventoryPollIntervalSeconds: 5,
-      RetryPollIntervalSeconds: 1,
-    };
+    const { identity, serverUrl } = this.#parts;
+    return { ...configurationOf(identity.row), ServerURL: serverUrl };
   }
 
   #path(path: string): string {

@@ -36,7 +36,7 @@ const trouble = async (faults) => {
     for (let line = 0; line < 20000; line++)
       fs.writeSync(line % 2 === 0 ? 2 : 1, "line " + line + " of noise\\n");
   }
-  if (faults.includes("hangs")) await forEver();
+  if (faults.includes("hangs")) await tell("hangs", "");
 };
 const replace = (path, bytes) => {
   const file = fs.openSync(path + ".new", "w");

@@ -12,7 +12,7 @@ import { StageError } from "./server-process.ts";
 import { unsupportedIn } from "./unsupported.ts";
 
 /** Pause between two checks for the next step, in milliseconds of this machine. */
-const LOOK_MS = 25;
+const LOOK_MS = 10;
 /** A device without a sign of life for this time counts as waiting. */
 const QUIET_MS = 15_000;
 /** Longest run, in milliseconds of this machine. */
@@ -31,12 +31,7 @@ export interface LiveRunOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface RealRunOptions extends RealOptions, Omit<LiveRunOptions, "system"> {
-  /** Skip a scenario that is not marked `runs: [real]`. */
-  readonly onlyMarked?: boolean;
-}
-
-const NOT_MARKED = "it is not known to run with real programs (runs: [simulated, real])";
+export interface RealRunOptions extends RealOptions, Omit<LiveRunOptions, "system"> {}
 
 /** Runs a scenario with real processes and connections. If parts are unsupported, the result lists them and nothing runs. */
 export async function runReal(
@@ -45,31 +40,38 @@ export async function runReal(
 ): Promise<Omit<RunResult, "file" | "tookMs">> {
   const impossible = unsupportedIn(scenario, "real");
   if (impossible.length > 0) return refused(scenario, "real", impossible);
-  if (options.onlyMarked && !scenario.runs.includes("real")) return refused(scenario, "real", [NOT_MARKED]);
-  const world = await RealWorld.open(scenario, options);
   try {
-    return await runToEnd(world, "real", options);
-  } finally {
-    await world.close();
+    const world = await RealWorld.open(scenario, options);
+    try {
+      return await runToEnd(world, "real", options);
+    } finally {
+      await world.close();
+    }
+  } catch (error) {
+    // The other scenarios of the command are run all the same.
+    if (error instanceof StageError || isSystemError(error))
+      return notRun(scenario, "real", "failed", [failureNote(error)]);
+    throw error;
   }
 }
 
-/** The result of a scenario that was not run. */
+/** The result of a scenario that is not possible in this mode. */
 export function refused(
   scenario: Scenario,
   mode: RunMode,
   reasons: readonly string[],
 ): Omit<RunResult, "file" | "tookMs"> {
-  return {
-    scenario,
-    mode,
-    outcome: "skipped",
-    verdicts: [],
-    events: [],
-    software: new Map(),
-    simulatedMs: 0,
-    notes: reasons.map((one) => `not possible here: ${one}`),
-  };
+  const notes = reasons.map((one) => `not possible here: ${one}`);
+  return notRun(scenario, mode, "skipped", notes);
+}
+
+function notRun(
+  scenario: Scenario,
+  mode: RunMode,
+  outcome: Outcome,
+  notes: readonly string[],
+): Omit<RunResult, "file" | "tookMs"> {
+  return { scenario, mode, outcome, verdicts: [], events: [], software: new Map(), simulatedMs: 0, notes };
 }
 
 /** Runs a prepared world to its end, and judges the expectations. */
@@ -133,7 +135,7 @@ class Run {
     world.start();
     const beganMs = clock.monotonic();
     while (world.time.nowMs < scenario.ends.boundMs) {
-      if (!world.fire()) await timers.sleep(LOOK_MS);
+      await timers.sleep(world.fire() ? 0 : LOOK_MS);
       if (this.#options.signal?.aborted) return [messageOf(this.#options.signal.reason)];
       const error = this.#failure?.error ?? world.broken;
       if (error !== undefined) return [failureNote(error)];
@@ -152,10 +154,20 @@ class Run {
     return RETRY_MS * 2 ** Math.max(0, this.#idleRounds - RETRY_STEPS);
   }
 
-  /** Moves time by one round of polls, or by all of them up to the next due instant if rounds bring nothing new. */
+  /** Moves time to the next due instant. */
   async #goOn(overAtMs: number | undefined): Promise<void> {
     const world = this.#world;
     const endMs = overAtMs ?? world.scenario.ends.boundMs;
+    if (world.knowsTimers) await world.moveTo(Math.min(world.nextMs ?? endMs, endMs));
+    else await this.#nextRound(endMs, overAtMs !== undefined);
+  }
+
+  /**
+   * The timers of an attached device are not known: moves time by one round of polls, or by all of them up to the next
+   * due instant if rounds bring nothing new.
+   */
+  async #nextRound(endMs: number, isEnding: boolean): Promise<void> {
+    const world = this.#world;
     const hasNews = world.history.events.slice(this.#eventsBefore).some(isNews);
     this.#eventsBefore = world.history.events.length;
     this.#idleRounds = hasNews ? 0 : this.#idleRounds + 1;
@@ -163,7 +175,7 @@ class Run {
     const atRest = [...world.devices.values()].every((device) => device.isAtRest);
     const poll = Math.min(...world.scenario.fleet.map((row) => row.poll));
     const round = world.time.nowMs + (atRest ? poll : Math.min(poll, this.#retryStepMs));
-    const far = atRest && overAtMs === undefined && this.#idleRounds >= IDLE_ROUNDS;
+    const far = atRest && !isEnding && this.#idleRounds >= IDLE_ROUNDS;
     await world.moveTo(far ? next : Math.min(round, next));
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Listening, listen } from "../../system/listen.ts";
+import type { AgentRest, AgentTime } from "./agent-clock.ts";
 
 /** Handlers for the calls of programs on devices. */
 export interface HubPort {
@@ -7,8 +8,12 @@ export interface HubPort {
   module(device: string, call: string): Promise<readonly string[]>;
   /** A state script runs. */
   script(device: string, name: string): Promise<readonly string[]>;
-  /** The middle of a module call. */
-  midway(device: string, call: string): Promise<void>;
+  /** A program hangs. @param over Resolves when it has ended. */
+  hangs(device: string, over: Promise<void>): void;
+  /** An agent's process rests. @returns Resolves with the time when it is to go on. */
+  clock(device: string, rest: AgentRest): Promise<AgentTime>;
+  /** The middle of a module call. @param over Resolves when the module has ended. */
+  midway(device: string, call: string, over: Promise<void>): Promise<void>;
   /** A program requests a reboot. */
   reboot(device: string): void;
 }
@@ -41,20 +46,33 @@ export class ProgramHub {
 
   take(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(request.url ?? "/", this.url);
-    const told = this.#told(pathname.slice(1), searchParams.get("device") ?? "", searchParams.get("about") ?? "");
-    void told.then((faults) => {
-      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(faults));
+    const device = searchParams.get("device") ?? "";
+    // The request of a program ends with it.
+    const over = new Promise<void>((resolve) => response.once("close", resolve));
+    if (pathname === "/hangs") {
+      this.#port.hangs(device, over);
+      return;
+    }
+    void this.#told(pathname.slice(1), device, searchParams.get("about") ?? "", over).then((answer) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
     });
   }
 
-  async #told(what: string, device: string, about: string): Promise<readonly string[]> {
+  async #told(
+    what: string,
+    device: string,
+    about: string,
+    over: Promise<void>,
+  ): Promise<readonly string[] | AgentTime> {
     switch (what) {
       case "module":
         return await this.#port.module(device, about);
       case "script":
         return await this.#port.script(device, about);
+      case "clock":
+        return await this.#port.clock(device, JSON.parse(about) as AgentRest);
       case "midway":
-        await this.#port.midway(device, about);
+        await this.#port.midway(device, about, over);
         return [];
       case "reboot":
         this.#port.reboot(device);

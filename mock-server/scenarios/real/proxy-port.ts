@@ -9,7 +9,19 @@ import type { ProxyPort } from "./proxy.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** The parts of the world that one device's proxy uses. */
-interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "artifactWith" | "killServer" | "broken"> {
+interface ProxyWorld
+  extends Pick<
+    ProxyPort,
+    | "system"
+    | "timers"
+    | "pieceMs"
+    | "bytesPerSecond"
+    | "exchanges"
+    | "artifactWith"
+    | "killServer"
+    | "broken"
+    | "certificate"
+  > {
   readonly server: ServerProcess;
   readonly plan: FaultPlan;
   readonly history: History;
@@ -22,28 +34,29 @@ interface ProxyWorld extends Pick<ProxyPort, "system" | "speed" | "artifactWith"
 
 /** Connects a device's proxy with the world: faults to apply, and events to record. */
 export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
-  const { system, server, speed, plan, history, device } = world;
+  const { system, server, plan, history, device } = world;
   return {
     system,
     server: () => server.url,
-    speed,
-    mayAsk: async (kind) => {
-      if (kind !== "poll") return true;
-      if (!device().mayPoll) return false;
-      await world.turn(device());
-      return true;
+    timers: world.timers,
+    ...given({ pieceMs: world.pieceMs, bytesPerSecond: world.bytesPerSecond }),
+    exchanges: world.exchanges,
+    turn: async (kind) => {
+      if (kind === "poll") await world.turn(device());
     },
     strikes: (kind) => {
       const strikes = plan.strikes("exchange", device().moment(kind));
       for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });
       return strikes;
     },
+    certificate: world.certificate,
     artifactWith: world.artifactWith,
     killServer: world.killServer,
     answered: async (kind, { status, byServer }, request) => {
       device().touch();
       if (kind === "poll") {
-        await device().rest();
+        // Within an update, the agent asks for a new link.
+        if ((byServer ?? status) === 204) await device().rest();
         device().polled(byServer ?? status);
       }
       const reported = kind === "status" ? reportedIn(request) : undefined;
@@ -59,16 +72,15 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     },
     failed: (kind, fault) => {
       device().failures++;
-      if (kind === "poll") device().pollFailed();
       history.add({ kind: "exchange", device: name, request: kind, fault });
     },
-    sent: (bytes, position) => {
+    sent: (bytes, position, size) => {
       history.add({ kind: "bytes", device: name, bytes });
       history.add({ kind: "received", device: name, receivedBytes: position });
+      if (position >= size / 2) device().midway("Download");
     },
     broken: (error) => {
       device().failures++;
-      device().pollFailed();
       // A killed server refuses connections: the scenario may intend that.
       if (server.up && !isConnectionError(error)) world.broken(error);
     },

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as requestPlain, type ServerResponse } from "node:http";
 import { given } from "@upkeep/shared/given";
-import type { System } from "@upkeep/shared/system";
+import type { System, Timers } from "@upkeep/shared/system";
 import {
   type AnswerChange,
   type ArtifactDefect,
@@ -11,10 +11,11 @@ import {
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
 import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
-import { carry, connectAgain } from "../../faults/wire/carry.ts";
+import { type CarryPorts, carry, connectAgain } from "../../faults/wire/carry.ts";
 import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "../../faults/wire/messages.ts";
 import { type Listening, listen } from "../../system/listen.ts";
 import type { ConnectHook } from "./connect-hook.ts";
+import type { Exchanges, OpenExchange } from "./exchanges.ts";
 
 export interface AnsweredStatus {
   /** What the device gets. */
@@ -28,24 +29,28 @@ export interface ProxyPort {
   readonly system: System;
   /** URL of the server. */
   server(): string;
-  /** Milliseconds of scenario time per millisecond of this machine. */
-  readonly speed: number;
+  /** What delays of the scenario go by. */
+  readonly timers: Timers;
+  /** See {@link CarryPorts}. */
+  readonly pieceMs?: CarryPorts["pieceMs"];
+  /** The rate of downloads; without a limit if absent. */
+  readonly bytesPerSecond?: number;
+  readonly exchanges: Exchanges;
   /** Fails connections in the device's process; absent where that is out of reach. */
   readonly connections?: Pick<ConnectHook, "failNext" | "isPending">;
-  /**
-   * Waits until a request may go on. @returns False: by the scenario's clock, the device would not send it yet; it gets
-   * the answer that there is nothing to do, and the server is not asked.
-   */
-  mayAsk(kind: RequestKind): Promise<boolean>;
+  /** Resolves when it is the device's turn to send such a request. */
+  turn(kind: RequestKind): Promise<void>;
   strikes(kind: RequestKind): readonly Strike<"exchange">[];
+  /** What the device's check of the server's certificate comes to. */
+  certificate(): ExchangeEffect;
   artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): Promise<void>;
   /** There is an answer, and the device does not have it yet. */
   answered(kind: RequestKind, answer: AnsweredStatus, request: CarriedRequest): Promise<void>;
   /** The device got no answer. */
   failed(kind: RequestKind, fault: string): void;
-  /** Bytes of an artifact went to the device. @param position Behind them, in the artifact. */
-  sent(bytes: number, position: number): void;
+  /** Bytes of an artifact went to the device. @param position Behind them, in the artifact. @param size Of that; `NaN` if it is not known. */
+  sent(bytes: number, position: number, size: number): void;
   broken(error: unknown): void;
 }
 
@@ -94,24 +99,36 @@ export class DeviceProxy {
       response.writeHead(404).end();
       return;
     }
-    const { system, speed, artifactWith, killServer, connections } = this.#port;
-    if (await connections?.isPending()) {
-      // The device has used another connection that was open already.
-      connectAgain(request, response);
-      return;
+    const { exchanges, connections } = this.#port;
+    const exchange = exchanges.begin(kind);
+    try {
+      // Otherwise the device has used another connection that was open already.
+      if (await connections?.isPending()) connectAgain(request, response);
+      else await this.#carry(kind, request, response, exchange);
+    } finally {
+      exchange.end();
     }
-    if (!(await this.#port.mayAsk(kind))) {
-      response.writeHead(204).end();
-      return;
-    }
+  }
+
+  async #carry(
+    kind: RequestKind,
+    request: CarriedRequest,
+    response: ServerResponse,
+    exchange: OpenExchange,
+  ): Promise<void> {
+    const { system, timers, pieceMs, artifactWith, killServer, connections } = this.#port;
+    await this.#port.turn(kind);
     const startBytes = rangeStart(request);
     const strikes = this.#port.strikes(kind);
     const context = { random: system.random, startBytes, artifactWith, killServer };
-    const effects = strikes.map(shorterRetry(speed)).map((strike) => exchangeEffectOf(strike, context));
-    const { answer: change = passOn, ...effect } = combined(effects);
+    const effects = strikes.map((strike) => exchangeEffectOf(strike, context));
+    const usual = kind === "download" ? given({ bytesPerSecond: this.#port.bytesPerSecond }) : {};
+    const { answer: change = passOn, ...effect } = { ...usual, ...combined(effects), ...this.#port.certificate() };
     let byServer: number | undefined;
+    let size = Number.NaN;
     const watched: AnswerChange = async (passedOn, ask) => {
       const answer = await change(passedOn, ask);
+      size = startBytes + Number(answer?.headers?.["content-length"] ?? Number.NaN);
       if (answer !== undefined) await this.#port.answered(kind, { status: answer.status, byServer }, request);
       return answer;
     };
@@ -119,9 +136,11 @@ export class DeviceProxy {
     const { status } = await carry(
       request,
       response,
-      { ...inRealTime(effect, speed), answer: watched },
+      { ...effect, answer: watched },
       {
-        timers: system.timers,
+        timers,
+        ...given({ pieceMs }),
+        held: (wait) => exchange.held(wait),
         closing: this.#closing.signal,
         ...(connections === undefined ? {} : { failNextConnection: (error) => connections.failNext(error) }),
         ask: async (one) => {
@@ -131,7 +150,7 @@ export class DeviceProxy {
         },
         sent: (bytes) => {
           sent += bytes;
-          if (kind === "download") this.#port.sent(bytes, startBytes + sent);
+          if (kind === "download") this.#port.sent(bytes, startBytes + sent, size);
         },
       },
     );
@@ -154,26 +173,3 @@ export class DeviceProxy {
 }
 
 const passOn: AnswerChange = (request, ask) => ask(request);
-
-/** The effect with its times by this machine's clock. @param speed Milliseconds of the scenario in one of this machine. */
-function inRealTime(effect: ExchangeEffect, speed: number): ExchangeEffect {
-  const { requestDelayMs, strayMs, answerDelayMs, bytesPerSecond } = effect;
-  const shorter = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / speed);
-  return {
-    ...effect,
-    ...given({
-      requestDelayMs: shorter(requestDelayMs),
-      strayMs: shorter(strayMs),
-      answerDelayMs: shorter(answerDelayMs),
-      bytesPerSecond: bytesPerSecond === undefined ? undefined : bytesPerSecond * speed,
-    }),
-  };
-}
-
-/** A Retry-After is shorter, as all times are. */
-function shorterRetry(speed: number): (strike: Strike<"exchange">) => Strike<"exchange"> {
-  return (strike) => {
-    if (strike.fault !== "answer" || strike.value.retry_after === undefined) return strike;
-    return { ...strike, value: { ...strike.value, retry_after: Math.max(1000, strike.value.retry_after / speed) } };
-  };
-}

@@ -10,14 +10,24 @@ import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
 import { Recurrences } from "../run/recurrences.ts";
 import { isInterruptionAt } from "../world/power.ts";
+import {
+  type AgentRest,
+  type AgentTime,
+  agentClockEnvironment,
+  agentClockOptions,
+  installAgentClock,
+} from "./agent-clock.ts";
 import type { ConnectHook } from "./connect-hook.ts";
+import { DeviceClock } from "./device-clock.ts";
 import { DeviceFiles, type DeviceFilesParts } from "./device-files.ts";
 import { DEVICE_VARIABLE } from "./device-programs.ts";
+import type { Exchanges } from "./exchanges.ts";
 import type { LiveDevice } from "./live-device.ts";
+import { StateHook } from "./state-hook.ts";
 
 const STATE_LINE = /\bstate (\w+): /;
-/** Consecutive failures after which a device counts as settled. */
-const FAILURES_ENOUGH = 2;
+/** The daemon says that an update has ended, or is to be resumed later. */
+const END_LINE = /^deployment \S+ (succeeded|failed: )|the update rests in the state/;
 /** Longest start of an agent on a loaded machine. */
 const START_MS_MAX = 60_000;
 /** An agent that ends this often is not started again. */
@@ -26,14 +36,18 @@ const RESTARTS_MAX = 200;
 export interface RealDeviceParts extends DeviceFilesParts {
   /** Command line of the agent. */
   readonly agent: readonly [command: string, ...args: string[]];
-  /** Fails connections in the agent's process; `undefined` if Node does not run the agent. */
-  readonly connections: ConnectHook | undefined;
+  /** Fails connections in the agent's process. */
+  readonly connections: ConnectHook;
+  readonly exchanges: Exchanges;
   readonly plan: FaultPlan;
   readonly nowMs: () => number;
+  /** Start of the scenario, in milliseconds since the Unix epoch. */
+  readonly startMs: number;
   /** The release of a deployment. */
   releaseOf(deployment: string | undefined): string | undefined;
   readonly after: (delayMs: number, action: () => void) => Timer;
   happened(event: Happening): void;
+  broken(error: unknown): void;
 }
 
 /** One device of a scenario: a directory and the agent as a process. */
@@ -41,24 +55,28 @@ export class RealDevice implements LiveDevice {
   readonly name: string;
   status: DeviceDeploymentStatus | undefined;
   deployment: string | undefined;
-  /** Failed requests since the scenario's time last advanced. */
   failures = 0;
+  readonly #clock: DeviceClock;
+  /** The wall clock is this much ahead, in milliseconds. */
+  #wallAheadMs = 0;
   /** Time of the last poll, by the scenario's clock. */
   #polledMs = Number.NEGATIVE_INFINITY;
-  /** It was told to poll now, before its interval has passed. */
-  #isTold = false;
-  /** Number of programs that wait for the scenario's time to advance. */
-  #waiting = 0;
+  /** Number of programs that wait for the scenario's time to advance, or for ever. */
+  #heldPrograms = 0;
   /** Time of the last event, in milliseconds of the machine's monotonic clock. */
   #lastMs: number;
   /** The agent has logged a line since its start. */
   #awake = false;
   readonly #parts: RealDeviceParts;
   readonly #files: DeviceFiles;
+  readonly #states: StateHook;
   readonly #recurrences: Recurrences;
   #inventory: LiveDevice["inventory"];
   #child: Child | undefined;
   #state: StateName | undefined;
+  #middleIsOver = false;
+  /** Number of the agent's process. */
+  #process = 0;
   #off = true;
   /** The device has power, and its agent runs or is being started. */
   #up = false;
@@ -72,6 +90,7 @@ export class RealDevice implements LiveDevice {
 
   constructor(parts: RealDeviceParts) {
     this.#parts = parts;
+    this.#clock = new DeviceClock(() => this.#time);
     this.#recurrences = new Recurrences({
       plan: parts.plan,
       after: parts.after,
@@ -82,6 +101,7 @@ export class RealDevice implements LiveDevice {
       if (this.#up) this.#recurrences.begin();
     });
     this.#files = new DeviceFiles(parts);
+    this.#states = new StateHook(parts.system.files, parts.root);
     this.name = parts.identity.name;
     this.#inventory = parts.identity.row.inventory;
     this.#lastMs = parts.system.clock.monotonic();
@@ -93,48 +113,67 @@ export class RealDevice implements LiveDevice {
 
   /** True if the scenario's time may advance without interrupting the device. */
   isSettled(quietMs: number): boolean {
-    if (!this.#up || this.#waiting > 0 || this.failures >= FAILURES_ENOUGH) return true;
-    const { nowMs, identity, system } = this.#parts;
-    if (this.#state === undefined && nowMs() - this.#polledMs < identity.row.poll) return true;
-    return system.clock.monotonic() - this.#lastMs > (this.#awake ? quietMs : START_MS_MAX);
+    if (!this.#up) return true;
+    const programs = this.#heldPrograms;
+    // A download goes on when the program takes it.
+    const moving = this.#parts.exchanges.movingBut(...(programs > 0 ? (["download"] as const) : []));
+    if (this.#clock.isAtRest({ sockets: this.#parts.exchanges.held, moving, programs })) return true;
+    this.#clock.lookAgain();
+    return this.#parts.system.clock.monotonic() - this.#lastMs > (this.#awake ? quietMs : START_MS_MAX);
+  }
+
+  get #time(): AgentTime {
+    const nowMs = this.#parts.nowMs();
+    return { nowMs, wallMs: this.#parts.startMs + nowMs + this.#wallAheadMs };
+  }
+
+  /** The agent's process rests. @returns Resolves with the time when it is to go on. */
+  rests(rest: AgentRest): Promise<AgentTime> {
+    return this.#clock.rests(rest);
+  }
+
+  /** Something may happen in the agent's process now. */
+  wake(): void {
+    this.#clock.wake();
+  }
+
+  /** When the agent's next timer is due, in milliseconds of the scenario. */
+  get dueMs(): number | undefined {
+    return this.#up ? this.#clock.dueMs : undefined;
   }
 
   touch(): void {
     this.#lastMs = this.#parts.system.clock.monotonic();
   }
 
-  /** @param status Of the answer to a poll: 200 starts a deployment. */
-  polled(status: number): void {
-    this.#isTold = false;
-    this.#polledMs = status === 204 ? this.#parts.nowMs() : Number.NEGATIVE_INFINITY;
+  polled(): void {
+    this.#polledMs = this.#parts.nowMs();
   }
 
   get isDueToPoll(): boolean {
-    if (!this.#up || this.#state !== undefined) return false;
-    return this.#isTold || this.#parts.nowMs() - this.#polledMs >= this.#parts.identity.row.poll;
+    return this.#up && this.#state === undefined && this.#polledMs !== this.#parts.nowMs();
   }
 
-  /** The agent polls every second, and at once after an update. */
-  get mayPoll(): boolean {
-    return this.#state !== undefined || this.isDueToPoll;
-  }
-
-  pollFailed(): void {
-    this.#isTold = false;
-  }
-
-  /** True if its last poll found no deployment. */
   get isAtRest(): boolean {
-    return !this.#up || (this.#state === undefined && this.#polledMs >= 0);
+    return !this.#up || this.#state === undefined;
   }
 
-  /** Waits for half the duration of an installation, by the scenario's clock. */
-  async works(): Promise<void> {
-    this.#waiting++;
+  /** Waits for half the duration of an installation, by the scenario's clock. @param over Ends the wait. */
+  works(over: Promise<void>): Promise<void> {
+    const { after, identity } = this.#parts;
+    const half = new Promise<void>((resolve) => after(identity.row.module.takes / 2, resolve));
+    return this.holds(Promise.race([half, over]));
+  }
+
+  /** A program waits, and does not hold up the time. */
+  async holds(wait: Promise<void>): Promise<void> {
+    this.#heldPrograms++;
+    this.wake();
     try {
-      await new Promise<void>((resolve) => this.#parts.after(this.#parts.identity.row.module.takes / 2, resolve));
+      await wait;
     } finally {
-      this.#waiting--;
+      this.#heldPrograms--;
+      this.wake();
       this.#lastMs = this.#parts.system.clock.monotonic();
     }
   }
@@ -158,20 +197,24 @@ export class RealDevice implements LiveDevice {
 
   get machine(): LiveDevice["machine"] {
     return {
-      wallMs: this.#parts.nowMs(),
+      wallMs: this.#time.wallMs,
       signalProgram: (name) => {
-        if (name === "SIGUSR1") this.#isTold = true;
         this.#child?.signal(name);
+        this.#clock.wake();
       },
-      // Scenarios that set a clock are refused before they begin.
-      setWallClock: () => undefined,
+      setWallClock: (wallMs) => {
+        this.#wallAheadMs += wallMs - this.#time.wallMs;
+        this.#clock.wake();
+      },
     };
   }
 
   /** Creates the device's files. */
   async make(): Promise<void> {
     await this.#files.make(this.#inventory);
-    await this.#parts.connections?.install();
+    await this.#parts.connections.install();
+    await installAgentClock(this.#parts.system.files, this.#parts.root);
+    await this.#states.install();
     await this.look();
   }
 
@@ -192,15 +235,19 @@ export class RealDevice implements LiveDevice {
     this.#up = true;
     this.#awake = false;
     this.#polledMs = Number.NEGATIVE_INFINITY;
-    const { agent, connections, root, system } = this.#parts;
+    const { agent, connections, root, system, hub } = this.#parts;
     const [command, ...script] = agent;
-    const before = [...(connections?.nodeOptions ?? []), ...script];
-    const line = (text: string): void => this.#line(text);
+    const before = [...agentClockOptions(root), ...this.#states.nodeOptions, ...connections.nodeOptions, ...script];
+    const process = ++this.#process;
+    const line = (text: string): void => this.#line(text, process);
     startChild({
       command,
       args: [...before, "--root", root, "--log-format", "journal", "--log-level", "debug", "daemon"],
       environment: {
         [DEVICE_VARIABLE]: this.name,
+        ...this.#states.begin(),
+        ...agentClockEnvironment({ ...this.#time, hub: `${hub}/clock?device=${encodeURIComponent(this.name)}` }),
+        TZ: "UTC",
         PATH: `${root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       },
       onOutput: line,
@@ -209,7 +256,10 @@ export class RealDevice implements LiveDevice {
       (child) => {
         // The power may have been cut during the start.
         if (!this.#up || this.#closed) child.killAll();
-        else this.#child = child;
+        else {
+          this.#child = child;
+          this.#clock.restart(child.pid);
+        }
         void child.ended.then((how) => this.#ended(child, how));
       },
       (error: unknown) => this.#happened({ kind: "down", device: this.name, why: String(error) }),
@@ -221,6 +271,7 @@ export class RealDevice implements LiveDevice {
   #ended(child: Child, how: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
+    this.#clock.restart(undefined);
     this.#state = undefined;
     if (this.#closed) return;
     this.#happened({ kind: "down", device: this.name, why: `the agent ended: ${how}` });
@@ -228,14 +279,23 @@ export class RealDevice implements LiveDevice {
     else this.#up = false;
   }
 
-  #line(text: string): void {
+  #line(text: string, process: number): void {
     this.#awake = true;
     const [, level, message = text] = /^<(\d)>(.*)$/.exec(text) ?? [];
     this.#lastMs = this.#parts.system.clock.monotonic();
     const state = STATE_LINE.exec(message)?.[1];
-    const known = AGENT_STATES.find((name) => name === state);
-    if (known !== undefined) this.#enter(known);
+    if (process === this.#process && this.#up) {
+      const known = AGENT_STATES.find((name) => name === state);
+      if (known !== undefined) this.#enter(known);
+      if (state !== undefined) this.#goOn();
+      if (END_LINE.test(message)) this.#restSoon();
+    }
     if (level !== "7") this.#happened({ kind: "line", device: this.name, line: message });
+  }
+
+  /** The process that has logged a state goes on. */
+  #goOn(): void {
+    if (this.#up) this.#states.goOn().catch((error: unknown) => this.#parts.broken(error));
   }
 
   #enter(state: StateName): void {
@@ -244,6 +304,7 @@ export class RealDevice implements LiveDevice {
     if (before !== undefined) this.#reached("after", before);
     if (this.#child === undefined) return;
     this.#state = state;
+    this.#middleIsOver = false;
     this.#happened({ kind: "state", device: this.name, state });
     this.#reached("before", state);
     // In states without a module call, the middle is the beginning.
@@ -252,7 +313,9 @@ export class RealDevice implements LiveDevice {
 
   /** The middle of a module call or of a download. */
   midway(state: string): void {
-    if (state === this.#state) this.#reached("during", this.#state);
+    if (state !== this.#state || this.#middleIsOver) return;
+    this.#middleIsOver = true;
+    this.#reached("during", this.#state);
   }
 
   #reached(when: "before" | "during" | "after", state: StateName): void {
@@ -305,6 +368,7 @@ export class RealDevice implements LiveDevice {
     this.#recurrences.end();
     const child = this.#child;
     this.#child = undefined;
+    this.#clock.restart(undefined);
     this.#state = undefined;
     child?.killAll();
     this.#happened({ kind: "down", device: this.name, why });
@@ -314,17 +378,25 @@ export class RealDevice implements LiveDevice {
     this.#child?.signal("SIGKILL");
   }
 
-  /** A poll shows that the previous update has ended. */
+  #restSoon(): void {
+    this.#leaveState();
+    this.rest().catch((error: unknown) => this.#parts.broken(error));
+  }
+
+  /** No update is under way. */
   async rest(): Promise<void> {
+    this.#leaveState();
     await this.look();
-    if (this.#state !== undefined) {
-      this.#state = undefined;
-      this.#happened({ kind: "state", device: this.name, state: undefined });
-    }
     if (this.#software === this.#runs) return;
     this.#runs = this.#software;
     this.#recurrences.begin();
     this.#happened({ kind: "runs", device: this.name, software: this.#software });
+  }
+
+  #leaveState(): void {
+    if (this.#state === undefined) return;
+    this.#state = undefined;
+    this.#happened({ kind: "state", device: this.name, state: undefined });
   }
 
   /** Refreshes software and provides from the device's files. */
@@ -338,8 +410,8 @@ export class RealDevice implements LiveDevice {
 
   /** The scenario's time has advanced. */
   timeMoved(): void {
-    this.failures = 0;
     this.#lastMs = this.#parts.system.clock.monotonic();
+    this.wake();
   }
 
   async close(): Promise<void> {

@@ -1,19 +1,21 @@
-import { given } from "@upkeep/shared/given";
-import type { Timer } from "@upkeep/shared/system";
-import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
+import { sleepWith, type Timer, type Timers } from "@upkeep/shared/system";
+import type { ArtifactDefect, ExchangeEffect } from "../../faults/effects/exchange.ts";
 import { hitsProgram, type ProgramEffect, type ProgramTrouble } from "../../faults/effects/machine.ts";
 import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
 import { instantMs, type Scenario } from "../file/index.ts";
 import { History } from "../run/events.ts";
-import type { Operator, Stage } from "../run/stage.ts";
+import type { NewCertificate, Operator, Stage } from "../run/stage.ts";
+import { WrongClocks } from "../run/wrong-clocks.ts";
 import { formatForDevices } from "../world/artifacts.ts";
 import { type DeviceIdentity, identitiesOf, ReleaseArtifacts } from "../world/fleet.ts";
+import { BYTES_PER_SECOND, certificateError, certificateOf, type ServerCertificate } from "../world/network.ts";
 import { AttachedDevice } from "./attached-device.ts";
 import { ConnectHook } from "./connect-hook.ts";
 import { isConnectionError } from "./connection-errors.ts";
 import { DeploymentMonitor } from "./deployment-monitor.ts";
 import { scriptText } from "./device-programs.ts";
 import { Enrolment } from "./enrolment.ts";
+import { Exchanges } from "./exchanges.ts";
 import type { LiveDevice } from "./live-device.ts";
 import type { AttachOptions, RealOptions, StageOptions } from "./options.ts";
 import { PollTurns } from "./poll-turns.ts";
@@ -22,7 +24,6 @@ import { DeviceProxy, type ProxyPort } from "./proxy.ts";
 import { proxyPortOf } from "./proxy-port.ts";
 import { RealDevice } from "./real-device.ts";
 import { RealOperator } from "./real-operator.ts";
-import { connectionIdleSeconds, hasHangingProgram } from "./scaled-times.ts";
 import { ScenarioTime } from "./scenario-time.ts";
 import { ServerProcess } from "./server-process.ts";
 
@@ -31,6 +32,20 @@ const WAIT_MS = 200;
 
 /** A device without a sign of life for this time, in milliseconds of this machine, does not hold up the polls of others. */
 const TURN_QUIET_MS = 5000;
+/** Longest wait of a poll for the devices before it, in milliseconds of this machine. */
+const TURN_MS_MAX = 60_000;
+/** Pieces of a body that keeps a rate: each is a step of the scenario's time, and ends the silence of the connection. */
+const PIECES = 32;
+const PIECE_MS = { least: 1000, most: 20_000 } as const;
+
+function pieceMs(bodyMs: number): number {
+  return Math.min(Math.max(bodyMs / PIECES || 0, PIECE_MS.least), PIECE_MS.most);
+}
+
+function scenarioTimers(time: ScenarioTime): Timers {
+  const after = (delayMs: number, action: () => void): Timer => time.after(delayMs, action);
+  return { after, sleep: (delayMs, signal) => sleepWith({ after }, delayMs, signal) };
+}
 
 function startServer(scenario: Scenario, { system, server, directory }: StageOptions): Promise<ServerProcess> {
   return ServerProcess.start({
@@ -60,9 +75,8 @@ export class RealWorld implements Stage {
   readonly devices = new Map<string, LiveDevice>();
   /** The devices that are processes of this machine. */
   readonly #ours = new Map<string, RealDevice>();
-  /** Milliseconds of scenario time per millisecond of this machine, such that devices poll every second. */
-  readonly speed: number;
   readonly #clock = new ScenarioTime();
+  readonly #clocks = new WrongClocks();
   readonly #turns: PollTurns;
   readonly #options: StageOptions;
   readonly #server: ServerProcess;
@@ -75,12 +89,17 @@ export class RealWorld implements Stage {
   readonly #proxies: DeviceProxy[] = [];
   #hub: ProgramHub | undefined;
   #broken: unknown;
+  #certificate: ServerCertificate;
+  /** The server's wall clock is this much ahead of the scenario's time, in milliseconds. */
+  #serverAheadMs = 0;
 
   private constructor(scenario: Scenario, options: StageOptions, server: ServerProcess, interpreter?: string) {
     this.scenario = scenario;
     this.#options = options;
-    this.#turns = new PollTurns(options.system.timers, (connectionIdleSeconds(scenario) - 1) * 1000);
+    this.#turns = new PollTurns(options.system.timers, TURN_MS_MAX);
     this.#server = server;
+    const { issuer, until } = scenario.server.certificate;
+    this.#certificate = certificateOf(scenario.starts, issuer, until);
     this.history = new History(() => this.#clock.nowMs);
     this.plan = new FaultPlan(plannedFaults(scenario.faults, scenario.starts), scenario.seed);
     this.#operator = new RealOperator(server, scenario.starts, this.#deviceIds);
@@ -98,9 +117,6 @@ export class RealWorld implements Stage {
       (code) => Buffer.from(scriptText({ interpreter: interpreter ?? "/bin/false", hub: this.#hub?.url ?? "" }, code)),
       options.payloadType === undefined ? undefined : formatForDevices(options.payloadType),
     );
-    // An attached device polls at its own interval.
-    this.speed =
-      interpreter === undefined ? 1 : Math.max(1, Math.min(...scenario.fleet.map(({ poll }) => poll)) / 1000);
   }
 
   /** Starts the server and creates the fleet. The scenario does not begin yet. */
@@ -115,6 +131,11 @@ export class RealWorld implements Stage {
   static async attach(scenario: Scenario, options: AttachOptions): Promise<RealWorld> {
     const server = await startServer(scenario, options);
     return await prepared(new RealWorld(scenario, options, server), (world) => world.#awaitDevice(options));
+  }
+
+  /** True if the timers of all devices are known. */
+  get knowsTimers(): boolean {
+    return this.devices.size === this.#ours.size;
   }
 
   get time(): { readonly nowMs: number; after(delayMs: number, action: () => void): Timer } {
@@ -141,13 +162,15 @@ export class RealWorld implements Stage {
     const hub = await ProgramHub.start({
       module: (device, call) => this.#programTroubles(device, "module", call),
       script: (device, name) => this.#programTroubles(device, "script", name),
-      midway: async (device, call) => {
+      midway: async (device, call, over) => {
         const known = this.#ours.get(device);
-        if (call === "ArtifactInstall") await known?.works();
+        if (call === "ArtifactInstall") await known?.works(over);
         known?.midway(call);
-        if (call === "ArtifactInstall") await known?.works();
+        if (call === "ArtifactInstall") await known?.works(over);
       },
       reboot: (device) => this.#ours.get(device)?.reboot(),
+      hangs: (device, over) => void this.#ours.get(device)?.holds(over),
+      clock: (device, rest) => this.#ours.get(device)?.rests(rest) ?? new Promise(() => undefined),
     });
     this.#hub = hub;
     await this.#uploadAll();
@@ -174,19 +197,19 @@ export class RealWorld implements Stage {
     );
     await this.#setServerClock();
     await this.#uploadAll();
-    const port = this.proxyPort(name);
+    const port = this.#proxyPort(name, device.exchanges, { timers: system.timers });
     let polled = false;
     const quiet: ProxyPort = {
       ...port,
       // Before the scenario begins, the device asks when it wants to, no fault strikes and no event is recorded.
-      mayAsk: async (kind) => !this.devices.has(name) || (await port.mayAsk(kind)),
+      turn: async (kind) => (this.devices.has(name) ? await port.turn(kind) : undefined),
       strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : []),
       answered: async (kind, answer, request) => {
         if (this.devices.has(name)) return await port.answered(kind, answer, request);
         if (kind === "poll" && answer.status < 400) polled = true;
       },
       failed: (kind, fault) => (this.devices.has(name) ? port.failed(kind, fault) : undefined),
-      sent: (bytes, position) => (this.devices.has(name) ? port.sent(bytes, position) : undefined),
+      sent: (bytes, position, size) => (this.devices.has(name) ? port.sent(bytes, position, size) : undefined),
       broken: (error) => {
         if (this.devices.has(name)) port.broken(error);
         else if (!isConnectionError(error)) this.#broken ??= error;
@@ -212,9 +235,13 @@ export class RealWorld implements Stage {
     if (row.group !== undefined) await this.#operator.moveToGroup(name, row.group);
     const { system, agent, interpreter, directory } = options;
     const root = `${directory}/devices/${name}`;
-    // An agent that Node does not run cannot load the hook.
-    const connections = agent[0] === interpreter ? new ConnectHook(system.files, root) : undefined;
-    const proxy = await DeviceProxy.start({ ...this.proxyPort(name), ...given({ connections }) });
+    const connections = new ConnectHook(system.files, root);
+    const exchanges = new Exchanges(() => this.#ours.get(name)?.wake());
+    const timers = scenarioTimers(this.#clock);
+    const proxy = await DeviceProxy.start({
+      ...this.#proxyPort(name, exchanges, { timers, pieceMs, bytesPerSecond: BYTES_PER_SECOND }),
+      connections,
+    });
     this.#proxies.push(proxy);
     const device = new RealDevice({
       identity,
@@ -226,14 +253,16 @@ export class RealWorld implements Stage {
       serverUrl: `http://127.0.0.1:${proxy.port}`,
       hub,
       verifyKey: this.#artifacts.verifyKey,
-      speed: this.speed,
-      idleSeconds: connectionIdleSeconds(this.scenario),
-      programsHang: hasHangingProgram(this.scenario),
+      exchanges,
       plan: this.plan,
+      startMs: this.scenario.starts,
       nowMs: () => this.#clock.nowMs,
       releaseOf: (deployment) => this.#releaseOf(deployment),
       after: (delayMs, action) => this.#clock.after(delayMs, action),
       happened: (event) => this.history.add(event),
+      broken: (error) => {
+        this.#broken ??= error;
+      },
     });
     this.devices.set(name, device);
     this.#ours.set(name, device);
@@ -249,15 +278,21 @@ export class RealWorld implements Stage {
   }
 
   /** What a device's proxy asks of the world. */
-  proxyPort(name: string): ProxyPort {
+  #proxyPort(
+    name: string,
+    exchanges: Exchanges,
+    pace: Pick<ProxyPort, "timers" | "pieceMs" | "bytesPerSecond">,
+  ): ProxyPort {
     return proxyPortOf(name, {
       system: this.#options.system,
       server: this.#server,
-      speed: this.speed,
+      ...pace,
+      exchanges,
       plan: this.plan,
       history: this.history,
       device: () => this.device(name),
       turn: (device) => this.#turnOf(device),
+      certificate: () => this.#certificateErrorOf(name),
       artifactWith: (url, defect) => this.#artifactWith(url, defect),
       killServer: (backAfterMs) => this.#killServer(backAfterMs),
       refresh: () => this.refresh(),
@@ -305,12 +340,24 @@ export class RealWorld implements Stage {
     await this.refresh();
   }
 
-  renewCertificate(): never {
-    throw new Error("the server has no certificate");
+  renewCertificate({ issuer = this.#certificate.issuer, until }: NewCertificate): void {
+    this.#certificate = certificateOf(this.scenario.starts, issuer, until);
   }
 
-  jumpServerClock(): never {
-    throw new Error("the server has the clock of its machine");
+  /** The check of a device that this machine runs; that of an attached one is its own. */
+  #certificateErrorOf(name: string): ExchangeEffect {
+    const device = this.#ours.get(name);
+    const row = identitiesOf(this.scenario).find((one) => one.name === name)?.row;
+    if (device === undefined) return {};
+    const { wallMs } = device.machine;
+    return certificateError(this.#certificate, { startMs: this.scenario.starts, wallMs, trusts: row?.trusts });
+  }
+
+  jumpServerClock(byMs: number): void {
+    this.#serverAheadMs += byMs;
+    this.#setServerClock().catch((error: unknown) => {
+      this.#broken ??= error;
+    });
   }
 
   killServer(backAfterMs: number): void {
@@ -337,18 +384,18 @@ export class RealWorld implements Stage {
   }
 
   setClocks(): void {
-    // Scenarios that set a clock are refused before they begin.
+    this.#clocks.set(this);
   }
 
-  /** Freezes the server's clock at the scenario's time. */
+  /** Freezes the server's clock at the scenario's time, and what it is ahead of it. */
   async #setServerClock(): Promise<void> {
     await this.#server.control("POST", "/clock/freeze");
     await this.#server.control("PUT", "/clock", {
-      now: new Date(this.scenario.starts + this.#clock.nowMs).toISOString(),
+      now: new Date(this.scenario.starts + this.#clock.nowMs + this.#serverAheadMs).toISOString(),
     });
   }
 
-  /** The next due instant of timers, phases of deployments, and starts and ends of faults. */
+  /** The next due instant of timers, of the devices too, of phases of deployments, and of starts and ends of faults. */
   get nextMs(): number | undefined {
     const { starts, deployments } = this.scenario;
     const phases = deployments
@@ -357,7 +404,8 @@ export class RealWorld implements Stage {
     const faults = this.plan.faults.flatMap(({ fromMs, untilMs }) =>
       [fromMs, untilMs].filter((ms) => ms !== undefined),
     );
-    const known = [...phases, ...faults].filter((ms) => ms > this.#clock.nowMs);
+    const timers = [...this.devices.values()].flatMap(({ dueMs }) => (dueMs === undefined ? [] : [dueMs]));
+    const known = [...phases, ...faults, ...timers].filter((ms) => ms > this.#clock.nowMs);
     const due = [this.#clock.nextMs ?? Number.POSITIVE_INFINITY, ...known];
     const next = Math.min(...due);
     return Number.isFinite(next) ? next : undefined;

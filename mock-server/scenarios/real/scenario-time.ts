@@ -6,7 +6,7 @@ interface Pending {
   readonly action: () => void;
 }
 
-/** The scenario's clock of a real run: it stands still until the runner advances it. */
+/** The scenario's clock of a real run, in whole milliseconds: it stands still until the runner advances it. */
 export class ScenarioTime {
   #nowMs = 0;
   #orders = 0;
@@ -17,7 +17,7 @@ export class ScenarioTime {
   }
 
   after(delayMs: number, action: () => void): Timer {
-    const pending: Pending = { dueMs: this.#nowMs + Math.max(delayMs, 0), order: this.#orders++, action };
+    const pending: Pending = { dueMs: this.#nowMs + Math.ceil(Math.max(delayMs, 0)), order: this.#orders++, action };
     this.#pending.add(pending);
     return { cancel: () => void this.#pending.delete(pending) };
   }

@@ -1,9 +1,9 @@
 import { type RunMode, reasonsAgainst } from "../../faults/index.ts";
-import { ANY_DEVICE, type Scenario } from "../file/index.ts";
+import type { Scenario } from "../file/index.ts";
 
 type LiveMode = Exclude<RunMode, "simulated">;
 
-const NO_CERTIFICATE = "the devices reach the server without TLS";
+const NO_CERTIFICATE = "the device reaches the server without TLS";
 const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
 
 /** Parts of a scenario that this mode does not support, each with the reason; empty if the scenario can be run. */
@@ -16,53 +16,20 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
     if (mode === "attached" && states !== undefined) no(`${what.fault} while a state`, OF_THE_DEVICE);
   }
   for (const { do: action } of scenario.timeline) findUnsupportedAction(action, mode, no);
-  for (const { agent, module, boot_limit, data_partition, name } of scenario.fleet) {
-    if (agent === "timer") no(`${name}: agent by a timer`, "real devices run the daemon");
-    if (data_partition !== undefined) no(`${name}: data_partition`, "only a simulated device has disks at will");
-    if (mode === "real" && (module.kind === "slots" || boot_limit !== 1))
-      no(`${name}: a module of the kind slots`, "no process of this machine has a boot loader");
-  }
+  if (scenario.fleet.some(({ agent }) => agent === "timer")) no("agent: timer", "real devices run the daemon");
+  if (scenario.fleet.some(({ data_partition }) => data_partition !== undefined))
+    no("data_partition", "only a simulated device has disks at will");
+  if (mode === "real" && scenario.fleet.some(({ module, boot_limit }) => module.kind === "slots" || boot_limit !== 1))
+    no("a module of the kind slots", "no process of this machine has a boot loader");
   if (scenario.releases.some(({ artifacts }) => artifacts.some(({ config }) => config !== undefined)))
     no("config of an artifact", mode === "real" ? "the runner writes the configuration of the agents" : OF_THE_DEVICE);
-  const trusting = [...scenario.fleet, ...scenario.releases.flatMap(({ artifacts }) => artifacts)];
-  if (trusting.some(({ trusts }) => trusts !== undefined)) no("trusts", NO_CERTIFICATE);
-  if (scenario.expect.some(({ rate }) => rate !== undefined))
-    no(
-      "rate",
-      "the time of the scenario stands still while real programs work: what happens in one minute of it says nothing",
-    );
+  if (scenario.releases.some(({ artifacts }) => artifacts.some(({ trusts }) => trusts !== undefined)))
+    no("trusts of an artifact", mode === "real" ? "what the agents trust stays as it is" : OF_THE_DEVICE);
+  if (mode === "attached" && scenario.fleet.some(({ trusts }) => trusts !== undefined)) no("trusts", NO_CERTIFICATE);
+  if (mode === "attached" && scenario.expect.some(({ rate }) => rate !== undefined))
+    no("rate", "the time of the scenario stands still while the device works");
   if (mode === "attached") findUnsupportedAttached(scenario, no);
-  else findAgentTimers(scenario, no);
   return [...found];
-}
-
-const OWN_TIMER = "the agent ends it by a timer of its own, in real time";
-
-/** What depends on times that the agent measures itself, and that are not shortened as those of the scenario are. */
-function findAgentTimers(scenario: Scenario, no: (what: string, why: string) => void): void {
-  for (const { name, config } of scenario.fleet)
-    for (const key of ["UpdatePollSchedule", "InstallWindow"])
-      if (config[key] !== undefined) no(`${name}: ${key}`, "all devices have the clock of this machine");
-  for (const { what, devices } of scenario.faults) {
-    const limit = endedByTheAgent(what);
-    if (limit !== undefined && expectsATime(scenario, devices)) no(`${limit} with an expected time`, OWN_TIMER);
-  }
-}
-
-/** What goes on until the agent gives up. */
-function endedByTheAgent({ fault, value }: Scenario["faults"][number]["what"]): string | undefined {
-  if (fault === "module_hangs" || fault === "script_hangs") return fault;
-  return JSON.stringify(value)?.includes('"silence"') ? `${fault} by silence` : undefined;
-}
-
-/** True if the time at which something happens to one of these devices is expected. @param devices Absent: to any. */
-function expectsATime({ expect }: Scenario, devices: readonly string[] | undefined): boolean {
-  return expect.some(
-    ({ device, within, after, before }) =>
-      device !== undefined &&
-      (devices === undefined || device === ANY_DEVICE || devices.includes(device)) &&
-      (within !== undefined || after !== undefined || before !== undefined),
-  );
 }
 
 function leavesSome(value: unknown): boolean {
@@ -74,12 +41,11 @@ function findUnsupportedAction(
   mode: LiveMode,
   no: (what: string, why: string) => void,
 ): void {
-  if (action === "clock") no("clock", mode === "real" ? "all devices have the clock of this machine" : OF_THE_DEVICE);
-  if (action === "renew_certificate") no(action, NO_CERTIFICATE);
-  if (action === "server_clock") no(action, "the server has the clock of its machine");
+  if (action === "renew_certificate" && mode === "attached") no(action, NO_CERTIFICATE);
   if (action === "power_cut" && mode === "real" && leavesSome(value))
     no("power_cut with leaves", "only a simulated disk loses what was not synced");
   const ofDevice = [
+    "clock",
     "power_cut",
     "switch_off",
     "switch_on",

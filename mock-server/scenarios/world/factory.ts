@@ -52,7 +52,7 @@ export function bootLoaderOf(
 }
 
 /** The agent's configuration. */
-function configurationOf(row: Devices): Record<string, unknown> {
+export function configurationOf(row: Devices): Record<string, unknown> {
   return {
     ServerURL: SERVER_URL,
     UpdatePollIntervalSeconds: Math.max(1, Math.round(row.poll / 1000)),

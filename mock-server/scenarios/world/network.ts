@@ -10,10 +10,11 @@ import {
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
 import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
+import { type Instant, instantMs } from "../file/index.ts";
 
 /** A good network: the time from a request to its answer, and the rate of bodies. */
 const ROUND_TRIP_MS = 40;
-const BYTES_PER_SECOND = 1024 * 1024;
+export const BYTES_PER_SECOND = 1024 * 1024;
 /** Download bodies arrive, and are counted, in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
 
@@ -25,6 +26,32 @@ export interface ServerCertificate {
   readonly issuer: string;
   /** When it expires: milliseconds since the Unix epoch. */
   readonly untilMs: number;
+}
+
+/** How long after the start the server's certificate is good if nothing is said. */
+const CERTIFICATE_MS = 400 * 86_400_000;
+
+export function certificateOf(startMs: number, issuer: string, until: Instant | undefined): ServerCertificate {
+  return { issuer, untilMs: startMs + (until === undefined ? CERTIFICATE_MS : instantMs(until, startMs)) };
+}
+
+/** What a device's certificate check goes by. */
+export interface CertificateCheck {
+  readonly startMs: number;
+  /** What the device's wall clock shows. */
+  readonly wallMs: number;
+  /** The certificate authorities that the device trusts; `undefined`: any. */
+  readonly trusts: readonly string[] | undefined;
+}
+
+/** Compares the server's certificate with the device's clock, and with whom the device trusts. */
+export function certificateError(
+  { issuer, untilMs }: ServerCertificate,
+  { startMs, wallMs, trusts }: CertificateCheck,
+): ExchangeEffect {
+  if (wallMs < startMs - CERTIFICATE_AGE_MS) return { connectError: "CERT_NOT_YET_VALID" };
+  if (wallMs > untilMs) return { connectError: "CERT_HAS_EXPIRED" };
+  return trusts?.includes(issuer) === false ? { connectError: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" } : {};
 }
 
 export interface NetworkPort extends Pick<ExchangeContext, "random" | "artifactWith" | "killServer"> {
@@ -100,14 +127,13 @@ export class DeviceNetwork {
     return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
   }
 
-  /** Compares the server's certificate with the device's clock, and with whom the device trusts. */
   #certificateError(): ExchangeEffect {
     const { startMs } = this.#port;
-    const { issuer, untilMs } = this.#port.certificate();
-    const wallMs = this.#port.wallMs();
-    if (wallMs < startMs - CERTIFICATE_AGE_MS) return { connectError: "CERT_NOT_YET_VALID" };
-    if (wallMs > untilMs) return { connectError: "CERT_HAS_EXPIRED" };
-    return this.#port.trusts()?.includes(issuer) === false ? { connectError: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" } : {};
+    return certificateError(this.#port.certificate(), {
+      startMs,
+      wallMs: this.#port.wallMs(),
+      trusts: this.#port.trusts(),
+    });
   }
 
   async *#counted(

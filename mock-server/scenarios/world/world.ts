@@ -3,29 +3,23 @@ import type { HttpRequest } from "@upkeep/shared/system";
 import { loadEverything } from "upkeep/index.ts";
 import type { ChangeEvent } from "../../domain.ts";
 import type { ArtifactDefect } from "../../faults/effects/exchange.ts";
-import { effectOf, FaultPlan, plannedFaults } from "../../faults/index.ts";
+import { FaultPlan, plannedFaults } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { RunRound } from "../../housekeeping/housekeeping.ts";
-import { type Instant, instantMs, type Scenario } from "../file/index.ts";
+import type { Scenario } from "../file/index.ts";
 import { type Happening, History } from "../run/events.ts";
 import type { NewCertificate } from "../run/stage.ts";
 import { takePart } from "../run/taking-part.ts";
+import { WrongClocks } from "../run/wrong-clocks.ts";
 import { Trace, VirtualTime } from "../simulation/index.ts";
 import { Administration } from "./administration.ts";
 import type { AgentWraps } from "./agent.ts";
 import { SimulatedDevice } from "./device.ts";
 import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
-import type { ServerCertificate } from "./network.ts";
+import { certificateOf, type ServerCertificate } from "./network.ts";
 import { type ServerWraps, SimulatedServer } from "./server.ts";
 
 const EVENTS_MAX = 10_000;
-/** How long after the start the server's certificate is good if nothing is said. */
-const CERTIFICATE_MS = 400 * 86_400_000;
-
-function certificateOf(startMs: number, issuer: string, until: Instant | undefined): ServerCertificate {
-  return { issuer, untilMs: startMs + (until === undefined ? CERTIFICATE_MS : instantMs(until, startMs)) };
-}
-
 export interface WorldOptions {
   /** Reads the file of an artifact that a scenario names. */
   readonly readArtifact: ReadArtifact;
@@ -147,19 +141,10 @@ export class World {
 
   /** Set the wall clocks of devices as the faults have it now. */
   setClocks(): void {
-    for (const [name, { machine }] of this.#devices) {
-      const moment = { device: name, atMs: this.time.nowMs };
-      const [strike] = this.plan.standing("clock", moment);
-      const wrongMs = strike === undefined ? 0 : effectOf<"clock">(strike).aheadMs;
-      const wallMs = this.scenario.starts + this.time.nowMs + wrongMs;
-      if (machine.wallMs === wallMs || (strike === undefined && !this.#clocks.has(name))) continue;
-      this.#clocks.add(name);
-      machine.setWallClock(wallMs);
-      if (strike !== undefined) this.history.add({ kind: "fault", device: name, fault: "wrong_clock" });
-    }
+    this.#clocks.set(this);
   }
 
-  readonly #clocks = new Set<string>();
+  readonly #clocks = new WrongClocks();
 
   async #prepare(agent: AgentWraps): Promise<void> {
     const { scenario, time } = this;

@@ -95,6 +95,8 @@ test("a file that is no scenario is told with line and column, before anything i
 test.each([
   [["none.yaml"], "none.yaml: there is no such file"],
   [["good.yaml", "--repeat", "0"], "--repeat 0: must be a whole number from 1 to 1000"],
+  [["good.yaml", "--jobs", "0"], "--jobs 0: must be a whole number from 1 to 16"],
+  [["good.yaml", "--jobs", "2"], "--jobs is for --real: in virtual time one scenario takes all of a processor"],
   [["good.yaml", "--shrink", "--json"], "--shrink prints a scenario: not together with --json"],
 ])("%j is refused", async (args, told) => {
   put("good.yaml", GOOD);
@@ -106,7 +108,6 @@ test.each([
 const REAL = `
 scenario: A device asks, really
 why: To see how the run ends.
-runs: [simulated, real]
 fleet: [{ name: d }]
 ends: { after: 2d }
 expect: [{ device: d, counts: { polls: { at_least: 400 } } }]
@@ -116,7 +117,7 @@ const IMPOSSIBLE = GOOD.replace("ends:", "faults: [{ torn_write: yes }]\nends:")
 test("what is not possible with real programs is skipped: exit status 77 if nothing was possible", async () => {
   put("no.yaml", IMPOSSIBLE);
   put("more/no.yaml", IMPOSSIBLE);
-  put("more/unmarked.yaml", GOOD);
+  put("more/neither.yaml", IMPOSSIBLE);
   const one = await run("no.yaml", "--real", "--junit", "report.xml");
   expect(one.status).toBe(77);
   expect(one.out).toContain("– A device asks (no.yaml, seed 1)\n    not possible here: torn_write: no process");
@@ -124,8 +125,25 @@ test("what is not possible with real programs is skipped: exit status 77 if noth
   expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('<skipped message="not possible here: torn_write');
   const several = await run("more", "--real");
   expect(several.status).toBe(77);
-  expect(several.out).toMatch(/^result +seconds +scenario +why not$/m);
-  expect(several.out).toMatch(/^not possible +more\/unmarked\.yaml +it is not known to run with real programs/m);
+  expect(several.out).toMatch(
+    /^result +seconds +scenario +why not\nnot possible +more\/neither\.yaml +torn_write: no process.*\nnot possible +more\/no\.yaml .*\n0 of 0/,
+  );
+});
+
+test("scenarios with real programs run two at a time; a table says how each went, and what failed is explained", async () => {
+  const once = GOOD.replace("{ at_least: 4 }", "4");
+  put("all/bad.yaml", GOOD.replace("at_least: 4", "at_most: 1"));
+  put("all/good.yaml", once);
+  put("all/no.yaml", IMPOSSIBLE);
+  const { status, out, error } = await run("all", "--real", "--jobs", "2", "--junit", "report.xml");
+  expect(out).toMatch(/^✘ A device asks \(all\/bad\.yaml.*\n +expected d: polls: at most 1\n +got +4\n/);
+  expect(out).toMatch(
+    /\nresult .*\nFAIL +\d+\.\d +all\/bad.yaml\npass +\d+\.\d +all\/good.yaml\nnot possible +all\/no.yaml .*\n1 of 2 scenarios went as expected, 1 not possible here\n$/,
+  );
+  expect(out).not.toContain("✔");
+  expect(error).toMatch(/^\[3\/3\] /m);
+  expect(status).toBe(1);
+  expect(readFileSync(join(folder, "report.xml"), "utf8")).toContain('tests="3" failures="1" errors="0" skipped="1"');
 });
 
 test("a real run that is interrupted prints what has happened so far", async () => {

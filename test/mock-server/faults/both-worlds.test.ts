@@ -21,6 +21,7 @@ import {
 } from "../../../mock-server/faults/index.ts";
 import type { RequestKind } from "../../../mock-server/faults/language/request-kinds.ts";
 import { ConnectHook } from "../../../mock-server/scenarios/real/connect-hook.ts";
+import { Exchanges } from "../../../mock-server/scenarios/real/exchanges.ts";
 import { DeviceProxy, type ProxyPort } from "../../../mock-server/scenarios/real/proxy.ts";
 import { Disk, SimulatedMachine, VirtualTime } from "../../../mock-server/scenarios/simulation/index.ts";
 import { DeviceNetwork } from "../../../mock-server/scenarios/world/network.ts";
@@ -222,10 +223,12 @@ async function real(stage: Stage): Promise<Experience & { readonly tookMs: numbe
   const port: ProxyPort = {
     system,
     server: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    speed: 1,
+    timers: system.timers,
+    exchanges: new Exchanges(),
     connections: hook,
-    mayAsk: async () => true,
+    turn: async () => undefined,
     strikes: () => stage.strikes(),
+    certificate: () => ({}),
     artifactWith: stage.artifactWith,
     killServer: async () => undefined,
     answered: async () => undefined,

@@ -18,56 +18,37 @@ test.each([
   ["faults: [{ torn_write: yes }]", "torn_write: no process of this machine can be made to do it"],
   ["faults: [{ boot_failure: { times: 1 } }]", "boot_failure: no process of this machine can be made to do it"],
   ["faults: [{ disk_full: yes }]", "disk_full: the devices have no disk of their own"],
-  ["faults: [{ wrong_clock: { ahead: 1d } }]", "wrong_clock: all devices have the clock of this machine"],
 
   ["faults: [{ power_cut: { after_step: 3 } }]", "power_cut at a durable step: only a simulated disk counts them"],
   [
     "faults: [{ power_cut: { during: Download, leaves: torn } }]",
     "power_cut with leaves: only a simulated disk loses what was not synced",
   ],
+  ["releases: [{ name: v2, artifacts: [{ trusts: [authority] }] }]", "trusts of an artifact: what the agents trust stays as it is"],
   [
-    "timeline: [{ at: 1h, do: { clock: { device: d, ahead: 1d } } }]",
-    "clock: all devices have the clock of this machine",
+    "releases: [{ name: v2, artifacts: [{ config: { PollJitterPercent: 5 } }] }]",
+    "config of an artifact: the runner writes the configuration of the agents",
   ],
 ])("of %s it is said why processes of this machine cannot do it", (more, reason) => {
   expect(unsupportedIn(scenario(more), "real")).toEqual([reason]);
 });
 
 test.each([
-  ["config: { InstallWindow: '* 2-3 * * *' }", "", "d: InstallWindow: all devices have the clock of this machine"],
-  [
-    "config: { UpdatePollSchedule: '0 3 * * *' }",
-    "",
-    "d: UpdatePollSchedule: all devices have the clock of this machine",
-  ],
-  [
-    "poll: 10m",
-    "faults: [{ module_hangs: ArtifactInstall }]",
-    "module_hangs with an expected time: the agent ends it by a timer of its own, in real time",
-  ],
-  [
-    "poll: 10m",
-    "faults: [{ cut_download: { at: 1 MB, by: silence } }]",
-    "cut_download by silence with an expected time: the agent ends it by a timer of its own, in real time",
-  ],
-])("what hangs on a timer of the agent is not possible with real programs: %s %s", (row, faults, reason) => {
-  const of = (expected: string) =>
-    unsupportedIn(
-      parseScenario(
-        `scenario: A\nwhy: B\nfleet: [{ name: d, ${row} }, { name: other }]\n${faults}\nexpect: [${expected}]\n`,
-        "a.yaml",
-      ),
-      "real",
-    );
-  expect(of("{ device: d, reports: failure, within: 2h }")).toEqual([reason]);
-  if (faults !== "") expect(of("{ device: d, status: failure }")).toEqual([]);
+  "faults: [{ wrong_clock: { ahead: 1d } }, { module_hangs: ArtifactInstall }, { script_hangs: Sync_Enter }]",
+  "faults: [{ cut_download: { at: 1 MB, by: silence } }, { agent_killed: { every: 1h } }, { slow: 1 KB/s, release: v2 }]",
+  "timeline: [{ at: 1h, do: { clock: { device: d, ahead: 1d } } }, { at: 2h, do: { server_clock: { ahead: 1d } } }]",
+  "timeline: [{ at: 1h, do: { renew_certificate: { issuer: new } } }]",
+])("the agent's timers and clocks go by the scenario's time: %s", (more) => {
+  const text = `releases: [{ name: v2 }]\n${more}`;
+  const timed = "  - { device: d, reports: failure, within: 2h }\n  - { rate: { of: polls, at_most: 3, in: 1h } }";
+  expect(unsupportedIn(scenario(text, timed), "real")).toEqual([]);
 });
 
 test("a boot loader is not there for real", () => {
   const text =
     "scenario: A\nwhy: B\nfleet: [{ name: d, module: { kind: slots } }]\nexpect: [{ device: d, status: success }]\n";
   expect(unsupportedIn(parseScenario(text, "a.yaml"), "real")).toEqual([
-    "d: a module of the kind slots: no process of this machine has a boot loader",
+    "a module of the kind slots: no process of this machine has a boot loader",
   ]);
 });
 
@@ -79,6 +60,10 @@ test.each([
   [
     "faults: [{ slow: 1 KB/s, while: Download }]",
     "slow while a state: it happens inside the device, which is not in our hands",
+  ],
+  [
+    "timeline: [{ at: 1h, do: { renew_certificate: { issuer: new } } }]",
+    "renew_certificate: the device reaches the server without TLS",
   ],
   ["faults: [{ tls_failure: expired }]", "tls_failure: the device trusts whom it trusts"],
   [
