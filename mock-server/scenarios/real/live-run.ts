@@ -142,7 +142,7 @@ class Run {
       if (clock.monotonic() - beganMs > patienceMs) {
         return [`it was given up after ${Math.round(patienceMs / 1000)} s: real programs take their time`];
       }
-      if (!world.isSettled(QUIET_MS)) continue;
+      if (timeline.isActing || !world.isSettled(QUIET_MS)) continue;
       const overAtMs = scenario.ends.early ? await ending.overAtMs() : undefined;
       if (overAtMs !== undefined && world.time.nowMs >= overAtMs) return [];
       await this.#goOn(overAtMs);

@@ -423,7 +423,8 @@ export class RealWorld implements Stage {
     const by = `${Math.floor(byMs / 1000)}s ${byMs % 1000}ms`;
     await this.#server.unlessDown(() => this.#server.control("POST", "/clock/advance", { by }));
     this.#clock.moveTo(toMs);
-    for (const device of this.devices.values()) device.timeMoved();
+    // At the very end, nothing that is due begins any more.
+    if (toMs < this.scenario.ends.boundMs) for (const device of this.devices.values()) device.timeMoved();
     await this.refresh();
   }
 

@@ -22,6 +22,11 @@ export class Timeline {
     return this.#waiting === 0 && this.#underWay === 0;
   }
 
+  /** A step has begun and not ended. */
+  get isActing(): boolean {
+    return this.#underWay > 0;
+  }
+
   begin({ deployments, timeline, faults, starts }: Scenario): void {
     for (const deployment of deployments) this.#when(deployment, starts, () => this.#deploy(deployment));
     for (const entry of timeline) this.#when(entry, starts, () => act(this.#world, entry.do));

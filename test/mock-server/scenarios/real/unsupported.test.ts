@@ -24,7 +24,10 @@ test.each([
     "faults: [{ power_cut: { during: Download, leaves: torn } }]",
     "power_cut with leaves: only a simulated disk loses what was not synced",
   ],
-  ["releases: [{ name: v2, artifacts: [{ trusts: [authority] }] }]", "trusts of an artifact: what the agents trust stays as it is"],
+  [
+    "releases: [{ name: v2, artifacts: [{ trusts: [authority] }] }]",
+    "trusts of an artifact: what the agents trust stays as it is",
+  ],
   [
     "releases: [{ name: v2, artifacts: [{ config: { PollJitterPercent: 5 } }] }]",
     "config of an artifact: the runner writes the configuration of the agents",
