@@ -28,8 +28,15 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
   if (mode === "attached" && scenario.fleet.some(({ trusts }) => trusts !== undefined)) no("trusts", NO_CERTIFICATE);
   if (mode === "attached" && scenario.expect.some(({ rate }) => rate !== undefined))
     no("rate", "the time of the scenario stands still while the device works");
+  if (scenario.faults.some(({ what }) => what.fault === "slow") && isSilenceJudged(scenario))
+    no("slow with silent_after", "the connection takes megabytes from the server at once: to it the device is silent");
   if (mode === "attached") findUnsupportedAttached(scenario, no);
   return [...found];
+}
+
+/** True if the server judges devices by their silence. */
+function isSilenceJudged({ deployments }: Scenario): boolean {
+  return deployments.some(({ silent_after }) => silent_after !== undefined);
 }
 
 function leavesSome(value: unknown): boolean {

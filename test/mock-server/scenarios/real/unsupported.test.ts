@@ -15,6 +15,10 @@ test("what the network and the server do can be had for real, and with a device 
 });
 
 test.each([
+  [
+    "releases: [{ name: v2 }]\ndeployments: [{ name: first, release: v2, to: all, silent_after: 1h }]\nfaults: [{ slow: 1 KB/s }]",
+    "slow with silent_after: the connection takes megabytes from the server at once: to it the device is silent",
+  ],
   ["faults: [{ torn_write: yes }]", "torn_write: no process of this machine can be made to do it"],
   ["faults: [{ boot_failure: { times: 1 } }]", "boot_failure: no process of this machine can be made to do it"],
   ["faults: [{ disk_full: yes }]", "disk_full: the devices have no disk of their own"],
