@@ -173,9 +173,10 @@ function housekeepingOf(
   { logger, housekeeping }: ServerSettings,
 ): readonly { stop(): void | Promise<void> }[] {
   if (housekeeping === "off") return [];
-  const { deployments } = domain;
+  const { contacts, deployments } = domain;
   return [
     new Housekeeping({
+      contacts,
       deployments,
       timers: system.timers,
       logger,

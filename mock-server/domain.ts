@@ -10,7 +10,7 @@ import {
   Releases,
   Uptime,
 } from "./deployments/index.ts";
-import { DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
+import { Contacts, DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
 import { keptSecret } from "./storage/kept-secret.ts";
@@ -78,6 +78,8 @@ export interface DomainOptions {
    * counts only after that. Default: 0.
    */
   readonly unseenDownloadMs?: number;
+  /** An accepted device without any contact for longer is overdue. Default: a day. */
+  readonly overdueAfterMs?: number;
 }
 
 /**
@@ -89,6 +91,8 @@ export interface Domain {
   readonly authentication: DeviceAuthentication;
   readonly devices: Devices;
   readonly inventory: Inventory;
+  /** When devices were last heard from. */
+  readonly contacts: Contacts;
   /** Static groups. */
   readonly groups: Groups;
   /** Dynamic groups. */
@@ -128,15 +132,20 @@ export async function openDomain(setup: {
   try {
     const uptime = new Uptime(system);
     const unseenDownloadMs = options.unseenDownloadMs ?? 0;
+    const contacts = new Contacts(storage, system.clock, options.overdueAfterMs ?? DAY_MS);
     const deployments = new Deployments(storage, system, uptime, unseenDownloadMs);
     if (!("url" in setup.storage)) await deployments.abandonAll();
     const secret = (name: string) => keptSecret(storage, system.random, name);
     return {
-      authentication: new DeviceAuthentication(storage, system, await secret("device-tokens"), {
-        autoAccept: options.autoAccept ?? false,
-        tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS,
-      }),
-      devices: new Devices(storage, system, decommissionDevice),
+      authentication: new DeviceAuthentication(
+        storage,
+        system,
+        await secret("device-tokens"),
+        { autoAccept: options.autoAccept ?? false, tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS },
+        contacts,
+      ),
+      contacts,
+      devices: new Devices(storage, system, decommissionDevice, contacts),
       inventory: new Inventory(storage, system.clock),
       groups: new Groups(storage, system.clock),
       filters: new SavedFilters(storage, system),
@@ -147,7 +156,7 @@ export async function openDomain(setup: {
       }),
       artifacts: new Artifacts(storage, system.clock),
       deployments,
-      insight: new DeploymentInsight(storage, system.clock),
+      insight: new DeploymentInsight(storage, system.clock, contacts),
       releases: new Releases(storage, system.clock),
       configurations: new Configurations(storage, system),
       events: new Events(storage),
@@ -155,7 +164,14 @@ export async function openDomain(setup: {
       deviceSide: new DeviceSide(storage, system.clock, uptime, unseenDownloadMs),
       writeCheck: new WriteCheck(storage, system.clock),
       linkSecret: await secret("download-links"),
-      close: () => storage.close(),
+      close: async () => {
+        try {
+          await contacts.flush();
+        } catch (error) {
+          logger?.error("the last contacts of devices could not be recorded", { error });
+        }
+        await storage.close();
+      },
     };
   } catch (error) {
     await storage.close();

@@ -1,8 +1,9 @@
 import { given } from "@upkeep/shared/given";
 import type { Clock } from "@upkeep/shared/system";
+import type { Contacts } from "../devices/contacts.ts";
 import { notFound } from "../errors.ts";
 import type { FailureFilter } from "../storage/failures.ts";
-import type { DeviceDeploymentSearch, Page, Paging, Storage } from "../storage/index.ts";
+import type { DeviceDeploymentSearch, DeviceRecord, Page, Paging, Storage } from "../storage/index.ts";
 import type { NewDeployment } from "./creation/new-deployment.ts";
 import { type DeviceDeployment, presentDeviceDeployments } from "./device-deployment/view.ts";
 import { type FailureGroup, failuresByReason } from "./failures.ts";
@@ -17,7 +18,10 @@ export class DeploymentInsight {
   readonly #storage: Storage;
   readonly #clock: Clock;
 
-  constructor(storage: Storage, clock: Clock) {
+  readonly #contacts: Pick<Contacts, "of">;
+
+  constructor(storage: Storage, clock: Clock, contacts: Pick<Contacts, "of">) {
+    this.#contacts = contacts;
     this.#storage = storage;
     this.#clock = clock;
   }
@@ -56,7 +60,8 @@ export class DeploymentInsight {
       const deployment = await records.deployments.find(deploymentId);
       if (deployment === undefined) throw notFound();
       const { items: rows, total } = await records.deviceDeployments.search(deploymentId, search, paging);
-      const waiting = await waitingFor(records, deployment, rows, this.#clock.now());
+      const lastContact = (device: DeviceRecord) => this.#contacts.of(device).lastContactMs;
+      const waiting = await waitingFor(records, deployment, rows, lastContact, this.#clock.now());
       const items = (await presentDeviceDeployments(records, rows)).map((device, index) => {
         const row = rows[index];
         const asked = row?.created_ms !== null || row.finished_ms !== null;

@@ -1,5 +1,5 @@
 import { describeDevices } from "../devices/attributes.ts";
-import type { DeploymentRecord, DeviceDeploymentRecord, PhaseRecord, Records } from "../storage/index.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, DeviceRecord, PhaseRecord, Records } from "../storage/index.ts";
 import { activePhase, hasFreeSlot } from "./phases.ts";
 import { readQueues } from "./preview/queue.ts";
 
@@ -31,6 +31,7 @@ export async function waitingFor(
   records: Records,
   deployment: DeploymentRecord,
   rows: readonly DeviceDeploymentRecord[],
+  lastContact: (device: DeviceRecord) => number | undefined,
   nowMs: number,
 ): Promise<Map<string, WaitingFor>> {
   const open = rows.filter((row) => row.finished_ms === null && row.request_json === null);
@@ -48,7 +49,7 @@ export async function waitingFor(
     const next = first.get(row.device_id);
     if (device === undefined) result.set(row.device_id, { kind: "acceptance" });
     else if (next?.id !== deployment.id) result.set(row.device_id, behind(row, next));
-    else result.set(row.device_id, inTurn(row, deployment, phase, device.check_in_ms));
+    else result.set(row.device_id, inTurn(row, deployment, phase, lastContact(device)));
   }
   return result;
 }
@@ -65,14 +66,14 @@ function inTurn(
   row: DeviceDeploymentRecord,
   deployment: DeploymentRecord,
   phase: PhaseRecord | undefined,
-  contactMs: number | null,
+  contactMs: number | undefined,
 ): WaitingFor {
   if (deployment.paused_ms !== null) return { kind: "resume" };
   if (row.admitted === 0 && phase !== undefined) {
     const { id: phaseId, start_ms } = phase;
     return { kind: "phase", phaseId, ...(start_ms === null ? {} : { startMs: start_ms }) };
   }
-  const since = contactMs === null ? {} : { sinceMs: contactMs };
+  const since = contactMs === undefined ? {} : { sinceMs: contactMs };
   return { kind: row.attempt > 1 ? "retry" : "poll", ...since };
 }
 

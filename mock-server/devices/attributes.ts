@@ -17,6 +17,7 @@ export interface DeviceInventory {
   readonly attributes: readonly Attribute[];
   /** When it or one of its attributes last changed. */
   readonly updatedMs: number;
+  readonly record: DeviceRecord;
 }
 
 /** The attributes of these devices, in the same order: reported ones, tags, and those that the server derives. */
@@ -47,7 +48,7 @@ function describe(
     ...known("system", "tier", device.tier),
     ...known("system", "latest_deployment_status", latestDeploymentStatus),
   ];
-  return { id: device.id, attributes: attributes.sort(byScopeThenName), updatedMs };
+  return { id: device.id, attributes: attributes.sort(byScopeThenName), updatedMs, record: device };
 }
 
 function attributeOf(attribute: AttributeRecord): Attribute {

@@ -16,6 +16,7 @@ import {
 import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
+import type { Contacts } from "./contacts.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
 import { isSignedBy, parsePublicKey } from "./public-key.ts";
 import { type Credentials, hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
@@ -63,6 +64,7 @@ export class DeviceAuthentication {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #options: AuthenticationOptions;
+  readonly #contacts: Pick<Contacts, "note">;
   readonly #tokens: TokenKey<DeviceClaims>;
 
   constructor(
@@ -70,7 +72,9 @@ export class DeviceAuthentication {
     system: { readonly clock: Clock; readonly random: Random },
     tokenSeed: Uint8Array,
     options: AuthenticationOptions,
+    contacts: Pick<Contacts, "note">,
   ) {
+    this.#contacts = contacts;
     this.#storage = storage;
     this.#system = system;
     this.#options = options;
@@ -96,10 +100,8 @@ export class DeviceAuthentication {
    */
   async verify(token: string): Promise<DevicePrincipal> {
     const claims = this.#claimsOf(token);
-    return principalOf(
-      claims,
-      await this.#storage.readOne(({ authSets }) => authSets.tokenStatus(tokenClaims(claims))),
-    );
+    const status = await this.#storage.readOne(({ authSets }) => authSets.tokenStatus(tokenClaims(claims)));
+    return this.#noted(principalOf(claims, status));
   }
 
   /**
@@ -110,7 +112,12 @@ export class DeviceAuthentication {
   verifySync(token: string): DevicePrincipal | undefined {
     const claims = this.#claimsOf(token);
     const read = this.#storage.readSync(({ authSets }) => authSets.tokenStatusSync(tokenClaims(claims)));
-    return read === undefined ? undefined : principalOf(claims, read.found);
+    return read === undefined ? undefined : this.#noted(principalOf(claims, read.found));
+  }
+
+  #noted(device: DevicePrincipal): DevicePrincipal {
+    this.#contacts.note(device.deviceId);
+    return device;
   }
 
   #claimsOf(token: string): DeviceClaims {
@@ -124,6 +131,7 @@ export class DeviceAuthentication {
     const now = this.#system.clock.now();
     const known = await records.devices.findByIdentity(sha256(identity.json));
     const device: DeviceRecord = known ?? (await registerDevice(records, this.#system, identity));
+    this.#contacts.note(device.id);
     const authSets = await records.authSets.ofDevices([device.id]);
     const authSet =
       authSets.find((known) => hasCredentials(known, credentials)) ??

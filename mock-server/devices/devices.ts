@@ -15,6 +15,7 @@ import type {
 import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
 import { type BulkResult, type BulkTargets, decideDevices } from "./bulk-status.ts";
+import type { Contacts } from "./contacts.ts";
 import { identityAttributes, identityOf, type JsonValue, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
 import { hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
@@ -39,6 +40,10 @@ export interface Device {
   readonly updatedMs: number;
   /** When it last got a token. */
   readonly checkInMs?: number;
+  /** Its last contact of any kind. */
+  readonly lastContactMs?: number;
+  /** Accepted, and its last contact was too long ago. */
+  readonly overdue: boolean;
   /** By time of creation. */
   readonly authSets: readonly AuthSet[];
 }
@@ -56,12 +61,15 @@ export class Devices {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
   readonly #beforeRemoval: BeforeRemoval;
+  readonly #contacts: Contacts;
 
   constructor(
     storage: Storage,
     system: { readonly clock: Clock; readonly random: Random },
     beforeRemoval: BeforeRemoval,
+    contacts: Contacts,
   ) {
+    this.#contacts = contacts;
     this.#storage = storage;
     this.#system = system;
     this.#beforeRemoval = beforeRemoval;
@@ -72,13 +80,13 @@ export class Devices {
     return this.#storage.read(async (records) => {
       const { items, total } = await records.devices.list(filter, paging);
       const authSets = await records.authSets.ofDevices(items.map(({ id }) => id));
-      return { items: items.map((device) => present(device, authSets)), total };
+      return { items: items.map((device) => present(device, authSets, this.#contacts)), total };
     });
   }
 
   /** @throws DomainError (not-found) */
   get(id: string): Promise<Device> {
-    return this.#storage.read((records) => find(records, id));
+    return this.#storage.read((records) => find(records, id, this.#contacts));
   }
 
   /** @param idData The identity data: a JSON object, as text. */
@@ -86,7 +94,9 @@ export class Devices {
     const { json } = parseIdentity(idData);
     return this.#storage.read(async (records) => {
       const device = await records.devices.findByIdentity(sha256(json));
-      return device === undefined ? undefined : present(device, await records.authSets.ofDevices([device.id]));
+      return device === undefined
+        ? undefined
+        : present(device, await records.authSets.ofDevices([device.id]), this.#contacts);
     });
   }
 
@@ -178,7 +188,7 @@ export class Devices {
       if (known !== undefined) {
         const keys = await records.authSets.ofDevices([known.id]);
         if (!options.force || keys.some((key) => hasCredentials(key, credentials))) {
-          throw new DomainError("device-exists", { device: await find(records, known.id) });
+          throw new DomainError("device-exists", { device: await find(records, known.id, this.#contacts) });
         }
       }
       const device = known ?? (await registerDevice(records, this.#system, identity));
@@ -218,10 +228,10 @@ export class Devices {
   }
 }
 
-async function find(records: Records, id: string): Promise<Device> {
+async function find(records: Records, id: string, contacts: Contacts): Promise<Device> {
   const device = await records.devices.find(id);
   if (device === undefined) throw new DomainError("device-not-found");
-  return present(device, await records.authSets.ofDevices([id]));
+  return present(device, await records.authSets.ofDevices([id]), contacts);
 }
 
 async function findAuthSet(records: Records, deviceId: string, authSetId: string): Promise<AuthSetRecord> {
@@ -230,7 +240,7 @@ async function findAuthSet(records: Records, deviceId: string, authSetId: string
   return authSet;
 }
 
-function present(device: DeviceRecord, authSets: readonly AuthSetRecord[]): Device {
+function present(device: DeviceRecord, authSets: readonly AuthSetRecord[], contacts: Contacts): Device {
   const identityData = identityAttributes(device.identity_json);
   return {
     id: device.id,
@@ -240,6 +250,7 @@ function present(device: DeviceRecord, authSets: readonly AuthSetRecord[]): Devi
     createdMs: device.created_ms,
     updatedMs: device.updated_ms,
     ...(device.check_in_ms === null ? {} : { checkInMs: device.check_in_ms }),
+    ...contacts.of(device),
     authSets: authSets
       .filter(({ device_id }) => device_id === device.id)
       .map((authSet) => ({

@@ -29,6 +29,7 @@ export async function registerDevice(records: Records, system: Sources, identity
     created_ms: now,
     updated_ms: now,
     check_in_ms: null,
+    contact_ms: null,
     group_name: null,
     tags_etag: null,
   };

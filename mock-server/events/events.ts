@@ -1,5 +1,21 @@
 import type { EventRecord, Storage } from "../storage/index.ts";
 
+/** The kinds of objects whose changes are events. */
+export const EVENT_KINDS = [
+  "device",
+  "auth_set",
+  "inventory",
+  "artifact",
+  "release",
+  "deployment",
+  "device_deployment",
+  "deployment_log",
+  "filter",
+  "configuration",
+  "user",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
 /** A committed change. */
 export interface ChangeEvent {
   /** Grows in the order of the changes. */

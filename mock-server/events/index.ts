@@ -1,1 +1,1 @@
-export { type ChangeEvent, Events } from "./events.ts";
+export { type ChangeEvent, EVENT_KINDS, type EventKind, Events } from "./events.ts";

@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Timer, Timers } from "@upkeep/shared/system";
-import type { Deployments } from "../domain.ts";
+import type { Contacts, Deployments } from "../domain.ts";
 
 /** A silent device fails at most this much later than its limit, in milliseconds. */
 const ROUND_MS = 30_000;
@@ -12,6 +12,7 @@ export type RunRound = (round: () => Promise<void>) => Promise<void>;
 
 export interface HousekeepingParts {
   readonly deployments: Pick<Deployments, "failSilent" | "removeAbandoned">;
+  readonly contacts: Pick<Contacts, "flush">;
   readonly timers: Timers;
   readonly logger: Logger;
   /** Removes blobs that belong to no artifact. */
@@ -20,7 +21,7 @@ export interface HousekeepingParts {
   readonly run?: RunRound;
 }
 
-/** Periodic work: fails silent devices, removes deployments whose creation was cut short, sweeps the artifacts. */
+/** Periodic work: records contacts of devices, fails silent devices, removes deployments whose creation was cut short, sweeps the artifacts. */
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
   readonly #run: RunRound;
@@ -44,7 +45,8 @@ export class Housekeeping {
   }
 
   async #look(): Promise<void> {
-    const { deployments, logger, sweep } = this.#parts;
+    const { contacts, deployments, logger, sweep } = this.#parts;
+    await this.#try("recording the contacts of devices failed", () => contacts.flush());
     await this.#try("looking for silent devices failed", async () => {
       const failed = await deployments.failSilent();
       if (failed > 0) logger.info("silent devices have failed", { devices: failed });

@@ -41,6 +41,7 @@ const INSERT = new Prepared<DeviceRecord, unknown>((db, value) =>
     check_in_ms: value("check_in_ms"),
     group_name: value("group_name"),
     tags_etag: value("tags_etag"),
+    contact_ms: value("contact_ms"),
   }),
 );
 
@@ -296,6 +297,15 @@ export class DeviceRecords {
 
   async checkIn(id: string, nowMs: number): Promise<void> {
     await CHECK_IN.all(this.#db, { id, nowMs });
+  }
+
+  /** Records last contacts. Devices that are gone are ignored. */
+  async contacted(contacts: readonly (readonly [id: string, ms: number])[]): Promise<void> {
+    const rows = contacts.map(([id, ms]) => sql`(${id}, ${sql.lit(ms)})`);
+    await sql`
+      with contacts (id, ms) as (values ${sql.join(rows)})
+      update devices set contact_ms = contacts.ms from contacts
+      where devices.id = contacts.id and coalesce(devices.contact_ms, 0) < contacts.ms`.execute(this.#db);
   }
 
   /** Deletes the device with its auth sets and inventory; its device deployments stay. */

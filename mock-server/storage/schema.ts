@@ -81,6 +81,8 @@ export interface DeviceTable {
   group_name: string | null;
   /** Changes with its tags; `null` if it never had any. */
   tags_etag: string | null;
+  /** The last contact of any kind, written in batches; `null`: none since it was recorded. */
+  contact_ms: number | null;
 }
 
 /** The number of devices by status, tier and group; triggers maintain it. */

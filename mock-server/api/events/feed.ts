@@ -60,8 +60,13 @@ export class EventFeed {
 
   /**
    * @param lastSeen The number of the last event that the listener has; absent: it wants what happens from now on.
+   * @param kinds The kinds of events that it wants. Default, also if empty: all.
    */
-  async *listen(lastSeen: number | undefined, listener: Listener): AsyncGenerator<string> {
+  async *listen(
+    lastSeen: number | undefined,
+    listener: Listener,
+    kinds: readonly string[] = [],
+  ): AsyncGenerator<string> {
     let position = lastSeen ?? (await this.#events.last());
     yield ": connected\n\n";
     if (!(await this.#events.reaches(position))) {
@@ -82,7 +87,9 @@ export class EventFeed {
         if (events.length > 0) {
           position = events.at(-1)?.number ?? position;
           silentMs = 0;
-          yield events.map(format).join("");
+          const wanted = kinds.length === 0 ? events : events.filter(({ kind }) => kinds.includes(kind));
+          // Without an event, the number alone: the listener need not go through the others again.
+          yield wanted.map(format).join("") || `id: ${position}\n\n`;
         } else {
           await this.#pause(watch);
           silentMs += watch.happened ? 0 : LOOK_EVERY_MS;

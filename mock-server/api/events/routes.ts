@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import * as z from "zod";
-import type { Domain } from "../../domain.ts";
+import { type Domain, EVENT_KINDS } from "../../domain.ts";
 import { type Route, route } from "../route.ts";
-import { one } from "../validation.ts";
+import { many, one } from "../validation.ts";
 import type { EventFeed } from "./feed.ts";
 
 const Position = one(
@@ -21,12 +21,14 @@ export function eventRoutes(feed: EventFeed, { users }: Pick<Domain, "users">): 
       path: "/api/management/v1/events",
       summary: "Follow everything that changes (Server-Sent Events); with Last-Event-ID from where one left off",
       access: "user",
-      query: z.object({ last_event_id: Position }),
+      query: z.object({
+        last_event_id: Position,
+        kind: many(z.enum(EVENT_KINDS)).meta({ description: "Only events of these kinds; may be repeated" }),
+      }),
       answers: {
         200: {
           description:
-            "Events, until the session of the token ends or its user's role changes: device, auth_set, inventory, artifact, release, deployment, device_deployment, deployment_log, " +
-            "filter, configuration, user; data: {action, subject, related, status}. Event reset: events were missed " +
+            "Events, until the session of the token ends or its user's role changes; data: {action, subject, related, status}. Event reset: events were missed " +
             "that are not kept any more; look at everything again",
           mediaType: "text/event-stream",
         },
@@ -43,7 +45,7 @@ export function eventRoutes(feed: EventFeed, { users }: Pick<Domain, "users">): 
           listener.gone = true;
           feed.wake();
         };
-        const stream = Readable.from(feed.listen(lastSeen, listener), { objectMode: false });
+        const stream = Readable.from(feed.listen(lastSeen, listener, query.kind), { objectMode: false });
         stream.once("close", leave);
         return {
           status: 200,

@@ -7,6 +7,7 @@ import { empty, json } from "../answers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many, one } from "../validation.ts";
+import { ContactShape, presentContact } from "./contact-shape.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v2/devauth";
@@ -24,6 +25,7 @@ export const DeviceShape = z.object({
   created_ts: z.string(),
   updated_ts: z.string(),
   check_in_time: z.string().optional(),
+  ...ContactShape,
   auth_sets: z.array(
     z.object({
       id: z.string(),
@@ -46,6 +48,7 @@ function present(device: Device): z.infer<typeof DeviceShape> {
     created_ts: timestamp(device.createdMs),
     updated_ts: timestamp(device.updatedMs),
     ...(device.checkInMs === undefined ? {} : { check_in_time: timestamp(device.checkInMs) }),
+    ...presentContact(device),
     auth_sets: device.authSets.map((set) => ({
       id: set.id,
       identity_data: set.identityData,

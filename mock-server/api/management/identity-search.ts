@@ -20,7 +20,7 @@ const Body = fields({
 });
 
 /** Finds devices by what names them. */
-export function identitySearchRoutes({ inventory }: Domain): Route[] {
+export function identitySearchRoutes({ inventory, contacts }: Domain): Route[] {
   return [
     route({
       method: "POST",
@@ -36,7 +36,7 @@ export function identitySearchRoutes({ inventory }: Domain): Route[] {
           ...given({ select: attributes }),
         };
         const { items, total } = await inventory.search(search, { page, perPage: per_page });
-        return json(items.map(presentInventory), { "x-total-count": String(total) });
+        return json(items.map(presentInventory(contacts)), { "x-total-count": String(total) });
       },
     }),
   ];

@@ -1,6 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import * as z from "zod";
-import type { DeviceInventory } from "../../domain.ts";
+import type { Contacts, DeviceInventory } from "../../domain.ts";
+import { ContactShape, presentContact } from "./contact-shape.ts";
 import { timestamp } from "./times.ts";
 
 /** A device with what is known of it, as the management API shows it. */
@@ -17,10 +18,12 @@ export const InventoryShape = z.object({
     }),
   ),
   updated_ts: z.string(),
+  ...ContactShape,
 });
 
-export function presentInventory({ id, attributes, updatedMs }: DeviceInventory): z.infer<typeof InventoryShape> {
-  return {
+/** @param contacts Tells the last contact of each device. */
+export function presentInventory(contacts: Pick<Contacts, "of">) {
+  return ({ id, attributes, updatedMs, record }: DeviceInventory): z.infer<typeof InventoryShape> => ({
     id,
     attributes: attributes.map(({ name, scope, value, description, updatedMs: changedMs }) => ({
       name,
@@ -30,5 +33,6 @@ export function presentInventory({ id, attributes, updatedMs }: DeviceInventory)
       ...(scope === "tags" ? { timestamp: timestamp(changedMs) } : {}),
     })),
     updated_ts: timestamp(updatedMs),
-  };
+    ...presentContact(contacts.of(record)),
+  });
 }

@@ -52,7 +52,7 @@ const EXAMPLE = {
   per_page: 20,
 };
 
-function first({ inventory, tags }: Domain): Route[] {
+function first({ inventory, tags, contacts }: Domain): Route[] {
   return [
     route({
       method: "GET",
@@ -72,7 +72,7 @@ function first({ inventory, tags }: Domain): Route[] {
       handle: async ({ query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
         const { items, total } = await inventory.search(searchOf(query), paging);
-        return json(items.map(presentInventory), {
+        return json(items.map(presentInventory(contacts)), {
           link: linkHeader(request.url, query, { total }),
           "x-total-count": String(total),
         });
@@ -91,7 +91,7 @@ function first({ inventory, tags }: Domain): Route[] {
       handle: async ({ params }) => {
         const device = await inventory.get(params.id);
         const etag = await tags.etag(params.id);
-        return json(presentInventory(device), etag === undefined ? {} : { etag });
+        return json(presentInventory(contacts)(device), etag === undefined ? {} : { etag });
       },
     }),
     route({
@@ -109,7 +109,7 @@ function first({ inventory, tags }: Domain): Route[] {
   ];
 }
 
-function second({ inventory, devices }: Domain): Route[] {
+function second({ inventory, devices, contacts }: Domain): Route[] {
   return [
     route({
       method: "POST",
@@ -129,7 +129,7 @@ function second({ inventory, devices }: Domain): Route[] {
         };
         const paging = { page: Math.max(page, 1), perPage: per_page < 1 ? PER_PAGE_DEFAULT : per_page };
         const { items, total } = await inventory.search(search, paging);
-        return json(items.map(presentInventory), { "x-total-count": String(total) });
+        return json(items.map(presentInventory(contacts)), { "x-total-count": String(total) });
       },
     }),
     route({

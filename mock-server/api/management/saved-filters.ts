@@ -20,7 +20,7 @@ function present({ id, name, terms }: SavedFilter): z.infer<typeof FilterShape> 
 }
 
 /** Saved filters, which are the dynamic groups. */
-export function savedFilterRoutes({ filters }: Domain): Route[] {
+export function savedFilterRoutes({ filters, contacts }: Domain): Route[] {
   return [
     route({
       method: "POST",
@@ -74,7 +74,7 @@ export function savedFilterRoutes({ filters }: Domain): Route[] {
       handle: async ({ params, query, request }) => {
         const { items, total } = await filters.search(params.id, { page: query.page, perPage: query.per_page });
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
-        return json(items.map(presentInventory), headers);
+        return json(items.map(presentInventory(contacts)), headers);
       },
     }),
     route({

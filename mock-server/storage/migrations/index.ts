@@ -18,6 +18,7 @@ import { tiers } from "./0016-tiers.ts";
 import { failures } from "./0017-failures.ts";
 import { states } from "./0018-states.ts";
 import { retries } from "./0019-retries.ts";
+import { contacts } from "./0020-contacts.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -39,6 +40,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0017-failures": failures,
   "0018-states": states,
   "0019-retries": retries,
+  "0020-contacts": contacts,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

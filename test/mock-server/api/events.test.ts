@@ -15,10 +15,10 @@ function parse(block: string): Told {
 }
 
 /** A listener. */
-async function listen(server: TestServer, lastEventId?: string, token = server.userToken) {
+async function listen(server: TestServer, lastEventId?: string, token = server.userToken, query = "") {
   const answer = await server.app.inject({
     method: "GET",
-    url: EVENTS,
+    url: `${EVENTS}${query}`,
     payloadAsStream: true,
     headers: {
       authorization: `Bearer ${token}`,
@@ -47,6 +47,8 @@ async function listen(server: TestServer, lastEventId?: string, token = server.u
         const block = text.slice(0, end);
         text = text.slice(end + 2);
         if (block.startsWith(":")) continue;
+        // A number alone: events happened that the listener did not want.
+        if (/^id: \d+$/.test(block)) continue;
         told.push(parse(block));
         const last = told.at(-1);
         if (last !== undefined && meant(last)) return told;
@@ -61,6 +63,17 @@ async function listen(server: TestServer, lastEventId?: string, token = server.u
 }
 
 describe("the event stream", () => {
+  test("tells only the kinds that are asked for", async () => {
+    const server = await TestServer.open({ autoAccept: true });
+    const listener = await listen(server, "0", undefined, "?kind=deployment&kind=artifact");
+    const device = await server.device("1");
+    await server.uploaded();
+    await server.deployed("release-1", [device.id]);
+    const told = await listener.until(({ kind }) => kind === "deployment");
+    expect(told.map(({ kind }) => kind)).toEqual(["artifact", "deployment"]);
+    expect((await server.manage(`${EVENTS}?kind=weather`)).statusCode).toBe(400);
+  });
+
   test("tells everything that changes, in its order, while it changes", async () => {
     const server = await TestServer.open({ autoAccept: true });
     const listener = await listen(server);

@@ -30,6 +30,7 @@ test("the store of the artifacts is swept once a day", async () => {
   const logger = createLogger({ level: "error", format: "json", write: () => undefined, now: () => 0 });
   const nothing = { failSilent: () => Promise.resolve(0), removeAbandoned: () => Promise.resolve(0) };
   const housekeeping = new Housekeeping({
+    contacts: { flush: () => Promise.resolve() },
     deployments: nothing,
     timers,
     logger,
@@ -71,6 +72,7 @@ test("silent devices, and deployments that were cut short, are looked for again 
     return Promise.resolve(looked === 3 ? 1 : 0);
   };
   const housekeeping = new Housekeeping({
+    contacts: { flush: () => Promise.resolve() },
     deployments: { failSilent, removeAbandoned },
     timers,
     logger,

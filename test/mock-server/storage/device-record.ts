@@ -13,5 +13,6 @@ export function deviceRecord(id: string): DeviceRecord {
     check_in_ms: null,
     group_name: null,
     tags_etag: null,
+    contact_ms: null,
   };
 }
