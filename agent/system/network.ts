@@ -8,6 +8,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { asSystemError } from "./errors.ts";
+import { contentReceived } from "./garbage.ts";
 import { sendRequest } from "./http-request.ts";
 import { monotonicMs } from "./time.ts";
 import { KEPT_CONNECTIONS_MAX } from "./tls.ts";
@@ -65,6 +66,7 @@ async function* chunksOf(message: http.IncomingMessage, request: HttpRequest): A
       const chunk: Buffer | null = message.read();
       if (chunk !== null) {
         yield chunk;
+        contentReceived(chunk.length);
       } else if (message.readableEnded) {
         return;
       } else if (message.destroyed) {

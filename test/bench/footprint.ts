@@ -362,7 +362,7 @@ export async function measureFootprints(
   const node = ownCopy(folder, "node", process.execPath);
   ways.push({ name: "upkeep", client: "upkeep", command: [node, UPKEEP] });
   if (singleExecutable !== undefined && existsSync(singleExecutable)) {
-    ways.push({ name: "single executable", client: "upkeep", command: [ownCopy(folder, "single", singleExecutable)] });
+    ways.push({ name: "single-executable", client: "upkeep", command: [ownCopy(folder, "single", singleExecutable)] });
   }
   const all: Record<string, Footprint> = {
     "bare node": { ...NOTHING, ...(await bareNode(folder, settleSeconds)) },
