@@ -14,6 +14,7 @@ import { dnsFailure } from "./dns-failure.ts";
 import { duplicated } from "./duplicated.ts";
 import type { ExchangeContext, ExchangeEffect } from "./effects/exchange.ts";
 import { emptyAnswer } from "./empty-answer.ts";
+import { encodedAnswer } from "./encoded-answer.ts";
 import { expiredLink } from "./expired-link.ts";
 import type { Concern, Effects, FaultDefinition } from "./fault.ts";
 import type { Place } from "./language/places.ts";
@@ -54,6 +55,7 @@ export const FAULTS = {
   answer: answer,
   malformed_answer: malformedAnswer,
   empty_answer: emptyAnswer,
+  encoded_answer: encodedAnswer,
   truncated_answer: truncatedAnswer,
   delayed_answer: delayedAnswer,
   changed_object: changedObject,

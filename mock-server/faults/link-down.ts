@@ -7,7 +7,7 @@ const RESET = "the connection is reset: only the device's own machine can say th
 
 export const linkDown = defineFault("exchange", {
   meaning:
-    "The device reaches no server: there is no route (yes, unreachable), nothing listens (refused), or nothing is heard (silence).",
+    "The device reaches no server: there is no route (yes, unreachable), nothing listens (refused), or something takes the connection and is never heard of, such as a proxy that hangs (silence).",
   value: z.union([Yes, z.enum(["refused", "unreachable", "silence"])], {
     error: "yes, refused, unreachable or silence",
   }),

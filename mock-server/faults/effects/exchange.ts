@@ -136,6 +136,15 @@ export function isBodiless(status: number): boolean {
   return status === 204 || status === 304;
 }
 
+/** The whole body of an answer. */
+export async function bodyOf({ body = "" }: ExchangeAnswer): Promise<Uint8Array> {
+  if (typeof body === "string") return Buffer.from(body);
+  if (body instanceof Uint8Array) return body;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(Uint8Array.from(chunk));
+  return Buffer.concat(chunks);
+}
+
 /** An answer with a text as its body. */
 export function textAnswer(
   status: number,

@@ -69,6 +69,7 @@ const VALUES: { readonly [N in ExchangeFaultName]: readonly FaultValue<N>[] } = 
   ],
   malformed_answer: [true],
   empty_answer: [true],
+  encoded_answer: ["gzip", "deflate", "br"],
   truncated_answer: [0, 7, 1_000_000],
   delayed_answer: [DELAY_MS, LATE_MS],
   changed_object: [true],

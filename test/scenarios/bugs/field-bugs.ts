@@ -4,6 +4,7 @@ import type { PlantedBug } from "./bug.ts";
 import { withParts } from "./wrapping.ts";
 
 const QUARTER_OF_AN_HOUR_MS = 900_000;
+const A_DAY_MS = 86_400_000;
 
 /** The agent's network, with other answers. */
 function answering(change: (answer: HttpResponse, system: System) => HttpResponse) {
@@ -108,6 +109,28 @@ export const FIELD_BUGS: readonly PlantedBug[] = [
       system: answering((answer) => {
         const { "content-type": _, ...headers } = answer.headers;
         return { ...answer, headers };
+      }),
+    },
+  },
+  {
+    name: "what a proxy compressed is taken as it is",
+    foundBy: ["02-server-answers/answers-in-an-encoding-that-was-not-asked-for"],
+    agent: {
+      system: answering((answer) => {
+        const { "content-encoding": _, ...headers } = answer.headers;
+        return { ...answer, headers };
+      }),
+    },
+  },
+  {
+    name: "an answer is waited for without a limit",
+    foundBy: ["01-network/proxy-takes-the-connection-and-hangs"],
+    agent: {
+      system: (system) => ({
+        ...system,
+        network: {
+          request: ({ signal: _, ...request }) => system.network.request({ ...request, idleTimeoutMs: A_DAY_MS }),
+        },
       }),
     },
   },

@@ -51,6 +51,10 @@ const CASES: Readonly<Record<FaultName, Case>> = {
     faults: "{ empty_answer: yes, to: poll, count: 1 }",
     expect: '{ device: d, runs: v2, logs: "not JSON" }',
   },
+  encoded_answer: {
+    faults: "{ encoded_answer: gzip, to: poll, count: 1 }",
+    expect: '{ device: d, runs: v2, logs: "in the content encoding gzip, which was not asked for" }',
+  },
   truncated_answer: {
     faults: "{ truncated_answer: 10 B, to: poll, count: 1 }",
     expect: "{ device: d, runs: v2, logs: ECONNRESET }",
