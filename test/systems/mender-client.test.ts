@@ -38,6 +38,11 @@ interface Row {
   readonly boots: number;
 }
 
+/** The mender-client of 3.x reports `downloading` from each of its three states of the download. */
+function changes({ statuses, boots }: Row): Row {
+  return { statuses: statuses.filter((status, index) => status !== statuses[index - 1]), boots };
+}
+
 /** Both in Debian 13, with the same configuration, update module and artifacts. */
 describeSystem(`upkeep beside mender-client (${fault ?? "Debian 13"})`, { timeout: LONG_MS }, () => {
   const setting = new Setting();
@@ -55,6 +60,8 @@ describeSystem(`upkeep beside mender-client (${fault ?? "Debian 13"})`, { timeou
       const proxy = await RecordingProxy.start(setting.server.url);
       peers.push({ client, mac, device, proxy });
       device.write("/usr/share/mender/modules/v3/planned", MODULE, 0o755);
+      // Without it, mender-client 3 does not poll.
+      device.write("/etc/mender/artifact_info", "artifact_name=factory\n");
       if (client === "upkeep") setting.install(device, archive, mac);
       else device.write("/usr/share/mender/identity/mender-device-identity", `#!/bin/sh\necho mac=${mac}\n`, 0o755);
       setting.configure(device, { ServerURL: proxy.url });
@@ -84,6 +91,6 @@ describeSystem(`upkeep beside mender-client (${fault ?? "Debian 13"})`, { timeou
     for (const [index, { statuses, boots }] of rows.entries()) {
       lines.push(`| ${plan} | ${peers[index]?.client} | ${statuses.join(", ")} | ${boots} |`);
     }
-    expect(rows[0]).toEqual(rows[1]);
+    expect(rows.map(changes)[0]).toEqual(rows.map(changes)[1]);
   });
 });
