@@ -115,7 +115,8 @@ describeSystem(`eight devices in networks of their own (${fault ?? "Debian 13"})
       expect([status, installed], trouble).toEqual(
         trouble === "full disk" ? ["failure", "unknown"] : ["success", "release-1"],
       );
-      if (trouble === "full disk") expect(await management.log(id, own, explain)).toMatch(/no room to store payload file/);
+      if (trouble === "full disk")
+        expect(await management.log(id, own, explain)).toMatch(/no room to store payload file/);
       if (trouble === "wrong clock") expect(device.journal()).not.toMatch(/rolled back/);
     }
   });
