@@ -19,13 +19,44 @@ export async function* interruptible<T>(source: AsyncIterable<T>, signal: AbortS
   }
 }
 
-/** The result of `promise`, unless the signal is aborted first. Removes its listener from the signal. */
+/**
+ * The waits that an abort of a signal ends. One listener serves all waits of a signal: to add and to remove one takes
+ * longer than to hand over a small file.
+ */
+const waits = new WeakMap<AbortSignal, Set<(reason: unknown) => void>>();
+
+function waitsOf(signal: AbortSignal): Set<(reason: unknown) => void> {
+  const known = waits.get(signal);
+  if (known !== undefined) return known;
+  const all = new Set<(reason: unknown) => void>();
+  waits.set(signal, all);
+  signal.addEventListener(
+    "abort",
+    () => {
+      for (const end of all) end(signal.reason);
+      all.clear();
+    },
+    { once: true },
+  );
+  return all;
+}
+
+/** The result of `promise`, unless the signal is aborted first. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) reject(signal.reason);
+    const all = waitsOf(signal);
+    all.add(reject);
+    promise.then(
+      (value) => {
+        all.delete(reject);
+        resolve(value);
+      },
+      (error: unknown) => {
+        all.delete(reject);
+        reject(error);
+      },
+    );
   });
 }
 

@@ -18,45 +18,68 @@ interface StreamsOptions {
   readonly signal: AbortSignal;
 }
 
-/** How many FIFOs are made at once at most, and how many times those made so far. */
-const STOCK_MAX = 1024;
-const STOCK_GROWTH = 8;
+/** How many FIFOs are made at first, how many times those made so far when these are all in use, and at most at once. */
+const STOCK = { first: 4, growth: 2, most: 256 } as const;
 
-/** FIFOs that are made before they are needed: each making starts a process, so it makes more of them each time. */
+/**
+ * FIFOs that are used in turn. To make one starts a process, and costs the file system far more than to rename it: the
+ * same few serve a payload with any number of files.
+ */
 class FifoStock {
   readonly #files: Files;
   /** Beside the work tree: the module must not see them. */
   readonly #directory: string;
-  #stocked: string[] = [];
+  /** Paths of those that are not in the work tree, the ones that were used longest ago first. */
+  readonly #spare: string[] = [];
   #made = 0;
+  #returned = 0;
 
   constructor(files: Files, tree: string) {
     this.#files = files;
     this.#directory = `${tree.slice(0, tree.lastIndexOf("/"))}/fifos`;
   }
 
-  /** Puts a FIFO at `path`, in place of what is there. */
+  /** Puts a FIFO that no process has open at `path`, in place of what is there. */
   async place(path: string): Promise<void> {
-    if (this.#stocked.length === 0) await this.#make(Math.min(Math.max(2, this.#made * STOCK_GROWTH), STOCK_MAX));
-    const next = this.#stocked.shift() ?? "";
-    await this.#files.rename(next, path);
+    await this.#files.rename((await this.#unread()) ?? (await this.#make()), path);
+  }
+
+  /** Takes the FIFO at `path` away from the module, which may still read what is in it. */
+  async takeBack(path: string): Promise<void> {
+    const place = `${this.#directory}/returned-${this.#returned++}`;
+    await this.#files.rename(path, place);
+    this.#spare.push(place);
   }
 
   async remove(): Promise<void> {
     await this.#files.remove(this.#directory);
   }
 
-  async #make(count: number): Promise<void> {
+  async #unread(): Promise<string | undefined> {
+    const oldest = this.#spare.shift();
+    if (oldest === undefined || !(await this.#files.isFifoRead(oldest))) return oldest;
+    this.#spare.push(oldest);
+    return undefined;
+  }
+
+  /** Makes more FIFOs. @returns One of them. */
+  async #make(): Promise<string> {
     if (this.#made === 0) {
       // What a power cut has left there.
       await this.remove();
       await this.#files.makeDirectory(this.#directory, 0o700);
     }
-    this.#stocked = Array.from({ length: count }, (_, index) => `${this.#directory}/${this.#made + index}`);
+    const count = Math.min(Math.max(STOCK.first, this.#made * STOCK.growth), STOCK.most);
+    const fresh = Array.from({ length: count }, (_, index) => `${this.#directory}/made-${this.#made + index}`);
     this.#made += count;
-    await this.#files.makeFifos(this.#stocked, 0o600);
+    await this.#files.makeFifos(fresh, 0o600);
+    const [one = "", ...others] = fresh;
+    this.#spare.unshift(...others);
+    return one;
   }
 }
+
+const encoder = new TextEncoder();
 
 /** The FIFOs through which a module gets its payload during one Download call. */
 export class Streams {
@@ -115,11 +138,11 @@ export class Streams {
           const path = `${file.augmented ? "streams-augment" : "streams"}/${file.name}`;
           await this.#stock.place(`${tree}/${path}`);
           const size = withSizes ? ` ${file.sizeBytes}` : "";
-          await list.write(new TextEncoder().encode(`${path}${size}\n`), signal);
+          await list.write(encoder.encode(`${path}${size}\n`), signal);
           await list.close();
           list = undefined;
           await sendFile(await files.openFifo(`${tree}/${path}`, signal), file, signal);
-          await files.remove(`${tree}/${path}`);
+          await this.#stock.takeBack(`${tree}/${path}`);
           list = await files.openFifo(next, signal);
         }
         complete = true;

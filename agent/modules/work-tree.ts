@@ -8,7 +8,7 @@ export interface CurrentDevice {
   readonly deviceType: string;
 }
 
-/** Where all that belongs to the only payload lies, in the datastore: its work tree, and FIFOs that were made ahead. */
+/** Where all that belongs to the only payload lies, in the datastore: its work tree, and spare FIFOs. */
 export function payloadPath(datastore: string): string {
   return `${datastore}/modules/v3/payloads/0000`;
 }

@@ -46,29 +46,19 @@ export async function makeFifos(paths: readonly string[], permissions = 0o600): 
   throw new SystemError(code, `cannot make the FIFO ${paths.join(", ")}: ${said}`);
 }
 
-/** A FIFO that can be opened, also after its name was removed. */
-class Fifo {
-  readonly #descriptor: number;
+/** A path of a file that is open, also after its name was removed. */
+function pathOf(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
 
-  constructor(path: string) {
-    this.#descriptor = synchronously(() => fs.openSync(path, O_PATH));
-    if (fs.fstatSync(this.#descriptor).isFIFO()) return;
-    this.close();
-    throw new SystemError("EINVAL", `${path} is not a FIFO`);
-  }
+/** Refers to a FIFO without opening one of its ends. */
+function referTo(path: string): number {
+  return synchronously(() => fs.openSync(path, O_PATH));
+}
 
-  get path(): string {
-    return `/proc/self/fd/${this.#descriptor}`;
-  }
-
-  /** Its reading end, which never waits. */
-  openReader(): number {
-    return synchronously(() => fs.openSync(this.path, O_RDONLY | O_NONBLOCK));
-  }
-
-  close(): void {
-    fs.closeSync(this.#descriptor);
-  }
+/** The reading end of an open FIFO, which never waits. */
+function openReader(descriptor: number): number {
+  return synchronously(() => fs.openSync(pathOf(descriptor), O_RDONLY | O_NONBLOCK));
 }
 
 /** Rejects when the signal is aborted, although `call` itself continues. */
@@ -85,29 +75,32 @@ function abortable(call: Promise<void>, signal: AbortSignal | undefined): Promis
   });
 }
 
-/** Writes block in a thread of the pool. */
+/** Writes block in a thread of the pool, except for the first ones if they are small. */
 class ThreadFifoWriter implements FifoWriter {
-  readonly #fifo: Fifo;
-  readonly #descriptor: number;
+  #descriptor: number;
+  #blocking: boolean;
   #writing: Promise<void> | undefined;
   #failure: SystemError | undefined;
   #closed = false;
-  #empty = true;
+  /** What the FIFO takes without a reader that reads. */
+  #roomBytes = PAGE_BYTES;
 
-  constructor(fifo: Fifo, descriptor: number) {
-    this.#fifo = fifo;
+  /** @param blocking Whether writes through `descriptor` wait for room. */
+  constructor(descriptor: number, blocking: boolean) {
     this.#descriptor = descriptor;
+    this.#blocking = blocking;
   }
 
   async write(data: Uint8Array, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
-    const fits = this.#empty && data.length <= PAGE_BYTES;
-    this.#empty = false;
+    const fits = data.length <= this.#roomBytes;
+    this.#roomBytes = fits ? this.#roomBytes - data.length : 0;
     if (fits) {
       synchronously(() => fs.writeSync(this.#descriptor, data));
       return;
     }
+    this.#block();
     const writing = this.#writeAll(data).catch((error: unknown) => {
       this.#failure = asSystemError(error);
     });
@@ -121,8 +114,22 @@ class ThreadFifoWriter implements FifoWriter {
     this.#closed = true;
     await this.#release();
     threadsInUse -= 1;
-    this.#fifo.close();
     fs.closeSync(this.#descriptor);
+  }
+
+  /** Makes writes wait for room. */
+  #block(): void {
+    if (this.#blocking) return;
+    // The reader may be gone by now: with a reader of our own, opening never waits.
+    const reader = openReader(this.#descriptor);
+    try {
+      const descriptor = synchronously(() => fs.openSync(pathOf(this.#descriptor), O_WRONLY));
+      fs.closeSync(this.#descriptor);
+      this.#descriptor = descriptor;
+      this.#blocking = true;
+    } finally {
+      fs.closeSync(reader);
+    }
   }
 
   async #writeAll(data: Uint8Array): Promise<void> {
@@ -139,7 +146,7 @@ class ThreadFifoWriter implements FifoWriter {
     });
     await nextTurn();
     if (released) return;
-    const drain = this.#fifo.openReader();
+    const drain = openReader(this.#descriptor);
     try {
       const waste = Buffer.allocUnsafe(64 * 1024);
       while (!released) {
@@ -195,77 +202,94 @@ class LoopFifoWriter implements FifoWriter {
   }
 }
 
+/** What ends the waits of threads: those would keep the program from ending. */
+const atExit = new Set<() => void>();
+let isListening = false;
+
+function releaseAtExit(release: () => void): void {
+  atExit.add(release);
+  if (isListening) return;
+  isListening = true;
+  process.once("exit", () => {
+    for (const one of atExit) one();
+  });
+}
+
 /** Resolves once there is a reader, with the writing end for blocking writes. Takes a thread of the pool meanwhile. */
-async function waitInThread(fifo: Fifo, signal: AbortSignal | undefined): Promise<number> {
+async function waitInThread(path: string, signal: AbortSignal | undefined): Promise<number> {
+  const fifo = referTo(path);
   let reader: number | undefined;
-  // Ends the wait of the thread, which would also keep the program from ending.
   const release = (): void => {
-    reader ??= fifo.openReader();
+    reader ??= openReader(fifo);
   };
   signal?.addEventListener("abort", release, { once: true });
-  process.once("exit", release);
+  releaseAtExit(release);
   try {
-    const descriptor = await translated(open(fifo.path, O_WRONLY));
+    const descriptor = await translated(open(pathOf(fifo), O_WRONLY));
     if (reader === undefined) return descriptor;
     fs.closeSync(descriptor);
     throw signal?.reason;
   } finally {
     signal?.removeEventListener("abort", release);
-    process.off("exit", release);
+    atExit.delete(release);
     if (reader !== undefined) fs.closeSync(reader);
+    fs.closeSync(fifo);
   }
 }
 
-/** The writing end for blocking writes of a FIFO that has a reader; `undefined` if it has none. */
-function openWithoutWaiting(fifo: Fifo): number | undefined {
-  const unblocking = openUnlessUnread(fifo);
-  if (unblocking === undefined) return undefined;
-  // The reader may be gone by now: with a reader of our own, opening never waits.
-  const reader = fifo.openReader();
-  try {
-    return synchronously(() => fs.openSync(fifo.path, O_WRONLY));
-  } finally {
-    fs.closeSync(reader);
-    fs.closeSync(unblocking);
-  }
-}
-
-async function openInThread(fifo: Fifo, signal: AbortSignal | undefined): Promise<FifoWriter> {
+async function openInThread(path: string, signal: AbortSignal | undefined): Promise<FifoWriter> {
   threadsInUse += 1;
   try {
-    return new ThreadFifoWriter(fifo, openWithoutWaiting(fifo) ?? (await waitInThread(fifo, signal)));
+    const ready = openUnlessUnread(path);
+    return ready === undefined
+      ? new ThreadFifoWriter(await waitInThread(path, signal), true)
+      : new ThreadFifoWriter(ready, false);
   } catch (error) {
     threadsInUse -= 1;
-    fifo.close();
     throw error;
   }
 }
 
 /** Looks for a reader at growing intervals. */
-async function openInLoop(fifo: Fifo, signal: AbortSignal | undefined): Promise<FifoWriter> {
+async function openInLoop(path: string, signal: AbortSignal | undefined): Promise<FifoWriter> {
+  const fifo = referTo(path);
   try {
     for (let delayMs: number = LOOK.firstMs; ; delayMs = Math.min(delayMs * 2, LOOK.lastMs)) {
       signal?.throwIfAborted();
-      const descriptor = openUnlessUnread(fifo);
+      const descriptor = openUnlessUnread(pathOf(fifo), path);
       if (descriptor !== undefined) return new LoopFifoWriter(descriptor);
       await abortable(pause(delayMs), signal);
     }
   } finally {
-    fifo.close();
+    fs.closeSync(fifo);
   }
 }
 
-function openUnlessUnread({ path }: Fifo): number | undefined {
+/** The writing end, whose writes do not wait; `undefined` if nothing reads. */
+function openUnlessUnread(path: string, name = path): number | undefined {
+  // ENXIO is an answer here, for two opens of each payload file: a stack trace would cost more than the call.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   try {
-    return synchronously(() => fs.openSync(path, O_WRONLY | O_NONBLOCK));
+    const descriptor = fs.openSync(path, O_WRONLY | O_NONBLOCK);
+    if (fs.fstatSync(descriptor).isFIFO()) return descriptor;
+    fs.closeSync(descriptor);
+    throw new SystemError("EINVAL", `${name} is not a FIFO`);
   } catch (error) {
-    if (isSystemError(error, "ENXIO")) return undefined;
-    throw error;
+    if (error instanceof Error && "code" in error && error.code === "ENXIO") return undefined;
+    throw asSystemError(error);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+export async function isFifoRead(path: string): Promise<boolean> {
+  const descriptor = openUnlessUnread(path);
+  if (descriptor !== undefined) fs.closeSync(descriptor);
+  return descriptor !== undefined;
 }
 
 export async function openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter> {
   signal?.throwIfAborted();
-  const fifo = new Fifo(path);
-  return await (threadsInUse < THREADS ? openInThread(fifo, signal) : openInLoop(fifo, signal));
+  return await (threadsInUse < THREADS ? openInThread(path, signal) : openInLoop(path, signal));
 }

@@ -12,7 +12,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { synchronously, translated } from "./errors.ts";
-import { makeFifos, openFifo } from "./fifos.ts";
+import { isFifoRead, makeFifos, openFifo } from "./fifos.ts";
 import { removeTree } from "./remove-tree.ts";
 import { syncFiles, syncPath } from "./sync-files.ts";
 
@@ -186,5 +186,6 @@ export const linuxFiles: Files = {
   syncDirectory: (directory) => syncPath(directory, fs.constants.O_DIRECTORY),
   freeBytes,
   makeFifos,
+  isFifoRead,
   openFifo,
 };

@@ -142,6 +142,10 @@ export class NodeFiles implements Files {
     return Promise.reject(refused("runs no update modules and so makes no FIFOs"));
   }
 
+  isFifoRead(): Promise<never> {
+    return Promise.reject(refused("runs no update modules and so reads no FIFOs"));
+  }
+
   openFifo(): Promise<never> {
     return Promise.reject(refused("runs no update modules and so opens no FIFOs"));
   }

@@ -81,6 +81,8 @@ export interface Files {
   freeBytes(path: string): Promise<number>;
   /** Make FIFOs. Rejects with EEXIST if a name is taken; the other ones may have been made then. */
   makeFifos(paths: readonly string[], permissions?: number): Promise<void>;
+  /** True if a process has the FIFO open for reading, under whatever name. */
+  isFifoRead(path: string): Promise<boolean>;
   /** Opens a FIFO for writing, as soon as a reader has it open. */
   openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter>;
 }

@@ -21,6 +21,7 @@ const NO_FILES: Files = {
   syncDirectory: readOnly,
   freeBytes: async () => 0,
   makeFifos: readOnly,
+  isFifoRead: absent,
   openFifo: absent,
 };
 

@@ -306,6 +306,7 @@ export function simulatedFiles(process: SimulatedProcess, disk: Disk): Files {
       process.call("files.makeFifos", paths.join(" "), () => {
         for (const path of paths) disk.makeFifo(path, permissions);
       }),
+    isFifoRead: (path) => process.call("files.isFifoRead", path, () => fifoAt(disk, path).pipe?.isRead ?? false),
     openFifo: (path, signal) => openFifoWriter(process, disk, path, signal),
   };
 }

@@ -22,6 +22,10 @@ export class Pipe {
   /** Writers whose opening waits for a first reader. */
   readonly #awaiting = new Set<() => void>();
 
+  get isRead(): boolean {
+    return this.#readers > 0;
+  }
+
   /** Open for reading. `opened` is called once there is a writer: opening a FIFO waits for the other end. */
   addReader(opened: () => void): void {
     this.#readers++;

@@ -89,6 +89,7 @@ export function mortalFiles(files: Files, life: Life): Files {
     freeBytes: (path) => life.still(() => files.freeBytes(path)),
     makeFifos: (paths, permissions) =>
       life.step(`mkfifo ${paths.join(" ")}`, () => files.makeFifos(paths, permissions)),
+    isFifoRead: (path) => life.still(() => files.isFifoRead(path)),
     openFifo: (path, signal) => life.still(() => files.openFifo(path, signal)),
   };
 }

@@ -174,6 +174,10 @@ export class MemoryFiles implements Files {
     }
   }
 
+  async isFifoRead(): Promise<boolean> {
+    return false;
+  }
+
   /** Nothing reads here. */
   openFifo(path: string, signal?: AbortSignal): Promise<FifoWriter> {
     return new Promise((_, reject) => {

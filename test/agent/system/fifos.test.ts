@@ -29,6 +29,40 @@ describe("FIFOs of the real door", () => {
     await expect(files.makeFifos([join(directory, "none/made")])).rejects.toThrow(/cannot make the FIFO .*none\/made/);
   });
 
+  it("tells whether one is being read, also after its name was changed", async () => {
+    const path = join(directory, "read");
+    const moved = join(directory, "moved");
+    await files.makeFifos([path]);
+    expect(await files.isFifoRead(path)).toBe(false);
+    const reader = shell("exec 3< read; echo open; read -r go; exec 3<&-; echo closed");
+    const writer = await files.openFifo(path);
+    await writer.close();
+    const output = reader.stdout as NodeJS.EventEmitter;
+    expect(String((await once(output, "data"))[0])).toBe("open\n");
+    await files.rename(path, moved);
+    expect(await files.isFifoRead(moved)).toBe(true);
+    reader.stdin?.end("go\n");
+    expect(String((await once(output, "data"))[0])).toBe("closed\n");
+    expect(await files.isFifoRead(moved)).toBe(false);
+    await expect(files.isFifoRead(path)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("takes a little at once and then much", async () => {
+    const path = join(directory, "little-then-much");
+    await files.makeFifos([path]);
+    const reader = shell("exec 3< little-then-much; echo open; wc -c <&3");
+    const output = reader.stdout as NodeJS.EventEmitter;
+    const first = await files.openFifo(path);
+    expect(String((await once(output, "data"))[0])).toBe("open\n");
+    // There is a reader: this one does not wait.
+    const writer = await files.openFifo(path);
+    await first.close();
+    await writer.write(Buffer.alloc(10));
+    await writer.write(Buffer.alloc(1024 * 1024));
+    await writer.close();
+    expect(String((await once(output, "data"))[0]).trim()).toBe(String(10 + 1024 * 1024));
+  });
+
   it("makes several", async () => {
     const paths = ["a", "b", "c"].map((name) => join(directory, name));
     await files.makeFifos(paths);
