@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type ClientName, COMMANDS, UPKEEP_SERVER } from "./clients.ts";
@@ -24,7 +25,10 @@ export function writeArtifact(
 function installOnce(client: ClientName, artifact: string, folder: string, moduleText?: string): Measurement {
   const place = mkdtempSync(join(folder, "run-"));
   try {
-    return measure(COMMANDS[client](makeDevice(place, moduleText), ["install", artifact]));
+    const device = makeDevice(place, moduleText);
+    // What was written before must not be written at the cost of this run.
+    execFileSync("sync");
+    return measure(COMMANDS[client](device, ["install", artifact]));
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
