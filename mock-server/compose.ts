@@ -4,7 +4,7 @@ import type { Clock, System, Timers } from "@upkeep/shared/system";
 import type { FastifyInstance } from "fastify";
 import { buildApplication, type ServerExtension } from "./api/application.ts";
 import type { ServerOptions } from "./api/options.ts";
-import type { Listener } from "./api/route.ts";
+import type { Listener, Route } from "./api/route.ts";
 import { type Domain, type DomainOptions, openDomain } from "./domain.ts";
 import { openArtifactStore } from "./housekeeping/artifact-store.ts";
 import { HearingWatch } from "./housekeeping/hearing-watch.ts";
@@ -41,6 +41,8 @@ export interface ServerSettings extends ServerOptions, DomainOptions {
   readonly machine?: { readonly clock: Clock; readonly timers: Timers };
   /** Adds routes, and may replace the store of the artifacts. */
   readonly extend?: (data: OpenedData) => Promise<{ readonly blobs: Blobs; readonly extension: ServerExtension }>;
+  /** Pages for browsers. Default: none. */
+  readonly pages?: readonly Route[];
   /** False: every poll takes the ordinary way through the API. Default: true. */
   readonly fastPath?: boolean;
   /** Runs each round of the housekeeping. `"off"`: there is none. Default: rounds run as they come. */
@@ -66,7 +68,7 @@ export interface ComposedServer {
  * @throws DataDirectoryError, UnusableDataError
  */
 export async function composeServer(system: System, settings: ServerSettings): Promise<ComposedServer> {
-  const { logger, machine = system, fastPath } = settings;
+  const { logger, machine = system, fastPath, pages } = settings;
   const data = "domain" in settings.data ? callersData(settings.data) : await openData(system, settings, settings.data);
   try {
     const { domain } = data;
@@ -83,7 +85,7 @@ export async function composeServer(system: System, settings: ServerSettings): P
       logger,
       ending: ending.signal,
       connections,
-      ...given({ extension, freeBytes: data.freeBytes, fastPath }),
+      ...given({ extension, freeBytes: data.freeBytes, fastPath, pages }),
     });
     const keepers = housekeepingOf(system, domain, blobs, machine, settings);
     return {

@@ -18,6 +18,7 @@ import type { ServerOptions } from "./options.ts";
 import type { Listener, Route } from "./route.ts";
 import { allRoutes } from "./routes.ts";
 import { addRoute, Paths, readBodies, requestId } from "./routing.ts";
+import { SessionCookie } from "./session-cookie.ts";
 
 /** Adds routes to the server, and a layer around its listener. */
 export interface ServerExtension {
@@ -39,6 +40,8 @@ export interface ApplicationParts {
   readonly connections?: ConnectionCounts;
   /** Free bytes of the file system with the data. Absent: the data are not in files. */
   readonly freeBytes?: () => Promise<number>;
+  /** Pages for browsers. They are no part of the API document. */
+  readonly pages?: readonly Route[];
   /** Answers polls without work before the framework. Default: true. */
   readonly fastPath?: boolean;
 }
@@ -69,11 +72,13 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
   });
   const paths = new Paths();
+  const sessionCookie = new SessionCookie(domain.linkSecret);
   const authenticate = authenticator(
     {
       device: (token) => domain.authentication.verify(token),
       user: (token) => domain.users.verify(token),
     },
+    sessionCookie,
     options,
   );
   const accessLog = new AccessLog(logger, system.clock);
@@ -83,8 +88,8 @@ export async function buildApplication(parts: ApplicationParts): Promise<Fastify
   readBodies(app);
   answerFailures(app, paths, logger);
   const refusals = new PollRefusals(domain.inventory, system.clock, logger);
-  const routes = allRoutes({ ...parts, metrics, feed, refusals }, parts.extension?.routes);
-  for (const route of routes) {
+  const routes = allRoutes({ ...parts, sessionCookie, metrics, feed, refusals }, parts.extension?.routes);
+  for (const route of [...routes, ...(parts.pages ?? [])]) {
     paths.add(route);
     addRoute(app, route, { authenticate, options });
   }

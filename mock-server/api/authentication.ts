@@ -1,8 +1,11 @@
 import type { DevicePrincipal } from "../devices/index.ts";
 import { unauthorized } from "../errors.ts";
 import { mustBeAllowed, type UserPrincipal } from "../users/index.ts";
+import { clientSideOf } from "./client-side.ts";
 import { HttpError } from "./errors.ts";
+import type { ServerOptions } from "./options.ts";
 import { type ApiRequest, permissionOf, type Route } from "./route.ts";
+import { mustBeOwnPage, type SessionCookie } from "./session-cookie.ts";
 
 /** Resolves if `request` may be answered. @throws DomainError: 401, or 403 where a role does not allow it. */
 export type Authenticate = (
@@ -25,10 +28,10 @@ export function bearerToken(request: Pick<ApiRequest, "headers">): string | unde
 }
 
 /**
- * A browser sends the cookie with requests of other sites' pages too, so the cookie only permits reads: such a page
- * cannot see the answer. A change needs the token in a header, which no other site's page can send.
+ * The reference's cookie, which scripts of its pages set. Browsers send it with requests of other sites' pages too, so it
+ * only permits reads: such a page cannot see the answer.
  */
-function cookieToken({ method, headers }: ApiRequest): string | undefined {
+function referenceCookie({ method, headers }: ApiRequest): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
   return /(?:^|;)\s*JWT=([^;\s]+)/.exec(headers.cookie ?? "")?.[1];
 }
@@ -48,15 +51,26 @@ export function refuseForeignPages({ headers }: Pick<ApiRequest, "headers">, hos
   }
 }
 
+type Options = Pick<ServerOptions, "insecureNoAuth" | "publicUrl" | "isProxy">;
+
 /** Checks tokens as the routes ask for it. */
-export function authenticator(checks: TokenChecks, { insecureNoAuth }: { insecureNoAuth: boolean }): Authenticate {
+export function authenticator(checks: TokenChecks, session: SessionCookie, options: Options): Authenticate {
+  /** @throws HttpError (403) if the token came in a cookie and the request from another site's page. */
+  const userToken = (request: ApiRequest): string | undefined => {
+    const bearer = bearerToken(request);
+    if (bearer !== undefined) return bearer;
+    const token = session.read(request);
+    if (token === undefined) return referenceCookie(request);
+    mustBeOwnPage(request, options.publicUrl ?? clientSideOf(request, options.isProxy).baseUrl);
+    return token;
+  };
   const userOf: Authenticate = async (request, route) => {
-    if (insecureNoAuth) {
+    if (options.insecureNoAuth) {
       refuseForeignPages(request, "this-machine");
       request.callingUser = ANYBODY;
       return;
     }
-    const token = bearerToken(request) ?? cookieToken(request);
+    const token = userToken(request);
     if (token === undefined) throw unauthorized();
     request.callingUser = await checks.user(token);
     mustBeAllowed(request.callingUser.role, permissionOf(route));

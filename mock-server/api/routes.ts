@@ -19,6 +19,7 @@ import { eventRoutes } from "./events/routes.ts";
 import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
 import { attributeValueRoutes } from "./management/attribute-values.ts";
+import { browserSessionRoutes } from "./management/browser-session.ts";
 import { bulkStatusRoutes } from "./management/bulk-status.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
@@ -48,6 +49,7 @@ import type { RequestMetrics } from "./operations/metrics.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
+import type { SessionCookie } from "./session-cookie.ts";
 
 export interface RoutePorts {
   readonly system: System;
@@ -55,6 +57,7 @@ export interface RoutePorts {
   readonly blobs: Blobs;
   readonly links: DownloadLinks;
   readonly options: ServerOptions;
+  readonly sessionCookie: SessionCookie;
   readonly metrics: RequestMetrics;
   readonly feed: EventFeed;
   /** Of the door through which the requests come; absent: they come through none. */
@@ -72,7 +75,8 @@ export function allRoutes(ports: RoutePorts, others: readonly Route[] = []): Rou
 }
 
 /** What the peers' programs ask. */
-function protocolRoutes({ system, domain, blobs, links, options, feed, logger, refusals }: RoutePorts): Route[] {
+function protocolRoutes(ports: RoutePorts): Route[] {
+  const { system, domain, blobs, links, options, feed, logger, refusals, sessionCookie } = ports;
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);
@@ -101,6 +105,7 @@ function protocolRoutes({ system, domain, blobs, links, options, feed, logger, r
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
     ...sessionRoutes(domain, loginLimit),
+    ...browserSessionRoutes(domain, loginLimit, sessionCookie),
     ...userRoutes(domain, logger, loginLimit),
     ...roleRoutes(),
     ...settingsRoutes(domain),

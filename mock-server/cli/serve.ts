@@ -2,8 +2,16 @@ import { given } from "@upkeep/shared/given";
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
+import { consoleRoutes } from "../console/routes.ts";
 import { isLoopback } from "../system/connections.ts";
-import { absolutePath, exitNow, setExitStatus, standardError, standardOutput } from "../system/environment.ts";
+import {
+  absolutePath,
+  exitNow,
+  packageFile,
+  setExitStatus,
+  standardError,
+  standardOutput,
+} from "../system/environment.ts";
 import { listen } from "../system/listen.ts";
 import type { Networks } from "../system/networks.ts";
 import { urlOf } from "./addresses.ts";
@@ -47,6 +55,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
     logger,
     machine: door,
     ...given({ extend: control?.extend(logger) }),
+    ...(settings.console ? { pages: await consoleRoutes(door.files, packageFile("dist/console")) } : {}),
   });
   let recorder: Awaited<ReturnType<typeof beginRecording>>;
   try {

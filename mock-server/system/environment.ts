@@ -1,11 +1,22 @@
+import { existsSync } from "node:fs";
 import { homedir, hostname, tmpdir } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { wantsColours } from "@upkeep/shared/text";
 
 /** Default data directory (XDG base directories). */
 export function defaultDataDirectory(): string {
   const { XDG_DATA_HOME } = process.env;
   return resolve(XDG_DATA_HOME || resolve(homedir(), ".local/share"), "upkeep-server");
+}
+
+/** A file of this package, which may run bundled or from its sources. */
+export function packageFile(path: string): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(resolve(directory, "package.json")) && directory !== dirname(directory)) {
+    directory = dirname(directory);
+  }
+  return resolve(directory, path);
 }
 
 export function absolutePath(path: string): string {

@@ -5,6 +5,7 @@ export type { KeptSettings, Settings } from "./kept-settings.ts";
 export { PASSWORD_WORK } from "./password-hash.ts";
 export type { UserPrincipal } from "./principal.ts";
 export {
+  ALL_PERMISSIONS,
   DEFAULT_ROLE,
   mayDo,
   mustBeAllowed,

@@ -26,18 +26,15 @@ export function roleNamed(name: string): UserRole | undefined {
 /** All names that {@link roleNamed} knows, for messages. */
 export const ROLE_NAMES = USER_ROLES.map((role) => `${role} (${REFERENCE_NAMES[role]})`).join(", ");
 
-/** The permission that a request to the management API needs. */
-export type Permission =
-  /** Changes nothing. */
-  | "read"
-  /** Uploads an artifact. */
-  | "upload"
-  /** Concerns only the user's own password, settings, tokens and session. */
-  | "self"
-  | "write";
+/**
+ * The permissions that requests to the management API need: `read` changes nothing, `upload` uploads an artifact, `self`
+ * concerns only the user's own password, settings, tokens and session, `write` is for everything else.
+ */
+export const ALL_PERMISSIONS = ["read", "upload", "self", "write"] as const;
+export type Permission = (typeof ALL_PERMISSIONS)[number];
 
 const ALLOWED: Readonly<Record<UserRole, readonly Permission[]>> = {
-  admin: ["read", "upload", "self", "write"],
+  admin: ALL_PERMISSIONS,
   "read-only": ["read", "self"],
   "ci-upload": ["upload", "self"],
 };

@@ -41,7 +41,8 @@ export interface NewAdministrator {
 export class Users {
   readonly #storage: Storage;
   readonly #system: { readonly clock: Clock; readonly random: Random };
-  readonly #tokenLifeMs: number;
+  /** The lifetime of a session that a login begins, in milliseconds. */
+  readonly sessionLifeMs: number;
   readonly #tokens: TokenKey<UserClaims>;
   readonly #passwords: Passwords;
   /** Creates, changes and deletes users. */
@@ -60,7 +61,7 @@ export class Users {
   ) {
     this.#storage = storage;
     this.#system = system;
-    this.#tokenLifeMs = settings.tokenLifeMs;
+    this.sessionLifeMs = settings.tokenLifeMs;
     this.#passwords = new Passwords(system.random, settings.passwordWork);
     this.accounts = new Accounts(storage, system, this.#passwords);
     this.tokens = new AccessTokens(storage, system, (id, userId, expiresMs) => this.#issue(id, userId, expiresMs));
@@ -102,7 +103,7 @@ export class Users {
     if (user === undefined || !right) throw unauthorized();
     const now = this.#system.clock.now();
     const id = this.#system.random.uuid();
-    const expiresMs = options.noExpiry ? null : now + this.#tokenLifeMs;
+    const expiresMs = options.noExpiry ? null : now + this.sessionLifeMs;
     await this.#storage.transaction(async ({ sessions }) => {
       await sessions.trim(user.id, SESSIONS_MAX - 1, now);
       await sessions.insert({

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { KEYS } from "../../agent/config/keys.ts";
 import { STATE_NAMES } from "../../agent/update/states.ts";
+import { consoleTypes } from "../../mock-server/console/types.ts";
+import { apiDocument, CONSOLE_TYPES } from "./api-document.ts";
 import { GENERATED, regenerated } from "./generated.ts";
 
 const README = readFileSync(join(import.meta.dirname, "../../agent/README.md"), "utf8");
@@ -17,4 +19,8 @@ describe("the README of the agent", () => {
     for (const state of STATE_NAMES) expect(README).toContain(`\n  ${state} --> `);
     for (const key of Object.keys(KEYS)) expect(README).toContain(`| \`${key}\``);
   });
+});
+
+it("the types of the console are those of the API document (else: npm run docs)", async () => {
+  expect(await consoleTypes(await apiDocument())).toBe(readFileSync(CONSOLE_TYPES, "utf8"));
 });

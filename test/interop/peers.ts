@@ -26,6 +26,7 @@ const PACKAGES = {
   nginx: "nginx",
   buildah: "buildah",
   debootstrap: "debootstrap",
+  chromium: "chromium",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;

@@ -107,7 +107,7 @@ function targetOf(file: string, specifier: string): string | undefined {
 /** `mock-server/api/devices/poll.ts` is in the room `mock-server/api`, `agent/errors.ts` in `agent/errors`. */
 function roomOf(path: string): string {
   const [workspace, room = "index"] = path.split("/");
-  return `${workspace}/${room.replace(/\.m?ts$/, "")}`;
+  return `${workspace}/${room.replace(/\.m?tsx?$/, "")}`;
 }
 
 function floorOf(room: string): Floor | undefined {
@@ -125,6 +125,6 @@ function sourceFiles(root: string, folder: string): readonly string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : sourceFiles(root, path);
-    return /\.m?ts$/.test(entry.name) ? [path.split(sep).join("/")] : [];
+    return /\.m?tsx?$/.test(entry.name) ? [path.split(sep).join("/")] : [];
   });
 }

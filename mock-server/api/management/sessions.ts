@@ -2,42 +2,15 @@ import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { AccessToken, Domain } from "../../domain.ts";
 import { invalid, unauthorized } from "../../errors.ts";
-import type { Users } from "../../users/index.ts";
 import { empty, json, text } from "../answers.ts";
 import type { LoginLimit } from "../login-limit.ts";
-import { type ApiRequest, type Route, route } from "../route.ts";
+import { type Route, route } from "../route.ts";
 import { fields, ignored } from "../validation.ts";
+import { type Credentials, LOGIN, logIn } from "./log-in.ts";
 import { timestamp } from "./times.ts";
 
 const BASE = "/api/management/v1/useradm";
-const LOGIN = `${BASE}/auth/login`;
 const TOKEN = "application/jwt";
-
-interface Credentials {
-  readonly email: string;
-  readonly password: string;
-}
-
-/** Cookie with the proof that this client has logged in before. */
-const KNOWN_CLIENT = "upkeep-known-client";
-
-/** @returns The client, if it proves that it has logged in to this account before. */
-function knownClient({ knownClients }: Users, { headers }: ApiRequest, email: string): string | undefined {
-  const proof = new RegExp(`(?:^|;)\\s*${KNOWN_CLIENT}=([^;\\s]+)`).exec(headers.cookie ?? "")?.[1];
-  return proof === undefined ? undefined : knownClients.find(proof, email);
-}
-
-function knownClientCookie(
-  { knownClients }: Users,
-  email: string,
-  client: string | undefined,
-  baseUrl: string,
-): string {
-  const { protocol, pathname } = new URL(baseUrl + LOGIN);
-  const attributes = ["HttpOnly", "SameSite=Strict", `Path=${pathname}`, `Max-Age=${knownClients.lifeS}`];
-  if (protocol === "https:") attributes.push("Secure");
-  return `${KNOWN_CLIENT}=${knownClients.issue(email, client)}; ${attributes.join("; ")}`;
-}
 
 /** HTTP Basic. @throws DomainError (unauthorized) */
 function credentialsOf(header: string | undefined): Credentials {
@@ -70,18 +43,10 @@ function logins({ users }: Domain, limit: LoginLimit): Route[] {
         401: { description: "Address or password is wrong" },
         429: { description: "Too many tries with this address or from this place; Retry-After says how long to wait" },
       },
-      handle: async ({ request, body, client: { address, baseUrl } }) => {
-        const { email, password } = credentialsOf(request.headers.authorization);
-        const client = knownClient(users, request, email);
-        const passwordVersion = await users.passwordVersion(email);
-        const attempt = limit.begin({ account: email, passwordVersion, address, client });
-        try {
-          const token = await users.login(email, password, { noExpiry: body.no_expiry ?? false });
-          attempt.succeeded();
-          return text(token, TOKEN, { "set-cookie": knownClientCookie(users, email, client, baseUrl) });
-        } finally {
-          attempt.ended();
-        }
+      handle: async ({ request, body, client }) => {
+        const credentials = { ...credentialsOf(request.headers.authorization), noExpiry: body.no_expiry ?? false };
+        const { token, cookie } = await logIn({ users, limit }, credentials, { request, client });
+        return text(token, TOKEN, { "set-cookie": cookie });
       },
     }),
     route({

@@ -30,6 +30,8 @@ export interface ServeSettings {
   readonly proxies?: Networks;
   readonly autoAccept: boolean;
   readonly insecureNoAuth: boolean;
+  /** Serve the web pages. */
+  readonly console: boolean;
   /** Hosts from which the control API takes requests. Absent: there is no control API. */
   readonly testControls?: "this-machine" | "any";
   readonly deviceTokenLifeMs: number;
@@ -75,6 +77,11 @@ export const SERVE_OPTIONS = {
     requiresArg: true,
   },
   "auto-accept": { type: "boolean", describe: "Accept every new device at once (for development)", default: false },
+  console: {
+    type: "boolean",
+    describe: "Serve the console, the web page of operators, at /; --no-console serves the API alone",
+    default: true,
+  },
   "insecure-no-auth": {
     type: "boolean",
     describe: "Manage devices without logging in; only with a loopback address",
@@ -222,6 +229,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...given({ proxies }),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
+    console: args.console !== false,
     ...given({ testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),
     downloadLinkLifeMs,

@@ -30,6 +30,7 @@ function operationsOf(document: Document): Operation[] {
 const CHANGED_WITHOUT_A_TOKEN: Readonly<Record<string, string>> = {
   "/api/devices/v1/authentication/auth_requests": "the signature of the device's key",
   "/api/management/v1/useradm/auth/login": "the password",
+  "/api/management/v1/useradm/auth/session": "the password",
   "/api/management/v1/deployments/artifacts/directupload/00000000-0000-4000-8000-000000000000": "a signed link",
 };
 

@@ -2,12 +2,10 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { jsonSchema } from "../../../mock-server/api/openapi/schemas.ts";
 import { jsonBody, type Route } from "../../../mock-server/api/route.ts";
-import { allRoutes } from "../../../mock-server/api/routes.ts";
-import { DEFAULT_OPTIONS } from "../../../mock-server/index.ts";
-import { openSystem } from "../../../mock-server/system/index.ts";
 import { fc } from "../../support/fast-check.ts";
 import { DEPLOYMENTS, TestServer } from "./fixture.ts";
 import { valid } from "./openapi/arbitraries.ts";
+import { routesOf } from "./openapi/routes.ts";
 
 const UNKNOWN = "batch_size_devices";
 /** Objects whose names are those of the user: any JSON is a setting, any name a configuration's key. */
@@ -17,19 +15,8 @@ const OPEN_BODIES = [
   "PUT /api/management/v1/deviceconfig/configurations/device/:id",
 ];
 
-/** Routes are only looked at, not called: they need nothing that they would work with. */
 function managementRoutes(server: TestServer): Route[] {
-  const nothing = undefined as never;
-  return allRoutes({
-    domain: server.domain,
-    system: openSystem(),
-    blobs: nothing,
-    links: nothing,
-    options: DEFAULT_OPTIONS,
-    metrics: nothing,
-    feed: nothing,
-    logger: nothing,
-  }).filter(({ path }) => path.startsWith("/api/management/"));
+  return routesOf(server).filter(({ path }) => path.startsWith("/api/management/"));
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -42,6 +42,7 @@ export class Running {
         insecureNoAuth: true,
         testControls: "this-machine",
         deviceTokenLifeMs: 24 * 3_600_000,
+        console: false,
         downloadLinkLifeMs: 3_600_000,
         ...change,
       },

@@ -19,6 +19,7 @@ const OPEN = [
   "PUT /api/management/v1/deployments/artifacts/directupload/{id}",
   "GET /api/devices/v1/deployments/download/configuration/{deployment}/{type}/{device}",
   "POST /api/management/v1/useradm/auth/login",
+  "POST /api/management/v1/useradm/auth/session",
   "GET /api/openapi.json",
   "GET /api/docs",
   "GET /health",

@@ -14,6 +14,7 @@ export function routesOf({ domain }: TestServer): readonly Route[] {
     blobs: nothing,
     links: nothing,
     options: DEFAULT_OPTIONS,
+    sessionCookie: nothing,
     metrics: nothing,
     feed: nothing,
     logger: nothing,

@@ -1,0 +1,279 @@
+import { useSignal } from "@preact/signals";
+import { useRoute } from "preact-iso";
+import { call, type Listed, type Shown } from "../api.ts";
+import { pageUrl, useQuery } from "../parts/address.ts";
+import { deviceName } from "../parts/devices.ts";
+import { Ask, Loaded, Pager, Section } from "../parts/frame.tsx";
+import { LogDialog } from "../parts/log.tsx";
+import { type Phase, PhaseAxis, PhaseTable } from "../parts/phases.tsx";
+import { DEVICE_STATUSES, Status, StatusBar, statusText } from "../parts/status.tsx";
+import { duration, Time } from "../parts/text.tsx";
+import { useResource } from "../resource.ts";
+import { mayWrite } from "../session.tsx";
+
+const PATH = "/api/management/v1/deployments/deployments/{id}";
+const DEVICES = "/api/management/v1/deployments/deployments/{id}/devices/list";
+type Deployment = Shown<typeof PATH>;
+type DeviceRow = Listed<typeof DEVICES>;
+type Change = "aborted" | "finished" | "paused" | "resumed";
+
+const PER_PAGE = 50;
+
+const CHANGES = {
+  aborted: {
+    action: "Abort",
+    title: "Abort this deployment",
+    text: "Devices that have not begun do not get it any more. Devices in the middle of it go back, as far as they can.",
+  },
+  finished: {
+    action: "Finish",
+    title: "Finish this deployment",
+    text: "No further device begins. Those that are in the middle of it may end it.",
+  },
+  paused: { action: "Pause", title: "Pause this deployment", text: "No further device begins until it is resumed." },
+  resumed: { action: "Resume", title: "Resume this deployment", text: "Devices may begin again." },
+} as const;
+
+/** What may be done with a deployment now. */
+function changesFor({ status, paused, dynamic }: Deployment): readonly Change[] {
+  if (status === "finished") return [];
+  return [paused ? "resumed" : "paused", ...(dynamic ? (["finished"] as const) : []), "aborted"];
+}
+
+function Actions({ deployment }: { readonly deployment: Deployment }) {
+  const asked = useSignal<Change | undefined>(undefined);
+  if (!mayWrite()) return null;
+  const change = asked.value;
+  return (
+    <>
+      {changesFor(deployment).map((one) => (
+        <button
+          key={one}
+          type="button"
+          class={one === "aborted" ? "danger" : ""}
+          onClick={() => {
+            asked.value = one;
+          }}
+        >
+          {CHANGES[one].action}
+        </button>
+      ))}
+      {change !== undefined && (
+        <Ask
+          {...CHANGES[change]}
+          isDangerous={change === "aborted"}
+          onClose={() => {
+            asked.value = undefined;
+          }}
+          run={async () => {
+            await call("put", `${PATH}/status`, { params: { id: deployment.id }, body: { status: change } });
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function phasesOf({ phases = [], created }: Deployment): readonly Phase[] {
+  const shares = phases.map(({ batch_size }) => batch_size);
+  const given = shares.reduce<number>((sum, share) => sum + (share ?? 0), 0);
+  return phases.map(({ batch_size, start_ts, device_count, state }) => ({
+    share: batch_size ?? 100 - given,
+    startMs: Date.parse(start_ts ?? created),
+    state,
+    ...(device_count === undefined ? {} : { devices: device_count }),
+  }));
+}
+
+/** Names of devices, as far as the server still knows them. */
+async function namesOf(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map();
+  const { data } = await call("post", "/api/management/v2/inventory/filters/search", {
+    body: { device_ids: [...ids], per_page: ids.length },
+    signal,
+  });
+  return new Map(data.map((device) => [device.id, deviceName(device)]));
+}
+
+function Row({ row, name, showLog }: { readonly row: DeviceRow; readonly name: string; readonly showLog: () => void }) {
+  const { id, status, substate, started, finished, attempts, log } = row;
+  const took = Date.parse(finished ?? "") - Date.parse(started ?? "");
+  return (
+    <tr>
+      <td data-label="Device">
+        <a href={pageUrl(`/devices/${id}`)}>{name}</a>
+      </td>
+      <td data-label="Status">
+        <Status of={status} />
+        {substate !== undefined && <div class="hint">{substate}</div>}
+      </td>
+      <td data-label="Began">
+        <Time at={started} />
+      </td>
+      <td data-label="Took">{Number.isNaN(took) ? "" : duration(took)}</td>
+      <td data-label="Attempts">{attempts}</td>
+      <td class="actions">
+        {log && (
+          <button type="button" onClick={showLog}>
+            Log
+          </button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function Devices({ id }: { readonly id: string }) {
+  const { query, change } = useQuery(`/deployments/${id}`);
+  const { status = "" } = query;
+  const page = Math.max(1, Number(query.page) || 1);
+  const list = useResource(
+    [id, status, page].join("\n"),
+    async (signal) => {
+      const chosen = DEVICE_STATUSES.find((one) => one === status);
+      const found = await call("get", DEVICES, {
+        params: { id },
+        query: { page, per_page: PER_PAGE, ...(chosen === undefined ? {} : { status: chosen }) } as never,
+        signal,
+      });
+      return {
+        ...found,
+        names: await namesOf(
+          found.data.map((row) => row.id),
+          signal,
+        ),
+      };
+    },
+    ["device_deployment", "deployment_log"],
+  );
+  return (
+    <Section
+      title="Devices"
+      actions={
+        <select
+          aria-label="Status"
+          value={status}
+          onChange={({ currentTarget }) => change({ status: currentTarget.value, page: undefined })}
+        >
+          <option value="">Any status</option>
+          {DEVICE_STATUSES.map((one) => (
+            <option key={one} value={one}>
+              {statusText(one)}
+            </option>
+          ))}
+        </select>
+      }
+    >
+      <Loaded from={list}>
+        {({ data, total, names }) =>
+          data.length === 0 ? (
+            <p class="hint">{status === "" ? "No device has asked yet." : "No device has this status."}</p>
+          ) : (
+            <>
+              <table class="wide">
+                <thead>
+                  <tr>
+                    {["Device", "Status", "Began", "Took", "Attempts"].map((title) => (
+                      <th key={title} scope="col">
+                        {title}
+                      </th>
+                    ))}
+                    <th scope="col">
+                      <span class="unseen">Log</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.map((row) => (
+                    <Row
+                      key={row.id}
+                      row={row}
+                      name={names.get(row.id) ?? row.id}
+                      showLog={() => change({ log: row.id }, false)}
+                    />
+                  ))}
+                </tbody>
+              </table>
+              <Pager
+                page={page}
+                perPage={PER_PAGE}
+                total={total}
+                hrefOf={(to) => pageUrl(`/deployments/${id}`, { ...query, page: to })}
+              />
+            </>
+          )
+        }
+      </Loaded>
+      {query.log !== undefined && (
+        <LogDialog deployment={id} device={query.log} onClose={() => change({ log: undefined }, false)} />
+      )}
+    </Section>
+  );
+}
+
+export function DeploymentPage() {
+  const { id = "" } = useRoute().params;
+  const shown = useResource(id, async (signal) => (await call("get", PATH, { params: { id }, signal })).data, [
+    "deployment",
+    "device_deployment",
+  ]);
+  return (
+    <Loaded from={shown}>
+      {(deployment) => {
+        const phases = phasesOf(deployment);
+        return (
+          <>
+            <header class="title">
+              <div>
+                <p class="hint">
+                  <a href={pageUrl("/deployments")}>Deployments</a> /
+                </p>
+                <h1>{deployment.name}</h1>
+              </div>
+              <div class="actions">
+                <Actions deployment={deployment} />
+              </div>
+            </header>
+            <dl class="facts">
+              <dt>Status</dt>
+              <dd>
+                <Status of={deployment.status}>{deployment.paused ? "paused" : undefined}</Status>
+              </dd>
+              <dt>Release</dt>
+              <dd>
+                <a href={pageUrl(`/releases/${encodeURIComponent(deployment.artifact_name)}`)}>
+                  {deployment.artifact_name}
+                </a>
+              </dd>
+              <dt>Created</dt>
+              <dd>
+                <Time at={deployment.created} />
+              </dd>
+              <dt>Finished</dt>
+              <dd>
+                <Time at={deployment.finished} />
+              </dd>
+              <dt>Devices</dt>
+              <dd>
+                {deployment.device_count.toLocaleString("en")}
+                {deployment.dynamic && " so far, and those that match later"}
+              </dd>
+              <dt>Retries</dt>
+              <dd>{deployment.retries ?? 0}</dd>
+            </dl>
+            <Section title="Progress">
+              <StatusBar counts={deployment.statistics.status} />
+            </Section>
+            {phases.length > 0 && (
+              <Section title="Phases">
+                <PhaseAxis phases={phases} />
+                <PhaseTable phases={phases} />
+              </Section>
+            )}
+            <Devices id={id} />
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}

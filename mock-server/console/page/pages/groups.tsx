@@ -1,0 +1,336 @@
+import { useSignal } from "@preact/signals";
+import { call, type Listed } from "../api.ts";
+import { pageUrl } from "../parts/address.ts";
+import { deviceName } from "../parts/devices.ts";
+import { Ask, Dialog, Fault, Loaded, Section } from "../parts/frame.tsx";
+import { plural, valueText } from "../parts/text.tsx";
+import { useResource } from "../resource.ts";
+import { mayWrite } from "../session.tsx";
+
+const FILTERS = "/api/management/v2/inventory/filters";
+const SEARCH = `${FILTERS}/search` as const;
+type SavedFilter = Listed<typeof FILTERS>;
+
+const OPERATORS = {
+  $eq: "is",
+  $ne: "is not",
+  $gt: "is more than",
+  $gte: "is at least",
+  $lt: "is less than",
+  $lte: "is at most",
+  $in: "is one of",
+  $nin: "is none of",
+  $exists: "exists",
+  $regex: "matches",
+} as const;
+type Operator = keyof typeof OPERATORS;
+
+interface Term {
+  readonly scope: string;
+  readonly attribute: string;
+  readonly type: Operator;
+  readonly value: string;
+}
+
+const SAMPLES = 10;
+
+/** Numbers are compared as numbers where an attribute holds them: text that is one is sent as one. */
+function conditionValue({ type, value }: Term): unknown {
+  const one = (text: string): unknown => (text.trim() !== "" && !Number.isNaN(Number(text)) ? Number(text) : text);
+  if (type === "$exists") return value !== "false";
+  if (type === "$regex") return value;
+  return type === "$in" || type === "$nin" ? value.split(",").map((part) => one(part.trim())) : one(value);
+}
+
+function sent(terms: readonly Term[]) {
+  return terms.map((term) => ({ ...term, value: conditionValue(term) }));
+}
+
+async function matching(terms: readonly Term[], signal: AbortSignal) {
+  return await call("post", SEARCH, { body: { filters: sent(terms), per_page: SAMPLES }, signal });
+}
+
+function TermEditor({
+  term,
+  names,
+  change,
+  remove,
+}: {
+  readonly term: Term;
+  readonly names: readonly { readonly scope: string; readonly name: string }[];
+  readonly change: (part: Partial<Term>) => void;
+  readonly remove: () => void;
+}) {
+  return (
+    <div class="phase">
+      <select
+        aria-label="Attribute"
+        value={`${term.scope}/${term.attribute}`}
+        onChange={({ currentTarget }) => {
+          const [scope = "", ...rest] = currentTarget.value.split("/");
+          change({ scope, attribute: rest.join("/") });
+        }}
+      >
+        {names.map(({ scope, name }) => (
+          <option key={`${scope}/${name}`} value={`${scope}/${name}`}>
+            {name} ({scope})
+          </option>
+        ))}
+      </select>
+      <select
+        aria-label="Operator"
+        value={term.type}
+        onChange={({ currentTarget }) => change({ type: currentTarget.value as Operator })}
+      >
+        {Object.entries(OPERATORS).map(([operator, text]) => (
+          <option key={operator} value={operator}>
+            {text}
+          </option>
+        ))}
+      </select>
+      <input
+        aria-label="Value"
+        value={term.value}
+        placeholder={term.type === "$in" || term.type === "$nin" ? "one, two" : ""}
+        onInput={({ currentTarget }) => change({ value: currentTarget.value })}
+      />
+      <button type="button" onClick={remove}>
+        Remove
+      </button>
+    </div>
+  );
+}
+
+/** False while a condition has no value yet. */
+function isComplete({ type, value }: Term): boolean {
+  return type === "$exists" || value.trim() !== "";
+}
+
+function Matching({ terms }: { readonly terms: readonly Term[] }) {
+  const found = useResource(JSON.stringify(terms), (signal) => matching(terms, signal), ["device", "inventory"]);
+  return (
+    <Loaded from={found}>
+      {({ data, total }) => (
+        <>
+          <p role="status">
+            <strong>{plural(total, "device")}</strong> {total === 1 ? "matches" : "match"} now.
+          </p>
+          <p class="hint">
+            {data.map(deviceName).join(", ")}
+            {total > data.length && " …"}
+          </p>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function NewFilter({ onClose }: { readonly onClose: () => void }) {
+  const terms = useSignal<readonly Term[]>([{ scope: "inventory", attribute: "device_type", type: "$eq", value: "" }]);
+  const name = useSignal("");
+  const fault = useSignal("");
+  const names = useResource("attributes", async (signal) => {
+    const { data } = await call("get", `${FILTERS}/attributes`, { signal });
+    return data;
+  });
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    try {
+      await call("post", FILTERS, { body: { name: name.value, terms: sent(terms.value) } });
+      onClose();
+    } catch (error) {
+      fault.value = error instanceof Error ? error.message : String(error);
+    }
+  };
+  return (
+    <Dialog title="New filter" onClose={onClose}>
+      <form onSubmit={submit}>
+        <label>
+          Name
+          <input
+            required
+            value={name}
+            onInput={({ currentTarget }) => {
+              name.value = currentTarget.value;
+            }}
+          />
+        </label>
+        <p class="hint">Devices that meet all conditions:</p>
+        <Loaded from={names}>
+          {(all) => (
+            <>
+              {terms.value.map((term, index) => (
+                <TermEditor
+                  key={index}
+                  term={term}
+                  names={[{ scope: "inventory", name: "device_type" }, ...all]}
+                  change={(part) => {
+                    terms.value = terms.value.map((one, at) => (at === index ? { ...one, ...part } : one));
+                  }}
+                  remove={() => {
+                    terms.value = terms.value.filter((_, at) => at !== index);
+                  }}
+                />
+              ))}
+              <button
+                type="button"
+                onClick={() => {
+                  const first = { scope: "inventory", attribute: "device_type", type: "$eq", value: "" } as const;
+                  terms.value = [...terms.value, first];
+                }}
+              >
+                Add a condition
+              </button>
+            </>
+          )}
+        </Loaded>
+        {terms.value.every(isComplete) ? (
+          <Matching terms={terms.value} />
+        ) : (
+          <p class="hint">Each condition needs a value.</p>
+        )}
+        <Fault text={fault.value} />
+        <div class="actions">
+          <button type="submit" class="primary">
+            Save
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function FilterRow({ filter, remove }: { readonly filter: SavedFilter; readonly remove: () => void }) {
+  const terms = filter.terms.map(
+    ({ attribute, type, value }) => `${attribute} ${OPERATORS[type as Operator] ?? type} ${valueText(value)}`,
+  );
+  return (
+    <tr>
+      <td>{filter.name}</td>
+      <td class="hint">{terms.join(" and ")}</td>
+      <td class="actions">
+        <a class="button" href={pageUrl("/deployments/new", { filter: filter.id })}>
+          Deploy
+        </a>
+        {mayWrite() && (
+          <button type="button" onClick={remove}>
+            Delete
+          </button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+async function groupsWithCounts(signal: AbortSignal) {
+  const { data: names } = await call("get", "/api/management/v1/inventory/groups", { signal });
+  return await Promise.all(
+    names.map(async (name) => {
+      const path = "/api/management/v1/inventory/groups/{name}/devices";
+      const { total } = await call("get", path, { params: { name }, query: { per_page: 1 }, signal });
+      return { name, total };
+    }),
+  );
+}
+
+export function GroupsPage() {
+  const isMaking = useSignal(false);
+  const asked = useSignal<SavedFilter | undefined>(undefined);
+  const groups = useResource("groups", groupsWithCounts, ["device", "inventory"]);
+  const filters = useResource(
+    "filters",
+    async (signal) => (await call("get", FILTERS, { query: { per_page: 100 }, signal })).data,
+    ["filter"],
+  );
+  const filter = asked.value;
+  return (
+    <>
+      <h1>Groups</h1>
+      <Section title="Static groups">
+        <Loaded from={groups}>
+          {(all) =>
+            all.length === 0 ? (
+              <p class="hint">None. Choose devices in the list of devices to put them into one.</p>
+            ) : (
+              <table>
+                <tbody>
+                  {all.map(({ name, total }) => (
+                    <tr key={name}>
+                      <td>
+                        <a href={pageUrl("/devices", { group: name })}>{name}</a>
+                      </td>
+                      <td>{plural(total, "device")}</td>
+                      <td class="actions">
+                        <a class="button" href={pageUrl("/deployments/new", { group: name })}>
+                          Deploy
+                        </a>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )
+          }
+        </Loaded>
+      </Section>
+      <Section
+        title="Dynamic groups: saved filters"
+        actions={
+          mayWrite() && (
+            <button
+              type="button"
+              onClick={() => {
+                isMaking.value = true;
+              }}
+            >
+              New filter
+            </button>
+          )
+        }
+      >
+        <Loaded from={filters}>
+          {(all) =>
+            all.length === 0 ? (
+              <p class="hint">None. A deployment to a filter also takes devices that match it later.</p>
+            ) : (
+              <table>
+                <tbody>
+                  {all.map((one) => (
+                    <FilterRow
+                      key={one.id}
+                      filter={one}
+                      remove={() => {
+                        asked.value = one;
+                      }}
+                    />
+                  ))}
+                </tbody>
+              </table>
+            )
+          }
+        </Loaded>
+      </Section>
+      {isMaking.value && (
+        <NewFilter
+          onClose={() => {
+            isMaking.value = false;
+          }}
+        />
+      )}
+      {filter !== undefined && (
+        <Ask
+          title="Delete this filter"
+          text="Deployments to it keep a copy of its conditions."
+          action="Delete"
+          isDangerous
+          onClose={() => {
+            asked.value = undefined;
+          }}
+          run={async () => {
+            await call("delete", `${FILTERS}/{id}`, { params: { id: filter.id } });
+          }}
+        />
+      )}
+    </>
+  );
+}

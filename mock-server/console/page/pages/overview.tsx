@@ -1,0 +1,115 @@
+import { call, type Listed } from "../api.ts";
+import { pageUrl } from "../parts/address.ts";
+import { Command, Empty, Loaded, Section } from "../parts/frame.tsx";
+import { Status, StatusBar, statusText } from "../parts/status.tsx";
+import { plural, Time } from "../parts/text.tsx";
+import { useResource } from "../resource.ts";
+
+const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
+type Deployment = Listed<typeof DEPLOYMENTS>;
+
+const TILES = ["accepted", "pending", "rejected", "preauthorized", "noauth"] as const;
+const SHOWN = 5;
+
+async function countDevices(signal: AbortSignal) {
+  const counts = TILES.map(async (status) => {
+    const { data } = await call("get", "/api/management/v2/devauth/devices/count", { query: { status }, signal });
+    return { status, count: data.count };
+  });
+  return await Promise.all(counts);
+}
+
+async function deployments(status: "inprogress" | "finished" | "pending", signal: AbortSignal) {
+  const { data } = await call("get", DEPLOYMENTS, { query: { status, per_page: 20 }, signal });
+  return data;
+}
+
+function Tiles() {
+  const counts = useResource("devices", countDevices, ["device", "auth_set"]);
+  return (
+    <Loaded from={counts}>
+      {(tiles) => (
+        <>
+          <ul class="tiles">
+            {tiles.map(({ status, count }) => (
+              <li key={status}>
+                <a class="tile" href={pageUrl("/devices", { status })}>
+                  <strong>{count.toLocaleString("en")}</strong>
+                  <Status of={status} />
+                </a>
+              </li>
+            ))}
+          </ul>
+          {tiles.every(({ count }) => count === 0) && <NoDevices />}
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+/** What connects the first device. */
+export function NoDevices() {
+  const server = new URL(".", document.baseURI).href.replace(/\/$/, "");
+  return (
+    <Empty title="No device has asked yet">
+      <p>On a device with the Debian package of the agent:</p>
+      <Command text={`sudo upkeep setup --device-type my-board --server-url ${server}`} />
+      <p>It appears here as pending, to be accepted.</p>
+    </Empty>
+  );
+}
+
+function Running({ shown }: { readonly shown: readonly Deployment[] }) {
+  return (
+    <ul class="rows">
+      {shown.map(({ id, name, artifact_name, statistics, created }) => (
+        <li key={id}>
+          <a href={pageUrl(`/deployments/${id}`)}>
+            <strong>{name}</strong> <span class="hint">{artifact_name}</span>
+          </a>
+          <Time at={created} />
+          <StatusBar counts={statistics.status} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Deployments that have failed somewhere, the newest first. */
+function failed(all: readonly Deployment[]): readonly Deployment[] {
+  return all.filter(({ statistics }) => (statistics.status.failure ?? 0) > 0).slice(0, SHOWN);
+}
+
+export function OverviewPage() {
+  const running = useResource("running", (signal) => deployments("inprogress", signal), [
+    "deployment",
+    "device_deployment",
+  ]);
+  const waiting = useResource("waiting", (signal) => deployments("pending", signal), ["deployment"]);
+  const finished = useResource("finished", (signal) => deployments("finished", signal), ["deployment"]);
+  return (
+    <>
+      <h1>Overview</h1>
+      <Tiles />
+      <Section title="Running" actions={<a href={pageUrl("/deployments/new")}>New deployment</a>}>
+        <Loaded from={running}>
+          {(shown) => (shown.length === 0 ? <p class="hint">No deployment is running.</p> : <Running shown={shown} />)}
+        </Loaded>
+        {(waiting.data?.length ?? 0) > 0 && (
+          <p class="hint">
+            {plural(waiting.data?.length ?? 0, "deployment")} {statusText("pending")}:{" "}
+            <a href={pageUrl("/deployments", { status: "pending" })}>see what waits</a>
+          </p>
+        )}
+      </Section>
+      <Section title="Failed lately">
+        <Loaded from={finished}>
+          {(all) => {
+            const shown = failed([...(running.data ?? []), ...all]);
+            return shown.length === 0 ? <p class="hint">Nothing has failed.</p> : <Running shown={shown} />;
+          }}
+        </Loaded>
+      </Section>
+    </>
+  );
+}

@@ -1,0 +1,83 @@
+import { exact, Time } from "./text.tsx";
+
+/** A phase of a deployment as it is drawn. */
+export interface Phase {
+  /** Per cent of the devices. */
+  readonly share: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly startMs: number;
+  readonly devices?: number;
+  readonly state?: string | undefined;
+}
+
+const WIDTH = 600;
+const HEIGHT = 60;
+const HOUR_MS = 3_600_000;
+
+/** The phases on a time axis: each step is as high as the share of devices that may begin by then. */
+export function PhaseAxis({
+  phases,
+  nowMs = Date.now(),
+}: {
+  readonly phases: readonly Phase[];
+  readonly nowMs?: number;
+}) {
+  const begin = Math.min(nowMs, ...phases.map(({ startMs }) => startMs));
+  const last = Math.max(nowMs, ...phases.map(({ startMs }) => startMs));
+  const span = Math.max(HOUR_MS, (last - begin) * 1.2);
+  const x = (ms: number): number => ((ms - begin) / span) * WIDTH;
+  let total = 0;
+  return (
+    <svg class="phases" viewBox={`0 -4 ${WIDTH} ${HEIGHT + 8}`} role="img" aria-label={describe(phases)}>
+      {phases.map(({ share, startMs }, index) => {
+        total = Math.min(100, total + share);
+        const height = (total / 100) * HEIGHT;
+        const next = phases[index + 1];
+        const right = next === undefined ? WIDTH : x(next.startMs);
+        return (
+          <g key={startMs}>
+            <rect x={x(startMs)} y={HEIGHT - height} width={Math.max(1, right - x(startMs))} height={height} />
+            <text x={x(startMs) + 4} y={HEIGHT - height + 12}>
+              {Math.round(total)} %
+            </text>
+          </g>
+        );
+      })}
+      <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="-4" y2={HEIGHT} />
+    </svg>
+  );
+}
+
+function describe(phases: readonly Phase[]): string {
+  return phases.map(({ share, startMs }) => `${Math.round(share)} % from ${exact(startMs)}`).join(", ");
+}
+
+/** The same as a table. */
+export function PhaseTable({ phases }: { readonly phases: readonly Phase[] }) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Phase</th>
+          <th scope="col">Devices</th>
+          <th scope="col">Begins</th>
+          <th scope="col">State</th>
+        </tr>
+      </thead>
+      <tbody>
+        {phases.map(({ share, startMs, devices, state }, index) => (
+          <tr key={startMs}>
+            <td>{index + 1}</td>
+            <td>
+              {Math.round(share)} %{devices !== undefined && `, ${devices.toLocaleString("en")} so far`}
+            </td>
+            <td>
+              <Time at={new Date(startMs).toISOString()} isExact />
+            </td>
+            <td>{state ?? ""}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

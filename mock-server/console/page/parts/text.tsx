@@ -1,0 +1,87 @@
+import { signal } from "@preact/signals";
+
+/** Times are shown in UTC instead of the browser's zone. */
+export const isUtc = signal(localStorage.getItem("upkeep-utc") === "true");
+
+export function setUtc(value: boolean): void {
+  isUtc.value = value;
+  localStorage.setItem("upkeep-utc", String(value));
+}
+
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+] as const;
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** `3 hours ago`. @param ms Milliseconds since the Unix epoch. */
+export function ago(ms: number, nowMs = Date.now()): string {
+  const seconds = (ms - nowMs) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  }
+  return seconds > 5 ? "in a moment" : "just now";
+}
+
+/** The time in words, with its zone. */
+export function exact(ms: number): string {
+  return new Intl.DateTimeFormat("en-GB", {
+    dateStyle: "medium",
+    timeStyle: "medium",
+    ...(isUtc.value ? { timeZone: "UTC" } : {}),
+  })
+    .format(ms)
+    .concat(isUtc.value ? " UTC" : ` ${zone(ms)}`);
+}
+
+function zone(ms: number): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(ms);
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
+}
+
+/** A time of the API; nothing for an absent one, or for the zero time of the reference. */
+export function Time({ at, isExact = false }: { readonly at: string | undefined; readonly isExact?: boolean }) {
+  const ms = at === undefined ? Number.NaN : Date.parse(at);
+  if (Number.isNaN(ms) || ms <= 0) return <span class="none">–</span>;
+  return (
+    <time dateTime={at} title={exact(ms)}>
+      {isExact ? exact(ms) : ago(ms)}
+    </time>
+  );
+}
+
+/** `2 min 5 s` */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const parts = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"],
+    [seconds % 60, "s"],
+  ] as const;
+  const shown = parts.filter(([count]) => count > 0).slice(0, 2);
+  return shown.length === 0 ? "0 s" : shown.map(([count, unit]) => `${count} ${unit}`).join(" ");
+}
+
+/** `12.3 MB` */
+export function size(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit += 1) value /= 1000;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+/** A value of an attribute: text, number, or a list of these. */
+export function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}
