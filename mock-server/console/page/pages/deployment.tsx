@@ -1,13 +1,16 @@
 import { useSignal } from "@preact/signals";
-import { useRoute } from "preact-iso";
+import { useLocation, useRoute } from "preact-iso";
 import { call, type Listed, type Shown } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
+import { FailureList } from "../parts/failures.tsx";
 import { Ask, Loaded, Pager, Section } from "../parts/frame.tsx";
 import { LogDialog } from "../parts/log.tsx";
 import { type Phase, PhaseAxis, PhaseTable } from "../parts/phases.tsx";
+import { ProgressChart } from "../parts/progress-chart.tsx";
 import { DEVICE_STATUSES, Status, StatusBar, statusText } from "../parts/status.tsx";
-import { duration, Time } from "../parts/text.tsx";
+import { duration, plural, Time } from "../parts/text.tsx";
+import { WaitingFor } from "../parts/waiting.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
 
@@ -40,6 +43,40 @@ function changesFor({ status, paused, dynamic }: Deployment): readonly Change[] 
   return [paused ? "resumed" : "paused", ...(dynamic ? (["finished"] as const) : []), "aborted"];
 }
 
+/** Deploys the release again to the devices that failed. */
+function Retry({ deployment: { id, statistics } }: { readonly deployment: Deployment }) {
+  const { route } = useLocation();
+  const isAsked = useSignal(false);
+  const failed = statistics.status.failure ?? 0;
+  if (failed === 0) return null;
+  return (
+    <>
+      <button
+        type="button"
+        onClick={() => {
+          isAsked.value = true;
+        }}
+      >
+        Retry the failed
+      </button>
+      {isAsked.value && (
+        <Ask
+          title="Retry the devices that failed"
+          text={`A new deployment of the same release to the ${plural(failed, "device")} that failed, without phases.`}
+          action="Retry"
+          onClose={() => {
+            isAsked.value = false;
+          }}
+          run={async () => {
+            const { location } = await call("post", `${PATH}/retry`, { params: { id } });
+            route(pageUrl(`/deployments/${location.split("/").at(-1)}`));
+          }}
+        />
+      )}
+    </>
+  );
+}
+
 function Actions({ deployment }: { readonly deployment: Deployment }) {
   const asked = useSignal<Change | undefined>(undefined);
   if (!mayWrite()) return null;
@@ -58,6 +95,7 @@ function Actions({ deployment }: { readonly deployment: Deployment }) {
           {CHANGES[one].action}
         </button>
       ))}
+      <Retry deployment={deployment} />
       {change !== undefined && (
         <Ask
           {...CHANGES[change]}
@@ -96,7 +134,7 @@ async function namesOf(ids: readonly string[], signal: AbortSignal): Promise<Rea
 }
 
 function Row({ row, name, showLog }: { readonly row: DeviceRow; readonly name: string; readonly showLog: () => void }) {
-  const { id, status, substate, started, finished, attempts, log } = row;
+  const { id, status, substate, started, finished, attempts, log, asked, waiting_for } = row;
   const took = Date.parse(finished ?? "") - Date.parse(started ?? "");
   return (
     <tr>
@@ -104,8 +142,9 @@ function Row({ row, name, showLog }: { readonly row: DeviceRow; readonly name: s
         <a href={pageUrl(`/devices/${id}`)}>{name}</a>
       </td>
       <td data-label="Status">
-        <Status of={status} />
+        <Status of={status}>{asked === false ? "has not asked" : undefined}</Status>
         {substate !== undefined && <div class="hint">{substate}</div>}
+        {waiting_for !== undefined && <WaitingFor waiting={waiting_for} />}
       </td>
       <td data-label="Began">
         <Time at={started} />
@@ -123,6 +162,34 @@ function Row({ row, name, showLog }: { readonly row: DeviceRow; readonly name: s
   );
 }
 
+function Progress({ deployment: { id, statistics } }: { readonly deployment: Deployment }) {
+  const progress = useResource(
+    `progress ${id}`,
+    async (signal) => (await call("get", `${PATH}/progress`, { params: { id }, signal })).data,
+    ["device_deployment", "deployment"],
+  );
+  return (
+    <Section title="Progress">
+      <StatusBar counts={statistics.status} />
+      <Loaded from={progress}>{(data) => <ProgressChart progress={data} />}</Loaded>
+    </Section>
+  );
+}
+
+function Failures({ id }: { readonly id: string }) {
+  const failures = useResource(
+    `failures ${id}`,
+    async (signal) => (await call("get", `${PATH}/failures`, { params: { id }, signal })).data,
+    ["device_deployment", "deployment_log"],
+  );
+  if (failures.data?.length === 0) return null;
+  return (
+    <Section title="Failures">
+      <Loaded from={failures}>{(list) => <FailureList failures={list} />}</Loaded>
+    </Section>
+  );
+}
+
 function Devices({ id }: { readonly id: string }) {
   const { query, change } = useQuery(`/deployments/${id}`);
   const { status = "" } = query;
@@ -133,7 +200,7 @@ function Devices({ id }: { readonly id: string }) {
       const chosen = DEVICE_STATUSES.find((one) => one === status);
       const found = await call("get", DEVICES, {
         params: { id },
-        query: { page, per_page: PER_PAGE, ...(chosen === undefined ? {} : { status: chosen }) } as never,
+        query: { page, per_page: PER_PAGE, ...(chosen === undefined ? { unasked: "true" } : { status: chosen }) },
         signal,
       });
       return {
@@ -261,9 +328,8 @@ export function DeploymentPage() {
               <dt>Retries</dt>
               <dd>{deployment.retries ?? 0}</dd>
             </dl>
-            <Section title="Progress">
-              <StatusBar counts={deployment.statistics.status} />
-            </Section>
+            <Progress deployment={deployment} />
+            <Failures id={id} />
             {phases.length > 0 && (
               <Section title="Phases">
                 <PhaseAxis phases={phases} />

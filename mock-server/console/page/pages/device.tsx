@@ -7,6 +7,7 @@ import { Ask, Dialog, Fault, Loaded, Section } from "../parts/frame.tsx";
 import { LogDialog } from "../parts/log.tsx";
 import { Status } from "../parts/status.tsx";
 import { duration, Time, valueText } from "../parts/text.tsx";
+import { TimelineDialog } from "../parts/timeline.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
 
@@ -306,7 +307,15 @@ function timeOf(text: string | undefined): number | undefined {
   return text === undefined || Number.isNaN(Date.parse(text)) ? undefined : Date.parse(text);
 }
 
-function PastRow({ past, showLog }: { readonly past: Past; readonly showLog: () => void }) {
+function PastRow({
+  past,
+  showLog,
+  showTimeline,
+}: {
+  readonly past: Past;
+  readonly showLog: () => void;
+  readonly showTimeline: () => void;
+}) {
   const { deployment, device } = past;
   const [started, finished] = [timeOf(device.started), timeOf(device.finished)];
   return (
@@ -324,6 +333,9 @@ function PastRow({ past, showLog }: { readonly past: Past; readonly showLog: () 
       </td>
       <td>{started !== undefined && finished !== undefined ? duration(finished - started) : ""}</td>
       <td class="actions">
+        <button type="button" onClick={showTimeline}>
+          Timeline
+        </button>
         {device.log && (
           <button type="button" onClick={showLog}>
             Log
@@ -356,19 +368,31 @@ function History({ id }: { readonly id: string }) {
                   <th scope="col">Began</th>
                   <th scope="col">Took</th>
                   <th scope="col">
-                    <span class="unseen">Log</span>
+                    <span class="unseen">Timeline and log</span>
                   </th>
                 </tr>
               </thead>
               <tbody>
                 {list.map((past) => (
-                  <PastRow key={past.id} past={past} showLog={() => change({ log: past.deployment.id }, false)} />
+                  <PastRow
+                    key={past.id}
+                    past={past}
+                    showLog={() => change({ log: past.deployment.id }, false)}
+                    showTimeline={() => change({ timeline: past.deployment.id }, false)}
+                  />
                 ))}
               </tbody>
             </table>
           )
         }
       </Loaded>
+      {query.timeline !== undefined && (
+        <TimelineDialog
+          deployment={query.timeline}
+          device={id}
+          onClose={() => change({ timeline: undefined }, false)}
+        />
+      )}
       {query.log !== undefined && (
         <LogDialog deployment={query.log} device={id} onClose={() => change({ log: undefined }, false)} />
       )}
@@ -473,7 +497,7 @@ export function DevicePage() {
   const tags = shown?.attributes.filter(({ scope }) => scope === "tags") ?? [];
   return (
     <Loaded from={device}>
-      {({ status, identity_data, created_ts, check_in_time, auth_sets, tier }) => (
+      {({ status, identity_data, created_ts, check_in_time, auth_sets, tier, last_contact_ts, overdue }) => (
         <>
           <header class="title">
             <div>
@@ -508,6 +532,11 @@ export function DevicePage() {
             <dt>Last login</dt>
             <dd>
               <Time at={check_in_time} />
+            </dd>
+            <dt>Last contact</dt>
+            <dd>
+              <Time at={last_contact_ts} />
+              {overdue === true && <span class="status bad"> overdue</span>}
             </dd>
             <dt>Tags</dt>
             <dd>

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { call, type Listed } from "../api.ts";
+import { call } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
 import { attribute, type Device, deviceName, searchDevices } from "../parts/devices.ts";
 import { Ask, Loaded, Pager } from "../parts/frame.tsx";
@@ -20,27 +20,17 @@ const COLUMNS = [
   { title: "Type", sort: "inventory/device_type" },
   { title: "Software", sort: "inventory/artifact_name" },
   { title: "Group", sort: "system/group" },
-  { title: "Last inventory", sort: "system/updated_ts" },
+  { title: "Last contact", sort: undefined },
 ] as const;
 
 type Decision = "accepted" | "rejected";
-type KeyHolder = Listed<"/api/management/v2/devauth/devices">;
 
-/** Accepts or rejects the newest key of each device. */
+/** @throws Error naming how many devices were left out, and why. */
 async function decide(ids: readonly string[], status: Decision): Promise<void> {
-  const { data } = await call("get", "/api/management/v2/devauth/devices", {
-    query: { id: [...ids], per_page: ids.length },
-  });
-  for (const device of data) await decideKey(device, status);
-}
-
-async function decideKey({ id, auth_sets }: KeyHolder, status: Decision): Promise<void> {
-  const key = auth_sets.find((set) => set.status === "pending") ?? auth_sets[0];
-  if (key === undefined || key.status === status) return;
-  await call("put", "/api/management/v2/devauth/devices/{id}/auth/{set}/status", {
-    params: { id, set: key.id },
-    body: { status },
-  });
+  const { data } = await call("put", "/api/management/v2/devauth/devices/status", { body: { status, ids: [...ids] } });
+  const refused = data.filter(({ reason }) => reason !== undefined);
+  const [first] = refused;
+  if (first !== undefined) throw new Error(`${plural(refused.length, "device")} not changed: ${first.reason}`);
 }
 
 function Row({ device, isChosen, choose }: { device: Device; isChosen: boolean; choose: (isChosen: boolean) => void }) {
@@ -69,8 +59,9 @@ function Row({ device, isChosen, choose }: { device: Device; isChosen: boolean; 
       <td data-label="Type">{cell("inventory", "device_type")}</td>
       <td data-label="Software">{cell("inventory", "artifact_name")}</td>
       <td data-label="Group">{cell("system", "group")}</td>
-      <td data-label="Last inventory">
-        <Time at={device.updated_ts} />
+      <td data-label="Last contact">
+        <Time at={device.last_contact_ts} />
+        {device.overdue === true && <span class="status bad"> overdue</span>}
       </td>
     </tr>
   );

@@ -1,5 +1,6 @@
 import { call, type Listed } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
+import { FailureList } from "../parts/failures.tsx";
 import { Command, Empty, Loaded, Section } from "../parts/frame.tsx";
 import { Status, StatusBar, statusText } from "../parts/status.tsx";
 import { plural, Time } from "../parts/text.tsx";
@@ -9,7 +10,8 @@ const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
 type Deployment = Listed<typeof DEPLOYMENTS>;
 
 const TILES = ["accepted", "pending", "rejected", "preauthorized", "noauth"] as const;
-const SHOWN = 5;
+/** Failures are counted since so long ago, in seconds. */
+const LATELY_S = 7 * 86_400;
 
 async function countDevices(signal: AbortSignal) {
   const counts = TILES.map(async (status) => {
@@ -19,7 +21,7 @@ async function countDevices(signal: AbortSignal) {
   return await Promise.all(counts);
 }
 
-async function deployments(status: "inprogress" | "finished" | "pending", signal: AbortSignal) {
+async function deployments(status: "inprogress" | "pending", signal: AbortSignal) {
   const { data } = await call("get", DEPLOYMENTS, { query: { status, per_page: 20 }, signal });
   return data;
 }
@@ -75,9 +77,9 @@ function Running({ shown }: { readonly shown: readonly Deployment[] }) {
   );
 }
 
-/** Deployments that have failed somewhere, the newest first. */
-function failed(all: readonly Deployment[]): readonly Deployment[] {
-  return all.filter(({ statistics }) => (statistics.status.failure ?? 0) > 0).slice(0, SHOWN);
+async function failuresLately(signal: AbortSignal) {
+  const since = Math.floor(Date.now() / 1000) - LATELY_S;
+  return (await call("get", "/api/management/v1/deployments/failures", { query: { since }, signal })).data;
 }
 
 export function OverviewPage() {
@@ -86,7 +88,7 @@ export function OverviewPage() {
     "device_deployment",
   ]);
   const waiting = useResource("waiting", (signal) => deployments("pending", signal), ["deployment"]);
-  const finished = useResource("finished", (signal) => deployments("finished", signal), ["deployment"]);
+  const failures = useResource("failures", failuresLately, ["device_deployment", "deployment_log"]);
   return (
     <>
       <h1>Overview</h1>
@@ -102,13 +104,8 @@ export function OverviewPage() {
           </p>
         )}
       </Section>
-      <Section title="Failed lately">
-        <Loaded from={finished}>
-          {(all) => {
-            const shown = failed([...(running.data ?? []), ...all]);
-            return shown.length === 0 ? <p class="hint">Nothing has failed.</p> : <Running shown={shown} />;
-          }}
-        </Loaded>
+      <Section title="Failures of the last seven days">
+        <Loaded from={failures}>{(list) => <FailureList failures={list} />}</Loaded>
       </Section>
     </>
   );
