@@ -188,7 +188,7 @@ describePeer(["chromium"], "the console", () => {
     await link(MAC).waitFor();
     await examine("devices");
     await link("Overview").click();
-    await page.getByText("Failed lately").waitFor();
+    await page.getByText("Failures of the last seven days").waitFor();
     await examine("overview");
   });
 
