@@ -71,6 +71,7 @@ describePeer(["chromium"], "the console", () => {
 
   /** Looks at the page as it is now, in both themes. */
   async function examine(name: string): Promise<void> {
+    await expect.poll(() => page.getByText("Loading…").count()).toBe(0);
     await takePictures(page, name);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });

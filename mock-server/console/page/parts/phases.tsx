@@ -12,6 +12,8 @@ export interface Phase {
 
 const WIDTH = 600;
 const HEIGHT = 60;
+/** Room for the text above a step. */
+const LABEL = 14;
 const HOUR_MS = 3_600_000;
 
 /** The phases on a time axis: each step is as high as the share of devices that may begin by then. */
@@ -28,7 +30,7 @@ export function PhaseAxis({
   const x = (ms: number): number => ((ms - begin) / span) * WIDTH;
   let total = 0;
   return (
-    <svg class="phases" viewBox={`0 -4 ${WIDTH} ${HEIGHT + 8}`} role="img" aria-label={describe(phases)}>
+    <svg class="phases" viewBox={`0 ${-LABEL} ${WIDTH} ${HEIGHT + LABEL}`} role="img" aria-label={describe(phases)}>
       {phases.map(({ share, startMs }, index) => {
         total = Math.min(100, total + share);
         const height = (total / 100) * HEIGHT;
@@ -37,13 +39,13 @@ export function PhaseAxis({
         return (
           <g key={startMs}>
             <rect x={x(startMs)} y={HEIGHT - height} width={Math.max(1, right - x(startMs))} height={height} />
-            <text x={x(startMs) + 4} y={HEIGHT - height + 12}>
+            <text x={x(startMs) + 4} y={HEIGHT - height - 3}>
               {Math.round(total)} %
             </text>
           </g>
         );
       })}
-      <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1="-4" y2={HEIGHT} />
+      <line class="now" x1={x(nowMs)} x2={x(nowMs)} y1={-LABEL} y2={HEIGHT} />
     </svg>
   );
 }

@@ -5,7 +5,7 @@ import { exact } from "./text.tsx";
 type Progress = Shown<"/api/management/v1/deployments/deployments/{id}/progress">;
 
 const WIDTH = 600;
-const HEIGHT = 160;
+const HEIGHT = 100;
 
 interface Band {
   readonly status: string;
@@ -40,14 +40,16 @@ export function ProgressChart({ progress }: { readonly progress: Progress }) {
   if (points.length < 2 || bands.length === 0) return null;
   const x = (ms: number): number => ((ms - from) / Math.max(1, to - from)) * WIDTH;
   const y = (devices: number): number => HEIGHT - (devices / most) * HEIGHT;
-  const place = (index: number, devices: number): string =>
-    `${x(Date.parse(points[index]?.ts ?? progress.from)).toFixed(1)},${y(devices).toFixed(1)}`;
+  const placeOf = (index: number): number => x(Date.parse(points[index]?.ts ?? progress.to));
+  /** What was counted at a point holds until the next one. */
+  const step = (index: number, devices: number): readonly string[] =>
+    [placeOf(index), placeOf(index + 1)].map((at) => `${at.toFixed(1)},${y(devices).toFixed(1)}`);
   return (
     <figure class="chart">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Devices by status over time, at most ${most}`}>
         {bands.map(({ status, edges }) => {
-          const there = edges.map(([, above], index) => place(index, above));
-          const back = edges.map(([below], index) => place(index, below)).reverse();
+          const there = edges.flatMap(([, above], index) => step(index, above));
+          const back = edges.flatMap(([below], index) => step(index, below)).reverse();
           return (
             <polygon key={status} class={toneOf(status)} points={[...there, ...back].join(" ")}>
               <title>{statusText(status)}</title>
