@@ -185,7 +185,7 @@ describe("guessing passwords", () => {
     const first = await logIn(server, LOGIN, PASSWORD);
     const [cookie = "", ...attributes] = String(first.headers["set-cookie"]).split("; ");
     expect(attributes).toEqual(
-      expect.arrayContaining(["HttpOnly", "SameSite=Strict", "Path=/api/management/v1/useradm/auth/login"]),
+      expect.arrayContaining(["HttpOnly", "SameSite=Strict", "Path=/api/management/v1/useradm/auth"]),
     );
     for (let guess = 0; guess < 30; guess++) await logIn(server, LOGIN, "wrong");
     expect((await logIn(server, LOGIN, PASSWORD)).statusCode).toBe(429);
