@@ -104,13 +104,15 @@ async function everything(): Promise<{ server: TestServer; places: Places; devic
     filters: filter,
     users: "me",
     limits: "max_devices",
+    attributes: "inventory",
+    "{scope}": "memory",
   };
   return { server, places, deviceToken: device.token };
 }
 
 /** Of each parameter of a path, its value: what the part of the path before it names. */
 function parametersOf({ path }: ClientOperation, places: Places): Record<string, string> {
-  const found = [...path.matchAll(/([a-z_]+)\/\{(\w+)\}/g)];
+  const found = [...path.matchAll(/(?<=([^/]+)\/)\{(\w+)\}/g)];
   return Object.fromEntries(found.map(([, place = "", name = ""]) => [name, places[place] ?? ""]));
 }
 

@@ -143,15 +143,17 @@ function openFifoWriter(
     }
     node.pipe ??= new Pipe();
     const { pipe } = node;
-    const cancel = pipe.onReader(() => {
-      signal?.removeEventListener("abort", onAbort);
-      done(fifoWriter(process, pipe, path));
-    });
+    let cancel: () => void = () => undefined;
     const onAbort = (): void => {
       cancel();
       failed(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
+    // A reader may be there already: then this is called at once.
+    cancel = pipe.onReader(() => {
+      signal?.removeEventListener("abort", onAbort);
+      done(fifoWriter(process, pipe, path));
+    });
     process.onEnd(cancel);
   });
 }
