@@ -30,8 +30,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: HANG_MS,
     hookTimeout: HANG_MS,
-    // Real processes, sockets and databases: two cores bear two files at a time.
-    maxWorkers: 2,
+    // Real processes, sockets and databases, which mostly wait: two cores bear three files at a time.
+    maxWorkers: 3,
     expect: { poll: { timeout: WAIT_MS } },
     ...(process.env.UPKEEP_TEST_TIMES === undefined
       ? {}
