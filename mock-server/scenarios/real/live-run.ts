@@ -15,7 +15,7 @@ import { unsupportedIn } from "./unsupported.ts";
 const LOOK_MS = 10;
 /** A device without a sign of life for this time counts as waiting. */
 const QUIET_MS = 15_000;
-/** Longest run, in milliseconds of this machine. */
+/** A run ends if the scenario's time stands still for so long, in milliseconds of this machine. */
 const PATIENCE_MS = 600_000;
 /** Step of the scenario's time while a device retries; after {@link RETRY_STEPS} steps without news, each is twice as long as the one before. */
 const RETRY_MS = 60_000;
@@ -25,7 +25,7 @@ const IDLE_ROUNDS = 2;
 
 export interface LiveRunOptions {
   readonly system: System;
-  /** Longest run, in milliseconds of this machine. Default: ten minutes. */
+  /** How long the scenario's time may stand still, in milliseconds of this machine. Default: ten minutes. */
   readonly patienceMs?: number;
   /** Stops the run: the result has what happened so far, and the signal's reason as a note. */
   readonly signal?: AbortSignal;
@@ -133,14 +133,15 @@ class Run {
     });
     timeline.begin(scenario);
     world.start();
-    const beganMs = clock.monotonic();
+    let moved = { toMs: world.time.nowMs, atMs: clock.monotonic() };
     while (world.time.nowMs < scenario.ends.boundMs) {
       await timers.sleep(world.fire() ? 0 : LOOK_MS);
       if (this.#options.signal?.aborted) return [messageOf(this.#options.signal.reason)];
       const error = this.#failure?.error ?? world.broken;
       if (error !== undefined) return [failureNote(error)];
-      if (clock.monotonic() - beganMs > patienceMs) {
-        return [`it was given up after ${Math.round(patienceMs / 1000)} s: real programs take their time`];
+      if (world.time.nowMs !== moved.toMs) moved = { toMs: world.time.nowMs, atMs: clock.monotonic() };
+      if (clock.monotonic() - moved.atMs > patienceMs) {
+        return [`it was given up: the scenario's time stood still for ${Math.round(patienceMs / 1000)} s`];
       }
       if (timeline.isActing || !world.isSettled(QUIET_MS)) continue;
       const overAtMs = scenario.ends.early ? await ending.overAtMs() : undefined;
