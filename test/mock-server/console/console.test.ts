@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describePeer } from "../../interop/peers.ts";
 import { createAgentRoot, startAgent } from "../../support/agent.ts";
 import { WAIT_MS } from "../../support/patience.ts";
-import type { Program } from "../../support/program.ts";
+import { type Program, startProgram } from "../../support/program.ts";
 import { type RunningServer, runUpkeepServer, startServer } from "../../support/server.ts";
 import { accessibilityFaults, complaintsOf, startBrowser, takePictures } from "./browser.ts";
 
@@ -191,6 +191,21 @@ describePeer(["chromium"], "the console", () => {
     await link("Overview").click();
     await page.getByText("Failures of the last seven days").waitFor();
     await examine("overview");
+  });
+
+  test("all devices that wait are accepted at once", async () => {
+    const fleet = startProgram(process.execPath, [
+      ...[join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs"), "fleet", "--server", server.url],
+      ...["--devices", "4", "--seed", "others", "--start-over", "1s", "--retry", "1s"],
+    ]);
+    try {
+      await page.goto(`${server.url}/devices?status=pending`);
+      await button("Accept all 4").click();
+      await page.getByRole("dialog").getByRole("button", { name: "Accept all" }).click();
+      await page.getByText("No device matches.").waitFor();
+    } finally {
+      await fleet.stop();
+    }
   });
 
   test("a user is added; a token is shown once", async () => {

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { call } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
-import { attribute, type Device, deviceName, searchDevices } from "../parts/devices.ts";
+import { attribute, conditionsOf, type Device, deviceName, type Search, searchDevices } from "../parts/devices.ts";
 import { Ask, Loaded, Pager } from "../parts/frame.tsx";
 import { SearchBox } from "../parts/search-box.tsx";
 import { Status } from "../parts/status.tsx";
@@ -25,9 +25,18 @@ const COLUMNS = [
 
 type Decision = "accepted" | "rejected";
 
+/** Devices by their ids, or all that meet the conditions, if they are still as many as were shown. */
+type Targets =
+  | { readonly ids: readonly string[] }
+  | { readonly conditions: Pick<Search, "status" | "group">; readonly count: number };
+
 /** @throws Error naming how many devices were left out, and why. */
-async function decide(ids: readonly string[], status: Decision): Promise<void> {
-  const { data } = await call("put", "/api/management/v2/devauth/devices/status", { body: { status, ids: [...ids] } });
+async function decide(targets: Targets, status: Decision): Promise<void> {
+  const meant =
+    "ids" in targets
+      ? { ids: [...targets.ids] }
+      : { filters: conditionsOf(targets.conditions), expected_count: targets.count };
+  const { data } = await call("put", "/api/management/v2/devauth/devices/status", { body: { status, ...meant } });
   const refused = data.filter(({ reason }) => reason !== undefined);
   const [first] = refused;
   if (first !== undefined) throw new Error(`${plural(refused.length, "device")} not changed: ${first.reason}`);
@@ -125,12 +134,40 @@ function Chosen({ ids, forget }: { readonly ids: readonly string[]; readonly for
             asked.value = undefined;
           }}
           run={async () => {
-            await decide(ids, decision);
+            await decide({ ids }, decision);
             forget();
           }}
         />
       )}
     </div>
+  );
+}
+
+/** Accepts every device that waits, also those on other pages. */
+function AcceptAll({ count, group }: { readonly count: number; readonly group: string }) {
+  const isAsked = useSignal(false);
+  return (
+    <>
+      <button
+        type="button"
+        onClick={() => {
+          isAsked.value = true;
+        }}
+      >
+        Accept all {count.toLocaleString("en")}
+      </button>
+      {isAsked.value && (
+        <Ask
+          title="Accept all pending devices"
+          text={`${plural(count, "device")} may log in and get updates. If other devices have asked meanwhile, nothing changes.`}
+          action="Accept all"
+          onClose={() => {
+            isAsked.value = false;
+          }}
+          run={() => decide({ conditions: { status: "pending", group }, count }, "accepted")}
+        />
+      )}
+    </>
   );
 }
 
@@ -204,6 +241,7 @@ export function DevicesPage() {
               <p class="hint" role="status">
                 {plural(total, "device")}
               </p>
+              {status === "pending" && q === "" && mayWrite() && <AcceptAll count={total} group={group} />}
               <table class="wide">
                 <thead>
                   <tr>

@@ -35,9 +35,17 @@ export interface Search {
   readonly sort?: string;
 }
 
+/** The conditions of a search, without its text. */
+export function conditionsOf({ status, group }: Search) {
+  return [
+    ...(status ? [{ scope: "identity", attribute: "status", type: "$eq", value: status }] : []),
+    ...(group ? [{ scope: "system", attribute: "group", type: "$eq", value: group }] : []),
+  ];
+}
+
 /** Finds devices, as the server's search does. */
 export async function searchDevices(
-  { text, status, group, page = 1, perPage = 50, sort }: Search,
+  { text, page = 1, perPage = 50, sort, ...conditions }: Search,
   signal?: AbortSignal,
 ) {
   const [, minus = "", scope = "", name = ""] = /^(-?)(\w+)\/(.+)$/.exec(sort ?? "") ?? [];
@@ -45,10 +53,7 @@ export async function searchDevices(
     body: {
       page,
       per_page: perPage,
-      filters: [
-        ...(status ? [{ scope: "identity", attribute: "status", type: "$eq", value: status }] : []),
-        ...(group ? [{ scope: "system", attribute: "group", type: "$eq", value: group }] : []),
-      ],
+      filters: conditionsOf(conditions),
       ...(name === ""
         ? {}
         : { sort: [{ scope: scope as "inventory", attribute: name, order: minus === "-" ? "desc" : "asc" }] }),
