@@ -147,6 +147,9 @@ describePeer(["chromium"], "the console", () => {
     await page.goto(`${server.url}/deployments/new?release=release-2`);
     await button("Begin with a part of the devices").click();
     await page.getByText("get release-2").waitFor();
+    await page.getByLabel(/^Start/).fill("2100-01-01T12:00");
+    await page.getByText(/10 % .*1 Jan 2100, 12:00:00/).waitFor();
+    await page.getByLabel(/^Start/).fill("");
     await button("Deploy").click();
     await heading("Phases").waitFor();
     await examine("phases");

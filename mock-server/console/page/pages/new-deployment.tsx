@@ -5,7 +5,7 @@ import { pageUrl, useQuery } from "../parts/address.ts";
 import { Fault, Loaded, Section } from "../parts/frame.tsx";
 import { type Phase, PhaseAxis } from "../parts/phases.tsx";
 import type { Tone } from "../parts/status.tsx";
-import { exact, plural, size } from "../parts/text.tsx";
+import { exact, plural, size, zoneName } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 
 const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
@@ -21,6 +21,8 @@ interface Draft {
   /** Identifiers, with blanks or commas between them. */
   readonly devices: string;
   readonly retries: number;
+  /** Local time, as browsers write it; empty: at once. */
+  readonly start: string;
   readonly phases: readonly DraftPhase[];
 }
 
@@ -49,23 +51,26 @@ function idsIn(text: string): string[] {
   return text.split(/[\s,]+/).filter((id) => id !== "");
 }
 
-/** The start of the first phase is the request itself. */
-function phasesOf({ phases }: Draft, startMs: number) {
-  if (phases.length === 0) return {};
+/** Without a planned start the first phase begins with the request. A planned start alone is a phase of all devices. */
+function phasesOf({ phases, start }: Draft, nowMs: number) {
+  const isPlanned = start !== "";
+  const startMs = isPlanned ? Date.parse(start) : nowMs;
+  const all = phases.length === 0 && isPlanned ? [{ percent: 100, afterHours: 0 }] : phases;
+  if (all.length === 0) return {};
   return {
-    phases: phases.map(({ percent, afterHours }, index) => ({
-      ...(index === phases.length - 1 ? {} : { batch_size: percent }),
-      ...(index === 0 ? {} : { start_ts: new Date(startMs + afterHours * HOUR_MS).toISOString() }),
+    phases: all.map(({ percent, afterHours }, index) => ({
+      ...(index === all.length - 1 ? {} : { batch_size: percent }),
+      ...(index > 0 || isPlanned ? { start_ts: new Date(startMs + afterHours * HOUR_MS).toISOString() } : {}),
     })),
   };
 }
 
-function bodyOf(draft: Draft, startMs: number) {
+function bodyOf(draft: Draft, nowMs: number) {
   return {
     name: draft.name || draft.release,
     artifact_name: draft.release,
     ...(draft.retries > 0 ? { retries: draft.retries } : {}),
-    ...phasesOf(draft, startMs),
+    ...phasesOf(draft, nowMs),
   };
 }
 
@@ -92,6 +97,7 @@ async function create(draft: Draft): Promise<string> {
 /** Why the draft cannot be sent yet; `undefined` if it can. */
 export function missingIn(draft: Draft): string | undefined {
   if (draft.release === "") return "Choose a release.";
+  if (draft.start !== "" && Number.isNaN(Date.parse(draft.start))) return "Give date and time of the start.";
   if (draft.target === "group" && draft.group === "") return "Choose a group.";
   if (draft.target === "filter" && draft.filter === "") return "Choose a filter.";
   if (draft.target === "devices" && idsIn(draft.devices).length === 0) return "Name at least one device.";
@@ -153,7 +159,7 @@ function Preview({ draft }: { readonly draft: Draft }) {
             result !== undefined && (
               <>
                 <Outcomes of={result} />
-                {result.phases.length > 1 && (
+                {(result.phases.length > 1 || draft.start !== "") && (
                   <>
                     <PhaseAxis phases={drawn(result)} />
                     <ol>
@@ -325,6 +331,7 @@ export function NewDeploymentPage() {
     filter: query.filter ?? "",
     devices: query.devices?.replaceAll(",", "\n") ?? "",
     retries: 0,
+    start: "",
     phases: [],
   });
   const offered = useResource("choices", choices, ["artifact", "release", "filter", "device"]);
@@ -365,6 +372,14 @@ export function NewDeploymentPage() {
                   </datalist>
                 </label>
                 <Target draft={draft} groups={groups} filters={filters} />
+                <label>
+                  Start, in local time ({zoneName()}); empty: at once
+                  <input
+                    type="datetime-local"
+                    value={draft.value.start}
+                    onInput={({ currentTarget }) => set({ start: currentTarget.value })}
+                  />
+                </label>
                 <PhaseEditor draft={draft} />
                 <label>
                   Retries of a device that fails

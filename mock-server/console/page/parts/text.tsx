@@ -35,10 +35,11 @@ export function exact(ms: number): string {
     ...(isUtc.value ? { timeZone: "UTC" } : {}),
   })
     .format(ms)
-    .concat(isUtc.value ? " UTC" : ` ${zone(ms)}`);
+    .concat(isUtc.value ? " UTC" : ` ${zoneName(ms)}`);
 }
 
-function zone(ms: number): string {
+/** Short name of the browser's time zone at that time. */
+export function zoneName(ms = Date.now()): string {
   const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(ms);
   return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }
