@@ -1,4 +1,3 @@
-import { effect } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -130,8 +129,5 @@ function App() {
   return session.value === null ? <LoginPage /> : <Shell />;
 }
 
-effect(() => {
-  document.documentElement.dataset.stream = stream.value;
-});
 render(<App />, document.body);
 void openSession();

@@ -4,7 +4,7 @@ import icon from "./icon.svg";
 
 const SESSION = "/api/management/v1/useradm/auth/session";
 
-export type Session = Shown<typeof SESSION>;
+type Session = Shown<typeof SESSION>;
 
 /** `undefined` until the server has said whether there is one; `null`: there is none. */
 export const session = signal<Session | null | undefined>(undefined);

@@ -95,7 +95,7 @@ async function create(draft: Draft): Promise<string> {
 }
 
 /** Why the draft cannot be sent yet; `undefined` if it can. */
-export function missingIn(draft: Draft): string | undefined {
+function missingIn(draft: Draft): string | undefined {
   if (draft.release === "") return "Choose a release.";
   if (draft.start !== "" && Number.isNaN(Date.parse(draft.start))) return "Give date and time of the start.";
   if (draft.target === "group" && draft.group === "") return "Choose a group.";

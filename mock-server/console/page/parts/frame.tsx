@@ -84,7 +84,7 @@ export function Fault({ text }: { readonly text: string }) {
   );
 }
 
-export interface DialogProps {
+interface DialogProps {
   readonly title: string;
   readonly onClose: () => void;
   readonly children: ComponentChildren;
@@ -107,7 +107,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   );
 }
 
-export interface AskProps {
+interface AskProps {
   readonly title: string;
   readonly text: ComponentChildren;
   /** The word on the button that does it. */

@@ -13,7 +13,7 @@ interface Line {
 const LOUD = ["error", "fatal", "critical", "panic"];
 
 /** A line of a device's log: `2026-01-02T03:04:05Z level: text`. What is written otherwise is shown as it is. */
-export function parseLine(line: string): Line {
+function parseLine(line: string): Line {
   const [, time = "", level = "", text = line] = /^(\d{4}-\d\d-\d\dT\S+)\s+(\w+):\s?(.*)$/s.exec(line) ?? [];
   return { time, level: level.toLowerCase(), text };
 }
