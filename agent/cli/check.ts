@@ -17,7 +17,7 @@ const CODES: Readonly<Record<CheckOutcome, ExitCode>> = {
   unfinished: EXIT.unfinished,
 };
 
-/** `upkeep check`: asks for an update once, works off what there is, and ends. For a timer, in place of the daemon. */
+/** `upkeep check`: asks for an update once, installs what the server offers, and ends. For a timer, in place of the daemon. */
 export async function check({ now = false, passphraseFile, ...options }: CheckOptions): Promise<ExitCode> {
   const context = await loadContext(options, { quiet: false });
   const passphrase = await readPassphrase(context.system, passphraseFile);

@@ -1,4 +1,4 @@
-/** One check: an agent that asks, works off what there is, and ends. */
+/** One check: an agent that asks, installs what the server offers, and ends. */
 
 import { composeDaemon, type DaemonOptions } from "../compose.ts";
 import { Checks } from "../daemon/checks.ts";

@@ -79,7 +79,7 @@ export class Checks {
     await this.#write(record);
   }
 
-  /** Whether a time of the schedule has come since the last poll. Without a schedule whoever starts checks decides. */
+  /** Whether a time of the schedule has come since the last poll. Without a schedule the timer that starts checks decides. */
   async #isPollDue(now: number): Promise<boolean> {
     const { polls } = this.#options.windows;
     if (polls === undefined) return true;

@@ -82,7 +82,7 @@ class Storing {
   /** The part of an earlier call that has not been reached yet. */
   #before: StoredSoFar | undefined;
   readonly #places = new Set<string>();
-  /** At least so many bytes were free when that was last asked, less what was written since. */
+  /** Free bytes when last asked, less what was written since. */
   #roomBytes = 0;
   /** Small files that are complete, but not durable yet. */
   #unsynced: string[] = [];

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { isSystemError } from "@upkeep/shared/system";
 import { asSystemError, synchronously } from "./errors.ts";
 
-/** So many entries are removed within one turn of the event loop. */
+/** Entries that are removed within one turn of the event loop. */
 const PER_TURN = 64;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -4,7 +4,7 @@ import { call, type Listed, type Shown } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
 import { FailureList } from "../parts/failures.tsx";
-import { Ask, Loaded, Pager, Section } from "../parts/frame.tsx";
+import { Ask, DialogButton, Loaded, Pager, Section, TableHead } from "../parts/frame.tsx";
 import { LogDialog } from "../parts/log.tsx";
 import { type Phase, PhaseAxis, PhaseTable } from "../parts/phases.tsx";
 import { ProgressChart } from "../parts/progress-chart.tsx";
@@ -46,34 +46,23 @@ function changesFor({ status, paused, dynamic }: Deployment): readonly Change[] 
 /** Deploys the release again to the devices that failed. */
 function Retry({ deployment: { id, statistics } }: { readonly deployment: Deployment }) {
   const { route } = useLocation();
-  const isAsked = useSignal(false);
   const failed = statistics.status.failure ?? 0;
   if (failed === 0) return null;
   return (
-    <>
-      <button
-        type="button"
-        onClick={() => {
-          isAsked.value = true;
-        }}
-      >
-        Retry the failed
-      </button>
-      {isAsked.value && (
+    <DialogButton label="Retry the failed">
+      {(close) => (
         <Ask
           title="Retry the devices that failed"
           text={`A new deployment of the same release to the ${plural(failed, "device")} that failed, without phases.`}
           action="Retry"
-          onClose={() => {
-            isAsked.value = false;
-          }}
+          onClose={close}
           run={async () => {
             const { location } = await call("post", `${PATH}/retry`, { params: { id } });
             route(pageUrl(`/deployments/${location.split("/").at(-1)}`));
           }}
         />
       )}
-    </>
+    </DialogButton>
   );
 }
 
@@ -238,18 +227,7 @@ function Devices({ id }: { readonly id: string }) {
           ) : (
             <>
               <table class="wide">
-                <thead>
-                  <tr>
-                    {["Device", "Status", "Began", "Took", "Attempts"].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                    <th scope="col">
-                      <span class="unseen">Log</span>
-                    </th>
-                  </tr>
-                </thead>
+                <TableHead titles={["Device", "Status", "Began", "Took", "Attempts"]} actions="Log" />
                 <tbody>
                   {data.map((row) => (
                     <Row

@@ -1,6 +1,6 @@
 import { call, type Listed } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
-import { Empty, Loaded, Pager } from "../parts/frame.tsx";
+import { Empty, Loaded, Pager, TableHead } from "../parts/frame.tsx";
 import { SearchBox } from "../parts/search-box.tsx";
 import { Status, StatusBar, statusText } from "../parts/status.tsx";
 import { plural, Time } from "../parts/text.tsx";
@@ -93,15 +93,7 @@ export function DeploymentsPage() {
           ) : (
             <>
               <table class="wide">
-                <thead>
-                  <tr>
-                    {["Deployment", "Status", "Devices", "Created", "Finished"].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
+                <TableHead titles={["Deployment", "Status", "Devices", "Created", "Finished"]} />
                 <tbody>
                   {data.map((deployment) => (
                     <Row key={deployment.id} deployment={deployment} />

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { call } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
 import { attribute, conditionsOf, type Device, deviceName, type Search, searchDevices } from "../parts/devices.ts";
-import { Ask, Loaded, Pager } from "../parts/frame.tsx";
+import { Ask, DialogButton, Loaded, Pager } from "../parts/frame.tsx";
 import { SearchBox } from "../parts/search-box.tsx";
 import { Status } from "../parts/status.tsx";
 import { plural, Time, valueText } from "../parts/text.tsx";
@@ -145,29 +145,18 @@ function Chosen({ ids, forget }: { readonly ids: readonly string[]; readonly for
 
 /** Accepts every device that waits, also those on other pages. */
 function AcceptAll({ count, group }: { readonly count: number; readonly group: string }) {
-  const isAsked = useSignal(false);
   return (
-    <>
-      <button
-        type="button"
-        onClick={() => {
-          isAsked.value = true;
-        }}
-      >
-        Accept all {count.toLocaleString("en")}
-      </button>
-      {isAsked.value && (
+    <DialogButton label={`Accept all ${count.toLocaleString("en")}`}>
+      {(close) => (
         <Ask
           title="Accept all pending devices"
           text={`${plural(count, "device")} may log in and get updates. If other devices have asked meanwhile, nothing changes.`}
           action="Accept all"
-          onClose={() => {
-            isAsked.value = false;
-          }}
+          onClose={close}
           run={() => decide({ conditions: { status: "pending", group }, count }, "accepted")}
         />
       )}
-    </>
+    </DialogButton>
   );
 }
 

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { call, type Listed } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
-import { Ask, Dialog, Fault, Loaded, Section } from "../parts/frame.tsx";
+import { Ask, Dialog, DialogButton, Fault, Loaded, Section } from "../parts/frame.tsx";
 import { plural, valueText } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
@@ -234,7 +234,6 @@ async function groupsWithCounts(signal: AbortSignal) {
 }
 
 export function GroupsPage() {
-  const isMaking = useSignal(false);
   const asked = useSignal<SavedFilter | undefined>(undefined);
   const groups = useResource("groups", groupsWithCounts, ["device", "inventory"]);
   const filters = useResource(
@@ -276,16 +275,7 @@ export function GroupsPage() {
       <Section
         title="Dynamic groups: saved filters"
         actions={
-          mayWrite() && (
-            <button
-              type="button"
-              onClick={() => {
-                isMaking.value = true;
-              }}
-            >
-              New filter
-            </button>
-          )
+          mayWrite() && <DialogButton label="New filter">{(close) => <NewFilter onClose={close} />}</DialogButton>
         }
       >
         <Loaded from={filters}>
@@ -310,13 +300,6 @@ export function GroupsPage() {
           }
         </Loaded>
       </Section>
-      {isMaking.value && (
-        <NewFilter
-          onClose={() => {
-            isMaking.value = false;
-          }}
-        />
-      )}
       {filter !== undefined && (
         <Ask
           title="Delete this filter"

@@ -1,8 +1,7 @@
-import { useSignal } from "@preact/signals";
 import { useLocation, useRoute } from "preact-iso";
 import { call, type Shown } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
-import { Ask, Dialog, Loaded, Section } from "../parts/frame.tsx";
+import { Ask, Dialog, DialogButton, Loaded, Section } from "../parts/frame.tsx";
 import { size, Time, valueText } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
@@ -37,7 +36,6 @@ function Pairs({
 
 function ArtifactCard({ artifact }: { readonly artifact: Artifact }) {
   const { device_types_compatible, signed, updates, artifact_provides, artifact_depends, size: bytes } = artifact;
-  const isAsked = useSignal(false);
   const download = async (): Promise<void> => {
     const path = "/api/management/v1/deployments/artifacts/{id}/download";
     const { data } = await call("get", path, { params: { id: artifact.id } });
@@ -52,15 +50,22 @@ function ArtifactCard({ artifact }: { readonly artifact: Artifact }) {
             Download
           </button>
           {mayWrite() && (
-            <button
-              type="button"
-              class="danger"
-              onClick={() => {
-                isAsked.value = true;
-              }}
-            >
-              Delete
-            </button>
+            <DialogButton label="Delete" look="danger">
+              {(close) => (
+                <Ask
+                  title="Delete this artifact"
+                  text="Devices that have not begun to download it get it no more."
+                  action="Delete"
+                  isDangerous
+                  onClose={close}
+                  run={async () => {
+                    await call("delete", "/api/management/v1/deployments/artifacts/{id}", {
+                      params: { id: artifact.id },
+                    });
+                  }}
+                />
+              )}
+            </DialogButton>
           )}
         </>
       }
@@ -86,20 +91,6 @@ function ArtifactCard({ artifact }: { readonly artifact: Artifact }) {
           <Payload key={index} type={type_info.type ?? "(none)"} files={files ?? []} metadata={metadata} />
         ))}
       </dl>
-      {isAsked.value && (
-        <Ask
-          title="Delete this artifact"
-          text="Devices that have not begun to download it get it no more."
-          action="Delete"
-          isDangerous
-          onClose={() => {
-            isAsked.value = false;
-          }}
-          run={async () => {
-            await call("delete", "/api/management/v1/deployments/artifacts/{id}", { params: { id: artifact.id } });
-          }}
-        />
-      )}
     </Section>
   );
 }
@@ -168,8 +159,6 @@ function Notes({
 export function ReleasePage() {
   const { route } = useLocation();
   const name = decodeURIComponent(useRoute().params.name ?? "");
-  const isEdited = useSignal(false);
-  const isAsked = useSignal(false);
   const shown = useResource(name, async (signal) => (await call("get", PATH, { params: { name }, signal })).data, [
     "artifact",
     "release",
@@ -195,23 +184,34 @@ export function ReleasePage() {
                 <a class="button primary" href={pageUrl("/deployments/new", { release: name })}>
                   Deploy
                 </a>
-                <button
-                  type="button"
-                  onClick={() => {
-                    isEdited.value = true;
-                  }}
-                >
-                  Notes
-                </button>
-                <button
-                  type="button"
-                  class="danger"
-                  onClick={() => {
-                    isAsked.value = true;
-                  }}
-                >
-                  Delete
-                </button>
+                <DialogButton label="Notes">
+                  {(close) => (
+                    <Notes
+                      name={name}
+                      notes={notes}
+                      onClose={() => {
+                        close();
+                        shown.reload();
+                      }}
+                    />
+                  )}
+                </DialogButton>
+                <DialogButton label="Delete" look="danger">
+                  {(close) => (
+                    <Ask
+                      title="Delete this release"
+                      text="All its artifacts are deleted."
+                      action="Delete"
+                      isDangerous
+                      onClose={close}
+                      run={async () => {
+                        const path = "/api/management/v2/deployments/deployments/releases";
+                        await call("delete", path, { query: { name: [name] } });
+                        route(pageUrl("/releases"));
+                      }}
+                    />
+                  )}
+                </DialogButton>
               </div>
             )}
           </header>
@@ -219,32 +219,6 @@ export function ReleasePage() {
           {artifacts.map((artifact) => (
             <ArtifactCard key={artifact.id} artifact={artifact} />
           ))}
-          {isEdited.value && (
-            <Notes
-              name={name}
-              notes={notes}
-              onClose={() => {
-                isEdited.value = false;
-                shown.reload();
-              }}
-            />
-          )}
-          {isAsked.value && (
-            <Ask
-              title="Delete this release"
-              text="All its artifacts are deleted."
-              action="Delete"
-              isDangerous
-              onClose={() => {
-                isAsked.value = false;
-              }}
-              run={async () => {
-                const path = "/api/management/v2/deployments/deployments/releases";
-                await call("delete", path, { query: { name: [name] } });
-                route(pageUrl("/releases"));
-              }}
-            />
-          )}
         </>
       )}
     </Loaded>

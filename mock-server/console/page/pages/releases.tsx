@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { call, type Listed, reasonIn, urlOf } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
-import { Command, Dialog, Empty, Fault, Loaded, Pager } from "../parts/frame.tsx";
+import { Command, Dialog, DialogButton, Empty, Fault, Loaded, Pager, TableHead } from "../parts/frame.tsx";
 import { SearchBox } from "../parts/search-box.tsx";
 import { plural, size, Time } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
@@ -198,7 +198,6 @@ export function ReleasesPage() {
   const { query, change } = useQuery("/releases");
   const { q = "" } = query;
   const page = Math.max(1, Number(query.page) || 1);
-  const isMaking = useSignal(false);
   const list = useResource(
     [q, page].join("\n"),
     (signal) => call("get", PATH, { query: { page, per_page: PER_PAGE, ...(q ? { name: q } : {}) }, signal }),
@@ -209,14 +208,7 @@ export function ReleasesPage() {
       <header class="title">
         <h1>Releases</h1>
         {mayWrite() && (
-          <button
-            type="button"
-            onClick={() => {
-              isMaking.value = true;
-            }}
-          >
-            Make an artifact of a file
-          </button>
+          <DialogButton label="Make an artifact of a file">{(close) => <FromFile onClose={close} />}</DialogButton>
         )}
       </header>
       {mayUpload() && <DropZone />}
@@ -243,15 +235,7 @@ export function ReleasesPage() {
             <>
               <p class="hint">{plural(total, "release")}</p>
               <table class="wide">
-                <thead>
-                  <tr>
-                    {["Release", "Device types", "Artifacts", "Size", "Changed"].map((title) => (
-                      <th key={title} scope="col">
-                        {title}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
+                <TableHead titles={["Release", "Device types", "Artifacts", "Size", "Changed"]} />
                 <tbody>
                   {data.map((release) => (
                     <Row key={release.name} release={release} />
@@ -268,13 +252,6 @@ export function ReleasesPage() {
           )
         }
       </Loaded>
-      {isMaking.value && (
-        <FromFile
-          onClose={() => {
-            isMaking.value = false;
-          }}
-        />
-      )}
     </>
   );
 }

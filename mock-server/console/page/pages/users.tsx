@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { ApiError, call, type Listed } from "../api.ts";
-import { Ask, Dialog, Fault, Loaded, Section } from "../parts/frame.tsx";
+import { Ask, Dialog, DialogButton, Fault, Loaded, Section, TableHead } from "../parts/frame.tsx";
 import { Time } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite, session } from "../session.tsx";
@@ -125,7 +125,6 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
 }
 
 function Tokens() {
-  const isMaking = useSignal(false);
   const tokens = useResource("tokens", async (signal) => (await call("get", TOKENS, { signal })).data);
   const revoke = async (id: string): Promise<void> => {
     await call("delete", `${TOKENS}/{id}`, { params: { id } });
@@ -135,14 +134,16 @@ function Tokens() {
     <Section
       title="My tokens, for programs"
       actions={
-        <button
-          type="button"
-          onClick={() => {
-            isMaking.value = true;
-          }}
-        >
-          New token
-        </button>
+        <DialogButton label="New token">
+          {(close) => (
+            <NewToken
+              onClose={() => {
+                close();
+                tokens.reload();
+              }}
+            />
+          )}
+        </DialogButton>
       }
     >
       <Loaded from={tokens}>
@@ -151,18 +152,7 @@ function Tokens() {
             <p class="hint">None.</p>
           ) : (
             <table>
-              <thead>
-                <tr>
-                  {["Name", "Made", "Last used", "Good until"].map((title) => (
-                    <th key={title} scope="col">
-                      {title}
-                    </th>
-                  ))}
-                  <th scope="col">
-                    <span class="unseen">Actions</span>
-                  </th>
-                </tr>
-              </thead>
+              <TableHead titles={["Name", "Made", "Last used", "Good until"]} actions="Actions" />
               <tbody>
                 {list.map(({ id, name, created_ts, last_used, expiration_date }) => (
                   <tr key={id}>
@@ -186,14 +176,6 @@ function Tokens() {
           )
         }
       </Loaded>
-      {isMaking.value && (
-        <NewToken
-          onClose={() => {
-            isMaking.value = false;
-            tokens.reload();
-          }}
-        />
-      )}
     </Section>
   );
 }
@@ -233,7 +215,6 @@ function Row({ user, remove }: { readonly user: User; readonly remove: () => voi
 }
 
 export function UsersPage() {
-  const isMaking = useSignal(false);
   const asked = useSignal<User | undefined>(undefined);
   const users = useResource("users", async (signal) => (await call("get", USERS, { signal })).data, ["user"]);
   const user = asked.value;
@@ -242,34 +223,12 @@ export function UsersPage() {
       <h1>Users</h1>
       <Section
         title="Users"
-        actions={
-          mayWrite() && (
-            <button
-              type="button"
-              onClick={() => {
-                isMaking.value = true;
-              }}
-            >
-              New user
-            </button>
-          )
-        }
+        actions={mayWrite() && <DialogButton label="New user">{(close) => <NewUser onClose={close} />}</DialogButton>}
       >
         <Loaded from={users}>
           {(list) => (
             <table>
-              <thead>
-                <tr>
-                  {["E-mail", "Role", "Added"].map((title) => (
-                    <th key={title} scope="col">
-                      {title}
-                    </th>
-                  ))}
-                  <th scope="col">
-                    <span class="unseen">Actions</span>
-                  </th>
-                </tr>
-              </thead>
+              <TableHead titles={["E-mail", "Role", "Added"]} actions="Actions" />
               <tbody>
                 {list.map((one) => (
                   <Row
@@ -286,13 +245,6 @@ export function UsersPage() {
         </Loaded>
       </Section>
       {session.value?.user !== undefined && <Tokens />}
-      {isMaking.value && (
-        <NewUser
-          onClose={() => {
-            isMaking.value = false;
-          }}
-        />
-      )}
       {user !== undefined && (
         <Ask
           title="Remove this user"

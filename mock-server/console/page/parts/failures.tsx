@@ -1,5 +1,6 @@
 import type { Shown } from "../api.ts";
 import { pageUrl } from "./address.ts";
+import { TableHead } from "./frame.tsx";
 import { plural } from "./text.tsx";
 
 type Failures = Shown<"/api/management/v1/deployments/failures">;
@@ -12,13 +13,7 @@ export function FailureList({ failures }: { readonly failures: Failures }) {
   if (failures.length === 0) return <p class="hint">Nothing has failed.</p>;
   return (
     <table>
-      <thead>
-        <tr>
-          <th scope="col">Reason</th>
-          <th scope="col">Devices</th>
-          <th scope="col">The last ones</th>
-        </tr>
-      </thead>
+      <TableHead titles={["Reason", "Devices", "The last ones"]} />
       <tbody>
         {failures.map(({ reason, count, devices }) => (
           <tr key={reason ?? ""}>
@@ -26,12 +21,10 @@ export function FailureList({ failures }: { readonly failures: Failures }) {
             <td>{plural(count, "device")}</td>
             <td>
               {devices.slice(0, NAMED).map(({ id, deployment_id }, index) => (
-                <>
+                <span key={id}>
                   {index > 0 && ", "}
-                  <a key={id} href={pageUrl(`/deployments/${deployment_id}`, { log: id })}>
-                    log {index + 1}
-                  </a>
-                </>
+                  <a href={pageUrl(`/deployments/${deployment_id}`, { log: id })}>log {index + 1}</a>
+                </span>
               ))}
             </td>
           </tr>

@@ -107,6 +107,33 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   );
 }
 
+/** A button, and the dialog that it opens. */
+export function DialogButton({
+  label,
+  look = "",
+  children,
+}: {
+  readonly label: string;
+  readonly look?: "" | "primary" | "danger" | "plain";
+  readonly children: (close: () => void) => ComponentChildren;
+}) {
+  const isOpen = useSignal(false);
+  const open = (): void => {
+    isOpen.value = true;
+  };
+  const close = (): void => {
+    isOpen.value = false;
+  };
+  return (
+    <>
+      <button type="button" class={look} onClick={open}>
+        {label}
+      </button>
+      {isOpen.value && children(close)}
+    </>
+  );
+}
+
 interface AskProps {
   readonly title: string;
   readonly text: ComponentChildren;
@@ -145,6 +172,33 @@ export function Ask({ title, text, action, isDangerous = false, onClose, run }: 
         </button>
       </div>
     </Dialog>
+  );
+}
+
+/** The first row of a table. */
+export function TableHead({
+  titles,
+  actions,
+}: {
+  readonly titles: readonly string[];
+  /** Name of a last column with buttons, for those who do not see them. */
+  readonly actions?: string;
+}) {
+  return (
+    <thead>
+      <tr>
+        {titles.map((title) => (
+          <th key={title} scope="col">
+            {title}
+          </th>
+        ))}
+        {actions !== undefined && (
+          <th scope="col">
+            <span class="unseen">{actions}</span>
+          </th>
+        )}
+      </tr>
+    </thead>
   );
 }
 

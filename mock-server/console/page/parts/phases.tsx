@@ -1,3 +1,4 @@
+import { TableHead } from "./frame.tsx";
 import { exact, Time } from "./text.tsx";
 
 /** A phase of a deployment as it is drawn. */
@@ -58,14 +59,7 @@ function describe(phases: readonly Phase[]): string {
 export function PhaseTable({ phases }: { readonly phases: readonly Phase[] }) {
   return (
     <table>
-      <thead>
-        <tr>
-          <th scope="col">Phase</th>
-          <th scope="col">Devices</th>
-          <th scope="col">Begins</th>
-          <th scope="col">State</th>
-        </tr>
-      </thead>
+      <TableHead titles={["Phase", "Devices", "Begins", "State"]} />
       <tbody>
         {phases.map(({ share, startMs, devices, state }, index) => (
           <tr key={startMs}>

@@ -1,6 +1,6 @@
 import { call } from "../api.ts";
 import { useResource } from "../resource.ts";
-import { Dialog, Loaded } from "./frame.tsx";
+import { Dialog, Loaded, TableHead } from "./frame.tsx";
 import { Status } from "./status.tsx";
 import { duration, Time } from "./text.tsx";
 
@@ -26,14 +26,7 @@ export function TimelineDialog({
       <Loaded from={timeline}>
         {({ states }) => (
           <table>
-            <thead>
-              <tr>
-                <th scope="col">Status</th>
-                <th scope="col">From</th>
-                <th scope="col">For</th>
-                <th scope="col">Attempt</th>
-              </tr>
-            </thead>
+            <TableHead titles={["Status", "From", "For", "Attempt"]} />
             <tbody>
               {states.map(({ status, substate, started, seconds, attempt }) => (
                 <tr key={`${started} ${status}`}>
