@@ -6,6 +6,8 @@ import manifest from "./package.json" with { type: "json" };
 
 /** Installed beside the package. All else is bundled: what is private, and what would need an override there. */
 const external = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
+/** What upkeepctl consists of: its own code, the door, what is shared, and packages. */
+const OF_THE_COMMAND = /^(ctl\/|system\/|package\.json$|\.\.\/shared\/(text|system|given)|(\.\.\/)?node_modules\/)/;
 const ES_MODULES_ONLY = ["@hpcc-js/wasm-zstd"];
 const shared = {
   absWorkingDir: import.meta.dirname,
@@ -45,6 +47,22 @@ await build({
   define: { "import.meta.url": "importMetaUrl" },
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
 });
+
+// The operator's command: a bundle of its own, which starts quickly and loads nothing of the server.
+const { metafile } = await build({
+  ...shared,
+  entryPoints: { upkeepctl: "ctl/main.ts" },
+  outExtension: { ".js": ".mjs" },
+  splitting: true,
+  chunkNames: "chunks/ctl-[name]-[hash]",
+  format: "esm",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  metafile: true,
+  external,
+});
+const foreign = Object.keys(metafile.inputs).filter((input) => !OF_THE_COMMAND.test(input));
+if (foreign.length > 0) throw new Error(`the bundle of upkeepctl pulls in the server: ${foreign.join(", ")}`);
 
 // What programs import, as TypeScript sees it: files of types alone, which need nothing of ours.
 for (const [face, name] of [

@@ -10,6 +10,22 @@ export function defaultDataDirectory(): string {
   return resolve(XDG_DATA_HOME || resolve(homedir(), ".local/share"), "upkeep-server");
 }
 
+/** Directory of the user's configuration of a program (XDG base directories). */
+export function configurationDirectory(program: string): string {
+  const { XDG_CONFIG_HOME } = process.env;
+  return resolve(XDG_CONFIG_HOME || resolve(homedir(), ".config"), program);
+}
+
+/** Directory of a program's data that can be made anew (XDG base directories). */
+export function cacheDirectory(program: string): string {
+  const { XDG_CACHE_HOME } = process.env;
+  return resolve(XDG_CACHE_HOME || resolve(homedir(), ".cache"), program);
+}
+
+export function homeDirectory(): string {
+  return homedir();
+}
+
 /** A file of this package, which may run bundled or from its sources. */
 export function packageFile(path: string): string {
   let directory = dirname(fileURLToPath(import.meta.url));
@@ -86,9 +102,20 @@ function outliveReader(stream: NodeJS.WriteStream): void {
 outliveReader(process.stdout);
 outliveReader(process.stderr);
 
-function facts({ isTTY }: NodeJS.WriteStream): Pick<Output, "isTerminal" | "colours"> {
-  const isTerminal = isTTY === true;
+function facts(stream: NodeJS.WriteStream): Pick<Output, "isTerminal" | "colours"> {
+  const isTerminal = stream.isTTY === true;
   return { isTerminal, colours: wantsColours(process.env, isTerminal) };
+}
+
+/** Width of the terminal of standard output and standard error in columns, at this moment; `undefined` if it is none. */
+export function terminalColumns(output: "stdout" | "stderr"): number | undefined {
+  const { isTTY, columns } = process[output];
+  return isTTY ? columns : undefined;
+}
+
+/** True if the terminal can move its cursor. */
+export function canMoveCursor(): boolean {
+  return process.stderr.isTTY === true && process.env.TERM !== "dumb";
 }
 
 export const standardOutput: BinaryOutput = {
@@ -122,6 +149,14 @@ function gathering(stream: NodeJS.WriteStream): Output {
 }
 
 export const standardError: Output = gathering(process.stderr);
+
+/** Standard error that is written at once: beside standard output on a terminal, the order is kept. */
+export const promptStandardError: Output = {
+  ...facts(process.stderr),
+  write: (text) => {
+    process.stderr.write(text);
+  },
+};
 
 /** The status with which the program ends once nothing is left to do. */
 export function setExitStatus(status: number): void {

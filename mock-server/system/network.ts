@@ -1,8 +1,10 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { Readable } from "node:stream";
 import { rootCertificates } from "node:tls";
 import { given } from "@upkeep/shared/given";
 import {
+  type HttpBody,
   type HttpHeaders,
   type HttpRequest,
   type HttpResponse,
@@ -18,6 +20,11 @@ const KEPT_MS = 4000;
 
 /** Requests that may be made twice (RFC 9110, 9.2.2). */
 const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
+
+/** A request whose body may be read while it is sent; its length is in the header `content-length`. */
+export interface StreamedRequest extends Omit<HttpRequest, "body"> {
+  readonly body?: HttpRequest["body"] | HttpBody;
+}
 
 export interface NetworkOptions {
   /** Limit of connections to one server at once; further requests wait. Default: 64. */
@@ -43,7 +50,7 @@ export class NodeNetwork implements Network {
     this.#plain = new http.Agent(this.#pool);
   }
 
-  async request(request: HttpRequest): Promise<HttpResponse> {
+  async request(request: StreamedRequest): Promise<HttpResponse> {
     if (request.proxy !== undefined) throw refused("uses no proxy for requests of its own");
     if (request.tls?.keyInEngine !== undefined) throw refused("uses no keys in hardware");
     const agent = request.url.startsWith("https:") ? this.#tlsAgent(request.tls) : this.#plain;
@@ -52,7 +59,7 @@ export class NodeNetwork implements Network {
       const outcome = await attempt(request, agent, () => this.#permits.release());
       if ("answer" in outcome) return outcome.answer;
       // A kept connection that the peer had closed meanwhile tells nothing about the peer.
-      if (!outcome.stale || !IDEMPOTENT.has(request.method)) throw outcome.fault;
+      if (!outcome.stale || !IDEMPOTENT.has(request.method) || isStream(request.body)) throw outcome.fault;
     }
   }
 
@@ -78,7 +85,11 @@ export class NodeNetwork implements Network {
   }
 }
 
-function stalled({ url, idleTimeoutMs }: HttpRequest): SystemError {
+function isStream(body: StreamedRequest["body"]): body is HttpBody {
+  return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+}
+
+function stalled({ url, idleTimeoutMs }: StreamedRequest): SystemError {
   return new SystemError("ETIMEDOUT", `${new URL(url).host} sent and took nothing for ${idleTimeoutMs / 1000} s`);
 }
 
@@ -90,7 +101,7 @@ function brokenOff(url: string, cause?: SystemError): SystemError {
 type Outcome = { readonly answer: HttpResponse } | { readonly fault: unknown; readonly stale: boolean };
 
 /** @param onOver Called once, when nothing of the exchange is under way any more. */
-function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): Promise<Outcome> {
+function attempt(request: StreamedRequest, agent: http.Agent, onOver: () => void): Promise<Outcome> {
   return new Promise<Outcome>((resolve, reject) => {
     const { method, url, headers = {}, body, signal, idleTimeoutMs } = request;
     if (signal?.aborted) {
@@ -124,17 +135,27 @@ function attempt(request: HttpRequest, agent: http.Agent, onOver: () => void): P
       tell({ fault, stale: closed && made.reusedSocket });
     });
     made.once("response", (message) => tell({ answer: answerOf(message, request) }));
-    made.end(body);
+    if (isStream(body)) sendStream(body, made);
+    else made.end(body);
   });
 }
 
+/** An error of the body ends the request with it; an answer before its end is an answer. */
+function sendStream(body: HttpBody, made: http.ClientRequest): void {
+  const stream = Readable.from(body, { objectMode: false });
+  stream.on("error", (error) => made.destroy(error));
+  made.once("close", () => stream.destroy());
+  stream.pipe(made);
+}
+
 /** Node would send the body of a PUT in chunks, which no client of the field does. */
-function lengthOf({ method, body }: HttpRequest): Record<string, string> {
+function lengthOf({ method, body }: StreamedRequest): Record<string, string> {
+  if (isStream(body)) return {};
   if (body === undefined) return method === "GET" || method === "HEAD" ? {} : { "content-length": "0" };
   return { "content-length": String(typeof body === "string" ? Buffer.byteLength(body) : body.length) };
 }
 
-function answerOf(message: http.IncomingMessage, request: HttpRequest): HttpResponse {
+function answerOf(message: http.IncomingMessage, request: StreamedRequest): HttpResponse {
   // An error of the body reaches its reader; without a reader it does not matter.
   message.on("error", () => undefined);
   const headers: HttpHeaders = Object.fromEntries(
@@ -156,7 +177,7 @@ function isEmpty({ statusCode, headers }: http.IncomingMessage): boolean {
   return statusCode === 204 || statusCode === 304 || headers["content-length"] === "0";
 }
 
-async function* chunksOf(message: http.IncomingMessage, { url, signal }: HttpRequest): AsyncGenerator<Uint8Array> {
+async function* chunksOf(message: http.IncomingMessage, { url, signal }: StreamedRequest): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of message) {
       signal?.throwIfAborted();

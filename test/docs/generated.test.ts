@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { KEYS } from "../../agent/config/keys.ts";
 import { STATE_NAMES } from "../../agent/update/states.ts";
-import { consoleTypes } from "../../mock-server/console/types.ts";
-import { apiDocument, CONSOLE_TYPES } from "./api-document.ts";
+import { apiTypes } from "../../mock-server/api-types/generate.ts";
+import { API_TYPES, apiDocument } from "./api-document.ts";
 import { GENERATED, regenerated } from "./generated.ts";
 
 const README = readFileSync(join(import.meta.dirname, "../../agent/README.md"), "utf8");
@@ -21,6 +21,6 @@ describe("the README of the agent", () => {
   });
 });
 
-it("the types of the console are those of the API document (else: npm run docs)", async () => {
-  expect(await consoleTypes(await apiDocument())).toBe(readFileSync(CONSOLE_TYPES, "utf8"));
+it("the types of the API's clients are those of the API document (else: npm run docs)", async () => {
+  expect(await apiTypes(await apiDocument())).toBe(readFileSync(API_TYPES, "utf8"));
 });

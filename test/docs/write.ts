@@ -2,9 +2,9 @@
 // WebAssembly decoders afresh.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { consoleTypes } from "../../mock-server/console/types.ts";
+import { apiTypes } from "../../mock-server/api-types/generate.ts";
 import { scenarioJsonSchemaText } from "../../mock-server/scenarios/file/index.ts";
-import { apiDocument, CONSOLE_TYPES } from "./api-document.ts";
+import { API_TYPES, apiDocument } from "./api-document.ts";
 import { regenerated } from "./generated.ts";
 import { handbookText, SCENARIOS } from "./handbook.ts";
 import { WASM, wasmPath, wasmText } from "./wasm.ts";
@@ -14,4 +14,4 @@ writeFileSync(readme, regenerated(readFileSync(readme, "utf8")));
 writeFileSync(join(SCENARIOS, "scenario.schema.json"), scenarioJsonSchemaText());
 writeFileSync(join(SCENARIOS, "README.md"), handbookText());
 for (const source of WASM) writeFileSync(wasmPath(source), wasmText(source));
-writeFileSync(CONSOLE_TYPES, await consoleTypes(await apiDocument()));
+writeFileSync(API_TYPES, await apiTypes(await apiDocument()));

@@ -19,7 +19,7 @@ export const FLOORS: Readonly<Record<string, readonly (readonly string[])[]>> = 
     ["cli", "index"],
   ],
   "mock-server": [
-    ["errors", "texts", "digest", "tokens", "system"],
+    ["errors", "texts", "digest", "tokens", "system", "api-types"],
     ["storage", "faults"],
     ["devices", "releases", "users", "events"],
     ["deployments"],

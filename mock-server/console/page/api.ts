@@ -1,36 +1,6 @@
-import type { paths } from "./api-types.ts";
+import type { Method, Operation, PathOf, Request, ResultOf } from "../../api-types/operations.ts";
 
-type Method = "get" | "post" | "put" | "patch" | "delete";
-type PathOf<M extends Method> = {
-  [P in keyof paths]: paths[P][M] extends { readonly responses: unknown } ? P : never;
-}[keyof paths];
-
-type Part<O, K extends "path" | "query"> = O extends { parameters: infer P }
-  ? K extends keyof P
-    ? P[K]
-    : never
-  : never;
-/** Numbers are sent as text. */
-type Query<Q> = Q extends object ? { readonly [K in keyof Q]?: Q[K] | number } : Q;
-type BodyOf<O> = O extends { requestBody?: infer R }
-  ? NonNullable<R> extends { content: { "application/json": infer B } }
-    ? B
-    : never
-  : never;
-type Json<A> = A extends { content: { "application/json": infer J } } ? J : undefined;
-type ResultOf<O> = O extends { responses: infer R } ? Json<R[keyof R]> : never;
-
-/** What a GET of this path answers. */
-export type Shown<P extends PathOf<"get">> = ResultOf<paths[P]["get"]>;
-/** One of the list that a GET of this path answers. */
-export type Listed<P extends PathOf<"get">> = Shown<P> extends readonly (infer T)[] ? T : never;
-
-interface Request<O> {
-  readonly params?: Part<O, "path">;
-  readonly query?: Query<Part<O, "query">>;
-  readonly body?: BodyOf<O>;
-  readonly signal?: AbortSignal;
-}
+export type { Listed, Shown } from "../../api-types/operations.ts";
 
 export interface Answered<T> {
   readonly data: T;
@@ -73,8 +43,8 @@ export function urlOf(path: string, params: Readonly<Record<string, unknown>> = 
 export async function call<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
-  { params, query, body, signal }: Request<paths[P][M]> = {},
-): Promise<Answered<ResultOf<paths[P][M]>>> {
+  { params, query, body, signal }: Request<Operation<M, P>> = {},
+): Promise<Answered<ResultOf<Operation<M, P>>>> {
   const answer = await fetch(urlOf(path, params ?? {}, query ?? {}), {
     method: method.toUpperCase(),
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
@@ -84,7 +54,7 @@ export async function call<M extends Method, P extends PathOf<M>>(
   const isJson = answer.headers.get("content-type")?.includes("json") === true;
   const data = isJson ? await answer.json() : await answer.text();
   return {
-    data: data as ResultOf<paths[P][M]>,
+    data: data as ResultOf<Operation<M, P>>,
     total: Number(answer.headers.get("x-total-count") ?? 0),
     location: answer.headers.get("location") ?? "",
   };

@@ -1,0 +1,59 @@
+import type { Listed } from "../../api-types/operations.ts";
+import type { Ctl } from "../context.ts";
+import { findDeployment } from "../deployments.ts";
+import { usage } from "../failure.ts";
+import { statusColoured } from "../output/colours.ts";
+import { agoText, shortIds } from "../output/texts.ts";
+
+const PATH = "/api/management/v1/deployments/deployments/{id}/devices/list";
+type DeviceDeployment = Listed<typeof PATH>;
+
+const WAITING: Readonly<Record<string, string>> = {
+  acceptance: "waits to be accepted",
+  "older-deployment": "an older deployment comes first",
+  nothing: "asks no more for it",
+  resume: "waits until it is resumed",
+  phase: "waits for its phase",
+  poll: "has not asked",
+  retry: "tries again at its next poll",
+};
+
+/** Lists what devices have made of a deployment. */
+export async function deploymentsDevices(
+  { deployment: word, status }: { readonly deployment: string; readonly status?: string },
+  ctl: Ctl,
+): Promise<undefined> {
+  if (status !== undefined && !/^[a-z_-]+$/.test(status))
+    throw usage(`--status ${JSON.stringify(status)}: is no status`);
+  const api = await ctl.api();
+  const { id } = await findDeployment(api, word);
+  const found: DeviceDeployment[] = [];
+  // A server knows only the parameters of its own version, and says which status there is.
+  const query = { unasked: "true", ...(status === undefined ? {} : { status }) } as {
+    unasked: "true";
+    status?: "failure";
+  };
+  for await (const page of api.pages(PATH, { params: { id }, query })) found.push(...page);
+  const short = shortIds(found.map((device) => device.id));
+  const nowMs = ctl.system.clock.now();
+  ctl.printTable(
+    found,
+    [
+      { title: "DEVICE", text: (device) => short(device.id) },
+      {
+        title: "STATUS",
+        text: (device) => device.status,
+        paint: (text, device, colours) => statusColoured(text, device.status, colours),
+      },
+      { title: "REASON", text: reasonOf, least: 10 },
+      { title: "ATTEMPTS", text: ({ attempts }) => (attempts > 1 ? String(attempts) : ""), right: true },
+      { title: "LOG", text: ({ log }) => (log ? "yes" : "") },
+      { title: "WHEN", text: ({ finished, started, created }) => agoText(finished ?? started ?? created, nowMs) },
+    ],
+    "There is no such device.",
+  );
+}
+
+function reasonOf({ reason, substate, waiting_for: waiting }: DeviceDeployment): string {
+  return reason ?? (waiting === undefined ? (substate ?? "") : (WAITING[waiting.kind] ?? waiting.kind));
+}
