@@ -22,7 +22,7 @@ export function systemFault(tools: Readonly<Record<string, string>> = TOOLS): st
 }
 
 /** The mirror of Debian that apt uses on this machine. */
-function mirror(): string {
+export function mirror(): string {
   const { stdout } = spawnSync("apt-get", ["indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)"], {
     encoding: "utf8",
   });

@@ -4,14 +4,12 @@ import { join } from "node:path";
 import { type RunningServer, runUpkeepServer, startServer } from "../../support/server.ts";
 import { until } from "../../support/waiting.ts";
 import { packAgent } from "../../system/support/packages.ts";
-import { DEVICE_TYPE, ImageMaker, type RootFiles } from "./image.ts";
+import { DEVICE_TYPE, HOST_SEEN_FROM_DEVICE, ImageMaker, type RootFiles } from "./image.ts";
 import { MAC, QemuDevice } from "./qemu-device.ts";
 import { VolatileDisk } from "./volatile-disk.ts";
 
 const ROOT_MIB = 288;
 const DATA_MIB = 96;
-/** The address under which QEMU's network shows this machine to the device. */
-const HOST_SEEN_FROM_DEVICE = "10.0.2.2";
 /** An emulated device on a busy machine is slow: a boot takes a minute or two. */
 export const SLOW_MS = 1_200_000;
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { debianBase, type RootPlan } from "../../system/support/base.ts";
 
@@ -9,6 +9,8 @@ const DEVICE_FILES = join(import.meta.dirname, "../../../systemd/device");
 export type RootFiles = Readonly<Record<string, string | readonly [content: string, mode: number]>>;
 
 export const DEVICE_TYPE = "pc";
+/** The address under which QEMU's network shows this machine to the device. */
+export const HOST_SEEN_FROM_DEVICE = "10.0.2.2";
 
 const PACKAGES = [
   ...[
@@ -39,12 +41,10 @@ rm -rf usr/lib/udev/hwdb.* usr/lib/x86_64-linux-gnu/gconv usr/sbin/grub-*
 find usr/bin -name 'grub-*' ! -name grub-editenv -delete
 for unit in systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \\
   e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service serial-getty@ttyS0.service \\
-  systemd-hwdb-update.service ldconfig.service systemd-journal-catalog-update.service systemd-logind.service \\
-  grub-common.service grub-initrd-fallback.service; do
+  systemd-hwdb-update.service ldconfig.service systemd-journal-catalog-update.service systemd-logind.service; do
   ln -s /dev/null "etc/systemd/system/$unit"
 done
 ln -s /usr/lib/systemd/system/systemd-networkd.service etc/systemd/system/multi-user.target.wants/
-echo 0123456789abcdef0123456789abcdef >etc/machine-id
 `,
 };
 
@@ -65,17 +65,15 @@ const NETWORK = "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n";
 /** The log of the agent and of systemd, on the serial line with what GRUB and the kernel say. */
 const JOURNAL = "[Journal]\nStorage=volatile\nForwardToConsole=yes\nTTYPath=/dev/ttyS0\nMaxLevelConsole=info\n";
 
-function shipped(name: string): string {
-  return readFileSync(join(DEVICE_FILES, name), "utf8");
-}
+/** A shell and a log that tests can read. */
+const TEST_FILES: RootFiles = {
+  "etc/systemd/journald.conf.d/console.conf": JOURNAL,
+  "etc/systemd/system/shell.service": SHELL_UNIT,
+};
 
-/** What makes a device of the root, as systemd/README.md says it. */
+/** The configuration of the device, and its network. */
 function deviceFiles(config: object): RootFiles {
   return {
-    "etc/fstab": shipped("fstab"),
-    "etc/systemd/system.conf.d/watchdog.conf": shipped("watchdog.conf"),
-    "etc/systemd/system/upkeep-commit-deadline.timer": shipped("upkeep-commit-deadline.timer"),
-    "etc/systemd/system/upkeep-commit-deadline.service": shipped("upkeep-commit-deadline.service"),
     "etc/mender/mender.conf": JSON.stringify({
       RootfsPartA: "/dev/vda2",
       RootfsPartB: "/dev/vda3",
@@ -83,25 +81,18 @@ function deviceFiles(config: object): RootFiles {
       ...config,
     }),
     "etc/mender/device_type": `device_type=${DEVICE_TYPE}\n`,
-    "data/.keep": "",
-    "boot/grub/.keep": "",
     "etc/hostname": "device\n",
     "etc/systemd/network/wired.network": NETWORK,
-    "etc/systemd/journald.conf.d/console.conf": JOURNAL,
-    "etc/systemd/system/shell.service": SHELL_UNIT,
+    ...TEST_FILES,
   };
 }
 
-/** Run after the files are there, in a mount namespace: links, and the agent's package as a device installs it. */
+/** Run after the files are there, in a mount namespace. */
 const SET_UP = `
+"$6/make-root" "$1" "$2"
 cd "$1"
-mkdir -p etc/systemd/system/timers.target.wants etc/systemd/system/multi-user.target.wants
-ln -s ../upkeep-commit-deadline.timer etc/systemd/system/timers.target.wants/
 ln -s ../shell.service etc/systemd/system/multi-user.target.wants/
-ln -s /data/mender var/lib/mender
-cp "$2" upkeep.deb
-chroot . dpkg --install /upkeep.deb
-rm upkeep.deb
+echo 0123456789abcdef0123456789abcdef >etc/machine-id
 touch etc/.updated var/.updated
 `;
 
@@ -113,6 +104,14 @@ function write(directory: string, files: RootFiles): void {
     writeFileSync(path, content);
     chmodSync(path, mode);
   }
+}
+
+/** Gives a root the shell and the log that tests read. */
+export function addShell(root: string): void {
+  write(root, TEST_FILES);
+  const wants = join(root, "etc/systemd/system/multi-user.target.wants");
+  mkdirSync(wants, { recursive: true });
+  symlinkSync("../shell.service", join(wants, "shell.service"));
 }
 
 function inNamespace(script: string, args: readonly string[]): void {
@@ -143,7 +142,7 @@ export class ImageMaker {
     for (const path of [upper, work, root]) mkdirSync(path, { recursive: true });
     write(upper, deviceFiles(config));
     const overlay = `mount -t overlay overlay -o "lowerdir=$3,upperdir=$4,workdir=$5" "$1"`;
-    inNamespace(`${overlay}\n${SET_UP}`, [root, archive, base, upper, work]);
+    inNamespace(`${overlay}\n${SET_UP}`, [root, archive, base, upper, work, DEVICE_FILES]);
     this.#layers = `${upper}:${base}`;
   }
 
@@ -163,7 +162,7 @@ mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -m 0 -d "$2" "$3"`,
     return image;
   }
 
-  /** A disk with an image in A, made as systemd/README.md says it. @returns Its path. */
+  /** A disk with an image in A, made as systemd/device/README.md says it. @returns Its path. */
   disk(image: string, dataMib: number): string {
     const disk = join(this.#folder, "disk.img");
     execFileSync(join(DEVICE_FILES, "make-disk"), [disk, image, String(dataMib)], {

@@ -133,6 +133,11 @@ export class AbDevice {
     return booted.running;
   }
 
+  /** What follows when a real boot loader has booted this partition. */
+  booted(part: Part): void {
+    this.#mount(part);
+  }
+
   get running(): number {
     return this.#running;
   }
