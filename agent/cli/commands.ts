@@ -204,6 +204,10 @@ export const COMMANDS: readonly Command[] = [
     {
       "device-type": { kind: "text", describe: "What artifacts must be made for" },
       "server-url": { kind: "text", aliases: ["url"], describe: "The server" },
+      identity: {
+        kind: "texts",
+        describe: "What identifies the device, as KEY=VALUE: writes an identity program; may be given several times",
+      },
       "server-cert": {
         kind: "text",
         describe: "PEM certificates to trust in addition to the system's, as -E",

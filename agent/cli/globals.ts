@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
+import { given } from "@upkeep/shared/given";
 import type { LogFormat, LogLevel } from "@upkeep/shared/logging";
 import type { PathOptions } from "../config/paths.ts";
+import { modulesBeside } from "../system/runtime.ts";
 
 /** Options that every command takes. */
 export interface Globals {
@@ -23,6 +25,7 @@ export function pathOptions({ config, fallbackConfig, datastore, root }: Globals
     ...(fallbackConfig === undefined ? {} : { fallbackConfig: resolve(fallbackConfig) }),
     ...(datastore === undefined ? {} : { datastore: resolve(datastore) }),
     ...(root === undefined ? {} : { root: resolve(root) }),
+    ...given({ ownModules: modulesBeside() }),
   };
 }
 

@@ -15,10 +15,13 @@ import { loadContext } from "./context.ts";
 import { EXIT, type ExitCode, type Globals, pathOptions } from "./globals.ts";
 
 const CONFIG_BYTES_MAX = 1024 * 1024;
+const PROGRAM_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface SetupOptions extends Globals {
   readonly deviceType?: string | undefined;
   readonly serverUrl?: string | undefined;
+  /** `KEY=VALUE` each. */
+  readonly identity?: readonly string[] | undefined;
   readonly serverCert?: string | undefined;
   readonly tenantToken?: string | undefined;
   readonly updatePoll?: number | undefined;
@@ -37,6 +40,28 @@ interface Wishes {
   readonly deviceType: string;
   /** Keys of the configuration. */
   readonly values: Values;
+}
+
+/**
+ * The identity program that prints these lines; `undefined` without any.
+ * @throws AgentError `identity-malformed`.
+ */
+function identityProgram(lines: readonly string[]): string | undefined {
+  const wrong = lines.find((line) => !/^[^=]+=./.test(line) || /\p{Cc}/u.test(line));
+  if (wrong !== undefined) {
+    throw new AgentError("identity-malformed", `--identity ${JSON.stringify(wrong)}: must be KEY=VALUE, in one line`);
+  }
+  if (lines.length === 0) return undefined;
+  const quoted = lines.map((line) => `'${line.replaceAll("'", "'\\''")}'`);
+  return `#!/bin/sh\n# Written by 'upkeep setup --identity'.\nprintf '%s\\n' ${quoted.join(" ")}\n`;
+}
+
+/** @throws AgentError `identity-exists`: another identity makes another device of it. */
+async function demandNoOtherIdentity({ system, paths }: AgentContext, program: string): Promise<void> {
+  const path = paths.deviceIdentityScript;
+  const before = await readTextFile(system.files, path, PROGRAM_BYTES_MAX);
+  if (before === undefined || before === program) return;
+  throw new AgentError("identity-exists", `--identity: this device has an identity program already, ${path}`);
 }
 
 /** The configuration that is there, whatever it holds; `undefined` if there is none. */
@@ -149,7 +174,11 @@ function fromFlags(options: SetupOptions, context: AgentContext, current: string
   return { deviceType, values };
 }
 
-async function write(context: AgentContext, { deviceType, values }: Wishes): Promise<void> {
+async function write(
+  context: AgentContext,
+  { deviceType, values }: Wishes,
+  identity: string | undefined,
+): Promise<void> {
   const { files } = context.system;
   const { configFile } = context.paths;
   const typeFile = deviceTypeFile(context);
@@ -157,6 +186,7 @@ async function write(context: AgentContext, { deviceType, values }: Wishes): Pro
   // Every mistake is found before a file is written.
   demandDeviceType(deviceType);
   parseConfigFile(text, configFile);
+  if (identity !== undefined) await demandNoOtherIdentity(context, identity);
   const mode = (await files.status(configFile))?.mode ?? 0o600;
   const place = async (path: string, content: string, permissions: number): Promise<void> => {
     await createDirectoryDurably(files, path.slice(0, path.lastIndexOf("/")));
@@ -166,6 +196,7 @@ async function write(context: AgentContext, { deviceType, values }: Wishes): Pro
   try {
     await place(configFile, text, mode);
     if ((await currentDeviceType(context)) !== deviceType) await place(typeFile, `device_type=${deviceType}\n`, 0o644);
+    if (identity !== undefined) await place(context.paths.deviceIdentityScript, identity, 0o755);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     throw new AgentError("setup-unwritten", `the setup cannot be written: ${error.message}`, { cause: error });
@@ -191,14 +222,18 @@ export async function setup(typed: SetupOptions): Promise<ExitCode> {
     const path = underRoot(root, resolve(options.serverCert));
     await readTrusted(context, "--server-cert", path, (message) => writeError(`upkeep: ${message}\n`));
   }
+  const identity = identityProgram(options.identity ?? []);
   const current = await currentDeviceType(context);
   const asks = isInteractive() && !options.demo;
-  await write(context, asks ? await asked(options, context, current) : fromFlags(options, context, current));
+  const wishes = asks ? await asked(options, context, current) : fromFlags(options, context, current);
+  await write(context, wishes, identity);
   const { system, paths } = context;
   const holder = await holderOf(system.files, paths);
   if (holder?.command === "daemon") {
     const pid = await signalDaemon(system, paths, "HUP", false);
     writeOutput(`The running daemon (process ${pid}) takes this over at its next rest.\n`);
+  } else if (options.root !== undefined) {
+    writeOutput(`'upkeep --root ${options.root} daemon' starts the daemon of this device.\n`);
   } else {
     writeOutput(
       "'upkeep bootstrap' tries whether the server lets this device in; 'systemctl enable --now upkeep' starts the daemon,\n" +

@@ -12,7 +12,7 @@ export interface SystemPaths {
   readonly packageIdentityScript: string;
   /** Searched in this order: the device's own, then those of the package. */
   readonly inventoryScripts: readonly string[];
-  /** Searched in this order: the device's own, then those of the package. */
+  /** Searched in this order: the device's own, those of the Debian package, those of the npm package. */
   readonly modules: readonly string[];
   readonly rootfsScripts: string;
   /** See `PathOptions.root`. */
@@ -27,6 +27,8 @@ export interface PathOptions {
   readonly config?: string;
   readonly fallbackConfig?: string;
   readonly datastore?: string;
+  /** Directory of the update modules that belong to this program and lie beside it, not under the root. */
+  readonly ownModules?: string;
 }
 
 /** `path` of the device, as it is found under `root`. */
@@ -47,7 +49,11 @@ export function systemPaths(options: PathOptions): SystemPaths {
     deviceIdentityScript,
     packageIdentityScript: at("/usr/share/upkeep/identity/mender-device-identity"),
     inventoryScripts: [at("/usr/share/mender/inventory"), at("/usr/share/upkeep/inventory")],
-    modules: [at("/usr/share/mender/modules/v3"), at("/usr/share/upkeep/modules/v3")],
+    modules: [
+      at("/usr/share/mender/modules/v3"),
+      at("/usr/share/upkeep/modules/v3"),
+      ...[options.ownModules ?? []].flat(),
+    ],
     rootfsScripts: at("/etc/mender/scripts"),
     root: options.root,
     run: at("/run/upkeep"),

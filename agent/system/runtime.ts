@@ -1,3 +1,5 @@
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 
 /**
@@ -7,4 +9,12 @@ import { setFlagsFromString } from "node:v8";
  */
 export function saveMemory(): void {
   setFlagsFromString("--no-opt");
+}
+
+/** The update modules beside this program in its npm package, or in the source tree; a Debian package has none there. */
+export function modulesBeside(): string | undefined {
+  const program = process.argv[1];
+  if (program === undefined || !existsSync(program)) return undefined;
+  const modules = join(dirname(realpathSync(program)), "../modules/shipped");
+  return existsSync(modules) ? modules : undefined;
 }

@@ -25,6 +25,8 @@ export function announce(serving: Serving, settings: ServeSettings, json: boolea
         : "An administrator was made. The password is shown this once:",
       `  e-mail:   ${administrator.email}`,
       ...(administrator.password === undefined ? [] : [`  password: ${administrator.password}`]),
+      settings.console ? `Log in at ${url}/ in a browser, or with:` : "Log in with:",
+      `  upkeepctl login --server ${url} --user ${administrator.email}${certificate === undefined ? "" : ` --ca ${certificate}`}`,
       "",
     );
   }

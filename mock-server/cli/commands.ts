@@ -12,6 +12,10 @@ interface Command {
 /** All commands. A command's file, and the packages that it needs, are loaded when it is called. */
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { describe: "Run the server", load: async () => (await import("./serve.ts")).serveCommand },
+  try: {
+    describe: "Look at it: a server with its page and four devices, two releases, an update that fails; until Ctrl-C",
+    load: async () => (await import("./try.ts")).tryCommand,
+  },
   control: {
     describe: "Make a running server misbehave, move its clock, reset it (serve --test-controls)",
     load: async () => (await import("./control.ts")).controlCommand,

@@ -138,14 +138,51 @@ function isPermanent({ cause }: Unreachable): boolean {
 
 /** The form of the first version of the API, which every server takes. */
 async function sendForm(file: ArtifactFile, description: string | undefined, ports: UploadPorts): Promise<string> {
+  const fields = { size: String(file.sizeBytes), ...(description === undefined ? {} : { description }) };
+  return await sendFile(ARTIFACTS, fields, { field: "artifact", name: "artifact.mender", file }, ports);
+}
+
+/** Where the file of a generated artifact goes, and which devices the artifact is for. */
+export interface SingleFilePlan {
+  readonly release: string;
+  /** Absolute directory on the device. */
+  readonly directory: string;
+  readonly deviceTypes: readonly string[];
+}
+
+/**
+ * Uploads a file of which the server makes an artifact for the update module single-file.
+ * @returns The id of the artifact.
+ * @throws CtlError
+ */
+export async function uploadSingleFile(file: ArtifactFile, plan: SingleFilePlan, ports: UploadPorts): Promise<string> {
+  const fields = {
+    name: plan.release,
+    type: "single_file",
+    device_types_compatible: plan.deviceTypes.join(","),
+    args: JSON.stringify({ dest_dir: plan.directory, filename: file.name }),
+    size: String(file.sizeBytes),
+  };
+  return await sentAgain(ports, () =>
+    sendFile(`${ARTIFACTS}/generate`, fields, { field: "file", name: "file", file }, ports),
+  );
+}
+
+/** @returns The id of what was created. */
+async function sendFile(
+  path: string,
+  fields: Readonly<Record<string, string>>,
+  { field, name, file }: { readonly field: string; readonly name: string; readonly file: ArtifactFile },
+  ports: UploadPorts,
+): Promise<string> {
   const { api, system } = ports;
   const boundary = `upkeepctl-${system.random.uuid()}`;
-  const field = (name: string, value: string): string =>
-    `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const texts = Object.entries(fields).map(
+    ([key, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${value}\r\n`,
+  );
+  // Servers read the fields before the file, as it arrives.
   const head = Buffer.from(
-    field("size", String(file.sizeBytes)) +
-      (description === undefined ? "" : field("description", description)) +
-      `--${boundary}\r\nContent-Disposition: form-data; name="artifact"; filename="artifact.mender"\r\n` +
+    `${texts.join("")}--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n` +
       "Content-Type: application/octet-stream\r\n\r\n",
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
@@ -156,7 +193,7 @@ async function sendForm(file: ArtifactFile, description: string | undefined, por
   }
   const answer = await api.send({
     method: "POST",
-    url: api.urlOf(ARTIFACTS),
+    url: api.urlOf(path),
     headers: {
       "content-type": `multipart/form-data; boundary=${boundary}`,
       "content-length": String(head.length + file.sizeBytes + tail.length),

@@ -1,27 +1,26 @@
 /**
  * `npm run demo`: a server and a device, each a process of its own; a release that installs, and one that
  * fails its self-test and is rolled back. Exits with 0 only if everything was as it should be.
- * `-- --keep` leaves both running.
+ * `-- --keep` is `upkeep-server try`: it goes on until Ctrl-C.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { APP_MODULE, APP_MODULE_TEXT, appText } from "../../mock-server/cli/try/app.ts";
 import { createAgentRoot, runUpkeep, startAgent } from "../support/agent.ts";
 import type { DeviceDeployment, ManagementClient } from "../support/management.ts";
 import type { Program } from "../support/program.ts";
 import { type RunningServer, runUpkeepServer, startServer } from "../support/server.ts";
 import { until } from "../support/waiting.ts";
 
-const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
-
 const DEVICE_TYPE = "demo-board";
 const SERIAL = "demo-0001";
 
 /** One program a release; the second one does not pass its self-test. */
 const RELEASES = [
-  { name: "app-1.0", greeting: "Hello, this is app 1.0", selfTest: 0, expected: "success" },
-  { name: "app-2.0", greeting: "Hello, this is app 2.0", selfTest: 1, expected: "failure" },
+  { name: "app-1.0", selfTest: 0, expected: "success" },
+  { name: "app-2.0", selfTest: 1, expected: "failure" },
 ] as const;
 
 const colour = process.stdout.isTTY && !process.env.NO_COLOR;
@@ -38,13 +37,10 @@ function check(what: string, holds: boolean): void {
 function makeArtifact(folder: string, release: (typeof RELEASES)[number]): string {
   const payload = join(folder, release.name);
   mkdirSync(payload);
-  const app = `#!/bin/sh
-if [ "\${1:-}" = self-test ]; then echo "self-test of ${release.name}: exit code ${release.selfTest}"; exit ${release.selfTest}; fi
-echo "${release.greeting}"
-`;
-  writeFileSync(join(payload, "app"), app);
+  const selfTest = `echo "exit code ${release.selfTest}"\nexit ${release.selfTest}`;
+  writeFileSync(join(payload, "app"), appText(release.name, selfTest));
   const artifact = join(folder, `${release.name}.mender`);
-  const flags = ["-T", "demo-app", "-n", release.name, "-t", DEVICE_TYPE, "-f", join(payload, "app"), "-o", artifact];
+  const flags = ["-T", APP_MODULE, "-n", release.name, "-t", DEVICE_TYPE, "-f", join(payload, "app"), "-o", artifact];
   runUpkeepServer(["artifact", "write", "module-image", ...flags]);
   return artifact;
 }
@@ -72,11 +68,13 @@ async function demo(folder: string, started: { server?: RunningServer; agent?: P
 
   step("A device");
   const root = join(folder, "device");
-  createAgentRoot(root, { serverUrl: server.url, deviceType: DEVICE_TYPE, identity: { serial: SERIAL } });
-  const module = join(root, "usr/share/mender/modules/v3/demo-app");
-  cpSync(join(import.meta.dirname, "app-module"), module);
-  chmodSync(module, 0o755);
-  started.agent = startAgent(root, { environment: { DEMO_DEVICE: root } });
+  createAgentRoot(root, {
+    serverUrl: server.url,
+    deviceType: DEVICE_TYPE,
+    identity: { serial: SERIAL },
+    modules: { [APP_MODULE]: APP_MODULE_TEXT },
+  });
+  started.agent = startAgent(root);
   const { agent } = started;
   const explain = (): string => `${agent.output()}\n${server.program.output()}`;
   const device = await management.device("serial", SERIAL, explain);
@@ -100,7 +98,7 @@ async function demo(folder: string, started: { server?: RunningServer; agent?: P
       const log = await management.log(deployment, device.id);
       say("  its log, as the server has it:");
       say(paint(90, indented(log)));
-      check("the log tells why", log.includes("self-test of app-2.0: exit code 1"));
+      check("the log tells why", log.includes("exit code 1"));
     }
   }
 
@@ -108,44 +106,30 @@ async function demo(folder: string, started: { server?: RunningServer; agent?: P
   const provides = runUpkeep(root, ["show-provides"]);
   say(indented(provides));
   check("it says that it has release app-1.0", provides.split("\n").includes("artifact_name=app-1.0"));
-  check("app 1.0 is what runs", existsSync(app) && readFileSync(app, "utf8").includes("this is app 1.0"));
+  check("app 1.0 is what runs", existsSync(app) && readFileSync(app, "utf8").includes("this is app-1.0"));
 }
 
-const folder = mkdtempSync(join(tmpdir(), "upkeep-demo-"));
-const started: { server?: RunningServer; agent?: Program } = {};
-let done = false;
-try {
-  await demo(folder, started);
-  done = true;
-  say(`\n${paint(32, "Everything went as it should.")}`);
-} catch (error) {
-  process.exitCode = 1;
-  say(`\n${paint(31, error instanceof Error ? error.message : String(error))}`);
-  say(`${started.agent?.output() ?? ""}\n${started.server?.program.output() ?? ""}`);
-}
-
-if (options.keep && done && started.server && started.agent) {
-  const { server, agent } = started;
-  const { pid } = server.program.child;
-  say(`
-Both are left running, with everything below ${folder}.
-  server    ${server.url}  (process ${pid})
-  user      ${server.email}
-  password  ${server.password}
-  device    process ${agent.child.pid}, root ${join(folder, "device")}
-
-Next, for example:
-  token=$(curl -s -u '${server.email}:${server.password}' -X POST ${server.url}/api/management/v1/useradm/auth/login)
-  curl -s -H "Authorization: Bearer $token" ${server.url}/api/management/v1/deployments/deployments
-  npx upkeep --root ${join(folder, "device")} show-provides
-  kill ${pid} ${agent.child.pid}    # and: rm -r ${folder}`);
-  for (const { child } of [server.program, agent]) {
-    child.stdout?.destroy();
-    child.stderr?.destroy();
-    child.unref();
+async function demonstrate(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "upkeep-demo-"));
+  const started: { server?: RunningServer; agent?: Program } = {};
+  try {
+    await demo(folder, started);
+    say(`\n${paint(32, "Everything went as it should.")}`);
+  } catch (error) {
+    process.exitCode = 1;
+    say(`\n${paint(31, error instanceof Error ? error.message : String(error))}`);
+    say(`${started.agent?.output() ?? ""}\n${started.server?.program.output() ?? ""}`);
   }
-} else {
   await started.agent?.stop();
   await started.server?.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+const { values: options } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+if (options.keep) {
+  const program = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
+  process.argv.splice(1, process.argv.length, program, "try");
+  await import(program);
+} else {
+  await demonstrate();
 }

@@ -3,8 +3,14 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createAgentRoot } from "../support/agent.ts";
-import { type ReadmeCommand, type Rule, readmeCommands, ruleOf, type Treatment } from "./readme-commands.ts";
+import {
+  type ReadmeCommand,
+  type Rule,
+  readmeCommands,
+  ruleOf,
+  type Treatment,
+  typedCommands,
+} from "./readme-commands.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const LONG_MS = 900_000;
@@ -12,13 +18,16 @@ const LONG_MS = 900_000;
 const run = (more: Omit<Extract<Treatment, { kind: "run" }>, "kind"> = {}): Treatment => ({ kind: "run", ...more });
 const notRun = (why: string): Treatment => ({ kind: "not-run", why });
 
-/** What the README's reader does between two commands, and what must have come of the one before. */
-const BOARD_UPDATES = `
-board_until "deployment .* succeeded"
-[ "$(cat /srv/app/app.conf)" = "greeting = hello" ]
+/** After the first update the file must be there that the README names. */
+const FIRST_UPDATE = `
+npx upkeep --root ./my-board status | grep succeeded >/dev/null
+cmp README.md my-board/docs/README.md
 stop_board`;
-const UPLOADED =
-  'curl -sSf -H "Authorization: Bearer $token" $server/api/management/v1/deployments/artifacts | grep >/dev/null';
+/** Another board, which trusts the server with a certificate of its own. */
+const BOARD_ASKS = `
+install -D upkeep-server-data/tls/certificate.pem "$BOARD/etc/mender/server.pem"
+upkeep setup --device-type my-board --server-url https://localhost:8080 --identity serial=0002 \
+    --server-cert /etc/mender/server.pem`;
 /** A server on the address that the README names, and an artifact that fits the board. */
 const SERVER_AND_ARTIFACT = `
 serve npx upkeep-server serve --data ./upkeep-data --auto-accept
@@ -61,14 +70,21 @@ const RULES: readonly Rule[] = [
   { command: "npx upkeep-server scenario replay", treatment: notRun("test/mock-server/scenarios/recording") },
   { command: "upkeep adopt", treatment: notRun("needs an installed Mender client: test/interop/adopt.test.ts") },
   { command: /^npx upkeep-server serve/, treatment: { kind: "server" } },
-  { command: /^curl .*artifact=@release-1/, treatment: run({ after: `${UPLOADED} release-1` }) },
-  { command: /^curl .*"all_devices": true/, treatment: run({ after: BOARD_UPDATES }) },
+  { command: /^npx upkeep-server try/, treatment: notRun("goes on until Ctrl-C: test/mock-server/cli/try.test.ts") },
+  { command: /^npx upkeep .*daemon$/, treatment: { kind: "daemon" } },
+  {
+    command: "npx upkeepctl devices list --status pending",
+    treatment: run({ before: `${BOARD_ASKS}\n! upkeep bootstrap` }),
+  },
+  { command: "npx upkeepctl devices accept", treatment: run({ after: "upkeep bootstrap" }) },
+  { command: "npx upkeepctl login", treatment: run({ before: 'export UPKEEP_PASSWORD="$password"' }) },
+  { command: /^npx upkeepctl deploy .*--file README\.md/, treatment: run({ after: FIRST_UPDATE }) },
   { command: "mender-cli --server $server artifacts upload", treatment: run() },
   { command: "curl -N -m 1", treatment: run({ exits: 28 }) },
   { command: "upkeep resume", treatment: run({ exits: 2 }) },
   { command: "upkeep check-update", treatment: run({ before: 'board_until "the daemon has started"' }) },
   {
-    command: /^(npx upkeep-server|upkeep|curl|echo|mender-cli|printf|server=|token=)/,
+    command: /^(npx upkeep-server|npx upkeep|upkeep|curl|echo|mender-cli|printf|server=|token=)/,
     treatment: run(),
   },
 ];
@@ -88,8 +104,8 @@ function scriptOf(path: string, command: ReadmeCommand): string {
   if (treatment.kind === "not-run") return "";
   const text = WORDS.reduce((line, [word, value]) => line.replaceAll(word, value), command.text).replace(/ &$/, "");
   const body =
-    treatment.kind === "server"
-      ? `serve ${text}`
+    treatment.kind !== "run"
+      ? `${treatment.kind === "server" ? "serve" : "board_until 'the daemon has started'"} ${text}`
       : `status=0; ${text.replace(/^curl /, "curl -sSf ").replace("$(curl ", "$(curl -sSf ")} || status=$?\n[ $status = ${treatment.exits ?? 0} ]`;
   const said = `say ${quoted(`${path}:${command.line}: ${command.text}`)}`;
   return [treatment.before ?? "", said, body, treatment.after ?? ""].join("\n");
@@ -120,13 +136,16 @@ serve() {
   return 1
 }
 stop_server() { [ -z "\${server_pid:-}" ] || { kill $server_pid; wait $server_output; server_pid=; }; }
-# Starts the daemon on the board, and waits until it says something.
+# Starts a daemon, that of the board if none is named, and waits until it says something.
 board_until() {
-  exec 4< <(exec upkeep --log-format plain daemon 2>&1)
+  local awaited=$1
+  shift
+  [ $# -gt 0 ] || set -- upkeep --log-format plain daemon
+  exec 4< <(exec "$@" 2>&1)
   board_pid=$!
   while IFS= read -r line <&4; do
     echo "board: $line"
-    [[ $line =~ $1 ]] || continue
+    [[ $line =~ $awaited ]] || continue
     cat <&4 >>board.log &
     board_output=$!
     return
@@ -178,6 +197,20 @@ describe("the shell commands of the documents", () => {
     expect(RULES.filter((rule) => !used.has(rule))).toEqual([]);
   });
 
+  test("lead from a clone to the first updated device of one's own, and are six at most", () => {
+    const commands = commandsOf("README.md");
+    const first = commands.filter(({ section }) => section === "Quick start: device makers");
+    const last = first.at(-1);
+    // The test of all commands in their order runs them, and looks at the device after the last one.
+    expect(last && ruleOf(last, RULES)?.treatment).toMatchObject({ after: FIRST_UPDATE });
+    const { scripts } = JSON.parse(textOf("package.json")) as { scripts: Record<string, string> };
+    expect(scripts.prepare, "npm ci builds").toContain("npm run build");
+    const install = commands.filter(({ text }) => text === "npm ci");
+    const typed = [...install, ...first].map(typedCommands).reduce((sum, count) => sum + count, 0);
+    expect(install).toHaveLength(1);
+    expect(typed).toBeLessThanOrEqual(6);
+  });
+
   test("name the server wherever mender-cli would otherwise send the token to its own default host", () => {
     const calls = DOCUMENTS.flatMap(({ path }) => textOf(path).match(/^mender-cli [^`\n]*/gm) ?? []);
     expect(calls.length).toBeGreaterThan(1);
@@ -212,12 +245,7 @@ describe("the shell commands of the documents", () => {
       executable("npx", `command=$1; shift; exec ${quoted(join(ROOT, "node_modules/.bin"))}/"$command" "$@"`);
       executable("upkeep", `exec ${node} ${quoted(join(ROOT, "agent/bin/upkeep.cjs"))} --root ${quoted(board)} "$@"`);
       symlinkSync(process.execPath, join(bin, "node"));
-      createAgentRoot(board, {
-        serverUrl: "http://127.0.0.1:8080",
-        deviceType: "my-board",
-        identity: { mac: "02:00:5e:00:53:01" },
-        modules: { "single-file": textOf("agent/modules/shipped/single-file") },
-      });
+      writeFileSync(join(work, "README.md"), textOf("README.md"));
       const [, scenario = ""] = /```yaml\n(.*?)```/s.exec(textOf("README.md")) ?? [];
       writeFileSync(join(work, "scenario.yaml"), scenario);
       symlinkSync(join(ROOT, "test"), join(work, "test"));
@@ -231,7 +259,7 @@ describe("the shell commands of the documents", () => {
         {
           encoding: "utf8",
           timeout: LONG_MS,
-          env: { ...process.env, HOME: home, NO_COLOR: "1", PATH: `${bin}:${process.env.PATH}` },
+          env: { ...process.env, BOARD: board, HOME: home, NO_COLOR: "1", PATH: `${bin}:${process.env.PATH}` },
         },
       );
       const output = `${stdout}${stderr}${error ?? ""}`;

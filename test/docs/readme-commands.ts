@@ -4,13 +4,15 @@ export interface ReadmeCommand {
   readonly line: number;
   /** On one line, without a comment. */
   readonly text: string;
+  /** The heading above it. */
+  readonly section: string;
 }
 
 /** What a test does with a command. */
 export type Treatment =
   | { readonly kind: "run"; readonly exits?: number; readonly before?: string; readonly after?: string }
   /** It goes on until the next one of its kind, or the end: the test waits until it is ready. */
-  | { readonly kind: "server"; readonly before?: string; readonly after?: string }
+  | { readonly kind: "server" | "daemon"; readonly before?: string; readonly after?: string }
   | { readonly kind: "not-run"; readonly why: string };
 
 export interface Rule {
@@ -24,14 +26,20 @@ const COMMENT = /\s{2,}# .*$/;
 /** All commands of the blocks marked as `sh`, in their order. */
 export function readmeCommands(readme: string): readonly ReadmeCommand[] {
   const commands: ReadmeCommand[] = [];
+  let fenced = false;
   let inside = false;
   let begun: ReadmeCommand | undefined;
+  let section = "";
   for (const [index, text] of readme.split("\n").entries()) {
-    if (text.startsWith("```")) inside = text === "```sh";
+    if (text.startsWith("```")) {
+      fenced = !fenced;
+      inside = text === "```sh";
+    } else if (!fenced && /^#+ /.test(text)) section = text.replace(/^#+ /, "");
     else if (inside && text.trim() !== "") {
       const goesOn = text.endsWith("\\");
       const part = (goesOn ? text.slice(0, -1) : text.replace(COMMENT, "")).trim();
-      begun = begun === undefined ? { line: index + 1, text: part } : { ...begun, text: `${begun.text} ${part}` };
+      begun =
+        begun === undefined ? { line: index + 1, text: part, section } : { ...begun, text: `${begun.text} ${part}` };
       if (goesOn) continue;
       commands.push(begun);
       begun = undefined;
@@ -43,4 +51,13 @@ export function readmeCommands(readme: string): readonly ReadmeCommand[] {
 /** The first rule that is for a command. */
 export function ruleOf({ text }: ReadmeCommand, rules: readonly Rule[]): Rule | undefined {
   return rules.find(({ command }) => (typeof command === "string" ? text.startsWith(command) : command.test(text)));
+}
+
+/** How many commands a person types: those of one line, joined by `&&`, `;` or `|` or in `$(…)`, count each. */
+export function typedCommands({ text }: ReadmeCommand): number {
+  return withoutQuotes(text).split(/&&|\|\||[;|]|\$\(/).length;
+}
+
+function withoutQuotes(text: string): string {
+  return text.replaceAll(/'[^']*'|"(?:[^"$]|\$(?!\())*"/g, "''");
 }

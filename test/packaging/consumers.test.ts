@@ -1,7 +1,7 @@
 // The packages as others install them: packed, and installed in empty folders outside this tree.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -208,6 +208,25 @@ describe("a project of ES modules", { timeout: LONG_MS }, () => {
     expect(refused.status).toBe(1);
   });
 
+  test("has upkeep-server try, which finds the agent beside itself, and leaves nothing behind", async () => {
+    const temporary = join(path, "tmp");
+    mkdirSync(temporary);
+    const program = spawn(bin(path, "upkeep-server"), ["try"], {
+      cwd: path,
+      env: { ...environment(), TMPDIR: temporary },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(program, "exit");
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: program.stdout })) {
+      lines.push(line);
+      if (/^ +roof +failure$/.test(line)) program.kill("SIGINT");
+    }
+    expect(await ended, lines.join("\n")).toEqual([0, null]);
+    expect(lines.join("\n")).toMatch(/page +http:.*Ended; nothing is left\.$/s);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   test("runs the examples of the README under vitest, word by word", () => {
     const readme = readFileSync(join(path, "node_modules/upkeep-server/README.md"), "utf8");
     const examples = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = ""]) => text);
@@ -254,6 +273,16 @@ describe("a project of CommonJS", { timeout: LONG_MS }, () => {
   beforeAll(() => {
     ({ path } = project("commonjs", "commonjs", ["upkeep-server"], [...tools(), JEST]));
   }, LONG_MS);
+
+  test("is told what upkeep-server try needs: the agent is not installed here", () => {
+    const { stderr, status } = spawnSync(process.execPath, [bin(path, "upkeep-server"), "try"], {
+      cwd: path,
+      env: { ...environment(), PATH: "" },
+      encoding: "utf8",
+    });
+    expect(stderr).toContain("  npx --package upkeep --package upkeep-server upkeep-server try\n");
+    expect(status).toBe(1);
+  });
 
   test("starts a server under node:test", () => {
     writeFileSync(

@@ -7,9 +7,14 @@ import { follow } from "../follow.ts";
 import { parsePhases } from "../phases.ts";
 import { type PreviewBody, previewOf, printPreview } from "../preview.ts";
 import { type TargetOptions, type Targets, targetsOf, targetsText } from "../targets.ts";
+import { uploadSingleFile } from "../upload.ts";
+import { fileToUpload, UploadBar } from "./releases-upload.ts";
 
 interface DeployOptions extends TargetOptions {
   readonly release: string;
+  readonly file?: string;
+  readonly dest?: string;
+  readonly deviceType?: readonly string[];
   readonly name?: string;
   readonly phases?: string;
   readonly successThreshold?: number;
@@ -32,6 +37,7 @@ export async function deploy(options: DeployOptions, ctl: Ctl): Promise<ExitCode
   const api = await ctl.api();
   const targets = await targetsOf(api, options);
   if (options.maxDevices !== undefined && targets.kind !== "filter") throw usage("--max-devices needs a saved filter");
+  await makeRelease(options, api, ctl);
   const preview = await previewOf(api, { ...rollout, ...meant(targets) });
   const isDry = options.dryRun === true;
   if (preview === undefined && isDry)
@@ -54,6 +60,32 @@ export async function deploy(options: DeployOptions, ctl: Ctl): Promise<ExitCode
   if (ctl.json) ctl.printJson({ id });
   else ctl.print(`Deployment ${id} is created.`);
   return EXIT.ok;
+}
+
+/** With --file: makes the release, of one file, before it is deployed. */
+async function makeRelease(options: DeployOptions, api: Api, ctl: Ctl): Promise<void> {
+  const { release, file: path, dest, deviceType = [], dryRun } = options;
+  const deviceTypes = deviceType.flatMap((word) => word.split(",")).filter((word) => word !== "");
+  if (path === undefined) {
+    if (dest !== undefined || deviceTypes.length > 0) throw usage("--dest and --device-type need --file");
+    return;
+  }
+  if (dest === undefined || deviceTypes.length === 0) throw usage("--file needs --dest and --device-type");
+  if (!dest.startsWith("/")) throw usage(`--dest ${JSON.stringify(dest)}: must be an absolute directory of the device`);
+  if (dryRun === true) throw usage("--dry-run cannot make the release of --file");
+  const file = await fileToUpload(ctl, path);
+  const bar = new UploadBar(ctl, file);
+  await uploadSingleFile(
+    file,
+    { release, directory: dest, deviceTypes },
+    {
+      system: ctl.system,
+      api,
+      onProgress: (sentBytes) => bar.show(sentBytes),
+      onRetry: (reason) => bar.retry(reason),
+    },
+  ).finally(() => bar.end());
+  ctl.say(`Release ${printable(release)} is made of ${printable(file.name)}, for ${printable(dest)} on devices.`);
 }
 
 /** A deployment without its targets. */

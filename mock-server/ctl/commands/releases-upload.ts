@@ -18,7 +18,7 @@ const DRAW_EVERY_MS = 100;
 
 /** Uploads artifacts, one after the other. */
 export async function releasesUpload({ file: paths, description }: UploadOptions, ctl: Ctl): Promise<undefined> {
-  const files = await Promise.all(paths.map((path) => artifactFile(ctl, path)));
+  const files = await Promise.all(paths.map((path) => fileToUpload(ctl, path)));
   const api = await ctl.api();
   const done: object[] = [];
   for (const file of files) {
@@ -37,7 +37,8 @@ export async function releasesUpload({ file: paths, description }: UploadOptions
   if (ctl.json) ctl.printJson(done);
 }
 
-async function artifactFile({ system }: Ctl, path: string): Promise<ArtifactFile> {
+/** @throws CtlError if it cannot be uploaded */
+export async function fileToUpload({ system }: Ctl, path: string): Promise<ArtifactFile> {
   const absolute = absolutePath(path);
   const status = await system.files.status(absolute);
   if (status === undefined) throw new CtlError(`${path}: there is no such file`);
@@ -56,7 +57,7 @@ async function releaseOf(api: Api, id: string): Promise<string | undefined> {
 }
 
 /** How far an upload is, on a terminal. */
-class UploadBar {
+export class UploadBar {
   readonly #ctl: Ctl;
   readonly #file: ArtifactFile;
   readonly #area = new LiveArea();

@@ -31,6 +31,17 @@ export const DEPLOYMENT_COMMANDS: readonly Command[] = [
       to: { kind: "text", value: "all|GROUP", describe: "All accepted devices, or those of a static group" },
       device: { kind: "texts", value: "ID", describe: "A device; may be repeated, or several with commas" },
       filter: { kind: "text", value: "EXPR", describe: "The devices of a saved filter, or that meet conditions" },
+      file: {
+        kind: "text",
+        value: "FILE",
+        describe: "Make the release first, of one file, for the update module single-file",
+      },
+      dest: { kind: "text", value: "DIR", describe: "With --file: the directory on the device where the file goes" },
+      "device-type": {
+        kind: "texts",
+        value: "TYPE",
+        describe: "With --file: the device type that it is for; may be repeated, or several with commas",
+      },
       name: { kind: "text", value: "NAME", describe: "Name of the deployment; the release's if absent" },
       phases: { kind: "text", value: "PHASES", describe: "Phases: 10%,50%@2h,rest@1d" },
       "success-threshold": {

@@ -89,6 +89,8 @@ describe("upkeep setup", () => {
     [["--demo", "--update-poll", "0"], /UpdatePollIntervalSeconds is 0, but must be a whole number from 1 to/],
     [["--demo", "--update-poll", "soon"], /UpdatePollIntervalSeconds is null, but must be a whole number/],
     [["--demo", "--device-type", "a\nb"], 'the device type "a\\nb" must be one line, without blanks around it'],
+    [["--demo", "--identity", "serial"], '--identity "serial": must be KEY=VALUE, in one line'],
+    [["--demo", "--identity", "serial=1\n"], '--identity "serial=1\\n": must be KEY=VALUE, in one line'],
     [["--demo", "--server-cert", "/none.pem"], /--server-cert: .*\/none\.pem does not exist/],
   ])("writes nothing with %j, and says why", (args, message) => {
     const { code, stderr } = upkeep(root, "setup", ...args);
@@ -97,6 +99,20 @@ describe("upkeep setup", () => {
     else expect(stderr).toMatch(message);
     expect(existsSync(configFile())).toBe(false);
     expect(existsSync(join(root, "var/lib/mender/device_type"))).toBe(false);
+  });
+
+  it("writes an identity program, and leaves one that is there as it is", () => {
+    const program = join(root, "usr/share/mender/identity/mender-device-identity");
+    const said = (): string => spawnSync(program, { encoding: "utf8" }).stdout;
+    const args = ["setup", "--demo", "--identity", "serial=it's 1", "--identity", "site=a=b"];
+    expect(upkeep(root, ...args).stdout).toContain(`Wrote ${program}.\n`);
+    expect(said()).toBe("serial=it's 1\nsite=a=b\n");
+    expect(upkeep(root, ...args).code).toBe(0);
+    const other = upkeep(root, "setup", "--demo", "--update-poll", "77", "--identity", "serial=2");
+    expect(other.stderr).toBe(`upkeep: --identity: this device has an identity program already, ${program}\n`);
+    expect(other.code).toBe(1);
+    expect(config().UpdatePollIntervalSeconds).toBe(5);
+    expect(said()).toContain("it's 1");
   });
 
   it("leaves a configuration that it cannot read as it is", () => {

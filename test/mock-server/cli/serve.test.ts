@@ -12,6 +12,7 @@ import { until } from "../../support/waiting.ts";
 import { makeArtifact, multipart } from "../api/fixture.ts";
 
 const UPKEEP_SERVER = join(import.meta.dirname, "../../../mock-server/bin/upkeep-server.mjs");
+const UPKEEPCTL = join(import.meta.dirname, "../../../mock-server/bin/upkeepctl.mjs");
 const ARTIFACTS = "/api/management/v1/deployments/artifacts";
 
 interface Ready {
@@ -72,6 +73,11 @@ describe("the first start", () => {
     const [, url = ""] = /^Upkeep server is ready: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(text) ?? [];
     const [, password = ""] = /^ {2}password: (\S+)$/m.exec(text) ?? [];
     await ManagementClient.logIn(url, "admin@example.com", password);
+    // The command that it prints for the next step.
+    const [, command = ""] = /^ {2}upkeepctl (login .*)$/m.exec(text) ?? [];
+    const environment = { UPKEEP_PASSWORD: password, XDG_CONFIG_HOME: join(folder, "profiles") };
+    const login = startProgram(process.execPath, [UPKEEPCTL, ...command.split(" ")], { environment });
+    expect(await login.ended, login.output()).toBe(0);
     expect(await program.stop()).toBe(0);
     const logged = program
       .output()
