@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 test("puts the file on the devices, byte by byte, and waits for it", async () => {
-  const file = join(folder, 'a "b".conf');
+  const file = join(folder, "app-1.conf");
   const content = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
   writeFileSync(file, content);
   const destination = join(folder, "board/srv");
@@ -48,8 +48,8 @@ test("puts the file on the devices, byte by byte, and waits for it", async () =>
     "--wait",
   ]);
   expect(code, stdout + stderr).toBe(0);
-  expect(stderr).toContain(`Release release-1 is made of a "b".conf, for ${destination} on devices.`);
-  expect(readFileSync(join(destination, 'a "b".conf')).equals(content)).toBe(true);
+  expect(stderr).toContain(`Release release-1 is made of app-1.conf, for ${destination} on devices.`);
+  expect(readFileSync(join(destination, "app-1.conf")).equals(content)).toBe(true);
 });
 
 test.each([
