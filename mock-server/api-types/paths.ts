@@ -394,8 +394,42 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Accept or reject many devices: by id, or all that meet conditions, if they are still as many as expected */
+        /** Accept or reject many devices: by id, or all that a search finds, if they are still as many as expected */
         put: operations["put_management_v2_devauth_devices_status"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/management/v2/devauth/devices/decommission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decommission many devices: by id, or all that a search finds, if they are still as many as expected */
+        post: operations["post_management_v2_devauth_devices_decommission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/management/v2/inventory/devices/group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Put many devices into a static group, or without one out of theirs: by id, or all that a search finds, if they are still as many as expected */
+        put: operations["put_management_v2_inventory_devices_group"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1054,7 +1088,7 @@ export interface paths {
         /** List deployments, newest first */
         get: operations["get_management_v1_deployments_deployments"];
         put?: never;
-        /** Deploy a release to a list of devices, or to all that are accepted */
+        /** Deploy a release to a list of devices, to the accepted ones that a search finds now, or to all accepted ones */
         post: operations["post_management_v1_deployments_deployments"];
         delete?: never;
         options?: never;
@@ -2850,6 +2884,7 @@ export interface operations {
                         type?: unknown;
                         value?: unknown;
                     }[];
+                    text?: string;
                     expected_count?: number;
                 };
             };
@@ -2877,6 +2912,114 @@ export interface operations {
                         /** @description Of refused */
                         reason?: string;
                     }[];
+                };
+            };
+        };
+    };
+    post_management_v2_devauth_devices_decommission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "filters": [],
+                 *       "text": "prototype",
+                 *       "expected_count": 12
+                 *     }
+                 */
+                "application/json": {
+                    ids?: string[];
+                    filters?: {
+                        scope?: unknown;
+                        attribute?: unknown;
+                        type?: unknown;
+                        value?: unknown;
+                    }[];
+                    text?: string;
+                    expected_count?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The result of each device */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "ab7c2d7e-5a1c-4d0e-9d3b-6f0b8d1f4c21",
+                     *         "result": "changed",
+                     *         "reason": "reason"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        result: "changed" | "unchanged" | "refused" | "not-found";
+                        /** @description Of refused */
+                        reason?: string;
+                    }[];
+                };
+            };
+        };
+    };
+    put_management_v2_inventory_devices_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "group": "lab",
+                 *       "filters": [],
+                 *       "text": "prototype",
+                 *       "expected_count": 12
+                 *     }
+                 */
+                "application/json": {
+                    group?: string;
+                    ids?: string[];
+                    filters?: {
+                        scope?: unknown;
+                        attribute?: unknown;
+                        type?: unknown;
+                        value?: unknown;
+                    }[];
+                    text?: string;
+                    expected_count?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description How many there are, and how many changed their group */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "matched_count": 1,
+                     *       "updated_count": 1
+                     *     }
+                     */
+                    "application/json": {
+                        matched_count: number;
+                        updated_count: number;
+                    };
                 };
             };
         };
@@ -5918,6 +6061,14 @@ export interface operations {
                     autogenerate_delta?: false | null;
                     devices?: string[];
                     all_devices?: boolean;
+                    filters?: {
+                        scope?: unknown;
+                        attribute?: unknown;
+                        type?: unknown;
+                        value?: unknown;
+                    }[];
+                    text?: string;
+                    expected_count?: number;
                 };
             };
         };
@@ -6946,6 +7097,14 @@ export interface operations {
                     autogenerate_delta?: false | null;
                     devices?: string[];
                     all_devices?: boolean;
+                    filters?: {
+                        scope?: unknown;
+                        attribute?: unknown;
+                        type?: unknown;
+                        value?: unknown;
+                    }[];
+                    text?: string;
+                    expected_count?: number;
                     group?: string;
                     filter_id?: string;
                     max_devices?: number;

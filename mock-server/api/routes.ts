@@ -20,7 +20,7 @@ import { LoginLimit } from "./login-limit.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
 import { attributeValueRoutes } from "./management/attribute-values.ts";
 import { browserSessionRoutes } from "./management/browser-session.ts";
-import { bulkStatusRoutes } from "./management/bulk-status.ts";
+import { bulkRoutes } from "./management/bulk.ts";
 import { configurationRoutes } from "./management/configurations.ts";
 import { deploymentFailureRoutes } from "./management/deployment-failures.ts";
 import { deploymentLogRoutes } from "./management/deployment-logs.ts";
@@ -111,7 +111,7 @@ function protocolRoutes(ports: RoutePorts): Route[] {
     ...settingsRoutes(domain),
     ...planRoutes(),
     ...deviceRoutes(domain),
-    ...bulkStatusRoutes(domain),
+    ...bulkRoutes(domain),
     ...deviceLimitRoutes(domain),
     ...inventoryRoutes(domain),
     ...attributeValueRoutes(domain),

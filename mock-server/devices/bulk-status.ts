@@ -1,20 +1,9 @@
 import type { Clock } from "@upkeep/shared/system";
-import { conflict } from "../errors.ts";
 import type { AuthSetRecord, Records, Storage } from "../storage/index.ts";
 import { portions } from "../storage/paging.ts";
 import { accept, mayBeAccepted, setStatus } from "./acceptance.ts";
 import { mayBecome } from "./auth-status.ts";
-import { scan } from "./filters/scan.ts";
-import type { FilterTerm } from "./filters/terms.ts";
-
-/** The devices of a bulk decision: a list, or those that meet conditions now. */
-export type BulkTargets =
-  | { readonly ids: readonly string[] }
-  | {
-      readonly terms: readonly FilterTerm[];
-      /** The number of devices that the user saw. */
-      readonly expectedCount: number;
-    };
+import { type BulkTargets, targetIds } from "./bulk-targets.ts";
 
 export const BULK_RESULTS = ["changed", "unchanged", "refused", "not-found"] as const;
 
@@ -35,7 +24,7 @@ const BATCH = 50;
  *   refused: a person must compare the keys.
  * - Reject: every accepted and pending key.
  * @returns A result per device, in the order of the ids.
- * @throws DomainError (conflict) if another number of devices meets the conditions now; nothing has changed then.
+ * @throws DomainError (conflict) if the search finds another number of devices than expected; nothing has changed then.
  */
 export async function decideDevices(
   storage: Storage,
@@ -43,42 +32,40 @@ export async function decideDevices(
   targets: BulkTargets,
   status: "accepted" | "rejected",
 ): Promise<readonly BulkResult[]> {
-  const ids = "ids" in targets ? [...new Set(targets.ids)] : await matching(storage, targets);
+  return changeDevices(storage, targets, (records, id) => decide(records, id, status, clock.now()));
+}
+
+/** Changes one device after the other, in several transactions. @throws DomainError (conflict), as {@link targetIds}. */
+export async function changeDevices(
+  storage: Storage,
+  targets: BulkTargets,
+  change: (records: Records, deviceId: string) => Promise<BulkChange>,
+): Promise<readonly BulkResult[]> {
   const results: BulkResult[] = [];
-  for (const some of portions(ids, BATCH)) {
-    const decided = await storage.transaction(async (records) => {
+  for (const some of portions(await targetIds(storage, targets), BATCH)) {
+    const changed = await storage.transaction(async (records) => {
       const batch: BulkResult[] = [];
-      for (const id of some) batch.push({ deviceId: id, ...(await decide(records, id, status, clock.now())) });
+      for (const id of some) {
+        const isKnown = (await records.devices.find(id)) !== undefined;
+        batch.push({ deviceId: id, ...(isKnown ? await change(records, id) : { result: "not-found" }) });
+      }
       return batch;
     });
-    results.push(...decided);
+    results.push(...changed);
   }
   return results;
 }
 
-async function matching(
-  storage: Storage,
-  { terms, expectedCount }: Extract<BulkTargets, { expectedCount: number }>,
-): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const { id } of scan(storage, { terms })) ids.push(id);
-  if (ids.length !== expectedCount) {
-    throw conflict(`expected_count: ${ids.length} devices meet the conditions now, not ${expectedCount}`);
-  }
-  return ids;
-}
+export type BulkChange = Omit<BulkResult, "deviceId">;
 
-type Decision = Omit<BulkResult, "deviceId">;
-
-const refused = (reason: string): Decision => ({ result: "refused", reason });
+const refused = (reason: string): BulkChange => ({ result: "refused", reason });
 
 async function decide(
   records: Records,
   deviceId: string,
   status: "accepted" | "rejected",
   nowMs: number,
-): Promise<Decision> {
-  if ((await records.devices.find(deviceId)) === undefined) return { result: "not-found" };
+): Promise<BulkChange> {
   const keys = await records.authSets.ofDevices([deviceId]);
   return status === "accepted" ? acceptOne(records, deviceId, keys, nowMs) : rejectAll(records, keys, nowMs);
 }
@@ -88,7 +75,7 @@ async function acceptOne(
   deviceId: string,
   keys: readonly AuthSetRecord[],
   nowMs: number,
-): Promise<Decision> {
+): Promise<BulkChange> {
   if (keys.some((key) => key.status === "accepted")) return { result: "unchanged" };
   const pending = keys.filter((key) => key.status === "pending");
   const candidates = pending.length > 0 ? pending : keys.filter((key) => mayBecome(key.status, "accepted"));
@@ -100,7 +87,7 @@ async function acceptOne(
   return { result: "changed" };
 }
 
-async function rejectAll(records: Records, keys: readonly AuthSetRecord[], nowMs: number): Promise<Decision> {
+async function rejectAll(records: Records, keys: readonly AuthSetRecord[], nowMs: number): Promise<BulkChange> {
   const open = keys.filter((key) => mayBecome(key.status, "rejected"));
   for (const key of open) await setStatus(records, key, "rejected", nowMs);
   if (open.length > 0) return { result: "changed" };

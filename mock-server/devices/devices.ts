@@ -14,7 +14,8 @@ import type {
 } from "../storage/index.ts";
 import { accept, deviceLimit, mayBeAccepted, refreshDevice, setDeviceLimit, setStatus } from "./acceptance.ts";
 import { mayBecome, type SettableStatus } from "./auth-status.ts";
-import { type BulkResult, type BulkTargets, decideDevices } from "./bulk-status.ts";
+import { type BulkResult, changeDevices, decideDevices } from "./bulk-status.ts";
+import { type BulkSearch, type BulkTargets, targetIds } from "./bulk-targets.ts";
 import type { Contacts } from "./contacts.ts";
 import { identityAttributes, identityOf, type JsonValue, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./public-key.ts";
@@ -140,6 +141,11 @@ export class Devices {
     return decideDevices(this.#storage, this.#system.clock, targets, status);
   }
 
+  /** Ids of the devices that a search finds now. @throws DomainError (conflict) if they are not as many as expected. */
+  found(search: BulkSearch): Promise<readonly string[]> {
+    return targetIds(this.#storage, search);
+  }
+
   /**
    * Deletes a key, which revokes its tokens. The last key of a preauthorized device takes the device with it.
    * @throws DomainError (not-found)
@@ -222,9 +228,24 @@ export class Devices {
   decommission(id: string): Promise<void> {
     return this.#storage.transaction(async (records) => {
       if ((await records.devices.find(id)) === undefined) throw notFound();
-      await this.#beforeRemoval(records, id, this.#system.clock.now());
-      await records.devices.delete(id);
+      await this.#remove(records, id);
     });
+  }
+
+  /**
+   * As {@link decommission}, for many devices, in several transactions.
+   * @throws DomainError (conflict) if they are not as many as expected; nothing has changed then.
+   */
+  decommissionAll(targets: BulkTargets): Promise<readonly BulkResult[]> {
+    return changeDevices(this.#storage, targets, async (records, id) => {
+      await this.#remove(records, id);
+      return { result: "changed" };
+    });
+  }
+
+  async #remove(records: Records, id: string): Promise<void> {
+    await this.#beforeRemoval(records, id, this.#system.clock.now());
+    await records.devices.delete(id);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from "@upkeep/shared/system";
 import { DomainError, invalid } from "../errors.ts";
 import { ONE_TRANSACTION_MAX } from "../storage/batches.ts";
 import type { DeviceStatus, Page, Paging, Records, Storage } from "../storage/index.ts";
+import { type BulkTargets, targetIds } from "./bulk-targets.ts";
 import { removeMembers } from "./group-ends.ts";
 
 const NAME = /^[A-Za-z0-9_-]{1,256}$/;
@@ -66,8 +67,27 @@ export class Groups {
 
   /** As {@link assign}, for many devices; unknown ids are ignored. @throws DomainError (invalid); (conflict) */
   async assignAll(deviceIds: readonly string[], name: string): Promise<GroupChange> {
-    checkName(name);
     checkIds(deviceIds);
+    return this.#assign(deviceIds, name);
+  }
+
+  /**
+   * As {@link assignAll}, for a list of any length or all that a search finds.
+   * @param name `undefined`: out of their groups.
+   * @throws DomainError (invalid); (conflict) if they are not as many as expected.
+   */
+  async assignTargets(targets: BulkTargets, name: string | undefined): Promise<GroupChange> {
+    if (name !== undefined) return this.#assign(await targetIds(this.#storage, targets), name);
+    return this.#inPortions(await targetIds(this.#storage, targets), async ({ devices }, some) => {
+      const known = await devices.groupsOf(some);
+      const members = known.filter(({ group_name }) => group_name !== null).map(({ id }) => id);
+      await devices.setGroup(members, null);
+      return { matched: known.length, updated: members.length };
+    });
+  }
+
+  async #assign(deviceIds: readonly string[], name: string): Promise<GroupChange> {
+    checkName(name);
     return this.#inPortions(deviceIds, async (records, some) => {
       await mustBeFree(records, name);
       const known = await records.devices.groupsOf(some);

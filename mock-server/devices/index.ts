@@ -1,7 +1,8 @@
 export type { Attribute, DeviceInventory } from "./attributes.ts";
 export { SETTABLE_STATUSES, type SettableStatus } from "./auth-status.ts";
 export { type AuthAttempt, DeviceAuthentication, type DevicePrincipal } from "./authentication.ts";
-export { BULK_RESULTS, type BulkResult, type BulkTargets } from "./bulk-status.ts";
+export { BULK_RESULTS, type BulkResult } from "./bulk-status.ts";
+export type { BulkSearch, BulkTargets } from "./bulk-targets.ts";
 export { Contacts, type LastContact } from "./contacts.ts";
 export { type AuthSet, type Device, type DeviceFilter, Devices } from "./devices.ts";
 export type { AttributeValue } from "./filters/match.ts";

@@ -45,7 +45,7 @@ function present({ targetCount, groups, phases }: Preview): z.infer<typeof Previ
 }
 
 /** What a deployment would do, before it is created. */
-export function deploymentPreviewRoutes({ insight }: Domain): Route[] {
+export function deploymentPreviewRoutes(domain: Domain): Route[] {
   return [
     route({
       method: "POST",
@@ -65,7 +65,10 @@ export function deploymentPreviewRoutes({ insight }: Domain): Route[] {
         404: { description: "There is no such filter" },
         422: { description: "There is no such release" },
       },
-      handle: async ({ body }) => json(present(await insight.preview(previewedDeploymentOf(body)))),
+      handle: async ({ body }) => {
+        const request = await previewedDeploymentOf(domain, body);
+        return json(present(await domain.insight.preview(request)));
+      },
     }),
   ];
 }

@@ -24,7 +24,7 @@ import {
   presentDeploymentV2,
   StatisticsShape,
 } from "./deployment-shapes.ts";
-import { DynamicBody, GroupBody, newDeploymentOf, StaticBody } from "./new-deployment.ts";
+import { DynamicBody, GroupBody, newDeploymentOf, StaticBody, staticDeploymentOf } from "./new-deployment.ts";
 import { seconds } from "./times.ts";
 
 const BASE = "/api/management/v1/deployments/deployments";
@@ -213,13 +213,13 @@ const CREATED = {
     headers: ["Location", "X-Upkeep-Warning"],
   },
   400: { description: "The request is malformed, or names devices that are not accepted" },
-  409: { description: "The same is under way" },
+  409: { description: "The same is under way; or the search finds another number of accepted devices now" },
   422: { description: "There is no such release" },
 } as const;
 
-function creating({ deployments }: Domain, logger: Logger): Route[] {
+function creating(domain: Domain, logger: Logger): Route[] {
   const create = async (base: string, request: NewDeployment): Promise<Answer> => {
-    const id = await deployments.create(request);
+    const id = await domain.deployments.create(request);
     const silence = silenceWarning(request.silentAfterMs);
     if (silence !== undefined) logger.warning(silence, { deployment: id });
     return created(`${base}/${id}`, silence, controlMapWarning(request.updateControlMap));
@@ -228,11 +228,12 @@ function creating({ deployments }: Domain, logger: Logger): Route[] {
     route({
       method: "POST",
       path: BASE,
-      summary: "Deploy a release to a list of devices, or to all that are accepted",
+      summary:
+        "Deploy a release to a list of devices, to the accepted ones that a search finds now, or to all accepted ones",
       access: "user",
       body: { schema: StaticBody, tooLarge: 413, example: { ...EXAMPLE, all_devices: true } },
       answers: CREATED,
-      handle: ({ body }) => create(BASE, newDeploymentOf(body)),
+      handle: async ({ body }) => create(BASE, await staticDeploymentOf(domain, body)),
     }),
     route({
       method: "POST",

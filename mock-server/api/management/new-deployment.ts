@@ -1,8 +1,10 @@
 import { given } from "@upkeep/shared/given";
 import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { NewDeployment, Rollout } from "../../domain.ts";
+import { type BulkSearch, checkTerms, type Domain, type NewDeployment, type Rollout } from "../../domain.ts";
+import { invalid } from "../../errors.ts";
 import { fields, ignored, onlyFalse, Time } from "../validation.ts";
+import { bulkSearchOf, SEARCH } from "./bulk-targets.ts";
 import { ControlMapBody } from "./control-map.ts";
 
 /** Fields that the reference's web interface sends; they have no effect here. */
@@ -40,8 +42,8 @@ const common = {
 
 const listed = { ...common, devices: optional(z.array(z.string())), all_devices: optional(z.boolean()) };
 
-/** A deployment to a list of devices, or to all. */
-export const StaticBody = fields(listed);
+/** A deployment to a list of devices, to those that a search finds now, or to all. */
+export const StaticBody = fields({ ...listed, ...SEARCH });
 
 /** A deployment to the group in the path. */
 export const GroupBody = fields({ ...listed, group: optional(z.string()) });
@@ -58,6 +60,7 @@ export const DynamicBody = fields({
 /** A deployment of any kind that is not created yet. */
 export const PreviewBody = fields({
   ...listed,
+  ...SEARCH,
   group: optional(z.string()),
   filter_id: optional(z.string().min(1, "cannot be blank")),
   max_devices: optional(z.number()),
@@ -108,8 +111,39 @@ export function newDeploymentOf(
   return { ...targetless(body), ...given(whom) };
 }
 
-/** The deployment to preview. */
-export function previewedDeploymentOf(body: z.infer<typeof PreviewBody>): NewDeployment {
-  const { devices, all_devices: allDevices, group, filter_id: filterId, max_devices: maxDevices } = body;
+/** The deployment to preview. @throws DomainError as {@link searched}. */
+export async function previewedDeploymentOf(
+  domain: Pick<Domain, "devices">,
+  body: z.infer<typeof PreviewBody>,
+): Promise<NewDeployment> {
+  const { all_devices: allDevices, group, filter_id: filterId, max_devices: maxDevices } = body;
+  const devices = body.filters === undefined ? body.devices : await searched(domain, body, []);
   return { ...targetless(body), ...given({ devices, allDevices, group, filterId, maxDevices }) };
+}
+
+const ACCEPTED = checkTerms([{ scope: "identity", attribute: "status", type: "$eq", value: "accepted" }], "filters");
+
+/**
+ * The deployment of a body with a list of devices, a search or all devices. A search means accepted devices only.
+ * @throws DomainError as {@link searched}.
+ */
+export async function staticDeploymentOf(
+  domain: Pick<Domain, "devices">,
+  body: z.infer<typeof StaticBody>,
+): Promise<NewDeployment> {
+  const request = newDeploymentOf(body);
+  if (body.filters === undefined) return request;
+  if (body.expected_count === undefined) throw invalid("expected_count: the target_count of the preview");
+  return { ...request, devices: await searched(domain, body, ACCEPTED) };
+}
+
+/** @throws DomainError (invalid) for a list beside the search; (conflict) if it finds another number of devices. */
+async function searched(
+  { devices }: Pick<Domain, "devices">,
+  body: z.infer<typeof StaticBody>,
+  more: BulkSearch["terms"],
+): Promise<readonly string[]> {
+  if (body.devices !== undefined) throw invalid("devices: give either devices or filters");
+  const search = bulkSearchOf(body);
+  return await devices.found({ ...search, terms: [...search.terms, ...more] });
 }

@@ -150,8 +150,28 @@ describePeer(["chromium"], "the console", () => {
     await page.getByLabel(/^Start/).fill("2100-01-01T12:00");
     await page.getByText(/10 % .*1 Jan 2100, 12:00:00/).waitFor();
     await page.getByLabel(/^Start/).fill("");
+    // On the axis: a key moves the beginning, the pointer the share. The numbers beneath follow.
+    const [begins, share] = [
+      page.getByRole("slider", { name: "Phase 2 begins" }),
+      page.getByRole("slider", { name: "Devices by phase 1" }),
+    ];
+    await begins.focus();
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(() => page.getByLabel("Hours until phase 2").inputValue()).toBe("23");
+    const box = (await share.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2, box.y - 20, { steps: 4 });
+    await page.mouse.up();
+    const percent = async () => Number(await page.getByLabel("Per cent of phase 1").inputValue());
+    await expect.poll(percent).toBeGreaterThan(15);
+    await page.getByLabel("Per cent of phase 1").fill("50");
+    await page.getByLabel("Per cent of failures that pause phase 1").fill("20");
+    await page.getByText("50 % (").waitFor();
+    await examine("phase-editor");
     await button("Deploy").click();
     await heading("Phases").waitFor();
+    await page.getByText("paused at 20 % failures").waitFor();
     await examine("phases");
     const status = page.locator(".facts .status");
     for (const [action, shown] of [
@@ -203,12 +223,53 @@ describePeer(["chromium"], "the console", () => {
     ]);
     try {
       await page.goto(`${server.url}/devices?status=pending`);
-      await button("Accept all 4").click();
-      await page.getByRole("dialog").getByRole("button", { name: "Accept all" }).click();
+      await button("Choose all 4 devices").click();
+      await button("Accept").click();
+      await page.getByRole("dialog").getByRole("button", { name: "Accept" }).click();
       await page.getByText("No device matches.").waitFor();
     } finally {
       await fleet.stop();
     }
+  });
+
+  test("all devices that a search finds go into a group, get a deployment, and are decommissioned; columns are chosen", async () => {
+    await page.goto(`${server.url}/devices`);
+    await page.getByLabel("Search devices").fill("02:");
+    await button("Add a condition").click();
+    await page.getByRole("dialog").getByLabel("Attribute").selectOption("identity/status");
+    await page.getByRole("dialog").getByLabel("Value").fill("accepted");
+    await page.getByRole("dialog").getByRole("button", { name: "Add" }).click();
+    await page.getByText(/^status is accepted/).waitFor();
+    await button("Columns").click();
+    await page.getByRole("dialog").getByLabel("Type").uncheck();
+    await page.getByRole("dialog").getByLabel("mac").check();
+    await examine("columns");
+    await button("Show these").click();
+    await page.getByRole("columnheader", { name: "mac" }).waitFor();
+    expect(await page.getByRole("columnheader", { name: "Type" }).count()).toBe(0);
+    expect(page.url()).toContain("columns=identity%2Fstatus");
+    await page.getByRole("button", { name: /^Choose all \d+ devices$/ }).click();
+    await page.getByText(/^all \d+ devices chosen$/).waitFor();
+    await examine("chosen");
+    await button("Change group").click();
+    await page.getByRole("dialog").getByLabel("Group").fill("lab");
+    await page.getByRole("dialog").getByRole("button", { name: "Change group" }).click();
+    await page.getByRole("cell", { name: "lab" }).first().waitFor();
+    await page.getByRole("button", { name: /^Choose all \d+ devices$/ }).click();
+    await link("Deploy").click();
+    await page.getByText("“02:” in any attribute and status is accepted and accepted.").waitFor();
+    await page.getByLabel("Release").fill("release-1");
+    await page
+      .getByText(/have it already|get release-1|wait for an older/)
+      .first()
+      .waitFor();
+    await button("Deploy").click();
+    await heading("release-1").waitFor();
+    await page.goto(`${server.url}/devices?q=${MAC.slice(-5)}`);
+    await button("Choose all 1 device").click();
+    await button("Decommission").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Decommission" }).click();
+    await page.getByText("No device matches.").waitFor();
   });
 
   test("a user is added; a token is shown once", async () => {

@@ -1,14 +1,15 @@
 import { useSignal } from "@preact/signals";
 import { useLocation, useRoute } from "preact-iso";
 import { call, type Listed, type Shown } from "../api.ts";
-import { pageUrl, useQuery } from "../parts/address.ts";
+import { pageUrl } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
 import { FailureList } from "../parts/failures.tsx";
-import { Ask, DialogButton, Loaded, Pager, Section, TableHead } from "../parts/frame.tsx";
+import { Ask, DialogButton, Loaded, Section, TableHead } from "../parts/frame.tsx";
+import { List, ListChoice, useList } from "../parts/list.tsx";
 import { LogDialog } from "../parts/log.tsx";
 import { type Phase, PhaseAxis, PhaseTable } from "../parts/phases.tsx";
 import { ProgressChart } from "../parts/progress-chart.tsx";
-import { DEVICE_STATUSES, Status, StatusBar, statusText } from "../parts/status.tsx";
+import { DEVICE_STATUSES, Status, StatusBar } from "../parts/status.tsx";
 import { duration, plural, Time } from "../parts/text.tsx";
 import { WaitingFor } from "../parts/waiting.tsx";
 import { useResource } from "../resource.ts";
@@ -104,10 +105,12 @@ function Actions({ deployment }: { readonly deployment: Deployment }) {
 function phasesOf({ phases = [], created }: Deployment): readonly Phase[] {
   const shares = phases.map(({ batch_size }) => batch_size);
   const given = shares.reduce<number>((sum, share) => sum + (share ?? 0), 0);
-  return phases.map(({ batch_size, start_ts, device_count, state }) => ({
+  return phases.map(({ batch_size, start_ts, device_count, state, error_threshold, success_threshold }) => ({
     share: batch_size ?? 100 - given,
     startMs: Date.parse(start_ts ?? created),
     state,
+    errorPercent: error_threshold,
+    successPercent: success_threshold,
     ...(device_count === undefined ? {} : { devices: device_count }),
   }));
 }
@@ -122,8 +125,8 @@ async function namesOf(ids: readonly string[], signal: AbortSignal): Promise<Rea
   return new Map(data.map((device) => [device.id, deviceName(device)]));
 }
 
-function Row({ row, name, showLog }: { readonly row: DeviceRow; readonly name: string; readonly showLog: () => void }) {
-  const { id, status, substate, started, finished, attempts, log, asked, waiting_for } = row;
+function Row({ row, showLog }: { readonly row: DeviceRow & { readonly name: string }; readonly showLog: () => void }) {
+  const { id, name, status, substate, started, finished, attempts, log, asked, waiting_for } = row;
   const took = Date.parse(finished ?? "") - Date.parse(started ?? "");
   return (
     <tr>
@@ -180,78 +183,33 @@ function Failures({ id }: { readonly id: string }) {
 }
 
 function Devices({ id }: { readonly id: string }) {
-  const { query, change } = useQuery(`/deployments/${id}`);
-  const { status = "" } = query;
-  const page = Math.max(1, Number(query.page) || 1);
-  const list = useResource(
-    [id, status, page].join("\n"),
+  const list = useList(`/deployments/${id}`);
+  const { status = "", log } = list.query;
+  const found = useResource(
+    [id, status, list.page].join("\n"),
     async (signal) => {
       const chosen = DEVICE_STATUSES.find((one) => one === status);
-      const found = await call("get", DEVICES, {
-        params: { id },
-        query: { page, per_page: PER_PAGE, ...(chosen === undefined ? { unasked: "true" } : { status: chosen }) },
-        signal,
-      });
-      return {
-        ...found,
-        names: await namesOf(
-          found.data.map((row) => row.id),
-          signal,
-        ),
-      };
+      const narrowing = chosen === undefined ? ({ unasked: "true" } as const) : { status: chosen };
+      const query = { page: list.page, per_page: PER_PAGE, ...narrowing };
+      const answer = await call("get", DEVICES, { params: { id }, query, signal });
+      const ids = answer.data.map((row) => row.id);
+      const names = await namesOf(ids, signal);
+      return { ...answer, data: answer.data.map((row) => ({ ...row, name: names.get(row.id) ?? row.id })) };
     },
     ["device_deployment", "deployment_log"],
   );
   return (
-    <Section
-      title="Devices"
-      actions={
-        <select
-          aria-label="Status"
-          value={status}
-          onChange={({ currentTarget }) => change({ status: currentTarget.value, page: undefined })}
-        >
-          <option value="">Any status</option>
-          {DEVICE_STATUSES.map((one) => (
-            <option key={one} value={one}>
-              {statusText(one)}
-            </option>
-          ))}
-        </select>
-      }
-    >
-      <Loaded from={list}>
-        {({ data, total, names }) =>
-          data.length === 0 ? (
-            <p class="hint">{status === "" ? "No device has asked yet." : "No device has this status."}</p>
-          ) : (
-            <>
-              <table class="wide">
-                <TableHead titles={["Device", "Status", "Began", "Took", "Attempts"]} actions="Log" />
-                <tbody>
-                  {data.map((row) => (
-                    <Row
-                      key={row.id}
-                      row={row}
-                      name={names.get(row.id) ?? row.id}
-                      showLog={() => change({ log: row.id }, false)}
-                    />
-                  ))}
-                </tbody>
-              </table>
-              <Pager
-                page={page}
-                perPage={PER_PAGE}
-                total={total}
-                hrefOf={(to) => pageUrl(`/deployments/${id}`, { ...query, page: to })}
-              />
-            </>
-          )
-        }
-      </Loaded>
-      {query.log !== undefined && (
-        <LogDialog deployment={id} device={query.log} onClose={() => change({ log: undefined }, false)} />
-      )}
+    <Section title="Devices" actions={<ListChoice list={list} name="status" options={DEVICE_STATUSES} />}>
+      <List
+        list={list}
+        from={found}
+        perPage={PER_PAGE}
+        noun="device"
+        head={() => <TableHead titles={["Device", "Status", "Began", "Took", "Attempts"]} actions="Log" />}
+        row={(row) => <Row key={row.id} row={row} showLog={() => list.open({ log: row.id })} />}
+        empty={<p class="hint">{status === "" ? "No device has asked yet." : "No device has this status."}</p>}
+      />
+      {log !== undefined && <LogDialog deployment={id} device={log} onClose={() => list.open({ log: undefined })} />}
     </Section>
   );
 }

@@ -1,8 +1,8 @@
 import { call, type Listed } from "../api.ts";
-import { pageUrl, useQuery } from "../parts/address.ts";
-import { Empty, Loaded, Pager, TableHead } from "../parts/frame.tsx";
-import { SearchBox } from "../parts/search-box.tsx";
-import { Status, StatusBar, statusText } from "../parts/status.tsx";
+import { pageUrl } from "../parts/address.ts";
+import { Empty, TableHead } from "../parts/frame.tsx";
+import { List, ListChoice, ListSearch, useList } from "../parts/list.tsx";
+import { Status, StatusBar } from "../parts/status.tsx";
 import { plural, Time } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
@@ -41,18 +41,18 @@ function Row({ deployment }: { readonly deployment: Deployment }) {
 }
 
 export function DeploymentsPage() {
-  const { query, change } = useQuery("/deployments");
-  const { status = "", q = "" } = query;
-  const page = Math.max(1, Number(query.page) || 1);
-  const list = useResource(
-    [status, q, page].join("\n"),
+  const list = useList("/deployments");
+  const { status = "", q = "" } = list.query;
+  const found = useResource(
+    [status, q, list.page].join("\n"),
     (signal) => {
       const chosen = STATUSES.find((one) => one === status);
-      const search = { page, per_page: PER_PAGE, ...(chosen ? { status: chosen } : {}), ...(q ? { search: q } : {}) };
-      return call("get", PATH, { query: search, signal });
+      const narrowing = { ...(chosen ? { status: chosen } : {}), ...(q ? { search: q } : {}) };
+      return call("get", PATH, { query: { page: list.page, per_page: PER_PAGE, ...narrowing }, signal });
     },
     ["deployment", "device_deployment"],
   );
+  const isNarrowed = q + status !== "";
   return (
     <>
       <header class="title">
@@ -64,52 +64,28 @@ export function DeploymentsPage() {
         )}
       </header>
       <search class="filters">
-        <SearchBox label="Search deployments" value={q} search={(text) => change({ q: text, page: undefined })} />
-        <select
-          aria-label="Status"
-          value={status}
-          onChange={({ currentTarget }) => change({ status: currentTarget.value, page: undefined })}
-        >
-          <option value="">Any status</option>
-          {STATUSES.map((one) => (
-            <option key={one} value={one}>
-              {statusText(one)}
-            </option>
-          ))}
-        </select>
+        <ListSearch list={list} label="Search deployments" />
+        <ListChoice list={list} name="status" options={STATUSES} />
       </search>
-      <Loaded from={list}>
-        {({ data, total }) =>
-          data.length === 0 ? (
-            <Empty title={q + status === "" ? "There is no deployment yet" : "No deployment matches"}>
-              <p>
-                {q + status === "" ? (
-                  <a href={pageUrl("/releases")}>Upload a release, and deploy it</a>
-                ) : (
-                  <a href={pageUrl("/deployments")}>Show all</a>
-                )}
-              </p>
-            </Empty>
-          ) : (
-            <>
-              <table class="wide">
-                <TableHead titles={["Deployment", "Status", "Devices", "Created", "Finished"]} />
-                <tbody>
-                  {data.map((deployment) => (
-                    <Row key={deployment.id} deployment={deployment} />
-                  ))}
-                </tbody>
-              </table>
-              <Pager
-                page={page}
-                perPage={PER_PAGE}
-                total={total}
-                hrefOf={(to) => pageUrl("/deployments", { ...query, page: to })}
-              />
-            </>
-          )
+      <List
+        list={list}
+        from={found}
+        perPage={PER_PAGE}
+        noun="deployment"
+        head={() => <TableHead titles={["Deployment", "Status", "Devices", "Created", "Finished"]} />}
+        row={(deployment) => <Row key={deployment.id} deployment={deployment} />}
+        empty={
+          <Empty title={isNarrowed ? "No deployment matches" : "There is no deployment yet"}>
+            <p>
+              {isNarrowed ? (
+                <a href={pageUrl("/deployments")}>Show all</a>
+              ) : (
+                <a href={pageUrl("/releases")}>Upload a release, and deploy it</a>
+              )}
+            </p>
+          </Empty>
         }
-      </Loaded>
+      />
     </>
   );
 }

@@ -3,7 +3,8 @@ import { call, type Listed } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
 import { Ask, Dialog, DialogButton, Fault, Loaded, Section } from "../parts/frame.tsx";
-import { plural, valueText } from "../parts/text.tsx";
+import { FIRST_TERM, isComplete, sent, type Term, TermEditor, termText, useAttributes } from "../parts/terms.tsx";
+import { plural } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
 
@@ -11,99 +12,10 @@ const FILTERS = "/api/management/v2/inventory/filters";
 const SEARCH = `${FILTERS}/search` as const;
 type SavedFilter = Listed<typeof FILTERS>;
 
-const OPERATORS = {
-  $eq: "is",
-  $ne: "is not",
-  $gt: "is more than",
-  $gte: "is at least",
-  $lt: "is less than",
-  $lte: "is at most",
-  $in: "is one of",
-  $nin: "is none of",
-  $exists: "exists",
-  $regex: "matches",
-} as const;
-type Operator = keyof typeof OPERATORS;
-
-interface Term {
-  readonly scope: string;
-  readonly attribute: string;
-  readonly type: Operator;
-  readonly value: string;
-}
-
 const SAMPLES = 10;
-
-/** Numbers are compared as numbers where an attribute holds them: text that is one is sent as one. */
-function conditionValue({ type, value }: Term): unknown {
-  const one = (text: string): unknown => (text.trim() !== "" && !Number.isNaN(Number(text)) ? Number(text) : text);
-  if (type === "$exists") return value !== "false";
-  if (type === "$regex") return value;
-  return type === "$in" || type === "$nin" ? value.split(",").map((part) => one(part.trim())) : one(value);
-}
-
-function sent(terms: readonly Term[]) {
-  return terms.map((term) => ({ ...term, value: conditionValue(term) }));
-}
 
 async function matching(terms: readonly Term[], signal: AbortSignal) {
   return await call("post", SEARCH, { body: { filters: sent(terms), per_page: SAMPLES }, signal });
-}
-
-function TermEditor({
-  term,
-  names,
-  change,
-  remove,
-}: {
-  readonly term: Term;
-  readonly names: readonly { readonly scope: string; readonly name: string }[];
-  readonly change: (part: Partial<Term>) => void;
-  readonly remove: () => void;
-}) {
-  return (
-    <div class="phase">
-      <select
-        aria-label="Attribute"
-        value={`${term.scope}/${term.attribute}`}
-        onChange={({ currentTarget }) => {
-          const [scope = "", ...rest] = currentTarget.value.split("/");
-          change({ scope, attribute: rest.join("/") });
-        }}
-      >
-        {names.map(({ scope, name }) => (
-          <option key={`${scope}/${name}`} value={`${scope}/${name}`}>
-            {name} ({scope})
-          </option>
-        ))}
-      </select>
-      <select
-        aria-label="Operator"
-        value={term.type}
-        onChange={({ currentTarget }) => change({ type: currentTarget.value as Operator })}
-      >
-        {Object.entries(OPERATORS).map(([operator, text]) => (
-          <option key={operator} value={operator}>
-            {text}
-          </option>
-        ))}
-      </select>
-      <input
-        aria-label="Value"
-        value={term.value}
-        placeholder={term.type === "$in" || term.type === "$nin" ? "one, two" : ""}
-        onInput={({ currentTarget }) => change({ value: currentTarget.value })}
-      />
-      <button type="button" onClick={remove}>
-        Remove
-      </button>
-    </div>
-  );
-}
-
-/** False while a condition has no value yet. */
-function isComplete({ type, value }: Term): boolean {
-  return type === "$exists" || value.trim() !== "";
 }
 
 function Matching({ terms }: { readonly terms: readonly Term[] }) {
@@ -126,13 +38,10 @@ function Matching({ terms }: { readonly terms: readonly Term[] }) {
 }
 
 function NewFilter({ onClose }: { readonly onClose: () => void }) {
-  const terms = useSignal<readonly Term[]>([{ scope: "inventory", attribute: "device_type", type: "$eq", value: "" }]);
+  const terms = useSignal<readonly Term[]>([FIRST_TERM]);
   const name = useSignal("");
   const fault = useSignal("");
-  const names = useResource("attributes", async (signal) => {
-    const { data } = await call("get", `${FILTERS}/attributes`, { signal });
-    return data;
-  });
+  const names = useAttributes();
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     try {
@@ -163,7 +72,7 @@ function NewFilter({ onClose }: { readonly onClose: () => void }) {
                 <TermEditor
                   key={index}
                   term={term}
-                  names={[{ scope: "inventory", name: "device_type" }, ...all]}
+                  names={all}
                   change={(part) => {
                     terms.value = terms.value.map((one, at) => (at === index ? { ...one, ...part } : one));
                   }}
@@ -175,8 +84,7 @@ function NewFilter({ onClose }: { readonly onClose: () => void }) {
               <button
                 type="button"
                 onClick={() => {
-                  const first = { scope: "inventory", attribute: "device_type", type: "$eq", value: "" } as const;
-                  terms.value = [...terms.value, first];
+                  terms.value = [...terms.value, FIRST_TERM];
                 }}
               >
                 Add a condition
@@ -201,13 +109,10 @@ function NewFilter({ onClose }: { readonly onClose: () => void }) {
 }
 
 function FilterRow({ filter, remove }: { readonly filter: SavedFilter; readonly remove: () => void }) {
-  const terms = filter.terms.map(
-    ({ attribute, type, value }) => `${attribute} ${OPERATORS[type as Operator] ?? type} ${valueText(value)}`,
-  );
   return (
     <tr>
       <td>{filter.name}</td>
-      <td class="hint">{terms.join(" and ")}</td>
+      <td class="hint">{filter.terms.map(termText).join(" and ")}</td>
       <td class="actions">
         <a class="button" href={pageUrl("/deployments/new", { filter: filter.id })}>
           Deploy

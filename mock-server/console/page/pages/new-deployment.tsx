@@ -1,78 +1,17 @@
 import { type Signal, useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { call, type Shown } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
+import { type Conditions, conditionsIn, conditionsQuery } from "../parts/devices.ts";
 import { Fault, Loaded } from "../parts/frame.tsx";
-import { zoneName } from "../parts/text.tsx";
+import { termText } from "../parts/terms.tsx";
+import { inputTime, timeOfInput, zoneText } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
-import { create, type Draft, type DraftPhase, missingIn } from "./new-deployment/draft.ts";
+import { create, type Draft, missingIn } from "./new-deployment/draft.ts";
+import { PhaseEditor } from "./new-deployment/phase-editor.tsx";
+import { ONE_PHASE } from "./new-deployment/phase-plan.ts";
 import { Preview } from "./new-deployment/preview.tsx";
-
-function PhaseEditor({ draft }: { readonly draft: Signal<Draft> }) {
-  const { phases } = draft.value;
-  const set = (changed: readonly DraftPhase[]): void => {
-    draft.value = { ...draft.value, phases: changed };
-  };
-  const change = (index: number, part: Partial<DraftPhase>): void =>
-    set(phases.map((phase, at) => (at === index ? { ...phase, ...part } : phase)));
-  const add = (): void => {
-    if (phases.length === 0)
-      set([
-        { percent: 10, afterHours: 0 },
-        { percent: 0, afterHours: 24 },
-      ]);
-    else {
-      const last = phases.at(-1)?.afterHours ?? 0;
-      set([...phases.slice(0, -1), { percent: 20, afterHours: last }, { percent: 0, afterHours: last + 24 }]);
-    }
-  };
-  return (
-    <fieldset>
-      <legend>Phases</legend>
-      {phases.length === 0 ? (
-        <p class="hint">All devices may begin at once.</p>
-      ) : (
-        phases.map(({ percent, afterHours }, index) => (
-          <div key={index} class="phase">
-            <label>
-              {index === phases.length - 1 ? "The rest" : "Per cent"}
-              <input
-                type="number"
-                min="1"
-                max="99"
-                disabled={index === phases.length - 1}
-                value={index === phases.length - 1 ? "" : percent}
-                onInput={({ currentTarget }) => change(index, { percent: Number(currentTarget.value) })}
-              />
-            </label>
-            <label>
-              Hours later
-              <input
-                type="number"
-                min="0"
-                step="any"
-                disabled={index === 0}
-                value={afterHours}
-                onInput={({ currentTarget }) => change(index, { afterHours: Number(currentTarget.value) })}
-              />
-            </label>
-            {index > 0 && (
-              <button
-                type="button"
-                onClick={() => set(phases.length === 2 ? [] : phases.filter((_, at) => at !== index))}
-              >
-                Remove
-              </button>
-            )}
-          </div>
-        ))
-      )}
-      <button type="button" onClick={add}>
-        {phases.length === 0 ? "Begin with a part of the devices" : "Add a phase"}
-      </button>
-    </fieldset>
-  );
-}
 
 type Filters = Shown<"/api/management/v2/inventory/filters">;
 
@@ -85,7 +24,7 @@ function Target({
   readonly groups: readonly string[];
   readonly filters: Filters;
 }) {
-  const { target, group, filter, devices } = draft.value;
+  const { target, group, filter, search, devices } = draft.value;
   const set = (part: Partial<Draft>): void => {
     draft.value = { ...draft.value, ...part };
   };
@@ -93,6 +32,7 @@ function Target({
     ["all", "All accepted devices"],
     ["group", "A group"],
     ["filter", "All devices that match a filter, also later"],
+    ["search", "The accepted devices that a search finds now"],
     ["devices", "Devices by their ids"],
   ] as const;
   return (
@@ -125,6 +65,12 @@ function Target({
           ))}
         </select>
       )}
+      {target === "search" && (
+        <p class="hint">
+          {[...wordsOf(search), "accepted"].join(" and ")}.{" "}
+          <a href={pageUrl("/devices", conditionsQuery(search))}>Change it in the list of devices</a>
+        </p>
+      )}
       {target === "devices" && (
         <textarea
           aria-label="Ids of devices"
@@ -135,6 +81,15 @@ function Target({
       )}
     </fieldset>
   );
+}
+
+function wordsOf({ text, status, group, where }: Conditions): readonly string[] {
+  return [
+    ...(text === "" ? [] : [`“${text}” in any attribute`]),
+    ...(status === "" ? [] : [`status is ${status}`]),
+    ...(group === "" ? [] : [`group is ${group}`]),
+    ...where.map(termText),
+  ];
 }
 
 async function choices(signal: AbortSignal) {
@@ -154,14 +109,27 @@ export function NewDeploymentPage() {
   const draft = useSignal<Draft>({
     name: "",
     release: query.release ?? "",
-    target: query.devices ? "devices" : query.group ? "group" : query.filter ? "filter" : "all",
+    target:
+      query.target === "search"
+        ? "search"
+        : query.devices
+          ? "devices"
+          : query.group
+            ? "group"
+            : query.filter
+              ? "filter"
+              : "all",
     group: query.group ?? "",
     filter: query.filter ?? "",
+    search: conditionsIn(query),
     devices: query.devices?.replaceAll(",", "\n") ?? "",
     retries: 0,
-    start: "",
-    phases: [],
+    startMs: undefined,
+    phases: ONE_PHASE,
   });
+  const { startMs } = draft.value;
+  const nowMs = useRef(Date.now()).current;
+  const shownCount = useRef<number | undefined>(undefined);
   const offered = useResource("choices", choices, ["artifact", "release", "filter", "device"]);
   const set = (part: Partial<Draft>): void => {
     draft.value = { ...draft.value, ...part };
@@ -171,7 +139,7 @@ export function NewDeploymentPage() {
     isBusy.value = true;
     fault.value = "";
     try {
-      route(pageUrl(await create(draft.value)));
+      route(pageUrl(await create(draft.value, shownCount.current ?? 0)));
     } catch (error) {
       fault.value = error instanceof Error ? error.message : String(error);
       isBusy.value = false;
@@ -201,14 +169,18 @@ export function NewDeploymentPage() {
                 </label>
                 <Target draft={draft} groups={groups} filters={filters} />
                 <label>
-                  Start, in local time ({zoneName()}); empty: at once
+                  Start, in {zoneText(startMs ?? nowMs)}; empty: at once
                   <input
                     type="datetime-local"
-                    value={draft.value.start}
-                    onInput={({ currentTarget }) => set({ start: currentTarget.value })}
+                    value={startMs === undefined ? "" : inputTime(startMs)}
+                    onInput={({ currentTarget }) => set({ startMs: timeOfInput(currentTarget.value) })}
                   />
                 </label>
-                <PhaseEditor draft={draft} />
+                <PhaseEditor
+                  phases={draft.value.phases}
+                  startMs={startMs ?? nowMs}
+                  change={(phases) => set({ phases })}
+                />
                 <label>
                   Retries of a device that fails
                   <input
@@ -237,7 +209,12 @@ export function NewDeploymentPage() {
             </button>
           </div>
         </form>
-        <Preview draft={draft.value} />
+        <Preview
+          draft={draft.value}
+          tell={(count) => {
+            shownCount.current = count;
+          }}
+        />
       </div>
     </>
   );

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { call, type Listed, reasonIn, urlOf } from "../api.ts";
-import { pageUrl, useQuery } from "../parts/address.ts";
-import { Command, Dialog, DialogButton, Empty, Fault, Loaded, Pager, TableHead } from "../parts/frame.tsx";
-import { SearchBox } from "../parts/search-box.tsx";
-import { plural, size, Time } from "../parts/text.tsx";
+import { pageUrl } from "../parts/address.ts";
+import { Command, Dialog, DialogButton, Empty, Fault, TableHead } from "../parts/frame.tsx";
+import { List, ListSearch, useList } from "../parts/list.tsx";
+import { size, Time } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite, session } from "../session.tsx";
 
@@ -195,12 +195,14 @@ function Row({
 }
 
 export function ReleasesPage() {
-  const { query, change } = useQuery("/releases");
-  const { q = "" } = query;
-  const page = Math.max(1, Number(query.page) || 1);
-  const list = useResource(
-    [q, page].join("\n"),
-    (signal) => call("get", PATH, { query: { page, per_page: PER_PAGE, ...(q ? { name: q } : {}) }, signal }),
+  const list = useList("/releases");
+  const { q = "" } = list.query;
+  const found = useResource(
+    [q, list.page].join("\n"),
+    (signal) => {
+      const query = { page: list.page, per_page: PER_PAGE, ...(q ? { name: q } : {}) };
+      return call("get", PATH, { query, signal });
+    },
     ["artifact", "release"],
   );
   return (
@@ -213,45 +215,31 @@ export function ReleasesPage() {
       </header>
       {mayUpload() && <DropZone />}
       <search class="filters">
-        <SearchBox label="Search releases" value={q} search={(text) => change({ q: text, page: undefined })} />
+        <ListSearch list={list} label="Search releases" />
       </search>
-      <Loaded from={list}>
-        {({ data, total }) =>
-          data.length === 0 ? (
-            q === "" ? (
-              <Empty title="There is no release yet">
-                <p>An artifact of a file, made on any machine with the server's program:</p>
-                <Command
-                  text={
-                    "upkeep-server artifact write module-image --type single-file --artifact-name release-1 \\\n" +
-                    "  --compatible-types my-board --file my-file --output-path release-1.mender"
-                  }
-                />
-              </Empty>
-            ) : (
-              <p class="hint">No release has this name.</p>
-            )
-          ) : (
-            <>
-              <p class="hint">{plural(total, "release")}</p>
-              <table class="wide">
-                <TableHead titles={["Release", "Device types", "Artifacts", "Size", "Changed"]} />
-                <tbody>
-                  {data.map((release) => (
-                    <Row key={release.name} release={release} />
-                  ))}
-                </tbody>
-              </table>
-              <Pager
-                page={page}
-                perPage={PER_PAGE}
-                total={total}
-                hrefOf={(to) => pageUrl("/releases", { ...query, page: to })}
-              />
-            </>
-          )
-        }
-      </Loaded>
+      <List
+        list={list}
+        from={found}
+        perPage={PER_PAGE}
+        noun="release"
+        head={() => <TableHead titles={["Release", "Device types", "Artifacts", "Size", "Changed"]} />}
+        row={(release) => <Row key={release.name} release={release} />}
+        empty={q === "" ? <NoReleases /> : <p class="hint">No release has this name.</p>}
+      />
     </>
+  );
+}
+
+function NoReleases() {
+  return (
+    <Empty title="There is no release yet">
+      <p>An artifact of a file, made on any machine with the server's program:</p>
+      <Command
+        text={
+          "upkeep-server artifact write module-image --type single-file --artifact-name release-1 \\\n" +
+          "  --compatible-types my-board --file my-file --output-path release-1.mender"
+        }
+      />
+    </Empty>
   );
 }

@@ -15,7 +15,9 @@ export function pageUrl(path: string, query: Readonly<Record<string, string | nu
 export function useQuery(path: string) {
   const { query, route } = useLocation();
   const change = (changes: Readonly<Record<string, string | number | undefined>>, isReplaced = true): void => {
-    route(pageUrl(path, { ...query, ...changes }), isReplaced);
+    // What the address holds now: a search that begins after a pause knows an older one.
+    const now = Object.fromEntries(new URLSearchParams(location.search));
+    route(pageUrl(path, { ...now, ...changes }), isReplaced);
   };
   return { query: query as Readonly<Record<string, string | undefined>>, change };
 }

@@ -1,4 +1,5 @@
 import { call, type Listed } from "../api.ts";
+import { isTerm, sent, type Term } from "./terms.tsx";
 
 /** A device with its attributes. */
 export type Device = Listed<"/api/management/v2/inventory/filters/{id}/search">;
@@ -25,40 +26,76 @@ export function identityText(identity: Readonly<Record<string, unknown>>): strin
   return values.join(", ");
 }
 
-export interface Search {
-  readonly text?: string;
-  readonly status?: string;
-  readonly group?: string;
-  readonly page?: number;
-  readonly perPage?: number;
-  /** `scope/attribute`, with `-` before it for the other direction. */
-  readonly sort?: string;
+/** Which devices are searched for; what is empty does not count. */
+export interface Conditions {
+  readonly text: string;
+  readonly status: string;
+  readonly group: string;
+  readonly where: readonly Term[];
 }
 
-/** The conditions of a search, without its text. */
-export function conditionsOf({ status, group }: Search) {
-  return [
+export interface Search extends Conditions {
+  readonly page: number;
+  readonly perPage: number;
+  /** `scope/attribute`, with `-` before it for the other direction. */
+  readonly sort: string;
+}
+
+/** The conditions in the query of an address. */
+export function conditionsIn({
+  q = "",
+  status = "",
+  group = "",
+  where = "",
+}: Readonly<Record<string, string | undefined>>): Conditions {
+  return { text: q, status, group, where: termsIn(where) };
+}
+
+/** The query of an address with these conditions. */
+export function conditionsQuery({ text, status, group, where }: Conditions) {
+  return { q: text, status, group, where: whereText(where) };
+}
+
+export function whereText(terms: readonly Term[]): string {
+  return terms.length === 0 ? "" : JSON.stringify(terms);
+}
+
+/** The conditions in a text; none if it was not written by this page. */
+function termsIn(text: string): readonly Term[] {
+  try {
+    const terms: unknown = JSON.parse(text || "[]");
+    return Array.isArray(terms) ? terms.filter(isTerm) : [];
+  } catch {
+    return [];
+  }
+}
+
+export function isEveryDevice({ text, status, group, where }: Conditions): boolean {
+  return text + status + group === "" && where.length === 0;
+}
+
+/** The conditions of a search as the API takes them. */
+export function searchOf({ text, status, group, where }: Conditions) {
+  const filters = [
+    ...sent(where),
     ...(status ? [{ scope: "identity", attribute: "status", type: "$eq", value: status }] : []),
     ...(group ? [{ scope: "system", attribute: "group", type: "$eq", value: group }] : []),
   ];
+  return { filters, ...(text ? { text } : {}) };
 }
 
 /** Finds devices, as the server's search does. */
-export async function searchDevices(
-  { text, page = 1, perPage = 50, sort, ...conditions }: Search,
-  signal?: AbortSignal,
-) {
-  const [, minus = "", scope = "", name = ""] = /^(-?)(\w+)\/(.+)$/.exec(sort ?? "") ?? [];
+export async function searchDevices({ page, perPage, sort, ...conditions }: Search, signal: AbortSignal) {
+  const [, minus = "", scope = "", name = ""] = /^(-?)(\w+)\/(.+)$/.exec(sort) ?? [];
   return await call("post", "/api/management/v2/inventory/filters/search", {
     body: {
       page,
       per_page: perPage,
-      filters: conditionsOf(conditions),
+      ...searchOf(conditions),
       ...(name === ""
         ? {}
         : { sort: [{ scope: scope as "inventory", attribute: name, order: minus === "-" ? "desc" : "asc" }] }),
-      ...(text ? { text } : {}),
     },
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
 }

@@ -9,6 +9,10 @@ export interface Phase {
   readonly startMs: number;
   readonly devices?: number;
   readonly state?: string | undefined;
+  /** Per cent of failures that pause the deployment. */
+  readonly errorPercent?: number | undefined;
+  /** Per cent of successes that open the next phase. */
+  readonly successPercent?: number | undefined;
 }
 
 const WIDTH = 600;
@@ -55,13 +59,20 @@ function describe(phases: readonly Phase[]): string {
   return phases.map(({ share, startMs }) => `${Math.round(share)} % from ${exact(startMs)}`).join(", ");
 }
 
+function thresholdText({ errorPercent, successPercent }: Pick<Phase, "errorPercent" | "successPercent">): string {
+  return [
+    ...(errorPercent === undefined ? [] : [`paused at ${errorPercent} % failures`]),
+    ...(successPercent === undefined ? [] : [`the next one needs ${successPercent} % successes`]),
+  ].join(", ");
+}
+
 /** The same as a table. */
 export function PhaseTable({ phases }: { readonly phases: readonly Phase[] }) {
   return (
     <table>
-      <TableHead titles={["Phase", "Devices", "Begins", "State"]} />
+      <TableHead titles={["Phase", "Devices", "Begins", "Thresholds", "State"]} />
       <tbody>
-        {phases.map(({ share, startMs, devices, state }, index) => (
+        {phases.map(({ share, startMs, devices, state, ...thresholds }, index) => (
           <tr key={startMs}>
             <td>{index + 1}</td>
             <td>
@@ -70,6 +81,7 @@ export function PhaseTable({ phases }: { readonly phases: readonly Phase[] }) {
             <td>
               <Time at={new Date(startMs).toISOString()} isExact />
             </td>
+            <td>{thresholdText(thresholds)}</td>
             <td>{state ?? ""}</td>
           </tr>
         ))}

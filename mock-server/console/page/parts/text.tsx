@@ -38,6 +38,41 @@ export function exact(ms: number): string {
     .concat(isUtc.value ? " UTC" : ` ${zoneName(ms)}`);
 }
 
+/** Day and minute, for an axis. */
+export function shortTime(ms: number): string {
+  const format = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" } as const;
+  return new Intl.DateTimeFormat("en-GB", { ...format, ...(isUtc.value ? { timeZone: "UTC" } : {}) }).format(ms);
+}
+
+/** The zone in which times are shown, with its offset at that time. */
+export function zoneText(ms: number): string {
+  if (isUtc.value) return "UTC";
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === "UTC" ? "UTC" : `${timeZone} (${offsetText(ms)})`;
+}
+
+/** `UTC+02:00` */
+function offsetText(ms: number): string {
+  const minutes = -new Date(ms).getTimezoneOffset();
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const size = Math.abs(minutes);
+  return `UTC${minutes < 0 ? "-" : "+"}${two(Math.trunc(size / 60))}:${two(size % 60)}`;
+}
+
+const MINUTE_MS = 60_000;
+
+/** A time as the inputs of browsers have it: without a zone, here in the zone in which times are shown. */
+export function inputTime(ms: number): string {
+  const shift = isUtc.value ? 0 : new Date(ms).getTimezoneOffset() * MINUTE_MS;
+  return new Date(ms - shift).toISOString().slice(0, 16);
+}
+
+/** @returns `undefined` for a text that is no whole time yet. */
+export function timeOfInput(text: string): number | undefined {
+  const ms = Date.parse(isUtc.value ? `${text}Z` : text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 /** Short name of the browser's time zone at that time. */
 export function zoneName(ms = Date.now()): string {
   const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(ms);

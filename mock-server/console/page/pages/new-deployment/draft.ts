@@ -1,4 +1,6 @@
 import { call } from "../../api.ts";
+import { type Conditions, searchOf } from "../../parts/devices.ts";
+import { faultOf, type Plan } from "./phase-plan.ts";
 
 const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
 
@@ -6,22 +8,16 @@ const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
 export interface Draft {
   readonly name: string;
   readonly release: string;
-  readonly target: "all" | "group" | "filter" | "devices";
+  readonly target: "all" | "group" | "filter" | "search" | "devices";
   readonly group: string;
   readonly filter: string;
+  readonly search: Conditions;
   /** Identifiers, with blanks or commas between them. */
   readonly devices: string;
   readonly retries: number;
-  /** Local time, as browsers write it; empty: at once. */
-  readonly start: string;
-  readonly phases: readonly DraftPhase[];
-}
-
-export interface DraftPhase {
-  /** Per cent of the devices; of the last phase, the rest. */
-  readonly percent: number;
-  /** Hours after the first phase. */
-  readonly afterHours: number;
+  /** In milliseconds since the Unix epoch; absent: at once. */
+  readonly startMs: number | undefined;
+  readonly phases: Plan;
 }
 
 const HOUR_MS = 3_600_000;
@@ -30,16 +26,18 @@ function idsIn(text: string): string[] {
   return text.split(/[\s,]+/).filter((id) => id !== "");
 }
 
-/** Without a planned start the first phase begins with the request. A planned start alone is a phase of all devices. */
-function phasesOf({ phases, start }: Draft, nowMs: number) {
-  const isPlanned = start !== "";
-  const startMs = isPlanned ? Date.parse(start) : nowMs;
-  const all = phases.length === 0 && isPlanned ? [{ percent: 100, afterHours: 0 }] : phases;
-  if (all.length === 0) return {};
+/** Without a planned start the first phase begins with the request. One phase that says nothing is left out. */
+function phasesOf({ phases, startMs }: Draft, nowMs: number) {
+  const [first] = phases;
+  if (phases.length === 1 && startMs === undefined && first?.errorPercent === undefined) return {};
   return {
-    phases: all.map(({ percent, afterHours }, index) => ({
-      ...(index === all.length - 1 ? {} : { batch_size: percent }),
-      ...(index > 0 || isPlanned ? { start_ts: new Date(startMs + afterHours * HOUR_MS).toISOString() } : {}),
+    phases: phases.map(({ percent, afterHours, errorPercent, successPercent }, index) => ({
+      ...(index === phases.length - 1 ? {} : { batch_size: percent }),
+      ...(index > 0 || startMs !== undefined
+        ? { start_ts: new Date((startMs ?? nowMs) + afterHours * HOUR_MS).toISOString() }
+        : {}),
+      ...(errorPercent === undefined ? {} : { error_threshold: errorPercent }),
+      ...(successPercent === undefined ? {} : { success_threshold: successPercent }),
     })),
   };
 }
@@ -53,14 +51,18 @@ export function bodyOf(draft: Draft, nowMs: number) {
   };
 }
 
-export function targetOf({ target, group, filter, devices }: Draft) {
+export function targetOf({ target, group, filter, search, devices }: Draft) {
   if (target === "group") return { group };
   if (target === "filter") return { filter_id: filter };
+  if (target === "search") return searchOf(search);
   return target === "devices" ? { devices: idsIn(devices) } : { all_devices: true };
 }
 
-/** @returns The path of the new deployment. */
-export async function create(draft: Draft): Promise<string> {
+/**
+ * @param expectedCount How many devices the preview has shown.
+ * @returns The path of the new deployment.
+ */
+export async function create(draft: Draft, expectedCount: number): Promise<string> {
   const body = bodyOf(draft, Date.now());
   const answer =
     draft.target === "group"
@@ -69,19 +71,21 @@ export async function create(draft: Draft): Promise<string> {
         ? await call("post", "/api/management/v2/deployments/deployments", {
             body: { ...body, filter_id: draft.filter },
           })
-        : await call("post", DEPLOYMENTS, { body: { ...body, ...targetOf(draft) } });
+        : await call("post", DEPLOYMENTS, {
+            body: {
+              ...body,
+              ...targetOf(draft),
+              ...(draft.target === "search" ? { expected_count: expectedCount } : {}),
+            },
+          });
   return `/deployments/${answer.location.split("/").at(-1)}`;
 }
 
 /** Why the draft cannot be sent yet; `undefined` if it can. */
 export function missingIn(draft: Draft): string | undefined {
   if (draft.release === "") return "Choose a release.";
-  if (draft.start !== "" && Number.isNaN(Date.parse(draft.start))) return "Give date and time of the start.";
   if (draft.target === "group" && draft.group === "") return "Choose a group.";
   if (draft.target === "filter" && draft.filter === "") return "Choose a filter.";
   if (draft.target === "devices" && idsIn(draft.devices).length === 0) return "Name at least one device.";
-  const given = draft.phases.slice(0, -1).reduce((sum, { percent }) => sum + percent, 0);
-  if (draft.phases.length > 0 && given >= 100)
-    return `The phases before the last one have ${given} %: less than 100 must be left.`;
-  return undefined;
+  return faultOf(draft.phases);
 }

@@ -1,7 +1,7 @@
+import { useEffect } from "preact/hooks";
 import { call } from "../../api.ts";
 import { pageUrl } from "../../parts/address.ts";
 import { Loaded, Section } from "../../parts/frame.tsx";
-import { type Phase, PhaseAxis } from "../../parts/phases.tsx";
 import type { Tone } from "../../parts/status.tsx";
 import { exact, plural, size } from "../../parts/text.tsx";
 import { useResource } from "../../resource.ts";
@@ -48,22 +48,23 @@ function Outcomes({ of: { target_count, outcomes } }: { readonly of: PreviewResu
   );
 }
 
-function drawn({ phases }: PreviewResult): readonly Phase[] {
-  return phases.map(({ batch_size, start_ts, places }) => ({
-    share: batch_size,
-    startMs: start_ts === undefined ? Date.now() : Date.parse(start_ts),
-    devices: places,
-  }));
-}
-
 /** Which devices would get what, as the selection decides it. */
-export function Preview({ draft }: { readonly draft: Draft }) {
+export function Preview({
+  draft,
+  tell,
+}: {
+  readonly draft: Draft;
+  /** Told how many devices are shown. */
+  readonly tell: (count: number | undefined) => void;
+}) {
   const missing = missingIn(draft);
   const shown = useResource(
     JSON.stringify(draft),
     async (signal) => (missing === undefined ? await preview(draft, signal) : undefined),
     ["device", "deployment", "artifact"],
   );
+  const count = shown.data?.target_count;
+  useEffect(() => tell(count), [count]);
   return (
     <Section title="What happens">
       {missing !== undefined ? (
@@ -74,17 +75,15 @@ export function Preview({ draft }: { readonly draft: Draft }) {
             result !== undefined && (
               <>
                 <Outcomes of={result} />
-                {(result.phases.length > 1 || draft.start !== "") && (
-                  <>
-                    <PhaseAxis phases={drawn(result)} />
-                    <ol>
-                      {drawn(result).map(({ share, startMs, devices }) => (
-                        <li key={startMs}>
-                          {Math.round(share)} % ({plural(devices ?? 0, "device")}), from {exact(startMs)}
-                        </li>
-                      ))}
-                    </ol>
-                  </>
+                {(result.phases.length > 1 || draft.startMs !== undefined) && (
+                  <ol>
+                    {result.phases.map(({ batch_size, places, start_ts }, index) => (
+                      <li key={index}>
+                        {batch_size} % ({plural(places, "device")}),{" "}
+                        {start_ts === undefined ? "at once" : `from ${exact(Date.parse(start_ts))}`}
+                      </li>
+                    ))}
+                  </ol>
                 )}
               </>
             )
