@@ -3,6 +3,7 @@ import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from "@upkeep/sh
 import type { System } from "@upkeep/shared/system";
 import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
 import { consoleRoutes } from "../console/routes.ts";
+import type { ScenarioRun } from "../control/index.ts";
 import { isLoopback } from "../system/connections.ts";
 import {
   absolutePath,
@@ -55,7 +56,9 @@ export async function startServing(door: System, settings: ServeSettings, logger
     logger,
     machine: door,
     ...given({ extend: control?.extend(logger) }),
-    ...(settings.console ? { pages: await consoleRoutes(door.files, packageFile("dist/console")) } : {}),
+    ...(settings.console
+      ? { pages: await consoleRoutes(door.files, packageFile("dist/console"), control !== undefined) }
+      : {}),
   });
   let recorder: Awaited<ReturnType<typeof beginRecording>>;
   try {
@@ -124,6 +127,12 @@ function compositionOf(settings: ServeSettings, directory: string): Omit<ServerS
   };
 }
 
+/** Loads what runs scenarios when the first one comes. */
+async function readScenario(text: string): Promise<ScenarioRun> {
+  const { readLive } = await import("../scenarios/index.ts");
+  return readLive(text);
+}
+
 /** The controls for tests: their clock can be moved. Loaded only on request. */
 async function loadControl(door: System, hosts: "this-machine" | "any") {
   const { controlledSystem, openControlApi } = await import("../control/index.ts");
@@ -133,7 +142,7 @@ async function loadControl(door: System, hosts: "this-machine" | "any") {
     extend:
       (logger: Logger): NonNullable<ServerSettings["extend"]> =>
       (data) =>
-        openControlApi({ system, ...data, logger }, hosts),
+        openControlApi({ system, ...data, logger }, hosts, readScenario),
   };
 }
 

@@ -12,5 +12,8 @@ export const PAGE_PATHS = [
   "/users",
 ] as const;
 
+/** Pages of a server with test controls. */
+export const CONTROL_PATHS = ["/scenarios"] as const;
+
 /** Folder of scripts and style sheets, whose names have the hash of their content. */
 export const ASSETS = "/assets";

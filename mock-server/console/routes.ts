@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { type Files, readFile, readTextFile } from "@upkeep/shared/system";
 import type { Answer, HeaderFields } from "../api/answers.ts";
 import { type ApiRequest, type Route, route } from "../api/route.ts";
-import { ASSETS, PAGE_PATHS } from "./paths.ts";
+import { ASSETS, CONTROL_PATHS, PAGE_PATHS } from "./paths.ts";
 
 /** Only this server's scripts run, in a page that talks to this server alone. */
 const POLICY = [
@@ -35,17 +35,21 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 
 /** Where the page's links begin: a proxy may have removed a prefix from the path. */
 const BASE = '<base href="/" />';
+/** Tells the page that the server has test controls. */
+const CONTROLS = '<meta name="upkeep-test-controls" />';
 
 /**
  * The pages of the console, as `npm run build` makes them. They hold no data: these come from the API.
  * @param directory That of the built page.
+ * @param hasControls The server has test controls, and the console a page for them.
  * @returns No routes if the page was not built.
  */
-export async function consoleRoutes(files: Files, directory: string): Promise<readonly Route[]> {
+export async function consoleRoutes(files: Files, directory: string, hasControls = false): Promise<readonly Route[]> {
   const page = await readTextFile(files, `${directory}/index.html`, FILE_BYTES_MAX);
   if (page === undefined) return [];
   if (!page.includes(BASE)) throw new Error(`${directory}/index.html has no ${BASE}`);
-  const pages = PAGE_PATHS.map((path) =>
+  const paths = hasControls ? [...PAGE_PATHS, ...CONTROL_PATHS] : PAGE_PATHS;
+  const pages = paths.map((path) =>
     route({
       method: "GET",
       path,
@@ -54,7 +58,7 @@ export async function consoleRoutes(files: Files, directory: string): Promise<re
       head: true,
       answers: { 200: { description: "HTML", mediaType: "text/html" } },
       handle: ({ client, request }) => {
-        const html = page.replace(BASE, `<base href="${client.prefix}/" />`);
+        const html = page.replace(BASE, `<base href="${client.prefix}/" />${hasControls ? CONTROLS : ""}`);
         return compressible(request, PAGE_HEADERS, Buffer.from(html), (bytes) => gzipSync(bytes));
       },
     }),

@@ -13,6 +13,7 @@ import type { CarriedRequest } from "../faults/wire/messages.ts";
 import { Callers } from "./callers.ts";
 import { namesOf, type TestControls } from "./controls.ts";
 import { controlRoutes } from "./routes.ts";
+import type { ReadScenario } from "./scenario-runs.ts";
 
 /** The facts about a request of a device. */
 interface Asking {
@@ -37,11 +38,11 @@ const NOT_HERE: Pick<ExchangeContext, "artifactWith" | "killServer"> = {
 export function controlExtension(
   controls: TestControls,
   domain: Domain,
-  options: WatchOptions & { readonly hosts: "this-machine" | "any" },
+  options: WatchOptions & { readonly hosts: "this-machine" | "any"; readonly readScenario?: ReadScenario },
 ): ServerExtension {
   const watch = new DeviceWatch(controls, new Callers(domain), options);
   return {
-    routes: controlRoutes(controls, options.hosts),
+    routes: controlRoutes(controls, options.hosts, options.readScenario),
     around: (listener) => around(listener, watch, options.system.timers),
   };
 }

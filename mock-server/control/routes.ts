@@ -9,6 +9,8 @@ import { fields, one, Time } from "../api/validation.ts";
 import { Duration } from "../faults/language/quantities.ts";
 import { REQUEST_KINDS } from "../faults/language/request-kinds.ts";
 import type { TestControls } from "./controls.ts";
+import { OfferedFaultShape, offeredFaults } from "./fault-catalogue.ts";
+import { type ReadScenario, scenarioRoutes } from "./scenario-runs.ts";
 import { ClockShape, SeenRequestShape, SnapshotName, SwitchedFaultShape, seenRequest } from "./shapes.ts";
 
 /** Path of the control API: a server started with `--test-controls` answers there. */
@@ -20,9 +22,15 @@ const NO_SNAPSHOT = { description: "There is no such snapshot" };
 /**
  * The control API. It asks for no token: the hosts below can do everything.
  * @param hosts Hosts whose requests are answered.
+ * @param readScenario Absent: this server runs no scenarios.
  */
-export function controlRoutes(controls: TestControls, hosts: "this-machine" | "any"): Route[] {
+export function controlRoutes(
+  controls: TestControls,
+  hosts: "this-machine" | "any",
+  readScenario?: ReadScenario,
+): Route[] {
   return [
+    ...(readScenario === undefined ? [] : scenarioRoutes(readScenario, CONTROL_API)),
     ...faultRoutes(controls),
     ...clockRoutes(controls),
     ...deviceRoutes(controls),
@@ -41,6 +49,14 @@ function faultRoutes({ faults }: TestControls): Route[] {
       access: "public",
       answers: { 200: { description: "Faults", schema: z.array(SwitchedFaultShape) } },
       handle: () => json(faults.list()),
+    }),
+    route({
+      method: "GET",
+      path: `${path}/catalogue`,
+      summary: "The faults that can be switched on, with the schemas of their values",
+      access: "public",
+      answers: { 200: { description: "Faults", schema: z.array(OfferedFaultShape) } },
+      handle: () => json(offeredFaults()),
     }),
     route({
       method: "POST",

@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
  * peak memory), many small files, peak memory by size, idle memory, start-up, bytes on the wire with connections that are
- * cut, and what an agent costs a device (footprint).
+ * cut, and what an agent costs a device (footprint). `console` is measured only if it is named: the server's page with a
+ * large fleet.
  * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
  * some of it.
  */
@@ -11,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startServer } from "../support/server.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
+import { CONSOLE_AIMS, measureConsole } from "./console.ts";
 import { type Footprint, measureFootprints } from "./footprint.ts";
 import { measureIdle } from "./idle.ts";
 import { measureFiles, measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
@@ -41,6 +43,9 @@ const { values: options } = parseArgs({
     cut: { type: "string", default: "3" },
     /** MiB of the image of a rootfs update whose memory is looked at. */
     rootfs: { type: "string", default: "256" },
+    /** Devices in the records, and changes that an open page follows, one in each second of its time. */
+    devices: { type: "string", default: "100000" },
+    changes: { type: "string", default: "3600" },
     /** The agent as a single executable. */
     single: { type: "string", default: "dist/upkeep" },
   },
@@ -60,6 +65,8 @@ const settleSeconds = wholeNumber("settle", options.settle);
 const wireMiB = wholeNumber("wire", options.wire);
 const cutMiB = wholeNumber("cut", options.cut);
 const rootfsMiB = wholeNumber("rootfs", options.rootfs);
+const deviceCount = wholeNumber("devices", options.devices);
+const changeCount = wholeNumber("changes", options.changes);
 const sizesMiB = options.memory.split(",").map((text) => wholeNumber("memory", text));
 
 /** Aims: our share of the peer's wall time. */
@@ -229,10 +236,46 @@ async function footprint(): Promise<unknown> {
   return { measured, aims: FOOTPRINT_AIMS, missed };
 }
 
-const PARTS: Readonly<Record<string, () => unknown>> = { install, files, memory, idle, startup, wire, footprint };
+async function consolePage(): Promise<unknown> {
+  say(`The console in Chromium, with ${deviceCount} devices in the records.`);
+  const measured = await measureConsole({ folder, devices: deviceCount, changes: changeCount });
+  const { firstPage, paintMs, interactiveMs, typingMs, heapBytes } = measured;
+  const at = (share: number): number => typingMs[Math.ceil(share * typingMs.length) - 1] ?? Number.NaN;
+  const [early = Number.NaN, late = Number.NaN] = [heapBytes[0], heapBytes.at(-1)];
+  const kB = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
+  row([
+    "first page",
+    kB(firstPage.bytes),
+    `${firstPage.requests} requests`,
+    `aim <= ${CONSOLE_AIMS.firstPageBytes / 1000} kB`,
+  ]);
+  row(["  scripts and styles", kB(firstPage.scriptBytes)]);
+  row(["painted after", `${paintMs.toFixed(0)} ms`]);
+  row(["interactive after", `${interactiveMs.toFixed(0)} ms`]);
+  row(["key to rows, median", `${at(0.5).toFixed(0)} ms`, "", `aim <= ${CONSOLE_AIMS.typingMs} ms`]);
+  row(["key to rows, 95 %", `${at(0.95).toFixed(0)} ms`, `${typingMs.length} keys`]);
+  row(["heap after 1/10", kB(early), `${changeCount} changes`]);
+  row([
+    "heap at the end",
+    kB(late),
+    `${((late / early - 1) * 100).toFixed(1)} %`,
+    `aim <= ${CONSOLE_AIMS.heapGrowth * 100} %`,
+  ]);
+  const missed = [
+    ...(firstPage.bytes > CONSOLE_AIMS.firstPageBytes ? ["first page"] : []),
+    ...(at(0.95) > CONSOLE_AIMS.typingMs ? ["key to rows"] : []),
+    ...(late / early - 1 > CONSOLE_AIMS.heapGrowth ? ["heap"] : []),
+  ];
+  say(missed.length === 0 ? "All aims are met." : `Aims missed: ${missed.join(", ")}.`);
+  return { ...measured, aims: CONSOLE_AIMS, missed };
+}
+
+/** Those that compare the agent with its peer. */
+const AGENT_PARTS = { install, files, memory, idle, startup, wire, footprint } as const;
+const PARTS: Readonly<Record<string, () => unknown>> = { ...AGENT_PARTS, console: consolePage };
 
 function chosenParts(): string[] {
-  const names = options.only?.split(",") ?? Object.keys(PARTS);
+  const names = options.only?.split(",") ?? Object.keys(AGENT_PARTS);
   const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
   if (unknown === undefined) return names;
   throw new Error(`--only: there is no part "${unknown}", only ${Object.keys(PARTS).join(", ")}`);

@@ -60,7 +60,7 @@ export async function call<M extends Method, P extends PathOf<M>>(
   };
 }
 
-async function refusal(answer: Response): Promise<ApiError> {
+export async function refusal(answer: Response): Promise<ApiError> {
   if (answer.status === 401) onUnauthorized.call();
   const text = await answer.text();
   return new ApiError(answer.status, reasonIn(text) ?? (answer.statusText || `status ${answer.status}`));

@@ -27,6 +27,15 @@ const PAGES = [
   },
   { path: "/deployments/new", page: page(async () => (await import("./pages/new-deployment.tsx")).NewDeploymentPage) },
   { path: "/deployments/:id", page: page(async () => (await import("./pages/deployment.tsx")).DeploymentPage) },
+  ...(document.querySelector('meta[name="upkeep-test-controls"]') === null
+    ? []
+    : [
+        {
+          path: "/scenarios",
+          name: "Scenarios",
+          page: page(async () => (await import("./pages/scenarios.tsx")).ScenariosPage),
+        },
+      ]),
   { path: "/users", name: "Users", page: page(async () => (await import("./pages/users.tsx")).UsersPage) },
 ];
 

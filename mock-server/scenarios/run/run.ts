@@ -1,6 +1,7 @@
 import type { Scenario } from "../file/index.ts";
 import { World, type WorldOptions } from "../world/world.ts";
 import { Ending } from "./ending.ts";
+import type { RunEvent } from "./events.ts";
 import { recordOf } from "./record.ts";
 import type { RunResult } from "./result.ts";
 import { Timeline } from "./timeline.ts";
@@ -13,10 +14,18 @@ export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
   readonly trace: readonly string[];
 }
 
-/** Run a scenario in virtual time. Rejects if the simulation itself fails. */
-export async function runSimulated(scenario: Scenario, options: WorldOptions): Promise<SimulatedRun> {
+/**
+ * Run a scenario in virtual time. Rejects if the simulation itself fails.
+ * @param watch Told of each event as it happens.
+ */
+export async function runSimulated(
+  scenario: Scenario,
+  options: WorldOptions,
+  watch?: (event: RunEvent) => void,
+): Promise<SimulatedRun> {
   const world = await World.open(scenario, options);
   try {
+    if (watch !== undefined) world.history.watch(watch);
     await world.time.until(untilItsEnd(world));
     const record = await recordOf(world);
     const verdicts = verdictsOf(scenario, record);

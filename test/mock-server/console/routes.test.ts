@@ -14,7 +14,7 @@ const SCRIPT = "console.log(1);".repeat(100);
 const nothing = undefined as never;
 
 /** A server with a built page. */
-async function serve(isProxy?: (address: string) => boolean) {
+async function serve(isProxy?: (address: string) => boolean, hasControls = false) {
   const folder = mkdtempSync(join(tmpdir(), "upkeep-console-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, "assets"));
@@ -29,7 +29,7 @@ async function serve(isProxy?: (address: string) => boolean) {
     links: nothing,
     options: { ...DEFAULT_OPTIONS, ...(isProxy === undefined ? {} : { isProxy }) },
     logger: { debug: () => undefined, info: () => undefined } as never,
-    pages: await consoleRoutes(openSystem().files, folder),
+    pages: await consoleRoutes(openSystem().files, folder, hasControls),
   });
   onTestFinished(() => app.close());
   return app;
@@ -51,6 +51,15 @@ test.each(["/", "/devices", "/devices/an-id", "/deployments/new", "/releases/a%2
     expect(policy).toContain("frame-ancestors 'none'; require-trusted-types-for 'script'");
   },
 );
+
+test("the page of test controls is there where the server has them, and the console is told of it", async () => {
+  const told = '<meta name="upkeep-test-controls" />';
+  const without = await serve();
+  expect((await without.inject("/scenarios")).statusCode).toBe(404);
+  expect((await without.inject("/")).body).not.toContain(told);
+  const having = await serve(undefined, true);
+  expect((await having.inject("/scenarios")).body).toContain(told);
+});
 
 test("what is no page is not found", async () => {
   const app = await serve();

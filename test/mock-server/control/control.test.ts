@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeArtifact, multipart } from "../api/fixture.ts";
 import { CONTROL, Running, type WireDevice } from "./running.ts";
@@ -312,5 +314,42 @@ describe("who may reach the controls", () => {
   test("the OpenAPI document tells of them where they are", async () => {
     const { paths } = (await server.call("GET", "/api/openapi.json")).json as { paths: object };
     expect(Object.keys(paths).filter((path) => path.startsWith(CONTROL))).toContain(`${CONTROL}/faults/{id}`);
+  });
+});
+
+describe("what the console asks for", () => {
+  test("the catalogue has the faults of a running server, each with a schema; one made of it is taken", async () => {
+    const offered = (await server.control("GET", "/faults/catalogue")) as {
+      readonly name: string;
+      readonly meaning: string;
+      readonly schema: { readonly properties?: object };
+    }[];
+    const faults = new Map(offered.map((one) => [one.name, one]));
+    expect(faults.get("answer")?.schema.properties).toHaveProperty("status");
+    expect(faults.get("power_cut")).toBeUndefined();
+    expect(offered.every(({ meaning }) => meaning !== "")).toBe(true);
+    await server.control("POST", "/faults", { answer: { status: 503 } });
+  });
+
+  test("a scenario is told as it goes on: what is expected, what happens, and how it ended", async () => {
+    const scenario = readFileSync(join(import.meta.dirname, "../../scenarios/power-cut-while-installing.yaml"), "utf8");
+    const answer = await server.call("POST", `${CONTROL}/scenarios/runs`, { scenario });
+    expect(answer.headers.get("content-type")).toBe("application/x-ndjson");
+    const lines = answer.text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const [first, last] = [lines[0], lines.at(-1)];
+    expect(first).toMatchObject({ kind: "begins", expected: expect.arrayContaining([expect.stringContaining("v1")]) });
+    expect(lines).toContainEqual(expect.objectContaining({ kind: "happens", device: "d", text: "first: failure" }));
+    expect(last).toMatchObject({ kind: "ends", outcome: "passed" });
+    expect(last.verdicts.map(({ expected }: { expected: string }) => expected)).toEqual(first.expected);
+  });
+
+  test("a scenario with faults is refused with their lines, and the next one runs", async () => {
+    const bad = await server.call("POST", `${CONTROL}/scenarios/runs`, { scenario: "scenario: x\nfleeet: []\n" });
+    expect([bad.status, bad.text]).toEqual([400, expect.stringContaining("scenario:2:1")]);
+    const next = await server.call("POST", `${CONTROL}/scenarios/runs`, { scenario: "scenario: x\nfleeet: []\n" });
+    expect(next.status).toBe(400);
   });
 });

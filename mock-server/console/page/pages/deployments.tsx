@@ -64,7 +64,7 @@ export function DeploymentsPage() {
         )}
       </header>
       <search class="filters">
-        <ListSearch list={list} label="Search deployments" />
+        <ListSearch list={list} label="Search deployments" found={found} />
         <ListChoice list={list} name="status" options={STATUSES} />
       </search>
       <List

@@ -93,7 +93,7 @@ export function DevicesPage() {
     <>
       <h1>Devices</h1>
       <search class="filters">
-        <ListSearch list={list} label="Search devices" />
+        <ListSearch list={list} label="Search devices" found={found} />
         <ListChoice list={list} name="status" options={STATUSES} />
         <ListChoice list={list} name="group" options={groups.data ?? []} />
         <ConditionChips terms={conditions.where} change={(where) => list.narrow({ where: whereText(where) })} />

@@ -215,7 +215,7 @@ export function ReleasesPage() {
       </header>
       {mayUpload() && <DropZone />}
       <search class="filters">
-        <ListSearch list={list} label="Search releases" />
+        <ListSearch list={list} label="Search releases" found={found} />
       </search>
       <List
         list={list}

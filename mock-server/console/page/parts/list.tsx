@@ -30,8 +30,17 @@ export function useList(path: string): ListState {
 }
 
 /** A text to search for, kept as `q`. */
-export function ListSearch({ list, label }: { readonly list: ListState; readonly label: string }) {
-  return <SearchBox label={label} value={list.query.q ?? ""} search={(text) => list.narrow({ q: text })} />;
+export function ListSearch({
+  list,
+  label,
+  found,
+}: {
+  readonly list: ListState;
+  readonly label: string;
+  readonly found: Resource<unknown>;
+}) {
+  const search = (text: string): void => list.narrow({ q: text });
+  return <SearchBox label={label} value={list.query.q ?? ""} isBusy={found.isLoading} search={search} />;
 }
 
 /** One of several values, kept under `name`; empty: any. */

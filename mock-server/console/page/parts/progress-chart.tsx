@@ -1,4 +1,5 @@
 import type { Shown } from "../api.ts";
+import { TableHead } from "./frame.tsx";
 import { DEVICE_STATUSES, statusText, toneOf } from "./status.tsx";
 import { exact } from "./text.tsx";
 
@@ -63,6 +64,24 @@ export function ProgressChart({ progress }: { readonly progress: Progress }) {
       </svg>
       <figcaption class="hint">
         {exact(from)} to {exact(to)}
+        {phases.length > 0 && "; dashed: a phase begins"}
+        <details>
+          <summary>As a table</summary>
+          <table>
+            <TableHead titles={["Time", ...bands.map(({ status }) => statusText(status))]} />
+            <tbody>
+              {points.map((point, index) => (
+                <tr key={point.ts}>
+                  <td>{exact(Date.parse(point.ts))}</td>
+                  {bands.map(({ status, edges }) => {
+                    const [below = 0, above = 0] = edges[index] ?? [];
+                    return <td key={status}>{(above - below).toLocaleString("en")}</td>;
+                  })}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
       </figcaption>
     </figure>
   );
