@@ -21,6 +21,13 @@ export class ApiError extends Error {
   }
 }
 
+/** Why something failed, and what to do if nobody has answered. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof TypeError)) return error.message;
+  return `${document.baseURI} cannot be reached. Is the server running, and this machine on its network? Then try again.`;
+}
+
 /** Called when the server says that there is no session. */
 export const onUnauthorized: { call: () => void } = { call: () => undefined };
 

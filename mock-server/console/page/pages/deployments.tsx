@@ -1,6 +1,6 @@
 import { call, type Listed } from "../api.ts";
-import { pageUrl } from "../parts/address.ts";
-import { Empty, TableHead } from "../parts/frame.tsx";
+import { pageUrl, SERVER_URL } from "../parts/address.ts";
+import { Command, Empty, TableHead } from "../parts/frame.tsx";
 import { List, ListChoice, ListSearch, useList } from "../parts/list.tsx";
 import { Status, StatusBar } from "../parts/status.tsx";
 import { plural, Time } from "../parts/text.tsx";
@@ -76,13 +76,18 @@ export function DeploymentsPage() {
         row={(deployment) => <Row key={deployment.id} deployment={deployment} />}
         empty={
           <Empty title={isNarrowed ? "No deployment matches" : "There is no deployment yet"}>
-            <p>
-              {isNarrowed ? (
+            {isNarrowed ? (
+              <p>
                 <a href={pageUrl("/deployments")}>Show all</a>
-              ) : (
-                <a href={pageUrl("/releases")}>Upload a release, and deploy it</a>
-              )}
-            </p>
+              </p>
+            ) : (
+              <>
+                <p>
+                  <a href={pageUrl("/releases")}>Upload a release, and deploy it</a>, or from a terminal:
+                </p>
+                <Command text={`upkeepctl --server ${SERVER_URL} deploy release-1 --to all`} />
+              </>
+            )}
           </Empty>
         }
       />

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { call, type Listed } from "../api.ts";
+import { call, type Listed, reasonOf } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
 import { deviceName } from "../parts/devices.ts";
 import { Ask, Dialog, DialogButton, Fault, Loaded, Section } from "../parts/frame.tsx";
@@ -48,7 +48,7 @@ function NewFilter({ onClose }: { readonly onClose: () => void }) {
       await call("post", FILTERS, { body: { name: name.value, terms: sent(terms.value) } });
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (
@@ -154,7 +154,9 @@ export function GroupsPage() {
         <Loaded from={groups}>
           {(all) =>
             all.length === 0 ? (
-              <p class="hint">None. Choose devices in the list of devices to put them into one.</p>
+              <p class="hint">
+                None. Choose devices in <a href={pageUrl("/devices")}>the list of devices</a>, and change their group.
+              </p>
             ) : (
               <table>
                 <tbody>

@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { useLocation } from "preact-iso";
-import { call, type Shown } from "../api.ts";
+import { call, reasonOf, type Shown } from "../api.ts";
 import { pageUrl, useQuery } from "../parts/address.ts";
 import { type Conditions, conditionsIn, conditionsQuery } from "../parts/devices.ts";
 import { Fault, Loaded } from "../parts/frame.tsx";
@@ -141,7 +141,7 @@ export function NewDeploymentPage() {
     try {
       route(pageUrl(await create(draft.value, shownCount.current ?? 0)));
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
       isBusy.value = false;
     }
   };

@@ -1,5 +1,5 @@
 import { call, type Listed } from "../api.ts";
-import { pageUrl } from "../parts/address.ts";
+import { pageUrl, SERVER_URL } from "../parts/address.ts";
 import { FailureList } from "../parts/failures.tsx";
 import { Command, Empty, Loaded, Section } from "../parts/frame.tsx";
 import { Status, StatusBar, statusText } from "../parts/status.tsx";
@@ -51,11 +51,10 @@ function Tiles() {
 
 /** What connects the first device. */
 export function NoDevices() {
-  const server = new URL(".", document.baseURI).href.replace(/\/$/, "");
   return (
     <Empty title="No device has asked yet">
       <p>On a device with the Debian package of the agent:</p>
-      <Command text={`sudo upkeep setup --device-type my-board --server-url ${server}`} />
+      <Command text={`sudo upkeep setup --device-type my-board --server-url ${SERVER_URL}`} />
       <p>It appears here as pending, to be accepted.</p>
     </Empty>
   );

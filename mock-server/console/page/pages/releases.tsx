@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { call, type Listed, reasonIn, urlOf } from "../api.ts";
-import { pageUrl } from "../parts/address.ts";
+import { call, type Listed, reasonIn, reasonOf, urlOf } from "../api.ts";
+import { pageUrl, SERVER_URL } from "../parts/address.ts";
 import { Command, Dialog, DialogButton, Empty, Fault, TableHead } from "../parts/frame.tsx";
 import { List, ListSearch, useList } from "../parts/list.tsx";
 import { size, Time } from "../parts/text.tsx";
@@ -57,7 +57,7 @@ function DropZone() {
         await send(UPLOAD, form, (done) => set(file.name, { done }));
         uploads.value = uploads.value.filter(({ name }) => name !== file.name);
       } catch (error) {
-        set(file.name, { fault: error instanceof Error ? error.message : String(error) });
+        set(file.name, { fault: reasonOf(error) });
       }
     }
   };
@@ -128,7 +128,7 @@ function FromFile({ onClose }: { readonly onClose: () => void }) {
       });
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
       done.value = undefined;
     }
   };
@@ -233,11 +233,12 @@ export function ReleasesPage() {
 function NoReleases() {
   return (
     <Empty title="There is no release yet">
-      <p>An artifact of a file, made on any machine with the server's program:</p>
+      <p>Make an artifact of a file, on any machine with the server's program, and drop it here or upload it:</p>
       <Command
         text={
           "upkeep-server artifact write module-image --type single-file --artifact-name release-1 \\\n" +
-          "  --compatible-types my-board --file my-file --output-path release-1.mender"
+          "  --compatible-types my-board --file my-file --output-path release-1.mender\n" +
+          `upkeepctl --server ${SERVER_URL} releases upload release-1.mender`
         }
       />
     </Empty>

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { ApiError, call, type Listed } from "../api.ts";
+import { call, type Listed, reasonOf } from "../api.ts";
 import { Ask, Dialog, DialogButton, Fault, Loaded, Section, TableHead } from "../parts/frame.tsx";
 import { Time } from "../parts/text.tsx";
 import { useResource } from "../resource.ts";
@@ -46,7 +46,7 @@ function NewUser({ onClose }: { readonly onClose: () => void }) {
       await call("post", USERS, { body });
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (
@@ -87,7 +87,7 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
     try {
       token.value = String((await call("post", TOKENS, { body })).data);
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (
@@ -188,7 +188,7 @@ function Row({ user, remove }: { readonly user: User; readonly remove: () => voi
     try {
       await call("put", `${USERS}/{id}`, { params: { id: user.id }, body: { role } });
     } catch (error) {
-      fault.value = error instanceof ApiError ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (

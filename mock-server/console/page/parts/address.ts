@@ -3,6 +3,9 @@ import { useLocation } from "preact-iso";
 /** Where the console begins: a proxy may serve it below a prefix. Without a slash at the end. */
 export const BASE = new URL(document.baseURI).pathname.replace(/\/$/, "");
 
+/** The server's own address, for commands. */
+export const SERVER_URL = new URL(".", document.baseURI).href.replace(/\/$/, "");
+
 /** The address of a page. */
 export function pageUrl(path: string, query: Readonly<Record<string, string | number | undefined>> = {}): string {
   const parts = Object.entries(query).flatMap(([name, value]) =>

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { reasonOf } from "../api.ts";
 import type { Resource } from "../resource.ts";
 
 /** Shows what was loaded, or why it was not. */
@@ -15,7 +16,7 @@ export function Loaded<T>({
     <>
       {from.error !== undefined && (
         <p role="alert" class="fault">
-          {from.error instanceof TypeError ? "The server cannot be reached." : from.error.message}{" "}
+          {reasonOf(from.error)}{" "}
           <button type="button" onClick={from.reload}>
             Try again
           </button>
@@ -155,7 +156,7 @@ export function Ask({ title, text, action, isDangerous = false, onClose, run }: 
       await run();
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
       isBusy.value = false;
     }
   };

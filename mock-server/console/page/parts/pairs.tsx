@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { reasonOf } from "../api.ts";
 import { Dialog, Fault } from "./frame.tsx";
 import { valueText } from "./text.tsx";
 
@@ -44,7 +45,7 @@ export function PairsDialog({
       await save(parsePairs(text.value));
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { reasonOf } from "../../api.ts";
 import { Fault, Loaded, Section } from "../../parts/frame.tsx";
 import { exact } from "../../parts/text.tsx";
 import { useResource } from "../../resource.ts";
@@ -21,7 +22,7 @@ export function ClockSection() {
     try {
       await control("POST", `/clock/${path}`, body);
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
     clock.reload();
   };

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { reasonOf } from "../../api.ts";
 import { Dialog, DialogButton, Fault, Loaded, Section, TableHead } from "../../parts/frame.tsx";
 import { plural } from "../../parts/text.tsx";
 import { useResource } from "../../resource.ts";
@@ -38,7 +39,7 @@ function NewFault({ onClose }: { readonly onClose: () => void }) {
       });
       onClose();
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     }
   };
   return (

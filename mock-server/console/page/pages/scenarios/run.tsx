@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { reasonOf } from "../../api.ts";
 import { Section, TableHead } from "../../parts/frame.tsx";
 import { Status } from "../../parts/status.tsx";
 import { duration } from "../../parts/text.tsx";
@@ -108,7 +109,7 @@ export function RunSection() {
         if (broken !== undefined) fault.value = broken.error;
       });
     } catch (error) {
-      fault.value = error instanceof Error ? error.message : String(error);
+      fault.value = reasonOf(error);
     } finally {
       isBusy.value = false;
     }
