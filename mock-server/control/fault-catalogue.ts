@@ -1,3 +1,4 @@
+import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { type JsonSchema, jsonSchema } from "../api/openapi/schemas.ts";
 import { definitionOf, FAULT_NAMES, type FaultName } from "../faults/index.ts";
@@ -13,7 +14,7 @@ export interface OfferedFault {
 export const OfferedFaultShape = z.object({
   name: z.string(),
   meaning: z.string(),
-  schema: z.record(z.string(), z.unknown()),
+  schema: recordOf(z.unknown()),
 });
 
 /** The faults that happen to exchanges of devices with a running server; those inside of devices are left out. */

@@ -55,12 +55,17 @@ function NotFound() {
 function Menu() {
   const { path } = useLocation();
   const own = path.slice(BASE.length) || "/";
+  const list = useRef<HTMLUListElement>(null);
+  // On a telephone the menu is wider than the screen.
+  useEffect(() => {
+    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [own]);
   return (
     <nav class="menu" aria-label="Pages">
       <a class="brand" href={pageUrl("/")}>
         <img src={icon} alt="" width="24" height="24" /> Upkeep
       </a>
-      <ul>
+      <ul ref={list}>
         {PAGES.flatMap(({ path: target, name }) =>
           name === undefined ? (
             []
