@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { conflict } from "../errors.ts";
 import type { Storage } from "../storage/index.ts";
-import { scan } from "./filters/scan.ts";
+import { Scan } from "./filters/scan.ts";
 import type { FilterTerm } from "./filters/terms.ts";
 
 /** A search whose results a user saw and decided on. */
@@ -25,7 +25,8 @@ export async function targetIds(storage: Storage, targets: BulkTargets): Promise
   if ("ids" in targets) return [...new Set(targets.ids)];
   const { terms, text, expectedCount } = targets;
   const ids: string[] = [];
-  for await (const { id } of scan(storage, { terms, ...given({ text: text || undefined }) })) ids.push(id);
+  const found = await Scan.of(storage, { terms, ...given({ text: text || undefined }) });
+  for await (const batch of found.batches()) ids.push(...batch.map(({ id }) => id));
   if (expectedCount !== undefined && ids.length !== expectedCount) {
     throw conflict(`expected_count: ${ids.length} devices match now, not ${expectedCount}`);
   }

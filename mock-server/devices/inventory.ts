@@ -1,10 +1,12 @@
+import { given } from "@upkeep/shared/given";
 import type { Clock } from "@upkeep/shared/system";
 import { DomainError, unauthorized } from "../errors.ts";
 import type { AttributeRecord, Page, Paging, Records, Storage } from "../storage/index.ts";
 import { type DeviceInventory, describeDevices } from "./attributes.ts";
+import { countScanned } from "./filters/scan.ts";
 import type { AttributeScope } from "./filters/terms.ts";
 import { type InventoryReport, parseReport, withinLimit } from "./inventory-report.ts";
-import { countDevices, type DeviceSearch, searchDevices } from "./search.ts";
+import { type DeviceSearch, searchDevices } from "./search.ts";
 import { type AttributeValues, type CountedAttribute, countValues } from "./values.ts";
 
 /** The number of devices with an attribute. */
@@ -41,9 +43,8 @@ export class Inventory {
     const report = withinLimit(parseReport(attributes), new Set());
     return this.#storage.transaction(async (records) => {
       await mustExist(records, deviceId);
-      await records.inventory.clear(deviceId, "inventory");
       if (report.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
-      await this.#put(records, deviceId, report);
+      await records.inventory.replace(deviceId, "inventory", await this.#reported(records, deviceId, report));
       return report.leftOut;
     });
   }
@@ -58,12 +59,17 @@ export class Inventory {
     return this.#storage.transaction(async (records) => {
       await mustExist(records, deviceId);
       const report = withinLimit(reported, new Set(await records.inventory.namesOf(deviceId, "inventory")));
-      await this.#put(records, deviceId, report);
+      await records.inventory.put(await this.#reported(records, deviceId, report));
       return report.leftOut;
     });
   }
 
-  async #put(records: Records, deviceId: string, { kept, leftOut }: InventoryReport): Promise<void> {
+  /** Records a sign of life. @returns The attributes to write. */
+  async #reported(
+    records: Records,
+    deviceId: string,
+    { kept, leftOut }: InventoryReport,
+  ): Promise<readonly AttributeRecord[]> {
     const now = this.#clock.now();
     await records.silence.touch(deviceId, now);
     const record = (scope: AttributeRecord["scope"], name: string, value: unknown): AttributeRecord => ({
@@ -79,7 +85,7 @@ export class Inventory {
       description: description ?? null,
     }));
     const note = leftOut.length === 0 ? [] : [record("system", LEFT_OUT, leftOut.slice(0, NOTED_MAX))];
-    await records.inventory.put([...attributes, ...note]);
+    return [...attributes, ...note];
   }
 
   /** @throws DomainError (not-found) */
@@ -100,19 +106,22 @@ export class Inventory {
     });
   }
 
-  /** Devices of any status that meet all conditions. */
-  search(search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
-    return searchDevices(this.#storage, search, paging);
+  /**
+   * Devices of any status that meet all conditions.
+   * @param signal Ends the search, which then rejects with the reason.
+   */
+  search(search: DeviceSearch, paging: Paging, signal?: AbortSignal): Promise<Page<DeviceInventory>> {
+    return searchDevices(this.#storage, search, paging, given({ signal }));
   }
 
-  /** The number of devices of any status that meet all conditions. */
-  count(search: Pick<DeviceSearch, "terms" | "ids" | "text">): Promise<number> {
-    return countDevices(this.#storage, search);
+  /** The number of devices of any status that meet all conditions. @param signal As of {@link search}. */
+  count(search: Pick<DeviceSearch, "terms" | "ids" | "text">, signal?: AbortSignal): Promise<number> {
+    return countScanned(this.#storage, search, given({ signal }));
   }
 
-  /** See {@link countValues}. */
-  values(attribute: CountedAttribute, prefix: string): Promise<AttributeValues> {
-    return countValues(this.#storage, attribute, prefix);
+  /** See {@link countValues}. @param signal As of {@link search}. */
+  values(attribute: CountedAttribute, prefix: string, signal?: AbortSignal): Promise<AttributeValues> {
+    return countValues(this.#storage, attribute, prefix, signal);
   }
 
   /** Sets an attribute of the scope `system`. An unknown device is ignored. */

@@ -30,6 +30,7 @@ export async function registerDevice(records: Records, system: Sources, identity
     updated_ms: now,
     check_in_ms: null,
     contact_ms: null,
+    attributes_ms: null,
     group_name: null,
     tags_etag: null,
   };

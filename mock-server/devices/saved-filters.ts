@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Clock, Random } from "@upkeep/shared/system";
 import { DomainError, invalid } from "../errors.ts";
 import type { Page, Paging, Records, SavedFilterRecord, Storage } from "../storage/index.ts";
@@ -58,9 +59,9 @@ export class SavedFilters {
   }
 
   /** Devices that meet the conditions now, of any status. @throws DomainError (not-found) */
-  async search(id: string, paging: Paging): Promise<Page<DeviceInventory>> {
+  async search(id: string, paging: Paging, signal?: AbortSignal): Promise<Page<DeviceInventory>> {
     const { terms } = await this.get(id);
-    return searchDevices(this.#storage, { terms }, paging);
+    return searchDevices(this.#storage, { terms }, paging, given({ signal }));
   }
 
   /** Deployments that were created for it keep their copy. @throws DomainError (not-found) */

@@ -1,7 +1,8 @@
-import { given } from "@upkeep/shared/given";
-import { DEVICE_STATUSES, offsetOf, type Page, type Paging, type Storage } from "../storage/index.ts";
-import { type DeviceInventory, describeDevices, lookupIn } from "./attributes.ts";
-import { type NamedBy, narrow, scan } from "./filters/scan.ts";
+import { offsetOf, type Page, type Paging, type Storage } from "../storage/index.ts";
+import { type DeviceInventory, describeDevices } from "./attributes.ts";
+import { partInOrder } from "./filters/index-order.ts";
+import type { NamedBy } from "./filters/named-search.ts";
+import { Scan, type SearchOptions } from "./filters/scan.ts";
 import { type AttributeSort, FirstInOrder, sortKeyOf } from "./filters/sorting.ts";
 import type { AttributeScope, FilterTerm } from "./filters/terms.ts";
 
@@ -24,65 +25,66 @@ export async function searchDevices(
   storage: Storage,
   search: DeviceSearch,
   paging: Paging,
+  options: SearchOptions = {},
 ): Promise<Page<DeviceInventory>> {
-  const { items, total } = isPlain(search)
-    ? await plainPage(storage, search, paging)
-    : await sorted(storage, search, paging);
+  const { ids, total } = await (search.sort?.length ? sorted : byId)(storage, search, paging, options);
+  const items = await storage.read(async (records) => {
+    const devices = await records.devices.after({ ids }, "", ids.length);
+    const found = new Map((await describeDevices(records, devices)).map((device) => [device.id, device]));
+    return ids.flatMap((id) => found.get(id) ?? []);
+  });
   return { items: items.map((device) => project(device, search.select)), total };
 }
 
-/** The number of devices that a search finds. */
-export async function countDevices(
-  storage: Storage,
-  search: Pick<DeviceSearch, "terms" | "ids" | "text">,
-): Promise<number> {
-  if (isPlain(search)) return (await plainPage(storage, search, { page: 1, perPage: 1 })).total;
-  const { terms = [], ids, text } = search;
-  let count = 0;
-  for await (const _ of scan(storage, { terms, ...given({ ids }), ...(text ? { text } : {}) })) count += 1;
-  return count;
+interface FoundIds {
+  readonly ids: readonly string[];
+  readonly total: number;
 }
 
-/** True if an index answers the whole search. */
-function isPlain({ terms = [], sort = [], text, named }: DeviceSearch): boolean {
-  const indexed = terms.every(({ scope, attribute, type, value }) => {
-    if (type !== "$eq" || typeof value !== "string") return false;
-    if (scope === "identity" && attribute === "status") return (DEVICE_STATUSES as readonly string[]).includes(value);
-    return scope === "system" && attribute === "group";
-  });
-  // Two conditions on one attribute cannot be merged.
-  const once = new Set(terms.map(({ scope }) => scope)).size === terms.length;
-  return indexed && once && sort.length === 0 && !text && named === undefined;
-}
-
-function plainPage(
-  storage: Storage,
-  { terms = [], ids }: DeviceSearch,
-  paging: Paging,
-): Promise<Page<DeviceInventory>> {
-  const narrowing = narrow({ terms, ...given({ ids }) });
-  return storage.read(async (records) => {
-    const { items, total } = await records.devices.page(narrowing, paging);
-    return { items: await describeDevices(records, items), total };
-  });
-}
-
-async function sorted(storage: Storage, search: DeviceSearch, paging: Paging): Promise<Page<DeviceInventory>> {
-  const { terms = [], sort = [], ids, text, named } = search;
+async function byId(storage: Storage, search: DeviceSearch, paging: Paging, options: SearchOptions): Promise<FoundIds> {
   const start = offsetOf(paging);
-  const first = new FirstInOrder(sort, start + paging.perPage);
-  const wanted = { terms, ...given({ ids, named }), ...(text ? { text } : {}) };
-  for await (const device of scan(storage, wanted)) first.add(sortKeyOf(device.id, sort, lookupIn(device)));
-  const shown = first
+  const end = start + paging.perPage;
+  const found = await Scan.of(storage, search, options);
+  const total = found.total;
+  const page = await found.page(paging.perPage, start);
+  if (page !== undefined && total !== undefined) return { ids: page, total };
+  const ids: string[] = [];
+  let count = 0;
+  // If it is known how many there are, those after the page need not be looked at.
+  if (total === undefined || start < total) {
+    for await (const batch of found.batches()) {
+      ids.push(...batch.slice(Math.max(0, start - count), Math.max(0, end - count)).map(({ id }) => id));
+      count += batch.length;
+      if (total !== undefined && count >= end) break;
+    }
+  }
+  return { ids, total: total ?? count };
+}
+
+async function sorted(
+  storage: Storage,
+  search: DeviceSearch,
+  paging: Paging,
+  options: SearchOptions,
+): Promise<FoundIds> {
+  const { sort = [], terms = [], ids: only, text, named } = search;
+  const start = offsetOf(paging);
+  const [first, second] = sort;
+  const isOfAll = terms.length === 0 && only === undefined && !text && named === undefined;
+  if (first !== undefined && second === undefined && isOfAll) {
+    const found = await partInOrder(storage, first, { limit: paging.perPage, offset: start }, options);
+    if (found !== undefined) return found;
+  }
+  const kept = new FirstInOrder(sort, start + paging.perPage);
+  const found = await Scan.of(storage, search, { ...options, needed: sort });
+  for await (const batch of found.batches()) {
+    for (const { id, lookup } of batch) kept.add(sortKeyOf(id, sort, lookup));
+  }
+  const ids = kept
     .keys()
     .slice(start)
     .map(({ id }) => id);
-  const found = await storage.read(async (records) => {
-    const devices = await records.devices.after({ ids: shown }, "", shown.length);
-    return new Map((await describeDevices(records, devices)).map((device) => [device.id, device]));
-  });
-  const items = shown.flatMap((id) => found.get(id) ?? []);
-  return { items, total: first.total };
+  return { ids, total: kept.total };
 }
 
 function project(device: DeviceInventory, select: DeviceSearch["select"] = []): DeviceInventory {

@@ -45,17 +45,16 @@ export class Tags {
       const device = await devices.find(deviceId);
       if (device === undefined) return undefined;
       if (how.ifMatch !== undefined && how.ifMatch !== device.tags_etag) throw new DomainError("etag-mismatch");
-      if (how.replace) await inventory.clear(deviceId, "tags");
-      await inventory.put(
-        tags.map(({ name, value, description }) => ({
-          device_id: deviceId,
-          scope: "tags",
-          name,
-          value_json: JSON.stringify(value),
-          description: description ?? null,
-          updated_ms: this.#clock.now(),
-        })),
-      );
+      const records = tags.map(({ name, value, description }) => ({
+        device_id: deviceId,
+        scope: "tags" as const,
+        name,
+        value_json: JSON.stringify(value),
+        description: description ?? null,
+        updated_ms: this.#clock.now(),
+      }));
+      if (how.replace) await inventory.replace(deviceId, "tags", records);
+      else await inventory.put(records);
       const all = (await inventory.ofDevices([deviceId])).filter(({ scope }) => scope === "tags");
       if (all.length > TAGS_MAX) throw invalid(`a device has at most ${TAGS_MAX} tags, not ${all.length}`);
       const etag = sha256(JSON.stringify([device.tags_etag, all])).slice(0, 32);

@@ -1,4 +1,5 @@
 import { invalid } from "../errors.ts";
+import { KEY_KINDS, valueOfKey, wholeKind } from "../storage/attribute-keys.ts";
 import type { Storage } from "../storage/index.ts";
 import type { AttributeScope } from "./filters/terms.ts";
 
@@ -15,8 +16,12 @@ export interface AttributeValues {
 }
 
 const VALUES_MAX = 100;
-/** Devices per read: other requests run between two reads. */
+/** Devices or values per read: other requests run between two reads. */
 const BATCH = 1000;
+
+/** The kinds of keys that have values. */
+const { boolean, number, text, elementBoolean, elementNumber, elementText } = KEY_KINDS;
+const VALUE_KINDS = [boolean, number, text, elementBoolean, elementNumber, elementText];
 
 /** Attributes that the server derives, and counts as they change. */
 const COUNTED: Readonly<Record<string, "status" | "tier" | "group_name">> = {
@@ -28,7 +33,7 @@ const COUNTED: Readonly<Record<string, "status" | "tier" | "group_name">> = {
 const UNCOUNTED = ["created_ts", "updated_ts", "check_in_time", "latest_deployment_status"];
 
 /**
- * Counts the devices of any status by the value of an attribute. Each element of a list counts.
+ * Counts the devices of any status by the value of an attribute. Each different element of a list counts.
  * @param prefix The beginning of the value as text, case-insensitive. Empty: any.
  * @throws DomainError (invalid) for attributes of the scope `system` that are times or derived from deployments.
  */
@@ -36,6 +41,7 @@ export async function countValues(
   storage: Storage,
   { scope, name }: CountedAttribute,
   prefix: string,
+  signal?: AbortSignal,
 ): Promise<AttributeValues> {
   if (scope === "system" && UNCOUNTED.includes(name))
     throw invalid(`name: the values of system/${name} are not counted`);
@@ -48,9 +54,7 @@ export async function countValues(
   if (column !== undefined) {
     for (const { value, count } of await storage.read(({ devices }) => devices.countsBy(column))) add(value, count);
   } else {
-    for await (const { value, count } of storedValues(storage, { scope, name })) {
-      for (const one of [value].flat()) add(one, count);
-    }
+    for await (const { value, count } of storedValues(storage, { scope, name }, signal)) add(value, count);
   }
   const values = [...counts]
     .map(([value, count]) => ({ value, count }))
@@ -58,19 +62,53 @@ export async function countValues(
   return { values: values.slice(0, VALUES_MAX), total: values.length };
 }
 
-type Stored = string | number | boolean | readonly (string | number | boolean)[];
+type Value = string | number | boolean;
 
+/** The values of stored attributes with the number of devices: those of the keys, if these have all of them. */
 async function* storedValues(
   storage: Storage,
   { scope, name }: CountedAttribute,
-): AsyncGenerator<{ readonly value: Stored; readonly count: number }> {
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ readonly value: Value; readonly count: number }> {
+  const known = name.includes("\0")
+    ? undefined
+    : await storage.readOne(({ attributeIndex }) => attributeIndex.find({ scope, name }));
+  if (known === undefined) return;
+  if (known.hasCutTexts || known.hasLongLists) {
+    yield* valuesOfDevices(storage, { scope, name }, signal);
+    return;
+  }
+  for (const kind of VALUE_KINDS) {
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const from: string = after;
+      const keys = await storage.read(({ attributeIndex }) =>
+        attributeIndex.keys(known.id, wholeKind(kind), { after: from, limit: BATCH }),
+      );
+      signal?.throwIfAborted();
+      for (const { key, count } of keys) {
+        const value = valueOfKey(key);
+        if (value !== undefined) yield { value, count };
+      }
+      after = keys.length < BATCH ? undefined : keys.at(-1)?.key;
+    }
+  }
+}
+
+async function* valuesOfDevices(
+  storage: Storage,
+  { scope, name }: CountedAttribute,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ readonly value: Value; readonly count: number }> {
   for (let after: string | undefined = ""; after !== undefined; ) {
     const from: string = after;
     const { upTo, rows } = await storage.read(async ({ devices, inventory }) => {
       const last = await devices.nthAfter({}, from, BATCH);
       return { upTo: last, rows: await inventory.valuesIn(scope, name, { after: from, upTo: last }) };
     });
-    for (const { value_json, count } of rows) yield { value: JSON.parse(value_json) as Stored, count };
+    signal?.throwIfAborted();
+    for (const { value_json, count } of rows) {
+      for (const value of new Set([JSON.parse(value_json) as Value | readonly Value[]].flat())) yield { value, count };
+    }
     after = upTo;
   }
 }

@@ -1,5 +1,8 @@
 import { given } from "@upkeep/shared/given";
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
+import { type Probe, probed } from "./attribute-index.ts";
+import { withPrefix } from "./attribute-keys.ts";
+import { InventoryRecords } from "./inventory.ts";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceStatus, DeviceTable, DeviceTier, Schema } from "./schema.ts";
@@ -42,6 +45,7 @@ const INSERT = new Prepared<DeviceRecord, unknown>((db, value) =>
     group_name: value("group_name"),
     tags_etag: value("tags_etag"),
     contact_ms: value("contact_ms"),
+    attributes_ms: value("attributes_ms"),
   }),
 );
 
@@ -111,6 +115,41 @@ export class DeviceRecords {
       if (found.length >= limit) break;
     }
     return found;
+  }
+
+  /** As {@link after}, the ids alone. */
+  async idsAfter(narrowing: DeviceNarrowing, id: string, limit: number, offset = 0): Promise<string[]> {
+    let query = this.#narrowed(narrowing).select("id").orderBy("id").limit(limit);
+    if (id !== "") query = query.where("id", ">", id);
+    if (offset > 0) query = query.offset(offset);
+    return (await query.execute()).map((row) => row.id);
+  }
+
+  async idsWithPrefix(prefix: string, limit: number): Promise<string[]> {
+    const { from, before } = withPrefix(prefix);
+    const query = this.#db.selectFrom("devices").select("id").where("id", ">=", from).where("id", "<", before);
+    return (await query.limit(limit).execute()).map(({ id }) => id);
+  }
+
+  /** The devices among `ids`, sorted by id, that meet all conditions. */
+  async meeting(
+    ids: readonly string[],
+    narrowing: Omit<DeviceNarrowing, "ids">,
+    probes: readonly Probe[],
+  ): Promise<string[]> {
+    const found: string[] = [];
+    for (const some of portions(ids)) {
+      let query = this.#narrowed({ ...narrowing, ids: some });
+      for (const probe of probes) query = query.where(probed(probe, sql`devices.id`));
+      for (const { id } of await query.select("id").orderBy("id").execute()) found.push(id);
+    }
+    return found;
+  }
+
+  /** The number of devices. `ids` count as often as they are there. */
+  async countNarrowed({ ids, status, group }: DeviceNarrowing): Promise<number> {
+    const count = await this.#countOf({ statuses: status && [status], group });
+    return ids === undefined ? count : Math.min(ids.length, count);
   }
 
   /** The `count`-th id after an id, in the order of ids; `undefined` beyond the end. */
@@ -310,6 +349,8 @@ export class DeviceRecords {
 
   /** Deletes the device with its auth sets and inventory; its device deployments stay. */
   async delete(id: string): Promise<void> {
+    // No foreign key does this: it would need an index over all entries by device.
+    await new InventoryRecords(this.#db).forget(id);
     await this.#db.deleteFrom("devices").where("id", "=", id).execute();
   }
 }

@@ -1,5 +1,7 @@
 export type { ArtifactFilter, ArtifactRecord, ArtifactSort, PayloadFileRecord, PayloadRecord } from "./artifacts.ts";
 export type { AttemptRecord } from "./attempts.ts";
+export type { IndexedName, Probe } from "./attribute-index.ts";
+export type { KeyRange } from "./attribute-keys.ts";
 export type { AuthSetRecord, TokenClaims, TokenStatus } from "./auth-sets.ts";
 export { type Claim, type Engine, identityOfRecords, readClaim, writeClaim } from "./claim.ts";
 export type { ConfigurationRecord } from "./configurations.ts";

@@ -1,7 +1,11 @@
-import type { Kysely, Selectable } from "kysely";
+import { type Kysely, type Selectable, sql } from "kysely";
+import { AttributeIndexRecords, type NamedKey } from "./attribute-index.ts";
+import { type IndexedValue, keysOf } from "./attribute-keys.ts";
+import { isPostgres } from "./migrations/triggers.ts";
 import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
+import { escapeLike } from "./text.ts";
 
 export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
 
@@ -11,6 +15,14 @@ const NAMES = new Prepared<{ deviceId: string; scope: Scope }, { readonly name: 
   db
     .selectFrom("inventory_attributes")
     .select("name")
+    .where("device_id", "=", value("deviceId"))
+    .where("scope", "=", value("scope")),
+);
+
+const OF_SCOPE = new Prepared<{ deviceId: string; scope: Scope }, AttributeRecord>((db, value) =>
+  db
+    .selectFrom("inventory_attributes")
+    .selectAll()
     .where("device_id", "=", value("deviceId"))
     .where("scope", "=", value("scope")),
 );
@@ -71,6 +83,13 @@ function valuesOf(attributes: readonly AttributeRecord[]): Values {
   return values;
 }
 
+const REPORTED = new Prepared<{ deviceId: string; ms: number }, unknown>((db, value) =>
+  db
+    .updateTable("devices")
+    .set({ attributes_ms: value("ms") })
+    .where("id", "=", value("deviceId")),
+);
+
 /** One event per report, not per attribute. */
 const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
   db
@@ -78,12 +97,14 @@ const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
     .values({ kind: "inventory", action: "changed", subject: value("deviceId"), related: null, status: null }),
 );
 
-/** The stored attributes of devices. */
+/** The stored attributes of devices. Writes keep the index over their values. */
 export class InventoryRecords {
   readonly #db: Kysely<Schema>;
+  readonly #index: AttributeIndexRecords;
 
   constructor(db: Kysely<Schema>) {
     this.#db = db;
+    this.#index = new AttributeIndexRecords(db);
   }
 
   /** Sorted by scope, then name. */
@@ -96,6 +117,58 @@ export class InventoryRecords {
       .orderBy("scope")
       .orderBy("name")
       .execute();
+  }
+
+  /** The attributes of devices with one of the names. */
+  async named(
+    deviceIds: readonly string[],
+    names: readonly { readonly scope: Scope; readonly name: string }[],
+  ): Promise<AttributeRecord[]> {
+    const byScope = new Map<Scope, Set<string>>();
+    for (const { scope, name } of names) {
+      // No attribute has a NUL, and PostgreSQL cannot look for it.
+      if (!name.includes("\0")) byScope.set(scope, (byScope.get(scope) ?? new Set()).add(name));
+    }
+    const found: AttributeRecord[] = [];
+    for (const some of portions(deviceIds)) {
+      for (const [scope, wanted] of byScope) {
+        const query = this.#db.selectFrom("inventory_attributes").selectAll();
+        found.push(
+          ...(await query
+            .where("device_id", "in", some)
+            .where("scope", "=", scope)
+            .where("name", "in", [...wanted])
+            .execute()),
+        );
+      }
+    }
+    return found;
+  }
+
+  /**
+   * A value with the text, in JSON, of each device that has one; by device. ASCII letters match in any case.
+   * @param text Without characters that JSON escapes.
+   * @param or Values with one of these characters are meant too.
+   */
+  async mentions(deviceIds: readonly string[], text: string, or: readonly string[]): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    // Quicker than in lower case: SQLite's `like` ignores the case of ASCII letters.
+    const like = isPostgres(this.#db) ? sql`ilike` : sql`like`;
+    const has = sql.join(
+      [text, ...or].map((one) => sql`value_json ${like} ${`%${escapeLike(one)}%`} escape '!'`),
+      sql` or `,
+    );
+    for (const some of portions(deviceIds)) {
+      const rows = await this.#db
+        .selectFrom("inventory_attributes")
+        .select((eb) => ["device_id", eb.fn.min("value_json").as("value_json")])
+        .where("device_id", "in", some)
+        .where(sql<boolean>`(${has})`)
+        .groupBy("device_id")
+        .execute();
+      for (const { device_id, value_json } of rows) found.set(device_id, value_json);
+    }
+    return found;
   }
 
   /** The attributes of a sample of devices with their counts, the most frequent first. */
@@ -144,21 +217,95 @@ export class InventoryRecords {
     return (await NAMES.all(this.#db, { deviceId, scope })).map(({ name }) => name);
   }
 
-  /** Inserts or replaces attributes. */
-  async put(attributes: readonly AttributeRecord[]): Promise<void> {
-    for (const some of portions(attributes, 100)) {
+  /** Inserts attributes of one device, or replaces those of the same name. */
+  put(attributes: readonly AttributeRecord[]): Promise<void> {
+    return this.#write(attributes, undefined);
+  }
+
+  /**
+   * As {@link put}; other attributes of the device in `scope` are removed. Most reports change few values: only these
+   * are written, and the time of the others stays.
+   */
+  async replace(deviceId: string, scope: Scope, attributes: readonly AttributeRecord[]): Promise<void> {
+    if (attributes.length === 0) await this.clear(deviceId, scope);
+    else await this.#write(attributes, scope);
+  }
+
+  async #write(attributes: readonly AttributeRecord[], replaced: Scope | undefined): Promise<void> {
+    const [first] = attributes;
+    if (first === undefined) return;
+    const { device_id: deviceId } = first;
+    const before = new Map<string, AttributeRecord>();
+    for (const scope of new Set(attributes.map((one) => one.scope).concat(replaced ?? []))) {
+      for (const row of await OF_SCOPE.all(this.#db, { deviceId, scope })) before.set(placeOf(row), row);
+    }
+    const changed = attributes.filter((attribute) => !isSame(before.get(placeOf(attribute)), attribute));
+    const kept = new Set(attributes.map(placeOf));
+    const gone = [...before.values()].filter((row) => row.scope === replaced && !kept.has(placeOf(row)));
+    for (const { scope, name } of gone) await REMOVE.all(this.#db, { deviceId, scope, name });
+    for (const some of portions(changed, 100)) {
       if (some.length > KEPT_MAX) await insertion(this.#db, some).execute();
       else await keptInsertion(some.length).all(this.#db, valuesOf(some));
     }
-    for (const deviceId of new Set(attributes.map(({ device_id }) => device_id)))
-      await CHANGED.all(this.#db, { deviceId });
+    const outdated = changed.flatMap((attribute) => before.get(placeOf(attribute)) ?? []);
+    await this.#index.change(deviceId, difference([...gone, ...outdated], changed));
+    await REPORTED.all(this.#db, { deviceId, ms: Math.max(...attributes.map(({ updated_ms }) => updated_ms)) });
+    await CHANGED.all(this.#db, { deviceId });
   }
 
   async remove(deviceId: string, scope: Scope, name: string): Promise<void> {
+    const rows = await OF_SCOPE.all(this.#db, { deviceId, scope });
+    const gone = rows.filter((row) => row.name === name);
+    if (gone.length === 0) return;
     await REMOVE.all(this.#db, { deviceId, scope, name });
+    await this.#index.change(deviceId, difference(gone, []));
   }
 
   async clear(deviceId: string, scope: Scope): Promise<void> {
+    const gone = await OF_SCOPE.all(this.#db, { deviceId, scope });
+    if (gone.length === 0) return;
     await CLEAR.all(this.#db, { deviceId, scope });
+    await this.#index.change(deviceId, difference(gone, []));
   }
+
+  /** Removes a device that is about to be deleted from the index. */
+  async forget(deviceId: string): Promise<void> {
+    await this.#index.change(deviceId, difference(await this.ofDevices([deviceId]), []));
+  }
+}
+
+function placeOf({ scope, name }: AttributeRecord): string {
+  return `${scope}/${name}`;
+}
+
+/** True if a report of `after` changes nothing. The time of a tag is shown: it is when the tag was last set. */
+function isSame(before: AttributeRecord | undefined, after: AttributeRecord): boolean {
+  return (
+    before !== undefined &&
+    before.value_json === after.value_json &&
+    before.description === after.description &&
+    (after.scope === "inventory" || before.updated_ms === after.updated_ms)
+  );
+}
+
+/** The keys of the index that change with attributes. */
+function difference(
+  before: readonly AttributeRecord[],
+  after: readonly AttributeRecord[],
+): { readonly removed: readonly NamedKey[]; readonly added: readonly NamedKey[] } {
+  const removed = namedKeys(before);
+  const added = new Map<string, NamedKey>();
+  for (const [id, key] of namedKeys(after)) if (!removed.delete(id)) added.set(id, key);
+  return { removed: [...removed.values()], added: [...added.values()] };
+}
+
+function namedKeys(attributes: readonly AttributeRecord[]): Map<string, NamedKey> {
+  return new Map(
+    attributes.flatMap(({ scope, name, value_json }) =>
+      keysOf(JSON.parse(value_json) as IndexedValue).map((key) => [
+        JSON.stringify([scope, name, key]),
+        { scope, name, key },
+      ]),
+    ),
+  );
 }

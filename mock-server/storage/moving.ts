@@ -16,6 +16,8 @@ const TABLES = {
   devices: ["id"],
   auth_sets: ["id"],
   inventory_attributes: ["device_id", "scope", "name"],
+  attribute_names: ["id"],
+  attribute_values: ["name_id", "key", "device_id"],
   users: ["id"],
   settings: ["owner"],
   limits: ["name"],

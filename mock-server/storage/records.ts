@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { ArtifactRecords } from "./artifacts.ts";
 import { AttemptRecords } from "./attempts.ts";
+import { AttributeIndexRecords } from "./attribute-index.ts";
 import { AuthSetRecords } from "./auth-sets.ts";
 import { ConfigurationRecords } from "./configurations.ts";
 import { CounterRecords } from "./counters.ts";
@@ -33,6 +34,7 @@ import { UserRecords } from "./users.ts";
 export class Records {
   readonly artifacts: ArtifactRecords;
   readonly attempts: AttemptRecords;
+  readonly attributeIndex: AttributeIndexRecords;
   readonly authSets: AuthSetRecords;
   readonly configurations: ConfigurationRecords;
   readonly counters: CounterRecords;
@@ -63,6 +65,7 @@ export class Records {
   constructor(db: Kysely<Schema>) {
     this.artifacts = new ArtifactRecords(db);
     this.attempts = new AttemptRecords(db);
+    this.attributeIndex = new AttributeIndexRecords(db);
     this.authSets = new AuthSetRecords(db);
     this.configurations = new ConfigurationRecords(db);
     this.counters = new CounterRecords(db);

@@ -14,6 +14,8 @@ export interface Schema {
   device_counts: DeviceCountTable;
   auth_sets: AuthSetTable;
   inventory_attributes: InventoryAttributeTable;
+  attribute_names: AttributeNameTable;
+  attribute_values: AttributeValueTable;
   users: UserTable;
   settings: SettingsTable;
   /** Limits that an administrator set. */
@@ -83,6 +85,8 @@ export interface DeviceTable {
   tags_etag: string | null;
   /** The last contact of any kind, written in batches; `null`: none since it was recorded. */
   contact_ms: number | null;
+  /** When its attributes were last reported or set; `null`: never. */
+  attributes_ms: number | null;
 }
 
 /** The number of devices by status, tier and group; triggers maintain it. */
@@ -146,6 +150,20 @@ export interface InventoryAttributeTable {
   value_json: string;
   description: string | null;
   updated_ms: number;
+}
+
+/** The attributes that the index knows. */
+export interface AttributeNameTable {
+  id: number;
+  scope: InventoryAttributeTable["scope"];
+  name: string;
+}
+
+/** The index over the values of attributes: derived from `inventory_attributes`, by attribute-keys.ts. */
+export interface AttributeValueTable {
+  name_id: number;
+  key: string;
+  device_id: string;
 }
 
 export interface UserTable {

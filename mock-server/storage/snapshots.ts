@@ -18,6 +18,8 @@ const TABLES = Object.keys({
   devices: true,
   auth_sets: true,
   inventory_attributes: true,
+  attribute_names: true,
+  attribute_values: true,
   users: true,
   settings: true,
   limits: true,

@@ -22,6 +22,6 @@ export function matchesText(column: Expression<string>, filter: TextFilter): Exp
   }
 }
 
-function escapeLike(text: string): string {
+export function escapeLike(text: string): string {
   return text.replace(/[!%_]/g, "!$&");
 }

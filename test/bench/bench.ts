@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
  * peak memory), many small files, peak memory by size, idle memory, start-up, bytes on the wire with connections that are
- * cut, and what an agent costs a device (footprint). `console` is measured only if it is named: the server's page with a
- * large fleet.
+ * cut, and what an agent costs a device (footprint). Measured only if they are named: `console`, the server's page with a
+ * large fleet, and `search`, its search for devices on each database.
  * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
  * some of it.
  */
@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { postgresPrograms } from "../mock-server/postgres/server.ts";
 import { startServer } from "../support/server.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
 import { CONSOLE_AIMS, measureConsole } from "./console.ts";
@@ -18,6 +19,7 @@ import { measureIdle } from "./idle.ts";
 import { measureFiles, measureInstalls, measurePeaks, writeArtifact } from "./install.ts";
 import { makeSparse } from "./material.ts";
 import type { Measurement } from "./measure.ts";
+import { measureSearch, type SearchEngine, type SearchFigures } from "./search.ts";
 import { measureStartUp } from "./startup.ts";
 import { measureWire } from "./wire.ts";
 
@@ -236,6 +238,37 @@ async function footprint(): Promise<unknown> {
   return { measured, aims: FOOTPRINT_AIMS, missed };
 }
 
+async function search(): Promise<unknown> {
+  say(`The server's search among ${deviceCount} devices with 20 attributes each: medians, and how many were found.`);
+  const engines: readonly SearchEngine[] = postgresPrograms() === undefined ? ["sqlite"] : ["sqlite", "postgres"];
+  const measured: Partial<Record<SearchEngine, SearchFigures>> = {};
+  for (const engine of engines) measured[engine] = await measureSearch(engine, deviceCount);
+  const all = engines.flatMap((engine) => measured[engine] ?? []);
+  const line = (title: string, cell: (one: SearchFigures) => string): void =>
+    say([title.padEnd(34), ...all.map((one) => cell(one).padStart(20))].join(""));
+  say(["".padEnd(34), ...engines.map((engine) => engine.padStart(20))].join(""));
+  for (const name of Object.keys(all[0]?.searches ?? {})) {
+    line(name, ({ searches }) => `${searches[name]?.ms.toFixed(2)} ms (${searches[name]?.found})`);
+  }
+  line("reports/s, nothing changed", ({ reportsPerSecond }) => reportsPerSecond.unchanged.toFixed(0));
+  line("reports/s, 3 values changed", ({ reportsPerSecond }) => reportsPerSecond.threeChanged.toFixed(0));
+  line("reports/s, all values changed", ({ reportsPerSecond }) => reportsPerSecond.allChanged.toFixed(0));
+  line("migration of the fleet", ({ migrationSeconds }) => `${migrationSeconds.toFixed(1)} s`);
+  line(
+    "records, without and with it",
+    ({ mibBefore, mibAfter }) => `${mibBefore.toFixed(0)}, ${mibAfter.toFixed(0)} MiB`,
+  );
+  const slow = engines.filter((engine) => (measured[engine]?.searches["mac = one"]?.ms ?? 0) > MAC_MS_MAX);
+  say(
+    slow.length === 0
+      ? `mac = one within ${MAC_MS_MAX} ms: met.`
+      : `mac = one within ${MAC_MS_MAX} ms: missed on ${slow}.`,
+  );
+  return measured;
+}
+/** Aim of a search for one device. */
+const MAC_MS_MAX = 50;
+
 async function consolePage(): Promise<unknown> {
   say(`The console in Chromium, with ${deviceCount} devices in the records.`);
   const measured = await measureConsole({ folder, devices: deviceCount, changes: changeCount });
@@ -272,7 +305,7 @@ async function consolePage(): Promise<unknown> {
 
 /** Those that compare the agent with its peer. */
 const AGENT_PARTS = { install, files, memory, idle, startup, wire, footprint } as const;
-const PARTS: Readonly<Record<string, () => unknown>> = { ...AGENT_PARTS, console: consolePage };
+const PARTS: Readonly<Record<string, () => unknown>> = { ...AGENT_PARTS, console: consolePage, search };
 
 function chosenParts(): string[] {
   const names = options.only?.split(",") ?? Object.keys(AGENT_PARTS);

@@ -3,6 +3,7 @@ import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ATTRIBUTE_SCOPES, checkTerms, type Domain } from "../../domain.ts";
 import { json } from "../answers.ts";
+import { whileConnected } from "../client-left.ts";
 import { type Route, route } from "../route.ts";
 import { fields, one } from "../validation.ts";
 import { Filters } from "./inventory-query.ts";
@@ -28,9 +29,11 @@ export function attributeValueRoutes({ inventory }: Domain): Route[] {
         example: { filters: [{ scope: "inventory", attribute: "memory", type: "$gte", value: 512 }] },
       },
       answers: { 200: { description: "How many", schema: z.object({ count: z.int() }) } },
-      handle: async ({ body: { filters = [], device_ids: ids = [], text } }) => {
+      handle: async ({ body, request }) => {
+        const { filters = [], device_ids: ids = [], text } = body;
         const terms = checkTerms(filters, "filters");
-        const count = await inventory.count({ terms, ...given({ text }), ...(ids.length === 0 ? {} : { ids }) });
+        const search = { terms, ...given({ text }), ...(ids.length === 0 ? {} : { ids }) };
+        const count = await whileConnected(request, (signal) => inventory.count(search, signal));
         return json({ count });
       },
     }),
@@ -49,8 +52,10 @@ export function attributeValueRoutes({ inventory }: Domain): Route[] {
         },
         400: { description: "The values of this attribute are not counted: it is a time, or derived from deployments" },
       },
-      handle: async ({ params, query }) => {
-        const { values, total } = await inventory.values(params, query.prefix);
+      handle: async ({ params, query, request }) => {
+        const { values, total } = await whileConnected(request, (signal) =>
+          inventory.values(params, query.prefix, signal),
+        );
         return json(values, { "x-total-count": String(total) });
       },
     }),

@@ -3,6 +3,7 @@ import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import { ATTRIBUTE_SCOPES, type Domain } from "../../domain.ts";
 import { json } from "../answers.ts";
+import { whileConnected } from "../client-left.ts";
 import { type Route, route } from "../route.ts";
 import { fields } from "../validation.ts";
 import { InventoryShape, presentInventory } from "./inventory-shape.ts";
@@ -30,12 +31,15 @@ export function identitySearchRoutes({ inventory, contacts }: Domain): Route[] {
       permission: "read",
       body: { schema: Body, tooLarge: 413 },
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: ["X-Total-Count"] } },
-      handle: async ({ body: { value_prefix: prefix, attribute, attributes, page = 1, per_page = PER_PAGE } }) => {
+      handle: async ({ body, request }) => {
+        const { value_prefix: prefix, attribute, attributes, page = 1, per_page = PER_PAGE } = body;
         const search = {
           named: { prefix, ...given({ attribute }) },
           ...given({ select: attributes }),
         };
-        const { items, total } = await inventory.search(search, { page, perPage: per_page });
+        const { items, total } = await whileConnected(request, (signal) =>
+          inventory.search(search, { page, perPage: per_page }, signal),
+        );
         return json(items.map(presentInventory(contacts)), { "x-total-count": String(total) });
       },
     }),

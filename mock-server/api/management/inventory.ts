@@ -11,6 +11,7 @@ import {
   type Domain,
 } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
+import { whileConnected } from "../client-left.ts";
 import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -71,7 +72,9 @@ function first({ inventory, tags, contacts }: Domain): Route[] {
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: PAGED } },
       handle: async ({ query, request }) => {
         const paging = { page: query.page, perPage: query.per_page };
-        const { items, total } = await inventory.search(searchOf(query), paging);
+        const { items, total } = await whileConnected(request, (signal) =>
+          inventory.search(searchOf(query), paging, signal),
+        );
         return json(items.map(presentInventory(contacts)), {
           link: linkHeader(request.url, query, { total }),
           "x-total-count": String(total),
@@ -119,7 +122,7 @@ function second({ inventory, devices, contacts }: Domain): Route[] {
       permission: "read",
       body: { schema: SearchBody, tooLarge: 413, example: EXAMPLE },
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: ["X-Total-Count"] } },
-      handle: async ({ body }) => {
+      handle: async ({ body, request }) => {
         const { page = 1, per_page = PER_PAGE_DEFAULT, filters = [], sort, attributes, device_ids = [], text } = body;
         const search = {
           terms: checkTerms(filters, "filters"),
@@ -128,7 +131,7 @@ function second({ inventory, devices, contacts }: Domain): Route[] {
           ...(text ? { text } : {}),
         };
         const paging = { page: Math.max(page, 1), perPage: per_page < 1 ? PER_PAGE_DEFAULT : per_page };
-        const { items, total } = await inventory.search(search, paging);
+        const { items, total } = await whileConnected(request, (signal) => inventory.search(search, paging, signal));
         return json(items.map(presentInventory(contacts)), { "x-total-count": String(total) });
       },
     }),

@@ -2,6 +2,7 @@ import { optional } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import type { Domain, SavedFilter } from "../../domain.ts";
 import { empty, json } from "../answers.ts";
+import { whileConnected } from "../client-left.ts";
 import { PAGED } from "../headers.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
@@ -72,7 +73,8 @@ export function savedFilterRoutes({ filters, contacts }: Domain): Route[] {
       query: z.object(pagingQuery()),
       answers: { 200: { description: "Devices", schema: z.array(InventoryShape), headers: PAGED }, 404: NOT_FOUND },
       handle: async ({ params, query, request }) => {
-        const { items, total } = await filters.search(params.id, { page: query.page, perPage: query.per_page });
+        const paging = { page: query.page, perPage: query.per_page };
+        const { items, total } = await whileConnected(request, (signal) => filters.search(params.id, paging, signal));
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
         return json(items.map(presentInventory(contacts)), headers);
       },

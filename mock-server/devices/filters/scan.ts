@@ -1,86 +1,203 @@
-import { given } from "@upkeep/shared/given";
-import type { DeviceNarrowing, DeviceStatus, Storage } from "../../storage/index.ts";
-import { DEVICE_STATUSES } from "../../storage/index.ts";
-import { type DeviceInventory, describeDevices, lookupIn } from "../attributes.ts";
-import { matchesAll } from "./match.ts";
+import type { Records, Storage } from "../../storage/index.ts";
+import {
+  type AttributeReference,
+  type DeviceInventory,
+  describeDevices,
+  isDerived,
+  lookupIn,
+  storedLookups,
+} from "../attributes.ts";
+import { type AttributeLookup, matchesAll } from "./match.ts";
+import { isNamed, mayBeNamed, type NamedBy } from "./named-search.ts";
+import { planScan, SCAN_LIMITS, type ScanLimits, type ScanPlan } from "./scan-plan.ts";
 import type { FilterTerm } from "./terms.ts";
-
-/** Devices per read: other requests run between two reads. */
-const BATCH = 500;
-/** Devices per read if patterns are matched, which take longer. */
-const BATCH_WITH_PATTERNS = 50;
+import { TextSearch } from "./text-search.ts";
 
 export interface Scanned {
-  readonly terms: readonly FilterTerm[];
+  readonly terms?: readonly FilterTerm[];
   readonly ids?: readonly string[];
   /** A substring of any attribute value or of the id, case-insensitive. */
   readonly text?: string;
   readonly named?: NamedBy;
 }
 
-/** The beginning of the id, of an identity attribute or of the tag `name`. */
-export interface NamedBy {
-  readonly prefix: string;
-  /** Only this one; `identity/id` is the id. */
-  readonly attribute?: { readonly scope: "identity" | "tags"; readonly name: string };
+/** A device that meets the conditions. */
+export interface Found {
+  readonly id: string;
+  /** Knows the attributes that were asked for. */
+  readonly lookup: AttributeLookup;
 }
 
-/** Devices that meet all conditions, by id. Concurrent changes may or may not be seen. */
-export async function* scan(storage: Storage, wanted: Scanned): AsyncGenerator<DeviceInventory> {
-  const narrowing = narrow(wanted);
-  const text = wanted.text?.toLowerCase();
-  const size = wanted.terms.some(({ type }) => type === "$regex") ? BATCH_WITH_PATTERNS : BATCH;
-  let after = "";
-  for (let last = false; !last; ) {
-    const batch = await storage.read(async (records) =>
-      describeDevices(records, await records.devices.after(narrowing, after, size)),
-    );
-    for (const device of batch) {
-      if (text !== undefined && !mentions(device, text)) continue;
-      if (wanted.named !== undefined && !isNamed(device, wanted.named)) continue;
-      if (matchesAll(wanted.terms, lookupIn(device))) yield device;
+export interface SearchOptions {
+  /** Ends the search with the reason of the signal, between two reads. */
+  readonly signal?: AbortSignal;
+  readonly limits?: ScanLimits;
+}
+
+export interface ScanOptions extends SearchOptions {
+  /** The attributes that {@link Found} must know. Default: none. */
+  readonly needed?: readonly AttributeReference[];
+}
+
+/** Devices that meet all conditions, by id, in batches. Concurrent changes may or may not be seen. */
+export class Scan {
+  readonly #storage: Storage;
+  readonly #plan: ScanPlan;
+  readonly #text: TextSearch | undefined;
+  readonly #named: NamedBy | undefined;
+  readonly #options: ScanOptions;
+  readonly #limits: ScanLimits;
+
+  private constructor(storage: Storage, { text, named }: Scanned, plan: ScanPlan, options: ScanOptions) {
+    this.#storage = storage;
+    this.#plan = plan;
+    this.#text = text ? new TextSearch(text) : undefined;
+    this.#named = named;
+    this.#options = options;
+    this.#limits = options.limits ?? SCAN_LIMITS;
+  }
+
+  static async of(storage: Storage, wanted: Scanned, options: ScanOptions = {}): Promise<Scan> {
+    options.signal?.throwIfAborted();
+    const { terms = [], ids } = wanted;
+    const { limits = SCAN_LIMITS } = options;
+    const plan = await storage.read(async (records) => {
+      const named = wanted.named && (await mayBeNamed(records, wanted.named, limits.sortedMax));
+      return planScan(records, terms, bothOf(ids, named), limits);
+    });
+    return new Scan(storage, wanted, plan, options);
+  }
+
+  /** The number of devices, if it is known without looking at them. */
+  get total(): number | undefined {
+    return this.#text === undefined && this.#named === undefined ? this.#plan.total : undefined;
+  }
+
+  /** The ids of some of the devices, if the index has them in order. */
+  async page(limit: number, offset: number): Promise<readonly string[] | undefined> {
+    const { whole, candidates, narrowing, probes, residual } = this.#plan;
+    if (this.total === undefined) return undefined;
+    if (candidates.kind === "devices" && probes.length === 0 && residual.length === 0) {
+      return await this.#storage.readOne(({ devices }) => devices.idsAfter(narrowing, "", limit, offset));
     }
-    after = batch.at(-1)?.id ?? after;
-    last = batch.length < size;
+    if (whole === undefined) return undefined;
+    // The first devices of many are found sooner by looking at all devices in order than by sorting.
+    if (candidates.kind === "devices" && offset + limit <= this.#limits.batch) return undefined;
+    return await this.#storage.readOne(({ attributeIndex }) =>
+      attributeIndex.devices(whole.nameId, whole.ranges, { limit, offset }),
+    );
+  }
+
+  async *batches(): AsyncGenerator<readonly Found[]> {
+    const hasPatterns = this.#plan.residual.some(({ type }) => type === "$regex");
+    const size = hasPatterns ? this.#limits.batchWithPatterns : this.#limits.batch;
+    const next = await this.#candidates(size);
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const from: string = after;
+      const { ids, found } = await this.#storage.read(async (records) => {
+        const ids = await next(records, from);
+        return { ids, found: await this.#checked(records, ids) };
+      });
+      this.#options.signal?.throwIfAborted();
+      if (found.length > 0) yield found;
+      after = ids.length < size ? undefined : ids.at(-1);
+    }
+  }
+
+  /** Reads the next candidates after an id, in the order of ids. */
+  async #candidates(size: number): Promise<(records: Records, after: string) => Promise<readonly string[]>> {
+    const { candidates, narrowing } = this.#plan;
+    switch (candidates.kind) {
+      case "devices":
+        return (records, after) => records.devices.idsAfter(narrowing, after, size);
+      case "key": {
+        const { nameId, key } = candidates;
+        return ({ attributeIndex }, after) => attributeIndex.devices(nameId, [{ key }], { after, limit: size });
+      }
+      case "range": {
+        const { nameId, ranges } = candidates;
+        const ids = await this.#storage.readOne(({ attributeIndex }) => attributeIndex.devices(nameId, ranges));
+        return fromList(ids, size);
+      }
+      case "ids":
+        return fromList(candidates.ids, size);
+    }
+  }
+
+  async #checked(records: Records, candidates: readonly string[]): Promise<readonly Found[]> {
+    const { narrowing, probes, residual, candidates: source } = this.#plan;
+    const isNarrowed = source.kind === "devices" || Object.keys(narrowing).length === 0;
+    const isThere = source.kind !== "ids";
+    const ids: readonly string[] =
+      isNarrowed && isThere && probes.length === 0
+        ? candidates
+        : await records.devices.meeting(candidates, narrowing, probes);
+    const needed = [...residual, ...(this.#options.needed ?? [])];
+    const isTold = this.#text !== undefined || this.#named !== undefined;
+    if (needed.length === 0 && !isTold) return ids.map((id) => ({ id, lookup: () => undefined }));
+    if (!isTold && !needed.some(isDerived)) {
+      const lookups = await storedLookups(records, ids, needed);
+      return lookups.filter(({ lookup }) => matchesAll(residual, lookup));
+    }
+    let devices = await records.devices.after({ ids }, "", ids.length);
+    if (this.#text !== undefined) {
+      const found = await this.#text.among(records, devices);
+      devices = devices.filter(({ id }) => found.has(id));
+    }
+    const all = await describeDevices(records, devices, this.#named === undefined ? needed : undefined);
+    const named = this.#named;
+    return all
+      .filter((device) => named === undefined || isNamed(device, named))
+      .map((device) => ({ id: device.id, lookup: lookupIn(device) }))
+      .filter(({ lookup }) => matchesAll(residual, lookup));
   }
 }
 
-/** The number of accepted devices that meet all conditions now. */
-export async function countAccepted(storage: Storage, terms: readonly FilterTerm[]): Promise<number> {
-  const accepted: FilterTerm = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
+function bothOf(
+  ids: readonly string[] | undefined,
+  others: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (ids === undefined || others === undefined) return ids ?? others;
+  const known = new Set(others);
+  return ids.filter((id) => known.has(id));
+}
+
+function fromList(
+  ids: readonly string[],
+  size: number,
+): (records: Records, after: string) => Promise<readonly string[]> {
+  let start = 0;
+  return async () => {
+    start += size;
+    return ids.slice(start - size, start);
+  };
+}
+
+/** Devices that meet all conditions, with all attributes, by id. Concurrent changes may or may not be seen. */
+export async function* scan(
+  storage: Storage,
+  wanted: Scanned,
+  options: SearchOptions = {},
+): AsyncGenerator<DeviceInventory> {
+  for await (const batch of (await Scan.of(storage, wanted, options)).batches()) {
+    const ids = batch.map(({ id }) => id);
+    yield* await storage.read(async (records) =>
+      describeDevices(records, await records.devices.after({ ids }, "", ids.length)),
+    );
+  }
+}
+
+/** The number of devices that meet all conditions now. */
+export async function countScanned(storage: Storage, wanted: Scanned, options: SearchOptions = {}): Promise<number> {
+  const found = await Scan.of(storage, wanted, options);
+  if (found.total !== undefined) return found.total;
   let count = 0;
-  for await (const _ of scan(storage, { terms: [accepted, ...terms] })) count += 1;
+  for await (const batch of found.batches()) count += batch.length;
   return count;
 }
 
-/** The part of the conditions that an index answers; the rest is evaluated per device. */
-export function narrow({ terms, ids }: Scanned): DeviceNarrowing {
-  const exactly = (scope: string, attribute: string): string | undefined => {
-    const term = terms.find((one) => one.scope === scope && one.attribute === attribute && one.type === "$eq");
-    return typeof term?.value === "string" ? term.value : undefined;
-  };
-  const status = DEVICE_STATUSES.find((one): one is DeviceStatus => one === exactly("identity", "status"));
-  const group = exactly("system", "group");
-  const id = exactly("identity", "id");
-  const narrowed = id === undefined ? ids : (ids ?? [id]).filter((one) => one === id);
-  return given({ status, group, ids: narrowed });
-}
-
-function isNamed({ id, attributes }: DeviceInventory, { prefix, attribute }: NamedBy): boolean {
-  const wanted = (scope: string, name: string): boolean => {
-    if (scope === "identity" && name === "status") return false;
-    if (attribute !== undefined) return scope === attribute.scope && name === attribute.name;
-    return scope === "identity" || (scope === "tags" && name === "name");
-  };
-  if (wanted("identity", "id") && id.startsWith(prefix)) return true;
-  return attributes.some(
-    ({ scope, name, value }) => wanted(scope, name) && [value].flat().some((one) => String(one).startsWith(prefix)),
-  );
-}
-
-function mentions({ id, attributes }: DeviceInventory, text: string): boolean {
-  return (
-    id.toLowerCase().includes(text) ||
-    attributes.some(({ value }) => [value].flat().some((one) => String(one).toLowerCase().includes(text)))
-  );
+/** The number of accepted devices that meet all conditions now. */
+export function countAccepted(storage: Storage, terms: readonly FilterTerm[]): Promise<number> {
+  const accepted: FilterTerm = { scope: "identity", attribute: "status", type: "$eq", value: "accepted" };
+  return countScanned(storage, { terms: [accepted, ...terms] });
 }

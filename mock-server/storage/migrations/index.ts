@@ -19,6 +19,7 @@ import { failures } from "./0017-failures.ts";
 import { states } from "./0018-states.ts";
 import { retries } from "./0019-retries.ts";
 import { contacts } from "./0020-contacts.ts";
+import { attributeIndex } from "./0021-attribute-index.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -41,6 +42,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0018-states": states,
   "0019-retries": retries,
   "0020-contacts": contacts,
+  "0021-attribute-index": attributeIndex,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

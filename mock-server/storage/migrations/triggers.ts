@@ -37,6 +37,6 @@ export async function dropRowTrigger(
   await sql.raw(`drop trigger if exists ${name}${isPostgres(db) ? ` on ${table}` : ""}`).execute(db);
 }
 
-export function isPostgres(db: Kysely<unknown>): boolean {
+export function isPostgres(db: Pick<Kysely<unknown>, "getExecutor">): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter;
 }

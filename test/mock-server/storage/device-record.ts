@@ -14,5 +14,6 @@ export function deviceRecord(id: string): DeviceRecord {
     group_name: null,
     tags_etag: null,
     contact_ms: null,
+    attributes_ms: null,
   };
 }

@@ -1,6 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { type Kysely, Migrator, type RawBuilder, sql } from "kysely";
 import { describe, expect, inject, test } from "vitest";
+import { scalarKey } from "../../../../mock-server/storage/attribute-keys.ts";
 import { openPostgresEngine } from "../../../../mock-server/storage/engines/postgres-engine.ts";
 import type { RecordsEngine } from "../../../../mock-server/storage/engines/records-engine.ts";
 import { openSqliteEngine } from "../../../../mock-server/storage/engines/sqlite-engine.ts";
@@ -132,6 +133,40 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
         expect(await pendingEnds.ended("d1")).toMatchObject([{ deployment_id: "p1", pending_end: "abort" }]);
         expect(await uptime.all()).toEqual([{ server: "s1", since_ms: 1, last_ms: 8 }]);
       });
+      await storage.close();
+    });
+  });
+
+  test("have the values of attributes in the index", async () => {
+    await withRecords(async ({ location }) => {
+      const attribute = (scope: string, name: string, value: unknown, updatedMs: number) => sql`
+        insert into inventory_attributes (device_id, scope, name, value_json, updated_ms)
+        values ('d1', ${scope}, ${name}, ${JSON.stringify(value)}, ${updatedMs})`;
+      await leaveRecords(
+        location,
+        "0020-contacts",
+        attribute("identity", "mac", "1", 8),
+        attribute("inventory", "mac", ["a", "b"], 9),
+        attribute("inventory", "memory", 512, 7),
+      );
+      const storage = await Storage.open(location, files);
+      await storage.read(async ({ attributeIndex, devices }) => {
+        expect((await devices.find("d1"))?.attributes_ms).toBe(9);
+        const found = async (scope: "identity" | "inventory", name: string, key: string) =>
+          attributeIndex.devices((await attributeIndex.find({ scope, name }))?.id ?? 0, [{ key }]);
+        expect(await found("identity", "mac", "t1")).toEqual(["d1"]);
+        expect(await found("identity", "mac", "Ta")).toEqual([]);
+        expect(await found("inventory", "mac", "Tb")).toEqual(["d1"]);
+        expect(await found("inventory", "memory", scalarKey(512))).toEqual(["d1"]);
+      });
+      // A name that is new gets a number that no other has.
+      await storage.transaction(({ inventory }) =>
+        inventory.put([
+          { device_id: "d1", scope: "tags", name: "new", value_json: '"x"', description: null, updated_ms: 10 },
+        ]),
+      );
+      const { attribute_names = [] } = await storage.read(({ tables }) => tables.copy());
+      expect(new Set(attribute_names.map(({ id }) => id)).size).toBe(4);
       await storage.close();
     });
   });
