@@ -75,6 +75,15 @@ export interface ExchangeEffect {
   readonly bytesPerSecond?: number;
 }
 
+/** Why the device gets no answer, by the effect alone. `isAsked`: the server has the request while the device waits. */
+export function lossOf(effect: ExchangeEffect): { readonly fault: string; readonly isAsked: boolean } | undefined {
+  const { connectError, loseRequest, strayMs, loseAnswer } = effect;
+  if (connectError !== undefined) return { fault: connectError, isAsked: false };
+  if (loseRequest !== undefined) return { fault: `request lost: ${loseRequest}`, isAsked: false };
+  if (strayMs !== undefined) return { fault: "request late", isAsked: false };
+  return loseAnswer === undefined ? undefined : { fault: `answer lost: ${loseAnswer}`, isAsked: true };
+}
+
 /** What the effects of one exchange may use. */
 export interface ExchangeContext {
   readonly random: Pick<Random, "fraction">;

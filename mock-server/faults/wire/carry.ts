@@ -46,8 +46,8 @@ interface Pace {
   readonly pieceBytes: number;
   /** `NaN`: not known. */
   readonly lengthBytes: number;
-  /** The time of what was sent since the last wait. */
-  unpaidMs: number;
+  /** Bytes whose time has passed, and that are not sent yet. */
+  dueBytes: number;
 }
 
 const BROKEN: Carried = { status: undefined, body: undefined, bytes: 0 };
@@ -202,10 +202,10 @@ class Carriage {
 
   #pace(lengthBytes: number): Pace {
     const { bytesPerSecond } = this.#effect;
-    if (bytesPerSecond === undefined) return { pieceBytes: Number.POSITIVE_INFINITY, lengthBytes, unpaidMs: 0 };
+    if (bytesPerSecond === undefined) return { pieceBytes: Number.POSITIVE_INFINITY, lengthBytes, dueBytes: 0 };
     const pieceMs = this.#ports.pieceMs?.((lengthBytes / bytesPerSecond) * 1000) ?? PIECE_MS;
     const pieceBytes = Math.max(1, Math.floor((bytesPerSecond * pieceMs) / 1000));
-    return { pieceBytes, lengthBytes, unpaidMs: 0 };
+    return { pieceBytes, lengthBytes, dueBytes: 0 };
   }
 
   /** @returns What was sent: less than `piece` if the connection ends in the middle of it. */
@@ -213,13 +213,16 @@ class Carriage {
     const { cutBodyAt = Number.POSITIVE_INFINITY, bytesPerSecond } = this.#effect;
     const sent = piece.subarray(0, Math.max(0, cutBodyAt - before));
     if (bytesPerSecond !== undefined) {
-      // Chunks that are smaller than a piece wait together.
-      pace.unpaidMs += (sent.length / bytesPerSecond) * 1000;
-      const isLast = sent.length < piece.length || !(before + sent.length < pace.lengthBytes);
-      if (isLast || pace.unpaidMs >= (pace.pieceBytes / bytesPerSecond) * 1000) {
-        await this.#sleep(pace.unpaidMs);
-        pace.unpaidMs = 0;
+      const missing = sent.length - pace.dueBytes;
+      // The time passes before the bytes are sent: a device that gives up meanwhile never gets them.
+      if (missing > 0) {
+        const left = Math.min(pace.lengthBytes, cutBodyAt) - before - pace.dueBytes;
+        // Chunks that are smaller than a piece wait together, if it is known that they come.
+        const bytes = Math.max(missing, Math.min(pace.pieceBytes, left) || 0);
+        await this.#sleep((bytes / bytesPerSecond) * 1000);
+        pace.dueBytes += bytes;
       }
+      pace.dueBytes -= sent.length;
     }
     if (sent.length > 0) {
       const taken = new Promise<void>((resolve, reject) => {

@@ -52,22 +52,23 @@ export function proxyPortOf(name: string, world: ProxyWorld): ProxyPort {
     certificate: world.certificate,
     artifactWith: world.artifactWith,
     killServer: world.killServer,
-    answered: async (kind, { status, byServer }, request) => {
+    answered: async (kind, { outcome, byServer }, request) => {
       device().touch();
-      if (kind === "poll") {
+      const status = byServer ?? outcome.status;
+      if (kind === "poll" && status !== undefined) {
         // Within an update, the agent asks for a new link.
-        if ((byServer ?? status) === 204) await device().rest();
-        device().polled(byServer ?? status);
+        if (status === 204) await device().rest();
+        device().polled(status);
       }
       const reported = kind === "status" ? reportedIn(request) : undefined;
       history.add({
         kind: "exchange",
         device: name,
         request: kind,
-        status,
+        ...outcome,
         ...given({ reported }),
       });
-      if (status >= 400) device().failures++;
+      if ((outcome.status ?? 500) >= 400) device().failures++;
       await world.refresh();
     },
     failed: (kind, fault) => {

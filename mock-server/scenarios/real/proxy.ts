@@ -7,6 +7,7 @@ import {
   type ArtifactDefect,
   combined,
   type ExchangeEffect,
+  lossOf,
   rangeStart,
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
@@ -14,12 +15,14 @@ import { type RequestKind, requestKind } from "../../faults/language/request-kin
 import { type CarryPorts, carry, connectAgain } from "../../faults/wire/carry.ts";
 import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "../../faults/wire/messages.ts";
 import { type Listening, listen } from "../../system/listen.ts";
+import type { ExchangeOutcome } from "../run/events.ts";
 import type { ConnectHook } from "./connect-hook.ts";
 import type { Exchanges, OpenExchange } from "./exchanges.ts";
 
-export interface AnsweredStatus {
+/** The end of the server's side of an exchange. */
+export interface Answered {
   /** What the device gets. */
-  readonly status: number;
+  readonly outcome: ExchangeOutcome;
   /** What the server said; `undefined`: the server was not asked. */
   readonly byServer: number | undefined;
 }
@@ -45,9 +48,9 @@ export interface ProxyPort {
   certificate(): ExchangeEffect;
   artifactWith(url: string, defect: ArtifactDefect): Promise<Uint8Array | undefined>;
   killServer(backAfterMs: number): Promise<void>;
-  /** There is an answer, and the device does not have it yet. */
-  answered(kind: RequestKind, answer: AnsweredStatus, request: CarriedRequest): Promise<void>;
-  /** The device got no answer. */
+  /** There is an answer, and the device does not have it yet. Called once for each time that the server is asked. */
+  answered(kind: RequestKind, answer: Answered, request: CarriedRequest): Promise<void>;
+  /** The device gets no answer. Not called for an exchange that was answered, however it ends. */
   failed(kind: RequestKind, fault: string): void;
   /** Bytes of an artifact went to the device. @param position Behind them, in the artifact. @param size Of that; `NaN` if it is not known. */
   sent(bytes: number, position: number, size: number): void;
@@ -124,12 +127,19 @@ export class DeviceProxy {
     const effects = strikes.map((strike) => exchangeEffectOf(strike, context));
     const usual = kind === "download" ? given({ bytesPerSecond: this.#port.bytesPerSecond }) : {};
     const { answer: change = passOn, ...effect } = { ...usual, ...combined(effects), ...this.#port.certificate() };
+    const loss = lossOf(effect);
+    let isRecorded = loss !== undefined && !loss.isAsked;
+    if (loss !== undefined && !loss.isAsked) this.#port.failed(kind, loss.fault);
     let byServer: number | undefined;
     let size = Number.NaN;
     const watched: AnswerChange = async (passedOn, ask) => {
       const answer = await change(passedOn, ask);
       size = startBytes + Number(answer?.headers?.["content-length"] ?? Number.NaN);
-      if (answer !== undefined) await this.#port.answered(kind, { status: answer.status, byServer }, request);
+      if (answer !== undefined) {
+        isRecorded = true;
+        const outcome = loss === undefined ? { status: answer.status } : { fault: loss.fault };
+        await this.#port.answered(kind, { outcome, byServer }, request);
+      }
       return answer;
     };
     let sent = 0;
@@ -154,7 +164,8 @@ export class DeviceProxy {
         },
       },
     );
-    if (status === undefined) this.#port.failed(kind, strikes.map(({ fault }) => fault).join(", ") || "broken off");
+    if (status === undefined && !isRecorded)
+      this.#port.failed(kind, strikes.map(({ fault }) => fault).join(", ") || "no answer");
   }
 
   /** `undefined`: no server listens. */

@@ -206,7 +206,7 @@ export class RealWorld implements Stage {
       strikes: (kind) => (this.devices.has(name) ? port.strikes(kind) : []),
       answered: async (kind, answer, request) => {
         if (this.devices.has(name)) return await port.answered(kind, answer, request);
-        if (kind === "poll" && answer.status < 400) polled = true;
+        if (kind === "poll" && (answer.outcome.status ?? 500) < 400) polled = true;
       },
       failed: (kind, fault) => (this.devices.has(name) ? port.failed(kind, fault) : undefined),
       sent: (bytes, position, size) => (this.devices.has(name) ? port.sent(bytes, position, size) : undefined),

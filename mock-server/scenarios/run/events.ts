@@ -9,6 +9,13 @@ export interface DeploymentView {
   readonly paused?: string;
 }
 
+/** How an exchange ended. */
+export interface ExchangeOutcome {
+  /** Absent: the device got no answer; `fault` tells why. */
+  readonly status?: number;
+  readonly fault?: string;
+}
+
 /** Something that happened in a run, whatever way it was run in. Devices and deployments go by their names in the file. */
 export type Happening =
   /** The device's deployment has this status at the server, from now on. */
@@ -24,16 +31,13 @@ export type Happening =
   /** The agent entered a state; `undefined`: its update is over, or rests. */
   | { readonly kind: "state"; readonly device: string; readonly state: StateName | undefined }
   /** The device asked the server something and was answered. */
-  | {
+  | ({
       readonly kind: "exchange";
       readonly device: string;
       readonly request: RequestKind;
-      /** Absent: there was no answer; `fault` tells why. */
-      readonly status?: number;
-      readonly fault?: string;
       /** The reported status. */
       readonly reported?: string;
-    }
+    } & ExchangeOutcome)
   | {
       readonly kind: "log";
       readonly device: string;

@@ -12,7 +12,7 @@ import { effectOf, type FaultPlan, type LeftBehind, type Moment, type Strike } f
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { SeededRandom } from "../../system/seeded-random.ts";
 import { SoftwareSettings } from "../file/index.ts";
-import type { History } from "../run/events.ts";
+import type { ExchangeOutcome, History } from "../run/events.ts";
 import { Recurrences } from "../run/recurrences.ts";
 import {
   BOOT_LOADER_TOOLS,
@@ -69,7 +69,12 @@ export interface DeviceParts extends FactorySettings {
   readonly trace: Trace;
   readonly wraps: AgentWraps;
   readonly network: Pick<NetworkPort, "ask" | "artifactWith" | "killServer" | "signsOf" | "certificate"> & {
-    answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void>;
+    answered(
+      device: string,
+      request: HttpRequest,
+      kind: RequestKind,
+      outcome: ExchangeOutcome | undefined,
+    ): Promise<void>;
   };
 }
 
@@ -381,7 +386,7 @@ export class SimulatedDevice {
         for (const { fault } of strikes) history.add({ kind: "fault", device: name, fault });
         return strikes;
       },
-      answered: (request, kind, answer) => network.answered(name, request, kind, answer?.status),
+      answered: (request, kind, outcome) => network.answered(name, request, kind, outcome),
       failed: (request, fault) => history.add({ kind: "exchange", device: name, request, fault }),
       arrived: (bytes) => history.add({ kind: "bytes", device: name, bytes }),
     });

@@ -6,11 +6,13 @@ import {
   type ExchangeAnswer,
   type ExchangeContext,
   type ExchangeEffect,
+  lossOf,
   rangeStart,
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
 import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
 import { type Instant, instantMs } from "../file/index.ts";
+import type { ExchangeOutcome } from "../run/events.ts";
 
 /** A good network: the time from a request to its answer, and the rate of bodies. */
 const ROUND_TRIP_MS = 40;
@@ -69,8 +71,9 @@ export interface NetworkPort extends Pick<ExchangeContext, "random" | "artifactW
   readonly ask: Ask<HttpRequest>;
   /** Tells the server that the device takes bytes of a download: the simulated server gives all of them at once. */
   readonly signsOf: (url: string) => Pick<SignsOfLife, "taken" | "ended"> | undefined;
-  /** The server's side of an exchange is over. `undefined`: the server did not answer. */
-  answered(request: HttpRequest, kind: RequestKind, answer: ExchangeAnswer | undefined): Promise<void>;
+  /** The server's side of an exchange is over. @param outcome `undefined`: the exchange is recorded already. */
+  answered(request: HttpRequest, kind: RequestKind, outcome: ExchangeOutcome | undefined): Promise<void>;
+  /** The device gets no answer, and the server no request while the device waits for one. */
   failed(kind: RequestKind, fault: string): void;
   arrived(bytes: number): void;
 }
@@ -97,32 +100,27 @@ export class DeviceNetwork {
       ...(new URL(request.url).origin === this.#port.origin ? this.#certificateError() : { connectError: "ENOTFOUND" }),
       answer: async (passedOn, ask) => {
         const change = faults.answer ?? ((unchanged, askServer) => askServer(unchanged));
-        return await this.#watched(request, kind, faults.cutBodyAt, () => change(passedOn, ask));
+        return await this.#watched(request, kind, effect, () => change(passedOn, ask));
       },
     };
-    this.#noteFailure(kind, effect);
+    const loss = lossOf(effect);
+    if (loss !== undefined && !loss.isAsked) this.#port.failed(kind, loss.fault);
     return effect;
   };
-
-  #noteFailure(kind: RequestKind, { connectError, loseRequest, strayMs, loseAnswer }: ExchangeEffect): void {
-    const fault = connectError ?? (loseRequest === undefined ? undefined : `request lost: ${loseRequest}`);
-    if (fault !== undefined) this.#port.failed(kind, fault);
-    else if (strayMs !== undefined) this.#port.failed(kind, "request late");
-    else if (loseAnswer !== undefined) this.#port.failed(kind, `answer lost: ${loseAnswer}`);
-  }
 
   async #watched(
     request: HttpRequest,
     kind: RequestKind,
-    cutAt: number | undefined,
+    effect: ExchangeEffect,
     answer: () => Promise<ExchangeAnswer | undefined>,
   ): Promise<ExchangeAnswer | undefined> {
     let answered: ExchangeAnswer | undefined;
     try {
       answered = await answer();
     } finally {
-      await this.#port.answered(request, kind, answered);
+      await this.#port.answered(request, kind, outcomeOf(lossOf(effect), answered));
     }
+    const { cutBodyAt: cutAt } = effect;
     if (kind !== "download" || answered?.body === undefined || answered.status >= 300) return answered;
     return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
   }
@@ -151,4 +149,12 @@ export class DeviceNetwork {
       signs?.taken();
     }
   }
+}
+
+function outcomeOf(
+  loss: ReturnType<typeof lossOf>,
+  answer: ExchangeAnswer | undefined,
+): ExchangeOutcome | undefined {
+  if (loss !== undefined) return loss.isAsked ? { fault: loss.fault } : undefined;
+  return answer === undefined ? { fault: "no answer" } : { status: answer.status };
 }

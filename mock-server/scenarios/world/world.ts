@@ -7,7 +7,7 @@ import { FaultPlan, plannedFaults } from "../../faults/index.ts";
 import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import type { RunRound } from "../../housekeeping/housekeeping.ts";
 import type { Scenario } from "../file/index.ts";
-import { type Happening, History } from "../run/events.ts";
+import { type ExchangeOutcome, type Happening, History } from "../run/events.ts";
 import type { NewCertificate } from "../run/stage.ts";
 import { takePart } from "../run/taking-part.ts";
 import { WrongClocks } from "../run/wrong-clocks.ts";
@@ -186,7 +186,7 @@ export class World {
             killServer: (backAfterMs) => this.killServer(backAfterMs),
             certificate: () => this.#certificate,
             signsOf: (url) => (this.#server.up ? this.#server.signsOf(url) : undefined),
-            answered: (from, request, kind, status) => this.#answered(from, request, kind, status),
+            answered: (from, request, kind, outcome) => this.#answered(from, request, kind, outcome),
           },
         }),
       );
@@ -199,18 +199,18 @@ export class World {
     return undefined;
   }
 
-  /** The server has answered a device. */
-  async #answered(device: string, request: HttpRequest, kind: RequestKind, status: number | undefined): Promise<void> {
+  /** The server's side of an exchange is over. @param outcome `undefined`: it is recorded already. */
+  async #answered(
+    device: string,
+    request: HttpRequest,
+    kind: RequestKind,
+    outcome: ExchangeOutcome | undefined,
+  ): Promise<void> {
     const reported = kind === "status" ? reportedIn(request.body) : undefined;
-    this.history.add({
-      kind: "exchange",
-      device,
-      request: kind,
-      ...(status === undefined ? { fault: "no answer" } : { status }),
-      ...given({ reported }),
-    });
+    if (outcome !== undefined)
+      this.history.add({ kind: "exchange", device, request: kind, ...outcome, ...given({ reported }) });
     // Where no deployment is open, an answer of "nothing" has changed nothing.
-    if (kind === "poll" && status === 204 && this.#openDeployments.size === 0) return;
+    if (kind === "poll" && outcome?.status === 204 && this.#openDeployments.size === 0) return;
     await this.#refresh();
   }
 

@@ -136,12 +136,18 @@ const ASKED: Readonly<Record<string, Asked>> = {
 class Stage {
   readonly plan: FaultPlan;
   delivered = 0;
+  /** The exchange as the world records it: the status that the device gets, or that it gets no answer. */
+  readonly recorded: (number | "no answer")[] = [];
 
   constructor(
     what: FaultOf<ExchangeFaultName>,
     readonly asked: Asked,
   ) {
     this.plan = new FaultPlan([{ what: what as FaultOf<FaultName>, count: 1 }], "seed");
+  }
+
+  record({ status = "no answer" }: { readonly status?: number | "no answer" } = {}): void {
+    this.recorded.push(status);
   }
 
   readonly random = { ...openSystem().random, fraction: () => DRAWN };
@@ -159,7 +165,11 @@ class Stage {
     new TextEncoder().encode(`an artifact that is ${defect}`.repeat(400));
 }
 
-async function simulated(stage: Stage): Promise<Experience & { readonly tookMs: number }> {
+interface Run extends Experience, Pick<Stage, "recorded"> {
+  readonly tookMs: number;
+}
+
+async function simulated(stage: Stage): Promise<Run> {
   const time = new VirtualTime();
   const network = new DeviceNetwork({
     random: stage.random,
@@ -173,8 +183,10 @@ async function simulated(stage: Stage): Promise<Experience & { readonly tookMs: 
     killServer: () => undefined,
     strikes: () => stage.strikes(),
     signsOf: () => undefined,
-    answered: async () => undefined,
-    failed: () => undefined,
+    answered: async (_request, _kind, outcome) => {
+      if (outcome !== undefined) stage.record(outcome);
+    },
+    failed: () => stage.record(),
     arrived: () => undefined,
   });
   const { peer, weather } = network;
@@ -188,7 +200,7 @@ async function simulated(stage: Stage): Promise<Experience & { readonly tookMs: 
       tookMs = time.nowMs;
     }),
   );
-  return { ...got, delivered: stage.delivered, tookMs };
+  return { ...got, delivered: stage.delivered, recorded: stage.recorded, tookMs };
 }
 
 let root: string;
@@ -203,7 +215,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(root, { recursive: true }));
 
-async function real(stage: Stage): Promise<Experience & { readonly tookMs: number }> {
+async function real(stage: Stage): Promise<Run> {
   const server = createServer((incoming: IncomingMessage, response) => {
     incoming.resume().on("end", () => {
       const headers = Object.fromEntries(
@@ -232,8 +244,8 @@ async function real(stage: Stage): Promise<Experience & { readonly tookMs: numbe
     certificate: () => ({}),
     artifactWith: stage.artifactWith,
     killServer: async () => undefined,
-    answered: async () => undefined,
-    failed: () => undefined,
+    answered: async (_kind, { outcome }) => stage.record(outcome),
+    failed: () => stage.record(),
     sent: () => undefined,
     broken: () => undefined,
   };
@@ -242,7 +254,7 @@ async function real(stage: Stage): Promise<Experience & { readonly tookMs: numbe
   try {
     const got = await experience(linuxNetwork, requestOf(stage.asked, `http://127.0.0.1:${proxy.port}`));
     const tookMs = system.clock.monotonic() - beganMs;
-    return { ...got, delivered: stage.delivered, tookMs };
+    return { ...got, delivered: stage.delivered, recorded: stage.recorded, tookMs };
   } finally {
     await proxy.close();
     server.closeAllConnections();
@@ -272,6 +284,7 @@ async function isTheSame({ fault, asked }: Case): Promise<void> {
   const { tookMs: simulatedMs, ...expected } = await simulated(new Stage(fault, asked));
   const { tookMs: realMs, ...got } = await real(new Stage(fault, asked));
   expect(got).toEqual(expected);
+  expect(got.recorded).toHaveLength(fault.fault === "duplicated" ? 2 : 1);
   // The simulated network takes some time of its own; a loaded machine takes more.
   expect(realMs).toBeGreaterThan(simulatedMs - 200);
   expect(realMs).toBeLessThan(simulatedMs + 20_000);

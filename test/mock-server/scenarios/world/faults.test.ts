@@ -26,7 +26,7 @@ const CASES: Readonly<Record<FaultName, Case>> = {
   slow: { faults: "{ slow: 1 KB/s, to: download }", expect: LATE("64s") },
   lossy: {
     faults: "{ lossy: { lose: answer }, to: status, count: 3 }",
-    expect: "{ device: d, runs: v2, counts: { status_reports: { at_least: 6 } } }",
+    expect: "{ device: d, runs: v2, counts: { status_reports: { at_least: 5 } } }",
   },
   reordered: { faults: "{ reordered: 30s, to: status, count: 1 }", expect: "{ device: d, runs: v2, status: success }" },
   duplicated: {
