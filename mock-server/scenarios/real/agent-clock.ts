@@ -25,11 +25,15 @@ export interface AgentTime {
 export interface AgentClockStart extends AgentTime {
   /** URL, with the device's name as a parameter. */
   readonly hub: string;
+  /** The uptime of the machine, in milliseconds; that of this machine if absent. */
+  readonly upMs?: number;
 }
 
 /** Environment variable with an {@link AgentClockStart} as JSON. */
 const START_VARIABLE = "UPKEEP_SCENARIO_CLOCK";
 const MODULE = "/agent-clock.cjs";
+/** The device's own file in place of the kernel's. */
+const UPTIME = "/agent-clock-uptime";
 
 /** Pause between two looks, and equal looks in a row after which the process rests; more while other work is unfinished. */
 const LOOK_MS = 5;
@@ -40,14 +44,25 @@ const LOOKS_BUSY = 25;
  * Loaded into the agent's process before the agent: clocks and timers go by the scenario's time. The process asks the
  * runner for the time with a request that tells how it rests; the answer comes when there is a new time.
  */
-const TEXT = `const http = require("node:http");
+const TEXT = `const fs = require("node:fs");
+const http = require("node:http");
+const { syncBuiltinESMExports } = require("node:module");
 const net = require("node:net");
 const { isMainThread } = require("node:worker_threads");
 const { connect } = net.Socket.prototype;
 const real = { setTimeout, clearTimeout, setInterval, clearInterval, Date };
 const start = JSON.parse(process.env.${START_VARIABLE} ?? "null");
 
-function begin({ hub, nowMs, wallMs }) {
+function setUptime(upMs) {
+  const file = __dirname + "${UPTIME}";
+  fs.writeFileSync(file, (upMs / 1000).toFixed(2) + " 0.00\\n");
+  const { open } = fs;
+  fs.open = (path, ...more) => open(path === "/proc/uptime" ? file : path, ...more);
+  syncBuiltinESMExports();
+}
+
+function begin({ hub, nowMs, wallMs, upMs }) {
+  if (upMs !== undefined) setUptime(upMs);
   const timers = new Set();
   // Pending timers keep a program alive.
   const keeper = real.setInterval(() => undefined, 2 ** 30);

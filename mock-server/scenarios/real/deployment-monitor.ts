@@ -11,6 +11,8 @@ interface KnownDeployment {
   view: DeploymentView | undefined;
   readonly devices: Map<string, DeviceDeploymentStatus>;
   readonly logs: Set<string>;
+  /** Nothing of it changes any more. */
+  isOver: boolean;
 }
 
 export interface DeploymentFacts extends DeploymentView {
@@ -63,8 +65,14 @@ export class DeploymentMonitor {
   }
 
   async #refreshDeployment(deployment: string, id: string): Promise<void> {
-    const known = this.#known.get(deployment) ?? { view: undefined, devices: new Map(), logs: new Set<string>() };
+    const known = this.#known.get(deployment) ?? {
+      view: undefined,
+      devices: new Map(),
+      logs: new Set<string>(),
+      isOver: false,
+    };
     this.#known.set(deployment, known);
+    if (known.isOver) return;
     const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices`)) as {
       id: string;
       status: DeviceDeploymentStatus;
@@ -90,6 +98,9 @@ export class DeploymentMonitor {
       known.view = view;
       this.#world.history.add({ kind: "deployment", deployment, ...view });
     }
+    known.isOver =
+      view.status === "finished" &&
+      devices.every(({ id: device, status }) => status !== "failure" || known.logs.has(device));
   }
 
   async #fetchLog(device: string, deployment: string, path: string): Promise<void> {

@@ -22,6 +22,8 @@ export class DeviceClock {
   #rest: AgentRest | undefined;
   #dueMs: number | undefined;
   #answer: ((time: AgentTime) => void) | undefined;
+  /** What is to happen when the process has the present time. */
+  #actions: (() => void)[] = [];
   /** The last rest, as text, and how often it has been repeated. */
   #last = "";
   #repeats = 0;
@@ -37,6 +39,7 @@ export class DeviceClock {
     this.#rest = undefined;
     this.#dueMs = undefined;
     this.#answer = undefined;
+    this.#actions = [];
   }
 
   /** The process rests. @returns Resolves with the time when it is to go on; never for a process that has ended. */
@@ -49,7 +52,31 @@ export class DeviceClock {
       this.#last = text;
       this.#dueMs = rest.dueMs ?? undefined;
       this.#answer = resolve;
+      if (this.#actions.length > 0) this.#act();
     });
+  }
+
+  /** Does something to the process from outside, when it has the present time. Another process never gets it. */
+  reach(action: () => void): void {
+    this.#actions.push(action);
+    this.#act();
+  }
+
+  #act(): void {
+    if (this.#rest?.nowMs === this.#time().nowMs) for (const action of this.#actions.splice(0)) action();
+    this.wake();
+  }
+
+  /** The scenario's time has moved. A process that sleeps longer is left alone. */
+  timeMoved(): void {
+    if (!this.#sleeps) this.wake();
+  }
+
+  /** True if nothing but its next timer, which is not due yet, and {@link reach} makes the process go on. */
+  get #sleeps(): boolean {
+    const rest = this.#rest;
+    if (rest === undefined || rest.sockets + rest.programs + rest.others > 0) return false;
+    return rest.dueMs === null || rest.dueMs > this.#time().nowMs;
   }
 
   /** The process has something to do. */
@@ -69,7 +96,8 @@ export class DeviceClock {
   /** True if nothing happens in the process before the scenario's time moves. */
   isAtRest(held: Held): boolean {
     const rest = this.#rest;
-    if (rest === undefined || rest.nowMs !== this.#time().nowMs || held.moving > 0) return false;
+    if (rest === undefined || this.#actions.length > 0 || held.moving > 0) return false;
+    if (rest.nowMs !== this.#time().nowMs) return this.#sleeps;
     // The agent looks again soon whether a program has taken what it gives it: it must not look in vain.
     const looksSoon = rest.dueMs !== null && rest.dueMs - rest.nowMs <= SOON_MS;
     if (rest.programs > held.programs) return looksSoon;

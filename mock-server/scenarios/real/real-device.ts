@@ -9,6 +9,7 @@ import type { RequestKind } from "../../faults/language/request-kinds.ts";
 import { type Child, startChild } from "../../system/children.ts";
 import type { Happening } from "../run/events.ts";
 import { Recurrences } from "../run/recurrences.ts";
+import { isOfSystemd } from "../world/factory.ts";
 import { isInterruptionAt } from "../world/power.ts";
 import {
   type AgentRest,
@@ -78,6 +79,8 @@ export class RealDevice implements LiveDevice {
   /** Number of the agent's process. */
   #process = 0;
   #off = true;
+  /** Time of the last boot, by the scenario's clock. */
+  #bootedMs = 0;
   /** The device has power, and its agent runs or is being started. */
   #up = false;
   #restarts = 0;
@@ -198,10 +201,7 @@ export class RealDevice implements LiveDevice {
   get machine(): LiveDevice["machine"] {
     return {
       wallMs: this.#time.wallMs,
-      signalProgram: (name) => {
-        this.#child?.signal(name);
-        this.#clock.wake();
-      },
+      signalProgram: (name) => this.#clock.reach(() => this.#child?.signal(name)),
       setWallClock: (wallMs) => {
         this.#wallAheadMs += wallMs - this.#time.wallMs;
         this.#clock.wake();
@@ -226,6 +226,7 @@ export class RealDevice implements LiveDevice {
 
   #boot(): void {
     if (this.#up || this.#off || this.#closed) return;
+    this.#bootedMs = this.#parts.nowMs();
     this.#happened({ kind: "boot", device: this.name, software: this.#software });
     this.#recurrences.begin();
     this.#run();
@@ -246,7 +247,14 @@ export class RealDevice implements LiveDevice {
       environment: {
         [DEVICE_VARIABLE]: this.name,
         ...this.#states.begin(),
-        ...agentClockEnvironment({ ...this.#time, hub: `${hub}/clock?device=${encodeURIComponent(this.name)}` }),
+        ...agentClockEnvironment({
+          ...this.#time,
+          hub: `${hub}/clock?device=${encodeURIComponent(this.name)}`,
+          upMs: this.#parts.nowMs() - this.#bootedMs,
+        }),
+        // What systemd tells the runner itself is not for the agent.
+        INVOCATION_ID: isOfSystemd(this.#parts.identity.row) ? String(process) : "",
+        NOTIFY_SOCKET: "",
         TZ: "UTC",
         PATH: `${root}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       },
@@ -411,7 +419,7 @@ export class RealDevice implements LiveDevice {
   /** The scenario's time has advanced. */
   timeMoved(): void {
     this.#lastMs = this.#parts.system.clock.monotonic();
-    this.wake();
+    this.#clock.timeMoved();
   }
 
   async close(): Promise<void> {

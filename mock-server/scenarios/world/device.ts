@@ -35,6 +35,7 @@ import {
   factoryDisk,
   IDENTITY_PROGRAM,
   INVENTORY_PROGRAM,
+  isOfSystemd,
   MODULE_PROGRAM,
   SCRIPT_PROGRAM,
   SERVER_URL,
@@ -137,7 +138,7 @@ export class SimulatedDevice {
       peer: network.peer,
       weather: network.weather,
       ...(row.module.kind === "slots" ? { bootLoader: bootLoaderOf(parts, (_, isNew) => this.#crashes(isNew)) } : {}),
-      ...(this.#isOfSystemd ? { environment: SYSTEMD_ENVIRONMENT } : {}),
+      ...(isOfSystemd(parts.row) ? { environment: SYSTEMD_ENVIRONMENT } : {}),
       power: this.#powerManners(),
       observer: {
         before: (call) => this.#moments.before(call),
@@ -154,11 +155,6 @@ export class SimulatedDevice {
         freeBytes: (path, bytes) => freeBytesOf(parts.plan, this.#moment(), path, bytes),
       },
     });
-  }
-
-  /** The file says for how long the agent's first poll may wait, as it does when systemd starts it. */
-  get #isOfSystemd(): boolean {
-    return Number(this.#parts.row.config.FirstPollDelaySeconds ?? 0) > 0;
   }
 
   /** The agent's state while it updates. */
@@ -209,7 +205,7 @@ export class SimulatedDevice {
         configure(this.machine.disk, row, this.#settings);
       }
       // An agent that an operator starts polls at once, and scenarios name instants.
-      if (this.#isOfSystemd) writeUptime(this.machine.disk, this.#parts.time.nowMs - this.#bootedMs);
+      if (isOfSystemd(row)) writeUptime(this.machine.disk, this.#parts.time.nowMs - this.#bootedMs);
       return agent(machine, boot);
     };
     for (let restarts = 0, warm = false; restarts < RESTARTS_MAX; ) {

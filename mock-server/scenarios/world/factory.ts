@@ -64,6 +64,11 @@ export function configurationOf(row: Devices): Record<string, unknown> {
   };
 }
 
+/** The file says for how long the agent's first poll may wait: systemd starts the agent. */
+export function isOfSystemd({ config }: Devices): boolean {
+  return Number(config.FirstPollDelaySeconds ?? 0) > 0;
+}
+
 /** Tells the agent that systemd has started it. */
 export const SYSTEMD_ENVIRONMENT = { NOTIFY_SOCKET: "/run/systemd/notify" } as const;
 /** systemd hears what it is told, and does nothing. */

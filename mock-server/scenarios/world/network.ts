@@ -151,10 +151,7 @@ export class DeviceNetwork {
   }
 }
 
-function outcomeOf(
-  loss: ReturnType<typeof lossOf>,
-  answer: ExchangeAnswer | undefined,
-): ExchangeOutcome | undefined {
+function outcomeOf(loss: ReturnType<typeof lossOf>, answer: ExchangeAnswer | undefined): ExchangeOutcome | undefined {
   if (loss !== undefined) return loss.isAsked ? { fault: loss.fault } : undefined;
   return answer === undefined ? { fault: "no answer" } : { status: answer.status };
 }

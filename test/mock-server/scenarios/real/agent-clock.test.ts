@@ -36,9 +36,9 @@ afterEach(() => {
 });
 
 /** Starts a program at the scenario's start. @returns Its standard output so far, when it has ended. */
-function start(text: string): Promise<string> {
+function start(text: string, more: { readonly upMs?: number } = {}): Promise<string> {
   const { port } = hub.address() as AddressInfo;
-  const time = { hub: `http://127.0.0.1:${port}/clock?device=d`, nowMs: 0, wallMs: WALL_MS };
+  const time = { hub: `http://127.0.0.1:${port}/clock?device=d`, nowMs: 0, wallMs: WALL_MS, ...more };
   const child = spawn(process.execPath, [...agentClockOptions(root), "-e", text], {
     env: { ...process.env, ...agentClockEnvironment(time) },
     stdio: ["ignore", "pipe", "inherit"],
@@ -103,4 +103,17 @@ test("a program that runs, and a connection that is open, are told", async () =>
   const { rest, moveTo } = await rests();
   expect(rest).toMatchObject({ programs: 1, sockets: 1 });
   moveTo(HOUR_MS);
+});
+
+test("the uptime is that of the device, for modules too", async () => {
+  const text = `
+    import * as fs from "node:fs";
+    import { promisify } from "node:util";
+    const open = promisify(fs.open);
+    const file = await open("/proc/uptime", "r");
+    console.log(fs.readFileSync(file, "utf8"));
+  `;
+  expect(
+    await start(`import("data:text/javascript," + ${JSON.stringify(encodeURIComponent(text))})`, { upMs: 61_500 }),
+  ).toBe("61.50 0.00\n\n");
 });

@@ -45,3 +45,36 @@ test.each([
   void clock.rests({ ...REST, ...rest });
   expect(clock.isAtRest(held)).toBe(isAtRest);
 });
+
+test("a process that sleeps longer is left alone when time moves; one that waits for anything else is not", () => {
+  const { time, clock } = clockOf(7);
+  void clock.rests(REST);
+  time.nowMs = 59_999;
+  clock.timeMoved();
+  expect(clock.isAtRest(NOTHING)).toBe(true);
+  time.nowMs = 60_000;
+  expect(clock.isAtRest(NOTHING)).toBe(false);
+  time.nowMs = 1;
+  const busy = clockOf(7);
+  void busy.clock.rests({ ...REST, sockets: 1 });
+  busy.time.nowMs = 1;
+  expect(busy.clock.isAtRest({ ...NOTHING, sockets: 1 })).toBe(false);
+});
+
+test("what reaches a process from outside finds it at the present time, and never another process", async () => {
+  const { time, clock } = clockOf(7);
+  const reached: string[] = [];
+  const slept = clock.rests(REST);
+  time.nowMs = 5;
+  clock.reach(() => void reached.push("one"));
+  expect([await slept, reached, clock.isAtRest(NOTHING)]).toEqual([{ nowMs: 5, wallMs: 1000 }, [], false]);
+  const reachedNow = clock.rests({ ...REST, nowMs: 5 });
+  expect([reached, (await reachedNow).nowMs]).toEqual([["one"], 5]);
+  void clock.rests({ ...REST, nowMs: 5 });
+  expect(clock.isAtRest(NOTHING)).toBe(true);
+  time.nowMs = 6;
+  clock.reach(() => void reached.push("two"));
+  clock.restart(8);
+  void clock.rests({ ...REST, pid: 8, nowMs: 6 });
+  expect(reached).toEqual(["one"]);
+});
