@@ -26,6 +26,7 @@ import { moduleFills } from "./module-fills.ts";
 import { moduleFloods } from "./module-floods.ts";
 import { moduleHangs } from "./module-hangs.ts";
 import { powerCut } from "./power-cut.ts";
+import { proxyFails } from "./proxy-fails.ts";
 import { readOnlyDisk } from "./read-only-disk.ts";
 import { rebootIgnored } from "./reboot-ignored.ts";
 import { reordered } from "./reordered.ts";
@@ -51,6 +52,7 @@ export const FAULTS = {
   duplicated: duplicated,
   dns_failure: dnsFailure,
   tls_failure: tlsFailure,
+  proxy_fails: proxyFails,
   wrong_clock: wrongClock,
   answer: answer,
   malformed_answer: malformedAnswer,

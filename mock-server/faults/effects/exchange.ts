@@ -10,6 +10,7 @@ export type ConnectError =
   | "ENOTFOUND"
   | "EAI_AGAIN"
   | "EPROTO"
+  | "EPROXY"
   | "CERT_HAS_EXPIRED"
   | "CERT_NOT_YET_VALID"
   | "UNABLE_TO_VERIFY_LEAF_SIGNATURE"

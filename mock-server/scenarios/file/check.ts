@@ -251,9 +251,21 @@ class References {
       if (when !== undefined)
         this.#event({ ...when, device: when.device === EACH ? ANY_DEVICE : when.device }, at("when"));
       this.#instant(fault.from, at("from"));
+      if (fault.what.fault === "proxy_fails" && !this.#hasProxy(fault.devices))
+        this.faults.push({
+          path: at("proxy_fails"),
+          message: "expected devices whose row of the fleet has proxy: yes",
+        });
       if (!fault.on && fault.name === undefined)
         this.faults.push({ path: ["faults", index, "on"], message: "expected a name too, for start_fault to tell it" });
     });
+  }
+
+  /** True if one of these devices, rows and groups goes through a proxy; of all devices if absent. */
+  #hasProxy(names: readonly string[] | undefined): boolean {
+    return this.#scenario.fleet.some(
+      (row) => row.proxy && (names?.some((name) => [row.name, row.group, ...deviceNames(row)].includes(name)) ?? true),
+    );
   }
 
   #checkExpectations(): void {

@@ -59,6 +59,10 @@ export const Devices = z.strictObject({
     description:
       "The certificate authorities that they trust: the server's certificate has to be of one of them; any if absent",
   }),
+  proxy: YesNo.default(false).meta({
+    description:
+      "They reach the server only through an HTTP proxy, which https_proxy names; only where devices are simulated",
+  }),
   verify_signatures: YesNo.default(false).meta({ description: "Only artifacts that are signed are installed" }),
   group: z.string().min(1).optional().meta({ description: "The static group that it is a member of" }),
   data_partition: z

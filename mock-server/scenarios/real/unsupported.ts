@@ -4,6 +4,7 @@ import type { Scenario } from "../file/index.ts";
 type LiveMode = Exclude<RunMode, "simulated">;
 
 const NO_CERTIFICATE = "the device reaches the server without TLS";
+const NO_TUNNEL = "the devices reach the server without TLS: they ask a proxy for no connection";
 const OF_THE_DEVICE = "it happens inside the device, which is not in our hands";
 
 /** Parts of a scenario that this mode does not support, each with the reason; empty if the scenario can be run. */
@@ -17,6 +18,7 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
   }
   for (const { do: action } of scenario.timeline) findUnsupportedAction(action, mode, no);
   if (scenario.fleet.some(({ agent }) => agent === "timer")) no("agent: timer", "real devices run the daemon");
+  if (scenario.fleet.some(({ proxy }) => proxy)) no("proxy", mode === "real" ? NO_TUNNEL : OF_THE_DEVICE);
   if (scenario.fleet.some(({ data_partition }) => data_partition !== undefined))
     no("data_partition", "only a simulated device has disks at will");
   if (mode === "real" && scenario.fleet.some(({ module, boot_limit }) => module.kind === "slots" || boot_limit !== 1))

@@ -31,16 +31,17 @@ import {
   bootLoaderOf,
   CURRENT,
   configure,
+  environmentOf,
   type FactorySettings,
   factoryDisk,
   IDENTITY_PROGRAM,
   INVENTORY_PROGRAM,
   isOfSystemd,
   MODULE_PROGRAM,
+  PROXY_URL,
   SCRIPT_PROGRAM,
   SERVER_URL,
   STORE_FILE,
-  SYSTEMD_ENVIRONMENT,
   SYSTEMD_TOOLS,
   writeUptime,
 } from "./factory.ts";
@@ -138,7 +139,7 @@ export class SimulatedDevice {
       peer: network.peer,
       weather: network.weather,
       ...(row.module.kind === "slots" ? { bootLoader: bootLoaderOf(parts, (_, isNew) => this.#crashes(isNew)) } : {}),
-      ...(isOfSystemd(parts.row) ? { environment: SYSTEMD_ENVIRONMENT } : {}),
+      environment: environmentOf(row),
       power: this.#powerManners(),
       observer: {
         before: (call) => this.#moments.before(call),
@@ -372,6 +373,7 @@ export class SimulatedDevice {
       killServer: network.killServer,
       signsOf: network.signsOf,
       origin: SERVER_URL,
+      ...(row.proxy ? { proxy: PROXY_URL } : {}),
       certificate: network.certificate,
       trusts: () => {
         if (bringsSettings) this.#look();

@@ -23,6 +23,9 @@ const VERIFY_KEY = "/etc/mender/artifact-verify-key.pem";
 /** Nothing runs there if nothing is said. */
 const FIRST_SOFTWARE = "v1";
 
+/** The proxy of devices that reach the server only through one. */
+export const PROXY_URL = "http://proxy.example.com:3128";
+
 /** How the server is called in the simulated network. */
 export const SERVER_URL = "https://upkeep.example.com";
 
@@ -70,7 +73,12 @@ export function isOfSystemd({ config }: Devices): boolean {
 }
 
 /** Tells the agent that systemd has started it. */
-export const SYSTEMD_ENVIRONMENT = { NOTIFY_SOCKET: "/run/systemd/notify" } as const;
+const SYSTEMD_ENVIRONMENT = { NOTIFY_SOCKET: "/run/systemd/notify" } as const;
+/** The environment of the agent's process. */
+export function environmentOf(row: Devices): Readonly<Record<string, string>> {
+  return { ...(isOfSystemd(row) ? SYSTEMD_ENVIRONMENT : {}), ...(row.proxy ? { https_proxy: PROXY_URL } : {}) };
+}
+
 /** systemd hears what it is told, and does nothing. */
 export const SYSTEMD_TOOLS: Programs = { "/usr/bin/systemd-notify": async () => 0 };
 

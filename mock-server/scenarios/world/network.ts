@@ -60,6 +60,8 @@ export interface NetworkPort extends Pick<ExchangeContext, "random" | "artifactW
   readonly startMs: number;
   /** The server's URL, without a path. No other host is known to the name servers. */
   readonly origin: string;
+  /** URL of the proxy that is the only way to the server; without it, the device is in the same network. */
+  readonly proxy?: string;
   /** The server's certificate now. */
   certificate(): ServerCertificate;
   /** The certificate authorities that the device trusts; `undefined`: any. */
@@ -97,7 +99,7 @@ export class DeviceNetwork {
       ...(kind === "download" ? { bytesPerSecond: BYTES_PER_SECOND } : {}),
       ...faults,
       requestDelayMs: (faults.requestDelayMs ?? 0) + ROUND_TRIP_MS,
-      ...(new URL(request.url).origin === this.#port.origin ? this.#certificateError() : { connectError: "ENOTFOUND" }),
+      ...this.#noWay(request),
       answer: async (passedOn, ask) => {
         const change = faults.answer ?? ((unchanged, askServer) => askServer(unchanged));
         return await this.#watched(request, kind, effect, () => change(passedOn, ask));
@@ -107,6 +109,13 @@ export class DeviceNetwork {
     if (loss !== undefined && !loss.isAsked) this.#port.failed(kind, loss.fault);
     return effect;
   };
+
+  /** Why the device cannot connect, whatever faults there are. */
+  #noWay({ url, proxy }: HttpRequest): ExchangeEffect {
+    if (new URL(url).origin !== this.#port.origin) return { connectError: "ENOTFOUND" };
+    if (proxy !== this.#port.proxy) return { connectError: proxy === undefined ? "ENETUNREACH" : "EPROXY" };
+    return this.#certificateError();
+  }
 
   async #watched(
     request: HttpRequest,

@@ -60,6 +60,7 @@ const VALUES: { readonly [N in ExchangeFaultName]: readonly FaultValue<N>[] } = 
   reordered: [LATE_MS],
   duplicated: [true],
   dns_failure: [true, "not_found", "try_again"],
+  proxy_fails: ["refused", "gone", "silence", DELAY_MS],
   tls_failure: ["handshake", "expired", "not_yet_valid", "unknown_issuer", "other_host"],
   answer: [
     ...STATUSES.map((status) => ({ status })),
@@ -291,7 +292,7 @@ async function isTheSame({ fault, asked }: Case): Promise<void> {
 }
 
 /** The hook makes the next connection of the whole process fail: these run one after the other. */
-const OF_CONNECTIONS: readonly FaultName[] = ["link_down", "dns_failure", "tls_failure"];
+const OF_CONNECTIONS: readonly FaultName[] = ["link_down", "dns_failure", "tls_failure", "proxy_fails"];
 const isOfConnections = ({ fault }: Case): boolean => OF_CONNECTIONS.includes(fault.fault);
 
 // Many of these wait until a silence has been long enough.

@@ -29,6 +29,13 @@ function withoutModuleCall(call: string) {
   });
 }
 
+const isDownload = ({ url }: HttpRequest): boolean => url.includes("/deployments/download/");
+
+/** The request goes to the server itself, although a proxy is named. */
+function directly({ proxy: _, ...request }: HttpRequest): HttpRequest {
+  return request;
+}
+
 function rangeOf({ headers }: HttpRequest): number | undefined {
   const start = /^bytes=(\d+)-/.exec(headers?.range ?? "")?.[1];
   return start === undefined ? undefined : Number(start);
@@ -164,6 +171,20 @@ export const AGENT_BUGS: readonly PlantedBug[] = [
             }
           },
         }),
+    },
+  },
+  {
+    name: "a download does not go through the proxy",
+    foundBy: ["proxy-does-not-connect-to-the-server"],
+    agent: {
+      system: requesting(async (request, send) => await send(isDownload(request) ? directly(request) : request)),
+    },
+  },
+  {
+    name: "a proxy that does not connect is waited for without end",
+    foundBy: ["proxy-does-not-connect-to-the-server"],
+    agent: {
+      system: requesting(async (request, send) => await send({ ...request, idleTimeoutMs: 86_400_000 })),
     },
   },
   {

@@ -42,6 +42,7 @@ describe("What is wrong with a construct is told with the field, the value and w
     [{ timeline: "{ each: d, at: 1h, do: { switch_off: d1 } }" }, /timeline\[0\]\.each: expected a device called each/],
     [{ timeline: "{ at: 1h, do: { switch_off: each } }" }, /timeline\[0\]\.do\.switch_off: .*got each/],
     [{ faults: "{ link_down: yes, devices: [h] }" }, /faults\[0\]\.devices\[0\]: .*"h".*d1, d2, all, d, g/],
+    [{ faults: "{ proxy_fails: gone }" }, /faults\[0\]\.proxy_fails: expected devices whose row .* has proxy: yes/],
     [{ faults: "{ link_down: yes, release: v3 }" }, /faults\[0\]\.release: .*"v3".*v2/],
     [{ faults: "{ link_down: yes, runs: v3 }" }, /faults\[0\]\.runs: .*"v3".*v/],
     [{ faults: "{ link_down: yes, nth: 2, count: 3 }" }, /faults\[0\]\.nth: expected nth without count/],

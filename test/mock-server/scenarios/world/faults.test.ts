@@ -34,6 +34,11 @@ const CASES: Readonly<Record<FaultName, Case>> = {
     expect: "{ device: d, runs: v2, status: success, counts: { ArtifactInstall: 1 } }",
   },
   dns_failure: { faults: "{ dns_failure: yes, count: 2 }", expect: "{ device: d, runs: v2, logs: ENOTFOUND }" },
+  proxy_fails: {
+    device: "proxy: yes",
+    faults: "{ proxy_fails: refused, count: 2 }",
+    expect: "{ device: d, runs: v2, logs: its proxy does not connect to it }",
+  },
   tls_failure: {
     faults: "{ tls_failure: expired, count: 2 }",
     expect: "{ device: d, runs: v2, logs: CERT_HAS_EXPIRED }",
