@@ -25,6 +25,8 @@ export const OPTIONS = {
   // For trying out an upgrade; releases have the version of package.json.
   version: { type: "string" },
   out: { type: "string" },
+  // One of dpkg-deb's: with none, a package that is only tried out is made at once.
+  compression: { type: "string", default: "xz" },
   maintainer: { type: "string", default: process.env.DEBEMAIL ?? "Upkeep maintainers <upkeep@example.com>" },
 };
 
@@ -44,7 +46,7 @@ const isFile = (path) => lstatSync(path).isFile();
  * `fields` are lines of the control file beside those that are the same everywhere; `scripts` are files by their names.
  * @throws Error if the version is none of Debian's
  */
-export function makeDeb({ name, version, architecture, maintainer, out, fields, scripts, fill }) {
+export function makeDeb({ name, version, architecture, maintainer, out, compression, fields, scripts, fill }) {
   if (!/^\d[A-Za-z0-9.+~]*$/.test(version))
     throw new Error(`--version ${JSON.stringify(version)} is no version of a Debian package`);
   const changelog = `${name} (${version}) unstable; urgency=medium
@@ -89,7 +91,7 @@ export function makeDeb({ name, version, architecture, maintainer, out, fields, 
     }
     mkdirSync(out, { recursive: true });
     const target = join(out, `${name}_${version}_${architecture}.deb`);
-    execFileSync("dpkg-deb", ["--root-owner-group", "--threads-max=1", "-Zxz", "--build", stage, target], {
+    execFileSync("dpkg-deb", ["--root-owner-group", "--threads-max=1", `-Z${compression}`, "--build", stage, target], {
       env: { ...process.env, SOURCE_DATE_EPOCH: String(timestamp) },
       stdio: ["ignore", "ignore", "inherit"],
     });

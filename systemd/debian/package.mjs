@@ -78,6 +78,7 @@ function pack({ architecture, depends, putProgram }) {
     architecture,
     maintainer: values.maintainer,
     out,
+    compression: values.compression,
     fields: fields(depends).split("\n"),
     scripts: Object.fromEntries(["postinst", "prerm", "postrm"].map((name) => [name, join(here, name)])),
     fill(put) {

@@ -30,6 +30,7 @@ console.log(
     version: values.version ?? manifest.version,
     architecture: execFileSync("dpkg", ["--print-architecture"], { encoding: "utf8" }).trim(),
     maintainer: values.maintainer,
+    compression: values.compression,
     out: values.out ?? join(top, "dist"),
     fields: FIELDS.split("\n"),
     scripts: Object.fromEntries(["postinst", "prerm", "postrm", "conffiles"].map((name) => [name, join(here, name)])),

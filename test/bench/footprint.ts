@@ -331,14 +331,28 @@ async function measureCheck(way: Way, folder: string, server: QuietServer): Prom
   };
 }
 
-function bareNode(folder: string, settleSeconds: number): Promise<Partial<Footprint>> {
-  const program = startProgram(ownCopy(folder, "bare", process.execPath), ["-e", "setTimeout(() => {}, 2 ** 30)"]);
-  return sleep(settleSeconds * 1000).then(async () => {
+/** Programs without a line of ours, which wait: what Node takes by itself, and what every daemon that asks a server has. */
+const BARE = {
+  "bare node": () => "setTimeout(() => {}, 2 ** 30)",
+  "node, one GET": (url: string) =>
+    `require("node:v8").setFlagsFromString("--no-opt");
+     require("node:http").get("${url}/next", (answer) => answer.resume());
+     setTimeout(() => {}, 2 ** 30);`,
+} as const satisfies Record<string, (url: string) => string>;
+
+async function measureBare(
+  name: keyof typeof BARE,
+  { folder, server, settleSeconds }: { folder: string; server: QuietServer; settleSeconds: number },
+): Promise<Partial<Footprint>> {
+  const copy = ownCopy(folder, name.replaceAll(/\W+/g, "-"), process.execPath);
+  const program = startProgram(copy, ["-e", BARE[name](server.url)]);
+  try {
+    await sleep(settleSeconds * 1000);
     const pid = program.child.pid ?? 0;
-    const idle = { idlePssKiB: kibOf(pid, "Pss"), idlePrivateKiB: kibOf(pid, "Private_Clean", "Private_Dirty") };
+    return { idlePssKiB: kibOf(pid, "Pss"), idlePrivateKiB: kibOf(pid, "Private_Clean", "Private_Dirty") };
+  } finally {
     await program.stop("SIGKILL");
-    return idle;
-  });
+  }
 }
 
 /** What each agent costs a device, one after the other, each with a copy of its runtime. */
@@ -364,9 +378,12 @@ export async function measureFootprints(
   if (singleExecutable !== undefined && existsSync(singleExecutable)) {
     ways.push({ name: "single-executable", client: "upkeep", command: [ownCopy(folder, "single", singleExecutable)] });
   }
-  const all: Record<string, Footprint> = {
-    "bare node": { ...NOTHING, ...(await bareNode(folder, settleSeconds)) },
-  };
+  const all: Record<string, Footprint> = {};
+  for (const name of Object.keys(BARE) as (keyof typeof BARE)[]) {
+    const server = await QuietServer.start(image);
+    all[name] = { ...NOTHING, ...(await measureBare(name, { folder, server, settleSeconds })) };
+    server.stop();
+  }
   for (const way of ways) {
     const server = await QuietServer.start(artifacts[way.client]);
     try {

@@ -62,6 +62,8 @@ export class ManagementClient {
 
   /** @returns The id of the new artifact. */
   async upload(file: string): Promise<string> {
+    // Not by a connection that the server may have closed while the artifact was made: a POST is not sent twice.
+    await this.devices();
     const content = readFileSync(file);
     const form = new FormData();
     form.append("size", String(content.length));

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemFault } from "./support/base.ts";
+import { tabulateCases } from "./support/case-table.ts";
 import type { SystemDevice } from "./support/device.ts";
 import { packAgent, withProgram } from "./support/packages.ts";
 import { Setting } from "./support/setting.ts";
@@ -15,6 +16,7 @@ describeSystem(
   { timeout: LONG_MS },
   () => {
     const setting = new Setting();
+    tabulateCases(() => setting.boots);
     let device: SystemDevice;
     let id: string;
     let second: string;

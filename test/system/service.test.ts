@@ -4,6 +4,7 @@ import { itIsHardened } from "./cases/hardening.ts";
 import { itSurvives } from "./cases/interruptions.ts";
 import { itLogsToTheJournal } from "./cases/journal.ts";
 import { systemFault } from "./support/base.ts";
+import { tabulateCases } from "./support/case-table.ts";
 import type { SystemDevice } from "./support/device.ts";
 import { packAgent } from "./support/packages.ts";
 import { Setting } from "./support/setting.ts";
@@ -18,6 +19,7 @@ describeSystem(
   { timeout: LONG_MS },
   () => {
     const setting = new Setting();
+    tabulateCases(() => setting.boots);
     let device: SystemDevice;
     let id: string;
 

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Chance } from "../fuzz/chance.ts";
+import { type CaseRow, caseTable } from "../system/support/case-table.ts";
 import { systemsFault } from "./support/asked.ts";
 import { BootSetting, type Ended, SLOW_MS, type Update } from "./support/boot-setting.ts";
 
@@ -123,13 +124,6 @@ const CASES: readonly Case[] = [
   },
 ];
 
-interface Row {
-  readonly title: string;
-  readonly starts: number;
-  readonly seconds: number;
-  readonly outcome: string;
-}
-
 const TOOLS = {
   debootstrap: "debootstrap",
   unshare: "util-linux",
@@ -148,7 +142,7 @@ describeBoot(
   { timeout: SLOW_MS },
   () => {
     const out = process.env.UPKEEP_TEST_OUT;
-    const rows: Row[] = [];
+    const rows: CaseRow[] = [];
     let setting: BootSetting;
 
     beforeAll(async () => {
@@ -157,7 +151,7 @@ describeBoot(
     }, SLOW_MS);
 
     afterAll(async () => {
-      console.log(table(rows));
+      console.log(caseTable(rows));
       keep("serial.log", setting?.device.serial ?? "");
       await setting?.stop();
     }, SLOW_MS);
@@ -191,7 +185,7 @@ describeBoot(
       if (ended.log !== "") keep(`${update.name}.deployment.log`, ended.log);
       rows.push({
         title: update.title,
-        starts: device.starts - starts,
+        boots: device.starts - starts,
         seconds: Math.round((performance.now() - begin) / 1000),
         outcome: `${ended.status}, ${running} runs${lost}`,
       });
@@ -221,8 +215,3 @@ describeBoot(
       run({ title: "the next good update", name: "good-2", ends: "success", starts: 1 }));
   },
 );
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map(({ title, starts, seconds, outcome }) => `| ${title} | ${starts} | ${seconds} | ${outcome} |`);
-  return ["| Case | Boots | Seconds | Outcome |", "| --- | ---: | ---: | --- |", ...lines].join("\n");
-}

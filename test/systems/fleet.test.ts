@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../support/waiting.ts";
 import { containerPlan, debianBase } from "../system/support/base.ts";
+import { tabulateCases } from "../system/support/case-table.ts";
 import type { SystemDevice } from "../system/support/device.ts";
 import { packAgent } from "../system/support/packages.ts";
 import { Setting } from "../system/support/setting.ts";
@@ -41,6 +42,7 @@ mount -t tmpfs -o size=512k,mode=0700 tmpfs /var/lib/mender`;
 
 describeSystem(`eight devices in networks of their own (${fault ?? "Debian 13"})`, { timeout: LONG_MS }, () => {
   const setting = new Setting();
+  tabulateCases(() => setting.boots);
   const networks: DeviceNetwork[] = [];
   let members: readonly Member[] = [];
   let relay: Relay | undefined;

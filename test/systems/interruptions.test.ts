@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { ALL_INTERRUPTIONS, itSurvives, type Subject } from "../system/cases/interruptions.ts";
+import { tabulateCases } from "../system/support/case-table.ts";
 import { packAgent } from "../system/support/packages.ts";
 import { Setting } from "../system/support/setting.ts";
 import { systemsFault } from "./support/asked.ts";
@@ -15,6 +16,7 @@ const describeSystem = fault === undefined ? describe : describe.skip;
 /** What test/system does of each kind once, at each moment of an update. */
 describeSystem(`the packaged agent is interrupted (${fault ?? "Debian 13"})`, { timeout: LONG_MS }, () => {
   const setting = new Setting();
+  tabulateCases(() => setting.boots);
   let subject: Subject;
 
   beforeAll(async () => {

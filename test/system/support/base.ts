@@ -47,11 +47,33 @@ export const containerPlan = (more: readonly string[] = []): RootPlan => ({
  * two the first time.
  */
 export function debianBase({ packages, finish }: RootPlan = containerPlan()): string {
+  return cachedRoot("system", [...packages, finish], (root) => {
+    debootstrap(["--variant=minbase", `--include=${packages.join(",")}`], root);
+    execFileSync("sh", ["-ec", finish, "sh", root], { stdio: ["ignore", "ignore", "inherit"] });
+    rmSync(join(root, "var/cache/apt/archives"), { recursive: true, force: true });
+  });
+}
+
+/** Puts Debian into a directory. @throws Error with the end of what debootstrap says. */
+export function debootstrap(options: readonly string[], root: string): void {
+  const { status, stdout } = spawnSync("debootstrap", [...options, SUITE, root, mirror()], {
+    encoding: "utf8",
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  if (status !== 0) throw new Error(`debootstrap failed:\n${stdout.split("\n").slice(-20).join("\n")}`);
+}
+
+/**
+ * A directory that is made once on a machine.
+ * @param parts All that decides what is in it.
+ * @param make Fills the directory, which does not exist yet.
+ */
+export function cachedRoot(name: string, parts: readonly string[], make: (root: string) => void): string {
   const key = createHash("sha256")
-    .update([SUITE, ...packages, finish].join(" "))
+    .update([SUITE, ...parts].join(" "))
     .digest("hex")
     .slice(0, 12);
-  const base = join(process.env.UPKEEP_SYSTEM_CACHE ?? tmpdir(), `upkeep-system-${SUITE}-${key}`);
+  const base = join(process.env.UPKEEP_SYSTEM_CACHE ?? tmpdir(), `upkeep-${name}-${SUITE}-${key}`);
   if (existsSync(base)) return base;
   mkdirSync(join(base, ".."), { recursive: true });
   const lock = openSync(`${base}.lock`, "w");
@@ -60,11 +82,7 @@ export function debianBase({ packages, finish }: RootPlan = containerPlan()): st
     if (existsSync(base)) return base;
     const unfinished = `${base}.new`;
     rmSync(unfinished, { recursive: true, force: true });
-    const args = ["--variant=minbase", `--include=${packages.join(",")}`, SUITE, unfinished, mirror()];
-    const { status, stdout } = spawnSync("debootstrap", args, { encoding: "utf8", maxBuffer: 16 * 1024 * 1024 });
-    if (status !== 0) throw new Error(`debootstrap failed:\n${stdout.split("\n").slice(-20).join("\n")}`);
-    execFileSync("sh", ["-ec", finish, "sh", unfinished], { stdio: ["ignore", "ignore", "inherit"] });
-    rmSync(join(unfinished, "var/cache/apt/archives"), { recursive: true, force: true });
+    make(unfinished);
     renameSync(unfinished, base);
     return base;
   } finally {

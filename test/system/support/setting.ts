@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { artifactBytes, sourceFile } from "../../agent/support/artifacts.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
 import { type BootOptions, SystemDevice } from "./device.ts";
+import { BRINGS_NODE } from "./packages.ts";
 
 export const MAC = "02:00:5e:00:53:16";
 
@@ -30,6 +31,11 @@ export class Setting {
     return this.#server;
   }
 
+  /** How often its systems have booted. */
+  get boots(): number {
+    return this.#devices.reduce((sum, { boots }) => sum + boots, 0);
+  }
+
   async boot(options: BootOptions = {}): Promise<SystemDevice> {
     this.#boots += 1;
     const device = await SystemDevice.boot(join(this.folder, `system-${this.#boots}`), options);
@@ -40,6 +46,7 @@ export class Setting {
   /** Installs the package, and everything that `upkeep setup` does not write. */
   install(device: SystemDevice, archive: string, mac = MAC): void {
     device.write("/usr/share/mender/identity/mender-device-identity", `#!/bin/sh\necho mac=${mac}\n`, 0o755);
+    if (BRINGS_NODE) device.output("dpkg --purge --force-depends nodejs && ! command -v node");
     device.copy(archive, "/root/upkeep.deb");
     device.output("dpkg --install /root/upkeep.deb");
   }

@@ -8,7 +8,7 @@ import { DEVICE_TYPE, HOST_SEEN_FROM_DEVICE, ImageMaker, type RootFiles } from "
 import { MAC, QemuDevice } from "./qemu-device.ts";
 import { VolatileDisk } from "./volatile-disk.ts";
 
-const ROOT_MIB = 288;
+const ROOT_MIB = 244;
 const DATA_MIB = 96;
 /** An emulated device on a busy machine is slow: a boot takes a minute or two. */
 export const SLOW_MS = 1_200_000;

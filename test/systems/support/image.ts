@@ -27,6 +27,38 @@ const PACKAGES = [
   ...["nodejs", "linux-image-cloud-amd64", "initramfs-tools", "grub-common", "e2fsprogs"],
 ];
 
+/** The kernel modules that a PC needs which QEMU emulates, as paths below `kernel`. */
+const MODULES = [
+  ...[
+    "drivers/block/virtio_blk.ko",
+    "drivers/net/virtio_net.ko",
+    "drivers/net/net_failover.ko",
+    "net/core/failover.ko",
+  ],
+  ...["drivers/watchdog/watchdog.ko", "drivers/watchdog/i6300esb.ko", "fs/autofs/autofs4.ko", "lib/", "crypto/crc"],
+];
+
+/** Units that have no part in a device's work here, and that an emulated processor takes long for. */
+const MASKED = [
+  ...["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"],
+  ...["e2scrub_reap.service", "getty@tty1.service", "serial-getty@ttyS0.service", "systemd-logind.service"],
+  ...["systemd-networkd-wait-online.service", "systemd-networkd-persistent-storage.service", "ldconfig.service"],
+  ...["systemd-hwdb-update.service", "systemd-journal-catalog-update.service", "systemd-journal-flush.service"],
+  ...["systemd-random-seed.service", "tmp.mount"],
+  ...["dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"],
+  ...["sys-fs-fuse-connections.mount", "sys-kernel-config.mount", "run-lock.mount", "kmod-static-nodes.service"],
+  ...["modprobe@configfs.service", "modprobe@efi_pstore.service", "modprobe@fuse.service", "modprobe@drm.service"],
+  ...["systemd-modules-load.service", "systemd-sysctl.service", "systemd-udev-load-credentials.service"],
+  ...[
+    "systemd-tmpfiles-setup-dev-early.service",
+    "systemd-tmpfiles-setup-dev.service",
+    "systemd-user-sessions.service",
+  ],
+  ...["systemd-pcrextend.socket", "systemd-pcrlock.socket", "systemd-sysext.socket", "systemd-creds.socket"],
+  ...["systemd-hostnamed.socket", "systemd-tmpfiles-clean.timer", "systemd-pstore.service"],
+  ...["proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service", "systemd-update-done.service"],
+];
+
 /** A small root with its own kernel. What is removed has no part in a device's work, and makes images large. */
 const BOOTABLE: RootPlan = {
   packages: PACKAGES,
@@ -35,15 +67,14 @@ cd "$1"
 echo MODULES=list >etc/initramfs-tools/conf.d/upkeep
 echo virtio_blk >>etc/initramfs-tools/modules
 chroot . update-initramfs -u >/dev/null 2>&1
+kernel=$(ls usr/lib/modules)
+(cd "usr/lib/modules/$kernel/kernel" && find . -name '*.ko*' ${MODULES.map((path) => `! -path './${path}*'`).join(" ")} -delete)
+chroot . depmod "$kernel"
 rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/grub var/lib/apt/lists var/cache/* \\
   var/log/* boot/System.map* boot/config*
-rm -rf usr/lib/udev/hwdb.* usr/lib/x86_64-linux-gnu/gconv usr/sbin/grub-*
+rm -rf usr/lib/udev/hwdb.* usr/lib/x86_64-linux-gnu/gconv usr/sbin/grub-* usr/bin/sqv usr/lib/apt
 find usr/bin -name 'grub-*' ! -name grub-editenv -delete
-for unit in systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \\
-  e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service serial-getty@ttyS0.service \\
-  systemd-hwdb-update.service ldconfig.service systemd-journal-catalog-update.service systemd-logind.service; do
-  ln -s /dev/null "etc/systemd/system/$unit"
-done
+for unit in ${MASKED.join(" ")}; do ln -s /dev/null "etc/systemd/system/$unit"; done
 ln -s /usr/lib/systemd/system/systemd-networkd.service etc/systemd/system/multi-user.target.wants/
 `,
 };
@@ -156,7 +187,7 @@ export class ImageMaker {
     inNamespace(
       `mount -t overlay overlay -o "lowerdir=$1" "$2"
 truncate -s "$4"M "$3"
-mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -m 0 -d "$2" "$3"`,
+mke2fs -q -t ext4 -b 4096 -O ^metadata_csum_seed,^orphan_file -m 0 -N 8192 -J size=4 -d "$2" "$3"`,
       [`${layer}:${this.#layers}`, root, image, String(sizeMib)],
     );
     return image;
