@@ -39,46 +39,54 @@ export function completionScript(shell: Shell, table: CommandTable): string {
 }
 
 function bash(table: CommandTable): string {
+  const global = Object.keys(GLOBAL_OPTIONS).map((name) => `--${name}`);
   const cases = table.commands.map((command) => {
-    const words = [...optionsOf(command).map(([name]) => `--${name}`), ...choicesOf(command)];
-    return `    ${quoted(command.name)}) words=${quoted(words.join(" "))} ;;`;
+    const options = [...Object.keys(command.options).map((name) => `--${name}`), ...global].join(" ");
+    return `    ${quoted(command.name)}) options=${quoted(options)} choices=${quoted(choicesOf(command).join(" "))} ;;`;
   });
   const nouns = Object.keys(table.nouns).map((noun) => {
     const verbs = verbsOf(table, noun).map(([verb]) => verb);
-    return `    ${noun}) [ "$count" = 1 ] && words=${quoted(verbs.join(" "))} || name="\${COMP_WORDS[1]} \${COMP_WORDS[2]}" ;;`;
+    return `    ${noun}) if [ "$COMP_CWORD" = 2 ]; then choices=${quoted(verbs.join(" "))}; else name+=" \${COMP_WORDS[2]}"; fi ;;`;
   });
-  const values = [...new Map(table.commands.flatMap(optionsOf))].flatMap(([name, spec]) => {
+  const valueCase = (command: string, [name, spec]: readonly [string, OptionSpec]): readonly string[] => {
     if (spec.kind === "flag") return [];
-    if (spec.choices !== undefined)
-      return [`    --${name}) COMPREPLY=($(compgen -W ${quoted(spec.choices.join(" "))} -- "$word")); return ;;`];
-    return [`    --${name}) ${takesFile(spec) ? 'COMPREPLY=($(compgen -f -- "$word")); ' : ""}return ;;`];
-  });
+    const generated =
+      spec.choices === undefined ? (takesFile(spec) ? "-f" : undefined) : `-W ${quoted(spec.choices.join(" "))}`;
+    const action = generated === undefined ? "" : `mapfile -t COMPREPLY < <(compgen ${generated} -- "$word"); `;
+    return [`    ${command}:--${name}) ${action}return ;;`];
+  };
+  const values = [
+    ...table.commands.flatMap(({ name, options }) =>
+      Object.entries(options).flatMap((option) => valueCase(quoted(name), option)),
+    ),
+    ...Object.entries<OptionSpec>(GLOBAL_OPTIONS).flatMap((option) => valueCase("*", option)),
+  ];
   return `# bash completion of upkeepctl
 _upkeepctl() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} count=$((COMP_CWORD - 1)) name= words=
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} name=\${COMP_WORDS[1]} options="" choices=""
   COMPREPLY=()
-  case $before in
+  case $name in
+${nouns.join("\n")}
+  esac
+  case $name:$before in
 ${values.join("\n")}
   esac
   if [ "$COMP_CWORD" = 1 ]; then
-    words=${quoted(
+    choices=${quoted(
       firstWords(table)
         .map(([word]) => word)
         .join(" "),
     )}
-  else
-    name=\${COMP_WORDS[1]}
-    case $name in
-${nouns.join("\n")}
-    esac
-    case $name in
-${cases.join("\n")}
-    esac
   fi
-  [ -n "$words" ] && COMPREPLY=($(compgen -W "$words" -- "$word"))
-  # Files: artifacts to upload.
-  [ "$name" = 'releases upload' ] && [[ $word != -* ]] && COMPREPLY=($(compgen -f -- "$word"))
-  return 0
+  case $name in
+${cases.join("\n")}
+  esac
+  if [[ $word == -* || -z $choices ]]; then choices=$options; fi
+  if [[ $name == 'releases upload' && $word != -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+  fi
 }
 complete -o filenames -F _upkeepctl upkeepctl
 `;

@@ -86,6 +86,16 @@ export function progressText({ done, failed, aborted, leftOut, active, total }: 
   return parts.join(", ");
 }
 
+/**
+ * How a finished deployment ended. Devices that never asked tell that it was aborted, also on servers that do not count
+ * them; not of a deployment to a filter, which may be finished at any time.
+ */
+export function endOf(deployment: Deployment): "succeeded" | "ended with failures" | "was aborted" {
+  const { failed, aborted, waiting } = progressOf(deployment);
+  if (failed > 0) return "ended with failures";
+  return aborted > 0 || (waiting > 0 && deployment.dynamic !== true) ? "was aborted" : "succeeded";
+}
+
 /** A bar of `width` columns: done, failed or aborted, left out, under way, waiting. */
 export function progressBar(
   { done, failed, aborted, leftOut, active, total }: Progress,

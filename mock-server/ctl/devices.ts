@@ -130,11 +130,11 @@ export function deviceColumns(devices: readonly Device[], nowMs: number): readon
   const status = (device: Device): string => attributeOf(device, "identity", "status");
   return [
     { title: "ID", text: ({ id }) => short(id) },
-    { title: "NAME", text: deviceName, least: 8 },
+    { title: "NAME", text: deviceName, least: 12 },
     { title: "STATUS", text: status, paint: (text, device, colours) => statusColoured(text, status(device), colours) },
     { title: "TYPE", text: (device) => attributeOf(device, "inventory", "device_type"), least: 6 },
     { title: "SOFTWARE", text: (device) => attributeOf(device, "inventory", "artifact_name"), least: 8 },
-    { title: "GROUP", text: (device) => attributeOf(device, "system", "group"), least: 5 },
+    { title: "GROUP", text: (device) => attributeOf(device, "system", "group"), least: 8 },
     {
       title: "SEEN",
       text: ({ last_contact_ts: seen }) => agoText(seen, nowMs),

@@ -1,12 +1,21 @@
+import { LinkedController } from "@upkeep/shared/system";
 import { printable } from "@upkeep/shared/text";
 import { type Api, ApiError, Unreachable } from "./api.ts";
 import type { Ctl } from "./context.ts";
-import { type Deployment, getDeployment, progressBar, progressOf, progressText, stateOf } from "./deployments.ts";
+import {
+  type Deployment,
+  endOf,
+  getDeployment,
+  progressBar,
+  progressOf,
+  progressText,
+  stateOf,
+} from "./deployments.ts";
 import { readEvents } from "./events.ts";
 import { CtlError, EXIT, type ExitCode } from "./failure.ts";
 import { statusColoured } from "./output/colours.ts";
 import { LiveArea } from "./output/live.ts";
-import { durationText } from "./output/texts.ts";
+import { durationText, SHORT_ID } from "./output/texts.ts";
 import { type Failure, failuresOf } from "./reasons.ts";
 
 /** Least time between two looks, in milliseconds. */
@@ -39,7 +48,7 @@ export async function follow(id: string, { api, ctl, timeoutMs }: FollowPorts): 
   const changes = new Changes(api, id, ending.signal);
   try {
     for (;;) {
-      const deployment = await looked(id, { api, ctl, signal: ending.signal });
+      const deployment = await looked(id, { api, ctl, picture, signal: ending.signal });
       const failures = await failuresOf(api, deployment, ending.signal);
       if (deployment.status === "finished") {
         picture.end();
@@ -65,7 +74,15 @@ export async function follow(id: string, { api, ctl, timeoutMs }: FollowPorts): 
 /** The deployment, as soon as the server answers. */
 async function looked(
   id: string,
-  { api, ctl, signal }: { readonly api: Api; readonly ctl: Ctl; readonly signal: AbortSignal },
+  {
+    api,
+    ctl,
+    picture,
+    signal,
+  }: Pick<FollowPorts, "api" | "ctl"> & {
+    readonly picture: Picture;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Deployment> {
   for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, AWAY_MS_MAX)) {
     signal.throwIfAborted();
@@ -74,7 +91,7 @@ async function looked(
     } catch (error) {
       const isAway = error instanceof Unreachable || (error instanceof ApiError && error.status >= 500);
       if (!isAway) throw error;
-      ctl.say(`${error.message}; again in ${durationText(pauseMs)}`);
+      picture.tell(`${error.message}; again in ${durationText(pauseMs)}`);
       await ctl.system.timers.sleep(pauseMs, signal);
     }
   }
@@ -82,16 +99,13 @@ async function looked(
 
 /** Tells when something of a deployment has changed, where the server tells events. */
 class Changes {
-  readonly #ending = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #ending: LinkedController;
   #happened = false;
   #tell: (() => void) | undefined;
   #isLive = false;
 
   constructor(api: Api, id: string, signal: AbortSignal) {
-    this.#signal = signal;
-    if (signal.aborted) this.#ending.abort(signal.reason);
-    signal.addEventListener("abort", () => this.#ending.abort(signal.reason), { once: true });
+    this.#ending = new LinkedController(signal);
     void this.#read(api, id);
   }
 
@@ -120,21 +134,21 @@ class Changes {
       this.#tell = resolve;
       if (this.#happened) resolve();
     });
-    const over = new AbortController();
-    const abort = (): void => over.abort(this.#signal.reason);
-    this.#signal.addEventListener("abort", abort, { once: true });
+    const over = new LinkedController(this.#ending.signal);
     try {
       const time = timers.sleep(this.#isLive ? 3 * everyMs : everyMs, over.signal);
-      await Promise.race([change, time]);
+      // If the change comes first, the time is cut short.
       time.catch(() => undefined);
+      await Promise.race([change, time]);
     } finally {
       this.#happened = false;
-      this.#signal.removeEventListener("abort", abort);
       over.abort();
+      over.release();
     }
   }
 
   end(): void {
+    this.#ending.release();
     this.#ending.abort();
   }
 }
@@ -173,6 +187,12 @@ class Picture {
     ]);
   }
 
+  /** A line that stays. */
+  tell(text: string): void {
+    if (this.#ctl.isLive) this.#area.add(printable(text));
+    else this.#ctl.say(text);
+  }
+
   end(): void {
     if (this.#ctl.isLive) this.#area.clear();
   }
@@ -198,22 +218,21 @@ function statusLines({ statistics }: Deployment): readonly string[] {
 
 /** Prints how it ended. */
 function told(ctl: Ctl, deployment: Deployment, failures: readonly Failure[]): ExitCode {
-  const progress = progressOf(deployment);
-  const hasFailed = progress.failed > 0;
-  const succeeded = !hasFailed && progress.aborted === 0;
-  const how = hasFailed ? "ended with failures" : succeeded ? "succeeded" : "was aborted";
+  const end = endOf(deployment);
   if (ctl.json) ctl.printJson(deployment);
   else {
-    const { green, red } = ctl.colours;
-    ctl.print(`${(succeeded ? green : red)(how)}: ${progressText(progress)}`);
+    const paint = end === "succeeded" ? ctl.colours.green : ctl.colours.red;
+    ctl.print(`${paint(end)}: ${progressText(progressOf(deployment))}`);
     for (const { count, reason } of failures) ctl.print(`${count} failed: ${printable(reason)}`);
-    if (hasFailed) ctl.say(`'upkeepctl deployments devices ${deployment.id.slice(0, 8)} --status failure' lists them`);
+    if (failures.length > 0) {
+      ctl.say(`'upkeepctl deployments devices ${deployment.id.slice(0, SHORT_ID)} --status failure' lists them`);
+    }
   }
-  return succeeded ? EXIT.ok : EXIT.failed;
+  return end === "succeeded" ? EXIT.ok : EXIT.failed;
 }
 
 function left(ctl: Ctl, id: string, exit: typeof EXIT.timeout | typeof EXIT.interrupted): ExitCode {
   const why = exit === EXIT.timeout ? "The time to wait is over" : "Interrupted";
-  ctl.say(`${why}; the deployment goes on. 'upkeepctl deployments wait ${id.slice(0, 8)}' waits again.`);
+  ctl.say(`${why}; the deployment goes on. 'upkeepctl deployments wait ${id.slice(0, SHORT_ID)}' waits again.`);
   return exit;
 }

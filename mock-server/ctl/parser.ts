@@ -13,6 +13,7 @@ import {
   type Positionals,
 } from "./command.ts";
 import { usage } from "./failure.ts";
+import { positionalUsage } from "./usage.ts";
 
 /** A command line that was understood. */
 export interface ParsedLine {
@@ -43,12 +44,6 @@ function yargsPositional({ describe, choices, optional, several }: PositionalSpe
   } as PositionalOptions;
 }
 
-/** A positional as usage lines have it: `<release>`, `[device..]`. */
-export function positionalUsage(name: string, { optional, several }: PositionalSpec): string {
-  const word = `${name}${several ? ".." : ""}`;
-  return optional ? `[${word}]` : `<${word}>`;
-}
-
 /** The values that the command line has. Of an option that is given twice, the last one counts. */
 function valuesOf(specs: Options, argv: Readonly<Record<string, unknown>>): ParsedOptions {
   const values = Object.entries(specs).map(([name, { kind }]) => {
@@ -65,14 +60,15 @@ function wordsOf(positionals: Positionals, argv: Readonly<Record<string, unknown
   return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as ParsedOptions;
 }
 
-/** What is wrong, with the usage of the command that the line begins with. */
+/** What is wrong, and where the help of the command is that the line begins with. */
 function complaint(message: string, words: readonly string[], commands: CommandTable["commands"]): string {
   const line = words.join(" ");
   const command = commands.find(({ name }) => line === name || line.startsWith(`${name} `));
   if (command === undefined) return `${message} (see 'upkeepctl --help')`;
+  const help = `(see 'upkeepctl ${command.name} --help')`;
+  if (!message.startsWith("Not enough")) return `${message.replace(/\s*\n\s*/g, " ")} ${help}`;
   const positionals = Object.entries(command.positionals).map(([word, spec]) => positionalUsage(word, spec));
-  const said = message.startsWith("Not enough") ? "A word is missing" : message;
-  return `${said}: ${["upkeepctl", command.name, ...positionals].join(" ")} (see 'upkeepctl ${command.name} --help')`;
+  return `A word is missing: ${["upkeepctl", command.name, ...positionals].join(" ")} ${help}`;
 }
 
 /**
@@ -93,7 +89,11 @@ export async function parse(
       (own) =>
         positionals.reduce(
           (builder, [word, spec]) => builder.positional(word, yargsPositional(spec)),
-          own.version(false).options(yargsOptions(command.options)),
+          own
+            .version(false)
+            .options(yargsOptions(command.options))
+            .group([...Object.keys(command.options), "help"], "Options:")
+            .group(Object.keys(GLOBAL_OPTIONS), "Server and login:"),
         ),
       (argv) => {
         const options = { ...valuesOf(command.options, argv), ...wordsOf(command.positionals, argv) };
@@ -105,7 +105,6 @@ export async function parse(
     .scriptName("upkeepctl")
     .usage("$0 COMMAND\n\nWhat an operator does with a fleet, on an Upkeep server or another one with Mender's API.")
     .options(yargsOptions(GLOBAL_OPTIONS))
-    .group(Object.keys(GLOBAL_OPTIONS), "Server and login:")
     .version(manifest.version);
   for (const command of commands) {
     if (!command.name.includes(" ")) line = register(line, command, command.name);

@@ -83,6 +83,7 @@ function pack({ architecture, depends, putProgram }) {
     scripts: Object.fromEntries(["postinst", "prerm", "postrm"].map((name) => [name, join(here, name)])),
     fill(put) {
       for (const [target, source, mode] of FILES) put(target, mode, readFileSync(source));
+      put("usr/share/man/man1/upkeep.1.gz", 0o644, gzipSync(readFileSync(join(here, "upkeep.1")), { level: 9 }));
       putProgram(put);
     },
   });

@@ -13,6 +13,18 @@ const top = join(here, "../..");
 const manifest = JSON.parse(readFileSync(join(top, "mock-server/package.json"), "utf8"));
 const { values } = parseArgs({ options: OPTIONS });
 
+const PROGRAMS = ["upkeep-server", "upkeepctl"];
+/** Where Debian's shells look for the completion of upkeepctl. */
+const COMPLETIONS = {
+  bash: "usr/share/bash-completion/completions/upkeepctl",
+  zsh: "usr/share/zsh/vendor-completions/_upkeepctl",
+  fish: "usr/share/fish/vendor_completions.d/upkeepctl.fish",
+};
+
+function completionOf(shell) {
+  return execFileSync(process.execPath, [join(top, "mock-server/bin/upkeepctl.mjs"), "completion", shell]);
+}
+
 const major = Number(process.versions.node.split(".")[0]);
 const least = major === 20 ? "20.19" : `${major}`;
 const FIELDS = `Depends: nodejs (>= ${least}), nodejs (<< ${major + 1}~), libc6, libstdc++6, init-system-helpers (>= 1.54), systemd | systemd-standalone-sysusers
@@ -22,7 +34,8 @@ Priority: optional
 Description: server of software updates for embedded Linux devices
  Upkeep's companion server selects the deployment for each device, serves
  artifacts and takes statuses and logs. It speaks the management and device
- APIs of Mender, so that Mender clients are updated by it as well.`;
+ APIs of Mender, so that Mender clients are updated by it as well. The
+ command upkeepctl is for operators.`;
 
 console.log(
   makeDeb({
@@ -43,22 +56,27 @@ console.log(
       put("usr/lib/sysusers.d/upkeep-server.conf", 0o644, readFileSync(join(here, "sysusers.conf")));
       put("etc/default/upkeep-server", 0o644, readFileSync(join(here, "default")));
       put("usr/share/doc/upkeep-server/copyright", 0o644, readFileSync(join(here, "copyright")));
-      const manual = readFileSync(join(here, "upkeep-server.1"));
-      put("usr/share/man/man1/upkeep-server.1.gz", 0o644, gzipSync(manual, { level: 9 }));
+      for (const name of PROGRAMS) {
+        const manual = readFileSync(join(here, `${name}.1`));
+        put(`usr/share/man/man1/${name}.1.gz`, 0o644, gzipSync(manual, { level: 9 }));
+      }
+      for (const [shell, path] of Object.entries(COMPLETIONS)) put(path, 0o644, completionOf(shell));
       const program = join(root, "usr/lib/upkeep-server");
       stage(program);
-      const starter = join(program, "bin/upkeep-server.mjs");
       for (const path of readdirSync(program, { recursive: true, withFileTypes: true })) {
         if (!path.isFile()) continue;
         const file = join(path.parentPath, path.name);
         chmodSync(file, readFileSync(file).subarray(0, 2).toString("latin1") === "#!" ? 0o755 : 0o644);
         if (path.name.endsWith(".node")) execFileSync("strip", ["--strip-unneeded", "--remove-section=.comment", file]);
       }
-      // Debian's own node, whatever else is in the PATH of those who call it.
-      writeFileSync(starter, readFileSync(starter, "utf8").replace(/^#!.*\n/, "#!/usr/bin/node\n"));
-      chmodSync(starter, 0o755);
       mkdirSync(join(root, "usr/bin"), { recursive: true });
-      symlinkSync("../lib/upkeep-server/bin/upkeep-server.mjs", join(root, "usr/bin/upkeep-server"));
+      for (const name of PROGRAMS) {
+        // Debian's own node, whatever else is in the PATH of those who call it.
+        const starter = join(program, `bin/${name}.mjs`);
+        writeFileSync(starter, readFileSync(starter, "utf8").replace(/^#!.*\n/, "#!/usr/bin/node\n"));
+        chmodSync(starter, 0o755);
+        symlinkSync(`../lib/upkeep-server/bin/${name}.mjs`, join(root, "usr/bin", name));
+      }
     },
   }),
 );

@@ -81,6 +81,11 @@ const RULES: readonly Rule[] = [
   { command: /^npx upkeepctl deploy .*--file README\.md/, treatment: run({ after: FIRST_UPDATE }) },
   { command: "mender-cli --server $server artifacts upload", treatment: run() },
   { command: "curl -N -m 1", treatment: run({ exits: 28 }) },
+  { command: "UPKEEP_PASSWORD=PASSWORD upkeepctl login", treatment: run() },
+  {
+    command: "upkeepctl deploy release-2 --to all --yes --wait",
+    treatment: run({ before: 'upkeep bootstrap; board_until "the daemon has started"', after: "stop_board" }),
+  },
   { command: "upkeep resume", treatment: run({ exits: 2 }) },
   { command: "upkeep check-update", treatment: run({ before: 'board_until "the daemon has started"' }) },
   {
@@ -244,6 +249,7 @@ describe("the shell commands of the documents", () => {
       const node = quoted(process.execPath);
       executable("npx", `command=$1; shift; exec ${quoted(join(ROOT, "node_modules/.bin"))}/"$command" "$@"`);
       executable("upkeep", `exec ${node} ${quoted(join(ROOT, "agent/bin/upkeep.cjs"))} --root ${quoted(board)} "$@"`);
+      executable("upkeepctl", `exec ${node} ${quoted(join(ROOT, "mock-server/bin/upkeepctl.mjs"))} "$@"`);
       symlinkSync(process.execPath, join(bin, "node"));
       writeFileSync(join(work, "README.md"), textOf("README.md"));
       const [, scenario = ""] = /```yaml\n(.*?)```/s.exec(textOf("README.md")) ?? [];

@@ -1,5 +1,5 @@
-// npm run docs: write the generated parts of agent/README.md, the handbook of scenarios, their JSON Schema and the
-// WebAssembly decoders afresh.
+// npm run docs: write the generated parts of agent/README.md, the handbook of scenarios, their JSON Schema, the
+// WebAssembly decoders, the types of the API and the pages of the manual afresh.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { apiTypes } from "../../mock-server/api-types/generate.ts";
@@ -7,6 +7,7 @@ import { scenarioJsonSchemaText } from "../../mock-server/scenarios/file/index.t
 import { API_TYPES, apiDocument } from "./api-document.ts";
 import { regenerated } from "./generated.ts";
 import { handbookText, SCENARIOS } from "./handbook.ts";
+import { manuals } from "./manuals/manuals.ts";
 import { WASM, wasmPath, wasmText } from "./wasm.ts";
 
 const readme = join(import.meta.dirname, "../../agent/README.md");
@@ -15,3 +16,4 @@ writeFileSync(join(SCENARIOS, "scenario.schema.json"), scenarioJsonSchemaText())
 writeFileSync(join(SCENARIOS, "README.md"), handbookText());
 for (const source of WASM) writeFileSync(wasmPath(source), wasmText(source));
 writeFileSync(API_TYPES, await apiTypes(await apiDocument()));
+for (const [path, text] of await manuals()) writeFileSync(path, text);

@@ -27,6 +27,9 @@ const PACKAGES = {
   buildah: "buildah",
   debootstrap: "debootstrap",
   chromium: "chromium",
+  mandoc: "mandoc",
+  fish: "fish",
+  zsh: "zsh",
 } as const;
 
 export type PeerName = keyof typeof PACKAGES;

@@ -19,6 +19,8 @@ mount --rbind /dev "$1/root/dev"
 mount -t tmpfs tmpfs "$1/root/run"
 mount -t tmpfs tmpfs "$1/root/tmp"
 mkdir "$1/root/tmp/packages"
+# Each package with a page of the manual would have the index of all pages made anew.
+rm -f "$1/root/var/lib/man-db/auto-update"
 echo ready
 exec sleep infinity
 `;

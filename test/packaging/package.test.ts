@@ -43,6 +43,7 @@ describe("the Debian package", () => {
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/LEGAL.txt",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/changelog.gz",
       "-rw-r--r-- root/root ./usr/share/doc/upkeep/copyright",
+      "-rw-r--r-- root/root ./usr/share/man/man1/upkeep.1.gz",
       "-rwxr-xr-x root/root ./usr/share/upkeep/identity/mender-device-identity",
       ...INVENTORY.map((name) => `-rwxr-xr-x root/root ./usr/share/upkeep/inventory/${name}`),
       "-rw-r--r-- root/root ./usr/share/upkeep/mender.conf",

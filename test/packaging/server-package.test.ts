@@ -42,6 +42,14 @@ describe("the Debian package of the server", () => {
     const paths = execFileSync("dpkg-deb", ["--contents", first], { encoding: "utf8" });
     expect(paths).toContain("./usr/lib/upkeep-server/node_modules/better-sqlite3/build/Release/better_sqlite3.node");
     expect(paths).toContain("./usr/lib/systemd/system/upkeep-server.service");
+    for (const manual of ["upkeep-server.1.gz", "upkeepctl.1.gz"])
+      expect(paths).toContain(`./usr/share/man/man1/${manual}`);
+    for (const completion of [
+      "bash-completion/completions/upkeepctl",
+      "zsh/vendor-completions/_upkeepctl",
+      "fish/vendor_completions.d/upkeepctl.fish",
+    ])
+      expect(paths).toContain(`./usr/share/${completion}`);
     expect(paths).not.toMatch(/@aws-sdk|\.ts$|\.map$|node_modules\/upkeep|\.cpp$/m);
   });
 });
@@ -101,7 +109,9 @@ describeSystem(`the server on a system with the real dpkg${fault === undefined ?
   }, () => {
     expect(command).toContain("/usr/bin/upkeep-server serve");
     system.output("dpkg --install /tmp/packages/first.deb");
-    expect(system.output("upkeep-server --version")).toMatch(/^\d+\.\d+\.\d+$/);
+    for (const program of ["upkeep-server", "upkeepctl"])
+      expect(system.output(`${program} --version`)).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(system.output("upkeepctl --help")).toContain("upkeepctl deploy <release>");
     expect(system.run("[ -L /etc/systemd/system/multi-user.target.wants/upkeep-server.service ]").code).toBe(0);
     // What StateDirectory= does where systemd starts it.
     system.output("install -d -o upkeep-server -g upkeep-server -m 0700 /var/lib/upkeep-server");

@@ -1,14 +1,15 @@
-import type { Listed } from "../../api-types/operations.ts";
+import type { Listed, Operation } from "../../api-types/operations.ts";
 import type { Ctl } from "../context.ts";
 import { findDeployment } from "../deployments.ts";
-import { usage } from "../failure.ts";
 import { statusColoured } from "../output/colours.ts";
 import { agoText, shortIds } from "../output/texts.ts";
 
 const PATH = "/api/management/v1/deployments/deployments/{id}/devices/list";
 type DeviceDeployment = Listed<typeof PATH>;
 
-const WAITING: Readonly<Record<string, string>> = {
+type Waiting = NonNullable<DeviceDeployment["waiting_for"]>;
+
+const WAITING: Readonly<Record<Waiting["kind"], string>> = {
   acceptance: "waits to be accepted",
   "older-deployment": "an older deployment comes first",
   nothing: "asks no more for it",
@@ -18,21 +19,17 @@ const WAITING: Readonly<Record<string, string>> = {
   retry: "tries again at its next poll",
 };
 
+interface DevicesOptions {
+  readonly deployment: string;
+  readonly status?: NonNullable<Operation<"get", typeof PATH>["parameters"]["query"]>["status"];
+}
+
 /** Lists what devices have made of a deployment. */
-export async function deploymentsDevices(
-  { deployment: word, status }: { readonly deployment: string; readonly status?: string },
-  ctl: Ctl,
-): Promise<undefined> {
-  if (status !== undefined && !/^[a-z_-]+$/.test(status))
-    throw usage(`--status ${JSON.stringify(status)}: is no status`);
+export async function deploymentsDevices({ deployment, status }: DevicesOptions, ctl: Ctl): Promise<undefined> {
   const api = await ctl.api();
-  const { id } = await findDeployment(api, word);
+  const { id } = await findDeployment(api, deployment);
   const found: DeviceDeployment[] = [];
-  // A server knows only the parameters of its own version, and says which status there is.
-  const query = { unasked: "true", ...(status === undefined ? {} : { status }) } as {
-    unasked: "true";
-    status?: "failure";
-  };
+  const query = { unasked: "true", ...(status === undefined ? {} : { status }) } as const;
   for await (const page of api.pages(PATH, { params: { id }, query })) found.push(...page);
   const short = shortIds(found.map((device) => device.id));
   const nowMs = ctl.system.clock.now();
@@ -55,5 +52,5 @@ export async function deploymentsDevices(
 }
 
 function reasonOf({ reason, substate, waiting_for: waiting }: DeviceDeployment): string {
-  return reason ?? (waiting === undefined ? (substate ?? "") : (WAITING[waiting.kind] ?? waiting.kind));
+  return reason ?? (waiting === undefined ? (substate ?? "") : WAITING[waiting.kind]);
 }

@@ -5,6 +5,7 @@ import { findDeployment } from "../deployments.ts";
 import { type Device, searchDevices, valueText } from "../devices.ts";
 import { usage } from "../failure.ts";
 import { csvLine } from "../output/csv.ts";
+import { counted } from "../output/texts.ts";
 
 interface ExportOptions {
   readonly what: "devices" | "deployments" | "device-deployments";
@@ -31,7 +32,7 @@ export async function exportData({ what, format, output, deployment }: ExportOpt
   const isCsv = (format ?? (ctl.json ? "jsonl" : "csv")) === "csv";
   const lines = isCsv ? csvLines(entries) : jsonLines(entries);
   const count = output === undefined ? await toStandardOutput(lines) : await toFile(lines, absolutePath(output), ctl);
-  ctl.say(`${count} ${what.replace("-", " ")} exported.`);
+  ctl.say(`${counted(count, what.replace("-", " ").replace(/s$/, ""))} exported.`);
 }
 
 type Lines = AsyncGenerator<string, number>;

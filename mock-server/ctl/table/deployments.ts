@@ -10,6 +10,12 @@ const WAIT = {
     describe: "With --wait: for at most this time, such as 2h; then exit with 5",
   },
 } as const;
+/** Statuses of a device in a deployment, and kinds of them. */
+const DEVICE_STATUSES = [
+  ...["pending", "downloading", "pause_before_installing", "installing", "pause_before_rebooting", "rebooting"],
+  ...["pause_before_committing", "success", "failure", "noartifact", "already-installed", "aborted", "decommissioned"],
+  ...["active", "pause", "finished"],
+] as const;
 const EXIT_CODES =
   "With --wait the exit code is 0 if the deployment succeeded on all devices, 3 if it ended with failures or was aborted, " +
   "5 if the time was over before, and 130 after Ctrl-C; in the last two cases the deployment goes on.";
@@ -43,7 +49,7 @@ export const DEPLOYMENT_COMMANDS: readonly Command[] = [
         describe: "With --file: the device type that it is for; may be repeated, or several with commas",
       },
       name: { kind: "text", value: "NAME", describe: "Name of the deployment; the release's if absent" },
-      phases: { kind: "text", value: "PHASES", describe: "Phases: 10%,50%@2h,rest@1d" },
+      phases: { kind: "text", value: "PHASES", describe: "Shares, each with when it begins: 10%,50%@2h,rest@1d" },
       "success-threshold": {
         kind: "number",
         value: "PERCENT",
@@ -89,7 +95,7 @@ export const DEPLOYMENT_COMMANDS: readonly Command[] = [
     describe: "List what each device has made of a deployment",
     positionals: DEPLOYMENT,
     options: {
-      status: { kind: "text", value: "STATUS", describe: "Only devices of this status, such as failure" },
+      status: { kind: "text", choices: DEVICE_STATUSES, describe: "Only devices of this status, or kind of status" },
     },
     load: async () => (await import("../commands/deployments-devices.ts")).deploymentsDevices,
   }),
