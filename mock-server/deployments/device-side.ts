@@ -3,11 +3,11 @@ import { given } from "@upkeep/shared/given";
 import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { DomainError, notFound } from "../errors.ts";
-import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Records, Storage } from "../storage/index.ts";
-import { pipelined } from "../storage/pipelined.ts";
+import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Storage } from "../storage/index.ts";
+import { pipeline } from "../storage/statement.ts";
 import { configurationPlan, type InstructedArtifact } from "./configurations/configuration-artifact.ts";
 import type { Configuration } from "./configurations/configurations.ts";
-import { applyPendingEnd } from "./deployment-end/pending-ends.ts";
+import { applyEnds, applyPendingEnd } from "./deployment-end/pending-ends.ts";
 import { changeStatus, retry } from "./device-deployment/changes.ts";
 import { reasonInLog } from "./device-deployment/failure-reason.ts";
 import { verdictOnAttempt } from "./device-deployment/lifecycle.ts";
@@ -80,11 +80,15 @@ export class DeviceSide {
   async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
     const refusal = await this.#storage.transaction(async (records) => {
       const now = this.#clock.now();
-      const [, deviceDeployment, deployment] = await pipelined([
-        records.silence.touch(deviceId, now),
-        findUpToDate(records, deviceId, deploymentId),
-        records.deployments.find(deploymentId),
+      const [, ended, known, deployment] = await pipeline([
+        records.silence.touchStatement(deviceId, now),
+        records.pendingEnds.endedStatement(deviceId),
+        records.deviceDeployments.findStatement(deploymentId, deviceId),
+        records.deployments.findStatement(deploymentId),
       ]);
+      const changed = await applyEnds(records, ended);
+      const found = changed ? await records.deviceDeployments.find(deploymentId, deviceId) : known;
+      const deviceDeployment = mustHaveBegun(found, "not-found");
       if (deployment === undefined) throw notFound();
       const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
       switch (verdict.kind) {
@@ -115,7 +119,8 @@ export class DeviceSide {
    */
   async controlMap(deviceId: string, deploymentId: string): Promise<HandedControlMap | undefined> {
     const { map, counted } = await this.#storage.read(async (records) => {
-      const deviceDeployment = await findBegun(records, deviceId, deploymentId);
+      const found = await records.deviceDeployments.find(deploymentId, deviceId);
+      const deviceDeployment = mustHaveBegun(found, "not-found");
       const deployment = await deploymentOf(records, deviceDeployment);
       const isOpen = deviceDeployment.finished_ms === null;
       if (deviceDeployment.status === "aborted" || (isOpen && deployment.pending_end === "abort")) {
@@ -149,7 +154,8 @@ export class DeviceSide {
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
     return this.#storage.transaction(async (records) => {
       await records.silence.touch(deviceId, this.#clock.now());
-      const { attempt, request_json } = await findBegun(records, deviceId, deploymentId, "logged-deployment-not-found");
+      const found = await records.deviceDeployments.find(deploymentId, deviceId);
+      const { attempt, request_json } = mustHaveBegun(found, "logged-deployment-not-found");
       // A device sends its log after the failure, when the record is already at the next attempt.
       const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
       const key = { deploymentId, deviceId, attempt: logged };
@@ -162,22 +168,11 @@ export class DeviceSide {
   }
 }
 
-/** The device deployment after {@link applyPendingEnd}. Read in the same round trip, and again if that changed it. */
-async function findUpToDate(records: Records, deviceId: string, deploymentId: string): Promise<DeviceDeploymentRecord> {
-  const [changed, found] = await pipelined([
-    applyPendingEnd(records, deviceId),
-    findBegun(records, deviceId, deploymentId),
-  ]);
-  return changed ? findBegun(records, deviceId, deploymentId) : found;
-}
-
-async function findBegun(
-  records: Records,
-  deviceId: string,
-  deploymentId: string,
-  otherwise: "not-found" | "logged-deployment-not-found" = "not-found",
-): Promise<DeviceDeploymentRecord> {
-  const found = await records.deviceDeployments.find(deploymentId, deviceId);
+/** @throws DomainError if there is no such device deployment, or the device has not polled for it. */
+function mustHaveBegun(
+  found: DeviceDeploymentRecord | undefined,
+  otherwise: "not-found" | "logged-deployment-not-found",
+): DeviceDeploymentRecord {
   if (found === undefined || (found.created_ms === null && found.finished_ms === null))
     throw new DomainError(otherwise);
   return found;

@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeploymentCounterTable, Schema } from "./schema.ts";
+import type { Statement } from "./statement.ts";
 
 /** The number of a deployment's targets by status. */
 export type Statistics = Readonly<Record<DeviceDeploymentStatus, number>>;
@@ -55,10 +56,16 @@ export class CounterRecords {
     this.#db = db;
   }
 
-  async of(deploymentId: string): Promise<Statistics> {
-    const statistics = none();
-    for (const { status, count } of await COUNTS.all(this.#db, { deploymentId })) statistics[status] = count;
-    return statistics;
+  of(deploymentId: string): Promise<Statistics> {
+    return this.ofStatement(deploymentId).send();
+  }
+
+  ofStatement(deploymentId: string): Statement<Statistics> {
+    return COUNTS.statement(this.#db, { deploymentId }).as((rows) => {
+      const statistics = none();
+      for (const { status, count } of rows) statistics[status] = count;
+      return statistics;
+    });
   }
 
   async ofAll(deploymentIds: readonly string[]): Promise<Map<string, Statistics>> {
@@ -84,7 +91,12 @@ export class CounterRecords {
   /** Counts a device deployment that changed its status. */
   async move(deploymentId: string, from: DeviceDeploymentStatus, to: DeviceDeploymentStatus): Promise<void> {
     // One statement cannot count the same row twice.
-    if (from !== to) await MOVE.all(this.#db, { deployment_id: deploymentId, from, to });
+    if (from !== to) await this.moveStatement(deploymentId, from, to).send();
+  }
+
+  /** @param to Another status. */
+  moveStatement(deploymentId: string, from: DeviceDeploymentStatus, to: DeviceDeploymentStatus): Statement<unknown> {
+    return MOVE.statement(this.#db, { deployment_id: deploymentId, from, to });
   }
 
   /** Counts all device deployments of these statuses under another one. @returns Their number. */

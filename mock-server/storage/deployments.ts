@@ -3,6 +3,7 @@ import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeploymentKind, DeploymentTable, PendingEnd, Schema } from "./schema.ts";
+import type { Statement } from "./statement.ts";
 import { matchesText } from "./text.ts";
 
 export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
@@ -86,7 +87,11 @@ export class DeploymentRecords {
   }
 
   find(id: string): Promise<DeploymentRecord | undefined> {
-    return DEPLOYMENT.first(this.#db, { id });
+    return this.findStatement(id).send();
+  }
+
+  findStatement(id: string): Statement<DeploymentRecord | undefined> {
+    return DEPLOYMENT.statement(this.#db, { id }).as(([found]) => found);
   }
 
   async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {

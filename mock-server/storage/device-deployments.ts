@@ -7,10 +7,10 @@ import {
   sql,
   type Updateable,
 } from "kysely";
-import { connectionOf } from "./engines/dialect.ts";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Schema } from "./schema.ts";
+import { Statement } from "./statement.ts";
 import { matchesText } from "./text.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
@@ -74,7 +74,11 @@ export class DeviceDeploymentRecords {
   }
 
   find(deploymentId: string, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
-    return FOUND.first(this.#db, { deploymentId, deviceId });
+    return this.findStatement(deploymentId, deviceId).send();
+  }
+
+  findStatement(deploymentId: string, deviceId: string): Statement<DeviceDeploymentRecord | undefined> {
+    return FOUND.statement(this.#db, { deploymentId, deviceId }).as(([found]) => found);
   }
 
   /** The oldest unfinished device deployment of deployments after `afterSequence`. */
@@ -227,13 +231,16 @@ export class DeviceDeploymentRecords {
   }
 
   async update(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Promise<void> {
+    await this.updateStatement(key, change).send();
+  }
+
+  updateStatement(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Statement<unknown> {
     const query = this.#db
       .updateTable("device_deployments")
       .set(change)
       .where("deployment_id", "=", key.deployment_id)
       .where("device_id", "=", key.device_id);
-    // Without a microtask in between: pipelined statements must reach the database in source order.
-    await connectionOf(this.#db).executeQuery(query.compile());
+    return new Statement(this.#db, query.compile(), () => undefined);
   }
 
   /** The next `limit` that have begun or ended, by device, with the time of that. */

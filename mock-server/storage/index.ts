@@ -23,7 +23,7 @@ export { StorageError, type StorageFault, type StorageFaultKind, storageFaultOf 
 export type { AttributeRecord } from "./inventory.ts";
 export { copyAllRecords, MovingError, type TableSummary } from "./moving.ts";
 export { offsetOf, type Page, type Paging, type SortOrder } from "./paging.ts";
-export { OPEN_STATUSES } from "./pending-ends.ts";
+export { type EndedDeviceDeployment, OPEN_STATUSES } from "./pending-ends.ts";
 export type { PhaseRecord } from "./phases.ts";
 export { createPrivateFile, makePrivate } from "./private-files.ts";
 export type { Records } from "./records.ts";

@@ -1,6 +1,7 @@
 import type { Compilable, CompiledQuery, Kysely } from "kysely";
 import { connectionOf, isSync } from "./engines/dialect.ts";
 import type { Schema } from "./schema.ts";
+import { Statement } from "./statement.ts";
 
 /** Stands in for a value while a statement is compiled. */
 class Placeholder {
@@ -12,31 +13,34 @@ class Placeholder {
 }
 
 /**
- * A frequent statement, compiled once per connection.
+ * A frequent statement, compiled once per engine.
  * @typeParam P Its parameters by name.
  * @typeParam R A row of its result.
  */
 export class Prepared<P extends object, R> {
   readonly #build: (db: Kysely<Schema>, value: <K extends keyof P>(name: K) => P[K]) => Compilable<R>;
-  readonly #compiled = new WeakMap<Kysely<Schema>, CompiledQuery<R>>();
+  readonly #compiled = new WeakMap<object, CompiledQuery<R>>();
 
   /** @param build Builds the statement, with `value(…)` in place of each parameter. */
   constructor(build: (db: Kysely<Schema>, value: <K extends keyof P>(name: K) => P[K]) => Compilable<R>) {
     this.#build = build;
   }
 
-  async all(db: Kysely<Schema>, values: P): Promise<R[]> {
-    const compiled = this.#compiled.get(db) ?? this.#compile(db);
-    const parameters = this.#parameters(compiled, values);
-    const { rows } = await connectionOf(db).executeQuery<R>({ ...compiled, parameters });
-    return rows;
+  /** The statement with these values, to be sent with others. */
+  statement(db: Kysely<Schema>, values: P): Statement<R[]> {
+    const compiled = this.#compiledFor(db);
+    return new Statement(db, { ...compiled, parameters: this.#parameters(compiled, values) }, (rows: R[]) => rows);
+  }
+
+  all(db: Kysely<Schema>, values: P): Promise<R[]> {
+    return this.statement(db, values).send();
   }
 
   /** The first column of the first row. @throws Error if the engine has no synchronous statements. */
   firstValueSync<T>(db: Kysely<Schema>, values: P): T | undefined {
-    const connection = connectionOf(db);
+    const { connection } = connectionOf(db);
     if (!isSync(connection)) throw new Error("the engine has no synchronous statements");
-    const compiled = this.#compiled.get(db) ?? this.#compile(db);
+    const compiled = this.#compiledFor(db);
     return connection.firstValueSync(compiled.sql, this.#parameters(compiled, values)) as T | undefined;
   }
 
@@ -50,11 +54,14 @@ export class Prepared<P extends object, R> {
     return (await this.all(db, values))[0];
   }
 
-  #compile(db: Kysely<Schema>): CompiledQuery<R> {
+  #compiledFor(db: Kysely<Schema>): CompiledQuery<R> {
+    const { compiledFor } = connectionOf(db);
+    const known = this.#compiled.get(compiledFor);
+    if (known !== undefined) return known;
     // The compiler passes values through unread, so a placeholder may have the type of its value.
     const placeholder = <K extends keyof P>(name: K) => new Placeholder(name) as unknown as P[K];
     const compiled = this.#build(db, placeholder).compile();
-    this.#compiled.set(db, compiled);
+    this.#compiled.set(compiledFor, compiled);
     return compiled;
   }
 }

@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentStateTable, Schema } from "./schema.ts";
+import type { Statement } from "./statement.ts";
 
 export type StateRecord = Readonly<Selectable<DeviceDeploymentStateTable>>;
 
@@ -26,7 +27,11 @@ export class StateRecords {
   }
 
   async insert(state: StateRecord): Promise<void> {
-    await INSERT.all(this.#db, state);
+    await this.insertStatement(state).send();
+  }
+
+  insertStatement(state: StateRecord): Statement<unknown> {
+    return INSERT.statement(this.#db, state);
   }
 
   /** Those of one device deployment, in order. */

@@ -22,6 +22,9 @@ const BACK_DOORS = [
   "export const both = AbortSignal.any([]);",
 ];
 const GUARDED = ["shared/artifact", "agent/daemon", "agent/update", "mock-server/deployments", "mock-server/api"];
+/** A promise that nothing waits for: its statements are sent after the transaction, or its error is lost. */
+const FLOATING =
+  "async function later(): Promise<void> {\n  await Promise.resolve();\n}\n\nexport function start(): void {\n  later();\n}";
 const WRONG_WAY = {
   "shared/protocol": 'import { x } from "upkeep";\n\nexport const y = x;',
   "agent/server": 'import { x } from "upkeep-server";\n\nexport const y = x;',
@@ -53,6 +56,7 @@ beforeAll(() => {
       write(`${place}/back-door-${index}.ts`, code);
     });
   }
+  for (const place of GUARDED) write(`${place}/floating.ts`, FLOATING);
   for (const [place, code] of Object.entries(WRONG_WAY)) write(`${place}/wrong-way.ts`, code);
   for (const [place, code] of Object.entries(ALLOWED)) write(`${place}/allowed.ts`, code);
   const run = spawnSync(
@@ -78,6 +82,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test.each(GUARDED)("the linter refuses every back door in %s", (place) => {
   const open = BACK_DOORS.filter((_, index) => !errors.has(`${place}/back-door-${index}.ts`));
   expect(open).toEqual([]);
+});
+
+test.each(GUARDED)("the linter refuses a promise that nothing waits for in %s", (place) => {
+  expect(errors.get(`${place}/floating.ts`)).toBeGreaterThan(0);
 });
 
 test.each(Object.keys(WRONG_WAY))("arrows point down: the linter refuses the wrong import in %s", (place) => {

@@ -2,7 +2,13 @@ import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
-import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../../storage/index.ts";
+import {
+  type DeploymentRecord,
+  type EndedDeviceDeployment,
+  OPEN_STATUSES,
+  type Records,
+  type Storage,
+} from "../../storage/index.ts";
 import { stateAfter } from "../device-deployment/state-after.ts";
 import { removeTarget } from "../selection/membership.ts";
 
@@ -46,7 +52,11 @@ async function dismiss(
 
 /** Applies the pending ends of deployments to one device. @returns True if a record changed. */
 export async function applyPendingEnd(records: Records, deviceId: string): Promise<boolean> {
-  const ended = await records.pendingEnds.ended(deviceId);
+  return applyEnds(records, await records.pendingEnds.ended(deviceId));
+}
+
+/** Applies the pending ends of deployments to these device deployments. @returns True if a record changed. */
+export async function applyEnds(records: Records, ended: readonly EndedDeviceDeployment[]): Promise<boolean> {
   for (const { pending_end, ended_ms, ...row } of ended) {
     if (pending_end === "dismiss") {
       if (row.admitted === 0) await removeTarget(records, row);

@@ -1,6 +1,12 @@
 import { type DeviceDeploymentStatus, isTerminal, type TerminalStatus } from "@upkeep/shared/protocol";
-import type { DeviceDeploymentRecord, PhaseRecord, Records } from "../../storage/index.ts";
-import { pipelined } from "../../storage/pipelined.ts";
+import type {
+  DeploymentRecord,
+  DeviceDeploymentRecord,
+  PhaseRecord,
+  Records,
+  Statistics,
+} from "../../storage/index.ts";
+import { pipeline } from "../../storage/statement.ts";
 import { dismissUnadmitted } from "../deployment-end/pending-ends.ts";
 import { failsTooOften, neverOpensNext } from "../phases.ts";
 import { failureReason } from "./failure-reason.ts";
@@ -27,14 +33,18 @@ export async function changeStatus(
   };
   const { deployment_id } = deviceDeployment;
   const counts = isTerminal(to) && deviceDeployment.phase !== null;
-  await pipelined([
-    records.deviceDeployments.update(deviceDeployment, change),
-    records.states.insert(stateAfter(deviceDeployment, { status: to, atMs: nowMs, substate: substate || null })),
-    records.counters.move(deployment_id, deviceDeployment.status, to),
-    counts ? countOutcome(records, deviceDeployment, to, nowMs) : refreshDeployment(records, deployment_id, nowMs),
+  const [, , , deployment, statistics] = await pipeline([
+    records.deviceDeployments.updateStatement(deviceDeployment, change),
+    records.states.insertStatement(
+      stateAfter(deviceDeployment, { status: to, atMs: nowMs, substate: substate || null }),
+    ),
+    records.counters.moveStatement(deployment_id, deviceDeployment.status, to),
+    records.deployments.findStatement(deployment_id),
+    records.counters.ofStatement(deployment_id),
   ]);
   // The outcome may pause the deployment; that must precede finishing it.
-  if (counts) await refreshDeployment(records, deployment_id, nowMs);
+  if (counts) await countOutcome(records, deviceDeployment, to, nowMs);
+  if (deployment !== undefined) await advance(records, deployment, statistics, nowMs);
 }
 
 /**
@@ -82,14 +92,23 @@ export async function refreshDeployment(
   nowMs: number,
   options: { readonly begun?: boolean } = {},
 ): Promise<void> {
-  const [deployment, statistics] = await pipelined([
-    records.deployments.find(deploymentId),
-    records.counters.of(deploymentId),
+  const [deployment, statistics] = await pipeline([
+    records.deployments.findStatement(deploymentId),
+    records.counters.ofStatement(deploymentId),
   ]);
-  if (deployment === undefined) return;
-  const status = deploymentStatus(deployment, statistics, options.begun ?? false);
+  if (deployment !== undefined) await advance(records, deployment, statistics, nowMs, options.begun);
+}
+
+async function advance(
+  records: Records,
+  deployment: DeploymentRecord,
+  statistics: Statistics,
+  nowMs: number,
+  begun = false,
+): Promise<void> {
+  const status = deploymentStatus(deployment, statistics, begun);
   if (status === deployment.status) return;
-  await records.deployments.setStatus(deploymentId, status, status === "finished" ? nowMs : null);
+  await records.deployments.setStatus(deployment.id, status, status === "finished" ? nowMs : null);
   if (status === "finished" && deployment.dynamic === 1) await dismissUnadmitted(records, deployment);
 }
 

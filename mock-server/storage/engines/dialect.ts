@@ -8,6 +8,7 @@ import {
   Kysely,
   type KyselyPlugin,
   type QueryCompiler,
+  type QueryExecutor,
 } from "kysely";
 import type { Schema } from "../schema.ts";
 
@@ -29,30 +30,67 @@ export function isSync(connection: DatabaseConnection): connection is SyncConnec
   return "firstValueSync" in connection;
 }
 
-const connections = new WeakMap<Kysely<Schema>, DatabaseConnection>();
-
-/** The connection that {@link recordsOver} was given. */
-export function connectionOf(db: Kysely<Schema>): DatabaseConnection {
-  const connection = connections.get(db);
-  if (connection === undefined) throw new Error("this database was not made by recordsOver()");
-  return connection;
+/** An engine's SQL, ready to compile statements: all records of the engine share it. */
+export interface EngineDialect {
+  readonly dialect: Dialect;
+  readonly compiler: QueryExecutor;
 }
 
-/** The records over one connection. The caller ensures exclusive use. */
-export function recordsOver(connection: DatabaseConnection, sqlDialect: SqlDialect): Kysely<Schema> {
-  const dialect: Dialect = {
-    createAdapter: sqlDialect.createAdapter,
-    createQueryCompiler: sqlDialect.createQueryCompiler,
-    createDriver: () => new SingleConnectionDriver(connection),
-    createIntrospector: sqlDialect.createIntrospector,
-  };
-  const records = new Kysely<Schema>({ dialect, plugins: [...(sqlDialect.plugins ?? [])] });
-  connections.set(records, connection);
+export function engineDialect(sql: SqlDialect): EngineDialect {
+  const dialect = dialectOf(sql, new Unconnected());
+  return { dialect, compiler: new Kysely<Schema>({ dialect, plugins: [...(sql.plugins ?? [])] }).getExecutor() };
+}
+
+/** The connection of records that only compile. */
+class Unconnected implements DatabaseConnection {
+  executeQuery(): Promise<never> {
+    return Promise.reject(new Error("there is no connection"));
+  }
+
+  // biome-ignore lint/correctness/useYield: streaming is not supported
+  async *streamQuery(): AsyncIterableIterator<never> {
+    throw new Error("rows are not streamed");
+  }
+}
+
+interface Connected {
+  readonly connection: DatabaseConnection;
+  /** Statements that were compiled for it are good for all records with the same. */
+  readonly compiledFor: object;
+}
+
+const connections = new WeakMap<Kysely<Schema>, Connected>();
+
+export function connect(db: Kysely<Schema>, connection: DatabaseConnection, compiledFor: object): void {
+  connections.set(db, { connection, compiledFor });
+}
+
+/** The connection of the records. @throws Error if they were not made here. */
+export function connectionOf(db: Kysely<Schema>): Connected {
+  const connected = connections.get(db);
+  if (connected === undefined) throw new Error("these records have no connection");
+  return connected;
+}
+
+/** The records over one connection, without a lease: for migrations. The caller ensures exclusive use. */
+export function recordsOver(connection: DatabaseConnection, sql: SqlDialect): Kysely<Schema> {
+  const dialect = dialectOf(sql, connection);
+  const records = new Kysely<Schema>({ dialect, plugins: [...(sql.plugins ?? [])] });
+  connect(records, connection, records);
   return records;
 }
 
+function dialectOf(sql: SqlDialect, connection: DatabaseConnection): Dialect {
+  return {
+    createAdapter: sql.createAdapter,
+    createQueryCompiler: sql.createQueryCompiler,
+    createDriver: () => new SingleConnectionDriver(connection),
+    createIntrospector: sql.createIntrospector,
+  };
+}
+
 /** A driver with one given connection; the migrations open transactions on it. */
-class SingleConnectionDriver implements Driver {
+export class SingleConnectionDriver implements Driver {
   readonly #connection: DatabaseConnection;
 
   constructor(connection: DatabaseConnection) {

@@ -3,13 +3,15 @@ import type { Kysely } from "kysely";
 import type { Schema } from "../schema.ts";
 import { openSqlite } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
+import { LeasedRecords } from "./lease.ts";
 import type { RecordsEngine, Work } from "./records-engine.ts";
-import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
+import { SQLITE, SQLITE_RECORDS, SqliteConnection } from "./sqlite-connection.ts";
 
 /** Records in memory: one connection, used serially. Everything counts as durable. */
 export class MemoryEngine implements RecordsEngine {
   readonly #sqlite: Database;
-  readonly #records: Kysely<Schema>;
+  readonly #connection: SqliteConnection;
+  readonly #records: LeasedRecords;
   readonly #begin: () => void;
   readonly #commit: () => void;
   readonly #rollback: () => void;
@@ -18,7 +20,8 @@ export class MemoryEngine implements RecordsEngine {
 
   constructor() {
     this.#sqlite = openSqlite(":memory:");
-    this.#records = recordsOver(new SqliteConnection(this.#sqlite), SQLITE);
+    this.#connection = new SqliteConnection(this.#sqlite);
+    this.#records = new LeasedRecords(this.#connection, SQLITE_RECORDS);
     const prepared = (sql: string): (() => void) => {
       const statement = this.#sqlite.prepare(sql);
       return () => statement.run();
@@ -29,14 +32,14 @@ export class MemoryEngine implements RecordsEngine {
   }
 
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
-    return work(this.#records, undefined);
+    return work(recordsOver(this.#connection, SQLITE), undefined);
   }
 
   write<T>(work: Work<T>): Promise<T> {
     return this.#serially(async () => {
       this.#begin();
       try {
-        const result = await work(this.#records);
+        const result = await this.#records.lend(work);
         this.#commit();
         return result;
       } finally {
@@ -50,7 +53,7 @@ export class MemoryEngine implements RecordsEngine {
     return this.#serially(async () => {
       this.#begin();
       try {
-        return await work(this.#records);
+        return await this.#records.lend(work);
       } finally {
         this.#rollback();
       }
@@ -58,13 +61,13 @@ export class MemoryEngine implements RecordsEngine {
   }
 
   readOne<T>(work: Work<T>): Promise<T> {
-    return this.#serially(() => work(this.#records));
+    return this.#serially(() => this.#records.lend(work));
   }
 
   readSync<T extends object>(
     work: (db: Kysely<Schema>) => T | undefined,
   ): { readonly found: T | undefined } | undefined {
-    return this.#last === undefined ? { found: work(this.#records) } : undefined;
+    return this.#last === undefined ? { found: this.#records.lendSync(work) } : undefined;
   }
 
   #serially<T>(use: () => Promise<T>): Promise<T> {

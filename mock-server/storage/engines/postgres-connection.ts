@@ -17,7 +17,7 @@ import {
 } from "kysely";
 import { type ClientBase, DatabaseError } from "pg";
 import { invalid } from "../../errors.ts";
-import type { SqlDialect } from "./dialect.ts";
+import { engineDialect, type SqlDialect } from "./dialect.ts";
 import { refuseNul } from "./nul.ts";
 
 /** Makes texts compare and sort by their bytes, whatever the locale of the database. */
@@ -69,6 +69,8 @@ export const POSTGRES: SqlDialect = {
   // PostgreSQL rejects `in ()`.
   plugins: [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })],
 };
+
+export const POSTGRES_RECORDS = engineDialect(POSTGRES);
 
 const WRITES: readonly string[] = ["INSERT", "UPDATE", "DELETE"];
 /** SQLSTATE: a value that the database cannot store; a text that is too long for an index. */

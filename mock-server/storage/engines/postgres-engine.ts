@@ -2,12 +2,13 @@ import type { Logger } from "@upkeep/shared/logging";
 import type { Kysely } from "kysely";
 import { DatabaseError, Pool, type PoolClient, types } from "pg";
 import { connectionFault, StorageError } from "../faults.ts";
-import { pipelined } from "../pipelined.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
 import { GroupCommit, type GroupCommitPort } from "./group-commit.ts";
-import { POSTGRES, PostgresConnection, StatementNames } from "./postgres-connection.ts";
+import { LeasedRecords } from "./lease.ts";
+import { POSTGRES, POSTGRES_RECORDS, PostgresConnection, StatementNames } from "./postgres-connection.ts";
 import type { RecordsEngine, Work } from "./records-engine.ts";
+import { settled } from "./settled.ts";
 
 /** The oldest version whose triggers and identity columns are as the tables need them. */
 const MAJOR_MIN = 13;
@@ -111,9 +112,9 @@ class PostgresEngine implements RecordsEngine {
   async #read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     return await released(client, async () => {
-      const [, result] = await pipelined([
+      const [, result] = await settled([
         client.query("begin isolation level repeatable read read only"),
-        work(this.#connections.records(client)),
+        this.#connections.records(client).lend(work),
       ]);
       await client.query("rollback");
       return result;
@@ -123,7 +124,7 @@ class PostgresEngine implements RecordsEngine {
   readOne<T>(work: Work<T>): Promise<T> {
     return connected(async () => {
       const client = await this.#connections.take();
-      return await released(client, () => work(this.#connections.records(client)));
+      return await released(client, () => this.#connections.records(client).lend(work));
     });
   }
 
@@ -153,7 +154,7 @@ const PATIENT_MS_MAX = 2 ** 31 - 1;
 class Connections {
   readonly #pool: Pool;
   readonly #names = new StatementNames();
-  readonly #records = new WeakMap<PoolClient, Kysely<Schema>>();
+  readonly #records = new WeakMap<PoolClient, LeasedRecords>();
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -163,10 +164,10 @@ class Connections {
     return this.#pool.connect();
   }
 
-  records(client: PoolClient): Kysely<Schema> {
+  records(client: PoolClient): LeasedRecords {
     const known = this.#records.get(client);
     if (known !== undefined) return known;
-    const made = recordsOver(new PostgresConnection(client, this.#names), POSTGRES);
+    const made = new LeasedRecords(new PostgresConnection(client, this.#names), POSTGRES_RECORDS);
     this.#records.set(client, made);
     return made;
   }
@@ -230,10 +231,10 @@ class Writer implements GroupCommitPort {
   async attempt<T>(work: Work<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
       try {
-        const result = await work(this.#connections.records(this.#mine()));
+        const result = await this.#connections.records(this.#mine()).lend(work);
         const release = this.#mine().query("release savepoint attempt; savepoint attempt");
         // commit() reports the error.
-        this.#released = pipelined([this.#released, release]);
+        this.#released = settled([this.#released, release]);
         this.#released.catch(() => undefined);
         return result;
       } catch (error) {
@@ -246,7 +247,7 @@ class Writer implements GroupCommitPort {
 
   async commit(): Promise<void> {
     // After a failed release, PostgreSQL answers the commit with a rollback and no error.
-    await pipelined([this.#released, this.#mine().query("commit")]);
+    await settled([this.#released, this.#mine().query("commit")]);
     this.#mine().release();
     this.#client = undefined;
   }

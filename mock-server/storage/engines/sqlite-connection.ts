@@ -8,7 +8,7 @@ import {
   SqliteQueryCompiler,
   ValueNode,
 } from "kysely";
-import type { SqlDialect, SyncConnection } from "./dialect.ts";
+import { engineDialect, type SqlDialect, type SyncConnection } from "./dialect.ts";
 import { refuseNul } from "./nul.ts";
 
 /** Writes limits into the statement: SQLite plans a statement again whenever a limit is bound to it. */
@@ -25,6 +25,8 @@ export const SQLITE: SqlDialect = {
   createQueryCompiler: () => new LiteralLimits(),
   createIntrospector: (db) => new SqliteIntrospector(db),
 };
+
+export const SQLITE_RECORDS = engineDialect(SQLITE);
 
 /** Bounds the cache: statements differ in the length of their lists too. */
 const STATEMENTS_MAX = 500;

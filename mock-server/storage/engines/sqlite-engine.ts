@@ -8,10 +8,11 @@ import type { Schema } from "../schema.ts";
 import { databasePath, openSqlite, openSqliteReader, type Pace } from "../sqlite.ts";
 import { recordsOver } from "./dialect.ts";
 import { GroupCommit, type GroupCommitPort } from "./group-commit.ts";
+import { LeasedRecords } from "./lease.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 import type { RecordsEngine, Work } from "./records-engine.ts";
 import { Checkpoints } from "./sqlite-checkpoints.ts";
-import { SQLITE, SqliteConnection } from "./sqlite-connection.ts";
+import { SQLITE, SQLITE_RECORDS, SqliteConnection } from "./sqlite-connection.ts";
 
 /** Consecutive reads yield to the event loop after this many milliseconds. */
 const YIELD_AFTER_MS = 10;
@@ -49,7 +50,9 @@ export async function openSqliteEngine(
 
 /** The connection that writes. */
 class Writer implements GroupCommitPort {
+  /** Without a lease. */
   readonly records: Kysely<Schema>;
+  readonly #leased: LeasedRecords;
   readonly #sqlite: Database;
   readonly #log: FileHandle;
   readonly #changes: () => number;
@@ -60,7 +63,9 @@ class Writer implements GroupCommitPort {
   constructor(sqlite: Database, log: FileHandle) {
     this.#sqlite = sqlite;
     this.#log = log;
-    this.records = recordsOver(new SqliteConnection(sqlite), SQLITE);
+    const connection = new SqliteConnection(sqlite);
+    this.records = recordsOver(connection, SQLITE);
+    this.#leased = new LeasedRecords(connection, SQLITE_RECORDS);
     const changes = sqlite.prepare<[], number>("select total_changes()").pluck();
     this.#changes = () => changes.get() ?? 0;
   }
@@ -77,7 +82,7 @@ class Writer implements GroupCommitPort {
     if (!this.#sqlite.inTransaction) throw new Error(ROLLED_BACK, { cause: this.#rolledBackBy });
     this.#sqlite.exec("savepoint attempt");
     try {
-      const result = await work(this.records);
+      const result = await this.#leased.lend(work);
       this.#sqlite.exec("release attempt");
       return result;
     } catch (error) {
@@ -116,7 +121,7 @@ class FileEngine implements RecordsEngine {
   readonly #writer: Writer;
   readonly #writes: GroupCommit;
   readonly #reader: Database;
-  readonly #records: Kysely<Schema>;
+  readonly #records: LeasedRecords;
   readonly #begin: () => void;
   readonly #end: () => void;
   /** Synchronous reads share this read transaction until the next commit. */
@@ -147,7 +152,7 @@ class FileEngine implements RecordsEngine {
     });
     this.#checkpoints = checkpoints;
     this.#reader = reader;
-    this.#records = recordsOver(new SqliteConnection(reader), SQLITE);
+    this.#records = new LeasedRecords(new SqliteConnection(reader), SQLITE_RECORDS);
     const begin = reader.prepare("begin");
     const end = reader.prepare("rollback");
     this.#begin = () => begin.run();
@@ -181,7 +186,7 @@ class FileEngine implements RecordsEngine {
   }
 
   readOne<T>(work: Work<T>): Promise<T> {
-    return this.#serially(() => work(this.#records));
+    return this.#serially(() => this.#records.lend(work));
   }
 
   /** Runs reads serially; resolves when everything that was read is durable. */
@@ -207,7 +212,7 @@ class FileEngine implements RecordsEngine {
     if (this.#reading !== undefined || !this.#writes.isDurable) return undefined;
     if (!this.#snapshotOpen) this.#begin();
     this.#snapshotOpen = true;
-    return { found: work(this.#records) };
+    return { found: this.#records.lendSync(work) };
   }
 
   #closeSnapshot(): void {
@@ -222,7 +227,7 @@ class FileEngine implements RecordsEngine {
   async #readSnapshot<T>(work: Work<T>): Promise<T> {
     this.#begin();
     try {
-      return await work(this.#records);
+      return await this.#records.lend(work);
     } finally {
       this.#end();
     }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
-import { Storage } from "../../../../mock-server/storage/index.ts";
+import { type Records, Storage } from "../../../../mock-server/storage/index.ts";
 import { NodeFiles } from "../../../../mock-server/system/files.ts";
 import { makeRecords, RECORDS_KIND, type TestRecords } from "../../records-fixture.ts";
 import { deviceRecord } from "../device-record.ts";
@@ -93,6 +93,38 @@ describe("A transaction", () => {
       Array.from({ length: 100 }, () => storage.transaction(({ deployments }) => deployments.nextSequence())),
     );
     expect(drawn.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+  });
+
+  test("whose records are used after its end, committed or not, fails loudly and leaves nothing behind", async () => {
+    const kept: Records[] = [];
+    await storage.transaction(async (leaked) => void kept.push(leaked));
+    const failed = storage.transaction(async (leaked) => {
+      kept.push(leaked);
+      throw new Error("rolled back");
+    });
+    await expect(failed).rejects.toThrow("rolled back");
+    await storage.read(async (leaked) => void kept.push(leaked));
+    const one = "the records of a transaction were used after its end";
+    for (const records of kept) {
+      // Through Kysely, as a prepared statement, and as a statement of a pipeline.
+      await expect(records.devices.setTagsEtag("d1", "e")).rejects.toThrow(one);
+      await expect(records.devices.insert(deviceRecord("d1"))).rejects.toThrow(one);
+      await expect(records.deviceDeployments.update({ deployment_id: "n", device_id: "d1" }, {})).rejects.toThrow(one);
+      await storage.transaction(async () => {
+        await expect(records.devices.insert(deviceRecord("d1"))).rejects.toThrow(one);
+      });
+    }
+    expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(0);
+  });
+
+  test("does not end before its statements", async () => {
+    let late: Promise<unknown> | undefined;
+    const early = storage.transaction(async ({ devices }) => {
+      late = devices.insert(deviceRecord("d1"));
+    });
+    await expect(early).rejects.toThrow("a transaction ended before its statements");
+    await Promise.allSettled([late]);
+    expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(0);
   });
 
   test("is refused once the records are closed", async () => {
