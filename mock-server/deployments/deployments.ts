@@ -18,6 +18,7 @@ import { createDeployment, type Sources } from "./creation/creation.ts";
 import { checkNewDeployment, type NewDeployment } from "./creation/new-deployment.ts";
 import { Preparations } from "./creation/preparation.ts";
 import { retryRequest } from "./creation/retry-request.ts";
+import { finishAllComplete } from "./deployment-end/completion.ts";
 import { abortDevice } from "./deployment-end/device-end.ts";
 import { abortDeployment, applyPendingEnd, dismissUnadmitted, PendingEnds } from "./deployment-end/pending-ends.ts";
 import { type Deployment, presentDeployments } from "./deployment-view.ts";
@@ -72,6 +73,7 @@ export class Deployments {
    * @returns The number of preparations.
    */
   async removeAbandoned(): Promise<number> {
+    await finishAllComplete(this.#storage, this.#system.clock.now());
     await this.#pendingEnds.applyAll();
     await completeDeletions(this.#storage, this.#system.clock);
     return await this.#preparations.removeAbandoned();

@@ -11,7 +11,8 @@ import { applyEnds, applyPendingEnd } from "./deployment-end/pending-ends.ts";
 import { changeStatus, retry } from "./device-deployment/changes.ts";
 import { reasonInLog } from "./device-deployment/failure-reason.ts";
 import { verdictOnAttempt } from "./device-deployment/lifecycle.ts";
-import { deploymentOf, mayHaveWork, selectDeployment } from "./selection/selection.ts";
+import { deploymentOf, mayHaveWork, type Selection, selectDeployment } from "./selection/selection.ts";
+import { failSilent, SILENT_BATCH, type SilenceRules } from "./silence/silence.ts";
 import type { Uptime } from "./silence/uptime.ts";
 import type { HandedControlMap, UpdateControlMap } from "./update-control.ts";
 
@@ -55,21 +56,42 @@ export class DeviceSide {
   ): Promise<Instructions | undefined> {
     if (options.mayHaveWork === false) return undefined;
     if (!(await this.#storage.read((records) => mayHaveWork(records, deviceId)))) return undefined;
-    const selection = await this.#storage.transaction(async (records) => {
-      const now = this.#clock.now();
-      await applyPendingEnd(records, deviceId);
-      await records.silence.touch(deviceId, now);
-      const silence = { sinceMs: this.#uptime.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
-      return selectDeployment(records, deviceId, provides, now, silence);
-    });
+    let selection = await this.#select(deviceId, provides);
+    if (selection.kind === "after-the-silent") {
+      // More devices may be silent, and any of them may pause the deployment: decide at the next poll.
+      if ((await this.#failSilent(selection.deploymentId)) === SILENT_BATCH) return undefined;
+      selection = await this.#select(deviceId, provides);
+    }
     switch (selection.kind) {
       case "nothing":
+      case "after-the-silent":
         return undefined;
       case "conflict":
         throw new DomainError("provides-changed");
       case "instructions":
         return instructions(selection.deployment, selection.artifact, options.controlMap ?? false);
     }
+  }
+
+  #select(deviceId: string, provides: DeviceProvides): Promise<Selection> {
+    return this.#storage.transaction(async (records) => {
+      const now = this.#clock.now();
+      await applyPendingEnd(records, deviceId);
+      await records.silence.touch(deviceId, now);
+      return selectDeployment(records, deviceId, provides, now, this.#silenceRules());
+    });
+  }
+
+  /** Fails silent devices of the deployment. @returns Their number. */
+  #failSilent(deploymentId: string): Promise<number> {
+    return this.#storage.transaction(async (records) => {
+      const deployment = await records.deployments.find(deploymentId);
+      return deployment === undefined ? 0 : failSilent(records, deployment, this.#clock.now(), this.#silenceRules());
+    });
+  }
+
+  #silenceRules(): SilenceRules {
+    return { sinceMs: this.#uptime.sinceMs(), unseenDownloadMs: this.#unseenDownloadMs };
   }
 
   /**

@@ -35,6 +35,15 @@ const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
   db.selectFrom("deployments").selectAll().where("id", "=", value("id")).where("preparing_until_ms", "is", null),
 );
 
+const BEGIN = new Prepared<{ id: string }, unknown>((db, value) =>
+  db
+    .updateTable("deployments")
+    .set({ status: "inprogress" })
+    .where("id", "=", value("id"))
+    .where("status", "=", "pending")
+    .where("dynamic", "=", 0),
+);
+
 const OPEN_DYNAMIC = new Prepared<{ deviceId: string; after: number; before: number }, DeploymentRecord>((db, value) =>
   db
     .selectFrom("deployments")
@@ -111,6 +120,18 @@ export class DeploymentRecords {
       .where("active_sha256", "=", parametersSha256)
       .executeTakeFirst();
     return row?.id;
+  }
+
+  /** Ids of all unfinished deployments, oldest first. */
+  async unfinished(): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("deployments")
+      .select("id")
+      .where("status", "<>", "finished")
+      .where("preparing_until_ms", "is", null)
+      .orderBy("sequence")
+      .execute();
+    return rows.map(({ id }) => id);
   }
 
   /** Ids of unfinished deployments of any of these releases, oldest first. */
@@ -200,6 +221,11 @@ export class DeploymentRecords {
 
   async insert(deployment: DeploymentRecord): Promise<void> {
     await this.#db.insertInto("deployments").values(deployment).execute();
+  }
+
+  /** Sets the status of a pending deployment to a list of devices: one of them has begun. */
+  beginStatement(id: string): Statement<unknown> {
+    return BEGIN.statement(this.#db, { id });
   }
 
   /** @param finishedMs The end of a finished deployment, after which the same deployment may be created again. */

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { AfterCommit } from "./after-commit.ts";
 import { ArtifactRecords } from "./artifacts.ts";
 import { AttemptRecords } from "./attempts.ts";
 import { AttributeIndexRecords } from "./attribute-index.ts";
@@ -32,6 +33,7 @@ import { UserRecords } from "./users.ts";
 
 /** All records, in the state that one transaction sees. */
 export class Records {
+  readonly afterCommit = new AfterCommit();
   readonly artifacts: ArtifactRecords;
   readonly attempts: AttemptRecords;
   readonly attributeIndex: AttributeIndexRecords;

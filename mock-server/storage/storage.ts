@@ -2,6 +2,7 @@ import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { Files } from "@upkeep/shared/system";
 import { type Kysely, Migrator } from "kysely";
+import type { AfterCommit } from "./after-commit.ts";
 import { openPostgresEngine } from "./engines/postgres-engine.ts";
 import type { RecordsEngine } from "./engines/records-engine.ts";
 import { openSqliteEngine } from "./engines/sqlite-engine.ts";
@@ -21,7 +22,7 @@ import type { StorageLocation } from "./sqlite.ts";
  */
 export class Storage {
   readonly #engine: RecordsEngine;
-  readonly #known = new WeakMap<Kysely<Schema>, Records>();
+  #sync: { readonly db: Kysely<Schema>; readonly records: Records } | undefined;
   #closed = false;
 
   private constructor(engine: RecordsEngine) {
@@ -45,21 +46,28 @@ export class Storage {
   }
 
   /** Read and write, all or nothing. If `work` rejects, nothing of it remains. It may be called again. */
-  transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error("the records are closed"));
-    return this.#engine.write((db) => work(this.#records(db)));
+  async transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error("the records are closed");
+    let afterCommit: AfterCommit | undefined;
+    const result = await this.#engine.write((db) => {
+      const records = new Records(db);
+      afterCommit = records.afterCommit;
+      return work(records);
+    });
+    for (const task of afterCommit?.tasks ?? []) await task(this);
+    return result;
   }
 
   /** Read. All statements see the same state. */
   read<T>(work: (records: Records) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new Error("the records are closed"));
-    return this.#engine.read((db) => work(this.#records(db)));
+    return this.#engine.read((db) => work(new Records(db)));
   }
 
   /** As {@link read}, for work that is a single statement. */
   readOne<T>(work: (records: Records) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new Error("the records are closed"));
-    return this.#engine.readOne((db) => work(this.#records(db)));
+    return this.#engine.readOne((db) => work(new Records(db)));
   }
 
   /**
@@ -68,7 +76,7 @@ export class Storage {
    */
   readSync<T extends object>(work: (records: Records) => T | undefined): { readonly found: T | undefined } | undefined {
     if (this.#closed) return undefined;
-    return this.#engine.readSync((db) => work(this.#records(db)));
+    return this.#engine.readSync((db) => work(this.#syncRecords(db)));
   }
 
   /** Waits for running and queued work. */
@@ -78,12 +86,10 @@ export class Storage {
     await this.#engine.close();
   }
 
-  #records(db: Kysely<Schema>): Records {
-    const known = this.#known.get(db);
-    if (known !== undefined) return known;
-    const made = new Records(db);
-    this.#known.set(db, made);
-    return made;
+  /** Synchronous reads share their records: every poll is one. */
+  #syncRecords(db: Kysely<Schema>): Records {
+    if (this.#sync?.db !== db) this.#sync = { db, records: new Records(db) };
+    return this.#sync.records;
   }
 }
 

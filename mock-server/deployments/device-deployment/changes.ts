@@ -1,21 +1,15 @@
 import { type DeviceDeploymentStatus, isTerminal, type TerminalStatus } from "@upkeep/shared/protocol";
-import type {
-  DeploymentRecord,
-  DeviceDeploymentRecord,
-  PhaseRecord,
-  Records,
-  Statistics,
-} from "../../storage/index.ts";
+import type { DeviceDeploymentRecord, PhaseRecord, Records } from "../../storage/index.ts";
 import { pipeline } from "../../storage/statement.ts";
-import { dismissUnadmitted } from "../deployment-end/pending-ends.ts";
+import { finishAfterCommit } from "../deployment-end/completion.ts";
 import { failsTooOften, neverOpensNext } from "../phases.ts";
 import { failureReason } from "./failure-reason.ts";
-import { deploymentStatus, milestones } from "./lifecycle.ts";
+import { milestones } from "./lifecycle.ts";
 import { stateAfter } from "./state-after.ts";
 
 /**
- * Sets the status of a device deployment and updates its deployment: counters, status, the counts of the phase, and a
- * pause if too many devices failed. Every change of a single status comes through here.
+ * Sets the status of a device deployment and updates its deployment: counters, the counts of the phase, and a pause if
+ * too many devices failed; after the commit, its end. Every change of a single status comes through here.
  */
 export async function changeStatus(
   records: Records,
@@ -32,19 +26,17 @@ export async function changeStatus(
     state_count: deviceDeployment.state_count + 1,
   };
   const { deployment_id } = deviceDeployment;
-  const counts = isTerminal(to) && deviceDeployment.phase !== null;
-  const [, , , deployment, statistics] = await pipeline([
+  await pipeline([
     records.deviceDeployments.updateStatement(deviceDeployment, change),
     records.states.insertStatement(
       stateAfter(deviceDeployment, { status: to, atMs: nowMs, substate: substate || null }),
     ),
     records.counters.moveStatement(deployment_id, deviceDeployment.status, to),
-    records.deployments.findStatement(deployment_id),
-    records.counters.ofStatement(deployment_id),
+    records.deployments.beginStatement(deployment_id),
   ]);
-  // The outcome may pause the deployment; that must precede finishing it.
-  if (counts) await countOutcome(records, deviceDeployment, to, nowMs);
-  if (deployment !== undefined) await advance(records, deployment, statistics, nowMs);
+  if (!isTerminal(to)) return;
+  await countOutcome(records, deviceDeployment, to, nowMs);
+  finishAfterCommit(records, deployment_id, nowMs);
 }
 
 /**
@@ -66,50 +58,24 @@ export async function retry(
     finished_ms: nowMs,
     reason: failureReason(failed, substate),
   });
-  await records.deviceDeployments.update(failed, {
-    status: "pending",
-    state_count: failed.state_count + 1,
-    attempt: failed.attempt + 1,
-    substate: null,
-    reason: null,
-    request_json: null,
-    instructed_ms: null,
-    started_ms: failed.started_ms ?? nowMs,
-  });
   const next = { status: "pending", atMs: nowMs, substate: null, attempt: failed.attempt + 1 } as const;
-  await records.states.insert(stateAfter(failed, next));
-  await records.counters.move(failed.deployment_id, failed.status, "pending");
-  await refreshDeployment(records, failed.deployment_id, nowMs, { begun: true });
-}
-
-/**
- * Derives the deployment's status from its counters.
- * @param options.begun A device has begun, although the counters no longer show it.
- */
-export async function refreshDeployment(
-  records: Records,
-  deploymentId: string,
-  nowMs: number,
-  options: { readonly begun?: boolean } = {},
-): Promise<void> {
-  const [deployment, statistics] = await pipeline([
-    records.deployments.findStatement(deploymentId),
-    records.counters.ofStatement(deploymentId),
+  await pipeline([
+    records.deviceDeployments.updateStatement(failed, {
+      status: "pending",
+      state_count: failed.state_count + 1,
+      attempt: failed.attempt + 1,
+      substate: null,
+      reason: null,
+      request_json: null,
+      instructed_ms: null,
+      started_ms: failed.started_ms ?? nowMs,
+    }),
+    records.states.insertStatement(stateAfter(failed, next)),
+    ...(failed.status === "pending"
+      ? []
+      : [records.counters.moveStatement(failed.deployment_id, failed.status, "pending")]),
+    records.deployments.beginStatement(failed.deployment_id),
   ]);
-  if (deployment !== undefined) await advance(records, deployment, statistics, nowMs, options.begun);
-}
-
-async function advance(
-  records: Records,
-  deployment: DeploymentRecord,
-  statistics: Statistics,
-  nowMs: number,
-  begun = false,
-): Promise<void> {
-  const status = deploymentStatus(deployment, statistics, begun);
-  if (status === deployment.status) return;
-  await records.deployments.setStatus(deployment.id, status, status === "finished" ? nowMs : null);
-  if (status === "finished" && deployment.dynamic === 1) await dismissUnadmitted(records, deployment);
 }
 
 /** How a phase counts each terminal status. */

@@ -1,6 +1,4 @@
 import {
-  DEPLOYMENT_STATUSES,
-  type DeploymentStatus,
   type DeviceDeploymentStatus,
   isTerminal,
   type ReportedStatus,
@@ -73,20 +71,13 @@ export function milestones(before: Milestones, to: DeviceDeploymentStatus, nowMs
 }
 
 /**
- * The status of a deployment; it never goes back. A deployment to a list of devices is `inprogress` once one of them
- * has begun, and `finished` once all have finished. A deployment to a filter stays `pending` until `max_devices` have
- * finished; without that limit a user finishes it.
- * @param begun A device has begun, even if all are pending now.
+ * True if enough devices have ended for the deployment to be finished: all those that it lists, or `max_devices` of
+ * those that its filter matches. Without that limit a user finishes it.
  */
-export function deploymentStatus(
-  deployment: Pick<DeploymentRecord, "status" | "target_count" | "dynamic" | "max_devices">,
+export function isComplete(
+  { target_count, dynamic, max_devices }: Pick<DeploymentRecord, "target_count" | "dynamic" | "max_devices">,
   statistics: Statistics,
-  begun = false,
-): DeploymentStatus {
-  const { status, target_count, dynamic, max_devices } = deployment;
+): boolean {
   const ended = TERMINAL_STATUSES.reduce((sum, terminal) => sum + statistics[terminal], 0);
-  const limit = dynamic === 1 ? (max_devices ?? Number.POSITIVE_INFINITY) : target_count;
-  const underWay = dynamic === 0 && (begun || statistics.pending < target_count);
-  const reached = ended >= limit ? "finished" : underWay ? "inprogress" : "pending";
-  return DEPLOYMENT_STATUSES.indexOf(reached) > DEPLOYMENT_STATUSES.indexOf(status) ? reached : status;
+  return ended >= (dynamic === 1 ? (max_devices ?? Number.POSITIVE_INFINITY) : target_count);
 }

@@ -1,6 +1,6 @@
 import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../../storage/index.ts";
 import { activePhase, hasFreeSlot } from "../phases.ts";
-import { failSilent, SILENT_BATCH, type SilenceRules } from "../silence/silence.ts";
+import { anySilent, type SilenceRules } from "../silence/silence.ts";
 
 /** The slot of a device in a deployment; `phase` is `null` in a deployment without phases. */
 export interface Slot {
@@ -9,7 +9,8 @@ export interface Slot {
 
 /**
  * The slot that a device has or can take now. `undefined`: it gets no instructions, because the deployment is paused,
- * no phase is active, or the active phase has no free slot.
+ * no phase is active, or the active phase has no free slot. `after-the-silent`: the silent devices of the deployment must
+ * fail first, because that may pause it.
  */
 export async function slotFor(
   records: Records,
@@ -17,19 +18,13 @@ export async function slotFor(
   pending: DeviceDeploymentRecord,
   nowMs: number,
   silence: SilenceRules,
-): Promise<Slot | undefined> {
+): Promise<Slot | "after-the-silent" | undefined> {
   // A device that has its instructions continues.
   if (pending.request_json !== null) return { phase: pending.phase };
   if (deployment.paused_ms !== null) return undefined;
   // A retry keeps its slot.
   if (pending.admitted === 1) return { phase: pending.phase };
-  const silent = await failSilent(records, deployment, nowMs, silence);
-  // More devices may be silent, and any of them may pause the deployment: decide at the next poll.
-  if (silent === SILENT_BATCH) return undefined;
-  if (silent > 0) {
-    const after = await records.deployments.find(deployment.id);
-    if (after === undefined || after.paused_ms !== null || after.status === "finished") return undefined;
-  }
+  if (await anySilent(records, deployment, nowMs, silence)) return "after-the-silent";
   const phases = await records.phases.of(deployment.id);
   if (phases.length === 0) return { phase: null };
   const active = activePhase(phases, nowMs);

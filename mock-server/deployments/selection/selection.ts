@@ -16,7 +16,9 @@ export type Selection =
       readonly artifact: InstructedArtifact;
     }
   /** The provides differ from those that the instructions were computed for; the device deployment has failed. */
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict" }
+  /** Silent devices of the deployment must fail before the device gets a slot in it. */
+  | { readonly kind: "after-the-silent"; readonly deploymentId: string };
 
 const NOTHING: Selection = { kind: "nothing" };
 
@@ -44,6 +46,7 @@ export async function selectDeployment(
   const deployment = await deploymentOf(records, pending);
   const slot = await slotFor(records, deployment, pending, nowMs, silence);
   if (slot === undefined) return NOTHING;
+  if (slot === "after-the-silent") return { kind: slot, deploymentId: deployment.id };
 
   if (deployment.kind === "configuration") {
     await pinInstructions(records, deployment, await admit(records, pending, slot), undefined, provides, nowMs);

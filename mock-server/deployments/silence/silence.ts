@@ -1,4 +1,4 @@
-import type { DeploymentRecord, Records } from "../../storage/index.ts";
+import type { DeploymentRecord, DeviceDeploymentRecord, Records } from "../../storage/index.ts";
 import { changeStatus } from "../device-deployment/changes.ts";
 import { CLOCK_JUMP_MS } from "./uptime.ts";
 
@@ -42,17 +42,37 @@ export async function failSilent(
   records: Records,
   deployment: DeploymentRecord,
   nowMs: number,
-  { sinceMs, unseenDownloadMs }: SilenceRules,
+  rules: SilenceRules,
 ): Promise<number> {
-  if (deployment.silent_after_ms === null || deployment.status === "finished") return 0;
+  const silent = await silentDevices(records, deployment, nowMs, rules, SILENT_BATCH);
+  for (const row of silent) await changeStatus(records, row, "failure", nowMs, "the device has fallen silent");
+  return silent.length;
+}
+
+/** True if {@link failSilent} would fail a device. */
+export async function anySilent(
+  records: Records,
+  deployment: DeploymentRecord,
+  nowMs: number,
+  rules: SilenceRules,
+): Promise<boolean> {
+  return (await silentDevices(records, deployment, nowMs, rules, 1)).length > 0;
+}
+
+async function silentDevices(
+  records: Records,
+  deployment: DeploymentRecord,
+  nowMs: number,
+  { sinceMs, unseenDownloadMs }: SilenceRules,
+  limit: number,
+): Promise<DeviceDeploymentRecord[]> {
+  if (deployment.silent_after_ms === null || deployment.status === "finished") return [];
   const cutoffMs = nowMs - deployment.silent_after_ms;
-  if (cutoffMs < sinceMs) return 0;
-  const silent = await records.silence.silentSince(deployment.id, cutoffMs, SILENT_BATCH, {
+  if (cutoffMs < sinceMs) return [];
+  return await records.silence.silentSince(deployment.id, cutoffMs, limit, {
     downloadingCutoffMs: cutoffMs - unseenDownloadMs,
     paused: deployment.paused_ms !== null,
   });
-  for (const row of silent) await changeStatus(records, row, "failure", nowMs, "the device has fallen silent");
-  return silent.length;
 }
 
 /** Resets signs of life that lie in the future, because the wall clock was set back, to now. */

@@ -1,16 +1,11 @@
 import {
   DEVICE_DEPLOYMENT_STATUSES,
-  type DeploymentStatus,
   type DeviceDeploymentStatus,
   REPORTED_STATUSES,
   TERMINAL_STATUSES,
 } from "@upkeep/shared/protocol";
 import { describe, expect, test } from "vitest";
-import {
-  deploymentStatus,
-  milestones,
-  verdictOn,
-} from "../../../mock-server/deployments/device-deployment/lifecycle.ts";
+import { isComplete, milestones, verdictOn } from "../../../mock-server/deployments/device-deployment/lifecycle.ts";
 import type { Statistics } from "../../../mock-server/storage/index.ts";
 
 describe("A report", () => {
@@ -59,7 +54,7 @@ describe("The milestones of a device deployment", () => {
   });
 });
 
-describe("The status of a deployment to a list of devices", () => {
+describe("A deployment is finished", () => {
   const of = (counts: Partial<Record<DeviceDeploymentStatus, number>>): Statistics => ({
     ...(Object.fromEntries(DEVICE_DEPLOYMENT_STATUSES.map((status) => [status, 0])) as Record<
       DeviceDeploymentStatus,
@@ -68,50 +63,21 @@ describe("The status of a deployment to a list of devices", () => {
     ...counts,
   });
 
-  const listed = (status: DeploymentStatus, target_count: number) => ({
-    status,
-    target_count,
-    dynamic: 0 as const,
-    max_devices: null,
-  });
-
-  test("is pending while no device has got anywhere", () => {
-    expect(deploymentStatus(listed("pending", 3), of({ pending: 3 }))).toBe("pending");
-  });
-
-  test.each(DEVICE_DEPLOYMENT_STATUSES.filter((status) => status !== "pending"))(
-    "is inprogress once one is %s",
-    (status) => {
-      expect(deploymentStatus(listed("pending", 3), of({ pending: 2, [status]: 1 }))).toBe("inprogress");
-    },
-  );
-
-  test("is finished once every device has come to any of the ends", () => {
+  test("to a list of devices once every device has come to any of the ends", () => {
+    const listed = { target_count: TERMINAL_STATUSES.length, dynamic: 0, max_devices: null } as const;
     const all = Object.fromEntries(TERMINAL_STATUSES.map((status) => [status, 1]));
-    expect(deploymentStatus(listed("inprogress", TERMINAL_STATUSES.length), of(all))).toBe("finished");
+    expect(isComplete(listed, of({ ...all, success: 0, installing: 1 }))).toBe(false);
+    expect(isComplete(listed, of(all))).toBe(true);
   });
 
-  test("never goes back", () => {
-    expect(deploymentStatus(listed("inprogress", 3), of({ pending: 3 }))).toBe("inprogress");
-    expect(deploymentStatus(listed("finished", 2), of({ pending: 1, success: 1 }))).toBe("finished");
-  });
-});
+  const dynamic = (max_devices: number | null) => ({ target_count: 3, dynamic: 1, max_devices }) as const;
 
-describe("The status of a deployment to a filter", () => {
-  const none = Object.fromEntries(DEVICE_DEPLOYMENT_STATUSES.map((status) => [status, 0])) as Record<
-    DeviceDeploymentStatus,
-    number
-  >;
-  const dynamic = (max_devices: number | null) =>
-    ({ status: "pending", target_count: 3, dynamic: 1, max_devices }) as const;
-
-  test("stays pending while devices are active, and when all that came have ended", () => {
-    expect(deploymentStatus(dynamic(null), { ...none, installing: 3 })).toBe("pending");
-    expect(deploymentStatus(dynamic(null), { ...none, success: 3 }, true)).toBe("pending");
+  test("to a filter by a user, also when all that came have ended", () => {
+    expect(isComplete(dynamic(null), of({ success: 3 }))).toBe(false);
   });
 
-  test("is finished once as many have ended as it may have, whatever their end", () => {
-    expect(deploymentStatus(dynamic(3), { ...none, success: 1, failure: 1, pending: 1 })).toBe("pending");
-    expect(deploymentStatus(dynamic(3), { ...none, success: 1, failure: 1, noartifact: 1 })).toBe("finished");
+  test("to a filter once as many have ended as it may have, whatever their end", () => {
+    expect(isComplete(dynamic(3), of({ success: 1, failure: 1, pending: 1 }))).toBe(false);
+    expect(isComplete(dynamic(3), of({ success: 1, failure: 1, noartifact: 1 }))).toBe(true);
   });
 });

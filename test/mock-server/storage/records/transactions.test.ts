@@ -117,7 +117,8 @@ describe("A transaction", () => {
     expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(0);
   });
 
-  test("does not end before its statements", async () => {
+  // SQLite has finished a statement as soon as it was sent.
+  test.runIf(RECORDS_KIND === "postgres")("does not end before its statements", async () => {
     let late: Promise<unknown> | undefined;
     const early = storage.transaction(async ({ devices }) => {
       late = devices.insert(deviceRecord("d1"));
