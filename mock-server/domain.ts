@@ -113,6 +113,8 @@ export interface Domain {
   readonly deviceSide: DeviceSide;
   /** Tests whether the records can be written. */
   readonly writeCheck: WriteCheck;
+  /** The number of transactions that the database gave up, because of a deadlock for instance, and that were repeated. */
+  readonly repeatedTransactions: () => number;
   /** 32 bytes for signing download links; persistent. */
   readonly linkSecret: Uint8Array;
   /** Waits for running work. */
@@ -163,6 +165,7 @@ export async function openDomain(setup: {
       snapshots: new Snapshots(storage),
       deviceSide: new DeviceSide(storage, system.clock, uptime, unseenDownloadMs),
       writeCheck: new WriteCheck(storage, system.clock),
+      repeatedTransactions: () => storage.retries,
       linkSecret: await secret("download-links"),
       close: async () => {
         try {

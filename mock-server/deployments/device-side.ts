@@ -1,13 +1,20 @@
 import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
-import type { DeviceProvides, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import { type DeviceProvides, isTerminal, type LogMessage, type ReportedStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { DomainError, notFound } from "../errors.ts";
-import type { DeploymentKind, DeploymentRecord, DeviceDeploymentRecord, Storage } from "../storage/index.ts";
-import { pipeline } from "../storage/statement.ts";
+import type {
+  DeploymentKind,
+  DeploymentRecord,
+  DeviceDeploymentRecord,
+  Records,
+  ReportedDeviceDeployment,
+  Storage,
+} from "../storage/index.ts";
 import { configurationPlan, type InstructedArtifact } from "./configurations/configuration-artifact.ts";
 import type { Configuration } from "./configurations/configurations.ts";
-import { applyEnds, applyPendingEnd } from "./deployment-end/pending-ends.ts";
+import { finishAfterCommit } from "./deployment-end/completion.ts";
+import { applyPendingEnd } from "./deployment-end/pending-ends.ts";
 import { changeStatus, retry } from "./device-deployment/changes.ts";
 import { reasonInLog } from "./device-deployment/failure-reason.ts";
 import { verdictOnAttempt } from "./device-deployment/lifecycle.ts";
@@ -74,7 +81,7 @@ export class DeviceSide {
   }
 
   #select(deviceId: string, provides: DeviceProvides): Promise<Selection> {
-    return this.#storage.transaction(async (records) => {
+    return this.#storage.deviceTransaction(deviceId, async (records) => {
       const now = this.#clock.now();
       await applyPendingEnd(records, deviceId);
       await records.silence.touch(deviceId, now);
@@ -100,30 +107,28 @@ export class DeviceSide {
    * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended with another status.
    */
   async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
-    const refusal = await this.#storage.transaction(async (records) => {
+    const refusal = await this.#storage.deviceTransaction(deviceId, async (records) => {
       const now = this.#clock.now();
-      const [, ended, known, deployment] = await pipeline([
-        records.silence.touchStatement(deviceId, now),
-        records.pendingEnds.endedStatement(deviceId),
-        records.deviceDeployments.findStatement(deploymentId, deviceId),
-        records.deployments.findStatement(deploymentId),
-      ]);
-      const changed = await applyEnds(records, ended);
-      const found = changed ? await records.deviceDeployments.find(deploymentId, deviceId) : known;
-      const deviceDeployment = mustHaveBegun(found, "not-found");
-      if (deployment === undefined) throw notFound();
-      const verdict = verdictOnAttempt(deviceDeployment, deployment, status);
+      const reported = await findReported(records, deviceId, deploymentId);
+      if (reported.silence_counts === 1) await records.silence.touch(deviceId, now);
+      const verdict = verdictOnAttempt(
+        reported,
+        { status: reported.deployment_status, retries: reported.retries },
+        status,
+      );
       switch (verdict.kind) {
         case "same":
+          // The answer to the first one may have been lost, and what follows its commit too.
+          if (isTerminal(status)) finishAfterCommit(records, deploymentId, now);
           return undefined;
         case "refuse":
           // Thrown after the transaction, which keeps the sign of life.
           return verdict.error;
         case "change":
-          await changeStatus(records, deviceDeployment, status, now, substate);
+          await changeStatus(records, reported, status, now, substate);
           return undefined;
         case "retry":
-          await retry(records, deviceDeployment, now, substate);
+          await retry(records, reported, now, substate);
           return undefined;
       }
     });
@@ -132,7 +137,7 @@ export class DeviceSide {
 
   /** Records a sign of life that is neither a poll nor a report, such as the progress of a download. */
   touch(deviceId: string): Promise<void> {
-    return this.#storage.transaction((records) => records.silence.touch(deviceId, this.#clock.now()));
+    return this.#storage.deviceTransaction(deviceId, (records) => records.silence.touch(deviceId, this.#clock.now()));
   }
 
   /**
@@ -174,7 +179,7 @@ export class DeviceSide {
    * @throws DomainError (not-found) if the device has no such device deployment.
    */
   saveLog(deviceId: string, deploymentId: string, messages: readonly LogMessage[]): Promise<void> {
-    return this.#storage.transaction(async (records) => {
+    return this.#storage.deviceTransaction(deviceId, async (records) => {
       await records.silence.touch(deviceId, this.#clock.now());
       const found = await records.deviceDeployments.find(deploymentId, deviceId);
       const { attempt, request_json } = mustHaveBegun(found, "logged-deployment-not-found");
@@ -190,11 +195,25 @@ export class DeviceSide {
   }
 }
 
+/** The device deployment as it is once a pending end of its deployment is applied. @throws DomainError (not-found) */
+async function findReported(
+  records: Records,
+  deviceId: string,
+  deploymentId: string,
+): Promise<ReportedDeviceDeployment> {
+  const found = await records.deviceDeployments.reported(deploymentId, deviceId);
+  if (found !== undefined && found.pending_end !== null && found.finished_ms === null) {
+    await applyPendingEnd(records, deviceId);
+    return mustHaveBegun(await records.deviceDeployments.reported(deploymentId, deviceId), "not-found");
+  }
+  return mustHaveBegun(found, "not-found");
+}
+
 /** @throws DomainError if there is no such device deployment, or the device has not polled for it. */
-function mustHaveBegun(
-  found: DeviceDeploymentRecord | undefined,
+function mustHaveBegun<T extends DeviceDeploymentRecord>(
+  found: T | undefined,
   otherwise: "not-found" | "logged-deployment-not-found",
-): DeviceDeploymentRecord {
+): T {
   if (found === undefined || (found.created_ms === null && found.finished_ms === null))
     throw new DomainError(otherwise);
   return found;

@@ -120,10 +120,15 @@ export function activePhase(phases: readonly PhaseRecord[], nowMs: number): Phas
  * @param openEnded The last phase has no limit of places.
  */
 export function hasFreeSlot(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): boolean {
-  if (openEnded && active.number === phases.length - 1) return true;
-  const places = phases.filter(({ number }) => number <= active.number).reduce((sum, phase) => sum + phase.places, 0);
+  const places = placesOf(phases, active, openEnded);
   const taken = phases.reduce((sum, phase) => sum + phase.device_count, 0);
-  return taken < places;
+  return places === undefined || taken < places;
+}
+
+/** The number of places while `active` is the active phase, those of earlier phases included; `undefined`: no limit. */
+export function placesOf(phases: readonly PhaseRecord[], active: PhaseRecord, openEnded: boolean): number | undefined {
+  if (openEnded && active.number === phases.length - 1) return undefined;
+  return phases.filter(({ number }) => number <= active.number).reduce((sum, phase) => sum + phase.places, 0);
 }
 
 /** True if the success threshold is reached; failures acknowledged by a resume do not count. */

@@ -39,21 +39,24 @@ export class Events {
   }
 
   /** The number of the last event; 0 if there is none. */
-  last(): Promise<number> {
-    return this.#storage.read(async ({ events }) => (await events.extent())?.newest ?? 0);
+  async last(): Promise<number> {
+    await this.#storage.fold();
+    return await this.#storage.read(async ({ events }) => (await events.extent())?.newest ?? 0);
   }
 
   /** True if all events after `number` are still in the log. */
-  reaches(number: number): Promise<boolean> {
-    return this.#storage.read(async ({ events }) => {
+  async reaches(number: number): Promise<boolean> {
+    await this.#storage.fold();
+    return await this.#storage.read(async ({ events }) => {
       const extent = await events.extent();
       return extent === undefined ? number === 0 : number >= extent.oldest - 1 && number <= extent.newest;
     });
   }
 
   /** The first `limit` events after `number`, in order. */
-  after(number: number, limit: number): Promise<readonly ChangeEvent[]> {
-    return this.#storage.read(async ({ events }) => (await events.after(number, limit)).map(present));
+  async after(number: number, limit: number): Promise<readonly ChangeEvent[]> {
+    await this.#storage.fold();
+    return await this.#storage.read(async ({ events }) => (await events.after(number, limit)).map(present));
   }
 }
 

@@ -1,5 +1,7 @@
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
-import type { ExpressionBuilder, Kysely, Selectable } from "kysely";
+import { type ExpressionBuilder, type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
+import { DEPLOYMENT_COUNTS, withDeltas } from "./counters.ts";
+import { isPostgres } from "./engines/dialect.ts";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeploymentKind, DeploymentTable, PendingEnd, Schema } from "./schema.ts";
@@ -31,8 +33,29 @@ const SEQUENCE = "deployment";
 /** The maximum number of deployments that are created while one is prepared. */
 const RESERVED = 1_000_000;
 
+/** Selects whole deployments: their counts include what was appended. */
+export function counted(db: Kysely<Schema>) {
+  return selectCounted(db, db.selectFrom("deployments"));
+}
+
+function selectCounted(
+  db: Kysely<Schema>,
+  query: SelectQueryBuilder<Schema, "deployments", unknown>,
+): SelectQueryBuilder<Schema, "deployments", DeploymentRecord> {
+  const all = query.selectAll("deployments");
+  // Of two columns of one name, the later one is read.
+  const exact = isPostgres(db)
+    ? all.select((eb) =>
+        DEPLOYMENT_COUNTS.map((count) =>
+          withDeltas(eb, "deployments.id", `deployments.${count}`, sql.val(count)).as(count),
+        ),
+      )
+    : all;
+  return exact.$castTo<DeploymentRecord>();
+}
+
 const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
-  db.selectFrom("deployments").selectAll().where("id", "=", value("id")).where("preparing_until_ms", "is", null),
+  counted(db).where("id", "=", value("id")).where("preparing_until_ms", "is", null),
 );
 
 const BEGIN = new Prepared<{ id: string }, unknown>((db, value) =>
@@ -45,9 +68,7 @@ const BEGIN = new Prepared<{ id: string }, unknown>((db, value) =>
 );
 
 const OPEN_DYNAMIC = new Prepared<{ deviceId: string; after: number; before: number }, DeploymentRecord>((db, value) =>
-  db
-    .selectFrom("deployments")
-    .selectAll()
+  counted(db)
     .where("dynamic", "=", 1)
     .where("status", "=", "pending")
     .where("sequence", ">", value("after"))
@@ -106,7 +127,7 @@ export class DeploymentRecords {
   async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {
     const records: DeploymentRecord[] = [];
     for (const some of portions(ids)) {
-      const query = this.#db.selectFrom("deployments").selectAll().where("id", "in", some);
+      const query = counted(this.#db).where("id", "in", some);
       records.push(...(await query.where("preparing_until_ms", "is", null).execute()));
     }
     return records;
@@ -170,18 +191,6 @@ export class DeploymentRecords {
     });
   }
 
-  /** Adds to the counts of targets and of targets that have polled; negative numbers subtract. */
-  async countTargets(id: string, more: { readonly targets: number; readonly asked: number }): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set((eb) => ({
-        target_count: eb("target_count", "+", more.targets),
-        device_count: eb("device_count", "+", more.asked),
-      }))
-      .where("id", "=", id)
-      .execute();
-  }
-
   async setControlMap(id: string, mapJson: string | null): Promise<void> {
     await this.#db.updateTable("deployments").set({ update_control_map_json: mapJson }).where("id", "=", id).execute();
   }
@@ -210,8 +219,7 @@ export class DeploymentRecords {
       );
     }
     const counted = await query.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
-    const items = await query
-      .selectAll()
+    const items = await selectCounted(this.#db, query)
       .orderBy("sequence", order)
       .limit(paging.perPage)
       .offset(offsetOf(paging))
@@ -237,24 +245,6 @@ export class DeploymentRecords {
       .execute();
   }
 
-  /** Counts a target that polls for the first time. */
-  async countDevice(id: string): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set((eb) => ({ device_count: eb("device_count", "+", 1) }))
-      .where("id", "=", id)
-      .execute();
-  }
-
-  /** Counts an admitted device. */
-  async countAdmitted(id: string): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set((eb) => ({ admitted_count: eb("admitted_count", "+", 1) }))
-      .where("id", "=", id)
-      .execute();
-  }
-
   /** @param pause `null` resumes the deployment. */
   async setPause(id: string, pause: { readonly sinceMs: number; readonly reason: string } | null): Promise<void> {
     await this.#db
@@ -270,9 +260,7 @@ export class DeploymentRecords {
 
   /** Unfinished deployments that limit silence, oldest first. */
   limitingSilence(): Promise<DeploymentRecord[]> {
-    return this.#db
-      .selectFrom("deployments")
-      .selectAll()
+    return counted(this.#db)
       .where("silent_after_ms", "is not", null)
       .where("status", "<>", "finished")
       .where("preparing_until_ms", "is", null)
@@ -376,20 +364,10 @@ export class DeploymentRecords {
 
   /** Finished deployments whose end is not applied to all device deployments yet, oldest first. */
   withPendingEnd(): Promise<DeploymentRecord[]> {
-    return this.#db
-      .selectFrom("deployments")
-      .selectAll()
+    return counted(this.#db)
       .where("status", "=", "finished")
       .where("pending_end", "is not", null)
       .orderBy("sequence")
-      .execute();
-  }
-
-  async addToTotalSize(id: string, bytes: number): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set((eb) => ({ total_size_bytes: eb("total_size_bytes", "+", bytes) }))
-      .where("id", "=", id)
       .execute();
   }
 }

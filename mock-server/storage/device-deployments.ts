@@ -1,4 +1,4 @@
-import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import {
   type ExpressionBuilder,
   type Kysely,
@@ -9,7 +9,7 @@ import {
 } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
-import type { DeviceDeploymentTable, Schema } from "./schema.ts";
+import type { DeviceDeploymentTable, Flag, PendingEnd, Schema } from "./schema.ts";
 import { Statement } from "./statement.ts";
 import { matchesText } from "./text.ts";
 
@@ -31,6 +31,46 @@ const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDep
     .selectAll()
     .where("deployment_id", "=", value("deploymentId"))
     .where("device_id", "=", value("deviceId")),
+);
+
+/** A device deployment, and what decides on a report of its device. */
+export type ReportedDeviceDeployment = DeviceDeploymentRecord & {
+  readonly deployment_status: DeploymentStatus;
+  readonly retries: number;
+  readonly pending_end: PendingEnd | null;
+  /** 1: the device is in a deployment that limits silence. */
+  readonly silence_counts: Flag;
+};
+
+/** One statement: every report runs it. */
+const REPORTED = new Prepared<{ deploymentId: string; deviceId: string }, ReportedDeviceDeployment>((db, value) =>
+  db
+    .selectFrom("device_deployments")
+    .innerJoin("deployments", "deployments.id", "device_deployments.deployment_id")
+    .selectAll("device_deployments")
+    .select(["deployments.status as deployment_status", "deployments.retries", "deployments.pending_end"])
+    .select((eb) =>
+      eb
+        .case()
+        .when(
+          eb.exists(
+            eb
+              .selectFrom("device_deployments as heard")
+              .select("heard.device_id")
+              .where("heard.device_id", "=", value("deviceId"))
+              .where("heard.finished_ms", "is", null)
+              .where("heard.last_seen_ms", "is not", null),
+          ),
+        )
+        .then(eb.lit(1))
+        .else(eb.lit(0))
+        .end()
+        .$castTo<Flag>()
+        .as("silence_counts"),
+    )
+    .where("device_deployments.deployment_id", "=", value("deploymentId"))
+    .where("device_deployments.device_id", "=", value("deviceId"))
+    .where("deployments.preparing_until_ms", "is", null),
 );
 
 /** The deployment of the row, if it is still being prepared. */
@@ -74,11 +114,12 @@ export class DeviceDeploymentRecords {
   }
 
   find(deploymentId: string, deviceId: string): Promise<DeviceDeploymentRecord | undefined> {
-    return this.findStatement(deploymentId, deviceId).send();
+    return FOUND.first(this.#db, { deploymentId, deviceId });
   }
 
-  findStatement(deploymentId: string, deviceId: string): Statement<DeviceDeploymentRecord | undefined> {
-    return FOUND.statement(this.#db, { deploymentId, deviceId }).as(([found]) => found);
+  /** The device deployment with what decides on a report of its device. */
+  reported(deploymentId: string, deviceId: string): Promise<ReportedDeviceDeployment | undefined> {
+    return REPORTED.first(this.#db, { deploymentId, deviceId });
   }
 
   /** The oldest unfinished device deployment of deployments after `afterSequence`. */

@@ -1,4 +1,5 @@
-import type { Kysely, Selectable } from "kysely";
+import { type Kysely, type Selectable, sql } from "kysely";
+import { isPostgres } from "./engines/dialect.ts";
 import type { EventTable, Schema } from "./schema.ts";
 
 export type EventRecord = Readonly<Selectable<EventTable>>;
@@ -9,6 +10,19 @@ export class EventRecords {
 
   constructor(db: Kysely<Schema>) {
     this.#db = db;
+  }
+
+  /**
+   * Numbers the committed events that have no number yet: PostgreSQL's transactions commit in another order than they
+   * draw numbers, and a reader that has seen a number must have seen all before it. The caller ensures that it runs once
+   * at a time.
+   */
+  async number(): Promise<void> {
+    if (!isPostgres(this.#db)) return;
+    await sql`
+      with queued as (delete from event_queue returning position, kind, action, subject, related, status)
+      insert into events (kind, action, subject, related, status)
+      select kind, action, subject, related, status from queued order by position`.execute(this.#db);
   }
 
   /** The first `limit` events after `number`, in order. */

@@ -14,6 +14,7 @@ export type {
   DeviceDeploymentRecord,
   DeviceDeploymentSearch,
   ListedDeviceDeployment,
+  ReportedDeviceDeployment,
   TargetsOf,
 } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
@@ -23,8 +24,9 @@ export { StorageError, type StorageFault, type StorageFaultKind, storageFaultOf 
 export type { AttributeRecord } from "./inventory.ts";
 export { copyAllRecords, MovingError, type TableSummary } from "./moving.ts";
 export { offsetOf, type Page, type Paging, type SortOrder } from "./paging.ts";
-export { type EndedDeviceDeployment, OPEN_STATUSES } from "./pending-ends.ts";
+export { OPEN_STATUSES } from "./pending-ends.ts";
 export type { PhaseRecord } from "./phases.ts";
+export type { PlaceLimits } from "./places.ts";
 export { createPrivateFile, makePrivate } from "./private-files.ts";
 export type { Records } from "./records.ts";
 export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";

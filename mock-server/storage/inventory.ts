@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import { AttributeIndexRecords, type NamedKey } from "./attribute-index.ts";
 import { type IndexedValue, keysOf } from "./attribute-keys.ts";
-import { isPostgres } from "./migrations/triggers.ts";
+import { isPostgres } from "./engines/dialect.ts";
 import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
@@ -93,7 +93,7 @@ const REPORTED = new Prepared<{ deviceId: string; ms: number }, unknown>((db, va
 /** One event per report, not per attribute. */
 const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
   db
-    .insertInto("events")
+    .insertInto(isPostgres(db) ? "event_queue" : "events")
     .values({ kind: "inventory", action: "changed", subject: value("deviceId"), related: null, status: null }),
 );
 

@@ -8,7 +8,7 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
  * Every table with the columns of its primary key, ordered so that rows come after the rows that they refer to.
- * Triggers fill the last two as well.
+ * Triggers fill the last three as well.
  */
 const TABLES = {
   sequences: ["name"],
@@ -28,6 +28,8 @@ const TABLES = {
   deployments: ["id"],
   deployment_counters: ["deployment_id", "status"],
   deployment_phases: ["deployment_id", "number"],
+  deployment_places: ["deployment_id"],
+  counter_deltas: ["deployment_id", "counter", "change"],
   device_deployments: ["deployment_id", "device_id"],
   device_deployment_attempts: ["deployment_id", "device_id", "attempt"],
   device_deployment_states: ["deployment_id", "device_id", "number"],
@@ -40,9 +42,10 @@ const TABLES = {
   server_uptime: ["server"],
   device_counts: ["status", "tier", "group_name"],
   events: ["number"],
+  event_queue: ["position"],
 } satisfies Readonly<Record<keyof Schema, readonly string[]>>;
 
-const FILLED_BY_TRIGGERS: readonly string[] = ["device_counts", "events"];
+const FILLED_BY_TRIGGERS: readonly string[] = ["device_counts", "events", "event_queue"];
 
 /** Rows per read. */
 const ROWS_AT_ONCE = 1000;
@@ -165,8 +168,10 @@ export async function copyAllRecords(
   target: Storage,
   options: { readonly replace?: boolean } = {},
 ): Promise<readonly TableSummary[]> {
-  return await source.transaction(({ moving: from }) =>
-    target.transaction(async ({ moving: to }) => {
+  return await source.transaction(async (all) => {
+    await all.fold();
+    const from = all.moving;
+    return await target.transaction(async ({ moving: to }) => {
       if (options.replace !== true && !(await to.isEmpty())) throw new MovingError("the target is not empty");
       await to.clear();
       const summaries: TableSummary[] = [];
@@ -180,8 +185,8 @@ export async function copyAllRecords(
         await from.isEmpty();
       }
       return summaries;
-    }),
-  );
+    });
+  });
 }
 
 async function copyTable(table: keyof typeof TABLES, from: MovingRecords, to: MovingRecords): Promise<TableSummary> {

@@ -3,7 +3,6 @@ import type { ExpressionBuilder, Kysely } from "kysely";
 import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { Prepared } from "./prepared.ts";
 import type { PendingEnd, Schema } from "./schema.ts";
-import type { Statement } from "./statement.ts";
 
 /** An open device deployment of a deployment with a pending end. */
 export type EndedDeviceDeployment = DeviceDeploymentRecord & {
@@ -100,11 +99,7 @@ export class PendingEndRecords {
 
   /** The open device deployments of the device whose deployments have a pending end. */
   ended(deviceId: string): Promise<EndedDeviceDeployment[]> {
-    return this.endedStatement(deviceId).send();
-  }
-
-  endedStatement(deviceId: string): Statement<EndedDeviceDeployment[]> {
-    return ENDED.statement(this.#db, { deviceId });
+    return ENDED.all(this.#db, { deviceId });
   }
 
   /** The `count`-th device within a range; `undefined` beyond the end. */

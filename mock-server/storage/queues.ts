@@ -1,5 +1,6 @@
-import type { Kysely } from "kysely";
-import type { DeploymentRecord } from "./deployments.ts";
+import { type Kysely, sql } from "kysely";
+import { withDeltas } from "./counters.ts";
+import { counted, type DeploymentRecord } from "./deployments.ts";
 import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { portions } from "./paging.ts";
 import type { Schema } from "./schema.ts";
@@ -24,7 +25,12 @@ export class QueueRecords {
         .selectFrom("device_deployments as row")
         .innerJoin("deployments", "deployments.id", "row.deployment_id")
         .select(["row.deployment_id", "row.device_id", "row.sequence", "row.admitted"])
-        .select(["deployments.filter_json", "deployments.max_devices", "deployments.admitted_count"])
+        .select(["deployments.filter_json", "deployments.max_devices"])
+        .select((eb) =>
+          withDeltas(eb, "deployments.id", "deployments.admitted_count", sql.val("admitted_count")).as(
+            "admitted_count",
+          ),
+        )
         .where("row.device_id", "in", some)
         .where("row.finished_ms", "is", null)
         .where("deployments.preparing_until_ms", "is", null)
@@ -55,13 +61,7 @@ export class QueueRecords {
 
   /** Open dynamic deployments, oldest first. */
   openDynamic(): Promise<DeploymentRecord[]> {
-    return this.#db
-      .selectFrom("deployments")
-      .selectAll()
-      .where("dynamic", "=", 1)
-      .where("status", "=", "pending")
-      .orderBy("sequence")
-      .execute();
+    return counted(this.#db).where("dynamic", "=", 1).where("status", "=", "pending").orderBy("sequence").execute();
   }
 
   /** Which of these devices take part in which of these deployments, finished or not. */

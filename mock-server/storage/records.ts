@@ -16,6 +16,7 @@ import { LogRecords } from "./logs.ts";
 import { MovingRecords } from "./moving.ts";
 import { PendingEndRecords } from "./pending-ends.ts";
 import { PhaseRecords } from "./phases.ts";
+import { PlaceRecords } from "./places.ts";
 import { QueueRecords } from "./queues.ts";
 import { ReleaseMetadataRecords } from "./release-metadata.ts";
 import { ReleaseRecords } from "./releases.ts";
@@ -52,6 +53,7 @@ export class Records {
   readonly logs: LogRecords;
   readonly moving: MovingRecords;
   readonly phases: PhaseRecords;
+  readonly places: PlaceRecords;
   readonly queues: QueueRecords;
   readonly releaseMetadata: ReleaseMetadataRecords;
   readonly releases: ReleaseRecords;
@@ -83,6 +85,7 @@ export class Records {
     this.logs = new LogRecords(db);
     this.moving = new MovingRecords(db);
     this.phases = new PhaseRecords(db);
+    this.places = new PlaceRecords(db);
     this.queues = new QueueRecords(db);
     this.releaseMetadata = new ReleaseMetadataRecords(db);
     this.releases = new ReleaseRecords(db);
@@ -94,5 +97,11 @@ export class Records {
     this.states = new StateRecords(db);
     this.tables = new TableRecords(db);
     this.users = new UserRecords(db);
+  }
+
+  /** Adds what was counted to its rows, and numbers the events that have no number yet. */
+  async fold(): Promise<void> {
+    await this.counters.fold();
+    await this.events.number();
   }
 }

@@ -37,6 +37,9 @@ export interface Schema {
   release_notes: ReleaseNotesTable;
   release_tags: ReleaseTagTable;
   events: EventTable;
+  event_queue: EventQueueTable;
+  counter_deltas: CounterDeltaTable;
+  deployment_places: DeploymentPlacesTable;
   /** Deleted groups that still have members. */
   group_ends: { name: string };
 }
@@ -50,6 +53,25 @@ export interface EventTable {
   subject: string;
   related: string | null;
   status: string | null;
+}
+
+/** Changes that have no number yet. Empty in SQLite, whose order of changes is the order of the commits. */
+export interface EventQueueTable extends Omit<EventTable, "number"> {
+  position: Generated<number>;
+}
+
+/** What was counted and is not added to its row yet. Empty in SQLite. */
+export interface CounterDeltaTable {
+  deployment_id: string;
+  counter: string;
+  change: number;
+}
+
+/** The taken places of a deployment with phases or a maximum of devices. */
+export interface DeploymentPlacesTable {
+  deployment_id: string;
+  in_phases: number;
+  in_all: number;
 }
 
 export type Flag = 0 | 1;

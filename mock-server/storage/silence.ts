@@ -2,7 +2,6 @@ import type { Kysely } from "kysely";
 import type { DeviceDeploymentRecord } from "./device-deployments.ts";
 import { Prepared } from "./prepared.ts";
 import type { Schema } from "./schema.ts";
-import type { Statement } from "./statement.ts";
 
 const TOUCH = new Prepared<{ deviceId: string; nowMs: number }, unknown>((db, value) =>
   db
@@ -26,11 +25,7 @@ export class SilenceRecords {
 
   /** Records a sign of life in all device deployments whose silence counts. */
   async touch(deviceId: string, nowMs: number): Promise<void> {
-    await this.touchStatement(deviceId, nowMs).send();
-  }
-
-  touchStatement(deviceId: string, nowMs: number): Statement<unknown> {
-    return TOUCH.statement(this.#db, { deviceId, nowMs });
+    await TOUCH.all(this.#db, { deviceId, nowMs });
   }
 
   /**

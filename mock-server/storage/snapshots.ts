@@ -10,7 +10,7 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
  * The tables of a snapshot. Left out are the secrets, which the running server has in memory; the events, which go on
  * and record the restoration; the counts of devices, which triggers maintain; and the uptime of servers.
  */
-type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "device_counts" | "server_uptime">;
+type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "event_queue" | "device_counts" | "server_uptime">;
 
 /** Ordered so that rows come after the rows that they refer to. */
 const TABLES = Object.keys({
@@ -30,6 +30,8 @@ const TABLES = Object.keys({
   deployments: true,
   deployment_counters: true,
   deployment_phases: true,
+  deployment_places: true,
+  counter_deltas: true,
   device_deployments: true,
   device_deployment_attempts: true,
   device_deployment_states: true,

@@ -11,22 +11,32 @@ import { Records } from "./records.ts";
 import type { Schema } from "./schema.ts";
 import type { StorageLocation } from "./sqlite.ts";
 
+/** Transactions between two folds. */
+const FOLDED_EVERY = 200;
+
 /**
  * The records.
  *
  * INVARIANTS
- * - Transactions go one after the other, in all processes that share the records: none sees anything of
- *   another that has not been committed, and none changes what another has read.
+ * - Transactions go one after the other, in all processes that share the records, except those of different devices:
+ *   none sees anything of another that has not been committed, and none changes what another has read.
+ * - Transactions of different devices are ordered only where a statement orders them (see README.md): the places of a
+ *   deployment, the losses of a phase.
  * - When `transaction()` resolves, what it wrote survives a power cut; what `read()` tells does too.
  * - Records are good only inside the call they were given to.
  */
 export class Storage {
   readonly #engine: RecordsEngine;
+  readonly #logger: Pick<Logger, "error"> | undefined;
+  /** Transactions since the last {@link fold} by itself. */
+  #unfolded = 0;
+  #folding: Promise<void> | undefined;
   #sync: { readonly db: Kysely<Schema>; readonly records: Records } | undefined;
   #closed = false;
 
-  private constructor(engine: RecordsEngine) {
+  private constructor(engine: RecordsEngine, logger: Pick<Logger, "error"> | undefined) {
     this.#engine = engine;
+    this.#logger = logger;
   }
 
   /**
@@ -42,20 +52,67 @@ export class Storage {
       await engine.close();
       throw error;
     }
-    return new Storage(engine);
+    return new Storage(engine, logger);
   }
 
   /** Read and write, all or nothing. If `work` rejects, nothing of it remains. It may be called again. */
-  async transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
+  transaction<T>(work: (records: Records) => Promise<T>): Promise<T> {
+    return this.#write((leased) => this.#engine.write(leased), work);
+  }
+
+  /**
+   * As {@link transaction}, for work that changes records of one device, and counts it in its deployments. Transactions
+   * of other devices run at the same time.
+   */
+  deviceTransaction<T>(deviceId: string, work: (records: Records) => Promise<T>): Promise<T> {
+    return this.#write((leased) => this.#engine.writeOf(deviceId, leased), work);
+  }
+
+  async #write<T>(
+    run: (work: (db: Kysely<Schema>) => Promise<T>) => Promise<T>,
+    work: (records: Records) => Promise<T>,
+  ): Promise<T> {
     if (this.#closed) throw new Error("the records are closed");
     let afterCommit: AfterCommit | undefined;
-    const result = await this.#engine.write((db) => {
+    const result = await run((db) => {
       const records = new Records(db);
       afterCommit = records.afterCommit;
       return work(records);
     });
-    for (const task of afterCommit?.tasks ?? []) await task(this);
+    this.#foldSometimes();
+    // What a server that ends leaves undone is found by housekeeping.
+    for (const task of afterCommit?.tasks ?? []) if (!this.#closed) await task(this);
     return result;
+  }
+
+  /**
+   * Adds what was counted to its rows, and numbers events: when this resolves, all that were committed before it began
+   * have their numbers.
+   */
+  async fold(): Promise<void> {
+    if (this.#closed) throw new Error("the records are closed");
+    await this.#fold();
+  }
+
+  async #fold(): Promise<void> {
+    await this.#engine.fold?.((db) => new Records(db).fold());
+  }
+
+  /** Bounds what a reader has to add. */
+  #foldSometimes(): void {
+    this.#unfolded += 1;
+    if (this.#unfolded < FOLDED_EVERY || this.#engine.fold === undefined || this.#folding !== undefined) return;
+    this.#unfolded = 0;
+    this.#folding = this.#fold()
+      .catch((error: unknown) => this.#logger?.error("adding up what was counted failed; it is tried again", { error }))
+      .finally(() => {
+        this.#folding = undefined;
+      });
+  }
+
+  /** Transactions that the database gave up, because of a deadlock for instance, and that were run again. */
+  get retries(): number {
+    return this.#engine.retries;
   }
 
   /** Read. All statements see the same state. */
@@ -83,6 +140,7 @@ export class Storage {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#folding;
     await this.#engine.close();
   }
 

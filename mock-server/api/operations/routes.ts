@@ -45,6 +45,15 @@ function connectionLines(connections: ConnectionCounts | undefined): string[] {
   return [...gauge("upkeep_connections", "Open connections.", [[{}, connections.open]]), ...ended.lines()];
 }
 
+function storageLines({ repeatedTransactions }: Domain): string[] {
+  const repeated = new Counter(
+    "upkeep_transactions_repeated_total",
+    "Transactions that the database gave up, because of a deadlock for instance, and that were repeated.",
+  );
+  repeated.add({}, repeatedTransactions());
+  return repeated.lines();
+}
+
 /** The reference's services that this server stands for. */
 const REFERENCE_SERVICES = ["deployments", "deviceconfig", "devauth", "inventory", "useradm"] as const;
 
@@ -110,7 +119,12 @@ export function operationRoutes(
       answers: { 200: { description: "Metrics", mediaType: "text/plain" } },
       handle: async () =>
         text(
-          `${[...metrics.lines(), ...connectionLines(connections), ...(await fleetLines(domain))].join("\n")}\n`,
+          `${[
+            ...metrics.lines(),
+            ...connectionLines(connections),
+            ...storageLines(domain),
+            ...(await fleetLines(domain)),
+          ].join("\n")}\n`,
           EXPOSITION,
         ),
     }),

@@ -54,7 +54,7 @@ export class Configurations {
 
   async #put(deviceId: string, change: () => Partial<ConfigurationRecord>): Promise<void> {
     const changed = change();
-    await this.#storage.transaction(async (records) => {
+    await this.#storage.deviceTransaction(deviceId, async (records) => {
       const record = (await find(records, deviceId)) ?? nothing(deviceId, this.#system.clock.now());
       await records.configurations.put({ ...record, ...changed });
     });

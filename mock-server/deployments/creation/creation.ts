@@ -126,10 +126,11 @@ export function draftedDeployment(
 export async function insertPlan(
   records: Records,
   { random }: Pick<Sources, "random">,
-  { id, target_count }: Pick<DeploymentRecord, "id" | "target_count">,
+  { id, target_count, max_devices }: Pick<DeploymentRecord, "id" | "target_count" | "max_devices">,
   planned: readonly PlannedPhase[],
 ): Promise<void> {
-  await records.counters.add(id, "pending", target_count);
+  await records.counters.add(id, [["pending", target_count]]);
+  if (planned.length > 0 || max_devices !== null) await records.places.insert(id);
   await records.phases.insert(
     planned.map((phase, number) => ({
       deployment_id: id,

@@ -1,6 +1,6 @@
 import type { DeviceDeploymentRecord, DeviceRecord, Records } from "../../storage/index.ts";
 import { changeStatus } from "../device-deployment/changes.ts";
-import { admit } from "../selection/admission.ts";
+import { admitAnyway } from "../selection/admission.ts";
 import { addTarget, matchingDeployments, removeTarget } from "../selection/membership.ts";
 import { applyPendingEnd } from "./pending-ends.ts";
 
@@ -22,7 +22,7 @@ export async function abortDevice(records: Records, deviceId: string, nowMs: num
   if (device?.status === "accepted") rows.push(...(await addMatching(records, device)));
   for (const row of rows) {
     // The device counts as admitted, so that it does not get the deployment later.
-    const ended = (await isUnadmittedMatch(records, row)) ? await admit(records, row, { phase: null }) : row;
+    const ended = (await isUnadmittedMatch(records, row)) ? await admitAnyway(records, row) : row;
     await changeStatus(records, ended, "aborted", nowMs);
   }
 }

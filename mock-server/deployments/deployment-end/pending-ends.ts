@@ -2,13 +2,7 @@ import { given } from "@upkeep/shared/given";
 import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
-import {
-  type DeploymentRecord,
-  type EndedDeviceDeployment,
-  OPEN_STATUSES,
-  type Records,
-  type Storage,
-} from "../../storage/index.ts";
+import { type DeploymentRecord, OPEN_STATUSES, type Records, type Storage } from "../../storage/index.ts";
 import { stateAfter } from "../device-deployment/state-after.ts";
 import { removeTarget } from "../selection/membership.ts";
 
@@ -18,7 +12,7 @@ import { removeTarget } from "../selection/membership.ts";
  * is applied in batches afterwards.
  *
  * INVARIANTS
- * - Code that reads or changes the deployments of a device calls {@link applyPendingEnd} first.
+ * - Code that reads or changes the deployments of a device calls {@link applyPendingEnd} first, if there may be any.
  * - Counters are always right: an abort changes them in its first transaction, a dismissal with each batch.
  * - A batch is idempotent: another process can complete the ends of one that died.
  */
@@ -46,17 +40,16 @@ async function dismiss(
   range: { readonly after: string; readonly upTo?: string },
 ): Promise<void> {
   const { open, begun } = await records.pendingEnds.removeNotAdmitted(id, range);
-  await records.counters.add(id, "pending", -open);
-  await records.deployments.countTargets(id, { targets: -open, asked: -begun });
+  await records.counters.add(id, [
+    ["pending", -open],
+    ["target_count", -open],
+    ["device_count", -begun],
+  ]);
 }
 
-/** Applies the pending ends of deployments to one device. @returns True if a record changed. */
-export async function applyPendingEnd(records: Records, deviceId: string): Promise<boolean> {
-  return applyEnds(records, await records.pendingEnds.ended(deviceId));
-}
-
-/** Applies the pending ends of deployments to these device deployments. @returns True if a record changed. */
-export async function applyEnds(records: Records, ended: readonly EndedDeviceDeployment[]): Promise<boolean> {
+/** Applies the pending ends of deployments to one device. */
+export async function applyPendingEnd(records: Records, deviceId: string): Promise<void> {
+  const ended = await records.pendingEnds.ended(deviceId);
   for (const { pending_end, ended_ms, ...row } of ended) {
     if (pending_end === "dismiss") {
       if (row.admitted === 0) await removeTarget(records, row);
@@ -72,7 +65,6 @@ export async function applyEnds(records: Records, ended: readonly EndedDeviceDep
       await records.states.insert(stateAfter(row, { status: "aborted", atMs: ended_ms, substate: null }));
     }
   }
-  return ended.length > 0;
 }
 
 /** Applies the pending ends of deployments to all their devices, in batches. */

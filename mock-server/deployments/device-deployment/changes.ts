@@ -1,5 +1,5 @@
 import { type DeviceDeploymentStatus, isTerminal, type TerminalStatus } from "@upkeep/shared/protocol";
-import type { DeviceDeploymentRecord, PhaseRecord, Records } from "../../storage/index.ts";
+import type { DeviceDeploymentRecord, PhaseRecord, Records, ReportedDeviceDeployment } from "../../storage/index.ts";
 import { pipeline } from "../../storage/statement.ts";
 import { finishAfterCommit } from "../deployment-end/completion.ts";
 import { failsTooOften, neverOpensNext } from "../phases.ts";
@@ -7,13 +7,16 @@ import { failureReason } from "./failure-reason.ts";
 import { milestones } from "./lifecycle.ts";
 import { stateAfter } from "./state-after.ts";
 
+/** A device deployment, perhaps with the status of its deployment, which never goes back to `pending`. */
+type Changing = DeviceDeploymentRecord & Partial<Pick<ReportedDeviceDeployment, "deployment_status">>;
+
 /**
  * Sets the status of a device deployment and updates its deployment: counters, the counts of the phase, and a pause if
  * too many devices failed; after the commit, its end. Every change of a single status comes through here.
  */
 export async function changeStatus(
   records: Records,
-  deviceDeployment: DeviceDeploymentRecord,
+  deviceDeployment: Changing,
   to: DeviceDeploymentStatus,
   nowMs: number,
   substate?: string,
@@ -25,14 +28,19 @@ export async function changeStatus(
     ...(to === "failure" ? { reason: failureReason(deviceDeployment, substate) } : {}),
     state_count: deviceDeployment.state_count + 1,
   };
-  const { deployment_id } = deviceDeployment;
+  const { deployment_id, phase, deployment_status = "pending" } = deviceDeployment;
+  const isSuccess = isTerminal(to) && OUTCOMES[to] === "succeeded";
   await pipeline([
     records.deviceDeployments.updateStatement(deviceDeployment, change),
     records.states.insertStatement(
       stateAfter(deviceDeployment, { status: to, atMs: nowMs, substate: substate || null }),
     ),
-    records.counters.moveStatement(deployment_id, deviceDeployment.status, to),
-    records.deployments.beginStatement(deployment_id),
+    ...records.counters.addStatements(deployment_id, [
+      [deviceDeployment.status, -1],
+      [to, 1],
+      ...(phase !== null && isSuccess ? [[`phase ${phase} succeeded`, 1] as const] : []),
+    ]),
+    ...(deployment_status === "pending" ? [records.deployments.beginStatement(deployment_id)] : []),
   ]);
   if (!isTerminal(to)) return;
   await countOutcome(records, deviceDeployment, to, nowMs);
@@ -71,9 +79,7 @@ export async function retry(
       started_ms: failed.started_ms ?? nowMs,
     }),
     records.states.insertStatement(stateAfter(failed, next)),
-    ...(failed.status === "pending"
-      ? []
-      : [records.counters.moveStatement(failed.deployment_id, failed.status, "pending")]),
+    ...records.counters.moveStatements(failed.deployment_id, failed.status, "pending"),
     records.deployments.beginStatement(failed.deployment_id),
   ]);
 }
@@ -86,7 +92,7 @@ const OUTCOMES = {
   noartifact: "excluded",
   aborted: "excluded",
   decommissioned: "excluded",
-} as const satisfies Record<TerminalStatus, string>;
+} as const satisfies Record<TerminalStatus, "succeeded" | "failed" | "excluded">;
 
 /**
  * Counts the outcome of a device in its phase. Pauses the deployment, in the same transaction, if too many devices
@@ -99,9 +105,10 @@ async function countOutcome(
   nowMs: number,
 ): Promise<void> {
   if (number === null) return;
-  await records.phases.countOutcome(deployment_id, number, OUTCOMES[end]);
-  if (OUTCOMES[end] === "succeeded") return;
-  const phases = await records.phases.of(deployment_id);
+  const outcome = OUTCOMES[end];
+  // Successes have no order: they pause nothing.
+  if (outcome === "succeeded") return;
+  const phases = await records.phases.countLoss(deployment_id, number, outcome);
   const phase = phases.find((one) => one.number === number);
   const reason = phase === undefined ? undefined : reasonToPause(phases, phase);
   if (reason === undefined) return;

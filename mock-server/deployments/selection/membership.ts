@@ -74,19 +74,25 @@ export async function addTarget(
     state_count: 0,
   };
   await records.deviceDeployments.insert(row);
-  await records.counters.add(id, "pending", 1);
-  await records.deployments.countTargets(id, { targets: 1, asked: 0 });
+  await records.counters.add(id, [
+    ["pending", 1],
+    ["target_count", 1],
+  ]);
   return row;
 }
 
 /** Removes a device that was not admitted from the targets of the deployment. */
 export async function removeTarget(records: Records, row: DeviceDeploymentRecord): Promise<void> {
   await records.deviceDeployments.remove(row);
-  await records.counters.add(row.deployment_id, row.status, -1);
-  await records.deployments.countTargets(row.deployment_id, { targets: -1, asked: row.created_ms === null ? 0 : -1 });
+  await records.counters.add(row.deployment_id, [
+    [row.status, -1],
+    ["target_count", -1],
+    ["device_count", row.created_ms === null ? 0 : -1],
+  ]);
 }
 
-function hasRoom({ max_devices, admitted_count }: Admission): boolean {
+/** False if the deployment has admitted its maximum of devices. */
+export function hasRoom({ max_devices, admitted_count }: Admission): boolean {
   return max_devices === null || admitted_count < max_devices;
 }
 

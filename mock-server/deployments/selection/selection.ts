@@ -1,11 +1,12 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import type { ArtifactRecord, DeploymentRecord, DeviceDeploymentRecord, Records } from "../../storage/index.ts";
+import { pipeline } from "../../storage/statement.ts";
 import { configurationArtifact, type InstructedArtifact } from "../configurations/configuration-artifact.ts";
 import { changeStatus } from "../device-deployment/changes.ts";
 import type { SilenceRules } from "../silence/silence.ts";
 import { admit, slotFor } from "./admission.ts";
 import { chooseArtifact, offerOf, sameProvides } from "./assignment.ts";
-import { addTarget, matchingDeployments, mayRemain, removeTarget } from "./membership.ts";
+import { addTarget, hasRoom, matchingDeployments, mayRemain, removeTarget } from "./membership.ts";
 
 /** The result of a selection. */
 export type Selection =
@@ -49,12 +50,15 @@ export async function selectDeployment(
   if (slot === "after-the-silent") return { kind: slot, deploymentId: deployment.id };
 
   if (deployment.kind === "configuration") {
-    await pinInstructions(records, deployment, await admit(records, pending, slot), undefined, provides, nowMs);
+    const admitted = await admit(records, pending, slot);
+    if (admitted === undefined) return withoutPlace(records, pending);
+    await pinInstructions(records, deployment, admitted, undefined, provides, nowMs);
     const artifact = configurationArtifact(deployment, deviceId, provides.device_type ?? "");
     return { kind: "instructions", deployment, artifact };
   }
   const artifact = await assignArtifact(records, deployment, pending, provides);
   const admitted = await admit(records, pending, slot);
+  if (admitted === undefined) return withoutPlace(records, pending);
   // A device that has begun continues.
   const offer = offerOf(artifact, provides, deployment.force_installation === 1 || admitted.status !== "pending");
   switch (offer.kind) {
@@ -69,6 +73,13 @@ export async function selectDeployment(
       await pinInstructions(records, deployment, admitted, offer.artifact, provides, nowMs);
       return { kind: "instructions", deployment, artifact: offer.artifact };
   }
+}
+
+/** Others have taken the last place meanwhile. The device waits for a later phase; in a full deployment it has no part. */
+async function withoutPlace(records: Records, pending: DeviceDeploymentRecord): Promise<Selection> {
+  const deployment = await deploymentOf(records, pending);
+  if (deployment.dynamic === 1 && !hasRoom(deployment)) await removeTarget(records, pending);
+  return NOTHING;
 }
 
 /**
@@ -106,8 +117,10 @@ async function createDeviceDeployment(
   nowMs: number,
 ): Promise<DeviceDeploymentRecord> {
   if (target.created_ms !== null) return target;
-  await records.deviceDeployments.update(target, { created_ms: nowMs });
-  await records.deployments.countDevice(target.deployment_id);
+  await pipeline([
+    records.deviceDeployments.updateStatement(target, { created_ms: nowMs }),
+    ...records.counters.addStatements(target.deployment_id, [["device_count", 1]]),
+  ]);
   return { ...target, created_ms: nowMs };
 }
 
@@ -147,12 +160,14 @@ async function pinInstructions(
   nowMs: number,
 ): Promise<void> {
   if (pending.request_json !== null) return;
-  await records.deviceDeployments.update(pending, {
-    artifact_id: artifact?.id ?? null,
-    request_json: JSON.stringify(provides),
-    instructed_ms: nowMs,
-    ...(deployment.silent_after_ms === null ? {} : { last_seen_ms: nowMs }),
-  });
-  if (pending.artifact_id === null && artifact !== undefined)
-    await records.deployments.addToTotalSize(pending.deployment_id, artifact.sizeBytes);
+  const isFirst = pending.artifact_id === null && artifact !== undefined;
+  await pipeline([
+    records.deviceDeployments.updateStatement(pending, {
+      artifact_id: artifact?.id ?? null,
+      request_json: JSON.stringify(provides),
+      instructed_ms: nowMs,
+      ...(deployment.silent_after_ms === null ? {} : { last_seen_ms: nowMs }),
+    }),
+    ...records.counters.addStatements(pending.deployment_id, [["total_size_bytes", isFirst ? artifact.sizeBytes : 0]]),
+  ]);
 }

@@ -7,6 +7,7 @@ import {
   type Driver,
   Kysely,
   type KyselyPlugin,
+  PostgresAdapter,
   type QueryCompiler,
   type QueryExecutor,
 } from "kysely";
@@ -63,6 +64,10 @@ const connections = new WeakMap<Kysely<Schema>, Connected>();
 
 export function connect(db: Kysely<Schema>, connection: DatabaseConnection, compiledFor: object): void {
   connections.set(db, { connection, compiledFor });
+}
+
+export function isPostgres(db: Pick<Kysely<unknown>, "getExecutor">): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
 }
 
 /** The connection of the records. @throws Error if they were not made here. */

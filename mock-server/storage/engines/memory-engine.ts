@@ -9,6 +9,7 @@ import { SQLITE, SQLITE_RECORDS, SqliteConnection } from "./sqlite-connection.ts
 
 /** Records in memory: one connection, used serially. Everything counts as durable. */
 export class MemoryEngine implements RecordsEngine {
+  readonly retries = 0;
   readonly #sqlite: Database;
   readonly #connection: SqliteConnection;
   readonly #records: LeasedRecords;
@@ -33,6 +34,11 @@ export class MemoryEngine implements RecordsEngine {
 
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
     return work(recordsOver(this.#connection, SQLITE), undefined);
+  }
+
+  /** There is one writer. */
+  writeOf<T>(_deviceId: string, work: Work<T>): Promise<T> {
+    return this.write(work);
   }
 
   write<T>(work: Work<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { Kysely } from "kysely";
-import { DatabaseError, Pool, type PoolClient, types } from "pg";
+import { DatabaseError, escapeLiteral, Pool, type PoolClient, types } from "pg";
 import { connectionFault, StorageError } from "../faults.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
@@ -12,7 +12,8 @@ import { settled } from "./settled.ts";
 
 /** The oldest version whose triggers and identity columns are as the tables need them. */
 const MAJOR_MIN = 13;
-const CONNECTIONS_MAX = 10;
+/** Of one server: as many devices write at the same time. */
+const CONNECTIONS_MAX = 32;
 const CONNECT_MS_MAX = 10_000;
 /** How long a write waits for the writes of other processes. */
 const LOCK_MS_MAX = 30_000;
@@ -21,11 +22,19 @@ const ANSWER_MS_MAX = 60_000;
 /** A stopped process loses its transaction, and with it the write lock, after this time. */
 const IDLE_MS_MAX = 15_000;
 
+/** The lock of the whole, held until the transaction ends. It contains the schema: servers may share a database. */
+const KEY = "1431325509, hashtext(current_schema())";
+const ALONE = `select pg_advisory_xact_lock(${KEY})`;
+/** Excludes {@link ALONE}, and others that hold it do not. */
+const BESIDE_OTHERS = `select pg_advisory_xact_lock_shared(${KEY})`;
+const FOLD_LOCK = "select pg_advisory_xact_lock(1431325510, hashtext(current_schema()))";
+
 /**
- * Serialises the writes of all processes: held until the transaction ends. The key contains the schema, so that
- * independent servers can share a database.
+ * The beginning of each transaction that writes. Read committed: a statement sees what was committed before it, and so
+ * what was committed while the locks were waited for. The commit is synchronous whatever the default of the database,
+ * because acknowledged writes must survive.
  */
-const WRITE_LOCK = "select pg_advisory_xact_lock(1431325509, hashtext(current_schema()))";
+const BEGIN = "begin isolation level read committed; set local synchronous_commit = on";
 
 /** Parses `bigint` as a number: no count or time exceeds the exact range of a float. */
 const BIGINT_OID = 20;
@@ -36,7 +45,11 @@ const numbers = {
 
 /** SQLSTATE: the database asks for another try. */
 const TRY_AGAIN: readonly (string | undefined)[] = ["40001", "40P01"];
-const TRIES = 3;
+const TRIES = 5;
+
+function mayTryAgain(error: unknown, tried: number): boolean {
+  return error instanceof DatabaseError && TRY_AGAIN.includes(error.code) && tried < TRIES;
+}
 
 /**
  * A PostgreSQL database, which other processes may use at the same time.
@@ -85,6 +98,13 @@ async function mustBeNewEnough(pool: Pool): Promise<void> {
 class PostgresEngine implements RecordsEngine {
   readonly #connections: Connections;
   readonly #writes: GroupCommit;
+  /** The pool would never serve those that wait for a connection when it ends. */
+  readonly #running = new Set<Promise<unknown>>();
+  #retries = 0;
+
+  get retries(): number {
+    return this.#retries;
+  }
 
   constructor(pool: Pool) {
     this.#connections = new Connections(pool);
@@ -103,6 +123,49 @@ class PostgresEngine implements RecordsEngine {
 
   write<T>(work: Work<T>): Promise<T> {
     return connected(() => this.#writes.run(work));
+  }
+
+  writeOf<T>(deviceId: string, work: Work<T>): Promise<T> {
+    const device = escapeLiteral(deviceId);
+    // The row, not a lock beside it: what deletes the device waits for it too. A device that is gone has no row to lock,
+    // and nothing but ended device deployments.
+    const begin = `${BEGIN}; ${BESIDE_OTHERS}; select from devices where id = ${device} for no key update`;
+    return connected(() => this.#writeBesideOthers(begin, work));
+  }
+
+  readonly fold = (work: Work<void>): Promise<void> =>
+    connected(() => this.#writeBesideOthers(`${BEGIN}; ${BESIDE_OTHERS}; ${FOLD_LOCK}`, work));
+
+  async #writeBesideOthers<T>(begin: string, work: Work<T>): Promise<T> {
+    const running = this.#tryToWrite(begin, work);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Runs the whole work again if the database gives it up: a part could not end a deadlock. */
+  async #tryToWrite<T>(begin: string, work: Work<T>): Promise<T> {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await this.#writeOnce(begin, work);
+      } catch (error) {
+        if (!mayTryAgain(error, tried)) throw error;
+        this.#retries += 1;
+      }
+    }
+  }
+
+  async #writeOnce<T>(begin: string, work: Work<T>): Promise<T> {
+    const client = await this.#connections.take();
+    return await released(client, async () => {
+      // The first statements of the work are sent behind the locks, and wait for them in the database.
+      const [, result] = await settled([client.query(begin), this.#connections.records(client).lend(work)]);
+      await commit(client);
+      return result;
+    });
   }
 
   read<T>(work: Work<T>): Promise<T> {
@@ -134,6 +197,7 @@ class PostgresEngine implements RecordsEngine {
 
   async close(): Promise<void> {
     await this.#writes.idle();
+    await Promise.allSettled(this.#running);
     await this.#connections.close();
   }
 }
@@ -194,6 +258,12 @@ async function released<T>(client: PoolClient, last: () => Promise<T>): Promise<
   }
 }
 
+/** @throws Error if PostgreSQL answers the commit with a rollback, which is no error to it: a statement had failed. */
+async function commit(client: PoolClient): Promise<void> {
+  const { command } = await client.query("commit");
+  if (command !== "COMMIT") throw new Error("the database has rolled the transaction back");
+}
+
 async function undo(client: PoolClient): Promise<void> {
   try {
     await client.query("rollback");
@@ -217,9 +287,8 @@ class Writer implements GroupCommitPort {
   async begin(): Promise<void> {
     const client = await this.#connections.take();
     try {
-      // One message, one round trip. Read committed: after taking the lock, the writes of others are visible. The
-      // commit is synchronous whatever the default of the database, because acknowledged writes must survive.
-      await client.query(`begin; set local synchronous_commit = on; ${WRITE_LOCK}; savepoint attempt`);
+      // One message, one round trip.
+      await client.query(`${BEGIN}; ${ALONE}; savepoint attempt`);
     } catch (error) {
       await undo(client);
       throw error;
@@ -239,15 +308,13 @@ class Writer implements GroupCommitPort {
         return result;
       } catch (error) {
         await this.#mine().query("rollback to savepoint attempt");
-        const again = error instanceof DatabaseError && TRY_AGAIN.includes(error.code) && tried < TRIES;
-        if (!again) throw error;
+        if (!mayTryAgain(error, tried)) throw error;
       }
     }
   }
 
   async commit(): Promise<void> {
-    // After a failed release, PostgreSQL answers the commit with a rollback and no error.
-    await settled([this.#released, this.#mine().query("commit")]);
+    await settled([this.#released, commit(this.#mine())]);
     this.#mine().release();
     this.#client = undefined;
   }

@@ -11,8 +11,23 @@ export interface RecordsEngine {
    * @param work Gets the name space that holds the tables, where a database has several.
    */
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: string | undefined) => Promise<T>): Promise<T>;
-  /** Read and write. Writes of all processes that share the database are serialised. Durable when it resolves. */
+  /**
+   * Read and write. Such a transaction excludes every other transaction that writes, in all processes that share the
+   * database. Durable when it resolves.
+   */
   write<T>(work: Work<T>): Promise<T>;
+  /**
+   * Read and write, for one device: as `write`, but other devices are not excluded. They may commit between two
+   * statements of the work, which sees that.
+   */
+  writeOf<T>(deviceId: string, work: Work<T>): Promise<T>;
+  /**
+   * Read and write: excludes `write` and itself, and no device. Absent: the engine never has transactions of several
+   * devices at once.
+   */
+  readonly fold?: (work: Work<void>) => Promise<void>;
+  /** Transactions that the database gave up, because of a deadlock for instance, and that were run again. */
+  readonly retries: number;
   /** Read: all statements see the same state, which is durable when it resolves. */
   read<T>(work: Work<T>): Promise<T>;
   /** As `read`, for work that is a single statement: it sees one state without a transaction. */

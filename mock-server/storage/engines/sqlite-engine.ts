@@ -118,6 +118,7 @@ class Writer implements GroupCommitPort {
 
 /** A database in a file. Reads use their own connection and see committed data only. */
 class FileEngine implements RecordsEngine {
+  readonly retries = 0;
   readonly #writer: Writer;
   readonly #writes: GroupCommit;
   readonly #reader: Database;
@@ -161,6 +162,11 @@ class FileEngine implements RecordsEngine {
 
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
     return work(this.#writer.records, undefined);
+  }
+
+  /** There is one writer. */
+  writeOf<T>(_deviceId: string, work: Work<T>): Promise<T> {
+    return this.write(work);
   }
 
   write<T>(work: Work<T>): Promise<T> {

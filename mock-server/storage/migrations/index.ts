@@ -20,6 +20,7 @@ import { states } from "./0018-states.ts";
 import { retries } from "./0019-retries.ts";
 import { contacts } from "./0020-contacts.ts";
 import { attributeIndex } from "./0021-attribute-index.ts";
+import { deltas } from "./0022-deltas.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -43,6 +44,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0019-retries": retries,
   "0020-contacts": contacts,
   "0021-attribute-index": attributeIndex,
+  "0022-deltas": deltas,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

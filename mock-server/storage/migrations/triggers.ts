@@ -1,4 +1,7 @@
-import { type Kysely, PostgresAdapter, sql } from "kysely";
+import { type Kysely, sql } from "kysely";
+import { isPostgres } from "../engines/dialect.ts";
+
+export { isPostgres };
 
 export interface RowTrigger {
   readonly name: string;
@@ -35,8 +38,4 @@ export async function dropRowTrigger(
   { name, table }: Pick<RowTrigger, "name" | "table">,
 ): Promise<void> {
   await sql.raw(`drop trigger if exists ${name}${isPostgres(db) ? ` on ${table}` : ""}`).execute(db);
-}
-
-export function isPostgres(db: Pick<Kysely<unknown>, "getExecutor">): boolean {
-  return db.getExecutor().adapter instanceof PostgresAdapter;
 }

@@ -18,6 +18,7 @@ const REQUESTS: readonly (readonly [string, NewDeployment])[] = [
 const PAGE = { page: 1, perPage: 10 };
 
 async function remains({ storage }: Started): Promise<{ deployments: number; events: number }> {
+  await storage.fold();
   return await storage.read(async ({ deployments, events }) => ({
     deployments: (await deployments.list({}, "asc", PAGE)).total + (await deployments.beingPrepared()).length,
     events: (await events.after(0, 10_000)).filter(({ kind }) => kind === "deployment").length,
@@ -34,7 +35,8 @@ describe.each(REQUESTS)("A deployment to %s", (_, request) => {
         deployments.list({}, "asc", PAGE).then(({ total }) => total),
         Promise.resolve(deviceSide.next(FIRST, PROVIDES)).then((instructions) => (instructions === undefined ? 0 : 1)),
         one.storage
-          .read(({ events }) => events.after(0, 10_000))
+          .fold()
+          .then(() => one.storage.read(({ events }) => events.after(0, 10_000)))
           .then((all) => all.filter((event) => event.kind === "deployment").length),
       );
     };

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { acceptedDevices, artifact, openTestDomain, PROVIDES } from "../domain-fixture.ts";
+import { acceptedDevices, artifact, openTestDomain, PROVIDES, TestDevice } from "../domain-fixture.ts";
 import { makeSchema } from "../records-fixture.ts";
 import { describePostgres } from "./describe.ts";
 import { type PostgresServer, startPostgres } from "./server.ts";
@@ -50,7 +50,7 @@ describePostgres("A status on PostgreSQL", () => {
   });
   afterAll(() => postgres.stop());
 
-  test("is four questions to the database: for its turn, for what there is, for what it changes, and for the disk", async () => {
+  test("is three round trips to the database: what there is, behind the lock; what it changes; the disk", async () => {
     const { url, remove } = await makeSchema(postgres.url);
     onTestFinished(remove);
     const counted = await countTurns(url);
@@ -63,7 +63,7 @@ describePostgres("A status on PostgreSQL", () => {
     await domain.deviceSide.report(device, id, "downloading");
     counted.turns = 0;
     await domain.deviceSide.report(device, id, "installing");
-    expect(counted.turns).toBeLessThanOrEqual(4);
+    expect(counted.turns).toBeLessThanOrEqual(3);
     await expect(domain.deviceSide.report(device, id, "success")).resolves.toBeUndefined();
     expect(await domain.deployments.get(id)).toMatchObject({ status: "finished", statistics: { success: 1 } });
     // What was refused leaves nothing, and those behind it are kept.
@@ -73,5 +73,19 @@ describePostgres("A status on PostgreSQL", () => {
     ]);
     expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
     expect((await domain.deployments.statistics(id)).success).toBe(1);
+  });
+
+  test("and a poll of a device for which there is nothing is one round trip", async () => {
+    const { url, remove } = await makeSchema(postgres.url);
+    onTestFinished(remove);
+    const counted = await countTurns(url);
+    const { domain } = await openTestDomain({ autoAccept: true }, { url: counted.url });
+    onTestFinished(() => domain.close());
+    const token = await domain.authentication.authorize(new TestDevice('{"mac":"1"}').request());
+    await domain.authentication.verify(token);
+    counted.turns = 0;
+    const { deviceId, mayHaveWork } = await domain.authentication.verify(token);
+    await expect(domain.deviceSide.next(deviceId, PROVIDES, { mayHaveWork })).resolves.toBeUndefined();
+    expect(counted.turns).toBe(1);
   });
 });

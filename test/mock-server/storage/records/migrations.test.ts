@@ -117,6 +117,26 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
     });
   });
 
+  test("know how many places of a phased deployment are taken", async () => {
+    await withRecords(async ({ location }) => {
+      await leaveRecords(
+        location,
+        "0020-contacts",
+        sql`update deployments set admitted_count = 3, max_devices = 10`,
+        sql`insert into deployment_phases (deployment_id, number, id, batch_percent, places, device_count, succeeded,
+          failed, excluded, tolerated) values ('p1', 0, 'f1', 100, 10, 2, 0, 0, 0, 0)`,
+      );
+      const storage = await Storage.open(location, files);
+      await storage.transaction(async ({ places }) => {
+        expect(await places.take("p1", true, { inPhases: 2 })).toBe(false);
+        expect(await places.take("p1", true, { inAll: 3 })).toBe(false);
+        expect(await places.take("p1", true, { inPhases: 3, inAll: 4 })).toBe(true);
+        expect(await places.take("p1", true, { inPhases: 3 })).toBe(false);
+      });
+      await storage.close();
+    });
+  });
+
   test("keep last signs of life, pending ends and the uptime of servers under their new names", async () => {
     await withRecords(async ({ location }) => {
       await leaveRecords(

@@ -143,13 +143,32 @@ describe("A transaction", () => {
         await devices.insert(deviceRecord("d1"));
       });
       const waiting = storage.transaction(({ devices }) => devices.insert(deviceRecord("d2")));
+      // More than there are connections.
+      const ofDevices = Array.from({ length: 100 }, (_, n) =>
+        storage.deviceTransaction(`other ${n}`, ({ devices }) => devices.insert(deviceRecord(`other ${n}`))),
+      );
       const closed = storage.close();
       open();
-      await Promise.all([underWay, waiting, closed]);
+      await Promise.all([underWay, waiting, ...ofDevices, closed]);
       storage = await Storage.open(records.location, files);
-      expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(2);
+      expect(await storage.read(({ devices }) => devices.count(undefined))).toBe(102);
     },
   );
+
+  test("of a device waits for another one of it, and sees what that has committed", async () => {
+    await storage.transaction(({ devices }) => devices.insert(deviceRecord("d1")));
+    const seen = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        storage.deviceTransaction("d1", async ({ devices }) => {
+          const before = (await devices.find("d1"))?.tags_etag ?? "0";
+          await devices.setTagsEtag("d1", String(Number(before) + 1));
+          return `${n}`;
+        }),
+      ),
+    );
+    expect(seen).toHaveLength(50);
+    expect((await storage.read(({ devices }) => devices.find("d1")))?.tags_etag).toBe("50");
+  });
 
   test("that breaks a rule of the tables fails whole", async () => {
     const broken = storage.transaction(async ({ devices, authSets }) => {
