@@ -3,7 +3,8 @@
  * machine. What is compared is measured in turn, round after round; printed are the medians, and from where to where
  * the ratios went. Ends with 1 if one of the aims is missed. `-- --markdown` prints the table of mock-server/README.md,
  * `-- --json` everything for programs; `-- --quick` takes a smaller fleet and less time, and says less; `-- --only
- * uploads` measures one part alone.
+ * uploads` measures one part alone; `-- --postgres` measures one and two servers on one PostgreSQL, also with a way to
+ * it of 2 ms and back.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,6 +19,7 @@ import { until } from "../support/waiting.ts";
 import { postgresCommits, sqliteCommits } from "./server/commits.ts";
 import { type FleetDevice, makeFleet, RELEASE } from "./server/fleet.ts";
 import type { LoadTarget } from "./server/load.ts";
+import { watchTransactions } from "./server/oldest-transaction.ts";
 import { findNginx, startNginx } from "./server/peers.ts";
 import {
   beginDownloads,
@@ -33,6 +35,7 @@ import { Report } from "./server/report.ts";
 import { inventory, poll } from "./server/requests.ts";
 import { compare, inRounds, inTurn, median, type Rounds } from "./server/rounds.ts";
 import { Reporters } from "./server/statuses.ts";
+import { SlowProxy } from "./slow-proxy.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -41,6 +44,8 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     /** One part of it alone: {@link PARTS}. */
     only: { type: "string" },
+    /** The same as `--only postgres`. */
+    postgres: { type: "boolean", default: false },
     devices: { type: "string" },
     rounds: { type: "string" },
     /** How long a round measures each thing. */
@@ -49,7 +54,8 @@ const { values: options } = parseArgs({
     size: { type: "string" },
   },
 });
-const PARTS = ["polls", "statuses", "uploads", "downloads"] as const;
+const PARTS = ["polls", "statuses", "uploads", "downloads", "postgres"] as const;
+if (options.postgres) options.only = "postgres";
 if (options.only !== undefined && !PARTS.some((part) => part === options.only)) {
   throw new RangeError(`--only ${options.only}: must be one of ${PARTS.join(", ")}`);
 }
@@ -62,6 +68,8 @@ const sizeMiB = wholeNumber("size", options.size ?? (options.quick ? "64" : "256
 const SMALL_FLEET = 1000;
 const SAMPLE = 2000;
 const CONNECTIONS = 32;
+/** Devices that report at the same time, in the measurement of several servers. */
+const IN_FLIGHT = 200;
 const WARM_UP_S = 2;
 const SLOW_DOWNLOADS = 500;
 /** A server that takes less than a tenth of the time for so long has nothing to do. */
@@ -72,6 +80,7 @@ const AIMS = {
   waitMs: { aim: 100, isAtMost: true },
   downloadBesideNginx: { aim: 0.7 },
   pollsDuringDownloads: { aim: 0.8 },
+  transactionMs: { aim: 1000, isAtMost: true },
 } as const;
 const COMPRESSIONS = ["none", "gzip", "xz", "zstd"] as const;
 const UPKEEP_SERVER = join(import.meta.dirname, "../../mock-server/bin/upkeep-server.mjs");
@@ -200,7 +209,10 @@ async function measureCreation(server: Running, fleet: readonly FleetDevice[]): 
 async function measureStatuses(artifact: string): Promise<unknown> {
   const server = await started(startUpkeep(newData(), ["--auto-accept"]));
   const reporters = await Reporters.begin(server.port, await loggedIn(server), artifact);
-  const sqlite = await inTurn(rounds, { alone: () => sqliteCommits(folder), durable: () => reporters.report() });
+  const sqlite = await inTurn(rounds, {
+    alone: () => sqliteCommits(folder),
+    durable: () => reporters.report(server.port),
+  });
   await stopped(server);
   report.say("commits, SQLite alone", rate(sqlite.alone));
   report.say(
@@ -217,13 +229,71 @@ async function measureStatuses(artifact: string): Promise<unknown> {
   const onPostgres = await Reporters.begin(onIt.port, await loggedIn(onIt), artifact);
   const postgres = await inTurn(rounds, {
     alone: () => postgresCommits(engine.url),
-    durable: () => onPostgres.report(),
+    durable: () => onPostgres.report(onIt.port),
   });
   await stopped(onIt, engine);
   report.say("commits, PostgreSQL alone, one connection", rate(postgres.alone));
   const part = report.beside(compare(postgres.durable, postgres.alone), "it");
   report.say("durable statuses, PostgreSQL", rate(postgres.durable), part);
   return { sqlite, postgres };
+}
+
+/** One and two servers on one database, beside it and with a slow way to it. */
+async function measureServersOnPostgres(artifact: string): Promise<unknown> {
+  if (postgresPrograms() === undefined) {
+    report.note(`Without PostgreSQL: ${POSTGRES_MISSING}.`);
+    return undefined;
+  }
+  const engine = await started(startPostgres({ durable: true }));
+  const slow = await started(SlowProxy.start(engine.url));
+  const data = newData();
+  const serve = (url: string) => started(startUpkeep(data, ["--auto-accept", "--database", url]));
+  const near = [await serve(engine.url), await serve(engine.url)] as const;
+  const far = [await serve(slow.url), await serve(slow.url)] as const;
+  const reporters = await Reporters.begin(near[0].port, await loggedIn(near[0]), artifact, IN_FLIGHT);
+  const portsOf = (servers: readonly Running[]): number[] => servers.map(({ port }) => port);
+  const kinds = {
+    near1: portsOf(near.slice(0, 1)),
+    near2: portsOf(near),
+    far1: portsOf(far.slice(0, 1)),
+    far2: portsOf(far),
+  };
+  for (const ports of Object.values(kinds)) await reporters.report(...ports);
+  const oldest = await watchTransactions(engine.url);
+  const measured = {
+    statuses: await inTurn(
+      rounds,
+      mapped(kinds, (ports) => () => reporters.report(...ports)),
+    ),
+    polls: await inTurn(
+      rounds,
+      mapped(kinds, (ports) => () => reporters.poll(...ports)),
+    ),
+  };
+  const oldestMs = await oldest();
+  await stopped(...near, ...far, slow, engine);
+  for (const [what, { near1, near2, far1, far2 }] of Object.entries(measured)) {
+    const say = (servers: string, figures: Rounds, beside: Rounds, other: string): void =>
+      report.say(
+        `${what}, PostgreSQL, ${servers}, ${IN_FLIGHT} in flight`,
+        rate(figures),
+        report.beside(compare(figures, beside), other),
+      );
+    report.say(`${what}, PostgreSQL, 1 server, ${IN_FLIGHT} in flight`, rate(near1));
+    say("2 servers", near2, near1, "1 server");
+    say("1 server, 2 ms away", far1, near1, "beside it");
+    say("2 servers, 2 ms away", far2, far1, "1 server");
+  }
+  report.say(
+    "the oldest transaction meanwhile",
+    `${oldestMs.toFixed(0)} ms`,
+    report.aimed(oldestMs, AIMS.transactionMs, " ms"),
+  );
+  return { ...measured, oldestMs };
+}
+
+function mapped<K extends string, A, B>(all: Readonly<Record<K, A>>, map: (one: A) => B): Record<K, B> {
+  return Object.fromEntries(Object.entries<A>(all).map(([name, one]) => [name, map(one)])) as Record<K, B>;
 }
 
 async function mibPerSecond(url: string): Promise<number> {
@@ -378,6 +448,7 @@ try {
     aims: AIMS,
     polls: isWanted("polls") ? await measurePolls() : undefined,
     statuses: isWanted("statuses") ? await measureStatuses(artifact) : undefined,
+    postgres: isWanted("postgres") ? await measureServersOnPostgres(artifact) : undefined,
     sparseUploads: isWanted("uploads") ? await measureSparseUploads() : undefined,
     downloads: isWanted("downloads") ? await measureDownloads(artifact) : undefined,
   };
