@@ -5,4 +5,4 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(`upkeepctl: Node 20.19 or newer is needed, and this is ${process.versions.node}\n`);
   process.exit(1);
 }
-import("../dist/upkeepctl.mjs");
+void import("../dist/upkeepctl.mjs");
