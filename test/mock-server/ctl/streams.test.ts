@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createAgentRoot, startAgent } from "../../support/agent.ts";
 import { type Program, startProgram } from "../../support/program.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
@@ -35,13 +35,24 @@ afterAll(async () => {
   operator.remove();
 });
 
-const started = (...args: readonly string[]): Program =>
-  startProgram(process.execPath, [UPKEEPCTL, ...args], { environment: { HOME: operator.home, XDG_CONFIG_HOME: "" } });
+const running: Program[] = [];
+
+/** Starts a command that goes on; it ends with the test. */
+function started(home: string, ...args: readonly string[]): Program {
+  const environment = { HOME: home, XDG_CONFIG_HOME: "" };
+  const program = startProgram(process.execPath, [UPKEEPCTL, ...args], { environment });
+  running.push(program);
+  return program;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((program) => program.stop("SIGKILL")));
+});
 
 describe("events", () => {
   test("are lines for people, and JSON lines for programs, from where one likes", async () => {
-    const people = started("events", "--kind", "filter");
-    const programs = started("events", "--json", "--after", "0");
+    const people = started(operator.home, "events", "--kind", "filter");
+    const programs = started(operator.home, "events", "--json", "--after", "0");
     const create = async (): Promise<true | undefined> => {
       await operator.run(["filters", "create", `filter ${performance.now()}`, "a=1"]);
       return people.stdout().includes("\n") || undefined;
@@ -51,16 +62,12 @@ describe("events", () => {
     await until("the first event for programs", () => programs.stdout().includes("\n") || undefined);
     const [first = ""] = programs.stdout().split("\n");
     expect(JSON.parse(first)).toMatchObject({ number: 1, kind: expect.any(String), action: expect.any(String) });
-    await people.stop();
-    await programs.stop();
   });
 
   test("end with exit code 4 when the session has ended", async () => {
     const other = new Operator({ UPKEEP_PASSWORD: server.password });
     await other.output("login", "--server", server.url, "--user", server.email);
-    const events = startProgram(process.execPath, [UPKEEPCTL, "events"], {
-      environment: { HOME: other.home, XDG_CONFIG_HOME: "" },
-    });
+    const events = started(other.home, "events");
     await until("the stream has begun", async () => {
       await operator.run(["devices", "tag", MAC, `note=${performance.now()}`]);
       return events.stdout() !== "" || undefined;
