@@ -39,6 +39,8 @@ export interface ServerSettings extends ServerOptions, DomainOptions {
   readonly logger: Logger;
   /** The machine's own time. Default: that of the system, which tests may move. */
   readonly machine?: { readonly clock: Clock; readonly timers: Timers };
+  /** True while tests hold the clock of the system. Default: never. */
+  readonly isClockHeld?: () => boolean;
   /** Adds routes, and may replace the store of the artifacts. */
   readonly extend?: (data: OpenedData) => Promise<{ readonly blobs: Blobs; readonly extension: ServerExtension }>;
   /** Pages for browsers. Default: none. */
@@ -172,7 +174,7 @@ function housekeepingOf(
   domain: Domain,
   blobs: Blobs,
   machine: { readonly clock: Clock; readonly timers: Timers },
-  { logger, housekeeping }: ServerSettings,
+  { logger, housekeeping, isClockHeld }: ServerSettings,
 ): readonly { stop(): void | Promise<void> }[] {
   if (housekeeping === "off") return [];
   const { contacts, deployments } = domain;
@@ -185,6 +187,6 @@ function housekeepingOf(
       sweep: () => sweep(system, blobs, domain, logger),
       ...given({ run: housekeeping }),
     }),
-    new HearingWatch(deployments, machine),
+    new HearingWatch(deployments, machine, isClockHeld),
   ];
 }

@@ -55,7 +55,7 @@ export async function startServing(door: System, settings: ServeSettings, logger
     ...compositionOf(settings, directory),
     logger,
     machine: door,
-    ...given({ extend: control?.extend(logger) }),
+    ...given({ extend: control?.extend(logger), isClockHeld: control?.isClockHeld }),
     ...(settings.console
       ? { pages: await consoleRoutes(door.files, packageFile("dist/console"), control !== undefined) }
       : {}),
@@ -139,6 +139,7 @@ async function loadControl(door: System, hosts: "this-machine" | "any") {
   const system = controlledSystem(door);
   return {
     system,
+    isClockHeld: () => system.time.frozen,
     extend:
       (logger: Logger): NonNullable<ServerSettings["extend"]> =>
       (data) =>

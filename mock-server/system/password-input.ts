@@ -27,8 +27,9 @@ export async function readStandardInput(bytesMax: number): Promise<string> {
  */
 export function promptForPassword(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: what is typed at once must not be shown either.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding("utf8");
   stdin.resume();
   return new Promise((resolve, reject) => {

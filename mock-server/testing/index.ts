@@ -43,6 +43,7 @@ export const startServer: typeof face.startServer = async (options = {}) => {
       data: { domain, blobs },
       logger,
       machine: real,
+      isClockHeld: () => system.time.frozen,
       extend: async () => ({
         blobs: controls.blobs,
         extension: controlExtension(controls, domain, { hosts: "this-machine", system, logger }),

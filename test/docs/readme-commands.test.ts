@@ -84,7 +84,12 @@ const RULES: readonly Rule[] = [
   { command: "UPKEEP_PASSWORD=PASSWORD upkeepctl login", treatment: run() },
   {
     command: "upkeepctl deploy release-2 --to all --yes --wait",
-    treatment: run({ before: 'upkeep bootstrap; board_until "the daemon has started"', after: "stop_board" }),
+    treatment: run({
+      before: `upkeep setup --device-type my-board --server-url $server --identity serial=0003 --update-poll 2
+upkeep bootstrap
+board_until "the daemon has started"`,
+      after: "stop_board",
+    }),
   },
   { command: "upkeep resume", treatment: run({ exits: 2 }) },
   { command: "upkeep check-update", treatment: run({ before: 'board_until "the daemon has started"' }) },

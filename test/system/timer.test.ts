@@ -249,7 +249,7 @@ describeSystem(
       expect([exitCode(), device.property("Result", CHECK)]).toEqual(["1", "exit-code"]);
       expect([device.property("MainPID"), device.property("ActiveState")]).toEqual([pid, "active"]);
       device.output(`systemctl start ${TIMER}`);
-      expect(device.property("ActiveState")).toBe("inactive");
+      await device.untilUnit("inactive");
       await check();
       expect(exitCode()).toBe("0");
     });
