@@ -79,11 +79,12 @@ function isLong(text: string): boolean {
   return text.length > KEY_CHARACTERS_MAX && [...text].length > KEY_CHARACTERS_MAX;
 }
 
-/** PostgreSQL cannot keep a NUL. Texts without either compare with this one as with a NUL. */
+/** PostgreSQL cannot keep a NUL. A key ends with this one in its place: what follows the NUL would change the order. */
 const INSTEAD_OF_NUL = "\u0001";
 
 function cutText(text: string): string {
-  const usable = text.replaceAll("\0", INSTEAD_OF_NUL);
+  const nul = text.indexOf("\0");
+  const usable = nul < 0 ? text : text.slice(0, nul) + INSTEAD_OF_NUL;
   return isLong(usable) ? [...usable].slice(0, KEY_CHARACTERS_MAX).join("") : usable;
 }
 
@@ -138,18 +139,20 @@ export function wholeKind(kind: string): KeySpan {
 
 /** The keys that begin with `prefix`, which has a kind. */
 export function withPrefix(prefix: string): KeySpan {
-  return { from: prefix, before: afterPrefix(prefix) };
+  const before = afterPrefix(prefix);
+  if (before === undefined) throw new RangeError("a key has a kind");
+  return { from: prefix, before };
 }
 
 const LAST_CHARACTER = 0x10ffff;
 const SURROGATES = { first: 0xd800, last: 0xdfff } as const;
 
-/** The least text, by bytes of UTF-8, that is above all texts with this beginning. */
-function afterPrefix(prefix: string): string {
+/** The least text, by bytes of UTF-8, that is above all texts with this beginning; `undefined` if there is none. */
+export function afterPrefix(prefix: string): string | undefined {
   const characters = [...prefix];
   for (;;) {
     const last = characters.pop()?.codePointAt(0);
-    if (last === undefined) throw new RangeError("a key has a kind");
+    if (last === undefined) return undefined;
     if (last === LAST_CHARACTER) continue;
     const next = last + 1 >= SURROGATES.first && last + 1 <= SURROGATES.last ? SURROGATES.last + 1 : last + 1;
     return characters.join("") + String.fromCodePoint(next);

@@ -1,7 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from "kysely";
 import { type Probe, probed } from "./attribute-index.ts";
-import { withPrefix } from "./attribute-keys.ts";
+import { afterPrefix } from "./attribute-keys.ts";
 import { InventoryRecords } from "./inventory.ts";
 import { offsetOf, type Page, type Paging, portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
@@ -126,8 +126,9 @@ export class DeviceRecords {
   }
 
   async idsWithPrefix(prefix: string, limit: number): Promise<string[]> {
-    const { from, before } = withPrefix(prefix);
-    const query = this.#db.selectFrom("devices").select("id").where("id", ">=", from).where("id", "<", before);
+    const before = afterPrefix(prefix);
+    let query = this.#db.selectFrom("devices").select("id").where("id", ">=", prefix);
+    if (before !== undefined) query = query.where("id", "<", before);
     return (await query.limit(limit).execute()).map(({ id }) => id);
   }
 
