@@ -53,7 +53,8 @@ export function patternSize(source: string): number {
         break;
       }
       default:
-        add(source[at] === "|" ? 2 : 1);
+        // A star over what may match nothing takes a step more.
+        add(source[at] === "|" || source[at] === "*" ? 2 : 1);
     }
   }
   return outer.reduce((sum, { total }) => sum + total, level.total);

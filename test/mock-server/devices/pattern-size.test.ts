@@ -9,6 +9,10 @@ import { fc } from "../../support/fast-check.ts";
 const OWN_STEPS = 4;
 
 describe("The size of a pattern", () => {
+  test.each(["(($*)*){0,9}", "((($*)*)*){0,9}", "((a*)*){0,9}"])("counts stars over nothing: %s", (source) => {
+    expect(patternSize(source) + OWN_STEPS).toBeGreaterThanOrEqual(RE2JS.compile(source).programSize());
+  });
+
   test("is not less than what the engine makes of it", () => {
     const atom = fc.constantFrom("a", ".", "\\d", "[a-f]", "[^]x]", "[[:alpha:]_]", "\\{", "^", "$", "é");
     const repeat = fc.constantFrom("", "", "*", "+?", "?", "{3}", "{2,5}", "{0,9}", "{4,}");
