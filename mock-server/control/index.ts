@@ -11,7 +11,7 @@ export { REQUEST_KINDS, type RequestKind } from "../faults/language/request-kind
 export { type ControlledSystem, controlledSystem, TestControls } from "./controls.ts";
 export { controlExtension } from "./extension.ts";
 export type { SeenRequest } from "./requests.ts";
-export type { ReadScenario, ScenarioLine, ScenarioRun } from "./scenario-runs.ts";
+export type { ReadScenario, ScenarioRun } from "./scenario-runs.ts";
 
 /**
  * The control API for a server.

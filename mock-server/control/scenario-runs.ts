@@ -2,30 +2,11 @@ import { Readable } from "node:stream";
 import * as z from "zod";
 import { type Route, route } from "../api/route.ts";
 import { fields } from "../api/validation.ts";
+import type { ScenarioLine } from "../api-types/scenario-line.ts";
 import { conflict, invalid } from "../errors.ts";
 
-/** What is told of a run while it goes on. */
-export type ScenarioLine =
-  | { readonly kind: "begins"; readonly scenario: string; readonly why: string; readonly expected: readonly string[] }
-  /** Something happened, `at_ms` after the start. */
-  | {
-      readonly kind: "happens";
-      readonly at_ms: number;
-      readonly device?: string;
-      readonly text: string;
-      readonly tone: string;
-    }
-  | {
-      readonly kind: "ends";
-      readonly outcome: string;
-      readonly simulated_ms: number;
-      readonly verdicts: readonly { readonly expected: string; readonly met: boolean; readonly got: string }[];
-    }
-  /** The run itself failed. */
-  | { readonly kind: "breaks"; readonly error: string };
-
-/** A run of all cases of a scenario file in virtual time. */
-export type ScenarioRun = (tell: (line: ScenarioLine) => void) => Promise<void>;
+/** A run of all cases of a scenario file in virtual time. The signal ends it with its reason. */
+export type ScenarioRun = (tell: (line: ScenarioLine) => void, signal: AbortSignal) => Promise<void>;
 
 /** Reads a scenario file. @throws Error with a line per fault of the text. */
 export type ReadScenario = (text: string) => Promise<ScenarioRun>;
@@ -53,10 +34,12 @@ export function scenarioRoutes(read: ReadScenario, base: string): Route[] {
           throw invalid(error instanceof Error ? error.message : String(error));
         });
         const stream = new Readable({ read: () => undefined });
+        const left = new AbortController();
+        stream.once("close", () => left.abort(new Error("its client has left")));
         const tell = (line: ScenarioLine): void => {
           if (!stream.destroyed) stream.push(`${JSON.stringify(line)}\n`);
         };
-        run(tell)
+        run(tell, left.signal)
           .catch((error: unknown) => tell({ kind: "breaks", error: String(error) }))
           .finally(() => {
             isRunning = false;

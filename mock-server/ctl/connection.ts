@@ -8,7 +8,7 @@ import { type Profile, type Profiles, readProfiles } from "./profiles.ts";
 /** How to reach a server, and as whom. */
 export interface Connection {
   readonly server: string;
-  /** Absent: nobody is logged in. */
+  /** Absent: not logged in. */
   readonly token?: string;
   readonly tls: TlsOptions;
 }

@@ -95,7 +95,7 @@ export class Ctl {
   /**
    * Asks a person; `--yes` answers.
    * @returns True if it is to be done.
-   * @throws CtlError (usage) if there is nobody to ask
+   * @throws CtlError (usage) if standard input is no terminal
    */
   async confirmed(question: string, yes: boolean | undefined): Promise<boolean> {
     if (yes === true) return true;

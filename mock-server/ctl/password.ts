@@ -6,7 +6,7 @@ import { usage } from "./failure.ts";
 
 /**
  * A password: of `--password-file`, of a variable of the environment, or asked for.
- * @throws CtlError (usage) if there is none, and nobody to ask
+ * @throws CtlError (usage) if there is none, and standard input is no terminal
  */
 export async function passwordFor(
   { system }: Pick<Ctl, "system">,

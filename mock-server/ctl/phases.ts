@@ -1,4 +1,4 @@
-import { durationMs } from "./durations.ts";
+import { durationMs } from "@upkeep/shared/text";
 import { usage } from "./failure.ts";
 
 /** A phase as the API takes it. */

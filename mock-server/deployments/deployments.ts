@@ -173,7 +173,7 @@ export class Deployments {
     return this.#storage.read(async (records) => {
       await mustExist(records, id);
       const statuses = filter === undefined ? undefined : statusesOf(filter);
-      const { items, total } = await records.deviceDeployments.listOf(id, statuses, paging);
+      const { items, total } = await records.deviceDeploymentLists.listOf(id, statuses, paging);
       return { items: await presentDeviceDeployments(records, items), total };
     });
   }
@@ -338,7 +338,7 @@ export class Deployments {
   history(deviceId: string, filter: DeviceDeploymentFilter | undefined, paging: Paging): Promise<Page<HistoryEntry>> {
     return this.#storage.read(async (records) => {
       const statuses = filter === undefined ? undefined : statusesOf(filter);
-      const { items, total } = await records.deviceDeployments.history(deviceId, statuses, paging);
+      const { items, total } = await records.deviceDeploymentLists.history(deviceId, statuses, paging);
       const devices = await presentDeviceDeployments(records, items);
       const found = await records.deployments.findAll(items.map((item) => item.deployment_id));
       const deployments = new Map(

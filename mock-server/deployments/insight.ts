@@ -59,7 +59,7 @@ export class DeploymentInsight {
     return this.#storage.read(async (records) => {
       const deployment = await records.deployments.find(deploymentId);
       if (deployment === undefined) throw notFound();
-      const { items: rows, total } = await records.deviceDeployments.search(deploymentId, search, paging);
+      const { items: rows, total } = await records.deviceDeploymentLists.search(deploymentId, search, paging);
       const lastContact = (device: DeviceRecord) => this.#contacts.of(device).lastContactMs;
       const waiting = await waitingFor(records, deployment, rows, lastContact, this.#clock.now());
       const items = (await presentDeviceDeployments(records, rows)).map((device, index) => {

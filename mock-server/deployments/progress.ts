@@ -69,7 +69,7 @@ function timesOf({ created_ms, finished_ms }: DeploymentRecord, range: ProgressR
 async function addJoins(storage: Storage, id: string, counts: CountsOverTime): Promise<void> {
   let after = "";
   for (let last = false; !last; ) {
-    const rows = await storage.read(({ deviceDeployments }) => deviceDeployments.begunAfter(id, after, BATCH));
+    const rows = await storage.read(({ deviceDeploymentLists }) => deviceDeploymentLists.begunAfter(id, after, BATCH));
     for (const { begun_ms } of rows) counts.add("pending", 1, begun_ms);
     after = rows.at(-1)?.device_id ?? after;
     last = rows.length < BATCH;

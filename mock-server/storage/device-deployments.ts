@@ -1,17 +1,9 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
-import {
-  type ExpressionBuilder,
-  type Kysely,
-  type Selectable,
-  type SelectQueryBuilder,
-  sql,
-  type Updateable,
-} from "kysely";
-import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
+import type { ExpressionBuilder, Kysely, Selectable, Updateable } from "kysely";
+import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { DeviceDeploymentTable, Flag, PendingEnd, Schema } from "./schema.ts";
 import { Statement } from "./statement.ts";
-import { matchesText } from "./text.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
 
@@ -19,11 +11,6 @@ export interface DeviceDeploymentKey {
   readonly deployment_id: string;
   readonly device_id: string;
 }
-
-/** A device deployment as lists show it. */
-export type ListedDeviceDeployment = DeviceDeploymentRecord & { readonly has_log: boolean };
-
-type ShownQuery = SelectQueryBuilder<Schema, "device_deployments", unknown>;
 
 const FOUND = new Prepared<{ deploymentId: string; deviceId: string }, DeviceDeploymentRecord>((db, value) =>
   db
@@ -284,22 +271,6 @@ export class DeviceDeploymentRecords {
     return new Statement(this.#db, query.compile(), () => undefined);
   }
 
-  /** The next `limit` that have begun or ended, by device, with the time of that. */
-  async begunAfter(
-    deploymentId: string,
-    after: string,
-    limit: number,
-  ): Promise<{ readonly device_id: string; readonly begun_ms: number }[]> {
-    const rows = await this.#shown()
-      .select((eb) => ["device_id", eb.fn.coalesce("created_ms", "finished_ms").as("begun_ms")])
-      .where("deployment_id", "=", deploymentId)
-      .where("device_id", ">", after)
-      .orderBy("device_id")
-      .limit(limit)
-      .execute();
-    return rows.map(({ device_id, begun_ms }) => ({ device_id, begun_ms: Number(begun_ms) }));
-  }
-
   /** Ids of the devices that failed and are accepted now, sorted. */
   async failedAndAccepted(deploymentId: string): Promise<string[]> {
     const rows = await this.#db
@@ -325,58 +296,6 @@ export class DeviceDeploymentRecords {
     return rows.map((row) => row.device_id);
   }
 
-  /**
-   * The device deployments of a deployment that have begun or ended, by status and then device. Targets that have
-   * not polled yet are left out.
-   * @param paging Everything when absent.
-   */
-  async listOf(
-    deploymentId: string,
-    statuses: readonly DeviceDeploymentStatus[] | undefined,
-    paging?: Paging,
-  ): Promise<Page<ListedDeviceDeployment>> {
-    let query = this.#shown().where("device_deployments.deployment_id", "=", deploymentId);
-    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
-    return this.#page(
-      query.orderBy("device_deployments.status").orderBy("device_deployments.device_id"),
-      query,
-      paging,
-    );
-  }
-
-  /** Some device deployments of a deployment, in any order. */
-  async search(
-    deploymentId: string,
-    { statuses, reason, text, unasked = false, sort }: DeviceDeploymentSearch,
-    paging: Paging,
-  ): Promise<Page<ListedDeviceDeployment>> {
-    let query: ShownQuery = unasked ? this.#db.selectFrom("device_deployments") : this.#shown();
-    query = query.where("device_deployments.deployment_id", "=", deploymentId);
-    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
-    if (reason !== undefined) {
-      query = query.where("device_deployments.status", "=", "failure").where("device_deployments.reason", "=", reason);
-    }
-    if (text !== undefined) query = query.where((eb) => mentions(eb, text));
-    const column = sql.ref(`device_deployments.${sort.by}`);
-    // Those without the value come last, on each engine and in each order.
-    const ordered = query
-      .orderBy(sql`${column} is null`)
-      .orderBy(column, sort.order)
-      .orderBy("device_deployments.device_id");
-    return this.#page(ordered, query, paging);
-  }
-
-  /** The device deployments of a device, newest first, deleted history included. */
-  async history(
-    deviceId: string,
-    statuses: readonly DeviceDeploymentStatus[] | undefined,
-    paging: Paging,
-  ): Promise<Page<ListedDeviceDeployment>> {
-    let query = this.#shown().where("device_deployments.device_id", "=", deviceId);
-    if (statuses !== undefined) query = query.where("device_deployments.status", "in", statuses);
-    return this.#page(query.orderBy("device_deployments.sequence", "desc"), query, paging);
-  }
-
   /** Marks the finished device deployments as deleted from the history. */
   async hideFinished(deviceId: string, nowMs: number): Promise<void> {
     await this.#db
@@ -387,75 +306,6 @@ export class DeviceDeploymentRecords {
       .where("hidden_ms", "is", null)
       .execute();
   }
-
-  #shown() {
-    return this.#db
-      .selectFrom("device_deployments")
-      .where((eb) =>
-        eb.or([
-          eb("device_deployments.created_ms", "is not", null),
-          eb("device_deployments.finished_ms", "is not", null),
-        ]),
-      );
-  }
-
-  async #page(
-    ordered: ShownQuery,
-    counted: ShownQuery,
-    paging: Paging | undefined,
-  ): Promise<Page<ListedDeviceDeployment>> {
-    let query = ordered.selectAll("device_deployments").select((eb) =>
-      eb
-        .selectFrom("deployment_logs")
-        .select((log) => log.fn.countAll<number>().as("count"))
-        .whereRef("deployment_logs.deployment_id", "=", "device_deployments.deployment_id")
-        .whereRef("deployment_logs.device_id", "=", "device_deployments.device_id")
-        .as("logs"),
-    );
-    if (paging !== undefined) query = query.limit(paging.perPage).offset(offsetOf(paging));
-    const items = (await query.execute()).map(({ logs, ...row }) => ({ ...row, has_log: Number(logs) > 0 }));
-    if (paging === undefined) return { items, total: items.length };
-    const row = await counted.select((eb) => eb.fn.countAll<number>().as("count")).executeTakeFirstOrThrow();
-    return { items, total: Number(row.count) };
-  }
-}
-
-/** Restricts and sorts the device deployments of a deployment; absent properties do not restrict. */
-export interface DeviceDeploymentSearch {
-  readonly statuses?: readonly DeviceDeploymentStatus[];
-  /** Failures with exactly this reason. */
-  readonly reason?: string;
-  /** A part of the id, the identity, the substate or the reason, case-insensitive. */
-  readonly text?: string;
-  /** With targets that have not polled yet. Default: false. */
-  readonly unasked?: boolean;
-  readonly sort: { readonly by: DeviceDeploymentOrder; readonly order: SortOrder };
-}
-
-export const DEVICE_DEPLOYMENT_ORDERS = [
-  "status",
-  "device_id",
-  "created_ms",
-  "started_ms",
-  "finished_ms",
-  "attempt",
-] as const satisfies readonly (keyof DeviceDeploymentTable)[];
-export type DeviceDeploymentOrder = (typeof DEVICE_DEPLOYMENT_ORDERS)[number];
-
-function mentions(eb: ExpressionBuilder<Schema, "device_deployments">, text: string) {
-  const wanted = { kind: "contains", value: text } as const;
-  return eb.or([
-    matchesText(eb.ref("device_deployments.device_id"), wanted),
-    matchesText(eb.fn.coalesce("device_deployments.substate", eb.val("")), wanted),
-    matchesText(eb.fn.coalesce("device_deployments.reason", eb.val("")), wanted),
-    eb.exists((device) =>
-      device
-        .selectFrom("devices")
-        .select("devices.id")
-        .whereRef("devices.id", "=", "device_deployments.device_id")
-        .where((one) => matchesText(one.ref("devices.identity_json"), wanted)),
-    ),
-  ]);
 }
 
 /** The deployment that targets are inserted for. */

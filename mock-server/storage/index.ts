@@ -11,12 +11,10 @@ export { DataDirectoryError } from "./data-directory-error.ts";
 export type { DeploymentFilter, DeploymentRecord, PreparationRecord } from "./deployments.ts";
 export type {
   DeviceDeploymentOrder,
-  DeviceDeploymentRecord,
   DeviceDeploymentSearch,
   ListedDeviceDeployment,
-  ReportedDeviceDeployment,
-  TargetsOf,
-} from "./device-deployments.ts";
+} from "./device-deployment-lists.ts";
+export type { DeviceDeploymentRecord, ReportedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export type { EventRecord } from "./events.ts";
 export { explained, oneLine } from "./explained.ts";

@@ -87,7 +87,8 @@ export class PhaseRecords {
 
   /**
    * Counts a device that ended without success. Such devices of a deployment are in order, until the end of the
-   * transaction: each sees those before it, so no threshold is passed unseen.
+   * transaction: each sees those before it, so no threshold is passed unseen. The row of the deployment is taken first,
+   * as `fold` does.
    * @returns The phases with it.
    */
   async countLoss(deploymentId: string, number: number, outcome: "failed" | "excluded"): Promise<PhaseRecord[]> {

@@ -7,6 +7,7 @@ import { AuthSetRecords } from "./auth-sets.ts";
 import { ConfigurationRecords } from "./configurations.ts";
 import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
+import { DeviceDeploymentLists } from "./device-deployment-lists.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
 import { DeviceRecords } from "./devices.ts";
 import { EventRecords } from "./events.ts";
@@ -42,6 +43,7 @@ export class Records {
   readonly configurations: ConfigurationRecords;
   readonly counters: CounterRecords;
   readonly deployments: DeploymentRecords;
+  readonly deviceDeploymentLists: DeviceDeploymentLists;
   readonly deviceDeployments: DeviceDeploymentRecords;
   readonly devices: DeviceRecords;
   readonly pendingEnds: PendingEndRecords;
@@ -74,6 +76,7 @@ export class Records {
     this.configurations = new ConfigurationRecords(db);
     this.counters = new CounterRecords(db);
     this.deployments = new DeploymentRecords(db);
+    this.deviceDeploymentLists = new DeviceDeploymentLists(db);
     this.deviceDeployments = new DeviceDeploymentRecords(db);
     this.devices = new DeviceRecords(db);
     this.pendingEnds = new PendingEndRecords(db);

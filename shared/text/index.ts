@@ -38,3 +38,4 @@ export function wellFormed(text: string): string {
 }
 
 export { wantsColours } from "./colours.ts";
+export { DURATION_EXAMPLES, durationMs } from "./durations.ts";

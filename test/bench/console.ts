@@ -67,7 +67,7 @@ async function fill(directory: string, devices: number): Promise<string> {
 /** Counts in the page: frames with rows after a key, and the changes that have arrived. */
 const WATCHER = `
   window.bench = { typed: [], changes: 0, longTaskEnd: 0, told: () => undefined };
-  // Resolves when there are so many. Only one waits at a time.
+  // Resolves when the counts are reached. Only one waits at a time.
   window.bench.until = (isReached) => new Promise((resolve) => {
     window.bench.told = () => { if (isReached(window.bench)) resolve(); };
     window.bench.told();

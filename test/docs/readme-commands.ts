@@ -1,3 +1,5 @@
+import { type FencedBlock, fencedBlocks } from "./fenced-blocks.ts";
+
 /** One command of a block of shell commands in a README. */
 export interface ReadmeCommand {
   /** Where it begins in the file. */
@@ -25,25 +27,22 @@ const COMMENT = /\s{2,}# .*$/;
 
 /** All commands of the blocks marked as `sh`, in their order. */
 export function readmeCommands(readme: string): readonly ReadmeCommand[] {
+  const blocks = fencedBlocks(readme).filter(({ info }) => info === "sh");
+  return blocks.flatMap(commandsIn);
+}
+
+function commandsIn({ line, content, section }: FencedBlock): readonly ReadmeCommand[] {
   const commands: ReadmeCommand[] = [];
-  let fenced = false;
-  let inside = false;
   let begun: ReadmeCommand | undefined;
-  let section = "";
-  for (const [index, text] of readme.split("\n").entries()) {
-    if (text.startsWith("```")) {
-      fenced = !fenced;
-      inside = text === "```sh";
-    } else if (!fenced && /^#+ /.test(text)) section = text.replace(/^#+ /, "");
-    else if (inside && text.trim() !== "") {
-      const goesOn = text.endsWith("\\");
-      const part = (goesOn ? text.slice(0, -1) : text.replace(COMMENT, "")).trim();
-      begun =
-        begun === undefined ? { line: index + 1, text: part, section } : { ...begun, text: `${begun.text} ${part}` };
-      if (goesOn) continue;
-      commands.push(begun);
-      begun = undefined;
-    }
+  for (const [index, text] of content.entries()) {
+    if (text.trim() === "") continue;
+    const goesOn = text.endsWith("\\");
+    const part = (goesOn ? text.slice(0, -1) : text.replace(COMMENT, "")).trim();
+    begun =
+      begun === undefined ? { line: line + index, text: part, section } : { ...begun, text: `${begun.text} ${part}` };
+    if (goesOn) continue;
+    commands.push(begun);
+    begun = undefined;
   }
   return commands;
 }

@@ -21,7 +21,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Why something failed, and what to do if nobody has answered. */
+/** Why something failed, and what to do if no answer came. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!(error instanceof TypeError)) return error.message;

@@ -76,7 +76,7 @@ class Rest {
     this.limit -= taken.length;
   }
 
-  /** Goes on behind a list of so many ids. */
+  /** Goes on behind a list with this number of ids. */
   pass(count: number): void {
     this.offset = Math.max(0, this.offset - count);
   }

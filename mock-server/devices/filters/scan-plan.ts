@@ -37,7 +37,7 @@ export type Candidates =
   /** Those with any of many keys: sorting them is cheaper than checking all devices. */
   | { readonly kind: "range"; readonly nameId: number; readonly ranges: readonly KeyRange[] };
 
-export const NOBODY: ScanPlan = {
+const NO_DEVICES: ScanPlan = {
   candidates: { kind: "ids", ids: [] },
   narrowing: {},
   probes: [],
@@ -53,7 +53,7 @@ export interface ScanLimits {
   readonly batch: number;
   /** Devices per read if patterns are matched, which take longer. */
   readonly batchWithPatterns: number;
-  /** Above so many candidates, their sorting costs more than walking all devices. */
+  /** With more candidates, their sorting costs more than walking all devices. */
   readonly sortedMax: number;
   /** A pattern is matched with fewer different values, to know the keys that it means. */
   readonly expandedMax: number;
@@ -81,7 +81,7 @@ export async function planScan(
   const indexed: IndexedTerm[] = [];
   for (const term of terms.filter((one) => !isCovered(one, given({ ids, ...narrowing })))) {
     const found = await indexedTerm(records, term, limits);
-    if (found === "none") return NOBODY;
+    if (found === "none") return NO_DEVICES;
     if (found === "residual") residual.push(term);
     else if (found !== "all") indexed.push(found);
   }

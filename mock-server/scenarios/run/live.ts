@@ -14,17 +14,20 @@ const FILE = "scenario";
  */
 export function readLive(text: string): ScenarioRun {
   const cases = parseCases(text, FILE);
-  return async (tell) => {
+  return async (tell, signal) => {
     for (const { scenario } of cases) {
       tell({ kind: "begins", scenario: scenario.scenario, why: scenario.why, expected: expectedOf(scenario) });
       const { outcome, verdicts, simulatedMs } = await runSimulated(
         scenario,
         { readArtifact: refuseFiles },
-        (event) => {
-          const line = storyLine(event);
-          if (line === undefined) return;
-          const { atMs, device, text: what, tone } = line;
-          tell({ kind: "happens", at_ms: atMs, ...given({ device }), text: what, tone });
+        {
+          watch: (event) => {
+            const line = storyLine(event);
+            if (line === undefined) return;
+            const { atMs, device, text: what, tone } = line;
+            tell({ kind: "happens", at_ms: atMs, ...given({ device }), text: what, tone });
+          },
+          signal,
         },
       );
       tell({

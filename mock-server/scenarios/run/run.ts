@@ -14,19 +14,20 @@ export interface SimulatedRun extends Omit<RunResult, "file" | "tookMs"> {
   readonly trace: readonly string[];
 }
 
-/**
- * Run a scenario in virtual time. Rejects if the simulation itself fails.
- * @param watch Told of each event as it happens.
- */
-export async function runSimulated(
-  scenario: Scenario,
-  options: WorldOptions,
-  watch?: (event: RunEvent) => void,
-): Promise<SimulatedRun> {
+/** What follows a run while it goes on. */
+export interface Live {
+  /** Told of each event as it happens. */
+  readonly watch: (event: RunEvent) => void;
+  /** Ends the run with its reason. */
+  readonly signal: AbortSignal;
+}
+
+/** Run a scenario in virtual time. Rejects if the simulation itself fails. */
+export async function runSimulated(scenario: Scenario, options: WorldOptions, live?: Live): Promise<SimulatedRun> {
   const world = await World.open(scenario, options);
   try {
-    if (watch !== undefined) world.history.watch(watch);
-    await world.time.until(untilItsEnd(world));
+    if (live !== undefined) world.history.watch(live.watch);
+    await world.time.until(untilItsEnd(world, live?.signal));
     const record = await recordOf(world);
     const verdicts = verdictsOf(scenario, record);
     return {
@@ -49,9 +50,11 @@ export async function runSimulated(
 const LOOK_MS = 60_000;
 
 /** Resolves when the scenario is over; rejects on errors that the scenario does not provide for. */
-function untilItsEnd(world: World): Promise<void> {
+function untilItsEnd(world: World, signal?: AbortSignal): Promise<void> {
   const { scenario, time, history } = world;
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
     const timeline = new Timeline(world, reject);
     timeline.begin(scenario);
     world.start();

@@ -29,7 +29,7 @@ export const UPKEEPCTL: Manual = {
       items: [
         { term: "0", text: "Done; a deployment that was waited for has succeeded." },
         { term: "1", text: "An error." },
-        { term: "2", text: "A mistake in the command line, or nobody who could be asked." },
+        { term: "2", text: "A mistake in the command line, or a question where standard input is no terminal." },
         { term: "3", text: "The deployment that was waited for has ended with failures, or was aborted." },
         { term: "4", text: "Not logged in, or the user's role does not allow it." },
         { term: "5", text: "The time to wait is over; the deployment goes on." },

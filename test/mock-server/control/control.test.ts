@@ -346,6 +346,26 @@ describe("what the console asks for", () => {
     expect(last.verdicts.map(({ expected }: { expected: string }) => expected)).toEqual(first.expected);
   });
 
+  test("a run ends when its client leaves, and another one may begin", async () => {
+    const endless = [
+      ...["scenario: x", "why: y", "ends: { after: 3000d }", "fleet:", "  - { name: d, count: 40, poll: 1m }"],
+      ...["releases:", "  - name: v2", "deployments:", "  - { name: first, release: v2, to: all }"],
+      ...["expect:", "  - { deployment: first, state: finished }"],
+    ].join("\n");
+    const leaves = new AbortController();
+    const url = `${server.url}${CONTROL}/scenarios/runs`;
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ scenario: endless });
+    const answer = await fetch(url, { method: "POST", headers, body, signal: leaves.signal });
+    expect(answer.status).toBe(200);
+    const busy = await server.call("POST", `${CONTROL}/scenarios/runs`, { scenario: endless });
+    expect(busy.status).toBe(409);
+    leaves.abort();
+    const refused = { scenario: "scenario: x\nfleeet: []\n" };
+    const next = async () => (await server.call("POST", `${CONTROL}/scenarios/runs`, refused)).status;
+    await expect.poll(next).toBe(400);
+  });
+
   test("a scenario with faults is refused with their lines, and the next one runs", async () => {
     const bad = await server.call("POST", `${CONTROL}/scenarios/runs`, { scenario: "scenario: x\nfleeet: []\n" });
     expect([bad.status, bad.text]).toEqual([400, expect.stringContaining("scenario:2:1")]);

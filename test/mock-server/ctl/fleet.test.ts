@@ -68,7 +68,7 @@ function attributeOf({ attributes }: ListedDevice, name: string): unknown {
 }
 
 describe.sequential("an operator", () => {
-  test("is told to log in, and logs in; the profile is readable for nobody else", async () => {
+  test("is told to log in, and logs in; only its owner can read the profile", async () => {
     const before = await operator.run(["devices", "list"]);
     expect(before.code).toBe(1);
     expect(before.stderr).toContain("no server is known: 'upkeepctl login --server URL'");

@@ -102,10 +102,8 @@ class World {
   /** When each device was last heard of, and since when all could be heard, in {@link #passedMs}. */
   readonly #heardMs = new Map<string, number>();
   #hearingMs = 0;
-  /** By when the server has noticed that the clock was set. */
-  #noticedMs = 0;
-  /** The clock was set, and the server has not looked at it since on its own. */
-  #hasJumped = false;
+  /** When the server last noticed that the clock was set; `undefined`: it has to look first. */
+  #noticedMs: number | undefined = 0;
   /** When a deployment was last resumed: from then on a device that waits for its next attempt has its full time. */
   #resumedMs = 0;
   /** The latest that the clock has shown. */
@@ -205,7 +203,7 @@ class World {
       case "jump":
         this.#system.jump(operation.hours * HOUR_MS);
         this.#hearingMs = this.#passedMs;
-        this.#hasJumped = true;
+        this.#noticedMs = undefined;
         return;
       case "take":
         return deviceSide.touch(deviceId);
@@ -225,14 +223,12 @@ class World {
     }
   }
 
-  /** Who is truly silent has failed; nobody else has. */
+  /** Devices that are truly silent have failed, and no others. */
   async #checkSilence(): Promise<void> {
     if (!this.#inTurn) return;
     const { deployments } = this.#domain;
     // A server notices by its next look that its clock was set: at the latest by this one, from which silence counts.
-    const noticedMs = this.#hasJumped ? this.#passedMs : this.#hearingMs;
-    this.#hasJumped = false;
-    this.#noticedMs = Math.max(this.#noticedMs, noticedMs);
+    this.#noticedMs ??= this.#passedMs;
     const { items } = await deployments.list({}, "asc", { page: 1, perPage: 500 });
     for (const { id, silentAfterMs, status, paused } of items) {
       if (silentAfterMs === undefined || status === "finished" || paused !== undefined) continue;

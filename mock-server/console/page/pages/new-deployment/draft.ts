@@ -1,6 +1,6 @@
 import { call } from "../../api.ts";
 import { type Conditions, searchOf } from "../../parts/devices.ts";
-import { faultOf, type Plan } from "./phase-plan.ts";
+import { faultOf, HOUR_MS, type Plan } from "./phase-plan.ts";
 
 const DEPLOYMENTS = "/api/management/v1/deployments/deployments";
 
@@ -19,8 +19,6 @@ export interface Draft {
   readonly startMs: number | undefined;
   readonly phases: Plan;
 }
-
-const HOUR_MS = 3_600_000;
 
 function idsIn(text: string): string[] {
   return text.split(/[\s,]+/).filter((id) => id !== "");

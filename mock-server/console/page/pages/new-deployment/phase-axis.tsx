@@ -1,7 +1,17 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { exact, shortTime } from "../../parts/text.tsx";
-import { begunAt, grownTo, hoursRange, type Plan, type Range, totalRange, totals } from "./phase-plan.ts";
+import {
+  begunAt,
+  DAY_H,
+  grownTo,
+  HOUR_MS,
+  hoursRange,
+  type Plan,
+  type Range,
+  totalRange,
+  totals,
+} from "./phase-plan.ts";
 
 const WIDTH = 600;
 const HEIGHT = 120;
@@ -9,10 +19,8 @@ const HEIGHT = 120;
 const ABOVE = 16;
 const BELOW = 18;
 const TICKS = 4;
-const HOUR_MS = 3_600_000;
-const DAY_H = 24;
 
-/** A key moves a phase by so many hours. */
+/** Hours by which a key moves a phase. */
 function stepOf(endH: number): number {
   return endH > DAY_H ? 1 : 0.25;
 }

@@ -1,8 +1,6 @@
 import { exact, zoneText } from "../../parts/text.tsx";
 import { EditedPhaseAxis } from "./phase-axis.tsx";
-import { changed, type DraftPhase, type Plan, split, without } from "./phase-plan.ts";
-
-const HOUR_MS = 3_600_000;
+import { changed, type DraftPhase, HOUR_MS, type Plan, split, without } from "./phase-plan.ts";
 
 /** A number of per cent that may be absent. */
 function Threshold({

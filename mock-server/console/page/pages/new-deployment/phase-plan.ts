@@ -13,8 +13,9 @@ export interface DraftPhase {
 /** A plan has at least one phase. */
 export type Plan = readonly DraftPhase[];
 
+export const HOUR_MS = 3_600_000;
+export const DAY_H = 24;
 const FIRST_PERCENT = 10;
-const DAY_H = 24;
 
 /** All devices may begin at once. */
 export const ONE_PHASE: Plan = [{ percent: 100, afterHours: 0 }];
@@ -80,7 +81,7 @@ export function totalRange(phases: Plan, index: number): Range {
   return { min: (all[index - 1] ?? 0) + 1, max: (all[index + 1] ?? 101) - 1 };
 }
 
-/** Gives a phase so many that all up to it have `total` per cent; the next one gives or takes the difference. */
+/** Sets the share of a phase so that it and those before have `total` per cent; the next phase gives or takes the difference. */
 export function grownTo(phases: Plan, index: number, total: number): Plan {
   const before = totals(phases)[index] ?? 0;
   const more = within(Math.round(total), totalRange(phases, index)) - before;

@@ -1,3 +1,4 @@
+import type { ScenarioLine } from "../../../../api-types/scenario-line.ts";
 import { refusal, urlOf } from "../../api.ts";
 
 const CONTROL = "/api/test/v1";
@@ -53,27 +54,17 @@ export async function control<T>(method: Method, path: string, body?: object, si
   return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 
-/** A line that is told of a run. */
-export type RunLine =
-  | { readonly kind: "begins"; readonly scenario: string; readonly why: string; readonly expected: readonly string[] }
-  | {
-      readonly kind: "happens";
-      readonly at_ms: number;
-      readonly device?: string;
-      readonly text: string;
-      readonly tone: string;
-    }
-  | {
-      readonly kind: "ends";
-      readonly outcome: string;
-      readonly simulated_ms: number;
-      readonly verdicts: readonly { readonly expected: string; readonly met: boolean; readonly got: string }[];
-    }
-  | { readonly kind: "breaks"; readonly error: string };
-
-/** Runs a scenario and tells its lines as they come. @throws ApiError with the faults of the text. */
-export async function follow(scenario: string, tell: (lines: readonly RunLine[]) => void): Promise<void> {
-  const { body } = await ask("POST", "/scenarios/runs", { scenario });
+/**
+ * Runs a scenario and tells its lines as they come.
+ * @param signal Ends the run.
+ * @throws ApiError with the faults of the text.
+ */
+export async function follow(
+  scenario: string,
+  tell: (lines: readonly ScenarioLine[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { body } = await ask("POST", "/scenarios/runs", { scenario }, signal);
   if (body === null) return;
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -81,7 +72,7 @@ export async function follow(scenario: string, tell: (lines: readonly RunLine[])
     const { done, value = "" } = await reader.read();
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
-    tell(lines.map((line) => JSON.parse(line) as RunLine));
+    tell(lines.map((line) => JSON.parse(line) as ScenarioLine));
     if (done) return;
   }
 }

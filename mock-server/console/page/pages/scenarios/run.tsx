@@ -1,9 +1,11 @@
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { ScenarioLine } from "../../../../api-types/scenario-line.ts";
 import { reasonOf } from "../../api.ts";
 import { Section, TableHead } from "../../parts/frame.tsx";
 import { Status } from "../../parts/status.tsx";
 import { duration } from "../../parts/text.tsx";
-import { follow, type RunLine } from "./control.ts";
+import { follow } from "./control.ts";
 
 const EXAMPLE = `scenario: The power goes while the update is being installed
 why: The device must come back with what it had, and say so.
@@ -34,18 +36,18 @@ const LOOKS: Readonly<Record<string, string>> = {
 
 /** One case of a scenario file. */
 interface Case {
-  readonly begins: Extract<RunLine, { kind: "begins" }>;
-  readonly story: readonly Extract<RunLine, { kind: "happens" }>[];
-  readonly ends?: Extract<RunLine, { kind: "ends" }>;
+  readonly begins: Extract<ScenarioLine, { kind: "begins" }>;
+  readonly story: readonly Extract<ScenarioLine, { kind: "happens" }>[];
+  readonly ends?: Extract<ScenarioLine, { kind: "ends" }>;
 }
 
-function withLine(one: Case, line: RunLine): Case {
+function withLine(one: Case, line: ScenarioLine): Case {
   if (line.kind === "happens") return { ...one, story: [...one.story, line] };
   return line.kind === "ends" ? { ...one, ends: line } : one;
 }
 
 /** The cases with more lines. */
-function told(cases: readonly Case[], lines: readonly RunLine[]): readonly Case[] {
+function told(cases: readonly Case[], lines: readonly ScenarioLine[]): readonly Case[] {
   const all = [...cases];
   for (const line of lines) {
     const last = line.kind === "begins" ? { begins: line, story: [] } : all.pop();
@@ -98,16 +100,23 @@ export function RunSection() {
   const cases = useSignal<readonly Case[]>([]);
   const fault = useSignal("");
   const isBusy = useSignal(false);
+  const left = useSignal(new AbortController());
+  // The run ends with the page.
+  useEffect(() => () => left.value.abort(), [left]);
   const run = async (): Promise<void> => {
     isBusy.value = true;
     fault.value = "";
     cases.value = [];
     try {
-      await follow(text.value, (lines) => {
-        cases.value = told(cases.value, lines);
-        const broken = lines.find((line) => line.kind === "breaks");
-        if (broken !== undefined) fault.value = broken.error;
-      });
+      await follow(
+        text.value,
+        (lines) => {
+          cases.value = told(cases.value, lines);
+          const broken = lines.find((line) => line.kind === "breaks");
+          if (broken !== undefined) fault.value = broken.error;
+        },
+        left.value.signal,
+      );
     } catch (error) {
       fault.value = reasonOf(error);
     } finally {
