@@ -74,9 +74,6 @@ export async function openPostgresEngine(
   });
   pool.on("connect", (client) => {
     client.on("error", (error) => logger?.error("a connection to the database broke", { error }));
-    // Statements find few rows by an index: to compile one takes 200 ms, and saves nothing. Sent before the first one; if
-    // the connection breaks here, that one fails.
-    client.query("set jit = off").catch(() => undefined);
   });
   // The pool has dropped the broken connection, whose error is logged above, and opens another one when needed.
   pool.on("error", () => undefined);
