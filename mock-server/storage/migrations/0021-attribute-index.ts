@@ -43,6 +43,8 @@ export const attributeIndex: Migration = {
       insert into attribute_values (name_id, key, device_id)
       select name_id, key, device_id from unsorted_values order by name_id, key, device_id`.execute(db);
     await db.schema.dropTable("unsorted_values").execute();
+    // Until PostgreSQL does it by itself, a search would go through whole tables.
+    if (isPostgres(db)) await sql`analyze attribute_values`.execute(db);
   },
 };
 
