@@ -7,7 +7,8 @@ import type { CommandBody } from "./commands.ts";
 import { CommandError } from "./failure.ts";
 import type { ServeSettings } from "./serve/options.ts";
 import { type Serving, startServing } from "./serve.ts";
-import { type Stage, tellStory } from "./try/story.ts";
+import type { Stage } from "./try/follow.ts";
+import { tellStory } from "./try/story.ts";
 
 const ENDING: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** npm passes Ctrl-C on to programs that have had it from the terminal: so soon, it is not a person's second one. */

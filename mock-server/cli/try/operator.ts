@@ -14,6 +14,7 @@ const Devices = z.array(
     auth_sets: z.array(z.object({ id: z.string() })),
   }),
 );
+const Timeline = z.object({ states: z.array(z.object({ status: z.string() })) });
 const DeviceDeployments = z.array(z.object({ id: z.string(), status: z.string(), log: z.boolean() }));
 
 export type KnownDevice = z.infer<typeof Devices>[number];
@@ -59,6 +60,13 @@ export class Operator {
     const path = `${DEPLOYMENTS}/deployments/${deployment}/devices`;
     const devices = DeviceDeployments.parse(await this.#client.get(path));
     return new Map(devices.map((device) => [device.id, device]));
+  }
+
+  /** All statuses of a device that has begun with a deployment, oldest first. */
+  async statuses(deployment: string, device: string): Promise<readonly string[]> {
+    const path = `${DEPLOYMENTS}/deployments/${deployment}/devices/${device}/timeline`;
+    const { states } = Timeline.parse(await this.#client.get(path));
+    return states.map(({ status }) => status).filter((status, index, all) => status !== all[index - 1]);
   }
 }
 

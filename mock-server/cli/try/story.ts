@@ -1,74 +1,8 @@
-import type { System } from "@upkeep/shared/system";
 import { ManagementClient } from "../../scenarios/management/client.ts";
-import type { Output } from "../../system/environment.ts";
-import type { Tether } from "../../system/tether.ts";
-import { CommandError } from "../failure.ts";
-import { rootOf, startDevice, type TriedDevice, UPDATED, WAITING } from "./devices.ts";
-import { isOver, type KnownDevice, Operator } from "./operator.ts";
+import { rootOf, startDevice, UPDATED, WAITING } from "./devices.ts";
+import { follow, type Stage, until } from "./follow.ts";
+import { type KnownDevice, Operator } from "./operator.ts";
 import { makeReleases } from "./releases.ts";
-
-const LOOK_MS = 250;
-/** Until something is taken for a failure: a busy machine may need a minute to start four agents. */
-const WAIT_MS_MAX = 300_000;
-
-export interface Stage {
-  readonly system: System;
-  readonly tether: Tether;
-  /** Command line of the agent. */
-  readonly agent: readonly [command: string, ...args: string[]];
-  readonly server: { readonly url: string; readonly email: string; readonly password: string };
-  readonly out: Output;
-  /** Aborted when everything is to end. */
-  readonly signal: AbortSignal;
-}
-
-/** Waits until `look` returns something. @throws CommandError with the devices' logs; the signal's reason. */
-async function until<T>(
-  { system, signal }: Stage,
-  devices: readonly TriedDevice[],
-  what: string,
-  look: () => Promise<T | undefined>,
-): Promise<T> {
-  const beganMs = system.clock.monotonic();
-  for (;;) {
-    signal.throwIfAborted();
-    const found = await look();
-    if (found !== undefined) return found;
-    const ended = devices.find((device) => device.end() !== undefined);
-    if (ended !== undefined) {
-      throw new CommandError(`the agent of ${ended.plan.name} has ended (${ended.end()}):\n${ended.log()}`);
-    }
-    if (system.clock.monotonic() - beganMs > WAIT_MS_MAX) {
-      const logs = devices.map(({ plan, log }) => `${plan.name}:\n${log()}`).join("\n");
-      throw new CommandError(`${WAIT_MS_MAX / 1000} s have passed, and still not: ${what}\n${logs}`);
-    }
-    await system.timers.sleep(LOOK_MS, signal);
-  }
-}
-
-/** Shows each change of a deployment until it is over on every device. */
-async function follow(
-  stage: Stage,
-  operator: Operator,
-  devices: readonly TriedDevice[],
-  deployment: string,
-  names: ReadonlyMap<string, string>,
-): Promise<void> {
-  const shown = new Map<string, string>();
-  await until(stage, devices, "the deployment is over", async () => {
-    const progress = await operator.progress(deployment);
-    for (const [id, { status }] of progress) {
-      if (shown.get(id) === status) continue;
-      shown.set(id, status);
-      stage.out.write(`    ${(names.get(id) ?? id).padEnd(7)}${status}\n`);
-    }
-    const over = [...names.keys()].every((id) => {
-      const device = progress.get(id);
-      return device !== undefined && isOver(device);
-    });
-    return over || undefined;
-  });
-}
 
 /** Starts the devices, installs the first release and begins with the second; returns when that is over too. */
 export async function tellStory(stage: Stage): Promise<void> {
