@@ -64,6 +64,40 @@ export const NextRequest = z.object({
 });
 export type NextRequest = z.infer<typeof NextRequest>;
 
+/** Request header of a poll: the device can download adaptively. A server that does not know it ignores it. */
+export const ADAPTIVE_HEADER = "x-upkeep-adaptive";
+
+const Bytes = z.number().check(z.int(), z.nonnegative());
+const Digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const Uri = z.string().check(z.minLength(1));
+
+/** What an adaptive download of the artifact needs: the index of its chunks, and the chunks, both read by ranges. */
+export const AdaptiveOffer = z.object({
+  /** Bytes of the artifact: what a plain download costs. */
+  artifact_size: Bytes,
+  index: z.object({ uri: Uri, size: Bytes, sha256: Digest }),
+  chunks: z.object({ uri: Uri, size: Bytes }),
+  /** When the links stop working. */
+  expire: optional(Time),
+});
+export type AdaptiveOffer = z.infer<typeof AdaptiveOffer>;
+
+/** Why a device that was offered an adaptive download has downloaded the artifact plainly. */
+export const PLAIN_REASONS = ["does-not-pay", "ranges-refused", "index-wrong", "chunk-wrong", "payload-wrong"] as const;
+export type PlainReason = (typeof PLAIN_REASONS)[number];
+
+/** What an adaptive download cost, in bytes. */
+export const AdaptiveTransfer = z.object({
+  /** The artifact's size: what a plain download costs. */
+  needed: Bytes,
+  /** Uncompressed bytes that the device had. */
+  reused: Bytes,
+  /** Bytes that came over the network, those of a plain download after it included. */
+  fetched: Bytes,
+  plain: optional(z.enum(PLAIN_REASONS)),
+});
+export type AdaptiveTransfer = z.infer<typeof AdaptiveTransfer>;
+
 /** The answer to `next` (status 200): the artifact to install. */
 export const DeploymentInstructions = z.object({
   id: z.string().check(z.minLength(1), z.maxLength(256), z.regex(/^[A-Za-z0-9_.-]+$/), z.regex(/[^.]/)),
@@ -76,6 +110,8 @@ export const DeploymentInstructions = z.object({
       expire: optional(Time),
     }),
     device_types_compatible: optional(z.array(z.string())),
+    /** An offer that cannot be understood is none: the artifact can be downloaded plainly. */
+    adaptive: z.catch(optional(AdaptiveOffer), undefined),
   }),
 });
 export type DeploymentInstructions = z.infer<typeof DeploymentInstructions>;
