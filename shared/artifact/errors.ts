@@ -43,7 +43,10 @@ export type ArtifactFault =
   | "type-info-invalid"
   | "meta-data-invalid"
   | "payload-type-mismatch"
-  | "empty-payload-with-files";
+  | "empty-payload-with-files"
+  // The index of chunks for adaptive downloads, and the chunks.
+  | "index-malformed"
+  | "chunk-mismatch";
 
 /** An artifact breaks a rule of its format. The message names the entry or field, and the value found. */
 export class ArtifactError extends Error {

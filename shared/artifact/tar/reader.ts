@@ -78,6 +78,11 @@ export class TarReader {
     return this.#entryStart;
   }
 
+  /** Offset in the stream of what was not handed out yet. */
+  get position(): number {
+    return this.#bytes.position;
+  }
+
   /**
    * The next entry, after skipping the rest of the last one; `undefined` at a well-formed end of the stream.
    * @throws ArtifactError

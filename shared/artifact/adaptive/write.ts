@@ -1,0 +1,4 @@
+/** Indexing artifacts for adaptive downloads. A separate entry point, so that the agent's bundle does not contain it. */
+
+export { type ChunkColumns, encodeChunkIndex, type IndexedArtifact, SegmentWriter } from "./encode-index.ts";
+export { type IndexPorts, indexArtifact } from "./index-artifact.ts";
