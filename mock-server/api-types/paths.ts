@@ -3262,6 +3262,7 @@ export interface operations {
                         attribute: string;
                     }[];
                     device_ids?: string[];
+                    /** @description A part of the id or of a reported value: identity, inventory, tags; in any case */
                     text?: string;
                 };
             };

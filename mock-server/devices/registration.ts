@@ -35,6 +35,7 @@ export async function registerDevice(records: Records, system: Sources, identity
     tags_etag: null,
   };
   await records.devices.insert(device);
+  await records.deviceTexts.put(device.id, []);
   await records.inventory.put(identityAttributesOf(device, identity));
   return device;
 }

@@ -16,7 +16,7 @@ export interface DeviceSearch {
   readonly select?: readonly { readonly scope: AttributeScope; readonly attribute: string }[];
   /** Only these. */
   readonly ids?: readonly string[];
-  /** A substring of any attribute value or of the id, case-insensitive. */
+  /** A part of the id, or of the value of an attribute that the server does not derive; in any case. */
   readonly text?: string;
   readonly named?: NamedBy;
 }

@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import { FIRST_OWN_KEY, KEY_KINDS, type KeyRange, type KeySpan, wholeKind } from "./attribute-keys.ts";
+import { mentions } from "./device-texts.ts";
 import { portions, type SortOrder } from "./paging.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
 
@@ -19,11 +20,15 @@ export interface IndexedName {
   readonly hasLists: boolean;
 }
 
-/** A condition on one attribute of a device, which a probe answers: it has one of the keys, or the attribute at all. */
-export type Probe = ({ readonly nameId: number; readonly keys: readonly string[] } | AttributeName) & {
+/** A condition that a probe answers: the device has one of the keys, or the attribute at all, or mentions the text. */
+export type Probe = ({ readonly nameId: number; readonly keys: readonly string[] } | AttributeName | Mentioned) & {
   /** True: the device has none. */
   readonly isNegated: boolean;
 };
+
+interface Mentioned {
+  readonly text: string;
+}
 
 /** The name of the sequence that numbers the attributes. */
 const SEQUENCE = "attribute_names";
@@ -244,11 +249,17 @@ function entries(nameId: number, ranges: readonly KeyRange[], after = ""): RawBu
 
 /** The condition that the device `id` meets the probe. */
 export function probed(probe: Probe, id: RawBuilder<unknown>): RawBuilder<boolean> {
-  const has =
-    "keys" in probe
-      ? sql`exists (select 1 from attribute_values
-          where name_id = ${sql.lit(probe.nameId)} and key in (${sql.join(probe.keys)}) and device_id = ${id})`
-      : sql`exists (select 1 from inventory_attributes
-          where device_id = ${id} and scope = ${probe.scope} and name = ${probe.name})`;
+  const has = sql`exists (${entryOf(probe, id)})`;
   return probe.isNegated ? sql`not ${has}` : sql`${has}`;
+}
+
+function entryOf(probe: Probe, id: RawBuilder<unknown>): RawBuilder<unknown> {
+  if ("text" in probe) return sql`select 1 from device_texts where device_id = ${id} and ${mentions(probe.text)}`;
+  if ("keys" in probe) {
+    const { nameId, keys } = probe;
+    return sql`select 1 from attribute_values
+      where name_id = ${sql.lit(nameId)} and key in (${sql.join(keys)}) and device_id = ${id}`;
+  }
+  return sql`select 1 from inventory_attributes
+    where device_id = ${id} and scope = ${probe.scope} and name = ${probe.name}`;
 }

@@ -1,11 +1,11 @@
-import { type Kysely, type Selectable, sql } from "kysely";
+import type { Kysely, Selectable } from "kysely";
 import { AttributeIndexRecords, type NamedKey } from "./attribute-index.ts";
 import { type IndexedValue, keysOf } from "./attribute-keys.ts";
+import { DeviceTextRecords, deviceText } from "./device-texts.ts";
 import { isPostgres } from "./engines/dialect.ts";
 import { portions } from "./paging.ts";
 import { Prepared } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
-import { escapeLike } from "./text.ts";
 
 export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
 
@@ -19,12 +19,8 @@ const NAMES = new Prepared<{ deviceId: string; scope: Scope }, { readonly name: 
     .where("scope", "=", value("scope")),
 );
 
-const OF_SCOPE = new Prepared<{ deviceId: string; scope: Scope }, AttributeRecord>((db, value) =>
-  db
-    .selectFrom("inventory_attributes")
-    .selectAll()
-    .where("device_id", "=", value("deviceId"))
-    .where("scope", "=", value("scope")),
+const OF_DEVICE = new Prepared<{ deviceId: string }, AttributeRecord>((db, value) =>
+  db.selectFrom("inventory_attributes").selectAll().where("device_id", "=", value("deviceId")),
 );
 
 const CLEAR = new Prepared<{ deviceId: string; scope: Scope }, unknown>((db, value) =>
@@ -101,10 +97,12 @@ const CHANGED = new Prepared<{ deviceId: string }, unknown>((db, value) =>
 export class InventoryRecords {
   readonly #db: Kysely<Schema>;
   readonly #index: AttributeIndexRecords;
+  readonly #texts: DeviceTextRecords;
 
   constructor(db: Kysely<Schema>) {
     this.#db = db;
     this.#index = new AttributeIndexRecords(db);
+    this.#texts = new DeviceTextRecords(db);
   }
 
   /** Sorted by scope, then name. */
@@ -141,32 +139,6 @@ export class InventoryRecords {
             .execute()),
         );
       }
-    }
-    return found;
-  }
-
-  /**
-   * A value with the text, in JSON, of each device that has one; by device. ASCII letters match in any case.
-   * @param text Without characters that JSON escapes.
-   * @param or Values with one of these characters are meant too.
-   */
-  async mentions(deviceIds: readonly string[], text: string, or: readonly string[]): Promise<Map<string, string>> {
-    const found = new Map<string, string>();
-    // Quicker than in lower case: SQLite's `like` ignores the case of ASCII letters.
-    const like = isPostgres(this.#db) ? sql`ilike` : sql`like`;
-    const has = sql.join(
-      [text, ...or].map((one) => sql`value_json ${like} ${`%${escapeLike(one)}%`} escape '!'`),
-      sql` or `,
-    );
-    for (const some of portions(deviceIds)) {
-      const rows = await this.#db
-        .selectFrom("inventory_attributes")
-        .select((eb) => ["device_id", eb.fn.min("value_json").as("value_json")])
-        .where("device_id", "in", some)
-        .where(sql<boolean>`(${has})`)
-        .groupBy("device_id")
-        .execute();
-      for (const { device_id, value_json } of rows) found.set(device_id, value_json);
     }
     return found;
   }
@@ -235,10 +207,7 @@ export class InventoryRecords {
     const [first] = attributes;
     if (first === undefined) return;
     const { device_id: deviceId } = first;
-    const before = new Map<string, AttributeRecord>();
-    for (const scope of new Set(attributes.map((one) => one.scope).concat(replaced ?? []))) {
-      for (const row of await OF_SCOPE.all(this.#db, { deviceId, scope })) before.set(placeOf(row), row);
-    }
+    const before = new Map((await OF_DEVICE.all(this.#db, { deviceId })).map((row) => [placeOf(row), row]));
     const changed = attributes.filter((attribute) => !isSame(before.get(placeOf(attribute)), attribute));
     const kept = new Set(attributes.map(placeOf));
     const gone = [...before.values()].filter((row) => row.scope === replaced && !kept.has(placeOf(row)));
@@ -248,24 +217,36 @@ export class InventoryRecords {
       else await keptInsertion(some.length).all(this.#db, valuesOf(some));
     }
     const outdated = changed.flatMap((attribute) => before.get(placeOf(attribute)) ?? []);
-    await this.#index.change(deviceId, difference([...gone, ...outdated], changed));
+    await this.#found(deviceId, [...before.values()], { removed: [...gone, ...outdated], added: changed });
     await REPORTED.all(this.#db, { deviceId, ms: Math.max(...attributes.map(({ updated_ms }) => updated_ms)) });
     await CHANGED.all(this.#db, { deviceId });
   }
 
   async remove(deviceId: string, scope: Scope, name: string): Promise<void> {
-    const rows = await OF_SCOPE.all(this.#db, { deviceId, scope });
-    const gone = rows.filter((row) => row.name === name);
-    if (gone.length === 0) return;
+    const before = await OF_DEVICE.all(this.#db, { deviceId });
+    const removed = before.filter((row) => row.scope === scope && row.name === name);
+    if (removed.length === 0) return;
     await REMOVE.all(this.#db, { deviceId, scope, name });
-    await this.#index.change(deviceId, difference(gone, []));
+    await this.#found(deviceId, before, { removed, added: [] });
   }
 
   async clear(deviceId: string, scope: Scope): Promise<void> {
-    const gone = await OF_SCOPE.all(this.#db, { deviceId, scope });
-    if (gone.length === 0) return;
+    const before = await OF_DEVICE.all(this.#db, { deviceId });
+    const removed = before.filter((row) => row.scope === scope);
+    if (removed.length === 0) return;
     await CLEAR.all(this.#db, { deviceId, scope });
-    await this.#index.change(deviceId, difference(gone, []));
+    await this.#found(deviceId, before, { removed, added: [] });
+  }
+
+  /** Brings up to date what the device is found by. */
+  async #found(
+    deviceId: string,
+    before: readonly AttributeRecord[],
+    { removed, added }: { readonly removed: readonly AttributeRecord[]; readonly added: readonly AttributeRecord[] },
+  ): Promise<void> {
+    await this.#index.change(deviceId, difference(removed, added));
+    const after = [...before.filter((row) => !removed.includes(row)), ...added];
+    if (deviceText(deviceId, after) !== deviceText(deviceId, before)) await this.#texts.put(deviceId, after);
   }
 
   /** Removes a device that is about to be deleted from the index. */

@@ -16,6 +16,7 @@ const TABLES = {
   devices: ["id"],
   auth_sets: ["id"],
   inventory_attributes: ["device_id", "scope", "name"],
+  device_texts: ["device_id"],
   attribute_names: ["id"],
   attribute_values: ["name_id", "key", "device_id"],
   users: ["id"],

@@ -9,6 +9,7 @@ import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
 import { DeviceDeploymentLists } from "./device-deployment-lists.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
+import { DeviceTextRecords } from "./device-texts.ts";
 import { DeviceRecords } from "./devices.ts";
 import { EventRecords } from "./events.ts";
 import { FailureRecords } from "./failures.ts";
@@ -39,6 +40,7 @@ export class Records {
   readonly artifacts: ArtifactRecords;
   readonly attempts: AttemptRecords;
   readonly attributeIndex: AttributeIndexRecords;
+  readonly deviceTexts: DeviceTextRecords;
   readonly authSets: AuthSetRecords;
   readonly configurations: ConfigurationRecords;
   readonly counters: CounterRecords;
@@ -72,6 +74,7 @@ export class Records {
     this.artifacts = new ArtifactRecords(db);
     this.attempts = new AttemptRecords(db);
     this.attributeIndex = new AttributeIndexRecords(db);
+    this.deviceTexts = new DeviceTextRecords(db);
     this.authSets = new AuthSetRecords(db);
     this.configurations = new ConfigurationRecords(db);
     this.counters = new CounterRecords(db);

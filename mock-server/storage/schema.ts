@@ -14,6 +14,7 @@ export interface Schema {
   device_counts: DeviceCountTable;
   auth_sets: AuthSetTable;
   inventory_attributes: InventoryAttributeTable;
+  device_texts: DeviceTextTable;
   attribute_names: AttributeNameTable;
   attribute_values: AttributeValueTable;
   users: UserTable;
@@ -172,6 +173,12 @@ export interface InventoryAttributeTable {
   value_json: string;
   description: string | null;
   updated_ms: number;
+}
+
+/** What a device is found by: derived from `inventory_attributes`, by device-texts.ts. */
+export interface DeviceTextTable {
+  device_id: string;
+  text: string;
 }
 
 /** The attributes that the index knows. */

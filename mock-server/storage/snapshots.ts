@@ -18,6 +18,7 @@ const TABLES = Object.keys({
   devices: true,
   auth_sets: true,
   inventory_attributes: true,
+  device_texts: true,
   attribute_names: true,
   attribute_values: true,
   users: true,

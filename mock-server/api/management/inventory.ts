@@ -27,6 +27,9 @@ const PER_PAGE_MAX = 500;
 const DeviceId = z.object({ id: z.string() });
 const NOT_FOUND = { description: "There is no such device" };
 
+/** SQLite takes patterns of 50,000 bytes. */
+const SEARCHED_TEXT_MAX = 4096;
+
 const SearchBody = fields({
   // Less than one counts as not given, as the reference has it.
   page: optional(z.int().max(2 ** 31)),
@@ -43,7 +46,11 @@ const SearchBody = fields({
   ),
   attributes: optional(z.array(fields({ scope: z.enum(ATTRIBUTE_SCOPES), attribute: z.string().min(1) }))),
   device_ids: optional(z.array(z.string())),
-  text: optional(z.string()),
+  text: optional(
+    z.string().max(SEARCHED_TEXT_MAX).meta({
+      description: "A part of the id or of a reported value: identity, inventory, tags; in any case",
+    }),
+  ),
 });
 
 const EXAMPLE = {

@@ -34,6 +34,8 @@ export type Candidates =
   | { readonly kind: "ids"; readonly ids: readonly string[] }
   /** Those with a key, which the index has by id. */
   | { readonly kind: "key"; readonly nameId: number; readonly key: string }
+  /** Those that mention a text. */
+  | { readonly kind: "text"; readonly text: string }
   /** Those with any of many keys: sorting them is cheaper than checking all devices. */
   | { readonly kind: "range"; readonly nameId: number; readonly ranges: readonly KeyRange[] };
 
@@ -70,12 +72,33 @@ interface IndexedTerm {
   readonly probe?: Probe;
 }
 
+/** The devices that mention a text, with no other condition. */
+export async function planText({ deviceTexts }: Records, text: string, { sortedMax }: ScanLimits): Promise<ScanPlan> {
+  const plan = { narrowing: {}, probes: [], residual: [] };
+  const ids = await deviceTexts.devices(text, { limit: sortedMax + 1 });
+  if (ids.length <= sortedMax) return { ...plan, candidates: { kind: "ids", ids }, total: ids.length };
+  return { ...plan, candidates: { kind: "text", text }, total: await deviceTexts.count(text) };
+}
+
+/**
+ * @param givenIds Only these.
+ * @param text Only devices that mention it.
+ */
 export async function planScan(
   records: Records,
   terms: readonly FilterTerm[],
   givenIds: readonly string[] | undefined,
+  text: string | undefined,
   limits: ScanLimits,
 ): Promise<ScanPlan> {
+  if (text) {
+    const mentioned = await records.deviceTexts.devices(text, { limit: limits.sortedMax + 1 });
+    if (mentioned.length <= limits.sortedMax) {
+      return await planScan(records, terms, bothOf(givenIds, mentioned), undefined, limits);
+    }
+    const { total, whole, ...plan } = await planScan(records, terms, givenIds, undefined, limits);
+    return { ...plan, probes: [...plan.probes, { text, isNegated: false }] };
+  }
   const { ids, ...narrowing } = narrow(terms, givenIds);
   const residual: FilterTerm[] = [];
   const indexed: IndexedTerm[] = [];
@@ -233,4 +256,14 @@ function isCovered({ scope, attribute, type, value }: FilterTerm, { status, grou
     default:
       return false;
   }
+}
+
+/** The ids that are in both lists; a list that is not given has all. */
+export function bothOf(
+  ids: readonly string[] | undefined,
+  others: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (ids === undefined || others === undefined) return ids ?? others;
+  const known = new Set(others);
+  return ids.filter((id) => known.has(id));
 }

@@ -9,14 +9,13 @@ import {
 } from "../attributes.ts";
 import { type AttributeLookup, matchesAll } from "./match.ts";
 import { isNamed, mayBeNamed, type NamedBy } from "./named-search.ts";
-import { planScan, SCAN_LIMITS, type ScanLimits, type ScanPlan } from "./scan-plan.ts";
+import { bothOf, planScan, planText, SCAN_LIMITS, type ScanLimits, type ScanPlan } from "./scan-plan.ts";
 import type { FilterTerm } from "./terms.ts";
-import { TextSearch } from "./text-search.ts";
 
 export interface Scanned {
   readonly terms?: readonly FilterTerm[];
   readonly ids?: readonly string[];
-  /** A substring of any attribute value or of the id, case-insensitive. */
+  /** A part of the id, or of the value of an attribute that the server does not derive; in any case. */
   readonly text?: string;
   readonly named?: NamedBy;
 }
@@ -43,15 +42,13 @@ export interface ScanOptions extends SearchOptions {
 export class Scan {
   readonly #storage: Storage;
   readonly #plan: ScanPlan;
-  readonly #text: TextSearch | undefined;
   readonly #named: NamedBy | undefined;
   readonly #options: ScanOptions;
   readonly #limits: ScanLimits;
 
-  private constructor(storage: Storage, { text, named }: Scanned, plan: ScanPlan, options: ScanOptions) {
+  private constructor(storage: Storage, named: NamedBy | undefined, plan: ScanPlan, options: ScanOptions) {
     this.#storage = storage;
     this.#plan = plan;
-    this.#text = text ? new TextSearch(text) : undefined;
     this.#named = named;
     this.#options = options;
     this.#limits = options.limits ?? SCAN_LIMITS;
@@ -59,24 +56,32 @@ export class Scan {
 
   static async of(storage: Storage, wanted: Scanned, options: ScanOptions = {}): Promise<Scan> {
     options.signal?.throwIfAborted();
-    const { terms = [], ids } = wanted;
+    const { terms = [], ids, text, named } = wanted;
     const { limits = SCAN_LIMITS } = options;
     const plan = await storage.read(async (records) => {
-      const named = wanted.named && (await mayBeNamed(records, wanted.named, limits.sortedMax));
-      return planScan(records, terms, bothOf(ids, named), limits);
+      if (text && terms.length === 0 && ids === undefined && named === undefined) {
+        return await planText(records, text, limits);
+      }
+      const both = bothOf(ids, named && (await mayBeNamed(records, named, limits.sortedMax)));
+      return await planScan(records, terms, both, text, limits);
     });
-    return new Scan(storage, wanted, plan, options);
+    return new Scan(storage, named, plan, options);
   }
 
   /** The number of devices, if it is known without looking at them. */
   get total(): number | undefined {
-    return this.#text === undefined && this.#named === undefined ? this.#plan.total : undefined;
+    return this.#named === undefined ? this.#plan.total : undefined;
   }
 
   /** The ids of some of the devices, if the index has them in order. */
   async page(limit: number, offset: number): Promise<readonly string[] | undefined> {
     const { whole, candidates, narrowing, probes, residual } = this.#plan;
     if (this.total === undefined) return undefined;
+    if (candidates.kind === "ids") return candidates.ids.slice(offset, offset + limit);
+    if (candidates.kind === "text") {
+      const { text } = candidates;
+      return await this.#storage.readOne(({ deviceTexts }) => deviceTexts.devices(text, { limit, offset }));
+    }
     if (candidates.kind === "devices" && probes.length === 0 && residual.length === 0) {
       return await this.#storage.readOne(({ devices }) => devices.idsAfter(narrowing, "", limit, offset));
     }
@@ -119,6 +124,10 @@ export class Scan {
         const ids = await this.#storage.readOne(({ attributeIndex }) => attributeIndex.devices(nameId, ranges));
         return fromList(ids, size);
       }
+      case "text": {
+        const { text } = candidates;
+        return ({ deviceTexts }, after) => deviceTexts.devices(text, { after, limit: size });
+      }
       case "ids":
         return fromList(candidates.ids, size);
     }
@@ -133,33 +142,19 @@ export class Scan {
         ? candidates
         : await records.devices.meeting(candidates, narrowing, probes);
     const needed = [...residual, ...(this.#options.needed ?? [])];
-    const isTold = this.#text !== undefined || this.#named !== undefined;
-    if (needed.length === 0 && !isTold) return ids.map((id) => ({ id, lookup: () => undefined }));
-    if (!isTold && !needed.some(isDerived)) {
+    const named = this.#named;
+    if (needed.length === 0 && named === undefined) return ids.map((id) => ({ id, lookup: () => undefined }));
+    if (named === undefined && !needed.some(isDerived)) {
       const lookups = await storedLookups(records, ids, needed);
       return lookups.filter(({ lookup }) => matchesAll(residual, lookup));
     }
-    let devices = await records.devices.after({ ids }, "", ids.length);
-    if (this.#text !== undefined) {
-      const found = await this.#text.among(records, devices);
-      devices = devices.filter(({ id }) => found.has(id));
-    }
-    const all = await describeDevices(records, devices, this.#named === undefined ? needed : undefined);
-    const named = this.#named;
+    const devices = await records.devices.after({ ids }, "", ids.length);
+    const all = await describeDevices(records, devices, named === undefined ? needed : undefined);
     return all
       .filter((device) => named === undefined || isNamed(device, named))
       .map((device) => ({ id: device.id, lookup: lookupIn(device) }))
       .filter(({ lookup }) => matchesAll(residual, lookup));
   }
-}
-
-function bothOf(
-  ids: readonly string[] | undefined,
-  others: readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (ids === undefined || others === undefined) return ids ?? others;
-  const known = new Set(others);
-  return ids.filter((id) => known.has(id));
 }
 
 function fromList(

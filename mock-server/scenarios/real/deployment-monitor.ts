@@ -6,6 +6,8 @@ import type { LiveDevice } from "./live-device.ts";
 import { DEPLOYMENTS, type RealOperator } from "./real-operator.ts";
 import type { ServerProcess } from "./server-process.ts";
 
+type Server = Pick<ServerProcess, "ask" | "answer" | "unlessDown">;
+
 /** Last known state of a deployment. */
 interface KnownDeployment {
   view: DeploymentView | undefined;
@@ -21,15 +23,15 @@ export interface DeploymentFacts extends DeploymentView {
 
 /** Receivers of the observed changes. */
 interface MonitoredWorld {
-  readonly devices: ReadonlyMap<string, LiveDevice>;
+  readonly devices: ReadonlyMap<string, Pick<LiveDevice, "name" | "status" | "deployment">>;
   readonly history: History;
   broken(error: unknown): void;
 }
 
 /** Observes deployments through the management API, and records their changes in the history. */
 export class DeploymentMonitor {
-  readonly #server: ServerProcess;
-  readonly #operator: RealOperator;
+  readonly #server: Server;
+  readonly #operator: Pick<RealOperator, "deploymentIds">;
   readonly #deviceIds: ReadonlyMap<string, string>;
   readonly #world: MonitoredWorld;
   readonly #known = new Map<string, KnownDeployment>();
@@ -37,8 +39,8 @@ export class DeploymentMonitor {
   #refreshing: Promise<void> = Promise.resolve();
 
   constructor(
-    server: ServerProcess,
-    operator: RealOperator,
+    server: Server,
+    operator: Pick<RealOperator, "deploymentIds">,
     deviceIds: ReadonlyMap<string, string>,
     world: MonitoredWorld,
   ) {
@@ -73,12 +75,13 @@ export class DeploymentMonitor {
     };
     this.#known.set(deployment, known);
     if (known.isOver) return;
+    // First: of a deployment that has finished by now, the devices are read as they stay.
+    const view = await this.#view(id);
     const devices = (await this.#server.ask("GET", `${DEPLOYMENTS}/${id}/devices`)) as {
       id: string;
       status: DeviceDeploymentStatus;
       log: boolean;
     }[];
-    const view = await this.#view(id);
     for (const one of devices) {
       const name = [...this.#deviceIds].find(([, known]) => known === one.id)?.[0];
       const device = name === undefined ? undefined : this.#world.devices.get(name);

@@ -21,6 +21,7 @@ import { retries } from "./0019-retries.ts";
 import { contacts } from "./0020-contacts.ts";
 import { attributeIndex } from "./0021-attribute-index.ts";
 import { deltas } from "./0022-deltas.ts";
+import { deviceTexts } from "./0023-device-texts.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -45,6 +46,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0020-contacts": contacts,
   "0021-attribute-index": attributeIndex,
   "0022-deltas": deltas,
+  "0023-device-texts": deviceTexts,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -1,8 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { lookupIn } from "../../../mock-server/devices/attributes.ts";
+import { isDerived, lookupIn } from "../../../mock-server/devices/attributes.ts";
 import { type AttributeValue, matchesAll } from "../../../mock-server/devices/filters/match.ts";
 import { countScanned } from "../../../mock-server/devices/filters/scan.ts";
 import { compareKeys, sortKeyOf } from "../../../mock-server/devices/filters/sorting.ts";
+import type { AttributeScope } from "../../../mock-server/devices/filters/terms.ts";
 import {
   Contacts,
   type DeviceSearch,
@@ -16,6 +17,7 @@ import {
 import { searchDevices } from "../../../mock-server/devices/search.ts";
 import type { Domain } from "../../../mock-server/domain.ts";
 import { keysOf } from "../../../mock-server/storage/attribute-keys.ts";
+import { deviceText } from "../../../mock-server/storage/device-texts.ts";
 import { Snapshots, type Storage } from "../../../mock-server/storage/index.ts";
 import { fc } from "../../support/fast-check.ts";
 import { TestSystem } from "../domain-fixture.ts";
@@ -41,7 +43,7 @@ const FAMILIES: readonly (readonly string[])[] = [
   ["\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}", "\u{10ffff}b", "\u{10ffff}\u{10ffff}"],
   ["10", "1", "true", "a,b", "a", "b", 'say "a"', "back\\slash", "line\nb"],
   // Only tags keep a NUL.
-  ["c", "c\0", "c\u0001", "c\0d", "c\u0001d", "c\u0002"],
+  ["c", "c\0", "c\ufdd0", "c\ufdd0\ufdd2", "\ufdd1c\ufdd2", "c\u0001", "c\0d", "c\u0001d", "c\u0002"],
 ];
 const NUMBERS = [0, -0, 1, -1, 1.5, 2, 10, 1e21, -1e21, 5e-324, -5e-324, Number.MAX_VALUE, 20260301];
 const PATTERNS = [
@@ -229,6 +231,9 @@ async function apply(one: Change): Promise<void> {
   }
 }
 
+const isReported = ({ scope, name: attribute }: { readonly scope: AttributeScope; readonly name: string }): boolean =>
+  !isDerived({ scope, attribute });
+
 /** What a search finds, by looking at every attribute of every device. */
 async function plainly({ terms = [], text: wanted, sort = [], named, ids }: DeviceSearch): Promise<string[]> {
   const all = (await domain.inventory.list({ page: 1, perPage: 10_000 })).items;
@@ -236,7 +241,7 @@ async function plainly({ terms = [], text: wanted, sort = [], named, ids }: Devi
   const found = all.filter((one) => {
     if (ids !== undefined && !ids.includes(one.id)) return false;
     const mentions = (part: string) =>
-      [one.id, ...one.attributes.flatMap((each) => elements(each.value))].some((each) =>
+      [one.id, ...one.attributes.filter(isReported).flatMap((each) => elements(each.value))].some((each) =>
         each.toLowerCase().includes(part.toLowerCase()),
       );
     if (wanted && !mentions(wanted)) return false;
@@ -262,12 +267,14 @@ async function plainly({ terms = [], text: wanted, sort = [], named, ids }: Devi
     .map(({ id }) => id);
 }
 
-/** The index has the keys of all attributes, and no others. */
+/** The index has the keys of all attributes, and no others; the texts are those of the attributes. */
 async function expectComplete(): Promise<void> {
   const {
     inventory_attributes = [],
     attribute_names = [],
     attribute_values = [],
+    device_texts = [],
+    devices: rows = [],
   } = (await domain.snapshots.take()).tables;
   const names = new Map(attribute_names.map(({ id, scope, name: one }) => [id, `${scope}/${one}`]));
   const expected = inventory_attributes.flatMap(({ device_id, scope, name: one, value_json }) =>
@@ -275,6 +282,13 @@ async function expectComplete(): Promise<void> {
   );
   const kept = attribute_values.map(({ name_id, key, device_id }) => [names.get(Number(name_id)), key, device_id]);
   deepEqual(kept.map((one) => JSON.stringify(one)).sort(), expected.map((one) => JSON.stringify(one)).sort());
+  const lines = (text: unknown) => String(text).split("\n").sort();
+  equal(device_texts.length, rows.length);
+  for (const { device_id, text } of device_texts) {
+    const of = inventory_attributes.filter((row) => row.device_id === device_id);
+    const values = of.map(({ value_json }) => ({ value_json: String(value_json) }));
+    deepEqual(lines(text), lines(deviceText(String(device_id), values)));
+  }
 }
 
 /**

@@ -1,0 +1,73 @@
+import { type Kysely, sql } from "kysely";
+import type { AttributeRecord } from "./inventory.ts";
+import { Prepared } from "./prepared.ts";
+import type { Schema } from "./schema.ts";
+import { escapeLike } from "./text.ts";
+
+/** Between two values: no escaped text has it. */
+const SEPARATOR = "\n";
+/** No characters, by Unicode: what cannot be kept is written with them, so that no part of it is another one. */
+const [FIRST, MORE, LAST] = ["\ufdd0", "\ufdd1", "\ufdd2"];
+/** PostgreSQL keeps no NUL, and the others have a meaning here. */
+const SPECIAL = /[\0\n\ufdd0-\ufdd2]/g;
+const ALL_SPECIAL = ["\0", SEPARATOR, FIRST, MORE, LAST];
+
+/** The text in lower case. It contains another one exactly if that is so of the texts in lower case. */
+function searchable(text: string): string {
+  const escaped = (character: string) => `${FIRST}${MORE.repeat(ALL_SPECIAL.indexOf(character))}${LAST}`;
+  return text.toLowerCase().replace(SPECIAL, escaped);
+}
+
+type ValueRecord = Pick<AttributeRecord, "value_json">;
+
+/** What a device is found by: its id and each of its values. */
+export function deviceText(id: string, attributes: readonly ValueRecord[]): string {
+  const values = attributes.flatMap(({ value_json }) => [JSON.parse(value_json) as unknown].flat());
+  return [...new Set([id, ...values].map((value) => searchable(String(value))))].join(SEPARATOR);
+}
+
+const PUT = new Prepared<{ deviceId: string; text: string }, unknown>((db, value) =>
+  db
+    .insertInto("device_texts")
+    .values({ device_id: value("deviceId"), text: value("text") })
+    .onConflict((conflict) => conflict.column("device_id").doUpdateSet((eb) => ({ text: eb.ref("excluded.text") }))),
+);
+
+/** The condition that a text of {@link deviceText} mentions `text`, in any case. */
+export function mentions(text: string) {
+  // SQLite's `like` ignores the case of ASCII letters, which is lower on both sides.
+  return sql<boolean>`text like ${`%${escapeLike(searchable(text))}%`} escape '!'`;
+}
+
+/**
+ * The texts by which devices are found. The transaction that writes an attribute writes the text too. A search reads
+ * all of them: they lie close together, and no index finds what is shorter than three characters.
+ */
+export class DeviceTextRecords {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  /** @param attributes All that the device has. */
+  async put(deviceId: string, attributes: readonly ValueRecord[]): Promise<void> {
+    await PUT.all(this.#db, { deviceId, text: deviceText(deviceId, attributes) });
+  }
+
+  /** The ids of the devices that mention the text, sorted. */
+  async devices(
+    text: string,
+    { after = "", limit, offset = 0 }: { readonly after?: string; readonly limit: number; readonly offset?: number },
+  ): Promise<string[]> {
+    let query = this.#db.selectFrom("device_texts").select("device_id").where(mentions(text)).orderBy("device_id");
+    if (after !== "") query = query.where("device_id", ">", after);
+    if (offset > 0) query = query.offset(offset);
+    return (await query.limit(limit).execute()).map(({ device_id }) => device_id);
+  }
+
+  async count(text: string): Promise<number> {
+    const query = this.#db.selectFrom("device_texts").select((eb) => eb.fn.countAll<number>().as("count"));
+    return Number((await query.where(mentions(text)).executeTakeFirstOrThrow()).count);
+  }
+}
