@@ -21,11 +21,21 @@ export class ApiError extends Error {
   }
 }
 
-/** Why something failed, and what to do if no answer came. */
+/** No answer came. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+
+  constructor(cause: unknown) {
+    super(
+      `${document.baseURI} cannot be reached. Is the server running, and this machine on its network? Then try again.`,
+      { cause },
+    );
+  }
+}
+
+/** Why something failed. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (!(error instanceof TypeError)) return error.message;
-  return `${document.baseURI} cannot be reached. Is the server running, and this machine on its network? Then try again.`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Called when the server says that there is no session. */
@@ -43,21 +53,34 @@ export function urlOf(path: string, params: Readonly<Record<string, unknown>> = 
   return url;
 }
 
-/**
- * Calls an operation of the management API.
- * @throws ApiError; TypeError if the server cannot be reached.
- */
+export interface Sent {
+  readonly method: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @returns The answer, which is none of a refusal. @throws ApiError; UnreachableError; the signal's reason. */
+export async function send(url: URL, { method, body, signal }: Sent): Promise<Response> {
+  const json =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const answer = await fetch(url, { method, ...json, ...(signal === undefined ? {} : { signal }) }).catch(
+    (error: unknown) => {
+      throw error instanceof TypeError ? new UnreachableError(error) : error;
+    },
+  );
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
+}
+
+/** Calls an operation of the management API. Throws as {@link send}. */
 export async function call<M extends Method, P extends PathOf<M>>(
   method: M,
   path: P,
   { params, query, body, signal }: Request<Operation<M, P>> = {},
 ): Promise<Answered<ResultOf<Operation<M, P>>>> {
-  const answer = await fetch(urlOf(path, params ?? {}, query ?? {}), {
-    method: method.toUpperCase(),
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  if (!answer.ok) throw await refusal(answer);
+  const url = urlOf(path, params ?? {}, query ?? {});
+  const answer = await send(url, { method: method.toUpperCase(), body, signal });
   const isJson = answer.headers.get("content-type")?.includes("json") === true;
   const data = isJson ? await answer.json() : await answer.text();
   return {

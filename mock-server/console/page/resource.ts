@@ -19,12 +19,14 @@ interface State<T> {
 
 /**
  * Loads something, and loads it again when `key` changes or something of these kinds has changed.
- * @param key What is asked for. What another key brought is forgotten.
+ * @param key What is asked for.
+ * @param isKept What another key brought stays until the new one is there; else it is forgotten.
  */
 export function useResource<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
   kinds: readonly Kind[] = [],
+  { isKept = false }: { readonly isKept?: boolean } = {},
 ): Resource<T> {
   const state = useSignal<State<T>>({ data: undefined, error: undefined, isLoading: true });
   const running = useRef<AbortController | undefined>(undefined);
@@ -50,7 +52,7 @@ export function useResource<T>(
 
   const isFirst = useRef(true);
   useEffect(() => {
-    state.value = { data: undefined, error: undefined, isLoading: true };
+    state.value = { data: isKept ? state.peek().data : undefined, error: undefined, isLoading: true };
     start();
     return () => running.current?.abort();
   }, [key]);

@@ -51,6 +51,7 @@ export function DeploymentsPage() {
       return call("get", PATH, { query: { page: list.page, per_page: PER_PAGE, ...narrowing }, signal });
     },
     ["deployment", "device_deployment"],
+    { isKept: true },
   );
   const isNarrowed = q + status !== "";
   return (

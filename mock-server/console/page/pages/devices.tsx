@@ -83,6 +83,7 @@ export function DevicesPage() {
     [asked, sort, list.page].join("\n"),
     (signal) => searchDevices({ ...conditions, sort, page: list.page, perPage: PER_PAGE }, signal),
     ["device", "auth_set", "inventory"],
+    { isKept: true },
   );
   const groups = useResource(
     "groups",

@@ -204,6 +204,7 @@ export function ReleasesPage() {
       return call("get", PATH, { query, signal });
     },
     ["artifact", "release"],
+    { isKept: true },
   );
   return (
     <>

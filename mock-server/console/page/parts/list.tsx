@@ -101,7 +101,7 @@ export function List<T>({
         total === 0 ? (
           empty
         ) : (
-          <>
+          <div aria-busy={from.isLoading}>
             <div class="count">
               <span role="status">{plural(total, noun)}</span>
               {children?.(total)}
@@ -116,7 +116,7 @@ export function List<T>({
               total={total}
               hrefOf={(to) => pageUrl(list.path, { ...list.query, page: to })}
             />
-          </>
+          </div>
         )
       }
     </Loaded>

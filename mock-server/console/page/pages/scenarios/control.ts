@@ -1,5 +1,5 @@
 import type { ScenarioLine } from "../../../../api-types/scenario-line.ts";
-import { refusal, urlOf } from "../../api.ts";
+import { send, urlOf } from "../../api.ts";
 
 const CONTROL = "/api/test/v1";
 
@@ -38,17 +38,11 @@ export interface SwitchedFault {
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-async function ask(method: Method, path: string, body?: object, signal?: AbortSignal): Promise<Response> {
-  const answer = await fetch(urlOf(CONTROL + path), {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  if (!answer.ok) throw await refusal(answer);
-  return answer;
+function ask(method: Method, path: string, body?: object, signal?: AbortSignal): Promise<Response> {
+  return send(urlOf(CONTROL + path), { method, body, signal });
 }
 
-/** Calls the control API. @throws ApiError; TypeError if the server cannot be reached. */
+/** Calls the control API. Throws as {@link send}. */
 export async function control<T>(method: Method, path: string, body?: object, signal?: AbortSignal): Promise<T> {
   const answer = await ask(method, path, body, signal);
   return (answer.status === 204 ? undefined : await answer.json()) as T;
