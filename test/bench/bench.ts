@@ -47,6 +47,8 @@ const { values: options } = parseArgs({
     rootfs: { type: "string", default: "256" },
     /** Devices in the records, and changes that an open page follows, one in each second of its time. */
     devices: { type: "string", default: "100000" },
+    /** Attributes of each of them, for searches. */
+    attributes: { type: "string", default: "20" },
     changes: { type: "string", default: "3600" },
     /** The agent as a single executable. */
     single: { type: "string", default: "dist/upkeep" },
@@ -68,6 +70,7 @@ const wireMiB = wholeNumber("wire", options.wire);
 const cutMiB = wholeNumber("cut", options.cut);
 const rootfsMiB = wholeNumber("rootfs", options.rootfs);
 const deviceCount = wholeNumber("devices", options.devices);
+const attributeCount = wholeNumber("attributes", options.attributes);
 const changeCount = wholeNumber("changes", options.changes);
 const sizesMiB = options.memory.split(",").map((text) => wholeNumber("memory", text));
 
@@ -239,10 +242,13 @@ async function footprint(): Promise<unknown> {
 }
 
 async function search(): Promise<unknown> {
-  say(`The server's search among ${deviceCount} devices with 20 attributes each: medians, and how many were found.`);
+  say(
+    `The server's search among ${deviceCount} devices with ${attributeCount} attributes each: medians, and how many were found.`,
+  );
   const engines: readonly SearchEngine[] = postgresPrograms() === undefined ? ["sqlite"] : ["sqlite", "postgres"];
   const measured: Partial<Record<SearchEngine, SearchFigures>> = {};
-  for (const engine of engines) measured[engine] = await measureSearch(engine, deviceCount);
+  for (const engine of engines)
+    measured[engine] = await measureSearch(engine, { devices: deviceCount, attributes: attributeCount });
   const all = engines.flatMap((engine) => measured[engine] ?? []);
   const line = (title: string, cell: (one: SearchFigures) => string): void =>
     say([title.padEnd(34), ...all.map((one) => cell(one).padStart(20))].join(""));

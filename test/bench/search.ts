@@ -33,13 +33,19 @@ export interface SearchFigures {
   readonly reportsPerSecond: { readonly unchanged: number; readonly threeChanged: number; readonly allChanged: number };
 }
 
+export interface FleetSize {
+  readonly devices: number;
+  /** Of each device: at most 20. */
+  readonly attributes: number;
+}
+
 /** Measures searches in a new fleet, and what the index costs. */
-export async function measureSearch(engine: SearchEngine, devices: number): Promise<SearchFigures> {
+export async function measureSearch(engine: SearchEngine, { devices, attributes }: FleetSize): Promise<SearchFigures> {
   const directory = mkdtempSync(join(tmpdir(), "upkeep-search-"));
   const postgres = engine === "postgres" ? await startPostgres({ durable: true }) : undefined;
   try {
     const location: StorageLocation = postgres === undefined ? { directory } : { url: postgres.url };
-    const mibBefore = await makeFleet(location, devices);
+    const mibBefore = await makeFleet(location, { devices, attributes });
     const started = performance.now();
     const storage = await Storage.open(location, openSystem().files);
     const migrationSeconds = (performance.now() - started) / 1000;
@@ -178,7 +184,7 @@ function openEngine(location: StorageLocation): Promise<RecordsEngine> {
 }
 
 /** Makes a fleet as a server without the index left it. @returns The size of the records in MiB. */
-async function makeFleet(location: StorageLocation, devices: number): Promise<number> {
+async function makeFleet(location: StorageLocation, { devices, attributes }: FleetSize): Promise<number> {
   const engine = await openEngine(location);
   const { error } = await engine.migrate((db, schema) =>
     new Migrator({ db, provider: migrations, ...given({ migrationTableSchema: schema }) }).migrateTo(WITHOUT_INDEX),
@@ -186,7 +192,7 @@ async function makeFleet(location: StorageLocation, devices: number): Promise<nu
   if (error !== undefined) throw error;
   for (let start = 0; start < devices; start += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, devices - start) }, (_, index) => start + index);
-    await engine.write((db) => insert(db, "url" in location, numbers));
+    await engine.write((db) => insert(db, "url" in location, numbers, attributes));
   }
   // PostgreSQL does it by itself a minute later.
   if ("url" in location) await engine.write((db) => sql`analyze`.execute(db));
@@ -194,7 +200,12 @@ async function makeFleet(location: StorageLocation, devices: number): Promise<nu
   return await sizeMiB(location);
 }
 
-async function insert(db: Kysely<Schema>, isPostgres: boolean, numbers: readonly number[]): Promise<void> {
+async function insert(
+  db: Kysely<Schema>,
+  isPostgres: boolean,
+  numbers: readonly number[],
+  attributesEach: number,
+): Promise<void> {
   const rows = (columns: string, values: readonly object[]) => {
     const names = columns.split(", ");
     const json = JSON.stringify(values);
@@ -208,12 +219,14 @@ async function insert(db: Kysely<Schema>, isPostgres: boolean, numbers: readonly
     insert into devices (id, identity_sha256, identity_json, status, created_ms, updated_ms)
     select id, id, mac, 'accepted', 1, 1 from (${rows("id, mac", devices)}) as given`.execute(db);
   const attributes = numbers.flatMap((number) =>
-    attributesOf(number).map(([scope, name, value]) => ({
-      id: idOf(number),
-      scope,
-      name,
-      json: JSON.stringify(value),
-    })),
+    attributesOf(number)
+      .slice(0, attributesEach)
+      .map(([scope, name, value]) => ({
+        id: idOf(number),
+        scope,
+        name,
+        json: JSON.stringify(value),
+      })),
   );
   await sql`
     insert into inventory_attributes (device_id, scope, name, value_json, updated_ms)
