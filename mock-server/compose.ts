@@ -9,6 +9,7 @@ import { type Domain, type DomainOptions, openDomain } from "./domain.ts";
 import { openArtifactStore } from "./housekeeping/artifact-store.ts";
 import { HearingWatch } from "./housekeeping/hearing-watch.ts";
 import { Housekeeping, type RunRound } from "./housekeeping/housekeeping.ts";
+import { Indexing, type IndexingParts } from "./housekeeping/indexing.ts";
 import { sweep } from "./housekeeping/sweeping.ts";
 import { DownloadLinks } from "./releases/links.ts";
 import type { Blobs } from "./storage/blobs/index.ts";
@@ -47,6 +48,8 @@ export interface ServerSettings extends ServerOptions, DomainOptions {
   readonly pages?: readonly Route[];
   /** False: every poll takes the ordinary way through the API. Default: true. */
   readonly fastPath?: boolean;
+  /** Indexes artifacts, and offers adaptive downloads. Default: all downloads are plain. */
+  readonly adaptive?: Pick<IndexingParts, "compression" | "decompressors">;
   /** Runs each round of the housekeeping. `"off"`: there is none. Default: rounds run as they come. */
   readonly housekeeping?: RunRound | "off";
 }
@@ -59,6 +62,8 @@ export interface ComposedServer {
   readonly listener: Listener;
   /** For the socket that listens. */
   readonly connections: ConnectionCounts;
+  /** Resolves when all artifacts are indexed that were inserted. */
+  indexed(): Promise<void>;
   /** Ends answers that have no end of their own, such as streams of events. */
   endStreams(): void;
   /** Closes everything but what the caller has opened. Call it when no request is in flight. */
@@ -75,6 +80,8 @@ export async function composeServer(system: System, settings: ServerSettings): P
   try {
     const { domain } = data;
     const { blobs = data.blobs, extension } = (await settings.extend?.(data)) ?? {};
+    const indexing = settings.adaptive && new Indexing({ system, domain, blobs, logger, ...settings.adaptive });
+    await indexing?.forgetMissing();
     const ending = new AbortController();
     const connections = new ConnectionCounts();
     logConnectionEnds(connections, logger, system.clock);
@@ -87,18 +94,21 @@ export async function composeServer(system: System, settings: ServerSettings): P
       logger,
       ending: ending.signal,
       connections,
-      ...given({ extension, freeBytes: data.freeBytes, fastPath, pages }),
+      ...given({ extension, freeBytes: data.freeBytes, fastPath, pages, indexing }),
     });
     const keepers = housekeepingOf(system, domain, blobs, machine, settings);
+    indexing?.wake();
     return {
       domain,
       app,
       listener: app.listener,
       connections,
+      indexed: () => indexing?.idle() ?? Promise.resolve(),
       endStreams: () => ending.abort(),
       close: async () => {
         ending.abort();
         for (const keeper of keepers) await keeper.stop();
+        await indexing?.stop();
         await app.close();
         await data.close();
       },

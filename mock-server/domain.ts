@@ -21,12 +21,14 @@ export * from "./devices/index.ts";
 export * from "./events/index.ts";
 export type {
   ArtifactFilter,
+  ArtifactIndex,
   ArtifactRecord,
   ArtifactSort,
   AuthStatus,
   DeploymentKind,
   DeviceStatus,
   DeviceTier,
+  NoIndex,
   Page,
   Paging,
   PayloadFileRecord,

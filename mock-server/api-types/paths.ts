@@ -4291,7 +4291,14 @@ export interface operations {
                      *           "clears_artifact_provides"
                      *         ],
                      *         "size": 1,
-                     *         "modified": "2027-03-01T12:00:00Z"
+                     *         "modified": "2027-03-01T12:00:00Z",
+                     *         "adaptive": {
+                     *           "state": "ready",
+                     *           "percent": 1,
+                     *           "index_size": 1,
+                     *           "chunks_size": 1,
+                     *           "reason": "reason"
+                     *         }
                      *       }
                      *     ]
                      */
@@ -4333,6 +4340,20 @@ export interface operations {
                         clears_artifact_provides?: string[];
                         size: number;
                         modified: string;
+                        adaptive?: {
+                            /**
+                             * @description ready: devices are offered adaptive downloads; none: they are not, for the reason
+                             * @enum {string}
+                             */
+                            state: "ready" | "indexing" | "waiting" | "none";
+                            /** @description Of indexing */
+                            percent?: number;
+                            /** @description Bytes in the store */
+                            index_size?: number;
+                            /** @description Bytes in the store */
+                            chunks_size?: number;
+                            reason?: string;
+                        };
                     }[];
                 };
             };
@@ -4591,7 +4612,14 @@ export interface operations {
                      *           "clears_artifact_provides"
                      *         ],
                      *         "size": 1,
-                     *         "modified": "2027-03-01T12:00:00Z"
+                     *         "modified": "2027-03-01T12:00:00Z",
+                     *         "adaptive": {
+                     *           "state": "ready",
+                     *           "percent": 1,
+                     *           "index_size": 1,
+                     *           "chunks_size": 1,
+                     *           "reason": "reason"
+                     *         }
                      *       }
                      *     ]
                      */
@@ -4633,6 +4661,20 @@ export interface operations {
                         clears_artifact_provides?: string[];
                         size: number;
                         modified: string;
+                        adaptive?: {
+                            /**
+                             * @description ready: devices are offered adaptive downloads; none: they are not, for the reason
+                             * @enum {string}
+                             */
+                            state: "ready" | "indexing" | "waiting" | "none";
+                            /** @description Of indexing */
+                            percent?: number;
+                            /** @description Bytes in the store */
+                            index_size?: number;
+                            /** @description Bytes in the store */
+                            chunks_size?: number;
+                            reason?: string;
+                        };
                     }[];
                 };
             };
@@ -4712,7 +4754,14 @@ export interface operations {
                      *           "clears_artifact_provides"
                      *         ],
                      *         "size": 1,
-                     *         "modified": "2027-03-01T12:00:00Z"
+                     *         "modified": "2027-03-01T12:00:00Z",
+                     *         "adaptive": {
+                     *           "state": "ready",
+                     *           "percent": 1,
+                     *           "index_size": 1,
+                     *           "chunks_size": 1,
+                     *           "reason": "reason"
+                     *         }
                      *       }
                      *     ]
                      */
@@ -4754,6 +4803,20 @@ export interface operations {
                         clears_artifact_provides?: string[];
                         size: number;
                         modified: string;
+                        adaptive?: {
+                            /**
+                             * @description ready: devices are offered adaptive downloads; none: they are not, for the reason
+                             * @enum {string}
+                             */
+                            state: "ready" | "indexing" | "waiting" | "none";
+                            /** @description Of indexing */
+                            percent?: number;
+                            /** @description Bytes in the store */
+                            index_size?: number;
+                            /** @description Bytes in the store */
+                            chunks_size?: number;
+                            reason?: string;
+                        };
                     }[];
                 };
             };
@@ -4824,7 +4887,14 @@ export interface operations {
                      *         "clears_artifact_provides"
                      *       ],
                      *       "size": 1,
-                     *       "modified": "2027-03-01T12:00:00Z"
+                     *       "modified": "2027-03-01T12:00:00Z",
+                     *       "adaptive": {
+                     *         "state": "ready",
+                     *         "percent": 1,
+                     *         "index_size": 1,
+                     *         "chunks_size": 1,
+                     *         "reason": "reason"
+                     *       }
                      *     }
                      */
                     "application/json": {
@@ -4865,6 +4935,20 @@ export interface operations {
                         clears_artifact_provides?: string[];
                         size: number;
                         modified: string;
+                        adaptive?: {
+                            /**
+                             * @description ready: devices are offered adaptive downloads; none: they are not, for the reason
+                             * @enum {string}
+                             */
+                            state: "ready" | "indexing" | "waiting" | "none";
+                            /** @description Of indexing */
+                            percent?: number;
+                            /** @description Bytes in the store */
+                            index_size?: number;
+                            /** @description Bytes in the store */
+                            chunks_size?: number;
+                            reason?: string;
+                        };
                     };
                 };
             };
@@ -4964,7 +5048,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The limit (0: as much as there is space) and what the artifacts take, in bytes */
+            /** @description The limit (0: as much as there is space) and what the artifacts take with their indexes, in bytes */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5874,7 +5958,13 @@ export interface operations {
                      *             "aborted": 1,
                      *             "decommissioned": 1
                      *           },
-                     *           "total_size": 1
+                     *           "total_size": 1,
+                     *           "downloads": {
+                     *             "devices": 1,
+                     *             "needed": 1,
+                     *             "reused": 1,
+                     *             "fetched": 1
+                     *           }
                      *         },
                      *         "paused": {
                      *           "since": "since",
@@ -5974,6 +6064,16 @@ export interface operations {
                                 decommissioned: number;
                             };
                             total_size: number;
+                            /** @description Beyond the reference: what downloads would have cost and did cost, as devices tell */
+                            downloads?: {
+                                devices: number;
+                                /** @description Bytes */
+                                needed: number;
+                                /** @description Bytes */
+                                reused: number;
+                                /** @description Bytes */
+                                fetched: number;
+                            };
                         };
                         paused?: {
                             since: string;
@@ -6214,7 +6314,13 @@ export interface operations {
                      *             "aborted": 1,
                      *             "decommissioned": 1
                      *           },
-                     *           "total_size": 1
+                     *           "total_size": 1,
+                     *           "downloads": {
+                     *             "devices": 1,
+                     *             "needed": 1,
+                     *             "reused": 1,
+                     *             "fetched": 1
+                     *           }
                      *         },
                      *         "paused": {
                      *           "since": "since",
@@ -6314,6 +6420,16 @@ export interface operations {
                                 decommissioned: number;
                             };
                             total_size: number;
+                            /** @description Beyond the reference: what downloads would have cost and did cost, as devices tell */
+                            downloads?: {
+                                devices: number;
+                                /** @description Bytes */
+                                needed: number;
+                                /** @description Bytes */
+                                reused: number;
+                                /** @description Bytes */
+                                fetched: number;
+                            };
                         };
                         paused?: {
                             since: string;
@@ -6529,7 +6645,13 @@ export interface operations {
                      *           "aborted": 1,
                      *           "decommissioned": 1
                      *         },
-                     *         "total_size": 1
+                     *         "total_size": 1,
+                     *         "downloads": {
+                     *           "devices": 1,
+                     *           "needed": 1,
+                     *           "reused": 1,
+                     *           "fetched": 1
+                     *         }
                      *       },
                      *       "paused": {
                      *         "since": "since",
@@ -6628,6 +6750,16 @@ export interface operations {
                                 decommissioned: number;
                             };
                             total_size: number;
+                            /** @description Beyond the reference: what downloads would have cost and did cost, as devices tell */
+                            downloads?: {
+                                devices: number;
+                                /** @description Bytes */
+                                needed: number;
+                                /** @description Bytes */
+                                reused: number;
+                                /** @description Bytes */
+                                fetched: number;
+                            };
                         };
                         paused?: {
                             since: string;
@@ -7579,7 +7711,13 @@ export interface operations {
                      *             "finished": "2027-03-01T12:00:00Z"
                      *           }
                      *         ],
-                     *         "unreachable": true
+                     *         "unreachable": true,
+                     *         "download": {
+                     *           "needed": 1,
+                     *           "reused": 1,
+                     *           "fetched": 1,
+                     *           "plain": "does-not-pay"
+                     *         }
                      *       }
                      *     ]
                      */
@@ -7643,6 +7781,19 @@ export interface operations {
                             finished: string;
                         }[];
                         unreachable?: boolean;
+                        download?: {
+                            /** @description Bytes */
+                            needed: number;
+                            /** @description Bytes */
+                            reused: number;
+                            /** @description Bytes */
+                            fetched: number;
+                            /**
+                             * @description Why the artifact was downloaded whole
+                             * @enum {string}
+                             */
+                            plain?: "does-not-pay" | "ranges-refused" | "index-wrong" | "chunk-wrong" | "payload-wrong";
+                        };
                     }[];
                 };
             };
@@ -7757,6 +7908,12 @@ export interface operations {
                      *           }
                      *         ],
                      *         "unreachable": true,
+                     *         "download": {
+                     *           "needed": 1,
+                     *           "reused": 1,
+                     *           "fetched": 1,
+                     *           "plain": "does-not-pay"
+                     *         },
                      *         "asked": false,
                      *         "waiting_for": {
                      *           "kind": "acceptance",
@@ -7828,6 +7985,19 @@ export interface operations {
                             finished: string;
                         }[];
                         unreachable?: boolean;
+                        download?: {
+                            /** @description Bytes */
+                            needed: number;
+                            /** @description Bytes */
+                            reused: number;
+                            /** @description Bytes */
+                            fetched: number;
+                            /**
+                             * @description Why the artifact was downloaded whole
+                             * @enum {string}
+                             */
+                            plain?: "does-not-pay" | "ranges-refused" | "index-wrong" | "chunk-wrong" | "payload-wrong";
+                        };
                         /**
                          * @description The device has not asked for it; created is that of the deployment
                          * @constant
@@ -7996,7 +8166,13 @@ export interface operations {
                      *               "aborted": 1,
                      *               "decommissioned": 1
                      *             },
-                     *             "total_size": 1
+                     *             "total_size": 1,
+                     *             "downloads": {
+                     *               "devices": 1,
+                     *               "needed": 1,
+                     *               "reused": 1,
+                     *               "fetched": 1
+                     *             }
                      *           },
                      *           "paused": {
                      *             "since": "since",
@@ -8074,7 +8250,13 @@ export interface operations {
                      *               "finished": "2027-03-01T12:00:00Z"
                      *             }
                      *           ],
-                     *           "unreachable": true
+                     *           "unreachable": true,
+                     *           "download": {
+                     *             "needed": 1,
+                     *             "reused": 1,
+                     *             "fetched": 1,
+                     *             "plain": "does-not-pay"
+                     *           }
                      *         }
                      *       }
                      *     ]
@@ -8170,6 +8352,16 @@ export interface operations {
                                     decommissioned: number;
                                 };
                                 total_size: number;
+                                /** @description Beyond the reference: what downloads would have cost and did cost, as devices tell */
+                                downloads?: {
+                                    devices: number;
+                                    /** @description Bytes */
+                                    needed: number;
+                                    /** @description Bytes */
+                                    reused: number;
+                                    /** @description Bytes */
+                                    fetched: number;
+                                };
                             };
                             paused?: {
                                 since: string;
@@ -8238,6 +8430,19 @@ export interface operations {
                                 finished: string;
                             }[];
                             unreachable?: boolean;
+                            download?: {
+                                /** @description Bytes */
+                                needed: number;
+                                /** @description Bytes */
+                                reused: number;
+                                /** @description Bytes */
+                                fetched: number;
+                                /**
+                                 * @description Why the artifact was downloaded whole
+                                 * @enum {string}
+                                 */
+                                plain?: "does-not-pay" | "ranges-refused" | "index-wrong" | "chunk-wrong" | "payload-wrong";
+                            };
                         };
                     }[];
                 };

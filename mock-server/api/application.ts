@@ -13,6 +13,7 @@ import { PollRefusals } from "./devices/poll-refusals.ts";
 import { EventFeed } from "./events/feed.ts";
 import { answerFailures, refuseBadPath } from "./failures.ts";
 import { withFastPath } from "./fast-path/fast-path.ts";
+import type { IndexingView } from "./management/artifact-shape.ts";
 import { RequestMetrics } from "./operations/metrics.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Listener, Route } from "./route.ts";
@@ -40,6 +41,8 @@ export interface ApplicationParts {
   readonly connections?: ConnectionCounts;
   /** Free bytes of the file system with the data. Absent: the data are not in files. */
   readonly freeBytes?: () => Promise<number>;
+  /** Adaptive downloads are offered. Absent: all downloads are plain. */
+  readonly indexing?: IndexingView;
   /** Pages for browsers. They are no part of the API document. */
   readonly pages?: readonly Route[];
   /** Answers polls without work before the framework. Default: true. */

@@ -48,6 +48,11 @@ export const REQUEST_HEADERS = {
     example: '"9f86d081884c7d65"',
   },
   Range: { description: "The part that is wanted", type: "string", example: "bytes=1000000-" },
+  "X-Upkeep-Adaptive": {
+    description: "The device can download adaptively: it is offered the index of the artifact, if there is one",
+    type: "string",
+    example: "1",
+  },
   "X-MEN-Signature": {
     description: "Signature of the body by the key in `pubkey`, base64",
     type: "string",

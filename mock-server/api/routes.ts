@@ -17,6 +17,7 @@ import { downloadRoutes } from "./download.ts";
 import type { EventFeed } from "./events/feed.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { LoginLimit } from "./login-limit.ts";
+import type { IndexingView } from "./management/artifact-shape.ts";
 import { artifactRoutes } from "./management/artifacts.ts";
 import { attributeValueRoutes } from "./management/attribute-values.ts";
 import { browserSessionRoutes } from "./management/browser-session.ts";
@@ -64,6 +65,8 @@ export interface RoutePorts {
   readonly connections?: ConnectionCounts;
   readonly logger: Logger;
   readonly refusals?: PollRefusals;
+  /** Absent: all downloads are plain. */
+  readonly indexing?: IndexingView;
   /** Aborted when the server is about to end. */
   readonly ending?: AbortSignal;
 }
@@ -76,7 +79,7 @@ export function allRoutes(ports: RoutePorts, others: readonly Route[] = []): Rou
 
 /** What the peers' programs ask. */
 function protocolRoutes(ports: RoutePorts): Route[] {
-  const { system, domain, blobs, links, options, feed, logger, refusals, sessionCookie } = ports;
+  const { system, domain, blobs, links, options, feed, logger, refusals, sessionCookie, indexing } = ports;
   const artifact = async (id: string) => {
     try {
       return await domain.artifacts.get(id);
@@ -93,6 +96,7 @@ function protocolRoutes(ports: RoutePorts): Route[] {
       links,
       blobs,
       linkLifeMs: options.downloadLinkLifeMs,
+      isAdaptive: indexing !== undefined,
       ...given({ refusals }),
     }),
     ...deviceInventoryRoutes(domain, new LeftOutLog({ logger, clock: system.clock })),
@@ -101,6 +105,7 @@ function protocolRoutes(ports: RoutePorts): Route[] {
       links,
       blobs,
       artifact,
+      index: async (id) => (await domain.artifacts.indexesOf([id])).get(id),
       signs: { ...system, logger, touch: (id) => domain.deviceSide.touch(id) },
     }),
     ...configurationDownloadRoutes(links, domain.deviceSide),
@@ -121,7 +126,7 @@ function protocolRoutes(ports: RoutePorts): Route[] {
     ...savedFilterRoutes(domain),
     ...uploadRoutes({ system, domain, blobs }),
     ...directUploadRoutes({ system, domain, blobs, links }),
-    ...artifactRoutes({ domain, blobs, links }),
+    ...artifactRoutes({ domain, blobs, links, ...given({ indexing }) }),
     ...releaseRoutes(domain, blobs),
     ...softwareRoutes(domain),
     ...deploymentRoutes(domain, logger),

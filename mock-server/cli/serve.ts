@@ -4,6 +4,7 @@ import type { System } from "@upkeep/shared/system";
 import { type ComposedServer, composeServer, type ServerSettings } from "../compose.ts";
 import { consoleRoutes } from "../console/routes.ts";
 import type { ScenarioRun } from "../control/index.ts";
+import { compressInThreads } from "../releases/adaptive/chunk-compression.ts";
 import { isLoopback } from "../system/connections.ts";
 import {
   absolutePath,
@@ -15,6 +16,7 @@ import {
 } from "../system/environment.ts";
 import { listen } from "../system/listen.ts";
 import type { Networks } from "../system/networks.ts";
+import { NodeWorkers } from "../system/workers.ts";
 import { urlOf } from "./addresses.ts";
 import { type AnnouncedAdministrator, ensureAdministrator, firstAdministrator } from "./administrator-options.ts";
 import { announce } from "./announcement.ts";
@@ -116,6 +118,7 @@ async function compose(system: System, settings: ServeSettings, composition: Ser
 
 function compositionOf(settings: ServeSettings, directory: string): Omit<ServerSettings, "logger"> {
   const { database, publicUrl, proxies, autoAccept, deviceTokenLifeMs, downloadLinkLifeMs, insecureNoAuth } = settings;
+  const { adaptive } = settings;
   const bucket = settings.bucket === undefined ? undefined : withCredentials(settings.bucket);
   return {
     data: { directory, ...given({ database, bucket }) },
@@ -124,6 +127,7 @@ function compositionOf(settings: ServeSettings, directory: string): Omit<ServerS
     downloadLinkLifeMs,
     insecureNoAuth,
     ...given({ publicUrl, isProxy: proxies?.has }),
+    ...(adaptive === true ? { adaptive: { compression: compressInThreads(new NodeWorkers(), 1) } } : {}),
   };
 }
 

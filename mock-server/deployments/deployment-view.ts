@@ -1,6 +1,13 @@
 import { given } from "@upkeep/shared/given";
 import type { DeploymentStatus } from "@upkeep/shared/protocol";
-import type { DeploymentKind, DeploymentRecord, PhaseRecord, Records, Statistics } from "../storage/index.ts";
+import type {
+  DeploymentKind,
+  DeploymentRecord,
+  DownloadSums,
+  PhaseRecord,
+  Records,
+  Statistics,
+} from "../storage/index.ts";
 import { activePhase, hasBegun, type PhaseState, phaseState } from "./phases.ts";
 import { type Membership, membershipOf } from "./selection/membership.ts";
 import type { UpdateControlMap } from "./update-control.ts";
@@ -42,6 +49,8 @@ export interface Deployment {
   readonly statistics: Statistics;
   /** Total size of the artifacts in all instructions. */
   readonly totalSizeBytes: number;
+  /** What its downloads cost, where devices told. Absent in lists. */
+  readonly downloads?: DownloadSums;
   /** Empty: not phased, all devices may begin at once. */
   readonly phases: readonly Phase[];
   /** Further attempts of a device after a failed one. */

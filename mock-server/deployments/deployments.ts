@@ -122,7 +122,7 @@ export class Deployments {
       const [deployment] =
         found === undefined ? [] : await presentDeployments(records, [found], this.#system.clock.now());
       if (deployment === undefined) throw notFound();
-      return deployment;
+      return { ...deployment, downloads: await records.deviceDownloads.sums(id) };
     });
   }
 

@@ -1,6 +1,12 @@
 import type { ModuleImagePlan } from "@upkeep/shared/artifact/write";
 import { given } from "@upkeep/shared/given";
-import { type DeviceProvides, isTerminal, type LogMessage, type ReportedStatus } from "@upkeep/shared/protocol";
+import {
+  type AdaptiveTransfer,
+  type DeviceProvides,
+  isTerminal,
+  type LogMessage,
+  type ReportedStatus,
+} from "@upkeep/shared/protocol";
 import type { Clock } from "@upkeep/shared/system";
 import { DomainError, notFound } from "../errors.ts";
 import type {
@@ -104,13 +110,23 @@ export class DeviceSide {
   /**
    * Records the status of a device deployment, durably when it resolves.
    * @param substate Kept until another one arrives, unless it is empty.
+   * @param download What the download of the attempt cost.
    * @throws DomainError (not-found) if the device has no such device deployment; (conflict) if it ended with another status.
    */
-  async report(deviceId: string, deploymentId: string, status: ReportedStatus, substate?: string): Promise<void> {
+  async report(
+    deviceId: string,
+    deploymentId: string,
+    status: ReportedStatus,
+    substate?: string,
+    download?: AdaptiveTransfer,
+  ): Promise<void> {
     const refusal = await this.#storage.deviceTransaction(deviceId, async (records) => {
       const now = this.#clock.now();
       const reported = await findReported(records, deviceId, deploymentId);
       if (reported.silence_counts === 1) await records.silence.touch(deviceId, now);
+      if (download !== undefined) {
+        await records.deviceDownloads.put({ ...download, deploymentId, deviceId, attempt: attemptOf(reported) });
+      }
       const verdict = verdictOnAttempt(
         reported,
         { status: reported.deployment_status, retries: reported.retries },
@@ -182,17 +198,21 @@ export class DeviceSide {
     return this.#storage.deviceTransaction(deviceId, async (records) => {
       await records.silence.touch(deviceId, this.#clock.now());
       const found = await records.deviceDeployments.find(deploymentId, deviceId);
-      const { attempt, request_json } = mustHaveBegun(found, "logged-deployment-not-found");
-      // A device sends its log after the failure, when the record is already at the next attempt.
-      const logged = attempt > 1 && request_json === null ? attempt - 1 : attempt;
+      const begun = mustHaveBegun(found, "logged-deployment-not-found");
+      const logged = attemptOf(begun);
       const key = { deploymentId, deviceId, attempt: logged };
       await records.logs.put(key, messages, this.#clock.now());
       const reason = reasonInLog(messages);
       if (reason === undefined) return;
-      if (logged < attempt) await records.attempts.setReason(key, reason);
+      if (logged < begun.attempt) await records.attempts.setReason(key, reason);
       else await records.deviceDeployments.update({ deployment_id: deploymentId, device_id: deviceId }, { reason });
     });
   }
+}
+
+/** The attempt that a device tells of after its failure too, when the record is already at the next one. */
+function attemptOf({ attempt, request_json }: DeviceDeploymentRecord): number {
+  return attempt > 1 && request_json === null ? attempt - 1 : attempt;
 }
 
 /** The device deployment as it is once a pending end of its deployment is applied. @throws DomainError (not-found) */

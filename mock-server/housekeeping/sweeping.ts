@@ -51,7 +51,8 @@ async function sweepBefore(
   const names = await blobs.names();
   const trashed = await trash.list();
   const { items } = await artifacts.list({}, { by: "name", order: "asc" });
-  const known = new Set(items.map(({ id }) => id));
+  const indexes = (await artifacts.indexes()).flatMap(({ index }) => [index.index.blob, index.chunks.blob]);
+  const known = new Set([...items.map(({ id }) => id), ...indexes]);
   if (known.size === 0) {
     // Records without any artifact may be the wrong ones, or may have lost them.
     if (names.length > 0) {

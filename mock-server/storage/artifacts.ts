@@ -188,6 +188,7 @@ export class ArtifactRecords {
   /** Marks the artifact as deleted, because device deployments refer to it. */
   async remove(id: string, nowMs: number): Promise<void> {
     await this.#db.deleteFrom("artifact_combinations").where("artifact_id", "=", id).execute();
+    await this.#db.deleteFrom("artifact_indexes").where("artifact_id", "=", id).execute();
     await this.#db.updateTable("artifacts").set({ removed_ms: nowMs }).where("id", "=", id).execute();
   }
 
@@ -237,7 +238,7 @@ function rowOf(artifact: ArtifactRecord): Selectable<ArtifactTable> {
   };
 }
 
-function recordOf(row: Selectable<ArtifactTable>): ArtifactRecord {
+export function recordOf(row: Selectable<ArtifactTable>): ArtifactRecord {
   return {
     id: row.id,
     name: row.name,

@@ -1,3 +1,4 @@
+export type { ArtifactIndex, NoIndex } from "./artifact-indexes.ts";
 export type { ArtifactFilter, ArtifactRecord, ArtifactSort, PayloadFileRecord, PayloadRecord } from "./artifacts.ts";
 export type { AttemptRecord } from "./attempts.ts";
 export type { IndexedName, Probe } from "./attribute-index.ts";
@@ -15,6 +16,7 @@ export type {
   ListedDeviceDeployment,
 } from "./device-deployment-lists.ts";
 export type { DeviceDeploymentRecord, ReportedDeviceDeployment, TargetsOf } from "./device-deployments.ts";
+export type { DeviceDownload, DownloadSums } from "./device-downloads.ts";
 export type { DeviceNarrowing, DeviceRecord } from "./devices.ts";
 export type { EventRecord } from "./events.ts";
 export { explained, oneLine } from "./explained.ts";

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { AfterCommit } from "./after-commit.ts";
+import { ArtifactIndexRecords } from "./artifact-indexes.ts";
 import { ArtifactRecords } from "./artifacts.ts";
 import { AttemptRecords } from "./attempts.ts";
 import { AttributeIndexRecords } from "./attribute-index.ts";
@@ -9,6 +10,7 @@ import { CounterRecords } from "./counters.ts";
 import { DeploymentRecords } from "./deployments.ts";
 import { DeviceDeploymentLists } from "./device-deployment-lists.ts";
 import { DeviceDeploymentRecords } from "./device-deployments.ts";
+import { DeviceDownloadRecords } from "./device-downloads.ts";
 import { DeviceTextRecords } from "./device-texts.ts";
 import { DeviceRecords } from "./devices.ts";
 import { EventRecords } from "./events.ts";
@@ -37,6 +39,7 @@ import { UserRecords } from "./users.ts";
 /** All records, in the state that one transaction sees. */
 export class Records {
   readonly afterCommit = new AfterCommit();
+  readonly artifactIndexes: ArtifactIndexRecords;
   readonly artifacts: ArtifactRecords;
   readonly attempts: AttemptRecords;
   readonly attributeIndex: AttributeIndexRecords;
@@ -47,6 +50,7 @@ export class Records {
   readonly deployments: DeploymentRecords;
   readonly deviceDeploymentLists: DeviceDeploymentLists;
   readonly deviceDeployments: DeviceDeploymentRecords;
+  readonly deviceDownloads: DeviceDownloadRecords;
   readonly devices: DeviceRecords;
   readonly pendingEnds: PendingEndRecords;
   readonly events: EventRecords;
@@ -71,6 +75,7 @@ export class Records {
   readonly users: UserRecords;
 
   constructor(db: Kysely<Schema>) {
+    this.artifactIndexes = new ArtifactIndexRecords(db);
     this.artifacts = new ArtifactRecords(db);
     this.attempts = new AttemptRecords(db);
     this.attributeIndex = new AttributeIndexRecords(db);
@@ -81,6 +86,7 @@ export class Records {
     this.deployments = new DeploymentRecords(db);
     this.deviceDeploymentLists = new DeviceDeploymentLists(db);
     this.deviceDeployments = new DeviceDeploymentRecords(db);
+    this.deviceDownloads = new DeviceDownloadRecords(db);
     this.devices = new DeviceRecords(db);
     this.pendingEnds = new PendingEndRecords(db);
     this.events = new EventRecords(db);

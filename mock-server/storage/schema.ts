@@ -1,4 +1,4 @@
-import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { DeploymentStatus, DeviceDeploymentStatus, PlainReason } from "@upkeep/shared/protocol";
 import type { Generated } from "kysely";
 
 /**
@@ -25,12 +25,14 @@ export interface Schema {
   artifacts: ArtifactTable;
   artifact_values: ArtifactValueTable;
   artifact_combinations: ArtifactCombinationTable;
+  artifact_indexes: ArtifactIndexTable;
   deployments: DeploymentTable;
   deployment_counters: DeploymentCounterTable;
   deployment_phases: DeploymentPhaseTable;
   device_deployments: DeviceDeploymentTable;
   device_deployment_attempts: DeviceDeploymentAttemptTable;
   device_deployment_states: DeviceDeploymentStateTable;
+  device_downloads: DeviceDownloadTable;
   deployment_logs: DeploymentLogTable;
   server_uptime: ServerUptimeTable;
   saved_filters: SavedFilterTable;
@@ -257,6 +259,21 @@ export interface ArtifactCombinationTable {
   artifact_id: string;
 }
 
+/**
+ * The index of an artifact for adaptive downloads: blobs that exist only together with the row. Without blobs, the
+ * artifact has no index and gets none.
+ */
+export interface ArtifactIndexTable {
+  artifact_id: string;
+  index_blob: string | null;
+  index_bytes: number | null;
+  index_sha256: string | null;
+  chunks_blob: string | null;
+  chunks_bytes: number | null;
+  /** Why there is no index. */
+  fault: string | null;
+}
+
 export interface DeploymentTable {
   id: string;
   /** The order of deployments, independent of clocks. */
@@ -394,6 +411,20 @@ export interface DeviceDeploymentTable {
   reason: string | null;
   /** The number of its changes of status. */
   state_count: Generated<number>;
+}
+
+/** What a download cost, as the device reported it. */
+export interface DeviceDownloadTable {
+  deployment_id: string;
+  device_id: string;
+  /** The number of the attempt, from 1. */
+  attempt: number;
+  /** Size of the artifact. */
+  needed_bytes: number;
+  reused_bytes: number;
+  fetched_bytes: number;
+  /** Why the artifact was downloaded whole; `null`: it was not. */
+  plain_reason: PlainReason | null;
 }
 
 /** A change of the status of a device deployment. */

@@ -8,9 +8,13 @@ type AnyTables = Record<string, Record<string, string | number | null>>;
 
 /**
  * The tables of a snapshot. Left out are the secrets, which the running server has in memory; the events, which go on
- * and record the restoration; the counts of devices, which triggers maintain; and the uptime of servers.
+ * and record the restoration; the counts of devices, which triggers maintain; the uptime of servers; and the indexes of
+ * artifacts, which are made again.
  */
-type KeptTable = Exclude<keyof Schema, "secrets" | "events" | "event_queue" | "device_counts" | "server_uptime">;
+type KeptTable = Exclude<
+  keyof Schema,
+  "secrets" | "events" | "event_queue" | "device_counts" | "server_uptime" | "artifact_indexes"
+>;
 
 /** Ordered so that rows come after the rows that they refer to. */
 const TABLES = Object.keys({
@@ -36,6 +40,7 @@ const TABLES = Object.keys({
   device_deployments: true,
   device_deployment_attempts: true,
   device_deployment_states: true,
+  device_downloads: true,
   deployment_logs: true,
   saved_filters: true,
   device_configurations: true,

@@ -10,7 +10,7 @@ export interface WorkerThread {
 export interface Workers {
   /**
    * @param program CommonJS. Its `module.exports` is a function that takes `data` and returns a function from question
-   *   to answer.
+   *   to answer, or to a promise of it; the promises must be fulfilled in the order of the questions.
    */
   start(program: string, data: unknown): WorkerThread;
 }

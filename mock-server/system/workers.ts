@@ -14,7 +14,12 @@ const ANSWERING = `
 {
   const { parentPort, workerData } = require("node:worker_threads");
   const answer = module.exports(workerData);
-  parentPort.on("message", (question) => parentPort.postMessage(answer(question)));
+  const post = (given) => parentPort.postMessage(given);
+  parentPort.on("message", (question) => {
+    const given = answer(question);
+    if (given instanceof Promise) given.then(post);
+    else post(given);
+  });
 }`;
 
 interface Waiting {

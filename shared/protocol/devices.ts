@@ -120,6 +120,8 @@ export type DeploymentInstructions = z.infer<typeof DeploymentInstructions>;
 export const StatusReport = z.object({
   status: z.enum(REPORTED_STATUSES as [(typeof REPORTED_STATUSES)[number], ...(typeof REPORTED_STATUSES)[number][]]),
   substate: optional(z.string().check(z.maxLength(200))),
+  /** What the download cost. One that cannot be understood is ignored: the status counts. */
+  adaptive: z.catch(optional(AdaptiveTransfer), undefined),
 });
 export type StatusReport = z.infer<typeof StatusReport>;
 

@@ -1,5 +1,7 @@
 import { given } from "@upkeep/shared/given";
 import {
+  ADAPTIVE_HEADER,
+  type AdaptiveOffer,
   DEVICE_PATHS,
   DeploymentInstructions,
   DeploymentLog,
@@ -14,9 +16,9 @@ import type { DownloadLinks } from "../../releases/links.ts";
 import type { Blobs } from "../../storage/blobs/index.ts";
 import { type Answer, empty, json, NO_STORE } from "../answers.ts";
 import { configurationLink } from "../configuration-download.ts";
-import { artifactLink } from "../download.ts";
+import { artifactLink, indexLink } from "../download.ts";
 import { HandedControlMap } from "../management/control-map.ts";
-import { type Route, route } from "../route.ts";
+import { type ApiRequest, type Route, route } from "../route.ts";
 import { one } from "../validation.ts";
 import type { PollRefusals } from "./poll-refusals.ts";
 
@@ -24,6 +26,8 @@ export interface DeviceDeploymentPorts {
   readonly domain: Domain;
   readonly links: DownloadLinks;
   readonly blobs: Blobs;
+  /** Devices that can are offered adaptive downloads. Default: none is. */
+  readonly isAdaptive?: boolean;
   /** How long a link that is handed out works, in milliseconds. */
   readonly linkLifeMs: number;
   /** Told of polls that are refused. */
@@ -43,26 +47,60 @@ const NEXT_ANSWERS = {
 
 const DeploymentId = z.object({ id: z.string() });
 
+interface PollCall {
+  readonly caller: DevicePrincipal;
+  readonly baseUrl: string;
+  readonly request: ApiRequest;
+}
+
+/** The offer of an adaptive download, if the artifact is indexed. */
+async function offerOf(
+  { domain, links, blobs, linkLifeMs, isAdaptive = false }: DeviceDeploymentPorts,
+  artifact: Instructions["artifact"],
+  baseUrl: string,
+  heardDevice: string | undefined,
+): Promise<AdaptiveOffer | undefined> {
+  const made = isAdaptive ? (await domain.artifacts.indexesOf([artifact.id])).get(artifact.id) : undefined;
+  if (made === undefined || "fault" in made) return undefined;
+  const linkOf = (name: "index" | "chunks") =>
+    indexLink({ links, blobs }, artifact, { name, blob: made[name].blob }, linkLifeMs, baseUrl, heardDevice);
+  const index = await linkOf("index");
+  const chunks = await linkOf("chunks");
+  const { sizeBytes } = await domain.artifacts.get(artifact.id);
+  return {
+    artifact_size: sizeBytes,
+    index: { uri: index.uri, size: made.index.sizeBytes, sha256: made.index.sha256 },
+    chunks: { uri: chunks.uri, size: made.chunks.sizeBytes },
+    expire: new Date(Math.min(index.expiresMs, chunks.expiresMs)).toISOString(),
+  };
+}
+
 /** Polls: all three forms that clients use. */
-function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploymentPorts): Route[] {
+function nextRoutes(ports: DeviceDeploymentPorts): Route[] {
+  const { domain, links, blobs, linkLifeMs, refusals } = ports;
   const next = async (
-    { caller: { deviceId, mayHaveWork }, baseUrl }: { readonly caller: DevicePrincipal; readonly baseUrl: string },
+    { caller: { deviceId, mayHaveWork }, baseUrl, request }: PollCall,
     provides: DeviceProvides,
     controlMap = false,
   ): Promise<Answer> => {
     refusals?.accepted(deviceId);
     const instructions = await domain.deviceSide.next(deviceId, provides, { mayHaveWork, controlMap });
-    return instructions === undefined ? empty(204) : await instruct(instructions, deviceId, provides, baseUrl);
+    return instructions === undefined
+      ? empty(204)
+      : await instruct(instructions, deviceId, provides, baseUrl, request.headers[ADAPTIVE_HEADER] !== undefined);
   };
   const instruct = async (
     { deploymentId, artifact, kind, limitsSilence, updateControlMap }: Instructions,
     deviceId: string,
     provides: DeviceProvides,
     baseUrl: string,
+    canAdapt: boolean,
   ): Promise<Answer> => {
+    const heard = limitsSilence ? deviceId : undefined;
+    const adaptive = canAdapt && kind === "software" ? await offerOf(ports, artifact, baseUrl, heard) : undefined;
     const link =
       kind === "software"
-        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, baseUrl, limitsSilence ? deviceId : undefined)
+        ? await artifactLink({ links, blobs }, artifact, linkLifeMs, baseUrl, heard)
         : configurationLink(links, { deploymentId, deviceType: provides.device_type, deviceId }, baseUrl);
     const body = {
       id: deploymentId,
@@ -71,6 +109,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
         artifact_name: artifact.name,
         source: { uri: link.uri, expire: new Date(link.expiresMs).toISOString() },
         device_types_compatible: artifact.deviceTypes,
+        ...given({ adaptive }),
       },
       ...given({ update_control_map: updateControlMap }),
     };
@@ -83,6 +122,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       path: DEVICE_PATHS.nextV2,
       summary: "Ask what to install, telling everything that the device provides",
       access: "device",
+      headers: ["X-Upkeep-Adaptive"],
       body: { schema: NextRequest, tooLarge: 400 },
       answers: NEXT_ANSWERS,
       refused,
@@ -93,6 +133,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (flat body)",
       access: "device",
+      headers: ["X-Upkeep-Adaptive"],
       body: { schema: DeviceProvidesBody, tooLarge: 400 },
       answers: NEXT_ANSWERS,
       refused,
@@ -104,6 +145,7 @@ function nextRoutes({ domain, links, blobs, linkLifeMs, refusals }: DeviceDeploy
       path: DEVICE_PATHS.nextV1,
       summary: "Ask what to install (query)",
       access: "device",
+      headers: ["X-Upkeep-Adaptive"],
       query: z.object({
         artifact_name: one(DeviceProvides.shape.artifact_name),
         device_type: one(DeviceProvides.shape.device_type),
@@ -151,7 +193,8 @@ export function deviceDeploymentRoutes(ports: DeviceDeploymentPorts): Route[] {
         409: { description: "The device's part in the deployment has ended" },
       },
       handle: async ({ caller, params, body }) => {
-        await deviceSide.report(caller.deviceId, params.id, body.status, body.substate);
+        const { status, substate, adaptive } = body;
+        await deviceSide.report(caller.deviceId, params.id, status, substate, adaptive);
         return empty(204);
       },
     }),

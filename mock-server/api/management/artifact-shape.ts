@@ -1,6 +1,6 @@
 import { recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod";
-import type { ArtifactRecord, PayloadRecord } from "../../domain.ts";
+import type { ArtifactIndex, ArtifactRecord, Domain, NoIndex, PayloadRecord } from "../../domain.ts";
 import { timestamp } from "./times.ts";
 
 const PayloadShape = z.object({
@@ -9,6 +9,22 @@ const PayloadShape = z.object({
   metadata: z.optional(recordOf(z.unknown())),
   /** The same as a list, for clients of older versions. */
   meta_data: z.array(z.object({ Key: z.string(), Value: z.unknown() })).optional(),
+});
+
+/** The work of indexing artifacts for adaptive downloads, as the API shows it. */
+export interface IndexingView {
+  /** The artifact that is being indexed, and how much of it is done, from 0 to 1. */
+  readonly progress: { readonly artifactId: string; readonly done: number } | undefined;
+}
+
+const AdaptiveShape = z.object({
+  state: z.enum(["ready", "indexing", "waiting", "none"]).meta({
+    description: "ready: devices are offered adaptive downloads; none: they are not, for the reason",
+  }),
+  percent: z.int().optional().meta({ description: "Of indexing" }),
+  index_size: z.int().optional().meta({ description: "Bytes in the store" }),
+  chunks_size: z.int().optional().meta({ description: "Bytes in the store" }),
+  reason: z.string().optional(),
 });
 
 /** An artifact as the management API shows it, also inside device deployments. */
@@ -26,6 +42,9 @@ export const ArtifactShape = z.object({
   size: z.int(),
   modified: z.string(),
 });
+
+/** Beyond the reference: whether an artifact can be downloaded adaptively. Absent if that is switched off. */
+export const IndexedArtifactShape = ArtifactShape.extend({ adaptive: AdaptiveShape.optional() });
 
 function presentPayload({ type, files, metaData }: PayloadRecord): z.infer<typeof PayloadShape> {
   return {
@@ -64,4 +83,32 @@ export function presentArtifact(artifact: ArtifactRecord): z.infer<typeof Artifa
     size: artifact.sizeBytes,
     modified: timestamp(artifact.modifiedMs),
   };
+}
+
+/** Artifacts with the state of their indexes. */
+export async function presentIndexed(
+  artifacts: readonly ArtifactRecord[],
+  domain: Pick<Domain, "artifacts">,
+  indexing: IndexingView | undefined,
+): Promise<z.infer<typeof IndexedArtifactShape>[]> {
+  if (indexing === undefined) return artifacts.map(presentArtifact);
+  const indexes = await domain.artifacts.indexesOf(artifacts.map(({ id }) => id));
+  return artifacts.map((artifact) => ({
+    ...presentArtifact(artifact),
+    adaptive: presentIndex(artifact.id, indexes.get(artifact.id), indexing),
+  }));
+}
+
+function presentIndex(
+  id: string,
+  index: ArtifactIndex | NoIndex | undefined,
+  { progress }: IndexingView,
+): z.infer<typeof AdaptiveShape> {
+  if (index === undefined) {
+    return progress?.artifactId === id
+      ? { state: "indexing", percent: Math.floor(progress.done * 100) }
+      : { state: "waiting" };
+  }
+  if ("fault" in index) return { state: "none", reason: index.fault };
+  return { state: "ready", index_size: index.index.sizeBytes, chunks_size: index.chunks.sizeBytes };
 }

@@ -10,7 +10,7 @@ import { USER_LINK_LIFE_MS } from "../options.ts";
 import { linkHeader, pagingQuery } from "../paging.ts";
 import { type Route, route } from "../route.ts";
 import { fields, many, Uuid } from "../validation.ts";
-import { ArtifactShape, presentArtifact } from "./artifact-shape.ts";
+import { IndexedArtifactShape, type IndexingView, presentIndexed } from "./artifact-shape.ts";
 import { contains, exactOrPrefix, sortBy } from "./filters.ts";
 import { timestamp } from "./times.ts";
 
@@ -21,14 +21,16 @@ export interface ArtifactPorts {
   readonly domain: Domain;
   readonly blobs: Blobs;
   readonly links: DownloadLinks;
+  readonly indexing?: IndexingView;
 }
 
 const ArtifactId = z.object({ id: Uuid });
 const NOT_FOUND = { description: "There is no such artifact" };
-const LISTED = { description: "Artifacts", schema: z.array(ArtifactShape) };
+const LISTED = { description: "Artifacts", schema: z.array(IndexedArtifactShape) };
 const textFilters = { name: contains, description: contains, device_type: contains };
 
-function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
+function lists({ domain, indexing }: ArtifactPorts): Route[] {
+  const { artifacts } = domain;
   const paging = pagingQuery();
   return [
     route({
@@ -41,7 +43,7 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
       handle: async ({ query: { name, description, device_type } }) => {
         const filter = given({ name, description, deviceType: device_type });
         const { items } = await artifacts.list(filter, { by: "name", order: "asc" });
-        return json(items.map(presentArtifact));
+        return json(await presentIndexed(items, domain, indexing));
       },
     }),
     route({
@@ -62,7 +64,7 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
         const filter = given({ name, description, deviceType: device_type });
         const { items, total } = await artifacts.list(filter, sort, { page, perPage: per_page });
         const headers = { link: linkHeader(request.url, query, { total }), "x-total-count": String(total) };
-        return json(items.map(presentArtifact), headers);
+        return json(await presentIndexed(items, domain, indexing), headers);
       },
     }),
     route({
@@ -90,13 +92,14 @@ function lists({ domain: { artifacts } }: ArtifactPorts): Route[] {
           { page, perPage: per_page },
         );
         const more = page * per_page < total;
-        return json(items.map(presentArtifact), { link: linkHeader(request.url, query, { more }) });
+        return json(await presentIndexed(items, domain, indexing), { link: linkHeader(request.url, query, { more }) });
       },
     }),
   ];
 }
 
-function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[] {
+function single({ domain, blobs, links, indexing }: ArtifactPorts): Route[] {
+  const { artifacts } = domain;
   return [
     route({
       method: "GET",
@@ -104,8 +107,11 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
       summary: "Show an artifact",
       access: "user",
       params: ArtifactId,
-      answers: { 200: { description: "The artifact", schema: ArtifactShape }, 404: NOT_FOUND },
-      handle: async ({ params }) => json(presentArtifact(await artifacts.get(params.id))),
+      answers: { 200: { description: "The artifact", schema: IndexedArtifactShape }, 404: NOT_FOUND },
+      handle: async ({ params }) => {
+        const [artifact] = await presentIndexed([await artifacts.get(params.id)], domain, indexing);
+        return json(artifact);
+      },
     }),
     route({
       method: "GET",
@@ -153,8 +159,7 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
       },
       handle: async ({ params }) => {
         // The record first: bytes without a record are cleared away at the next start, the reverse would stay.
-        await artifacts.delete(params.id);
-        await blobs.remove(params.id);
+        for (const blob of await artifacts.delete(params.id)) await blobs.remove(blob);
         return empty(204);
       },
     }),
@@ -165,7 +170,8 @@ function single({ domain: { artifacts }, blobs, links }: ArtifactPorts): Route[]
       access: "user",
       answers: {
         200: {
-          description: "The limit (0: as much as there is space) and what the artifacts take, in bytes",
+          description:
+            "The limit (0: as much as there is space) and what the artifacts take with their indexes, in bytes",
           schema: z.object({ limit: z.int(), usage: z.int() }),
         },
       },

@@ -1,5 +1,6 @@
 import { given } from "@upkeep/shared/given";
-import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES } from "@upkeep/shared/protocol";
+import type { AdaptiveTransfer } from "@upkeep/shared/protocol";
+import { DEPLOYMENT_STATUSES, DEVICE_DEPLOYMENT_STATUSES, PLAIN_REASONS } from "@upkeep/shared/protocol";
 import * as z from "zod";
 import {
   ATTRIBUTE_SCOPES,
@@ -17,6 +18,8 @@ import { timestamp } from "./times.ts";
 
 /** Number of devices by status. */
 export const StatisticsShape = z.record(z.enum(DEVICE_DEPLOYMENT_STATUSES), z.int());
+
+const Bytes = z.int().meta({ description: "Bytes" });
 
 export const PHASE_STATES = ["scheduled", "waiting", "active", "finished"] as const;
 
@@ -67,7 +70,14 @@ export const DeploymentShape = z.object({
   retries: z.int().optional(),
   update_control_map: ControlMap.optional(),
   configuration: z.string().optional().meta({ description: "Base64 of JSON; values are shortened" }),
-  statistics: z.object({ status: StatisticsShape, total_size: z.int() }),
+  statistics: z.object({
+    status: StatisticsShape,
+    total_size: z.int(),
+    downloads: z
+      .object({ devices: z.int(), needed: Bytes, reused: Bytes, fetched: Bytes })
+      .optional()
+      .meta({ description: "Beyond the reference: what downloads would have cost and did cost, as devices tell" }),
+  }),
   /** Beyond the reference: start and reason of a pause. */
   paused: z.object({ since: z.string(), reason: z.string() }).optional(),
   /** Beyond the reference: a device that is silent for this many seconds fails. */
@@ -124,11 +134,21 @@ export function presentDeployment(deployment: Deployment): z.infer<typeof Deploy
     ...(deployment.retries === 0 ? {} : { retries: deployment.retries }),
     ...given({ update_control_map: deployment.updateControlMap }),
     ...(deployment.configuration === undefined ? {} : { configuration: maskedConfiguration(deployment.configuration) }),
-    statistics: { status: deployment.statistics, total_size: deployment.totalSizeBytes },
+    statistics: {
+      status: deployment.statistics,
+      total_size: deployment.totalSizeBytes,
+      ...given({ downloads: presentDownloads(deployment) }),
+    },
     ...(paused === undefined ? {} : { paused: { since: timestamp(paused.sinceMs), reason: paused.reason } }),
     ...given({ retry_of: deployment.retryOf }),
     ...(deployment.silentAfterMs === undefined ? {} : { silent_after: deployment.silentAfterMs / 1000 }),
   };
+}
+
+function presentDownloads({ downloads }: Deployment) {
+  if (downloads === undefined || downloads.count === 0) return undefined;
+  const { count, needed, reused, fetched } = downloads;
+  return { devices: count, needed, reused, fetched };
 }
 
 export function presentDeploymentV2(deployment: Deployment): z.infer<typeof DeploymentShapeV2> {
@@ -164,6 +184,15 @@ export const DeviceDeploymentShape = z.object({
     .optional(),
   /** Beyond the reference: the device has not finished, and is no longer accepted. */
   unreachable: z.boolean().optional(),
+  /** Beyond the reference: what the last download cost. */
+  download: z
+    .object({
+      needed: Bytes,
+      reused: Bytes,
+      fetched: Bytes,
+      plain: z.enum(PLAIN_REASONS).optional().meta({ description: "Why the artifact was downloaded whole" }),
+    })
+    .optional(),
 });
 
 export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeof DeviceDeploymentShape> {
@@ -187,7 +216,12 @@ export function presentDeviceDeployment(device: DeviceDeployment): z.infer<typeo
     retries: device.retries,
     ...(failed.length === 0 ? {} : { failed_attempts: failed }),
     ...(device.unreachable ? { unreachable: true } : {}),
+    ...(device.download === undefined ? {} : { download: presentDownload(device.download) }),
   };
+}
+
+function presentDownload({ needed, reused, fetched, plain }: AdaptiveTransfer) {
+  return { needed, reused, fetched, ...given({ plain }) };
 }
 
 /** A device deployment in the list by pages, beyond the reference. */

@@ -188,7 +188,7 @@ function acrossReleases({ releases }: Domain, blobs: Blobs): Route[] {
       },
       handle: async ({ query, request }) => {
         try {
-          for (const id of await releases.delete(query.name)) await blobs.remove(id);
+          for (const blob of await releases.delete(query.name)) await blobs.remove(blob);
           return empty(204);
         } catch (error) {
           if (!(error instanceof DomainError && error.is("releases-in-use"))) throw error;

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { DEVICE_STATUSES, type Domain } from "../../domain.ts";
 import type { ConnectionCounts } from "../../system/connection-counts.ts";
 import { empty, json, text } from "../answers.ts";
+import type { IndexingView } from "../management/artifact-shape.ts";
 import { type Route, route } from "../route.ts";
 import { Counter, gauge, type Labels } from "./exposition.ts";
 import type { RequestMetrics } from "./metrics.ts";
@@ -32,6 +33,15 @@ async function fleetLines({ devices, deployments }: Domain): Promise<string[]> {
   return [
     ...gauge("upkeep_devices", "Devices, by status.", ofDevices),
     ...gauge("upkeep_deployments", "Deployments, by status.", ofDeployments),
+  ];
+}
+
+async function indexLines({ artifacts }: Domain): Promise<string[]> {
+  const waiting = (await artifacts.notIndexed()).length;
+  const bytes = await artifacts.indexBytes();
+  return [
+    ...gauge("upkeep_artifacts_not_indexed", "Artifacts that wait for their index.", [[{}, waiting]]),
+    ...gauge("upkeep_artifact_index_bytes", "Bytes of all indexes with their chunks.", [[{}, bytes]]),
   ];
 }
 
@@ -85,9 +95,14 @@ function referenceProbes(service: (typeof REFERENCE_SERVICES)[number], ports: Re
 
 /** What those who run the server ask: is it well, and how much does it do. */
 export function operationRoutes(
-  ports: ReadinessPorts & { domain: Domain; metrics: RequestMetrics; connections?: ConnectionCounts },
+  ports: ReadinessPorts & {
+    domain: Domain;
+    metrics: RequestMetrics;
+    connections?: ConnectionCounts;
+    indexing?: IndexingView;
+  },
 ): Route[] {
-  const { domain, metrics, connections } = ports;
+  const { domain, metrics, connections, indexing } = ports;
   return [
     route({
       method: "GET",
@@ -124,6 +139,7 @@ export function operationRoutes(
             ...connectionLines(connections),
             ...storageLines(domain),
             ...(await fleetLines(domain)),
+            ...(indexing === undefined ? [] : await indexLines(domain)),
           ].join("\n")}\n`,
           EXPOSITION,
         ),

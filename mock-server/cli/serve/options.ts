@@ -42,6 +42,8 @@ export interface ServeSettings {
   readonly connectionsMax?: number;
   /** The same for one address other than loopback. 0 or absent: none. */
   readonly connectionsPerAddressMax?: number;
+  /** Index artifacts, and offer adaptive downloads. Default: no. */
+  readonly adaptive?: boolean;
 }
 
 /** Limit of S3 for the validity of a link. */
@@ -77,6 +79,12 @@ export const SERVE_OPTIONS = {
     requiresArg: true,
   },
   "auto-accept": { type: "boolean", describe: "Accept every new device at once (for development)", default: false },
+  adaptive: {
+    type: "boolean",
+    describe:
+      "Index artifacts, so that devices fetch only what they do not have; --no-adaptive spares the space, and makes all downloads plain",
+    default: true,
+  },
   console: {
     type: "boolean",
     describe: "Serve the console, the web page of operators, at /; --no-console serves the API alone",
@@ -229,6 +237,7 @@ export function settingsOf(args: Readonly<Record<string, unknown>>): ServeSettin
     ...given({ proxies }),
     autoAccept: args["auto-accept"] === true,
     insecureNoAuth,
+    adaptive: args.adaptive !== false,
     console: args.console !== false,
     ...given({ testControls }),
     deviceTokenLifeMs: parseDuration("device-token-life", text(args["device-token-life"]) ?? ""),

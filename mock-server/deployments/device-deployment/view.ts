@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import type { DeviceDeploymentStatus } from "@upkeep/shared/protocol";
+import type { AdaptiveTransfer, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { ArtifactRecord, AttemptRecord, ListedDeviceDeployment, Records } from "../../storage/index.ts";
 
 /** A device deployment as the management API shows it. */
@@ -27,6 +27,8 @@ export interface DeviceDeployment {
   readonly failedAttempts: readonly FailedAttempt[];
   /** Unfinished, and the device cannot poll because it is not accepted. */
   readonly unreachable: boolean;
+  /** What its last download cost, if the device told. */
+  readonly download?: AdaptiveTransfer;
 }
 
 export interface FailedAttempt {
@@ -51,10 +53,12 @@ export async function presentDeviceDeployments(
     [...new Set(again.map(({ deployment_id }) => deployment_id))],
     [...new Set(again.map(({ device_id }) => device_id))],
   );
+  const downloads = await records.deviceDownloads.last(deploymentIds, [...new Set(rows.map((row) => row.device_id))]);
   const open = rows.filter(({ finished_ms }) => finished_ms === null).map(({ device_id }) => device_id);
   const accepted = await records.devices.acceptedAmong([...new Set(open)]);
   return rows.map((row) => {
     const artifact = row.artifact_id === null ? undefined : artifacts.get(row.artifact_id);
+    const download = downloads.find((one) => one.deploymentId === row.deployment_id && one.deviceId === row.device_id);
     return {
       deploymentId: row.deployment_id,
       deviceId: row.device_id,
@@ -66,7 +70,7 @@ export async function presentDeviceDeployments(
       ...(row.started_ms === null ? {} : { startedMs: row.started_ms }),
       ...(row.finished_ms === null ? {} : { finishedMs: row.finished_ms }),
       ...(row.hidden_ms === null ? {} : { deletedMs: row.hidden_ms }),
-      ...given({ artifact }),
+      ...given({ artifact, download }),
       hasLog: row.has_log,
       attempts: row.attempt,
       retries: retries.get(row.deployment_id) ?? 0,

@@ -4,8 +4,10 @@ import { sha256 } from "../../digest.ts";
 import { DomainError, invalid, notFound } from "../../errors.ts";
 import type {
   ArtifactFilter,
+  ArtifactIndex,
   ArtifactRecord,
   ArtifactSort,
+  NoIndex,
   Page,
   Paging,
   Records,
@@ -13,6 +15,7 @@ import type {
   ReleaseSort,
   Storage,
 } from "../../storage/index.ts";
+import { blobsOf } from "./blobs.ts";
 import { presentReleases, type Release } from "./releases.ts";
 
 const TEXT_MAX = PROTOCOL_LIMITS.textMax;
@@ -26,9 +29,16 @@ export class Artifacts {
   readonly #storage: Storage;
   readonly #clock: Clock;
 
+  #inserted: () => void = () => undefined;
+
   constructor(storage: Storage, clock: Clock) {
     this.#storage = storage;
     this.#clock = clock;
+  }
+
+  /** @param inserted Called after each new artifact of this server. */
+  onInserted(inserted: () => void): void {
+    this.#inserted = inserted;
   }
 
   /**
@@ -53,6 +63,7 @@ export class Artifacts {
       }
       await artifacts.insert(artifact, digests);
     });
+    this.#inserted();
   }
 
   /** @throws DomainError (not-found) */
@@ -60,9 +71,47 @@ export class Artifacts {
     return this.#storage.read((records) => find(records, id));
   }
 
-  /** The total size of all artifacts in the store, in bytes. */
+  /** The total size of all artifacts in the store with their indexes, in bytes. */
   sizeBytes(): Promise<number> {
-    return this.#storage.read(({ artifacts }) => artifacts.sizeBytes());
+    return this.#storage.read(
+      async ({ artifacts, artifactIndexes }) => (await artifacts.sizeBytes()) + (await artifactIndexes.sizeBytes()),
+    );
+  }
+
+  /** What the indexes take of it. */
+  indexBytes(): Promise<number> {
+    return this.#storage.read(({ artifactIndexes }) => artifactIndexes.sizeBytes());
+  }
+
+  /** The indexes of these artifacts; absent: not indexed yet. */
+  indexesOf(ids: readonly string[]): Promise<ReadonlyMap<string, ArtifactIndex | NoIndex>> {
+    return this.#storage.read(({ artifactIndexes }) => artifactIndexes.of(ids));
+  }
+
+  /** All indexes that exist. */
+  indexes(): Promise<readonly { readonly artifactId: string; readonly index: ArtifactIndex }[]> {
+    return this.#storage.read(({ artifactIndexes }) => artifactIndexes.all());
+  }
+
+  /** Artifacts that were not indexed yet, newest first. */
+  notIndexed(): Promise<readonly ArtifactRecord[]> {
+    return this.#storage.read(({ artifactIndexes }) => artifactIndexes.missing());
+  }
+
+  /**
+   * Publishes an index: from this transaction on, devices are offered it.
+   * @returns False if the artifact was deleted, or another server was first: the blobs belong to nothing then.
+   */
+  setIndex(id: string, index: ArtifactIndex | NoIndex): Promise<boolean> {
+    return this.#storage.transaction(async ({ artifacts, artifactIndexes }) => {
+      if ((await artifacts.find(id)) === undefined) return false;
+      return await artifactIndexes.insert(id, index);
+    });
+  }
+
+  /** Forgets indexes whose blobs are missing. */
+  forgetIndexes(ids: readonly string[]): Promise<void> {
+    return this.#storage.transaction(({ artifactIndexes }) => artifactIndexes.delete(ids));
   }
 
   /** @param paging Everything when absent. */
@@ -82,15 +131,20 @@ export class Artifacts {
     });
   }
 
-  /** @throws DomainError (not-found); (artifact-in-use) in an unfinished deployment. */
-  delete(id: string): Promise<void> {
+  /**
+   * @returns The names of its blobs.
+   * @throws DomainError (not-found); (artifact-in-use) in an unfinished deployment.
+   */
+  delete(id: string): Promise<readonly string[]> {
     return this.#storage.transaction(async (records) => {
       const { name } = await find(records, id);
       if (await records.deployments.anyOfRelease(name, "unfinished")) {
         throw new DomainError("artifact-in-use");
       }
+      const blobs = await blobsOf(records, [id]);
       if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
       else await records.artifacts.delete(id);
+      return blobs;
     });
   }
 

@@ -10,6 +10,7 @@ import type {
   ReleaseSort,
   Storage,
 } from "../../storage/index.ts";
+import { blobsOf } from "./blobs.ts";
 
 /** A release with its artifacts, sorted by id. */
 export interface Release extends ReleaseRecord {
@@ -89,7 +90,7 @@ export class Releases {
 
   /**
    * Deletes releases with all their artifacts; unknown names are ignored.
-   * @returns Ids of the artifacts, whose blobs can be removed.
+   * @returns The names of their blobs, which can be removed.
    * @throws DomainError (invalid) if none is named; (releases-in-use) while an unfinished deployment has one of
    *   them.
    */
@@ -101,12 +102,16 @@ export class Releases {
         throw new DomainError("releases-in-use", { deploymentIds: active });
       }
       const artifacts = await records.artifacts.ofReleases([...new Set(names)]);
+      const blobs = await blobsOf(
+        records,
+        artifacts.map(({ id }) => id),
+      );
       for (const { id, name } of artifacts) {
         if (await records.deployments.anyOfRelease(name, "any")) await records.artifacts.remove(id, this.#clock.now());
         else await records.artifacts.delete(id);
       }
       for (const name of names) await records.releaseMetadata.forget(name);
-      return artifacts.map(({ id }) => id);
+      return blobs;
     });
   }
 }

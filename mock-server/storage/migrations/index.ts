@@ -22,6 +22,7 @@ import { contacts } from "./0020-contacts.ts";
 import { attributeIndex } from "./0021-attribute-index.ts";
 import { deltas } from "./0022-deltas.ts";
 import { deviceTexts } from "./0023-device-texts.ts";
+import { adaptive } from "./0024-adaptive.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -47,6 +48,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0021-attribute-index": attributeIndex,
   "0022-deltas": deltas,
   "0023-device-texts": deviceTexts,
+  "0024-adaptive": adaptive,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -7,6 +7,7 @@ import { createLogger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import type { FastifyInstance, LightMyRequestResponse } from "fastify";
 import { onTestFinished } from "vitest";
+import type { ComposedServer, ServerSettings } from "../../../mock-server/compose.ts";
 import {
   composeServer,
   DEFAULT_OPTIONS,
@@ -67,25 +68,27 @@ export class TestServer {
   readonly logLines: readonly string[];
   readonly #blobDirectory: string;
   readonly userToken: string;
+  /** Resolves when no artifact waits for its index. */
+  readonly indexed: () => Promise<void>;
 
   private constructor(
-    app: FastifyInstance,
-    domain: Domain,
+    server: ComposedServer,
     system: TestSystem,
     logLines: readonly string[],
     blobDirectory: string,
     userToken: string,
   ) {
     this.userToken = userToken;
-    this.app = app;
-    this.domain = domain;
+    this.app = server.app;
+    this.domain = server.domain;
+    this.indexed = server.indexed;
     this.system = system;
     this.logLines = logLines;
     this.#blobDirectory = blobDirectory;
   }
 
   static async open(
-    options: Partial<ServerOptions> & DomainOptions = {},
+    options: Partial<ServerOptions> & DomainOptions & Pick<ServerSettings, "adaptive"> = {},
     change: (system: System) => System = (system) => system,
   ): Promise<TestServer> {
     const folder = mkdtempSync(join(tmpdir(), "upkeep-api-"));
@@ -115,7 +118,7 @@ export class TestServer {
       await domain.close();
       rmSync(folder, { recursive: true });
     });
-    return new TestServer(server.app, domain, virtual, logLines, blobDirectory, userToken);
+    return new TestServer(server, virtual, logLines, blobDirectory, userToken);
   }
 
   /** Names of everything in the blob store, finished or not. */

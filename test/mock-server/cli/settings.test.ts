@@ -20,6 +20,7 @@ describe("the settings of serve", () => {
       administrator: {},
       autoAccept: false,
       insecureNoAuth: false,
+      adaptive: true,
       console: true,
       deviceTokenLifeMs: 7 * 86_400_000,
       downloadLinkLifeMs: 86_400_000,

@@ -58,6 +58,7 @@ export class DeviceApi implements Network {
         links,
         blobs,
         artifact: (id) => domain.artifacts.get(id),
+        index: () => Promise.resolve(undefined),
         signs: { clock: { now, monotonic: now }, logger: noopLogger, touch: (id) => domain.deviceSide.touch(id) },
       }),
     ];

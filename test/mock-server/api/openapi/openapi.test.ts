@@ -16,6 +16,7 @@ import { routesOf } from "./routes.ts";
 const OPEN = [
   "POST /api/devices/v1/authentication/auth_requests",
   "GET /api/devices/v1/deployments/download/artifact/{id}",
+  "GET /api/devices/v1/deployments/download/artifact/{id}/{part}",
   "PUT /api/management/v1/deployments/artifacts/directupload/{id}",
   "GET /api/devices/v1/deployments/download/configuration/{deployment}/{type}/{device}",
   "POST /api/management/v1/useradm/auth/login",
