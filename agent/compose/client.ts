@@ -4,8 +4,8 @@ import { loadEngineKey } from "../device/engine-key.ts";
 import { readIdentity } from "../device/identity.ts";
 import { type DeviceKey, type KeyLocation, loadDeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
-import { DeviceClient } from "../server/client.ts";
-import { Downloads } from "../server/download.ts";
+import { DeviceClient, type OpenRanges } from "../server/client.ts";
+import { type DownloadSettings, Downloads } from "../server/download.ts";
 import { Servers } from "../server/failover.ts";
 import { HttpClient } from "../server/http.ts";
 import { Login } from "../server/login.ts";
@@ -13,6 +13,7 @@ import { proxiesFrom } from "../server/proxies.ts";
 import { VERSION } from "../version.ts";
 import type { AgentContext, HeldDevice } from "./context.ts";
 import { downloadSettings, httpSettings, keyFile } from "./from-config.ts";
+import { Lazy } from "./lazy.ts";
 import { tlsOptions } from "./pem.ts";
 
 async function makeHttpClient(context: AgentContext): Promise<HttpClient> {
@@ -22,14 +23,26 @@ async function makeHttpClient(context: AgentContext): Promise<HttpClient> {
   return new HttpClient(system, { tls, proxies: proxiesFrom(environment), ...httpSettings(config), version });
 }
 
-async function makeDownloads({ system, config, log, parts }: AgentContext, http: HttpClient): Promise<Downloads> {
-  const settings = await parts.make("downloadSettings", () => downloadSettings(config));
-  return new Downloads(system, http, settings, log);
+const lazyRanges = new Lazy(async () => (await import("../server/ranges.ts")).Ranges);
+
+/** How to read parts of artifacts; `undefined` if the device is not to download adaptively. */
+function rangesOpener(
+  { system, config, log }: AgentContext,
+  http: HttpClient,
+  settings: DownloadSettings,
+): OpenRanges | undefined {
+  if (!config.adaptiveDownloads) return undefined;
+  return async (objects, options) => {
+    const Ranges = await lazyRanges.get();
+    return new Ranges({ system, http, settings, log, objects, ...options });
+  };
 }
 
 /** Downloads of links that an operator gives: they need no login. */
 export async function createDownloads(context: AgentContext): Promise<Downloads> {
-  return await makeDownloads(context, await context.parts.make("http", () => makeHttpClient(context)));
+  const { system, config, log, parts } = context;
+  const http = await parts.make("http", () => makeHttpClient(context));
+  return new Downloads(system, http, await parts.make("downloadSettings", () => downloadSettings(config)), log);
 }
 
 /** Where the device's key is, or where it is made. */
@@ -92,13 +105,14 @@ async function keyWhenPossible(
  * @param passphrase Of the device's key, if it is encrypted.
  */
 export async function createDeviceClient(device: HeldDevice, passphrase?: string): Promise<DeviceClient> {
-  const { config, paths, system, parts } = device;
+  const { config, paths, system, log, parts } = device;
   const key = await parts.make("key", () => keyWhenPossible(device, passphrase));
   const identity = await parts.make("identity", () => async (signal?: AbortSignal) => {
     return await readIdentity(system, paths.identityScript, signal);
   });
   const http = await parts.make("http", () => makeHttpClient(device));
-  const downloads = await makeDownloads(device, http);
+  const settings = await parts.make("downloadSettings", () => downloadSettings(config));
+  const downloads = new Downloads(system, http, settings, log);
   const servers = await parts.make("servers", () => new Servers(config.servers, system.clock, config.serverRetryMs));
   const login = new Login(http, {
     tenantToken: config.tenantToken,
@@ -106,5 +120,6 @@ export async function createDeviceClient(device: HeldDevice, passphrase?: string
     key,
     readIdentity: identity,
   });
-  return await parts.make("client", () => new DeviceClient(http, login, downloads, servers));
+  const openRanges = rangesOpener(device, http, settings);
+  return await parts.make("client", () => new DeviceClient(http, login, downloads, servers, openRanges));
 }

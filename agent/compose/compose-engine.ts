@@ -32,6 +32,8 @@ function standardOpenArtifact(door: Pick<Door, "decompressors">): OpenArtifact {
   };
 }
 
+const lazyAdaptive = new Lazy(async () => (await import("../adaptive/index.ts")).openAdaptively);
+
 export async function createEngine(device: HeldDevice, own: EngineParts = {}): Promise<UpdateEngine> {
   const { config, system, log, store, deviceType, parts } = device;
   const settings = await parts.make("updateSettings", async () => ({
@@ -47,6 +49,7 @@ export async function createEngine(device: HeldDevice, own: EngineParts = {}): P
     paths: updatePaths(device),
     settings,
     deviceType,
+    openAdaptively: () => lazyAdaptive.get(),
     retryDelays: (attempt, retryAfterMs) => pauseBeforeRetry(backoff, attempt, system.random.fraction(), retryAfterMs),
     ...own,
     openArtifact,

@@ -44,7 +44,7 @@ export function taskSettings(config: AgentConfig): Record<"polls" | "inventories
 /** What the update engine is told otherwise than by default; the keys are those that the configuration names. */
 export function updateSettings(config: AgentConfig, verifyKeys: readonly string[]): Partial<UpdateSettings> {
   const { moduleTimeoutMs, scriptTimeoutMs, scriptRetryTimeoutMs, scriptRetryIntervalMs } = config;
-  const { commitTimeoutMs, commitConnectivity, abortCheckMs, noexecPrograms } = config;
+  const { commitTimeoutMs, commitConnectivity, abortCheckMs, adaptiveSeeds, noexecPrograms } = config;
   return {
     verifyKeys,
     moduleTimeoutMs,
@@ -54,6 +54,7 @@ export function updateSettings(config: AgentConfig, verifyKeys: readonly string[
     commitTimeoutMs,
     commitConnectivity,
     abortCheckMs,
+    adaptiveSeeds,
     noexecPrograms,
   };
 }

@@ -216,6 +216,19 @@ export const KEYS = {
     meaning: "The most of the network that the download of an artifact may take; 0 for all there is.",
     own: true,
   },
+  AdaptiveDownloads: {
+    type: flag,
+    default: true,
+    meaning:
+      "Fetch only those parts of an artifact that the device does not have, where the server offers that and it pays.",
+    own: true,
+  },
+  AdaptiveSeeds: {
+    type: paths,
+    meaning:
+      "Files, devices and directories that may hold parts of artifacts, besides those that the update module names.",
+    own: true,
+  },
   ModuleTimeoutSeconds: {
     type: seconds(),
     default: 14_400,

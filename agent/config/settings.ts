@@ -55,6 +55,8 @@ export interface AgentConfig {
   readonly answerMsMax: number;
   /** Bytes per second; 0: no limit. */
   readonly downloadBytesPerSecond: number;
+  readonly adaptiveDownloads: boolean;
+  readonly adaptiveSeeds: readonly string[];
   readonly redirectHosts: readonly string[];
   /** How long a server that failed is asked last. */
   readonly serverRetryMs: number;
@@ -173,6 +175,8 @@ export function settingsFrom(values: ConfigValues, place: Place = (path) => path
     connectionIdleMs: ms("ConnectionIdleSeconds"),
     answerMsMax: ms("AnswerTimeoutSeconds"),
     downloadBytesPerSecond: held(values, "DownloadKilobytesPerSecond") * 1000,
+    adaptiveDownloads: held(values, "AdaptiveDownloads"),
+    adaptiveSeeds: (values.AdaptiveSeeds ?? []).map(place),
     redirectHosts: values.RedirectHosts ?? [],
     serverRetryMs: ms("ServerRetrySeconds"),
     moduleTimeoutMs: ms("ModuleTimeoutSeconds"),

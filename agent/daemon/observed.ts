@@ -1,10 +1,4 @@
-import type {
-  DeploymentInstructions,
-  DeviceProvides,
-  InventoryAttribute,
-  LogMessage,
-  ReportedStatus,
-} from "@upkeep/shared/protocol";
+import type { DeploymentInstructions, DeviceProvides, InventoryAttribute, LogMessage } from "@upkeep/shared/protocol";
 import { AgentError } from "../errors.ts";
 import type { ArtifactSource, DeploymentResult, DeploymentServer, ReportAnswer } from "../update/index.ts";
 import type { DaemonEngine, DaemonServer } from "./daemon.ts";
@@ -14,10 +8,12 @@ import type { Board, Told } from "./status.ts";
 export class ObservedServer<Server extends DaemonServer & DeploymentServer> implements DaemonServer, DeploymentServer {
   readonly #server: Server;
   readonly #board: Board;
+  readonly ranges: DeploymentServer["ranges"];
 
   constructor(server: Server, board: Board) {
     this.#server = server;
     this.#board = board;
+    this.ranges = server.ranges?.bind(server);
   }
 
   get hasInventory(): boolean {
@@ -34,8 +30,8 @@ export class ObservedServer<Server extends DaemonServer & DeploymentServer> impl
     return this.#watch(this.#server.sendInventory(attributes, signal), "inventory");
   }
 
-  report(deployment: string, status: ReportedStatus, signal?: AbortSignal): Promise<ReportAnswer> {
-    return this.#watch(this.#server.report(deployment, status, signal), "report");
+  report(...parts: Parameters<DeploymentServer["report"]>): Promise<ReportAnswer> {
+    return this.#watch(this.#server.report(...parts), "report");
   }
 
   sendLog(deployment: string, messages: readonly LogMessage[], signal?: AbortSignal): Promise<"accepted" | "refused"> {

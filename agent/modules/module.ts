@@ -42,12 +42,21 @@ const AUGMENT_QUERIES = [
 ] as const;
 type AugmentQuery = (typeof AUGMENT_QUERIES)[number];
 
+/**
+ * Asks which files, devices and directories may hold parts of the payload: one absolute path a line. One that the
+ * module will overwrite from its start is marked `target`, with a space. It comes before there is a work tree.
+ */
+const SEEDS_QUERY = "AdaptiveSeeds";
+/** What such a line may hold. */
+const SEED_LINE = /^(target )?(\/.*)$/;
+
 /** The variable that tells a module how to treat programs in its payload that the file system does not let run. */
 const NOEXEC_VARIABLE = "UPKEEP_NOEXEC_PROGRAMS";
 
 /** An answer is one word: longer output is ignored. */
 const ANSWER_BYTES_MAX = 4096;
 const AUGMENT_ANSWER_BYTES_MAX = 64 * 1024;
+const SEEDS_ANSWER_BYTES_MAX = 64 * 1024;
 
 export interface ModuleOptions {
   readonly system: Pick<System, "clock" | "files" | "processes" | "timers">;
@@ -68,8 +77,19 @@ export interface ModuleOptions {
 /** How to store a payload if the module does not stream. */
 export type Storing = Pick<StoringOptions, "augmented" | "before" | "pace" | "onStored">;
 
-function isAugmentQuery(name: ModuleCall | ModuleQuery | AugmentQuery): name is AugmentQuery {
-  return (AUGMENT_QUERIES as readonly string[]).includes(name);
+/** A file, device or directory that an update module names. */
+export interface NamedSeed {
+  readonly path: string;
+  readonly isTarget: boolean;
+}
+
+/** What a module is called with. */
+type Name = ModuleCall | ModuleQuery | AugmentQuery | typeof SEEDS_QUERY;
+
+/** How a call gets the work tree: as its directory too, by name only as there may be none yet, or not at all. */
+function treeOf(name: Name, tree: string): { readonly args: readonly string[]; readonly directory?: string } {
+  if ((AUGMENT_QUERIES as readonly string[]).includes(name)) return { args: [name] };
+  return { args: [name, tree], ...(name === SEEDS_QUERY ? {} : { directory: tree }) };
 }
 
 /** An update module: an executable that speaks protocol v3. */
@@ -113,6 +133,21 @@ export class UpdateModule {
   /** The header fields that the unsigned part of an artifact may override. */
   async permittedHeaders(): Promise<Permissions> {
     return parsePermissions(await this.#answerTo("PermittedAugmentedHeaders"), this.#options.payloadType);
+  }
+
+  /** What may hold parts of the payload. A module that does not know the question names nothing. */
+  async seeds(): Promise<readonly NamedSeed[]> {
+    const program = await this.#start(SEEDS_QUERY, SEEDS_ANSWER_BYTES_MAX);
+    const end = await program.ended;
+    if (end.kind === "stopped") this.#options.signal.throwIfAborted();
+    if (end.kind !== "exited" || end.code !== 0) return [];
+    return program
+      .answer()
+      .split(/\r?\n/)
+      .flatMap((line) => {
+        const [, target, path] = SEED_LINE.exec(line) ?? [];
+        return path === undefined ? [] : [{ path, isTarget: target !== undefined }];
+      });
   }
 
   async #answerTo(query: AugmentQuery): Promise<string> {
@@ -161,13 +196,13 @@ export class UpdateModule {
     return answer;
   }
 
-  async #start(name: ModuleCall | ModuleQuery | AugmentQuery, answerBytesMax?: number): Promise<Program> {
+  async #start(name: Name, answerBytesMax?: number): Promise<Program> {
     const { system, executable, payloadType, tree, timeoutMs, killGraceMs, noexec, signal, logger } = this.#options;
     logger.debug(`update module ${payloadType}: ${name}`);
     try {
       const spec = {
         command: executable,
-        ...(isAugmentQuery(name) ? { args: [name] } : { args: [name, tree], directory: tree }),
+        ...treeOf(name, tree),
         environment: { [NOEXEC_VARIABLE]: noexec },
         timeoutMs,
         killGraceMs,
@@ -184,7 +219,7 @@ export class UpdateModule {
     }
   }
 
-  #demandSuccess(name: ModuleCall | ModuleQuery | AugmentQuery, end: ProgramEnd): void {
+  #demandSuccess(name: Name, end: ProgramEnd): void {
     if (end.kind === "exited" && end.code === 0) return;
     // The signal carries the reason for the stop.
     if (end.kind === "stopped") this.#options.signal.throwIfAborted();

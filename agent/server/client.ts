@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { given } from "@upkeep/shared/given";
 import {
+  ADAPTIVE_HEADER,
+  type AdaptiveOffer,
+  type AdaptiveTransfer,
   DEVICE_PATHS,
   DeploymentInstructions,
   type DeviceProvides,
@@ -13,15 +16,19 @@ import type { HttpResponse } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
 import type { Bearer } from "../system/axios-over-door.ts";
 import { refusal } from "./answers.ts";
-import type { ArtifactSource, DeploymentServer, ReportAnswer } from "./deployment-server.ts";
-import type { Downloads, Link } from "./download.ts";
+import type { ArtifactRanges, ArtifactSource, DeploymentServer, ReportAnswer } from "./deployment-server.ts";
+import type { Downloads } from "./download.ts";
 import type { Servers } from "./failover.ts";
 import { type HttpClient, parseAnswer, type Question } from "./http.ts";
+import type { Link } from "./links.ts";
 import type { Login, Session, SignedRequest } from "./login.ts";
+import { isSameOffer, objectsOf } from "./offered.ts";
+import type { RangedObjects, RangesOptions } from "./ranges.ts";
 
 type Call = Omit<Question, "url" | "headers" | "body"> & {
   readonly path: string;
   readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   /** The body of answers with this status is read. */
   readonly reads?: number;
 };
@@ -53,33 +60,44 @@ interface Origin {
   readonly doubts: number;
 }
 
+/** Begins to read parts of objects. */
+export type OpenRanges = (
+  objects: RangedObjects,
+  options: Pick<RangesOptions, "renew" | "signal">,
+) => Promise<ArtifactRanges>;
+
 /** Client of the device APIs of the configured servers. */
 export class DeviceClient implements DeploymentServer {
   readonly #http: HttpClient;
   readonly #login: Login;
   readonly #downloads: Downloads;
   readonly #servers: Servers;
+  readonly #openRanges: OpenRanges | undefined;
   /** Hash of the inventory that was sent in a session. */
   readonly #inventories = new WeakMap<Session, string>();
   #lastSession: Session | undefined;
   #lastProvides: DeviceProvides | undefined;
   #origin: Origin | undefined;
 
-  constructor(http: HttpClient, login: Login, downloads: Downloads, servers: Servers) {
+  /** @param openRanges Absent: the device does not download adaptively, and does not say that it can. */
+  constructor(http: HttpClient, login: Login, downloads: Downloads, servers: Servers, openRanges?: OpenRanges) {
     this.#http = http;
     this.#login = login;
     this.#downloads = downloads;
     this.#servers = servers;
+    this.#openRanges = openRanges;
   }
 
   /** Ask for a deployment; `undefined` if there is none. */
   async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
     this.#lastProvides = provides;
+    const headers = this.#openRanges === undefined ? {} : { [ADAPTIVE_HEADER]: "1" };
     let { answer, text, session } = await this.#call({
       what: POLLING,
       method: "POST",
       path: DEVICE_PATHS.nextV2,
       json: { device_provides: provides },
+      headers,
       reads: 200,
       ...given({ signal }),
     });
@@ -92,6 +110,7 @@ export class DeviceClient implements DeploymentServer {
         what: POLLING,
         method: "GET",
         path: `${DEVICE_PATHS.nextV1}?${query}`,
+        headers,
         reads: 200,
         ...given({ signal }),
       }));
@@ -111,13 +130,18 @@ export class DeviceClient implements DeploymentServer {
     });
   }
 
-  async report(deployment: string, status: ReportedStatus, signal?: AbortSignal): Promise<ReportAnswer> {
+  async report(
+    deployment: string,
+    status: ReportedStatus,
+    signal?: AbortSignal,
+    transfer?: AdaptiveTransfer,
+  ): Promise<ReportAnswer> {
     const what = `reporting ${status} for deployment ${deployment}`;
     const { answer, session } = await this.#call({
       what,
       method: "PUT",
       path: DEVICE_PATHS.status(encodeURIComponent(deployment)),
-      json: { status },
+      json: { status, ...given({ adaptive: transfer }) },
       ...given({ signal }),
     });
     if (!isGood(answer) && answer.status !== 409 && answer.status !== 404) throw await this.#refusal(answer, what);
@@ -202,6 +226,27 @@ export class DeviceClient implements DeploymentServer {
     return offered?.id === deployment ? offered : undefined;
   }
 
+  async ranges(
+    instructions: DeploymentInstructions,
+    offer: AdaptiveOffer,
+    signal?: AbortSignal,
+  ): Promise<ArtifactRanges> {
+    const server = this.#origin?.server;
+    if (this.#openRanges === undefined) throw new TypeError("this device does not download adaptively");
+    return await this.#openRanges(objectsOf(instructions, offer, server), {
+      signal,
+      renew: async () => {
+        const offered = await this.#again(instructions.id, signal);
+        if (offered === undefined) return undefined;
+        const { adaptive } = offered.artifact;
+        if (adaptive === undefined || !isSameOffer(adaptive, offer)) {
+          throw new AgentError("adaptive-index-wrong", "the server does not offer the same index any more");
+        }
+        return objectsOf(offered, adaptive, this.#origin?.server);
+      },
+    });
+  }
+
   async download(
     instructions: DeploymentInstructions,
     signal?: AbortSignal,
@@ -214,11 +259,16 @@ export class DeviceClient implements DeploymentServer {
 
   /** Ask for a new link to the artifact of `deployment`. */
   async #renew(deployment: string, signal?: AbortSignal): Promise<Link | undefined> {
-    if (this.#lastProvides === undefined) return undefined;
-    const offered = await this.instructionsOf(deployment, this.#lastProvides, signal);
+    const offered = await this.#again(deployment, signal);
     if (offered === undefined) return undefined;
     const { uri, expire } = offered.artifact.source;
     return { url: uri, expire, server: this.#origin?.server };
+  }
+
+  /** Ask for the instructions of `deployment` again, in the words of the last poll. */
+  async #again(deployment: string, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
+    if (this.#lastProvides === undefined) return undefined;
+    return await this.instructionsOf(deployment, this.#lastProvides, signal);
   }
 
   /** One call with the token, to the first server that works. */
@@ -232,13 +282,14 @@ export class DeviceClient implements DeploymentServer {
   }
 
   async #ask(login: ServerLogin, call: Call): Promise<Answered> {
-    const { path, json, reads, ...rest } = call;
+    const { path, json, headers, reads, ...rest } = call;
     const question: Question = {
       ...rest,
       url: `${login.server}${path}`,
       headers: {
         accept: "application/json",
         ...(json === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
       },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       bearer: login,

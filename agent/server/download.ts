@@ -2,12 +2,12 @@ import type { ArtifactContent } from "@upkeep/shared/artifact";
 import type { Logger } from "@upkeep/shared/logging";
 import { type HttpResponse, LinkedController, type System } from "@upkeep/shared/system";
 import { AgentError } from "../errors.ts";
-import { header, refusal } from "./answers.ts";
+import { header } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { ArtifactSource } from "./deployment-server.ts";
 import type { HttpClient, Question } from "./http.ts";
-import { masked } from "./masking.ts";
-import { losesTls } from "./redirects.ts";
+import { demandUsable, LINK_REFUSED, type Link, linkRefusal, linkRenewed } from "./links.ts";
+import { Pace } from "./pace.ts";
 import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
 
 export interface DownloadSettings {
@@ -26,23 +26,12 @@ export interface DownloadSettings {
 /** Typical number of bytes in flight on a connection, which arrive anyway. */
 const LEAP_BYTES_MIN = 32 * 1024;
 
-export interface Link {
-  readonly url: string;
-  /** URL of the server that gave the link; absent for a person's own link. */
-  readonly server?: string | undefined;
-  /** When the link expires, as the server said; RFC 3339. */
-  readonly expire?: string | undefined;
+export interface RenewableLink extends Link {
   /** Requests a new link to the same object; `undefined` if there is none. */
   readonly renew?: () => Promise<Link | undefined>;
 }
 
 export type DownloadSystem = Pick<System, "clock" | "timers" | "random">;
-
-/** Answers to a link that has expired or is invalid: a new link may work. */
-const LINK_REFUSED = new Set([400, 401, 403, 404, 410]);
-
-/** Unused bandwidth of at most this time may be caught up. */
-const SAVED_MS_MAX = 1000;
 
 /** An answer whose body has the next missing byte after `surplusBytes`, which are skipped. */
 interface Connection {
@@ -80,7 +69,7 @@ export class Downloads {
    * @param reachedBytes How far an earlier download came. Most of that will be skipped, so the object is requested in small
    *   pieces up to there.
    */
-  async start(link: Link, signal?: AbortSignal, reachedBytes = 0): Promise<ArtifactSource> {
+  async start(link: RenewableLink, signal?: AbortSignal, reachedBytes = 0): Promise<ArtifactSource> {
     const download = new Download(this.#system, this.#http, this.#settings, this.#log, link, signal, reachedBytes);
     try {
       await download.begin();
@@ -109,7 +98,7 @@ class Download implements ArtifactSource {
   readonly #http: HttpClient;
   readonly #settings: DownloadSettings;
   readonly #log: Logger;
-  #link: Link;
+  #link: RenewableLink;
   readonly #closing: LinkedController;
   readonly #leapBytesMin: number;
   readonly #reachedBytes: number;
@@ -124,15 +113,14 @@ class Download implements ArtifactSource {
   /** A body of unknown length has ended: the next request shows whether that was the end of the object. */
   #isAskingForMore = false;
   #connection: Connection | undefined;
-  /** Monotonic time until which the bandwidth is used up. */
-  #busyUntil = 0;
+  readonly #pace: Pace;
 
   constructor(
     system: DownloadSystem,
     http: HttpClient,
     settings: DownloadSettings,
     log: Logger,
-    link: Link,
+    link: RenewableLink,
     signal: AbortSignal | undefined,
     reachedBytes: number,
   ) {
@@ -145,6 +133,7 @@ class Download implements ArtifactSource {
     this.#leapBytesMin = settings.leapBytesMin ?? LEAP_BYTES_MIN;
     this.#pieceBytes = this.#leapBytesMin;
     this.#closing = new LinkedController(signal);
+    this.#pace = new Pace(system, settings.bytesPerSecondMax);
   }
 
   get #sizeUntold(): boolean {
@@ -209,7 +198,7 @@ class Download implements ArtifactSource {
       }
       yield fresh;
       if (connection.left) return;
-      await this.#slowDown(fresh.length);
+      await this.#pace.spend(fresh.length, this.#closing.signal);
     }
     if (connection.surplusBytes > 0 && connection.end === undefined) throw this.#changed("it ends before that byte");
   }
@@ -225,16 +214,6 @@ class Download implements ArtifactSource {
     if (!near) this.#pieceBytes = this.#leapBytesMin;
   }
 
-  /** Wait until `bytes` fit into the bandwidth. The connection is not read meanwhile, which slows down the peer. */
-  async #slowDown(bytes: number): Promise<void> {
-    const { bytesPerSecondMax } = this.#settings;
-    if (bytesPerSecondMax === 0) return;
-    const { clock, timers } = this.#system;
-    const now = clock.monotonic();
-    this.#busyUntil = Math.max(this.#busyUntil, now - SAVED_MS_MAX) + (bytes / bytesPerSecondMax) * 1000;
-    if (this.#busyUntil > now) await timers.sleep(this.#busyUntil - now, this.#closing.signal);
-  }
-
   /** Request until the server sends from the next missing byte on. @returns `undefined` if there is none. */
   async #connect(): Promise<Connection | undefined> {
     for (;;) {
@@ -248,19 +227,8 @@ class Download implements ArtifactSource {
 
   async #ask(): Promise<Connection | undefined> {
     const { url } = this.#link;
-    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-      throw new AgentError(
-        "download-link-invalid",
-        `${WHAT}: the server's link '${masked(url)}' is no http or https URL`,
-      );
-    }
     const mayLoseTls = this.#settings.mayLoseTls === true;
-    if (this.#link.server !== undefined && losesTls(this.#link.server, url) && !mayLoseTls) {
-      throw new AgentError(
-        "download-link-invalid",
-        `${WHAT}: ${this.#link.server} gave the link '${masked(url)}', which has no TLS: refused, as without ArtifactVerifyKey nothing else says that the artifact is the server's`,
-      );
-    }
+    demandUsable(this.#link, WHAT, mayLoseTls);
     const object = this.#object;
     const end = this.#nextPiece();
     const question: Question = {
@@ -311,14 +279,11 @@ class Download implements ArtifactSource {
   }
 
   /** Continue with a new link, if there is one. It counts as another attempt. */
-  async #renew(refused: AgentError, renew: NonNullable<Link["renew"]>): Promise<void> {
+  async #renew(refused: AgentError, renew: NonNullable<RenewableLink["renew"]>): Promise<void> {
     const link = await renew();
     if (link === undefined) return;
     this.#link = { ...link, renew };
-    throw new AgentError("download-link-expired", `${refused.message}; the server gave a new one`, {
-      retryable: true,
-      cause: refused,
-    });
+    throw linkRenewed(refused);
   }
 
   #changed(difference: string): AgentError {
@@ -329,23 +294,11 @@ class Download implements ArtifactSource {
   }
 
   async #refused(answer: HttpResponse): Promise<AgentError> {
-    const { expire } = this.#link;
     if (answer.status === 416 && this.#object !== undefined) {
       answer.cancel();
       return this.#changed(`it has no bytes from ${this.#offset} on`);
     }
-    const error = await refusal(answer, WHAT, this.#http.now());
-    if (answer.status === 403) {
-      const valid = expire === undefined ? "" : `; it was given until ${expire}`;
-      return new AgentError("download-link-expired", `${error.message} (the link has expired or is refused${valid})`);
-    }
-    if (answer.status === 404 || answer.status === 410) return new AgentError("download-not-found", error.message);
-    // No token was sent, so a new login would not help.
-    if (answer.status === 401) return new AgentError("download-refused", error.message);
-    if (answer.status < 400) {
-      return new AgentError("download-refused", `${error.message}: an artifact was expected`);
-    }
-    return error;
+    return await linkRefusal(answer, WHAT, this.#link, this.#http.now());
   }
 
   /** Wait before the next attempt, or throw if there is none. */

@@ -4,26 +4,64 @@ import { toldProvides } from "../device/provides.ts";
 import { AgentError } from "../errors.ts";
 import { createWorkTree, STORED_IN, type StoredSoFar, workTreePath } from "../modules/index.ts";
 import { storeScripts } from "../scripts/index.ts";
-import type { ArtifactSource } from "../server/deployment-server.ts";
 import { type OpenedArtifact, openFitting, recordOf } from "./artifact.ts";
 import { deploymentOf, type StoredPart } from "./journal.ts";
 import { artifactScriptsPath, asAgentError, moduleOf, type Run, serverOf } from "./run.ts";
+import {
+  adaptiveFault,
+  endTransport,
+  plainReasonOf,
+  prepareTransport,
+  startTransport,
+  type Transport,
+} from "./transport.ts";
 
 /**
  * Download the artifact and hand its payload to the update module. A part that was stored before a restart is not
  * downloaded again, provided that it belongs to the same artifact.
  */
 export async function download(run: Run): Promise<"done" | "empty"> {
-  const resumed = storedPart(run) !== undefined;
-  try {
-    return await downloadAndStore(run);
-  } catch (error) {
-    run.signal.throwIfAborted();
-    // Only the checksum of the whole file shows that the stored part belongs to another one.
-    if (!resumed || asAgentError(error).code !== "checksum-mismatch") throw error;
-    run.logger.warning(`${asAgentError(error).message}; the download starts over, without what was kept of it`);
+  // Each round gives up one thing for good.
+  for (;;) {
+    const isResumed = storedPart(run) !== undefined;
+    try {
+      return await downloadOnce(run);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!startsOver(run, error, isResumed)) throw error;
+    }
+  }
+}
+
+/** The errors that only the checksum of a whole file shows: a part that was kept may belong to another one. */
+const WRONG_AS_A_WHOLE: ReadonlySet<string> = new Set(["checksum-mismatch", "adaptive-payload-wrong"]);
+
+/** Whether a download starts over after `error`, and without what. */
+function startsOver(run: Run, error: unknown, isResumed: boolean): boolean {
+  const { message, code } = asAgentError(error);
+  if (isResumed && WRONG_AS_A_WHOLE.has(code)) {
+    run.logger.warning(`${message}; the download starts over, without what was kept of it`);
     forgetStoredPart(run);
-    return await downloadAndStore(run);
+    return true;
+  }
+  const reason = plainReasonOf(code);
+  if (reason === undefined) return false;
+  run.logger[reason === "does-not-pay" ? "info" : "warning"](`${message}; the whole artifact is downloaded`);
+  run.plain = reason;
+  return true;
+}
+
+async function downloadOnce(run: Run): Promise<"done" | "empty"> {
+  if (run.opened !== undefined) return await takeAndStore(run, run.opened);
+  const transport = await start(run);
+  let artifact: OpenedArtifact | undefined;
+  try {
+    artifact = await openFitting(run, transport.source);
+    return await takeAndStore(run, artifact, transport);
+  } catch (error) {
+    throw transport.adaptive === undefined ? error : adaptiveFault(error);
+  } finally {
+    endTransport(run, transport, artifact?.receivedBytes ?? 0);
   }
 }
 
@@ -37,12 +75,12 @@ function forgetStoredPart({ record }: Run): void {
   record.position = position;
 }
 
-async function downloadAndStore(run: Run): Promise<"done" | "empty"> {
+async function takeAndStore(run: Run, artifact: OpenedArtifact, transport?: Transport): Promise<"done" | "empty"> {
   const { options, record } = run;
   const { store, paths, settings } = options;
-  const artifact = run.opened ?? (await openFitting(run, await start(run)));
   try {
     const before = keptOf(run, artifact);
+    if (transport !== undefined) await prepareTransport(run, transport, artifact, before);
     if (before === undefined) await discardEarlierDownload(run);
     record.artifact = recordOf(artifact);
     await store.save({ update: record });
@@ -129,9 +167,9 @@ async function discardEarlierDownload(run: Run): Promise<void> {
   }
 }
 
-async function start(run: Run): Promise<ArtifactSource> {
+async function start(run: Run): Promise<Transport> {
   const instructions = run.instructions ?? (await instructionsAgain(run));
-  return await serverOf(run).download(instructions, run.signal, storedPart(run)?.reachedBytes);
+  return await startTransport(run, instructions, storedPart(run)?.reachedBytes);
 }
 
 /** After a restart the link is not known, and it might have expired. */

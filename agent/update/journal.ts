@@ -1,5 +1,5 @@
 import { given } from "@upkeep/shared/given";
-import { recordOf } from "@upkeep/shared/protocol";
+import { type AdaptiveTransfer, PLAIN_REASONS, recordOf } from "@upkeep/shared/protocol";
 import * as z from "zod/mini";
 import { type DeviceSoftware, STATE_NAMES, type StateName } from "./states.ts";
 
@@ -28,6 +28,15 @@ const StoredPart = z.object({
   reachedBytes: count,
 });
 export type StoredPart = z.infer<typeof StoredPart>;
+
+/** What an adaptive download cost. A later agent may know more reasons. */
+const StoredTransfer = z.object({ needed: count, reused: count, fetched: count, plain: z.optional(z.string()) });
+
+function transferOf(stored: z.infer<typeof StoredTransfer> | undefined): AdaptiveTransfer | undefined {
+  if (stored === undefined) return undefined;
+  const { plain, ...bytes } = stored;
+  return { ...bytes, ...given({ plain: PLAIN_REASONS.find((reason) => reason === plain) }) };
+}
 
 /** Who wants the update: a server, which may abort it, or a person at the device. */
 export type Origin =
@@ -75,6 +84,8 @@ export interface JournalRecord {
   /** When the update began, in milliseconds since the Unix epoch: a clock that says less is wrong. */
   readonly begunMs?: number;
   failure: Failure | null;
+  /** What the download cost, if an adaptive one was offered. */
+  transfer?: AdaptiveTransfer;
   /** The final status, fixed together with the provides. `null` until then. */
   outcome: "success" | "failure" | null;
 }
@@ -129,6 +140,7 @@ const StoredRecord = z.object({
   artifact: nullable(ArtifactRecord),
   download: z.optional(StoredPart),
   furthestBytes: z.optional(count),
+  transfer: z.optional(StoredTransfer),
   reboot: z.enum(["No", "Yes", "Automatic"]),
   device: z.enum(["old", "new", "unknown"]),
   spoiled: z.boolean(),
@@ -159,7 +171,7 @@ function softwareOf({ device, spoiled, looped }: StoredRecord): Software {
 }
 
 function fromStored(stored: StoredRecord): JournalRecord {
-  const { visits, artifact, reboot, rollbackReboots, begunMs, failure, failureCode, outcome } = stored;
+  const { visits, artifact, reboot, rollbackReboots, begunMs, failure, failureCode, transfer, outcome } = stored;
   return {
     origin: originOf(stored),
     position: positionOf(stored),
@@ -170,12 +182,14 @@ function fromStored(stored: StoredRecord): JournalRecord {
     rollbackReboots,
     ...given({ begunMs }),
     failure: failure === null ? null : { code: failureCode ?? "failed", message: failure },
+    ...given({ transfer: transferOf(transfer) }),
     outcome,
   };
 }
 
 function toStored(record: JournalRecord): StoredRecord {
-  const { origin, position, visits, artifact, reboot, software, rollbackReboots, begunMs, failure, outcome } = record;
+  const { origin, position, visits, artifact, reboot, software, rollbackReboots, begunMs, failure, transfer, outcome } =
+    record;
   const { stored: download, furthestBytes } = position.kind === "downloading" ? position : {};
   return {
     mode: origin.mode,
@@ -184,7 +198,7 @@ function toStored(record: JournalRecord): StoredRecord {
     ...(position.kind === "stopped-before" && { stopped: true }),
     visits,
     artifact,
-    ...given({ download, furthestBytes }),
+    ...given({ download, furthestBytes, transfer }),
     reboot,
     device: deviceSoftware(record),
     spoiled: software === "rollback-uncertain",

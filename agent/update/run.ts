@@ -1,6 +1,7 @@
 import type { Logger } from "@upkeep/shared/logging";
-import type { DeploymentInstructions } from "@upkeep/shared/protocol";
+import type { DeploymentInstructions, PlainReason } from "@upkeep/shared/protocol";
 import type { System } from "@upkeep/shared/system";
+import type { openAdaptively } from "../adaptive/index.ts";
 import { AgentError } from "../errors.ts";
 import { findModule, UpdateModule, workTreePath } from "../modules/index.ts";
 import { StateScripts } from "../scripts/index.ts";
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly deviceType: () => Promise<string>;
   /** Required for deployments only. */
   readonly server?: DeploymentServer;
+  /** Loads what downloads adaptively; absent if the device does not. */
+  readonly openAdaptively?: () => Promise<typeof openAdaptively>;
   /** Pauses between attempts to send a report that must arrive. */
   readonly retryDelays: RetryDelays;
   readonly onProgress?: (event: ProgressEvent) => void;
@@ -46,6 +49,8 @@ export interface Run {
   readonly opened: OpenedArtifact | undefined;
   /** States before which an update by hand is to stop. */
   readonly stops?: ReadonlySet<StateName>;
+  /** Why the artifact is downloaded plainly, although an adaptive download was offered. */
+  plain?: PlainReason;
   /** The last error of writing the journal. */
   journalFault?: string;
   /** Monotonic time since which a reboot waits because it cannot be written down. Not journalled. */

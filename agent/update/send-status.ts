@@ -6,7 +6,7 @@ export type ReportOutcome = "done" | "aborted" | "failed";
 
 /** Send a status, once. @throws AgentError if that failed. */
 export async function sendStatus(run: Run, deployment: string, status: ReportedStatus): Promise<"done" | "aborted"> {
-  const answer = await serverOf(run).report(deployment, status, run.signal);
+  const answer = await serverOf(run).report(deployment, status, run.signal, run.record.transfer);
   if (answer === "accepted") return "done";
   run.logger.warning(
     answer === "aborted"

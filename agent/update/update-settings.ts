@@ -41,6 +41,8 @@ export interface UpdateSettings {
   readonly abortCheckMs: number;
   /** The most of a stored download that a restart may lose, in bytes and in time. */
   readonly storingPace: StoringPace;
+  /** Files, devices and directories that may hold parts of an artifact, besides what its update module names. */
+  readonly adaptiveSeeds: readonly string[];
   /** How to treat programs in the datastore if its file system is mounted noexec. */
   readonly noexecPrograms: NoexecPrograms;
   /** Limit of states that one update enters, restarts included, before it is given up as a loop. */
@@ -62,6 +64,7 @@ export const DEFAULT_UPDATE_SETTINGS: UpdateSettings = {
   commitConnectivity: "server",
   abortCheckMs: 60_000,
   storingPace: { bytes: 4 * 1024 * 1024, ms: 30_000 },
+  adaptiveSeeds: [],
   noexecPrograms: "fail",
   stateVisitsMax: 28,
 };

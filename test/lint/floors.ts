@@ -13,6 +13,7 @@ export const FLOORS: Readonly<Record<string, readonly (readonly string[])[]>> = 
     ["programs"],
     ["device", "scripts", "modules"],
     ["server"],
+    ["adaptive"],
     ["update"],
     ["daemon"],
     ["compose"],

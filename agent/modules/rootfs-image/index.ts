@@ -1,8 +1,9 @@
 /** The update module for root file systems in two partitions, A and B: protocol v3, one call at a time. */
 import { isSystemError } from "@upkeep/shared/system";
 import { AgentError } from "../../errors.ts";
+import { findMountedRoot } from "./mounted-root.ts";
 import { artifactRollback } from "./rollback.ts";
-import { deviceNow, type ModuleContext, rememberPart } from "./rootfs-device.ts";
+import { deviceNow, type ModuleContext, partitionsOf, rememberPart } from "./rootfs-device.ts";
 import { commit, install, needsReboot, partToRemember, verifyReboot, verifyRollbackReboot } from "./rules.ts";
 import { downloadImage } from "./write-partition.ts";
 
@@ -30,11 +31,24 @@ async function mayNeedReboot(context: ModuleContext): Promise<boolean> {
   }
 }
 
+/** The running partition, and the one that an image overwrites. A UBI volume cannot be read while it is updated. */
+async function seeds(context: ModuleContext): Promise<string> {
+  const partitions = await partitionsOf(context);
+  const running = await findMountedRoot(context.system.files, context.root, partitions);
+  const targets = running === undefined ? [] : partitions.filter((one) => one !== running && one.kind === "block");
+  const lines = [
+    ...(running === undefined ? [] : [running.device]),
+    ...targets.map(({ device }) => `target ${device}`),
+  ];
+  return lines.join("\n");
+}
+
 type Call = (context: ModuleContext, answer: (text: string) => void) => Promise<void> | void;
 
 const CALLS: Readonly<Record<string, Call>> = {
   ProvidePayloadFileSizes: (_, answer) => answer("Yes"),
   NeedsArtifactReboot: async (context, answer) => answer((await mayNeedReboot(context)) ? "Automatic" : "No"),
+  AdaptiveSeeds: async (context, answer) => answer(await seeds(context)),
   SupportsRollback: (_, answer) => answer("Yes"),
   // Older clients call this one.
   Download: (context) => downloadImage(context, false),

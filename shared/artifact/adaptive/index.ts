@@ -13,3 +13,7 @@ export {
 } from "./chunk-index.ts";
 export { averageFor, type ChunkSizes, type Cut, Cutter, chunkSizes } from "./chunker.ts";
 export { flatten } from "./flatten.ts";
+export { KeptChunks } from "./kept-chunks.ts";
+export { ChunkLookup } from "./lookup.ts";
+export { chunksOfFile, filesInIndex, type IndexedFile } from "./payload-files.ts";
+export { type ChunkPlaces, type DownloadPlan, pays, planDownload, rangesOf, type StoredRange } from "./plan.ts";

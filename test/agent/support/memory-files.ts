@@ -89,6 +89,12 @@ export class MemoryFiles implements Files {
     return this.#nodes.get(path)?.data.toString("utf8");
   }
 
+  /** For tests: a copy of a file's content. */
+  bytes(path: string): Buffer | undefined {
+    const data = this.#nodes.get(path)?.data;
+    return data && Buffer.from(data);
+  }
+
   /** For tests: every path below a directory. */
   below(directory: string): string[] {
     return [...this.#nodes.keys()].filter((path) => path.startsWith(`${directory}/`)).sort();

@@ -1,14 +1,23 @@
 import { openArtifact } from "@upkeep/shared/artifact";
 import type { ArtifactPlan } from "@upkeep/shared/artifact/write";
+import { given } from "@upkeep/shared/given";
 import { type Logger, noopLogger } from "@upkeep/shared/logging";
-import type { DeploymentInstructions, LogMessage, ReportedStatus } from "@upkeep/shared/protocol";
+import type {
+  AdaptiveOffer,
+  AdaptiveTransfer,
+  DeploymentInstructions,
+  LogMessage,
+  ReportedStatus,
+} from "@upkeep/shared/protocol";
 import { type ProcessExit, type ProcessSpec, type RunningProcess, SystemError } from "@upkeep/shared/system";
+import { openAdaptively } from "../../../agent/adaptive/index.ts";
 import { AgentError } from "../../../agent/errors.ts";
-import type { DeploymentServer, ReportAnswer } from "../../../agent/server/deployment-server.ts";
+import type { ArtifactRanges, DeploymentServer, ReportAnswer } from "../../../agent/server/deployment-server.ts";
 import type { DeploymentResult } from "../../../agent/update/results.ts";
 import { DeviceStore } from "../../../agent/update/store.ts";
 import { type EngineOptions, UpdateEngine } from "../../../agent/update/update-engine.ts";
 import { DEFAULT_UPDATE_SETTINGS, type UpdateSettings } from "../../../agent/update/update-settings.ts";
+import { MemoryRanges, type Read, type Served, servedArtifact } from "../adaptive/support.ts";
 import { artifactBytes, skippingSource, sourceFile } from "./artifacts.ts";
 import { type Cut, type EndsAfter, Life, mortalFiles } from "./life.ts";
 import { MemoryFiles } from "./memory-files.ts";
@@ -51,6 +60,13 @@ export interface WorldOptions {
   readonly pieceBytes?: number;
   /** Tries of a report that is insisted on. */
   readonly tries?: number;
+  /** The server offers adaptive downloads of the artifact. */
+  readonly adaptive?: {
+    /** May replace what the server sends of a part; nth from 1, over all downloads. */
+    readonly change?: (bytes: Buffer, read: Read, nth: number) => Buffer;
+    /** Instead of the index of the artifact. */
+    readonly offer?: (offer: AdaptiveOffer) => AdaptiveOffer;
+  };
 }
 
 /** The plan of the artifact that worlds install, unless told otherwise. */
@@ -76,14 +92,22 @@ export class World {
   readonly logged: string[] = [];
   /** Bytes that came over the network, over all downloads. */
   fetchedBytes = 0;
+  /** Parts that were fetched for adaptive downloads. */
+  readonly reads: Read[] = [];
+  /** What the reports say that the download cost, with their status. */
+  readonly transfers: (readonly [ReportedStatus, AdaptiveTransfer | undefined])[] = [];
   /** How far each download was said to have come before. */
   readonly reached: number[] = [];
   /** What the module has put on the device. */
   software: "old" | "new" = "old";
   rebooted = false;
+  /** Told the name of each call of the module, and of each script, when it begins. */
+  onCall: (name: string) => void = () => undefined;
   readonly #options: WorldOptions;
   readonly #counts = new Map<string, number>();
   #bytes: Buffer | undefined;
+  #serves: Served | undefined;
+  #instructions = DEPLOYMENT;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -140,7 +164,8 @@ export class World {
       settings: { ...DEFAULT_UPDATE_SETTINGS, ...this.#options.settings },
       openArtifact,
       deviceType: async () => "board",
-      server: this.#server(life),
+      server: this.#server(life, await this.#served()),
+      openAdaptively: async () => openAdaptively,
       retryDelays: (attempt, retryAfterMs) => (attempt >= tries ? undefined : (retryAfterMs ?? 60_000)),
       onProgress: (event) => {
         if (event.kind === "state") this.states.push(event.state);
@@ -196,7 +221,7 @@ export class World {
         reported: "accepted",
       };
     }
-    return await engine.runDeployment(DEPLOYMENT);
+    return await engine.runDeployment(this.#instructions);
   }
 
   #count(what: string): number {
@@ -230,6 +255,7 @@ export class World {
     const name = spec.args[0] ?? spec.command.slice(spec.command.lastIndexOf("/") + 1);
     const { answers, fails, hangs, reboots } = this.#options.behaviour ?? {};
     this.trace.push(name);
+    this.onCall(name);
     const nth = this.#count(`run ${name}`);
     const fault = fails?.[name];
     const code = typeof fault === "number" ? fault : fault !== undefined && nth <= fault.times ? fault.code : 0;
@@ -250,15 +276,43 @@ export class World {
     return { pid: 1, exit, signal: (signal) => end({ signal }) };
   }
 
-  #server(life: Life): DeploymentServer {
-    const { answer, answerLog, login } = this.#options;
+  async #served(): Promise<Served | undefined> {
+    if (this.#options.adaptive === undefined) return undefined;
+    this.#serves ??= await servedArtifact(await this.bytes());
+    return this.#serves;
+  }
+
+  /** Reads parts of the artifact, counted over all downloads. */
+  #ranges(served: Served, life: Life): ArtifactRanges {
+    const ranges = new MemoryRanges(served);
+    ranges.change = (bytes, read) => {
+      this.reads.push(read);
+      const sent = this.#options.adaptive?.change?.(bytes, read, this.reads.length) ?? bytes;
+      this.fetchedBytes += sent.length;
+      return sent;
+    };
+    return {
+      get fetchedBytes() {
+        return ranges.fetchedBytes;
+      },
+      read: (name, start, end) => life.still(() => ranges.read(name, start, end)),
+      close: () => ranges.close(),
+    };
+  }
+
+  #server(life: Life, served: Served | undefined): DeploymentServer {
+    const { answer, answerLog, login, adaptive } = this.#options;
+    const offer = served && (adaptive?.offer?.(served.offer) ?? served.offer);
+    const instructions = { ...DEPLOYMENT, artifact: { ...DEPLOYMENT.artifact, ...given({ adaptive: offer }) } };
+    this.#instructions = instructions;
     const orThrow = <T>(value: T | Error): T => {
       if (value instanceof Error) throw value;
       return value;
     };
     return {
-      report: (_deployment, status) =>
+      report: (_deployment, status, _signal, transfer) =>
         life.step(`report ${status}`, async () => {
+          this.transfers.push([status, transfer]);
           const nth = this.#count(`report ${status}`);
           this.trace.push(`> ${status}`);
           return orThrow(answer?.(status, nth) ?? "accepted");
@@ -278,8 +332,9 @@ export class World {
       instructionsOf: () =>
         life.still(async () => {
           orThrow(this.#options.offer?.(this.#count("offer")));
-          return this.#options.withdrawn ? undefined : DEPLOYMENT;
+          return this.#options.withdrawn ? undefined : instructions;
         }),
+      ...(served === undefined ? {} : { ranges: () => life.still(async () => this.#ranges(served, life)) }),
       download: (_instructions, _signal, reachedBytes) =>
         life.still(async () => {
           this.reached.push(reachedBytes ?? 0);
