@@ -32,7 +32,7 @@ export { type BackoffSchedule, pauseBeforeRetry } from "./server/backoff.ts";
 export { DeviceClient } from "./server/client.ts";
 export { type DownloadSettings, Downloads } from "./server/download.ts";
 export { Servers } from "./server/failover.ts";
-export { HttpClient, type HttpSettings } from "./server/http.ts";
+export { type Http, HttpClient, type HttpSettings, type Question } from "./server/http.ts";
 export { type Credentials, Login } from "./server/login.ts";
 export { type Proxies, proxiesFrom } from "./server/proxies.ts";
 export * from "./update/index.ts";

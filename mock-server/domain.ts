@@ -1,3 +1,4 @@
+import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import {
@@ -10,7 +11,16 @@ import {
   Releases,
   Uptime,
 } from "./deployments/index.ts";
-import { Contacts, DeviceAuthentication, Devices, Groups, Inventory, SavedFilters, Tags } from "./devices/index.ts";
+import {
+  type AuthenticationOptions,
+  Contacts,
+  DeviceAuthentication,
+  Devices,
+  Groups,
+  Inventory,
+  SavedFilters,
+  Tags,
+} from "./devices/index.ts";
 import { Events } from "./events/index.ts";
 import { Snapshots, Storage, type StorageLocation, WriteCheck } from "./storage/index.ts";
 import { keptSecret } from "./storage/kept-secret.ts";
@@ -71,6 +81,8 @@ export interface DomainOptions {
   readonly autoAccept?: boolean;
   /** The lifetime of device tokens. Default: seven days. */
   readonly deviceTokenLifeMs?: number;
+  /** Replaces the check of the signatures of devices. For simulations. */
+  readonly isSignedBy?: AuthenticationOptions["isSignedBy"];
   /** The lifetime of user tokens. Default: seven days. */
   readonly userTokenLifeMs?: number;
   /** The N of scrypt for new password hashes: a power of two. Less is for tests only. Default: 65,536. */
@@ -145,7 +157,11 @@ export async function openDomain(setup: {
         storage,
         system,
         await secret("device-tokens"),
-        { autoAccept: options.autoAccept ?? false, tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS },
+        {
+          autoAccept: options.autoAccept ?? false,
+          tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS,
+          ...given({ isSignedBy: options.isSignedBy }),
+        },
         contacts,
       ),
       contacts,

@@ -7,5 +7,9 @@ export type Given<T extends object> = {
 
 /** The properties that have a value: `given({ name: undefined, id: 1 })` is `{ id: 1 }`. */
 export function given<T extends object>(properties: T): Given<T> {
-  return Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined)) as Given<T>;
+  const found: Partial<T> = {};
+  for (const name of Object.keys(properties) as (keyof T)[]) {
+    if (properties[name] !== undefined) found[name] = properties[name];
+  }
+  return found as unknown as Given<T>;
 }

@@ -7,7 +7,7 @@ import { AgentError } from "../errors.ts";
 import { DeviceClient, type OpenRanges } from "../server/client.ts";
 import { type DownloadSettings, Downloads } from "../server/download.ts";
 import { Servers } from "../server/failover.ts";
-import { HttpClient } from "../server/http.ts";
+import { type Http, HttpClient } from "../server/http.ts";
 import { Login } from "../server/login.ts";
 import { proxiesFrom } from "../server/proxies.ts";
 import { VERSION } from "../version.ts";
@@ -28,7 +28,7 @@ const lazyRanges = new Lazy(async () => (await import("../server/ranges.ts")).Ra
 /** How to read parts of artifacts; `undefined` if the device is not to download adaptively. */
 function rangesOpener(
   { system, config, log }: AgentContext,
-  http: HttpClient,
+  http: Http,
   settings: DownloadSettings,
 ): OpenRanges | undefined {
   if (!config.adaptiveDownloads) return undefined;

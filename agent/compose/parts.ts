@@ -10,7 +10,7 @@ import type { DeviceKey } from "../device/keys.ts";
 import type { DeviceClient } from "../server/client.ts";
 import type { DownloadSettings } from "../server/download.ts";
 import type { Servers } from "../server/failover.ts";
-import type { HttpClient } from "../server/http.ts";
+import type { Http } from "../server/http.ts";
 import type { DeploymentServer, OpenArtifact, UpdateSettings } from "../update/index.ts";
 import type { Store } from "../update/store.ts";
 
@@ -24,7 +24,7 @@ export interface AgentParts {
   readonly statusBoard: Board;
   readonly key: DeviceKey | (() => Promise<DeviceKey>);
   readonly identity: (signal?: AbortSignal) => Promise<string>;
-  readonly http: HttpClient;
+  readonly http: Http;
   readonly downloadSettings: DownloadSettings;
   readonly servers: Servers;
   readonly client: DeviceClient;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as sha256 } from "node:crypto";
 import { given } from "@upkeep/shared/given";
 import {
   ADAPTIVE_HEADER,
@@ -19,7 +19,7 @@ import { refusal } from "./answers.ts";
 import type { ArtifactRanges, ArtifactSource, DeploymentServer, ReportAnswer } from "./deployment-server.ts";
 import type { Downloads } from "./download.ts";
 import type { Servers } from "./failover.ts";
-import { type HttpClient, parseAnswer, type Question } from "./http.ts";
+import { type Http, parseAnswer, type Question } from "./http.ts";
 import type { Link } from "./links.ts";
 import type { Login, Session, SignedRequest } from "./login.ts";
 import { isSameOffer, objectsOf } from "./offered.ts";
@@ -68,7 +68,7 @@ export type OpenRanges = (
 
 /** Client of the device APIs of the configured servers. */
 export class DeviceClient implements DeploymentServer {
-  readonly #http: HttpClient;
+  readonly #http: Http;
   readonly #login: Login;
   readonly #downloads: Downloads;
   readonly #servers: Servers;
@@ -80,7 +80,7 @@ export class DeviceClient implements DeploymentServer {
   #origin: Origin | undefined;
 
   /** @param openRanges Absent: the device does not download adaptively, and does not say that it can. */
-  constructor(http: HttpClient, login: Login, downloads: Downloads, servers: Servers, openRanges?: OpenRanges) {
+  constructor(http: Http, login: Login, downloads: Downloads, servers: Servers, openRanges?: OpenRanges) {
     this.#http = http;
     this.#login = login;
     this.#downloads = downloads;
@@ -191,7 +191,7 @@ export class DeviceClient implements DeploymentServer {
    */
   async sendInventory(attributes: readonly InventoryAttribute[], signal?: AbortSignal): Promise<boolean> {
     const what = "sending the inventory";
-    const hash = createHash("sha256").update(JSON.stringify(attributes)).digest("base64");
+    const hash = sha256("sha256", JSON.stringify(attributes), "base64");
     const current = await this.#anywhere(signal, async ({ session }) => session);
     if (this.#inventories.get(current) === hash) return false;
     const { answer, session } = await this.#call({

@@ -5,7 +5,7 @@ import { AgentError } from "../errors.ts";
 import { header } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { ArtifactSource } from "./deployment-server.ts";
-import type { HttpClient, Question } from "./http.ts";
+import type { Http, Question } from "./http.ts";
 import { demandUsable, LINK_REFUSED, type Link, linkRefusal, linkRenewed } from "./links.ts";
 import { Pace } from "./pace.ts";
 import { continuation, type ObjectFacts, resumeHeaders } from "./same-object.ts";
@@ -53,11 +53,11 @@ const UNKNOWN: ObjectFacts = { etag: undefined, lastModified: undefined, sizeByt
 /** Starts downloads that survive broken connections. */
 export class Downloads {
   readonly #system: DownloadSystem;
-  readonly #http: HttpClient;
+  readonly #http: Http;
   readonly #settings: DownloadSettings;
   readonly #log: Logger;
 
-  constructor(system: DownloadSystem, http: HttpClient, settings: DownloadSettings, log: Logger) {
+  constructor(system: DownloadSystem, http: Http, settings: DownloadSettings, log: Logger) {
     this.#system = system;
     this.#http = http;
     this.#settings = settings;
@@ -95,7 +95,7 @@ function sizeOfRefused({ headers }: HttpResponse): number | undefined {
 
 class Download implements ArtifactSource {
   readonly #system: DownloadSystem;
-  readonly #http: HttpClient;
+  readonly #http: Http;
   readonly #settings: DownloadSettings;
   readonly #log: Logger;
   #link: RenewableLink;
@@ -117,7 +117,7 @@ class Download implements ArtifactSource {
 
   constructor(
     system: DownloadSystem,
-    http: HttpClient,
+    http: Http,
     settings: DownloadSettings,
     log: Logger,
     link: RenewableLink,

@@ -56,6 +56,9 @@ export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> &
   readonly mayLoseTls?: boolean;
 };
 
+/** Asks servers as this device does. */
+export type Http = Pick<HttpClient, "ask" | "text" | "fault" | "now">;
+
 /**
  * Requests with the settings of this device, through one axios instance over the door; faults of the connection become
  * AgentErrors. Failover is not an interceptor, because each server has a session of its own: the device client does it.

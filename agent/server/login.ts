@@ -3,7 +3,7 @@ import { type AuthRequest, DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared
 import type { DeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
 import { refusal } from "./answers.ts";
-import type { HttpClient, Question } from "./http.ts";
+import type { Http, Question } from "./http.ts";
 
 export interface Credentials {
   readonly tenantToken: string;
@@ -30,12 +30,12 @@ const WHAT = "authorising";
 
 /** Logs in, and keeps each server's token in memory until {@link forget} is called. */
 export class Login {
-  readonly #http: HttpClient;
+  readonly #http: Http;
   readonly #credentials: Credentials;
   readonly #sessions = new Map<string, Session>();
   readonly #underWay = new Map<string, Promise<Session>>();
 
-  constructor(http: HttpClient, credentials: Credentials) {
+  constructor(http: Http, credentials: Credentials) {
     this.#http = http;
     this.#credentials = credentials;
   }

@@ -5,7 +5,7 @@ import { header } from "./answers.ts";
 import { obeyed, pauseBeforeResume } from "./backoff.ts";
 import type { ArtifactRanges, RangedName } from "./deployment-server.ts";
 import type { DownloadSettings, DownloadSystem } from "./download.ts";
-import type { HttpClient, Question } from "./http.ts";
+import type { Http, Question } from "./http.ts";
 import { demandUsable, LINK_REFUSED, type Link, linkRefusal, linkRenewed } from "./links.ts";
 import { Pace } from "./pace.ts";
 
@@ -20,7 +20,7 @@ export type RangedObjects = Readonly<Record<RangedName, RangedObject>>;
 
 export interface RangesOptions {
   readonly system: DownloadSystem;
-  readonly http: HttpClient;
+  readonly http: Http;
   readonly settings: DownloadSettings;
   readonly log: Logger;
   readonly objects: RangedObjects;

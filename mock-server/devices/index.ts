@@ -1,6 +1,11 @@
 export type { Attribute, DeviceInventory } from "./attributes.ts";
 export { SETTABLE_STATUSES, type SettableStatus } from "./auth-status.ts";
-export { type AuthAttempt, DeviceAuthentication, type DevicePrincipal } from "./authentication.ts";
+export {
+  type AuthAttempt,
+  type AuthenticationOptions,
+  DeviceAuthentication,
+  type DevicePrincipal,
+} from "./authentication.ts";
 export { BULK_RESULTS, type BulkResult } from "./bulk-status.ts";
 export type { BulkSearch, BulkTargets } from "./bulk-targets.ts";
 export { Contacts, type LastContact } from "./contacts.ts";

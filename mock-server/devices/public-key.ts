@@ -49,7 +49,9 @@ function ed25519In(der: Buffer): PublicKey | undefined {
   const x = der.subarray(frame).toString("base64url");
   return {
     pem: `-----BEGIN PUBLIC KEY-----\n${der.toString("base64")}\n-----END PUBLIC KEY-----\n`,
-    key: createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }),
+    get key() {
+      return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+    },
   };
 }
 

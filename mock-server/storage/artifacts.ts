@@ -2,6 +2,7 @@ import type { Depends, Provides } from "@upkeep/shared/compatibility";
 import type { Kysely, Selectable, SelectQueryBuilder } from "kysely";
 import { sql } from "kysely";
 import { offsetOf, type Page, type Paging, portions, type SortOrder } from "./paging.ts";
+import { Prepared } from "./prepared.ts";
 import type { ArtifactTable, Schema } from "./schema.ts";
 import { matchesText, type TextFilter } from "./text.ts";
 
@@ -56,6 +57,19 @@ export interface ArtifactSort {
   readonly order: SortOrder;
 }
 
+/** Selects artifacts that are not deleted. */
+function present(db: Kysely<Schema>) {
+  return db.selectFrom("artifacts").where("artifacts.removed_ms", "is", null);
+}
+
+const PRESENT = new Prepared<{ id: string }, Selectable<ArtifactTable>>((db, value) =>
+  present(db).selectAll().where("artifacts.id", "=", value("id")),
+);
+
+const OF_RELEASE = new Prepared<{ name: string }, Selectable<ArtifactTable>>((db, value) =>
+  present(db).selectAll().where("artifacts.name", "=", value("name")).orderBy("artifacts.id"),
+);
+
 /** Artifacts. Only {@link ArtifactRecords.everKnown} finds deleted ones, which device deployments still refer to. */
 export class ArtifactRecords {
   readonly #db: Kysely<Schema>;
@@ -65,7 +79,7 @@ export class ArtifactRecords {
   }
 
   async find(id: string): Promise<ArtifactRecord | undefined> {
-    const row = await this.#present().selectAll().where("artifacts.id", "=", id).executeTakeFirst();
+    const row = await PRESENT.first(this.#db, { id });
     return row === undefined ? undefined : recordOf(row);
   }
 
@@ -83,7 +97,7 @@ export class ArtifactRecords {
   async ofReleases(names: readonly string[]): Promise<ArtifactRecord[]> {
     const records: ArtifactRecord[] = [];
     for (const some of portions(names)) {
-      const rows = await this.#present()
+      const rows = await present(this.#db)
         .selectAll()
         .where("artifacts.name", "in", some)
         .orderBy("artifacts.name")
@@ -94,11 +108,16 @@ export class ArtifactRecords {
     return records;
   }
 
+  /** The artifacts of a release, by id. */
+  async ofRelease(name: string): Promise<ArtifactRecord[]> {
+    return (await OF_RELEASE.all(this.#db, { name })).map(recordOf);
+  }
+
   /** The ids of the artifacts of each of these releases. */
   async idsOfReleases(names: readonly string[]): Promise<Map<string, string[]>> {
     const ids = new Map<string, string[]>();
     for (const some of portions(names)) {
-      const rows = await this.#present()
+      const rows = await present(this.#db)
         .select(["artifacts.id", "artifacts.name"])
         .where("artifacts.name", "in", some)
         .orderBy("artifacts.id")
@@ -110,7 +129,7 @@ export class ArtifactRecords {
 
   /** The total size in bytes. */
   async sizeBytes(): Promise<number> {
-    const { sum } = await this.#present()
+    const { sum } = await present(this.#db)
       .select((eb) => eb.fn.sum<number | string | null>("size_bytes").as("sum"))
       .executeTakeFirstOrThrow();
     return Number(sum ?? 0);
@@ -118,7 +137,7 @@ export class ArtifactRecords {
 
   /** @param paging Everything when absent. */
   async list(filter: ArtifactFilter, sort: ArtifactSort, paging?: Paging): Promise<Page<ArtifactRecord>> {
-    const query = filtered(this.#present(), filter);
+    const query = filtered(present(this.#db), filter);
     const column = sort.by === "name" ? "artifacts.name" : "artifacts.modified_ms";
     let rows = query.selectAll("artifacts").orderBy(column, sort.order).orderBy("artifacts.id");
     if (paging === undefined) {
@@ -190,10 +209,6 @@ export class ArtifactRecords {
     await this.#db.deleteFrom("artifact_combinations").where("artifact_id", "=", id).execute();
     await this.#db.deleteFrom("artifact_indexes").where("artifact_id", "=", id).execute();
     await this.#db.updateTable("artifacts").set({ removed_ms: nowMs }).where("id", "=", id).execute();
-  }
-
-  #present() {
-    return this.#db.selectFrom("artifacts").where("artifacts.removed_ms", "is", null);
   }
 }
 

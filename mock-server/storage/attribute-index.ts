@@ -2,7 +2,9 @@ import { type Kysely, type RawBuilder, sql } from "kysely";
 import { FIRST_OWN_KEY, KEY_KINDS, type KeyRange, type KeySpan, wholeKind } from "./attribute-keys.ts";
 import { mentions } from "./device-texts.ts";
 import { portions, type SortOrder } from "./paging.ts";
+import { Prepared, variants } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
+import { pipeline, Statement } from "./statement.ts";
 
 export interface AttributeName {
   readonly scope: InventoryAttributeTable["scope"];
@@ -34,6 +36,62 @@ interface Mentioned {
 const SEQUENCE = "attribute_names";
 /** Keys per statement. */
 const KEYS_AT_ONCE = 500;
+
+/** Up to this number of rows, each has its own prepared statement: a report rarely changes many values. */
+const KEPT_MAX = 20;
+const REMOVED_SINGLY_MAX = 5;
+
+type Values = Record<string | number, string | number>;
+
+function namesAmong(db: Kysely<Schema>, scope: AttributeName["scope"], names: readonly string[]) {
+  return db.selectFrom("attribute_names").select(["id", "name"]).where("scope", "=", scope).where("name", "in", names);
+}
+
+const NAMES = variants(
+  (count: number) =>
+    new Prepared<Values, { readonly id: number; readonly name: string }>((db, value) =>
+      namesAmong(
+        db,
+        value("scope") as AttributeName["scope"],
+        Array.from({ length: count }, (_, at) => value(at) as string),
+      ),
+    ),
+);
+
+interface Entry {
+  readonly name_id: number;
+  readonly key: string;
+}
+
+function valuesOf(device_id: string, entries: readonly Entry[]): Values {
+  const values: Values = { device_id };
+  for (const [at, { name_id, key }] of entries.entries()) {
+    values[`name ${at}`] = name_id;
+    values[`key ${at}`] = key;
+  }
+  return values;
+}
+
+const ADD = variants(
+  (count: number) =>
+    new Prepared<Values, unknown>((db, value) =>
+      db.insertInto("attribute_values").values(
+        Array.from({ length: count }, (_, at) => ({
+          name_id: value(`name ${at}`) as number,
+          key: value(`key ${at}`) as string,
+          device_id: value("device_id") as string,
+        })),
+      ),
+    ),
+);
+
+const REMOVE = new Prepared<Entry & { device_id: string }, unknown>((db, value) =>
+  db
+    .deleteFrom("attribute_values")
+    .where("name_id", "=", value("name_id"))
+    .where("key", "=", value("key"))
+    .where("device_id", "=", value("device_id")),
+);
 
 /**
  * The index over the values of attributes. The transaction that writes an attribute writes its keys too (see
@@ -153,22 +211,34 @@ export class AttributeIndexRecords {
   ): Promise<void> {
     if (removed.length === 0 && added.length === 0) return;
     const ids = await this.#ids([...removed, ...added], added);
-    const rows = (keys: readonly NamedKey[]) =>
+    const rows = (keys: readonly NamedKey[]): Entry[] =>
       keys.flatMap(({ scope, name, key }) => {
         const id = ids.get(nameKey({ scope, name }));
-        return id === undefined ? [] : [{ name_id: id, key, device_id: deviceId }];
+        return id === undefined ? [] : [{ name_id: id, key }];
       });
-    for (const some of portions(rows(removed), KEYS_AT_ONCE)) {
+    await pipeline([...this.#removal(deviceId, rows(removed)), ...this.#insertion(deviceId, rows(added))]);
+  }
+
+  #removal(deviceId: string, entries: readonly Entry[]): Statement<unknown>[] {
+    if (entries.length <= REMOVED_SINGLY_MAX) {
+      return entries.map((entry) => REMOVE.statement(this.#db, { ...entry, device_id: deviceId }));
+    }
+    return [...portions(entries, KEYS_AT_ONCE)].map((some) => {
       const values = some.map(({ name_id, key }) => sql`(${sql.lit(name_id)}, ${key}, ${deviceId})`);
-      await sql`
-        delete from attribute_values where (name_id, key, device_id) in (values ${sql.join(values)})`.execute(this.#db);
-    }
-    for (const some of portions(rows(added), KEYS_AT_ONCE)) {
-      await this.#db
+      const query = sql`
+        delete from attribute_values where (name_id, key, device_id) in (values ${sql.join(values)})`;
+      return new Statement(this.#db, query.compile(this.#db), () => undefined);
+    });
+  }
+
+  #insertion(deviceId: string, entries: readonly Entry[]): Statement<unknown>[] {
+    return [...portions(entries, KEYS_AT_ONCE)].map((some) => {
+      if (some.length <= KEPT_MAX) return ADD(some.length).statement(this.#db, valuesOf(deviceId, some));
+      const query = this.#db
         .insertInto("attribute_values")
-        .values([...some])
-        .execute();
-    }
+        .values(some.map((one) => ({ ...one, device_id: deviceId })));
+      return new Statement(this.#db, query.compile(), () => undefined);
+    });
   }
 
   /** The ids of the names; those in `created` get one if they have none. */
@@ -207,12 +277,10 @@ export class AttributeIndexRecords {
     const ids = new Map<string, number>();
     for (const [scope, wanted] of byScope) {
       for (const some of portions([...wanted], KEYS_AT_ONCE)) {
-        const rows = await this.#db
-          .selectFrom("attribute_names")
-          .select(["id", "name"])
-          .where("scope", "=", scope)
-          .where("name", "in", some)
-          .execute();
+        const rows =
+          some.length > KEPT_MAX
+            ? await namesAmong(this.#db, scope, some).execute()
+            : await NAMES(some.length).all(this.#db, { scope, ...Object.fromEntries(some.entries()) });
         for (const { id, name } of rows) ids.set(nameKey({ scope, name }), id);
       }
     }

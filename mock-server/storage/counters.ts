@@ -9,7 +9,7 @@ import {
 } from "kysely";
 import { isPostgres } from "./engines/dialect.ts";
 import { portions } from "./paging.ts";
-import { Prepared } from "./prepared.ts";
+import { Prepared, variants } from "./prepared.ts";
 import type { CounterDeltaTable, Schema } from "./schema.ts";
 import { pipeline, type Statement } from "./statement.ts";
 
@@ -32,16 +32,6 @@ export type CounterChanges = readonly (readonly [counter: Counter, change: numbe
 
 type Values = Record<string, string | number>;
 
-/** A statement for each number of rows. */
-function byRows(build: (rows: number) => Prepared<Values, unknown>): (rows: number) => Prepared<Values, unknown> {
-  const known = new Map<number, Prepared<Values, unknown>>();
-  return (rows) => {
-    const made = known.get(rows) ?? build(rows);
-    known.set(rows, made);
-    return made;
-  };
-}
-
 function valuesOf(deploymentId: string, changes: CounterChanges): Values {
   const values: Values = { id: deploymentId };
   for (const [row, [counter, change]] of changes.entries()) {
@@ -51,9 +41,9 @@ function valuesOf(deploymentId: string, changes: CounterChanges): Values {
   return values;
 }
 
-const APPEND = byRows(
-  (rows) =>
-    new Prepared((db, value) =>
+const APPEND = variants(
+  (rows: number) =>
+    new Prepared<Values, unknown>((db, value) =>
       db.insertInto("counter_deltas").values(
         Array.from({ length: rows }, (_, row) => ({
           deployment_id: value("id") as string,
@@ -64,9 +54,9 @@ const APPEND = byRows(
     ),
 );
 
-const ADD_STATUSES = byRows(
-  (rows) =>
-    new Prepared((db, value) =>
+const ADD_STATUSES = variants(
+  (rows: number) =>
+    new Prepared<Values, unknown>((db, value) =>
       db
         .insertInto("deployment_counters")
         .values(

@@ -1,9 +1,9 @@
 import type { DeploymentStatus, DeviceDeploymentStatus } from "@upkeep/shared/protocol";
 import type { ExpressionBuilder, Kysely, Selectable, Updateable } from "kysely";
 import { portions } from "./paging.ts";
-import { Prepared } from "./prepared.ts";
+import { Prepared, variants } from "./prepared.ts";
 import type { DeviceDeploymentTable, Flag, PendingEnd, Schema } from "./schema.ts";
-import { Statement } from "./statement.ts";
+import type { Statement } from "./statement.ts";
 
 export type DeviceDeploymentRecord = Readonly<Selectable<DeviceDeploymentTable>>;
 
@@ -90,6 +90,20 @@ const LAST_FINISHED = new Prepared<{ deviceId: string }, { readonly sequence: nu
     .where("created_ms", "is not", null)
     .orderBy("sequence", "desc")
     .limit(1),
+);
+
+type Values = Record<string, unknown>;
+
+/** Variants: the names of the columns, separated by spaces. */
+const UPDATE = variants(
+  (columns: string) =>
+    new Prepared<Values, unknown>((db, value) =>
+      db
+        .updateTable("device_deployments")
+        .set(Object.fromEntries(columns.split(" ").map((column) => [column, value(column)])))
+        .where("deployment_id", "=", value("of deployment") as string)
+        .where("device_id", "=", value("of device") as string),
+    ),
 );
 
 /** Device deployments: one row for each target of each deployment. */
@@ -263,12 +277,8 @@ export class DeviceDeploymentRecords {
   }
 
   updateStatement(key: DeviceDeploymentKey, change: Updateable<DeviceDeploymentTable>): Statement<unknown> {
-    const query = this.#db
-      .updateTable("device_deployments")
-      .set(change)
-      .where("deployment_id", "=", key.deployment_id)
-      .where("device_id", "=", key.device_id);
-    return new Statement(this.#db, query.compile(), () => undefined);
+    const values = { ...change, "of deployment": key.deployment_id, "of device": key.device_id };
+    return UPDATE(Object.keys(change).join(" ")).statement(this.#db, values);
   }
 
   /** Ids of the devices that failed and are accepted now, sorted. */

@@ -4,7 +4,7 @@ import { type IndexedValue, keysOf } from "./attribute-keys.ts";
 import { DeviceTextRecords, deviceText } from "./device-texts.ts";
 import { isPostgres } from "./engines/dialect.ts";
 import { portions } from "./paging.ts";
-import { Prepared } from "./prepared.ts";
+import { Prepared, variants } from "./prepared.ts";
 import type { InventoryAttributeTable, Schema } from "./schema.ts";
 
 export type AttributeRecord = Readonly<Selectable<InventoryAttributeTable>>;
@@ -40,7 +40,6 @@ type Values = Record<string, AttributeRecord[keyof AttributeRecord]>;
 const COLUMNS = ["device_id", "scope", "name", "value_json", "description", "updated_ms"] as const;
 /** Up to this number of rows, each row count has its own prepared statement: the length of an inventory rarely changes. */
 const KEPT_MAX = 20;
-const puts = new Map<number, Prepared<Values, unknown>>();
 
 function insertion(db: Kysely<Schema>, attributes: readonly AttributeRecord[]) {
   return db
@@ -55,21 +54,19 @@ function insertion(db: Kysely<Schema>, attributes: readonly AttributeRecord[]) {
     );
 }
 
-function keptInsertion(count: number): Prepared<Values, unknown> {
-  const known = puts.get(count);
-  if (known !== undefined) return known;
-  const made = new Prepared<Values, unknown>((db, value) =>
-    insertion(
-      db,
-      Array.from(
-        { length: count },
-        (_, row) => Object.fromEntries(COLUMNS.map((column) => [column, value(`${column} ${row}`)])) as AttributeRecord,
+const INSERT = variants(
+  (count: number) =>
+    new Prepared<Values, unknown>((db, value) =>
+      insertion(
+        db,
+        Array.from(
+          { length: count },
+          (_, row) =>
+            Object.fromEntries(COLUMNS.map((column) => [column, value(`${column} ${row}`)])) as AttributeRecord,
+        ),
       ),
     ),
-  );
-  puts.set(count, made);
-  return made;
-}
+);
 
 function valuesOf(attributes: readonly AttributeRecord[]): Values {
   const values: Values = {};
@@ -214,7 +211,7 @@ export class InventoryRecords {
     for (const { scope, name } of gone) await REMOVE.all(this.#db, { deviceId, scope, name });
     for (const some of portions(changed, 100)) {
       if (some.length > KEPT_MAX) await insertion(this.#db, some).execute();
-      else await keptInsertion(some.length).all(this.#db, valuesOf(some));
+      else await INSERT(some.length).all(this.#db, valuesOf(some));
     }
     const outdated = changed.flatMap((attribute) => before.get(placeOf(attribute)) ?? []);
     await this.#found(deviceId, [...before.values()], { removed: [...gone, ...outdated], added: changed });

@@ -1,5 +1,5 @@
 import type { Compilable, CompiledQuery, Kysely } from "kysely";
-import { connectionOf, isSync } from "./engines/dialect.ts";
+import { connected, isSync } from "./engines/dialect.ts";
 import type { Schema } from "./schema.ts";
 import { Statement } from "./statement.ts";
 
@@ -38,7 +38,7 @@ export class Prepared<P extends object, R> {
 
   /** The first column of the first row. @throws Error if the engine has no synchronous statements. */
   firstValueSync<T>(db: Kysely<Schema>, values: P): T | undefined {
-    const { connection } = connectionOf(db);
+    const connection = connected(db).over;
     if (!isSync(connection)) throw new Error("the engine has no synchronous statements");
     const compiled = this.#compiledFor(db);
     return connection.firstValueSync(compiled.sql, this.#parameters(compiled, values)) as T | undefined;
@@ -55,7 +55,7 @@ export class Prepared<P extends object, R> {
   }
 
   #compiledFor(db: Kysely<Schema>): CompiledQuery<R> {
-    const { compiledFor } = connectionOf(db);
+    const { compiledFor } = connected(db);
     const known = this.#compiled.get(compiledFor);
     if (known !== undefined) return known;
     // The compiler passes values through unread, so a placeholder may have the type of its value.
@@ -64,4 +64,20 @@ export class Prepared<P extends object, R> {
     this.#compiled.set(compiledFor, compiled);
     return compiled;
   }
+}
+
+/**
+ * Frequent statements of one shape, which differ in their columns or in their number of rows: each is compiled once per
+ * engine. There must be few.
+ * @typeParam V Tells them apart.
+ */
+export function variants<V extends string | number, P extends object, R>(
+  build: (variant: V) => Prepared<P, R>,
+): (variant: V) => Prepared<P, R> {
+  const known = new Map<V, Prepared<P, R>>();
+  return (variant) => {
+    const made = known.get(variant) ?? build(variant);
+    known.set(variant, made);
+    return made;
+  };
 }

@@ -1,7 +1,12 @@
 import type { Kysely, Selectable } from "kysely";
+import { Prepared } from "./prepared.ts";
 import type { Schema, SettingsTable } from "./schema.ts";
 
 export type SettingsRecord = Readonly<Selectable<SettingsTable>>;
+
+const LIMIT = new Prepared<{ name: string }, { readonly value: number }>((db, value) =>
+  db.selectFrom("limits").select("value").where("name", "=", value("name")),
+);
 
 /** What programs keep here for their users, and limits. */
 export class SettingsRecords {
@@ -29,7 +34,7 @@ export class SettingsRecords {
   }
 
   async limit(name: string): Promise<number | undefined> {
-    const row = await this.#db.selectFrom("limits").select("value").where("name", "=", name).executeTakeFirst();
+    const row = await LIMIT.first(this.#db, { name });
     return row === undefined ? undefined : Number(row.value);
   }
 

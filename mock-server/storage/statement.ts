@@ -1,5 +1,5 @@
 import type { CompiledQuery, Kysely } from "kysely";
-import { connectionOf } from "./engines/dialect.ts";
+import { connected } from "./engines/dialect.ts";
 import { settled } from "./engines/settled.ts";
 import type { Schema } from "./schema.ts";
 
@@ -23,7 +23,7 @@ export class Statement<T> {
 
   /** Hands the statement to the connection before it returns. */
   async send(): Promise<T> {
-    const { rows } = await connectionOf(this.#db).connection.executeQuery(this.#query);
+    const { rows } = await connected(this.#db).over.executeQuery(this.#query);
     return this.#read(rows as never[]);
   }
 }

@@ -13,7 +13,7 @@ import { VERSION } from "../../agent/version.ts";
 import { FleetFigures } from "../../mock-server/scenarios/fleet/figures.ts";
 import type { FleetPlan } from "../../mock-server/scenarios/fleet/plan.ts";
 import { VirtualTimers } from "../../mock-server/scenarios/fleet/simulated/timers.ts";
-import { fleetConfig, VirtualDevice } from "../../mock-server/scenarios/fleet/virtual-device.ts";
+import { fleetConfig, keyOf, VirtualDevice } from "../../mock-server/scenarios/fleet/virtual-device.ts";
 import { Disk, type MainProgram, SimulatedMachine, VirtualTime } from "../../mock-server/scenarios/simulation/index.ts";
 import { type AgentWraps, agentProgram } from "../../mock-server/scenarios/world/agent.ts";
 import { SeededRandom } from "../../mock-server/system/seeded-random.ts";
@@ -181,7 +181,7 @@ async function partsOfVirtualDevice(): Promise<PartList> {
     answerMsMax: 1000,
     version: VERSION,
   });
-  const shared = { plan, door, config: fleetConfig(plan), http, figures: new FleetFigures(), log };
+  const shared = { plan, door, config: fleetConfig(plan), http, keyOf, figures: new FleetFigures(), log };
   void new VirtualDevice(shared, 1).run();
   await time.pass(1000);
   return partsIn(text());

@@ -46,7 +46,7 @@ export async function createDeployment(
 
 /** @throws DomainError (unprocessable) if the release has no artifact. */
 export async function checkRelease(records: Records, { artifactName }: NewDeployment): Promise<void> {
-  if ((await records.artifacts.ofReleases([artifactName])).length === 0) {
+  if ((await records.artifacts.ofRelease(artifactName)).length === 0) {
     throw new DomainError("no-artifact");
   }
 }

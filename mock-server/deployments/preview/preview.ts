@@ -67,7 +67,7 @@ export async function previewDeployment(storage: Storage, request: NewDeployment
   const { artifactName, filterId, forceInstallation = false } = request;
   const release = await storage.read(async (records) => {
     await checkRelease(records, request);
-    return records.artifacts.ofReleases([artifactName]);
+    return records.artifacts.ofRelease(artifactName);
   });
   const groups = new Groups();
   for await (const devices of batches(meant(storage, request, groups))) {

@@ -147,7 +147,7 @@ async function assignArtifact(
   provides: Provides,
 ): Promise<ArtifactRecord | undefined> {
   if (artifact_id !== null) return (await records.artifacts.everKnown([artifact_id])).get(artifact_id);
-  return chooseArtifact(await records.artifacts.ofReleases([deployment.artifact_name]), provides);
+  return chooseArtifact(await records.artifacts.ofRelease(deployment.artifact_name), provides);
 }
 
 /** Pins the artifact and the provides: later polls get the same instructions and must send the same provides. */

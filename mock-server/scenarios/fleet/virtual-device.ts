@@ -3,7 +3,8 @@ import type { DeviceProvides, InventoryAttribute } from "@upkeep/shared/protocol
 import {
   type AgentConfig,
   type AgentParts,
-  type HttpClient,
+  type DeviceKey,
+  type Http,
   type MadePart,
   PartMaker,
   type Replacements,
@@ -26,7 +27,8 @@ export interface FleetParts {
   readonly plan: FleetPlan;
   readonly door: SharedDoor;
   readonly config: AgentConfig;
-  readonly http: HttpClient;
+  readonly http: Http;
+  readonly keyOf: (seed: string, number: number) => DeviceKey;
   readonly figures: FleetFigures;
   readonly log: Logger;
 }
@@ -38,7 +40,7 @@ export function identityOf(seed: string, number: number): string {
 }
 
 /** The key with which it signs its authorization requests. */
-export function keyOf(seed: string, number: number): SeededKey {
+export function keyOf(seed: string, number: number): DeviceKey {
   return new SeededKey(`upkeep virtual device ${seed}/${number}`);
 }
 
@@ -111,7 +113,7 @@ class VirtualParts implements Replacements {
   }
 
   key(): AgentParts["key"] {
-    return keyOf(this.#shared.plan.seed, this.#number);
+    return this.#shared.keyOf(this.#shared.plan.seed, this.#number);
   }
 
   // It runs no programs.
@@ -139,7 +141,7 @@ class VirtualParts implements Replacements {
   }
 
   /** One pool of connections: a host runs out of ports before it runs out of devices. */
-  http(): HttpClient {
+  http(): Http {
     return this.#shared.http;
   }
 

@@ -6,7 +6,9 @@ import {
   type DialectAdapter,
   type Driver,
   Kysely,
+  type KyselyConfig,
   type KyselyPlugin,
+  type KyselyProps,
   PostgresAdapter,
   type QueryCompiler,
   type QueryExecutor,
@@ -54,35 +56,34 @@ class Unconnected implements DatabaseConnection {
   }
 }
 
-interface Connected {
-  readonly connection: DatabaseConnection;
+/** Records that tell their connection. */
+export class ConnectedRecords extends Kysely<Schema> {
+  readonly over: DatabaseConnection;
   /** Statements that were compiled for it are good for all records with the same. */
   readonly compiledFor: object;
-}
 
-const connections = new WeakMap<Kysely<Schema>, Connected>();
-
-export function connect(db: Kysely<Schema>, connection: DatabaseConnection, compiledFor: object): void {
-  connections.set(db, { connection, compiledFor });
+  constructor(props: KyselyConfig | KyselyProps, connection: DatabaseConnection, compiledFor: object) {
+    // The constructor takes either, in two overloads.
+    super(props as KyselyProps);
+    this.over = connection;
+    this.compiledFor = compiledFor;
+  }
 }
 
 export function isPostgres(db: Pick<Kysely<unknown>, "getExecutor">): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter;
 }
 
-/** The connection of the records. @throws Error if they were not made here. */
-export function connectionOf(db: Kysely<Schema>): Connected {
-  const connected = connections.get(db);
-  if (connected === undefined) throw new Error("these records have no connection");
-  return connected;
+/** The records with their connection. @throws Error if they were not made here. */
+export function connected(db: Kysely<Schema>): ConnectedRecords {
+  if (!(db instanceof ConnectedRecords)) throw new Error("these records have no connection");
+  return db;
 }
 
 /** The records over one connection, without a lease: for migrations. The caller ensures exclusive use. */
 export function recordsOver(connection: DatabaseConnection, sql: SqlDialect): Kysely<Schema> {
   const dialect = dialectOf(sql, connection);
-  const records = new Kysely<Schema>({ dialect, plugins: [...(sql.plugins ?? [])] });
-  connect(records, connection, records);
-  return records;
+  return new ConnectedRecords({ dialect, plugins: [...(sql.plugins ?? [])] }, connection, {});
 }
 
 function dialectOf(sql: SqlDialect, connection: DatabaseConnection): Dialect {

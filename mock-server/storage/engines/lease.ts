@@ -1,6 +1,12 @@
-import { type CompiledQuery, type DatabaseConnection, Kysely, type QueryResult } from "kysely";
+import type { CompiledQuery, DatabaseConnection, Kysely, QueryResult } from "kysely";
 import type { Schema } from "../schema.ts";
-import { connect, type EngineDialect, isSync, SingleConnectionDriver, type SyncConnection } from "./dialect.ts";
+import {
+  ConnectedRecords,
+  type EngineDialect,
+  isSync,
+  SingleConnectionDriver,
+  type SyncConnection,
+} from "./dialect.ts";
 import type { Work } from "./records-engine.ts";
 
 const OVER = "the records of a transaction were used after its end";
@@ -62,6 +68,12 @@ class SyncLease extends Lease implements SyncConnection {
     this.#connection = connection;
   }
 
+  /** Statements complete before this returns: none can be left running. */
+  override async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    this.mustBeOpen();
+    return this.#connection.executeQuery<R>(query);
+  }
+
   firstValueSync(sql: string, parameters: readonly unknown[]): unknown {
     this.mustBeOpen();
     return this.#connection.firstValueSync(sql, parameters);
@@ -107,13 +119,13 @@ export class LeasedRecords {
   #lease(): readonly [Lease, Kysely<Schema>] {
     const lease = isSync(this.#connection) ? new SyncLease(this.#connection) : new Lease(this.#connection);
     const { dialect, compiler } = this.#dialect;
-    const db = new Kysely<Schema>({
+    const props = {
       config: { dialect },
       dialect,
       driver: new SingleConnectionDriver(lease),
       executor: compiler.withConnectionProvider({ provideConnection: (use) => use(lease) }),
-    });
-    connect(db, lease, this.#dialect);
+    };
+    const db = new ConnectedRecords(props, lease, this.#dialect);
     return [lease, db];
   }
 }

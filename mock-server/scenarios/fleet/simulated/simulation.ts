@@ -10,6 +10,8 @@ import type { FleetPlan } from "../plan.ts";
 import { BlankBlobs } from "./blank-blobs.ts";
 import { DeviceApi, SIMULATED_SERVER } from "./device-api.ts";
 import { ExchangeDigest } from "./digest.ts";
+import { DirectHttp } from "./direct-http.ts";
+import { HashKey, hasHash } from "./hash-key.ts";
 import { VirtualTimers } from "./timers.ts";
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -67,7 +69,7 @@ export async function simulateFleet(
   const domain = await openDomain({
     system: { clock, random, files: NO_FILES },
     storage: { memory: true },
-    options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS },
+    options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS, isSignedBy: hasHash },
   });
   try {
     const digest = new ExchangeDigest(clock);
@@ -75,6 +77,7 @@ export async function simulateFleet(
     const fleet = new Fleet(
       { clock, timers: new VirtualTimers(time), network: digest.over(api) },
       { ...plan.fleet, server: SIMULATED_SERVER, tls: {}, tenantToken: "" },
+      { http: (door) => new DirectHttp(door), keyOf: (seed, number) => new HashKey(`${seed}/${number}`) },
     );
     await insertRelease(domain, plan, random.uuid(), clock.now());
     const course = schedule(plan, time, domain, (at) => onProgress(at, fleet.snapshot()));
