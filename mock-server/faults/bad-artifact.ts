@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { AnswerChange, ArtifactDefect } from "./effects/exchange.ts";
-import { served, withObject } from "./effects/objects.ts";
+import { served, withBit, withObject } from "./effects/objects.ts";
 import { defineFault } from "./fault.ts";
 import { EVERYWHERE } from "./language/places.ts";
 import { DOWNLOADS } from "./language/request-kinds.ts";
@@ -50,9 +50,5 @@ function isDamage(defect: keyof typeof DAMAGE | ArtifactDefect): defect is keyof
 
 /** One bit in the middle, which is in the payload: its checksum tells. */
 function corrupted(chunk: Uint8Array, offset: number, sizeBytes: number): Uint8Array {
-  const at = Math.floor(sizeBytes / 2) - offset;
-  if (at < 0 || at >= chunk.length) return chunk;
-  const changed = Uint8Array.from(chunk);
-  changed[at] = (changed[at] ?? 0) ^ 1;
-  return changed;
+  return withBit(chunk, Math.floor(sizeBytes / 2) - offset);
 }

@@ -4,6 +4,7 @@ import { answer } from "./answer.ts";
 import { badArtifact } from "./bad-artifact.ts";
 import { bootFailure } from "./boot-failure.ts";
 import { changedObject } from "./changed-object.ts";
+import { chunkWrong } from "./chunk-wrong.ts";
 import { cutDownload } from "./cut-download.ts";
 import { databaseSlow } from "./database-slow.ts";
 import { delayedAnswer } from "./delayed-answer.ts";
@@ -17,6 +18,7 @@ import { emptyAnswer } from "./empty-answer.ts";
 import { encodedAnswer } from "./encoded-answer.ts";
 import { expiredLink } from "./expired-link.ts";
 import type { Concern, Effects, FaultDefinition } from "./fault.ts";
+import { indexWrong } from "./index-wrong.ts";
 import type { Place } from "./language/places.ts";
 import { linkDown } from "./link-down.ts";
 import { lossy } from "./lossy.ts";
@@ -27,6 +29,7 @@ import { moduleFloods } from "./module-floods.ts";
 import { moduleHangs } from "./module-hangs.ts";
 import { powerCut } from "./power-cut.ts";
 import { proxyFails } from "./proxy-fails.ts";
+import { rangeIgnored } from "./range-ignored.ts";
 import { readOnlyDisk } from "./read-only-disk.ts";
 import { rebootIgnored } from "./reboot-ignored.ts";
 import { reordered } from "./reordered.ts";
@@ -63,6 +66,9 @@ export const FAULTS = {
   changed_object: changedObject,
   expired_link: expiredLink,
   bad_artifact: badArtifact,
+  range_ignored: rangeIgnored,
+  index_wrong: indexWrong,
+  chunk_wrong: chunkWrong,
   module_fails: moduleFails,
   module_hangs: moduleHangs,
   module_floods: moduleFloods,

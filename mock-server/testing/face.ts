@@ -101,7 +101,17 @@ export interface TestClock {
   reset(): void;
 }
 
-export type RequestKind = "auth" | "poll" | "status" | "log" | "inventory" | "download" | "configuration" | "other";
+export type RequestKind =
+  | "auth"
+  | "poll"
+  | "status"
+  | "log"
+  | "inventory"
+  | "download"
+  | "index"
+  | "chunks"
+  | "configuration"
+  | "other";
 
 /** One request of a device, as it was answered. */
 export interface SeenRequest {

@@ -28,6 +28,25 @@ export function withObject(change: ObjectChange): AnswerChange {
   };
 }
 
+/** One bit in the middle of the answer is changed; its headers are as they were. */
+export const oneBitChanged: AnswerChange = async (request, ask) => {
+  const answer = await ask(request);
+  if (answer === undefined || (answer.status !== 200 && answer.status !== 206)) return answer;
+  const length = Number(answer.headers?.["content-length"]);
+  return {
+    ...answer,
+    body: mapped(answer, length, (chunk, offset) => withBit(chunk, Math.floor(length / 2) - offset)),
+  };
+};
+
+/** A copy in which the lowest bit of the byte `at` is another, if it has such a byte. */
+export function withBit(chunk: Uint8Array, at: number): Uint8Array {
+  if (at < 0 || at >= chunk.length) return chunk;
+  const changed = Uint8Array.from(chunk);
+  changed[at] = (changed[at] ?? 0) ^ 1;
+  return changed;
+}
+
 /** The new object's entity tag. */
 function tagOf({ headers }: ExchangeAnswer): string {
   return `"${createHash("sha256").update(String(headers?.etag)).digest("hex")}"`;

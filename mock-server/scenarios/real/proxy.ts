@@ -11,7 +11,7 @@ import {
   rangeStart,
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
-import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
+import { type RequestKind, requestKind, STORED } from "../../faults/language/request-kinds.ts";
 import { type CarryPorts, carry, connectAgain } from "../../faults/wire/carry.ts";
 import { type CarriedAnswer, type CarriedRequest, readAnswer, readRequest } from "../../faults/wire/messages.ts";
 import { type Listening, listen } from "../../system/listen.ts";
@@ -125,7 +125,7 @@ export class DeviceProxy {
     const strikes = this.#port.strikes(kind);
     const context = { random: system.random, startBytes, artifactWith, killServer };
     const effects = strikes.map((strike) => exchangeEffectOf(strike, context));
-    const usual = kind === "download" ? given({ bytesPerSecond: this.#port.bytesPerSecond }) : {};
+    const usual = STORED.includes(kind) ? given({ bytesPerSecond: this.#port.bytesPerSecond }) : {};
     const { answer: change = passOn, ...effect } = { ...usual, ...combined(effects), ...this.#port.certificate() };
     const loss = lossOf(effect);
     let isRecorded = loss !== undefined && !loss.isAsked;

@@ -10,7 +10,7 @@ import {
   rangeStart,
 } from "../../faults/effects/exchange.ts";
 import { exchangeEffectOf, type Strike } from "../../faults/index.ts";
-import { type RequestKind, requestKind } from "../../faults/language/request-kinds.ts";
+import { type RequestKind, requestKind, STORED } from "../../faults/language/request-kinds.ts";
 import { type Instant, instantMs } from "../file/index.ts";
 import type { ExchangeOutcome } from "../run/events.ts";
 
@@ -96,7 +96,7 @@ export class DeviceNetwork {
     const context: ExchangeContext = { random, artifactWith, killServer, startBytes: rangeStart(request) };
     const faults = combined(this.#port.strikes(kind).map((strike) => exchangeEffectOf(strike, context)));
     const effect: ExchangeEffect = {
-      ...(kind === "download" ? { bytesPerSecond: BYTES_PER_SECOND } : {}),
+      ...(STORED.includes(kind) ? { bytesPerSecond: BYTES_PER_SECOND } : {}),
       ...faults,
       requestDelayMs: (faults.requestDelayMs ?? 0) + ROUND_TRIP_MS,
       ...this.#noWay(request),
@@ -130,7 +130,7 @@ export class DeviceNetwork {
       await this.#port.answered(request, kind, outcomeOf(lossOf(effect), answered));
     }
     const { cutBodyAt: cutAt } = effect;
-    if (kind !== "download" || answered?.body === undefined || answered.status >= 300) return answered;
+    if (!STORED.includes(kind) || answered?.body === undefined || answered.status >= 300) return answered;
     return { ...answered, body: this.#counted(answered.body, request.url, cutAt) };
   }
 

@@ -14,6 +14,7 @@ import { type ComposedServer, composeServer } from "../../compose.ts";
 import { type Domain, openDomain } from "../../domain.ts";
 import type { ExchangeAnswer } from "../../faults/effects/exchange.ts";
 import type { RunRound } from "../../housekeeping/housekeeping.ts";
+import { compressHere } from "../../releases/adaptive/chunk-compression.ts";
 import { linkedDevice } from "../../releases/links.ts";
 import { takeArtifact } from "../../releases/upload.ts";
 import { MemoryBlobs } from "../../storage/blobs/index.ts";
@@ -132,7 +133,7 @@ export class SimulatedServer {
     const source = (async function* () {
       yield content;
     })();
-    return await takeArtifact(
+    const id = await takeArtifact(
       { content: source, description: "", sizeBytes: content.length },
       {
         system: this.#system,
@@ -141,6 +142,8 @@ export class SimulatedServer {
         decompressors: SYNCHRONOUS_DECOMPRESSORS,
       },
     );
+    await this.#server.indexed();
+    return id;
   }
 
   /** Registers a device, and accepts it if the scenario says so. @returns Its id. */
@@ -228,5 +231,6 @@ function compose(
     data: { domain, blobs },
     logger: noopLogger,
     housekeeping,
+    adaptive: { compression: compressHere(), decompressors: SYNCHRONOUS_DECOMPRESSORS },
   });
 }

@@ -76,6 +76,9 @@ const VALUES: { readonly [N in ExchangeFaultName]: readonly FaultValue<N>[] } = 
   changed_object: [true],
   expired_link: [true],
   bad_artifact: BAD_ARTIFACTS,
+  range_ignored: [true],
+  index_wrong: [true],
+  chunk_wrong: [true],
   server_killed: [
     { when: "before", back_after: LATE_MS },
     { when: "after", back_after: LATE_MS },
@@ -86,6 +89,7 @@ const VALUES: { readonly [N in ExchangeFaultName]: readonly FaultValue<N>[] } = 
 const OBJECT = new SeededRandom("object").bytes(20_000);
 const ETAG = '"the-object"';
 const POLL = "/api/devices/v2/deployments/device/deployments/next";
+const STORED = "/api/devices/v1/deployments/download/artifact/an-id";
 const DOWNLOAD = "/api/devices/v1/deployments/download/an-artifact";
 const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
 
@@ -105,9 +109,9 @@ const poll = (answer: ExchangeAnswer): Asked => ({
   answer: () => answer,
 });
 
-const download = (headers: Record<string, string>): Asked => ({
-  kind: "download",
-  request: { method: "GET", path: DOWNLOAD, headers },
+const download = (headers: Record<string, string>, part?: "index" | "chunks"): Asked => ({
+  kind: part ?? "download",
+  request: { method: "GET", path: part === undefined ? DOWNLOAD : `${STORED}/${part}`, headers },
   answer: (request) => served(OBJECT, ETAG, request),
 });
 
@@ -130,6 +134,8 @@ const ASKED: Readonly<Record<string, Asked>> = {
   },
   "a download": download({}),
   "a download that goes on": download({ range: "bytes=8000-", "if-range": ETAG }),
+  "an index": download({}, "index"),
+  "a range of chunks": download({ range: "bytes=5000-6999" }, "chunks"),
   "a download that goes on, of another object": download({ range: "bytes=8000-", "if-range": '"another"' }),
 };
 

@@ -74,6 +74,12 @@ const CASES: Readonly<Record<FaultName, Case>> = {
     expect: "{ device: d, runs: v2, counts: { polls: { at_least: 3 } } }",
   },
   bad_artifact: { faults: "{ bad_artifact: corrupted }", expect: FAILS("SHA-256") },
+  range_ignored: {
+    faults: "{ cut_download: { at: 30 KB }, count: 1 }\n  - { range_ignored: yes, count: 1, skip: 1 }",
+    expect: "{ device: d, runs: v2, counts: { downloads: 2 } }",
+  },
+  index_wrong: { faults: "{ index_wrong: yes }", expect: "{ device: d, runs: v2, status: success }" },
+  chunk_wrong: { faults: "{ chunk_wrong: yes }", expect: "{ device: d, runs: v2, status: success }" },
   module_fails: { faults: "{ module_fails: ArtifactInstall }", expect: FAILS("ArtifactInstall") },
   module_hangs: {
     device: "config: { ModuleTimeoutSeconds: 600 }",
