@@ -15,7 +15,7 @@ export type Architecture = keyof typeof BINFMT;
 export function foreignFault(architecture: Architecture): string | undefined {
   return existsSync(`/proc/sys/fs/binfmt_misc/${BINFMT[architecture]}`)
     ? undefined
-    : "needs apt-get install qemu-user-static";
+    : "needs apt-get install qemu-user-static, and its entries in binfmt_misc: mount it, and systemd-binfmt or update-binfmts";
 }
 
 /** Debian's packages unpacked, and none of their scripts run. */
