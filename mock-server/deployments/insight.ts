@@ -26,9 +26,9 @@ export class DeploymentInsight {
     this.#clock = clock;
   }
 
-  /** See {@link previewDeployment}. */
-  preview(request: NewDeployment): Promise<Preview> {
-    return previewDeployment(this.#storage, request);
+  /** See {@link previewDeployment}. @param signal Ends it. */
+  preview(request: NewDeployment, signal?: AbortSignal): Promise<Preview> {
+    return previewDeployment(this.#storage, request, given({ signal }));
   }
 
   /** See {@link failuresByReason}. */

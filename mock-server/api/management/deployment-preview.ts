@@ -2,6 +2,7 @@ import { given } from "@upkeep/shared/given";
 import * as z from "zod";
 import { type Domain, PREVIEW_OUTCOMES, type Preview } from "../../domain.ts";
 import { json } from "../answers.ts";
+import { whileConnected } from "../client-left.ts";
 import { type Route, route } from "../route.ts";
 import { PreviewBody, previewedDeploymentOf } from "./new-deployment.ts";
 import { timestamp } from "./times.ts";
@@ -65,9 +66,9 @@ export function deploymentPreviewRoutes(domain: Domain): Route[] {
         404: { description: "There is no such filter" },
         422: { description: "There is no such release" },
       },
-      handle: async ({ body }) => {
-        const request = await previewedDeploymentOf(domain, body);
-        return json(present(await domain.insight.preview(request)));
+      handle: async ({ body, request }) => {
+        const deployment = await previewedDeploymentOf(domain, body);
+        return json(present(await whileConnected(request, (signal) => domain.insight.preview(deployment, signal))));
       },
     }),
   ];

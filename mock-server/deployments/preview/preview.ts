@@ -1,6 +1,6 @@
 import type { Provides } from "@upkeep/shared/compatibility";
 import { type DeviceInventory, lookupIn } from "../../devices/attributes.ts";
-import { scan } from "../../devices/filters/scan.ts";
+import { type SearchOptions, scan } from "../../devices/filters/scan.ts";
 import { findFilter } from "../../devices/saved-filters.ts";
 import type { ArtifactRecord, Storage } from "../../storage/index.ts";
 import { portions } from "../../storage/paging.ts";
@@ -59,9 +59,13 @@ type Fate = Omit<PreviewGroup, "count" | "sample">;
  * Computes what the selection would decide for each device that a request means. The provides are those of the
  * inventory: clients report them there.
  * @throws DomainError as the creation of the deployment, but a request may mean no device or unaccepted ones, and an
- *   equal deployment may exist.
+ *   equal deployment may exist; the reason of the signal.
  */
-export async function previewDeployment(storage: Storage, request: NewDeployment): Promise<Preview> {
+export async function previewDeployment(
+  storage: Storage,
+  request: NewDeployment,
+  options: Pick<SearchOptions, "signal"> = {},
+): Promise<Preview> {
   // A deployment is previewed before it has its name.
   checkNewDeployment({ ...request, name: request.name === "" ? "preview" : request.name });
   const { artifactName, filterId, forceInstallation = false } = request;
@@ -70,7 +74,7 @@ export async function previewDeployment(storage: Storage, request: NewDeployment
     return records.artifacts.ofRelease(artifactName);
   });
   const groups = new Groups();
-  for await (const devices of batches(meant(storage, request, groups))) {
+  for await (const devices of batches(meant(storage, request, groups, options))) {
     const queue = await storage.read((records) => readQueues(records, devices));
     for (const device of devices) groups.add(device.id, fateOf(device, queue, release, forceInstallation));
   }
@@ -105,18 +109,19 @@ async function* meant(
   storage: Storage,
   { devices = [], allDevices, group, filterId }: NewDeployment,
   groups: Groups,
+  options: Pick<SearchOptions, "signal">,
 ): AsyncGenerator<DeviceInventory> {
   if (filterId !== undefined) {
     const { terms } = await storage.read((records) => findFilter(records, filterId));
-    yield* scan(storage, { terms });
-  } else if (allDevices) yield* scan(storage, { terms: [] });
+    yield* scan(storage, { terms }, options);
+  } else if (allDevices) yield* scan(storage, { terms: [] }, options);
   else if (group !== undefined) {
     if (await storage.read((records) => records.devices.isEndedGroup(group))) return;
-    yield* scan(storage, { terms: [{ scope: "system", attribute: "group", type: "$eq", value: group }] });
+    yield* scan(storage, { terms: [{ scope: "system", attribute: "group", type: "$eq", value: group }] }, options);
   } else {
     for (const ids of portions([...new Set(devices)].sort(), BATCH)) {
       const missing = new Set(ids);
-      for await (const device of scan(storage, { terms: [], ids })) {
+      for await (const device of scan(storage, { terms: [], ids }, options)) {
         missing.delete(device.id);
         yield device;
       }

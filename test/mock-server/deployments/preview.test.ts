@@ -57,6 +57,14 @@ describe("A preview", () => {
     expect(preview.phases.map(({ places }) => places)).toEqual(created.phases.map(({ places }) => places));
   });
 
+  test("ends when its signal does, before it has looked at all devices", async () => {
+    const fleet = await Fleet.of(3);
+    const client = new AbortController();
+    const preview = fleet.domain.insight.preview(TO_ALL, client.signal);
+    client.abort(new Error("the client left"));
+    await expect(preview).rejects.toThrow("the client left");
+  });
+
   test("of a list tells ids of no device, and of no devices that there are none", async () => {
     const fleet = await Fleet.of(1);
     const listed = { name: "n", artifactName: "release-1", phases: [{}] };
