@@ -91,7 +91,9 @@ export class DeviceAuthentication {
    */
   async authorize(attempt: AuthAttempt): Promise<string> {
     const { identity, credentials } = verifiedRequest(attempt, this.#options.isSignedBy ?? isSignedBy);
-    const accepted = await this.#storage.transaction((records) => this.#admit(records, identity, credentials));
+    const accepted =
+      (await this.#readmit(identity, credentials)) ??
+      (await this.#storage.transaction((records) => this.#admit(records, identity, credentials)));
     if (accepted === undefined) throw new DomainError("device-unauthorized");
     return this.#issue(accepted);
   }
@@ -128,6 +130,26 @@ export class DeviceAuthentication {
     return claims;
   }
 
+  /** The auth set if it is accepted already: nothing is decided that concerns other devices, which need not wait. */
+  async #readmit(identity: Identity, { publicKey, tier }: Credentials): Promise<AuthSetRecord | undefined> {
+    const asked = { identitySha256: sha256(identity.json), publicKey, tier };
+    const known = await this.#storage.readOne(({ authSets }) => authSets.accepted(asked));
+    if (known === undefined) return undefined;
+    return await this.#storage.deviceTransaction(known.device_id, async (records) => {
+      // Once more: its status may have changed before this transaction.
+      const authSet = await records.authSets.accepted(asked);
+      if (authSet !== undefined) await this.#checkIn(records, authSet.device_id);
+      return authSet;
+    });
+  }
+
+  async #checkIn(records: Records, deviceId: string): Promise<void> {
+    const now = this.#system.clock.now();
+    this.#contacts.note(deviceId);
+    await records.devices.checkIn(deviceId, now);
+    await records.silence.touch(deviceId, now);
+  }
+
   /** The auth set if it is accepted, perhaps by this call. */
   async #admit(records: Records, identity: Identity, credentials: Credentials): Promise<AuthSetRecord | undefined> {
     const now = this.#system.clock.now();
@@ -145,8 +167,7 @@ export class DeviceAuthentication {
       await refreshDevice(records, device.id, now);
       return undefined;
     }
-    await records.devices.checkIn(device.id, now);
-    await records.silence.touch(device.id, now);
+    await this.#checkIn(records, device.id);
     return admitted;
   }
 

@@ -41,7 +41,7 @@ export class Inventory {
    */
   replace(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
     const report = withinLimit(parseReport(attributes), new Set());
-    return this.#storage.transaction(async (records) => {
+    return this.#storage.deviceTransaction(deviceId, async (records) => {
       await mustExist(records, deviceId);
       if (report.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
       await records.inventory.replace(deviceId, "inventory", await this.#reported(records, deviceId, report));
@@ -56,7 +56,7 @@ export class Inventory {
    */
   merge(deviceId: string, attributes: readonly unknown[]): Promise<readonly string[]> {
     const reported = parseReport(attributes);
-    return this.#storage.transaction(async (records) => {
+    return this.#storage.deviceTransaction(deviceId, async (records) => {
       await mustExist(records, deviceId);
       const report = withinLimit(reported, new Set(await records.inventory.namesOf(deviceId, "inventory")));
       await records.inventory.put(await this.#reported(records, deviceId, report));
@@ -126,7 +126,7 @@ export class Inventory {
 
   /** Sets an attribute of the scope `system`. An unknown device is ignored. */
   note(deviceId: string, name: string, value: string): Promise<void> {
-    return this.#storage.transaction(async ({ devices, inventory }) => {
+    return this.#storage.deviceTransaction(deviceId, async ({ devices, inventory }) => {
       if ((await devices.find(deviceId)) === undefined) return;
       const attribute = { device_id: deviceId, scope: "system", name, value_json: JSON.stringify(value) } as const;
       await inventory.put([{ ...attribute, description: null, updated_ms: this.#clock.now() }]);
@@ -135,12 +135,12 @@ export class Inventory {
 
   /** Removes an attribute of the scope `system`. */
   removeNote(deviceId: string, name: string): Promise<void> {
-    return this.#storage.transaction(({ inventory }) => inventory.remove(deviceId, "system", name));
+    return this.#storage.deviceTransaction(deviceId, ({ inventory }) => inventory.remove(deviceId, "system", name));
   }
 
   /** Deletes the reported attributes of a device. @throws DomainError (not-found) */
   clear(deviceId: string): Promise<void> {
-    return this.#storage.transaction(async ({ devices, inventory }) => {
+    return this.#storage.deviceTransaction(deviceId, async ({ devices, inventory }) => {
       if ((await devices.find(deviceId)) === undefined) throw new DomainError("device-not-found");
       await inventory.clear(deviceId, "inventory");
       await inventory.clear(deviceId, "system");

@@ -41,7 +41,7 @@ export class Tags {
     how: { readonly replace: boolean; readonly ifMatch?: string },
   ): Promise<string | undefined> {
     checkTags(tags);
-    return this.#storage.transaction(async ({ devices, inventory }) => {
+    return this.#storage.deviceTransaction(deviceId, async ({ devices, inventory }) => {
       const device = await devices.find(deviceId);
       if (device === undefined) return undefined;
       if (how.ifMatch !== undefined && how.ifMatch !== device.tags_etag) throw new DomainError("etag-mismatch");

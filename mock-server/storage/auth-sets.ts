@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from "kysely";
 import { hasOpenWork } from "./open-work.ts";
 import { Prepared } from "./prepared.ts";
-import type { AuthSetTable, AuthStatus, Flag, Schema } from "./schema.ts";
+import type { AuthSetTable, AuthStatus, DeviceTier, Flag, Schema } from "./schema.ts";
 
 export type AuthSetRecord = Readonly<Selectable<AuthSetTable>>;
 
@@ -52,6 +52,18 @@ const OF_DEVICE = new Prepared<{ deviceId: string }, AuthSetRecord>((db, value) 
   db.selectFrom("auth_sets").selectAll().where("device_id", "=", value("deviceId")).orderBy("created_ms").orderBy("id"),
 );
 
+const ACCEPTED = new Prepared<{ identitySha256: string; publicKey: string; tier: DeviceTier }, AuthSetRecord>(
+  (db, value) =>
+    db
+      .selectFrom("auth_sets")
+      .innerJoin("devices", "devices.id", "auth_sets.device_id")
+      .selectAll("auth_sets")
+      .where("devices.identity_sha256", "=", value("identitySha256"))
+      .where("auth_sets.public_key", "=", value("publicKey"))
+      .where("auth_sets.tier", "=", value("tier"))
+      .where("auth_sets.status", "=", "accepted"),
+);
+
 const INSERT = new Prepared<AuthSetRecord, unknown>((db, value) =>
   db.insertInto("auth_sets").values({
     id: value("id"),
@@ -82,6 +94,11 @@ export class AuthSetRecords {
 
   find(id: string): Promise<AuthSetRecord | undefined> {
     return this.#db.selectFrom("auth_sets").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** The accepted auth set of the device with this identity that has these credentials. */
+  accepted(asked: { identitySha256: string; publicKey: string; tier: DeviceTier }): Promise<AuthSetRecord | undefined> {
+    return ACCEPTED.first(this.#db, asked);
   }
 
   /** @returns `undefined` if the token was revoked or its key is no longer accepted. */
