@@ -3,6 +3,7 @@ import manifest from "../package.json" with { type: "json" };
 import { addDumpCommand } from "./artifact/dump.ts";
 import { addFlags, one } from "./artifact/flags.ts";
 import { addImageCommands } from "./artifact/images.ts";
+import { addIndexCommand } from "./artifact/index-command.ts";
 import { addModifyCommand } from "./artifact/modify.ts";
 import { addReadCommands } from "./artifact/read.ts";
 import { type ArtifactContext, processContext } from "./artifact/run.ts";
@@ -44,6 +45,7 @@ export function artifactCommand(system: System, context: ArtifactContext = proce
       addModifyCommand(withCompression, context);
       addImageCommands(withCompression, context);
       addDumpCommand(withCompression, context);
+      addIndexCommand(withCompression, context);
       return withCompression.command(
         "$0",
         false,

@@ -2,7 +2,7 @@ import type { Listed, Operation } from "../../api-types/operations.ts";
 import type { Ctl } from "../context.ts";
 import { findDeployment } from "../deployments.ts";
 import { statusColoured } from "../output/colours.ts";
-import { agoText, shortIds } from "../output/texts.ts";
+import { agoText, shortIds, sizeText } from "../output/texts.ts";
 
 const PATH = "/api/management/v1/deployments/deployments/{id}/devices/list";
 type DeviceDeployment = Listed<typeof PATH>;
@@ -44,11 +44,19 @@ export async function deploymentsDevices({ deployment, status }: DevicesOptions,
       },
       { title: "REASON", text: reasonOf, least: 10 },
       { title: "ATTEMPTS", text: ({ attempts }) => (attempts > 1 ? String(attempts) : ""), right: true },
+      { title: "FETCHED", text: fetchedText, right: true },
       { title: "LOG", text: ({ log }) => (log ? "yes" : "") },
       { title: "WHEN", text: ({ finished, started, created }) => agoText(finished ?? started ?? created, nowMs) },
     ],
     "There is no such device.",
   );
+}
+
+/** What the download cost; why all of it was fetched, if it was. */
+function fetchedText({ download }: DeviceDeployment): string {
+  if (download === undefined) return "";
+  const { fetched, needed, plain } = download;
+  return `${sizeText(fetched)} of ${sizeText(needed)}${plain === undefined ? "" : ` (${plain})`}`;
 }
 
 function reasonOf({ reason, substate, waiting_for: waiting }: DeviceDeployment): string {

@@ -2,7 +2,7 @@ import type { Ctl } from "../context.ts";
 import { type Deployment, findDeployment, progressBar, progressOf, progressText, stateOf } from "../deployments.ts";
 import { filterText } from "../filter.ts";
 import { statusColoured } from "../output/colours.ts";
-import { counted, timeText } from "../output/texts.ts";
+import { counted, sizeText, timeText } from "../output/texts.ts";
 import { failuresOf } from "../reasons.ts";
 
 const BAR = 60;
@@ -33,6 +33,7 @@ export async function deploymentsShow(
     ["retries", deployment.retries === undefined ? undefined : String(deployment.retries)],
     ["retry of", deployment.retry_of],
     ["progress", progressText(progress)],
+    ["downloads", downloadsText(statistics?.downloads)],
   ]);
   ctl.print(progressBar(progress, Math.min(ctl.columns ?? BAR, BAR), ctl.colours));
   const counts = Object.entries(statistics?.status ?? {}).filter(([, count]) => count > 0);
@@ -73,6 +74,13 @@ export async function deploymentsShow(
       ]),
     );
   }
+}
+
+/** What downloads cost, where devices told. */
+function downloadsText(downloads: NonNullable<Deployment["statistics"]>["downloads"]): string | undefined {
+  if (downloads === undefined) return undefined;
+  const { needed, fetched, devices } = downloads;
+  return `${sizeText(fetched)} of ${sizeText(needed)} fetched, by ${counted(devices, "device")}`;
 }
 
 function targetsText({ groups, dynamic, filter, max_devices: max }: Deployment): string {

@@ -10,7 +10,7 @@ import { LogDialog } from "../parts/log.tsx";
 import { type Phase, PhaseAxis, PhaseTable } from "../parts/phases.tsx";
 import { ProgressChart } from "../parts/progress-chart.tsx";
 import { DEVICE_STATUSES, Status, StatusBar } from "../parts/status.tsx";
-import { duration, plural, Time } from "../parts/text.tsx";
+import { duration, plural, size, Time } from "../parts/text.tsx";
 import { WaitingFor } from "../parts/waiting.tsx";
 import { useResource } from "../resource.ts";
 import { mayWrite } from "../session.tsx";
@@ -125,8 +125,14 @@ async function namesOf(ids: readonly string[], signal: AbortSignal): Promise<Rea
   return new Map(data.map((device) => [device.id, deviceName(device)]));
 }
 
+/** What a download cost; why all of it was fetched, if it was. */
+function downloadText({ needed, fetched, plain }: NonNullable<DeviceRow["download"]>): string {
+  const cost = `${size(fetched)} of ${size(needed)} fetched`;
+  return plain === undefined ? cost : `${cost} (whole: ${plain.replaceAll("-", " ")})`;
+}
+
 function Row({ row, showLog }: { readonly row: DeviceRow & { readonly name: string }; readonly showLog: () => void }) {
-  const { id, name, status, substate, started, finished, attempts, log, asked, waiting_for } = row;
+  const { id, name, status, substate, started, finished, attempts, log, asked, waiting_for, download } = row;
   const took = Date.parse(finished ?? "") - Date.parse(started ?? "");
   return (
     <tr>
@@ -137,6 +143,7 @@ function Row({ row, showLog }: { readonly row: DeviceRow & { readonly name: stri
         <Status of={status}>{asked === false ? "has not asked" : undefined}</Status>
         {substate !== undefined && <div class="hint">{substate}</div>}
         {waiting_for !== undefined && <WaitingFor waiting={waiting_for} />}
+        {download !== undefined && <div class="hint">{downloadText(download)}</div>}
       </td>
       <td data-label="Began">
         <Time at={started} />
@@ -214,6 +221,17 @@ function Devices({ id }: { readonly id: string }) {
   );
 }
 
+function Downloads({ downloads }: { readonly downloads: Deployment["statistics"]["downloads"] }) {
+  if (downloads === undefined) return null;
+  const { devices, needed, fetched } = downloads;
+  return (
+    <>
+      <dt>Downloads</dt>
+      <dd>{`${size(fetched)} instead of ${size(needed)}, by ${plural(devices, "device")}`}</dd>
+    </>
+  );
+}
+
 export function DeploymentPage() {
   const { id = "" } = useRoute().params;
   const shown = useResource(id, async (signal) => (await call("get", PATH, { params: { id }, signal })).data, [
@@ -263,6 +281,7 @@ export function DeploymentPage() {
               </dd>
               <dt>Retries</dt>
               <dd>{deployment.retries ?? 0}</dd>
+              <Downloads downloads={deployment.statistics.downloads} />
             </dl>
             <Progress deployment={deployment} />
             <Failures id={id} />
