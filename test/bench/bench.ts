@@ -2,7 +2,7 @@
  * `npm run bench`: the agent beside the real client, in one run on one machine: installing (time, processor time,
  * peak memory), many small files, peak memory by size, idle memory, start-up, bytes on the wire with connections that are
  * cut, and what an agent costs a device (footprint). Measured only if they are named: `console`, the server's page with a
- * large fleet, and `search`, its search for devices on each database.
+ * large fleet, `search`, its search for devices on each database, and `adaptive`, what adaptive downloads fetch.
  * Prints what was measured and ratios; `-- --json` prints everything for programs, `-- --only wire,idle` measures
  * some of it.
  */
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { postgresPrograms } from "../mock-server/postgres/server.ts";
 import { startServer } from "../support/server.ts";
+import { ADAPTIVE_AIMS, INTERRUPTED_MAX, measureAdaptive } from "./adaptive.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
 import { CONSOLE_AIMS, measureConsole } from "./console.ts";
 import { type Footprint, measureFootprints } from "./footprint.ts";
@@ -198,6 +199,39 @@ async function wire(): Promise<unknown> {
   }
 }
 
+/** A program of many files that a system may get one day. */
+const APPLICATION = "/usr/lib/node_modules/npm";
+
+async function adaptive(): Promise<unknown> {
+  say("Adaptive downloads: what a device fetches by the agent's own plan, requests at 800 bytes each included.");
+  const figures = await measureAdaptive(APPLICATION);
+  const { packages, upgraded, cases, interrupted, indexingSeconds } = figures;
+  say(`Images of ${packages} packages of Debian bookworm; the security updates upgrade ${upgraded}. MB on the wire.`);
+  row(["", "image", "gzip", "zstd -19", "xdelta3 -9", "patch-from", "4 KiB blocks", "adaptive", "requests"]);
+  const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  for (const [name, one] of Object.entries(cases)) {
+    const sizes = [one.image, one.gzip, one.zstd, one.xdelta, one.patch, one.blocks, one.adaptive].map(mb);
+    row([name, ...sizes, String(one.requests)]);
+  }
+  row(["", "index", "chunks", "at 1 Mbit/s", "at 10 Mbit/s"]);
+  for (const [name, { index, chunks, adaptive: bytes }] of Object.entries(cases)) {
+    const seconds = [1, 10].map((mbits) => `${((bytes * 8) / mbits / 1e6).toFixed(0)} s`);
+    row([name, mb(index), mb(chunks), ...seconds]);
+  }
+  const again = Object.entries(interrupted).map(([share, ratio]) => `${share}: ${ratio.toFixed(3)}`);
+  say(`Interrupted at a share of the image, bytes as a multiple of those without: ${again.join(", ")}.`);
+  say(`Indexing and comparing the first pair took ${indexingSeconds.toFixed(0)} s.`);
+  const missed = ADAPTIVE_AIMS.flatMap(({ in: name, of, max }) => {
+    const one = cases[name];
+    const share = one === undefined ? Number.NaN : one.adaptive / one[of];
+    say(`${name}: ${share.toFixed(3)} of ${of} (aim <= ${max}).`);
+    return share <= max ? [] : [`${name}, ${of}`];
+  });
+  if (Object.values(interrupted).some((ratio) => ratio > INTERRUPTED_MAX)) missed.push("after an interruption");
+  say(missed.length === 0 ? "All aims are met." : `Aims missed: ${missed.join("; ")}.`);
+  return { ...figures, missed };
+}
+
 /** Aims of a footprint: upper limits of ours. */
 const FOOTPRINT_AIMS = { updatePssKiB: 96 * 1024, checkCpuSeconds: 0.25 } as const;
 
@@ -311,7 +345,7 @@ async function consolePage(): Promise<unknown> {
 
 /** Those that compare the agent with its peer. */
 const AGENT_PARTS = { install, files, memory, idle, startup, wire, footprint } as const;
-const PARTS: Readonly<Record<string, () => unknown>> = { ...AGENT_PARTS, console: consolePage, search };
+const PARTS: Readonly<Record<string, () => unknown>> = { ...AGENT_PARTS, console: consolePage, search, adaptive };
 
 function chosenParts(): string[] {
   const names = options.only?.split(",") ?? Object.keys(AGENT_PARTS);
