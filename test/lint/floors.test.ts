@@ -38,7 +38,7 @@ test.each(Object.entries(UP))("refused: %s that points up", (_, code) => {
   plant("agent/config/load.ts", code);
   expect(wrongArrows(root)).toEqual([
     expect.stringMatching(
-      /^agent\/config\/load\.ts:[1-4]: agent\/config \(floor 2\) imports agent\/daemon \(floor 7\)/,
+      /^agent\/config\/load\.ts:[1-4]: agent\/config \(floor 2\) imports agent\/daemon \(floor 8\)/,
     ),
   ]);
 });
