@@ -2,6 +2,7 @@ import { ArtifactError } from "@upkeep/shared/artifact";
 import {
   ChunkDecoder,
   type ChunkIndex,
+  chunkSizes,
   type DownloadPlan,
   isChunk,
   KeptChunks,
@@ -52,7 +53,8 @@ export class Assembly {
 
   /** @throws AgentError `adaptive-chunk-wrong`; the errors of the ranges. */
   async *bytes(segments: Iterable<Segment>): AsyncGenerator<Uint8Array> {
-    for (const window of new Windows().of(segments)) {
+    const { maxBytes } = chunkSizes(this.#options.index.averageBytes);
+    for (const window of new Windows(maxBytes).of(segments)) {
       await this.#complete(window);
       yield window.bytes;
     }

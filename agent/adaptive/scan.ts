@@ -3,6 +3,9 @@ import type { Logger } from "@upkeep/shared/logging";
 import { type Files, isSystemError, readChunks } from "@upkeep/shared/system";
 import type { Seed, SeedPlaces } from "./places.ts";
 
+/** Small, as four such buffers are in use. */
+const READ_BYTES = 128 * 1024;
+
 /**
  * Looks for the chunks of an index on the seeds, which are cut as the payload was. A seed that cannot be read is left
  * out.
@@ -58,7 +61,7 @@ async function scanSeed(
   };
   const handle = await files.open(path, "read");
   try {
-    for await (const bytes of readChunks(handle)) {
+    for await (const bytes of readChunks(handle, READ_BYTES)) {
       signal.throwIfAborted();
       note(cutter.push(bytes.subarray(0, left)));
       left -= Math.min(left, bytes.length);

@@ -1,7 +1,7 @@
 import type { Segment } from "@upkeep/shared/artifact/adaptive";
 
-/** Bytes that are put together at a time. No chunk is longer. */
-export const WINDOW_BYTES = 512 * 1024;
+/** Bytes that are put together at a time, if no chunk may be longer. */
+const WINDOW_BYTES = 256 * 1024;
 /** What is at least as long is handed on by itself, without a copy. */
 const ALONE_BYTES_MIN = 64 * 1024;
 /** A window is valid until two more were requested: the reader of an artifact asks for that. */
@@ -32,6 +32,7 @@ export function* zeros(count: number): Generator<Uint8Array> {
 
 /** Divides segments into windows. */
 export class Windows {
+  readonly #bytes: number;
   readonly #buffers: Uint8Array[] = [];
   #turn = 0;
   #buffer: Uint8Array;
@@ -39,7 +40,9 @@ export class Windows {
   #uses: ChunkUse[] = [];
   #use = 0;
 
-  constructor() {
+  /** @param chunkBytesMax The longest chunk. */
+  constructor(chunkBytesMax: number) {
+    this.#bytes = Math.max(WINDOW_BYTES, chunkBytesMax);
     this.#buffer = this.#nextBuffer();
   }
 
@@ -75,7 +78,7 @@ export class Windows {
   }
 
   #nextBuffer(): Uint8Array {
-    const buffer = this.#buffers[this.#turn] ?? new Uint8Array(WINDOW_BYTES);
+    const buffer = this.#buffers[this.#turn] ?? new Uint8Array(this.#bytes);
     this.#buffers[this.#turn] = buffer;
     this.#turn = (this.#turn + 1) % (BUFFERS + 1);
     return buffer;
