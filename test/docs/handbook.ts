@@ -26,6 +26,8 @@ const HEADS: Readonly<Record<string, string>> = {
   "14-incidents":
     "What has happened to fleets in public, as scenarios: the kind of trouble, and what becomes of it here.",
   "15-language": "What a scenario can say: a small example of each construct of the language.",
+  "16-adaptive-downloads":
+    "What happens where the server offers adaptive downloads, and the device has most of the artifact already.",
 };
 
 function titleOf(folder: string): string {

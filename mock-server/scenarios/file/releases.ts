@@ -19,6 +19,15 @@ export const ScenarioArtifact = z
       .meta({ description: "A .mender file, relative to the scenario; nothing else then" }),
     device_types: z.array(z.string().min(1), { error: "a list of device types" }).min(1).default(["board"]),
     payload: Size.default(65_536).meta({ description: "How large the payload is; its content follows from the seed" }),
+    alike: z
+      .number({ error: "a share from 0 to 1" })
+      .min(0, { error: "a share from 0 to 1" })
+      .max(1, { error: "a share from 0 to 1" })
+      .optional()
+      .meta({
+        description:
+          "The share of the payload that it has in common with what the devices have at first, and with other such artifacts; only where devices are simulated",
+      }),
     compression: z.enum(["none", "gzip", "xz", "zstd"], { error: "none, gzip, xz or zstd" }).default("none"),
     depends: z._default(Depends, {}).meta({ description: "What the device must provide" }),
     provides: z._default(Provides, {}).meta({ description: "What the device provides afterwards, besides the name" }),

@@ -50,6 +50,9 @@ const Server = z.strictObject({
     .prefault({})
     .meta({ description: "The server's certificate" }),
   link_life: Duration.optional().meta({ description: "How long a download link is good; 1d if absent" }),
+  adaptive: YesNo.default(false).meta({
+    description: "It offers adaptive downloads of artifacts whose payload has 64 KiB at least",
+  }),
 });
 
 /** A scenario file. */

@@ -54,6 +54,7 @@ function startServer(scenario: Scenario, { system, server, directory }: StageOpt
     directory: `${directory}/server`,
     tokenLifeMs: scenario.server.token_life,
     linkLifeMs: scenario.server.link_life,
+    adaptive: scenario.server.adaptive,
   });
 }
 

@@ -20,6 +20,7 @@ export interface ServerProcessOptions {
   readonly directory: string;
   readonly tokenLifeMs: number | undefined;
   readonly linkLifeMs: number | undefined;
+  readonly adaptive: boolean;
 }
 
 /** The server as a process, with `--test-controls`. */
@@ -98,7 +99,7 @@ export class ServerProcess {
   }
 
   async #start(): Promise<void> {
-    const { program, directory, tokenLifeMs, linkLifeMs } = this.#options;
+    const { program, directory, tokenLifeMs, linkLifeMs, adaptive } = this.#options;
     const [command, ...before] = program;
     const seconds = (ms: number): string => `${Math.max(1, Math.round(ms / 1000))}s`;
     let ready: (line: string) => void = () => undefined;
@@ -112,6 +113,7 @@ export class ServerProcess {
         ...["serve", "--data", directory, "--listen", this.#listen, "--json", "--log-format", "json"],
         ...["--test-controls", "--insecure-no-auth"],
         ...(tokenLifeMs === undefined ? [] : ["--device-token-life", seconds(tokenLifeMs)]),
+        ...(adaptive ? [] : ["--no-adaptive"]),
         ...(linkLifeMs === undefined ? [] : ["--download-link-life", seconds(linkLifeMs)]),
       ],
       onOutput: (text) => ready(text),

@@ -27,6 +27,8 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
     no("config of an artifact", mode === "real" ? "the runner writes the configuration of the agents" : OF_THE_DEVICE);
   if (scenario.releases.some(({ artifacts }) => artifacts.some(({ trusts }) => trusts !== undefined)))
     no("trusts of an artifact", mode === "real" ? "what the agents trust stays as it is" : OF_THE_DEVICE);
+  if (scenario.releases.some(({ artifacts }) => artifacts.some(({ alike }) => alike !== undefined)))
+    no("alike of an artifact", "what a device has at first is not in our hands");
   if (mode === "attached" && scenario.fleet.some(({ trusts }) => trusts !== undefined)) no("trusts", NO_CERTIFICATE);
   if (mode === "attached" && scenario.expect.some(({ rate }) => rate !== undefined))
     no("rate", "the time of the scenario stands still while the device works");

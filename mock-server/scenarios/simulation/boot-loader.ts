@@ -18,15 +18,36 @@ export interface RootImage {
   readonly carries?: object;
   /** How large it is, about. */
   readonly sizeBytes?: number;
+  /** The share that all such images have alike, from 0 to 1; nothing in them is repeated. Absent: one word, repeated. */
+  readonly alike?: number;
 }
 
 /** The bytes of an image. Half of it, or half of one and half of another, is told from a whole one. */
-export function rootImage({ software, boots = true, carries, sizeBytes = 0 }: RootImage): Uint8Array {
+export function rootImage({ software, boots = true, carries, sizeBytes = 0, alike }: RootImage): Uint8Array {
   const extra = carries === undefined ? "" : `${CARRIES}${JSON.stringify(carries)}\n`;
   const head = `root image\nsoftware=${software}\nboots=${boots}\n${extra}`;
-  const filling = `${software} `.repeat(Math.ceil(Math.max(sizeBytes - head.length, 0) / (software.length + 1)));
+  const room = Math.max(sizeBytes - head.length, 0);
+  const common = Math.round(room * (alike ?? 0));
+  const filling =
+    alike === undefined
+      ? `${software} `.repeat(Math.ceil(room / (software.length + 1)))
+      : `${lettersOf("alike", common)}${lettersOf(software, room - common)}`;
   const text = `${head}${filling}`;
   return new TextEncoder().encode(`${text}${checksum(text)}${WHOLE}`);
+}
+
+/** Letters in which nothing is repeated: the first `count` that follow from a seed. */
+function lettersOf(seed: string, count: number): string {
+  const letters = new Uint8Array(count);
+  let state = Number.parseInt(checksum(seed), 16) | 1;
+  for (let index = 0; index < count; index++) {
+    // xorshift32
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    letters[index] = 97 + ((state >>> 8) & 15);
+  }
+  return Buffer.from(letters).toString("latin1");
 }
 
 function checksum(text: string): string {

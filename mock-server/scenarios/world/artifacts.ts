@@ -65,10 +65,16 @@ export async function writeRelease(
 /** A payload that names its software, and that shows whether it is whole. */
 export function payloadOf(
   software: string,
-  { payload, boots, config, trusts }: Pick<ScenarioArtifact, "payload" | "boots" | "config" | "trusts">,
+  {
+    payload,
+    alike,
+    boots,
+    config,
+    trusts,
+  }: Pick<ScenarioArtifact, "payload" | "alike" | "boots" | "config" | "trusts">,
 ): Uint8Array {
   const carries = config === undefined && trusts === undefined ? undefined : { config, trusts };
-  return rootImage({ software, boots, sizeBytes: payload, ...given({ carries }) });
+  return rootImage({ software, boots, sizeBytes: payload, ...given({ alike, carries }) });
 }
 
 /** How the payload of an artifact is written: its type, and the files that the update module of that type takes. */

@@ -45,6 +45,8 @@ export interface FactorySettings {
   readonly verifyKey: string;
   /** The largest image that will be installed. */
   readonly slotBytes: number;
+  /** Size of the first software where payloads are alike; 0 where they are not. */
+  readonly alikeBytes: number;
 }
 
 export function bootLoaderOf(
@@ -101,7 +103,7 @@ export function configure(disk: Disk, row: Devices, { config = {} }: SoftwareSet
 
 /** A device fresh from the factory. */
 export function factoryDisk(settings: FactorySettings): Disk {
-  const { row, deviceKey, verifyKey } = settings;
+  const { row, deviceKey, verifyKey, alikeBytes } = settings;
   const disk = Disk.blank();
   disk.addMount({ path: "/run", volatile: true });
   disk.addMount({ path: "/proc", volatile: true });
@@ -115,6 +117,7 @@ export function factoryDisk(settings: FactorySettings): Disk {
   }
   const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };
   const software = provides.artifact_name;
+  const image = rootImage({ software, ...(alikeBytes === 0 ? {} : { sizeBytes: alikeBytes, alike: 1 }) });
   put(disk, CONFIGURATION, JSON.stringify(configurationOf(row)));
   put(disk, VERIFY_KEY, verifyKey);
   put(disk, `${DATASTORE}/device_type`, `device_type=${row.type}\n`);
@@ -125,8 +128,8 @@ export function factoryDisk(settings: FactorySettings): Disk {
   if (!row.module.missing) put(disk, `/usr/share/mender/modules/v3/${PAYLOAD_TYPE}`, `#!${MODULE_PROGRAM}\n`, 0o755);
   for (const [name, code] of Object.entries(row.scripts))
     put(disk, `/etc/mender/scripts/${name}`, scriptOf(code), 0o755);
-  if (row.module.kind === "files") put(disk, CURRENT, rootImage({ software }));
-  else bootLoaderOf(settings, () => false).install(disk, { 2: rootImage({ software }) });
+  if (row.module.kind === "files") put(disk, CURRENT, image);
+  else bootLoaderOf(settings, () => false).install(disk, { 2: image });
   disk.syncAll();
   return disk;
 }

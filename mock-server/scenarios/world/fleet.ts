@@ -25,6 +25,12 @@ export function identitiesOf({ fleet, seed }: Scenario): DeviceIdentity[] {
   );
 }
 
+/** The size of the largest payload that has something in common with what the devices have; 0 if there is none. */
+export function alikeBytesOf({ releases }: Scenario): number {
+  const alike = releases.flatMap(({ artifacts }) => artifacts).filter((artifact) => artifact.alike !== undefined);
+  return Math.max(0, ...alike.map(({ payload }) => payload));
+}
+
 /** Room for the largest payload of a scenario, and some more. */
 export function slotBytesOf({ releases }: Scenario): number {
   const sizes = releases.flatMap(({ name, artifacts }) => artifacts.map((one) => payloadOf(name, one).length));

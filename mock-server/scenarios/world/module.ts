@@ -204,6 +204,13 @@ function answerOf(call: string, manners: ModuleManners): string | undefined {
   }
 }
 
+/** Where parts of a payload may be, as a module answers to AdaptiveSeeds. */
+async function seedsOf(system: System, { kind }: ModuleManners, { current }: ModulePaths): Promise<string> {
+  if (kind === "files") return `${current}\n`;
+  const active = (await bootVariables(system)).get("mender_boot_part");
+  return `${SLOTS[Number(active)]}\ntarget ${SLOTS[Number(otherSlot(active))]}\n`;
+}
+
 /** The update module of a device: it speaks protocol v3 and keeps its state only on the disk. */
 export function moduleProgram(
   manners: ModuleManners,
@@ -220,6 +227,10 @@ export function moduleProgram(
     const answer = answerOf(call, manners);
     if (answer !== undefined) {
       context.stdout(`${answer}\n`);
+      return fails ? 1 : 0;
+    }
+    if (call === "AdaptiveSeeds") {
+      context.stdout(await seedsOf(context.system, manners, paths));
       return fails ? 1 : 0;
     }
     const relative: ProgramContext = { ...context, openFifo: (path) => context.openFifo(`${tree}/${path}`) };

@@ -41,6 +41,7 @@ export interface ServerSettings {
   readonly startMs: number;
   readonly tokenLifeMs: number | undefined;
   readonly linkLifeMs: number | undefined;
+  readonly adaptive: boolean;
   /** Runs each round of the housekeeping, if there is any. */
   readonly housekeeping: RunRound | "off";
   readonly wraps: ServerWraps;
@@ -219,7 +220,7 @@ function doorOf({ time, random, startMs, wraps }: ServerSettings, wall: WallOffs
 }
 
 function compose(
-  { linkLifeMs, housekeeping }: ServerSettings,
+  { linkLifeMs, adaptive, housekeeping }: ServerSettings,
   system: System,
   domain: Domain,
   blobs: MemoryBlobs,
@@ -231,6 +232,6 @@ function compose(
     data: { domain, blobs },
     logger: noopLogger,
     housekeeping,
-    adaptive: { compression: compressHere(), decompressors: SYNCHRONOUS_DECOMPRESSORS },
+    ...(adaptive ? { adaptive: { compression: compressHere(), decompressors: SYNCHRONOUS_DECOMPRESSORS } } : {}),
   });
 }

@@ -15,7 +15,7 @@ import { Trace, VirtualTime } from "../simulation/index.ts";
 import { Administration } from "./administration.ts";
 import type { AgentWraps } from "./agent.ts";
 import { SimulatedDevice } from "./device.ts";
-import { chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
+import { alikeBytesOf, chanceOf, identitiesOf, type ReadArtifact, ReleaseArtifacts, slotBytesOf } from "./fleet.ts";
 import { certificateOf, type ServerCertificate } from "./network.ts";
 import { type ServerWraps, SimulatedServer } from "./server.ts";
 
@@ -76,6 +76,7 @@ export class World {
       startMs: scenario.starts,
       tokenLifeMs: scenario.server.token_life,
       linkLifeMs: scenario.server.link_life,
+      adaptive: scenario.server.adaptive,
       housekeeping: limitsSilence ? round : "off",
       wraps: options.server ?? {},
     });
@@ -154,6 +155,7 @@ export class World {
         this.#places.set(await this.#server.upload(content), [release, artifact]);
       }
     const slotBytes = slotBytesOf(scenario);
+    const alikeBytes = alikeBytesOf(scenario);
     const bringsSettings = scenario.releases.some(({ artifacts }) =>
       artifacts.some(({ config, trusts }) => config !== undefined || trusts !== undefined),
     );
@@ -171,6 +173,7 @@ export class World {
           deviceKey: key.privatePem,
           verifyKey: this.#artifacts.verifyKey,
           slotBytes,
+          alikeBytes,
           time,
           chance: chanceOf(scenario.seed, `device ${name}`),
           startMs: scenario.starts,

@@ -3,7 +3,8 @@ import { KeptChunks } from "./kept-chunks.ts";
 
 /** Missing chunks with at most this many bytes between them are fetched with one request. */
 const GAP_BYTES_MAX = 2 * 1024;
-const RANGE_BYTES_MAX = 1024 * 1024;
+/** Several ranges are fetched ahead: that is what an interruption costs, and what they take in memory. */
+const RANGE_BYTES_MAX = 256 * 1024;
 /** What all gaps together may add to the bytes that are needed. */
 const GAPS_SHARE_MAX = 0.03;
 const GAPS_BYTES_FREE = 4 * 1024;

@@ -8,6 +8,7 @@ interface Case {
   readonly faults: string;
   readonly device?: string;
   readonly artifact?: string;
+  readonly server?: string;
   /** Lines of the list of what is expected. */
   readonly expect: string;
 }
@@ -15,6 +16,9 @@ interface Case {
 const FAILS = (log: string) => `{ device: d, status: failure, runs: v1, log: ${JSON.stringify(log)} }`;
 const LATE = (after: string) => `{ device: d, reports: success, after: ${after} }`;
 const SLOTS = "module: { kind: slots, stores: no, reboot: automatic }";
+
+const ADAPTIVE = { server: "adaptive: yes", artifact: "payload: 256 KiB, alike: 0.5" };
+const WHOLE = "{ device: d, runs: v2, status: success, logs: the whole artifact is downloaded }";
 
 /** For each fault, what it looks like from outside. */
 const CASES: Readonly<Record<FaultName, Case>> = {
@@ -78,8 +82,8 @@ const CASES: Readonly<Record<FaultName, Case>> = {
     faults: "{ cut_download: { at: 30 KB }, count: 1 }\n  - { range_ignored: yes, count: 1, skip: 1 }",
     expect: "{ device: d, runs: v2, counts: { downloads: 2 } }",
   },
-  index_wrong: { faults: "{ index_wrong: yes }", expect: "{ device: d, runs: v2, status: success }" },
-  chunk_wrong: { faults: "{ chunk_wrong: yes }", expect: "{ device: d, runs: v2, status: success }" },
+  index_wrong: { ...ADAPTIVE, faults: "{ index_wrong: yes }", expect: WHOLE },
+  chunk_wrong: { ...ADAPTIVE, faults: "{ chunk_wrong: yes }", expect: WHOLE },
   module_fails: { faults: "{ module_fails: ArtifactInstall }", expect: FAILS("ArtifactInstall") },
   module_hangs: {
     device: "config: { ModuleTimeoutSeconds: 600 }",
@@ -162,10 +166,17 @@ const CASES: Readonly<Record<FaultName, Case>> = {
   database_slow: { faults: "{ database_slow: 50s, to: poll, count: 1 }", expect: LATE("50s") },
 };
 
-function scenarioOf({ faults, device = "type: board", artifact = "payload: 64 KiB", expect: expected }: Case): string {
+function scenarioOf({
+  faults,
+  device = "type: board",
+  artifact = "payload: 64 KiB",
+  server = "",
+  expect: expected,
+}: Case): string {
   return `
 scenario: One fault
 why: To see what it does.
+server: { ${server} }
 fleet:
   - { name: d, poll: 30m, ${device} }
 releases:
