@@ -85,11 +85,11 @@ async function reloaded(context: AgentContext, reload: () => Promise<AgentContex
   }
 }
 
-/** Tells two states of a program's file apart. A package manager keeps the times that the package gives. */
+/** Tells two files of a program apart. Packages of two versions may give them the same time, and even the same size. */
 async function fingerprint({ files }: AgentContext["system"], path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const status = await files.status(path);
-  return status && `${status.modifiedMs} ${status.sizeBytes}`;
+  return status && `${status.inode} ${status.modifiedMs} ${status.sizeBytes}`;
 }
 
 /**

@@ -23,7 +23,13 @@ function kindOf(entry: Stats | Dirent): FileKind {
 }
 
 function statusOf(stats: Stats): FileStatus {
-  return { kind: kindOf(stats), sizeBytes: stats.size, mode: stats.mode & 0o7777, modifiedMs: stats.mtimeMs };
+  return {
+    kind: kindOf(stats),
+    sizeBytes: stats.size,
+    mode: stats.mode & 0o7777,
+    modifiedMs: stats.mtimeMs,
+    inode: stats.ino,
+  };
 }
 
 const EXECUTE_BITS = 0o111;

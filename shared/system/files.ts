@@ -13,6 +13,8 @@ export interface FileStatus {
   readonly mode: number;
   /** Milliseconds since the Unix epoch. */
   readonly modifiedMs: number;
+  /** No other file of the file system has this number as long as this one is open. */
+  readonly inode: number;
 }
 
 export interface DirectoryEntry {

@@ -7,7 +7,7 @@ import {
   SystemError,
 } from "@upkeep/shared/system";
 import { type Disk, diskError } from "./disk/disk.ts";
-import { type DiskNode, type FifoNode, type FileNode, namedIn } from "./disk/nodes.ts";
+import { type DiskNode, type FifoNode, type FileNode, inodeOf, namedIn } from "./disk/nodes.ts";
 import { Pipe } from "./pipes.ts";
 import type { SimulatedProcess } from "./process.ts";
 
@@ -15,7 +15,7 @@ const EXECUTE_BITS = 0o111;
 
 function statusOf(node: DiskNode): FileStatus {
   const sizeBytes = node.kind === "file" || node.kind === "device" ? node.content.length : 0;
-  return { kind: node.kind, sizeBytes, mode: node.mode, modifiedMs: node.modifiedMs };
+  return { kind: node.kind, sizeBytes, mode: node.mode, modifiedMs: node.modifiedMs, inode: inodeOf(node) };
 }
 
 class SimulatedFileHandle implements FileHandle {

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -11,10 +11,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentRoot, startAgent } from "../../support/agent.ts";
 import { canMount } from "../../support/mounted.ts";
 import { type Program, startProgram } from "../../support/program.ts";
+import { until } from "../../support/waiting.ts";
 import { copyArtifact, createDevice, softwareOf, UPKEEP, upkeep } from "../cli/device.ts";
 import { type Answer, artifact, inTurn, json, SupportServer, silence, status } from "../support-server/server.ts";
 import { temporaryDirectory } from "../system/directory.ts";
 
+const ONE_FILE = join(import.meta.dirname, "../../../agent/dist/upkeep.cjs");
 const directory = temporaryDirectory();
 const programs: Program[] = [];
 let server: SupportServer;
@@ -80,6 +82,23 @@ describe("the daemon as a process", () => {
     await server.until(() => server.seen(DEVICE_PATHS.inventory).length === 2);
     expect(server.seen(DEVICE_PATHS.inventory)[1]?.body).toContain('{"name":"artifact_name","value":"r2"}');
     expect(server.seen(DEVICE_PATHS.log("d1"))).toEqual([]);
+  });
+
+  it("ends after SIGHUP if another program lies in its place, even one of the same size and time", async () => {
+    const program = join(root, "upkeep.cjs");
+    const install = (path: string): void => {
+      copyFileSync(ONE_FILE, path);
+      utimesSync(path, 0, 0);
+    };
+    install(program);
+    const agent = startProgram(process.execPath, [program, "--root", root, "daemon"]);
+    programs.push(agent);
+    await until("it runs", () => (agent.output().includes("the daemon has started") ? true : undefined));
+    install(`${program}.new`);
+    renameSync(`${program}.new`, program);
+    agent.child.kill("SIGHUP");
+    expect(await agent.ended).toBe(0);
+    expect(agent.output()).toContain("another version of its program was installed");
   });
 
   it("goes on with its work when tokens are revoked in the middle of it", async () => {

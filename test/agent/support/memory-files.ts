@@ -54,7 +54,7 @@ class MemoryHandle implements FileHandle {
   }
 
   async status(): Promise<FileStatus> {
-    return { kind: "file", sizeBytes: this.#node.data.length, mode: this.#node.mode, modifiedMs: 0 };
+    return { kind: "file", sizeBytes: this.#node.data.length, mode: this.#node.mode, modifiedMs: 0, inode: 0 };
   }
 
   async close(): Promise<void> {
@@ -113,7 +113,7 @@ export class MemoryFiles implements Files {
 
   async status(path: string): Promise<FileStatus | undefined> {
     const node = this.#nodes.get(path);
-    return node && { kind: node.kind, sizeBytes: node.data.length, mode: node.mode, modifiedMs: 0 };
+    return node && { kind: node.kind, sizeBytes: node.data.length, mode: node.mode, modifiedMs: 0, inode: 0 };
   }
 
   async list(directory: string): Promise<DirectoryEntry[]> {

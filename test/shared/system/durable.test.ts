@@ -20,7 +20,7 @@ function recorder(existing: string[] = [], failing?: string, links: Readonly<Rec
     read: async () => 0,
     write: (data) => record(`write ${path} ${Buffer.from(data).toString()}`),
     sync: () => record(`sync ${path}`),
-    status: async () => ({ kind: "file", sizeBytes: 0, mode: 0o600, modifiedMs: 0 }),
+    status: async () => ({ kind: "file", sizeBytes: 0, mode: 0o600, modifiedMs: 0, inode: 1 }),
     close: () => record(`close ${path}`),
   });
   const files: Partial<Files> = {
@@ -34,7 +34,7 @@ function recorder(existing: string[] = [], failing?: string, links: Readonly<Rec
     remove: (path) => record(`remove ${path}`),
     readLink: async (path) => links[path],
     status: async (path) =>
-      there.has(path) ? { kind: "directory", sizeBytes: 0, mode: 0o755, modifiedMs: 0 } : undefined,
+      there.has(path) ? { kind: "directory", sizeBytes: 0, mode: 0o755, modifiedMs: 0, inode: 1 } : undefined,
   };
   return { calls, files: files as Files };
 }

@@ -17,7 +17,7 @@ function fileOf(content: Uint8Array, stepBytes: number) {
     },
     write: async () => undefined,
     sync: async () => undefined,
-    status: async () => ({ kind: "file", sizeBytes: content.length, mode: 0o600, modifiedMs: 0 }),
+    status: async () => ({ kind: "file", sizeBytes: content.length, mode: 0o600, modifiedMs: 0, inode: 1 }),
     close: async () => {
       state.closed = true;
       state.closedWhileReading ||= state.reading > 0;

@@ -216,3 +216,15 @@ export function heldSpace(node: DiskNode): { readonly bytes: number; readonly in
 export function wholeBlocks(bytes: number, { blockBytes }: Pick<Mount, "blockBytes">): number {
   return Math.ceil(bytes / blockBytes) * blockBytes;
 }
+
+const inodes = new WeakMap<DiskNode, number>();
+let inodeCount = 0;
+
+/** A number that no other node has. */
+export function inodeOf(node: DiskNode): number {
+  const known = inodes.get(node);
+  if (known !== undefined) return known;
+  inodeCount += 1;
+  inodes.set(node, inodeCount);
+  return inodeCount;
+}
