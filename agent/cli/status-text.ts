@@ -74,6 +74,18 @@ function lastLine({ lastUpdate }: DeviceStatus, nowMs: number): string {
   return `${which}: ${ended}${why}${odd}`;
 }
 
+/** What the last download cost, if an adaptive one was offered. */
+function transferLine({ lastUpdate }: DeviceStatus): string | undefined {
+  const transfer = lastUpdate?.transfer;
+  if (transfer === undefined) return undefined;
+  const { needed, reused, fetched, plain } = transfer;
+  const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
+  const cost = `${mib(fetched)} MiB for an artifact of ${mib(needed)} MiB`;
+  return plain === undefined
+    ? `${cost}; ${mib(reused)} MiB, uncompressed, came from the device`
+    : `${cost}, which was downloaded whole: ${plain}`;
+}
+
 function serverLine({ daemon, servers }: DeviceStatus, nowMs: number): string {
   const names = servers.length === 0 ? "none is configured; see 'upkeep setup'" : servers.join(", ");
   const last = daemon?.server ?? undefined;
@@ -98,6 +110,7 @@ export function describeStatus(found: DeviceStatus, nowMs: number): string {
     ["Now", nowLine(found)],
     ["Update", updateLine(found, nowMs)],
     ["Last update", lastLine(found, nowMs)],
+    ["Fetched", transferLine(found)],
     ["Server", serverLine(found, nowMs)],
     ...refusedLines(found, nowMs),
     ["Next poll", next === undefined ? undefined : `in ${span(next - nowMs)}, at ${at(next)}`],

@@ -30,7 +30,7 @@ const StoredPart = z.object({
 export type StoredPart = z.infer<typeof StoredPart>;
 
 /** What an adaptive download cost. A later agent may know more reasons. */
-const StoredTransfer = z.object({ needed: count, reused: count, fetched: count, plain: z.optional(z.string()) });
+export const StoredTransfer = z.object({ needed: count, reused: count, fetched: count, plain: z.optional(z.string()) });
 
 function transferOf(stored: z.infer<typeof StoredTransfer> | undefined): AdaptiveTransfer | undefined {
   if (stored === undefined) return undefined;

@@ -10,7 +10,7 @@ import {
   type SystemError,
 } from "@upkeep/shared/system";
 import * as z from "zod/mini";
-import { JournalRecord } from "./journal.ts";
+import { JournalRecord, StoredTransfer } from "./journal.ts";
 import { SparedFile } from "./spared-file.ts";
 
 const STORE_NAME = "upkeep-store.json";
@@ -29,6 +29,8 @@ const LastUpdate = z.object({
   failure: z.union([z.string(), z.null()]),
   /** When it ended, in milliseconds since the Unix epoch. */
   endedMs: z.number(),
+  /** What the download cost, if an adaptive one was offered. */
+  transfer: z.optional(StoredTransfer),
 });
 export type LastUpdate = z.infer<typeof LastUpdate>;
 

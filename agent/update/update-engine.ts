@@ -259,7 +259,7 @@ export class UpdateEngine {
 
 /** The summary of an update that is over. */
 function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
-  const { origin, artifact, failure, outcome } = record;
+  const { origin, artifact, failure, outcome, transfer } = record;
   return {
     mode: origin.mode,
     deployment: deploymentOf(record),
@@ -268,5 +268,6 @@ function lastOf(record: JournalRecord, endedMs: number): LastUpdate {
     device: deviceSoftware(record),
     failure: outcome === "success" ? null : (failure?.message ?? null),
     endedMs,
+    ...given({ transfer }),
   };
 }

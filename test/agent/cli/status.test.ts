@@ -209,9 +209,13 @@ describe("the text of a status", () => {
           device: "unknown",
           failure: "it broke",
           endedMs: 0,
+          transfer: { needed: 50 * 1024 ** 2, reused: 0, fetched: 51 * 1024 ** 2, plain: "chunk-wrong" },
         },
       },
       3_600_000,
+    );
+    expect(text).toContain(
+      "Fetched       51.0 MiB for an artifact of 50.0 MiB, which was downloaded whole: chunk-wrong\n",
     );
     expect(text).toContain("Daemon        not running; upkeep install (process 7) is at work\n");
     expect(text).toContain("Device type   not known; see 'upkeep setup'\n");
