@@ -69,7 +69,13 @@ function kindOf(entry: Dirent | Stats | BigIntStats): FileKind {
 }
 
 function statusOf(stats: Stats): FileStatus {
-  return { kind: kindOf(stats), sizeBytes: stats.size, mode: stats.mode & 0o7777, modifiedMs: stats.mtimeMs, inode: stats.ino };
+  return {
+    kind: kindOf(stats),
+    sizeBytes: stats.size,
+    mode: stats.mode & 0o7777,
+    modifiedMs: stats.mtimeMs,
+    inode: stats.ino,
+  };
 }
 
 class LinuxFileHandle implements FileHandle {
