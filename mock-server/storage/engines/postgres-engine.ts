@@ -1,6 +1,6 @@
 import type { Logger } from "@upkeep/shared/logging";
-import type { Kysely } from "kysely";
-import { DatabaseError, escapeLiteral, Pool, type PoolClient, types } from "pg";
+import type { CompiledQuery, Kysely } from "kysely";
+import { DatabaseError, Pool, type PoolClient, types } from "pg";
 import { connectionFault, StorageError } from "../faults.ts";
 import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
@@ -26,15 +26,26 @@ const IDLE_MS_MAX = 15_000;
 const KEY = "1431325509, hashtext(current_schema())";
 const ALONE = `select pg_advisory_xact_lock(${KEY})`;
 /** Excludes {@link ALONE}, and others that hold it do not. */
-const BESIDE_OTHERS = `select pg_advisory_xact_lock_shared(${KEY})`;
-const FOLD_LOCK = "select pg_advisory_xact_lock(1431325510, hashtext(current_schema()))";
+const BESIDE_OTHERS: Lock = { sql: `select pg_advisory_xact_lock_shared(${KEY})`, parameters: [] };
+const FOLD_LOCK: Lock = {
+  sql: "select pg_advisory_xact_lock(1431325510, hashtext(current_schema()))",
+  parameters: [],
+};
+const DEVICE_ROW = "select from devices where id = $1 for no key update";
+
+/** A statement that takes a lock. */
+type Lock = Pick<CompiledQuery, "sql" | "parameters">;
 
 /**
  * The beginning of each transaction that writes. Read committed: a statement sees what was committed before it, and so
- * what was committed while the locks were waited for. The commit is synchronous whatever the default of the database,
- * because acknowledged writes must survive.
+ * what was committed while the locks were waited for.
  */
-const BEGIN = "begin isolation level read committed; set local synchronous_commit = on";
+const BEGIN = "begin isolation level read committed";
+/**
+ * The first statement of a connection. Commits are synchronous whatever the default of the database, because
+ * acknowledged writes must survive.
+ */
+const PREPARE_CONNECTION = "set synchronous_commit = on";
 
 /** Parses `bigint` as a number: no count or time exceeds the exact range of a float. */
 const BIGINT_OID = 20;
@@ -74,6 +85,8 @@ export async function openPostgresEngine(
   });
   pool.on("connect", (client) => {
     client.on("error", (error) => logger?.error("a connection to the database broke", { error }));
+    // Sent before anything else; if it fails, so does what is sent next.
+    client.query(PREPARE_CONNECTION).catch(() => undefined);
   });
   // The pool has dropped the broken connection, whose error is logged above, and opens another one when needed.
   pool.on("error", () => undefined);
@@ -126,18 +139,15 @@ class PostgresEngine implements RecordsEngine {
   }
 
   writeOf<T>(deviceId: string, work: Work<T>): Promise<T> {
-    const device = escapeLiteral(deviceId);
     // The row, not a lock beside it: what deletes the device waits for it too. A device that is gone has no row to lock,
     // and nothing but ended device deployments.
-    const begin = `${BEGIN}; ${BESIDE_OTHERS}; select from devices where id = ${device} for no key update`;
-    return connected(() => this.#writeBesideOthers(begin, work));
+    return connected(() => this.#writeBesideOthers({ sql: DEVICE_ROW, parameters: [deviceId] }, work));
   }
 
-  readonly fold = (work: Work<void>): Promise<void> =>
-    connected(() => this.#writeBesideOthers(`${BEGIN}; ${BESIDE_OTHERS}; ${FOLD_LOCK}`, work));
+  readonly fold = (work: Work<void>): Promise<void> => connected(() => this.#writeBesideOthers(FOLD_LOCK, work));
 
-  async #writeBesideOthers<T>(begin: string, work: Work<T>): Promise<T> {
-    const running = this.#tryToWrite(begin, work);
+  async #writeBesideOthers<T>(lock: Lock, work: Work<T>): Promise<T> {
+    const running = this.#tryToWrite(lock, work);
     this.#running.add(running);
     try {
       return await running;
@@ -147,10 +157,10 @@ class PostgresEngine implements RecordsEngine {
   }
 
   /** Runs the whole work again if the database gives it up: a part could not end a deadlock. */
-  async #tryToWrite<T>(begin: string, work: Work<T>): Promise<T> {
+  async #tryToWrite<T>(lock: Lock, work: Work<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
       try {
-        return await this.#writeOnce(begin, work);
+        return await this.#writeOnce(lock, work);
       } catch (error) {
         if (!mayTryAgain(error, tried)) throw error;
         this.#retries += 1;
@@ -158,11 +168,17 @@ class PostgresEngine implements RecordsEngine {
     }
   }
 
-  async #writeOnce<T>(begin: string, work: Work<T>): Promise<T> {
+  async #writeOnce<T>(lock: Lock, work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
+    const { connection, records } = this.#connections.of(client);
     return await released(client, async () => {
       // The first statements of the work are sent behind the locks, and wait for them in the database.
-      const [, result] = await settled([client.query(begin), this.#connections.records(client).lend(work)]);
+      const [, , , result] = await settled([
+        connection.run(BEGIN),
+        connection.executeQuery(BESIDE_OTHERS),
+        connection.executeQuery(lock),
+        records.lend(work),
+      ]);
       await commit(client);
       return result;
     });
@@ -175,9 +191,10 @@ class PostgresEngine implements RecordsEngine {
   async #read<T>(work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     return await released(client, async () => {
+      const { connection, records } = this.#connections.of(client);
       const [, result] = await settled([
-        client.query("begin isolation level repeatable read read only"),
-        this.#connections.records(client).lend(work),
+        connection.run("begin isolation level repeatable read read only"),
+        records.lend(work),
       ]);
       await client.query("rollback");
       return result;
@@ -187,7 +204,7 @@ class PostgresEngine implements RecordsEngine {
   readOne<T>(work: Work<T>): Promise<T> {
     return connected(async () => {
       const client = await this.#connections.take();
-      return await released(client, () => this.#connections.records(client).lend(work));
+      return await released(client, () => this.#connections.of(client).records.lend(work));
     });
   }
 
@@ -214,11 +231,16 @@ async function connected<T>(use: () => Promise<T>): Promise<T> {
 /** The longest that a timer can wait. */
 const PATIENT_MS_MAX = 2 ** 31 - 1;
 
+interface Equipment {
+  readonly connection: PostgresConnection;
+  readonly records: LeasedRecords;
+}
+
 /** Connections, each with its own records. */
 class Connections {
   readonly #pool: Pool;
   readonly #names = new StatementNames();
-  readonly #records = new WeakMap<PoolClient, LeasedRecords>();
+  readonly #known = new WeakMap<PoolClient, Equipment>();
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -228,11 +250,12 @@ class Connections {
     return this.#pool.connect();
   }
 
-  records(client: PoolClient): LeasedRecords {
-    const known = this.#records.get(client);
+  of(client: PoolClient): Equipment {
+    const known = this.#known.get(client);
     if (known !== undefined) return known;
-    const made = new LeasedRecords(new PostgresConnection(client, this.#names), POSTGRES_RECORDS);
-    this.#records.set(client, made);
+    const connection = new PostgresConnection(client, this.#names);
+    const made = { connection, records: new LeasedRecords(connection, POSTGRES_RECORDS) };
+    this.#known.set(client, made);
     return made;
   }
 
@@ -300,7 +323,7 @@ class Writer implements GroupCommitPort {
   async attempt<T>(work: Work<T>): Promise<T> {
     for (let tried = 1; ; tried += 1) {
       try {
-        const result = await this.#connections.records(this.#mine()).lend(work);
+        const result = await this.#connections.of(this.#mine()).records.lend(work);
         const release = this.#mine().query("release savepoint attempt; savepoint attempt");
         // commit() reports the error.
         this.#released = settled([this.#released, release]);
