@@ -23,6 +23,8 @@ export type StorageLocation =
       readonly url: string;
       /** How long the database may take for one statement, in milliseconds. Default: a minute. */
       readonly answerMsMax?: number;
+      /** Refuse a transaction of a device that takes locks out of order. For tests. */
+      readonly checksLocks?: boolean;
     };
 
 /** Name of the database inside the data directory. */

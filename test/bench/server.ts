@@ -15,8 +15,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { POSTGRES_MISSING, postgresPrograms, startPostgres } from "../mock-server/postgres/server.ts";
 import { ManagementClient } from "../support/management.ts";
+import { processorMsOf } from "../support/processor-time.ts";
 import { until } from "../support/waiting.ts";
 import { postgresCommits, sqliteCommits } from "./server/commits.ts";
+import { Costs } from "./server/costs.ts";
 import { type FleetDevice, makeFleet, RELEASE } from "./server/fleet.ts";
 import type { LoadTarget } from "./server/load.ts";
 import { watchTransactions } from "./server/oldest-transaction.ts";
@@ -260,40 +262,48 @@ async function measureServersOnPostgres(artifact: string): Promise<unknown> {
   };
   for (const ports of Object.values(kinds)) await reporters.report(...ports);
   const oldest = await watchTransactions(engine.url);
+  const costs = new Costs(
+    {
+      servers: () => [...near, ...far].reduce((sum, server) => sum + server.processorMs(), 0),
+      database: () => engine.processorMs(),
+      proxy: () => processorMsOf("self"),
+    },
+    () => reporters.sent,
+  );
+  const measure = async (what: "statuses" | "polls", send: (ports: readonly number[]) => Promise<number>) =>
+    await inTurn(
+      rounds,
+      mapped(kinds, (ports, kind) => () => costs.of(`${what} ${kind}`, () => send(ports))),
+    );
   const measured = {
-    statuses: await inTurn(
-      rounds,
-      mapped(kinds, (ports) => () => reporters.report(...ports)),
-    ),
-    polls: await inTurn(
-      rounds,
-      mapped(kinds, (ports) => () => reporters.poll(...ports)),
-    ),
+    statuses: await measure("statuses", (ports) => reporters.report(...ports)),
+    polls: await measure("polls", (ports) => reporters.poll(...ports)),
   };
   const oldestMs = await oldest();
   await stopped(...near, ...far, slow, engine);
-  for (const [what, { near1, near2, far1, far2 }] of Object.entries(measured)) {
-    const say = (servers: string, figures: Rounds, beside: Rounds, other: string): void =>
-      report.say(
-        `${what}, PostgreSQL, ${servers}, ${IN_FLIGHT} in flight`,
-        rate(figures),
-        report.beside(compare(figures, beside), other),
-      );
-    report.say(`${what}, PostgreSQL, 1 server, ${IN_FLIGHT} in flight`, rate(near1));
-    say("2 servers", near2, near1, "1 server");
-    say("1 server, 2 ms away", far1, near1, "beside it");
-    say("2 servers, 2 ms away", far2, far1, "1 server");
+  for (const what of ["statuses", "polls"] as const) {
+    const say = (kind: keyof typeof kinds, servers: string, beside?: Rounds, other = ""): void => {
+      const figures = measured[what][kind];
+      const compared = beside === undefined ? "" : report.beside(compare(figures, beside), other);
+      report.say(`${what}, PostgreSQL, ${servers}, ${IN_FLIGHT} in flight`, rate(figures), compared);
+      costs.say(report, `${what} ${kind}`);
+    };
+    const { near1, far1 } = measured[what];
+    say("near1", "1 server");
+    say("near2", "2 servers", near1, "1 server");
+    say("far1", "1 server, 2 ms away", near1, "beside it");
+    say("far2", "2 servers, 2 ms away", far1, "1 server");
   }
   report.say(
     "the oldest transaction meanwhile",
     `${oldestMs.toFixed(0)} ms`,
     report.aimed(oldestMs, AIMS.transactionMs, " ms"),
   );
-  return { ...measured, oldestMs };
+  return { ...measured, costs, oldestMs };
 }
 
-function mapped<K extends string, A, B>(all: Readonly<Record<K, A>>, map: (one: A) => B): Record<K, B> {
-  return Object.fromEntries(Object.entries<A>(all).map(([name, one]) => [name, map(one)])) as Record<K, B>;
+function mapped<K extends string, A, B>(all: Readonly<Record<K, A>>, map: (one: A, name: K) => B): Record<K, B> {
+  return Object.fromEntries(Object.entries<A>(all).map(([name, one]) => [name, map(one, name as K)])) as Record<K, B>;
 }
 
 async function mibPerSecond(url: string): Promise<number> {

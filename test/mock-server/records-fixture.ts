@@ -23,7 +23,9 @@ export const RECORDS_KIND: RecordsKind = (() => {
 let made = 0;
 
 /** @param url A database of the server that the tests have started. */
-export async function makeSchema(url: string): Promise<{ readonly url: string; remove(): Promise<void> }> {
+export async function makeSchema(
+  url: string,
+): Promise<{ readonly url: string; readonly checksLocks: boolean; remove(): Promise<void> }> {
   made += 1;
   const name = `test_${process.pid}_${made}`;
   const run = async (statement: string): Promise<void> => {
@@ -38,6 +40,8 @@ export async function makeSchema(url: string): Promise<{ readonly url: string; r
   await run(`create schema ${name}`);
   return {
     url: `${url}?options=${encodeURIComponent(`-c search_path=${name} -c client_min_messages=warning`)}`,
+    // Not everywhere yet: UPKEEP_TEST_LOCKS=1 refuses locks out of order in all tests.
+    checksLocks: process.env.UPKEEP_TEST_LOCKS !== undefined,
     remove: () => run(`drop schema ${name} cascade`),
   };
 }
@@ -52,8 +56,8 @@ export async function makeRecords(kind: RecordsKind, postgresUrl?: string): Prom
     }
     case "postgres": {
       if (postgresUrl === undefined) throw new Error("the test runner started no PostgreSQL");
-      const { url, remove } = await makeSchema(postgresUrl);
-      return { location: { url }, remove };
+      const { remove, ...location } = await makeSchema(postgresUrl);
+      return { location, remove };
     }
   }
 }

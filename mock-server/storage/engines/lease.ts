@@ -9,6 +9,9 @@ import {
 } from "./dialect.ts";
 import type { Work } from "./records-engine.ts";
 
+/** Told each statement before it is sent. May throw. */
+export type Observe = (query: CompiledQuery) => void;
+
 const OVER = "the records of a transaction were used after its end";
 
 /**
@@ -20,15 +23,18 @@ const OVER = "the records of a transaction were used after its end";
  */
 class Lease implements DatabaseConnection {
   readonly #connection: DatabaseConnection;
+  readonly #observe: Observe | undefined;
   #open = true;
   #running = 0;
 
-  constructor(connection: DatabaseConnection) {
+  constructor(connection: DatabaseConnection, observe?: Observe) {
     this.#connection = connection;
+    this.#observe = observe;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     this.mustBeOpen();
+    this.#observe?.(query);
     this.#running += 1;
     try {
       return await this.#connection.executeQuery<R>(query);
@@ -93,8 +99,8 @@ export class LeasedRecords {
   }
 
   /** Runs work with records that are good only for it. @throws Error also if a statement of it is still running. */
-  async lend<T>(work: Work<T>): Promise<T> {
-    const [lease, db] = this.#lease();
+  async lend<T>(work: Work<T>, observe?: Observe): Promise<T> {
+    const [lease, db] = this.#lease(observe);
     try {
       const result = await work(db);
       lease.mustBeIdle();
@@ -116,8 +122,8 @@ export class LeasedRecords {
     }
   }
 
-  #lease(): readonly [Lease, Kysely<Schema>] {
-    const lease = isSync(this.#connection) ? new SyncLease(this.#connection) : new Lease(this.#connection);
+  #lease(observe?: Observe): readonly [Lease, Kysely<Schema>] {
+    const lease = isSync(this.#connection) ? new SyncLease(this.#connection) : new Lease(this.#connection, observe);
     const { dialect, compiler } = this.#dialect;
     const props = {
       config: { dialect },

@@ -6,6 +6,7 @@ import type { Schema } from "../schema.ts";
 import { recordsOver } from "./dialect.ts";
 import { GroupCommit, type GroupCommitPort } from "./group-commit.ts";
 import { LeasedRecords } from "./lease.ts";
+import { LockOrder } from "./lock-order.ts";
 import { POSTGRES, POSTGRES_RECORDS, PostgresConnection, StatementNames } from "./postgres-connection.ts";
 import type { RecordsEngine, Work } from "./records-engine.ts";
 import { settled } from "./settled.ts";
@@ -66,9 +67,14 @@ function mayTryAgain(error: unknown, tried: number): boolean {
  * A PostgreSQL database, which other processes may use at the same time.
  * @param location.url `postgres://…`
  * @param location.answerMsMax Limit of one statement, except in migrations.
+ * @param location.checksLocks Refuse a transaction of a device that takes locks out of order. For tests.
  */
 export async function openPostgresEngine(
-  { url, answerMsMax = ANSWER_MS_MAX }: { readonly url: string; readonly answerMsMax?: number },
+  {
+    url,
+    answerMsMax = ANSWER_MS_MAX,
+    checksLocks = false,
+  }: { readonly url: string; readonly answerMsMax?: number; readonly checksLocks?: boolean },
   logger?: Pick<Logger, "error">,
 ): Promise<RecordsEngine> {
   const pool = new Pool({
@@ -92,7 +98,7 @@ export async function openPostgresEngine(
   pool.on("error", () => undefined);
   try {
     await mustBeNewEnough(pool);
-    return new PostgresEngine(pool);
+    return new PostgresEngine(pool, checksLocks);
   } catch (error) {
     await pool.end();
     throw connectionFault(error);
@@ -113,13 +119,15 @@ class PostgresEngine implements RecordsEngine {
   readonly #writes: GroupCommit;
   /** The pool would never serve those that wait for a connection when it ends. */
   readonly #running = new Set<Promise<unknown>>();
+  readonly #checksLocks: boolean;
   #retries = 0;
 
   get retries(): number {
     return this.#retries;
   }
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, checksLocks: boolean) {
+    this.#checksLocks = checksLocks;
     this.#connections = new Connections(pool);
     this.#writes = new GroupCommit(new Writer(this.#connections));
   }
@@ -171,13 +179,14 @@ class PostgresEngine implements RecordsEngine {
   async #writeOnce<T>(lock: Lock, work: Work<T>): Promise<T> {
     const client = await this.#connections.take();
     const { connection, records } = this.#connections.of(client);
+    const order = this.#checksLocks && lock !== FOLD_LOCK ? new LockOrder() : undefined;
     return await released(client, async () => {
       // The first statements of the work are sent behind the locks, and wait for them in the database.
       const [, , , result] = await settled([
         connection.run(BEGIN),
         connection.executeQuery(BESIDE_OTHERS),
         connection.executeQuery(lock),
-        records.lend(work),
+        records.lend(work, order && ((query) => order.take(query))),
       ]);
       await commit(client);
       return result;

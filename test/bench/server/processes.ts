@@ -4,14 +4,12 @@ import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { given } from "@upkeep/shared/given";
+import { processorMsOf } from "../../support/processor-time.ts";
 import type { DownloadOrder, DownloadResult } from "./downloads.ts";
 import type { LoadOrder, LoadResult, LoadTarget } from "./load.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../../..");
 const UPKEEP_SERVER = join(REPOSITORY, "mock-server/bin/upkeep-server.mjs");
-
-/** The unit in which the kernel tells processor times, in milliseconds. */
-const TICK_MS = 10;
 
 export interface Running {
   readonly port: number;
@@ -48,11 +46,7 @@ async function start(
       const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
       return { residentKiB: field("VmRSS"), peakKiB: field("VmHWM") };
     },
-    processorMs: () => {
-      const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
-      const [user = 0, system = 0] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14).map(Number);
-      return (user + system) * TICK_MS;
-    },
+    processorMs: () => processorMsOf(child.pid ?? 0),
     stop: async () => {
       child.kill("SIGTERM");
       await ended;

@@ -16,6 +16,7 @@ export class Reporters {
   readonly #reports: readonly string[];
   /** Polls of devices for which there is nothing. */
   readonly idlePolls: readonly string[];
+  #sent = 0;
 
   private constructor(connections: number, reports: readonly string[], idlePolls: readonly string[]) {
     this.#connections = connections;
@@ -60,6 +61,11 @@ export class Reporters {
     return new Reporters(connections, reports.flat(), idle);
   }
 
+  /** The number of requests so far. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /**
    * Reports each status once, on all servers at the same time.
    * @returns How many statuses a second, each durable before it was acknowledged.
@@ -86,6 +92,7 @@ export class Reporters {
         ),
       ),
     );
+    this.#sent += requests.length;
     return perServer.reduce((sum, perSecond) => sum + perSecond, 0);
   }
 }

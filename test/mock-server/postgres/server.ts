@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { processorMsOf } from "../../support/processor-time.ts";
 import { type Program, startProgram } from "../../support/program.ts";
 import { until } from "../../support/waiting.ts";
 
@@ -42,6 +43,8 @@ export interface PostgresServer {
   crash(between?: () => Promise<void>): Promise<void>;
   /** Stop all its processes where they are, and let them go on: for its clients, as a network that loses everything. */
   freeze(between: () => Promise<void>): Promise<void>;
+  /** Processor time of all its processes so far, in milliseconds. */
+  processorMs(): number;
   stop(): Promise<void>;
 }
 
@@ -126,6 +129,11 @@ export async function startPostgres(
       } finally {
         for (const one of processes) process.kill(one, "SIGCONT");
       }
+    },
+    processorMs: () => {
+      const leader = leaderIn(data);
+      const living = childrenOf(leader).reduce((sum, child) => sum + processorMsOf(child), 0);
+      return living + processorMsOf(leader, { endedChildren: true });
     },
     stop: async () => {
       await end("SIGINT");
