@@ -6,8 +6,8 @@ import type { DomainOptions } from "../../../domain.ts";
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
 /**
- * A key that signs nothing: its signature is a hash that anybody can compute. Real signatures take a third of the time
- * of a simulation, whose keys are no secret anyhow.
+ * A key that signs nothing: its signature is a hash that anybody can compute. Real signatures took about a tenth of the
+ * processor time of a simulation, whose keys are no secret anyhow.
  */
 export class HashKey implements DeviceKey {
   readonly #seed: string;
