@@ -28,17 +28,24 @@ module.exports = ({ library, level }) => {
 /** Compresses in threads: a chunk takes milliseconds, for which the program would answer no request. */
 export function compressInThreads(workers: Workers, count: number): ChunkCompression {
   const library = pathToFileURL(createRequire(import.meta.url).resolve("@hpcc-js/wasm-zstd")).href;
-  const threads: WorkerThread[] = [];
+  const threads: (WorkerThread | undefined)[] = [];
   let next = 0;
   return {
     compress: async (content) => {
       const turn = next % count;
       next += 1;
-      threads[turn] ??= workers.start(PROGRAM, { library, level: LEVEL });
-      return (await threads[turn].ask(content)) as Uint8Array;
+      const thread = threads[turn] ?? workers.start(PROGRAM, { library, level: LEVEL });
+      threads[turn] = thread;
+      try {
+        return (await thread.ask(content)) as Uint8Array;
+      } catch (error) {
+        // It has ended: the next chunk gets another one.
+        if (threads[turn] === thread) threads[turn] = undefined;
+        throw error;
+      }
     },
     close: async () => {
-      for (const thread of threads.splice(0)) await thread.end();
+      for (const thread of threads.splice(0)) await thread?.end();
     },
   };
 }

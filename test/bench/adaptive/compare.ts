@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from "node:fs";
 import {
   type ChunkIndex,
@@ -15,42 +14,64 @@ import { writeArtifact } from "@upkeep/shared/artifact/write";
 import type { Tool } from "./images.ts";
 
 const BLOCK_BYTES = 4096;
+const AVERAGE_BYTES = 8192;
+
+/** What the whole image costs, and a delta by zstd. */
+export interface WholeCosts {
+  readonly gzip: number;
+  /** Level 19. */
+  readonly zstd: number;
+  /** `zstd --patch-from`. */
+  readonly patch: number;
+}
 
 /** What an update costs, in bytes on the wire, requests included. */
 export interface Costs {
   readonly image: number;
-  readonly gzip: number;
-  readonly zstd: number;
   readonly xdelta: number;
-  readonly patch: number;
   /** RAUC's adaptive method: a hash per block of 4 KiB, and the blocks that are not there, uncompressed. */
   readonly blocks: number;
   readonly adaptive: number;
   readonly requests: number;
   readonly index: number;
-  /** The file of chunks in the server's store. */
-  readonly chunks: number;
 }
 
-/** Compresses each chunk once, also those of other images. */
-export class KnownChunks {
-  readonly #stored = new Map<string, Uint8Array>();
-  readonly #compress: (content: Uint8Array) => Promise<Uint8Array>;
+type Compress = (content: Uint8Array) => Promise<Uint8Array>;
 
-  constructor(compress: (content: Uint8Array) => Promise<Uint8Array>) {
-    this.#compress = compress;
+/**
+ * Compresses what a device does not have as the server does. What it has is compressed quickly: its size decides only
+ * which missing chunks lie near each other.
+ */
+export class Compression {
+  readonly #known = new Set<string>();
+  readonly #quickly: Compress;
+  readonly #well: Compress;
+
+  constructor(quickly: Compress, well: Compress) {
+    this.#quickly = quickly;
+    this.#well = well;
   }
 
-  readonly compress = async (content: Uint8Array): Promise<Uint8Array> => {
-    const key = Buffer.from(chunkHash(content)).toString("latin1");
-    const known = this.#stored.get(key) ?? (await this.#compress(content));
-    this.#stored.set(key, known);
-    return known;
-  };
+  /** The device has the chunks of this image. */
+  async know(image: string): Promise<void> {
+    const cutter = new Cutter(chunkSizes(AVERAGE_BYTES));
+    const take = (cuts: ReturnType<Cutter["push"]>): void => {
+      for (const cut of cuts) if ("content" in cut) this.#known.add(nameOf(cut.content));
+    };
+    for await (const piece of createReadStream(image, { highWaterMark: 1 << 20 })) take(cutter.push(piece));
+    take(cutter.end());
+  }
+
+  readonly compress: Compress = (content) =>
+    this.#known.has(nameOf(content)) ? this.#quickly(content) : this.#well(content);
+}
+
+function nameOf(content: Uint8Array): string {
+  return Buffer.from(chunkHash(content)).toString("latin1");
 }
 
 /** The index of an uncompressed artifact that brings the image. */
-export async function indexOf(image: string, chunks: KnownChunks): Promise<{ index: ChunkIndex; bytes: number }> {
+async function indexOf(image: string, compression: Compression): Promise<{ index: ChunkIndex; bytes: number }> {
   const artifact = `${image}.mender`;
   const handle = openSync(artifact, "w+");
   let position = 0;
@@ -70,8 +91,8 @@ export async function indexOf(image: string, chunks: KnownChunks): Promise<{ ind
     },
   );
   closeSync(handle);
-  const bytes = await indexArtifact(createReadStream(artifact, { highWaterMark: 1 << 20 }), 8192, {
-    compress: chunks.compress,
+  const bytes = await indexArtifact(createReadStream(artifact, { highWaterMark: 1 << 20 }), AVERAGE_BYTES, {
+    compress: compression.compress,
     write: async () => undefined,
   });
   execFileSync("rm", [artifact]);
@@ -79,26 +100,24 @@ export async function indexOf(image: string, chunks: KnownChunks): Promise<{ ind
   return { index: decodeChunkIndex(bytes), bytes: bytes.length };
 }
 
-/** Which chunks of the index a seed has. */
-export async function chunksIn(seeds: readonly string[], index: ChunkIndex, upTo = Infinity): Promise<Uint8Array> {
+/** Which chunks of the index a seed has, up to a place in it. */
+async function chunksIn(seed: string, index: ChunkIndex, upTo = Infinity): Promise<Uint8Array> {
   const lookup = new ChunkLookup(index.chunks);
   const found = new Uint8Array(index.chunks.count);
-  for (const seed of seeds) {
-    const cutter = new Cutter(chunkSizes(index.averageBytes));
-    const take = (cuts: ReturnType<Cutter["push"]>): void => {
-      for (const cut of cuts) {
-        const chunk = "content" in cut ? lookup.find(chunkHash(cut.content)) : -1;
-        if (chunk >= 0) found[chunk] = 1;
-      }
-    };
-    for await (const piece of createReadStream(seed, { highWaterMark: 1 << 20, end: upTo })) take(cutter.push(piece));
-    take(cutter.end());
-  }
+  const cutter = new Cutter(chunkSizes(index.averageBytes));
+  const take = (cuts: ReturnType<Cutter["push"]>): void => {
+    for (const cut of cuts) {
+      const chunk = "content" in cut ? lookup.find(chunkHash(cut.content)) : -1;
+      if (chunk >= 0) found[chunk] = 1;
+    }
+  };
+  for await (const piece of createReadStream(seed, { highWaterMark: 1 << 20, end: upTo })) take(cutter.push(piece));
+  take(cutter.end());
   return found;
 }
 
 /** Bytes of blocks that the old image does not have, with the table of hashes. */
-async function blocksCost(before: string, after: string): Promise<number> {
+function blocksCost(before: string, after: string): number {
   const known = new Set<string>();
   const blocks = function* (path: string): Generator<Buffer> {
     const handle = openSync(path, "r");
@@ -106,7 +125,6 @@ async function blocksCost(before: string, after: string): Promise<number> {
     for (let read = readSync(handle, buffer); read > 0; read = readSync(handle, buffer)) yield buffer.subarray(0, read);
     closeSync(handle);
   };
-  const nameOf = (block: Buffer): string => createHash("sha256").update(block).digest("base64");
   known.add(nameOf(Buffer.alloc(BLOCK_BYTES)));
   for (const block of blocks(before)) known.add(nameOf(block));
   let fetched = 0;
@@ -128,37 +146,50 @@ function sizeOf(path: string): number {
 const shell = (command: string): void =>
   void execFileSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "pipe"] });
 
-/** Measures what the way from one image to another costs with each method. */
-export async function compare(before: string, after: string, chunks: KnownChunks, tool: Tool): Promise<Costs> {
-  const { index, bytes } = await indexOf(after, chunks);
-  const found = await chunksIn([before], index);
-  const plan = planDownload(index, bytes, { has: (chunk) => found[chunk] === 1 });
+/** Measures what the whole image costs, and the delta between two. Slow. */
+export function wholeCosts(before: string, after: string): WholeCosts {
   shell(`gzip -6 -c ${after} > ${after}.gz`);
   shell(`zstd -q -f -19 -T2 ${after} -o ${after}.zst`);
+  shell(`zstd -q -f -9 --long=31 -T2 --patch-from=${before} ${after} -o ${after}.patch`);
+  return { gzip: sizeOf(`${after}.gz`), zstd: sizeOf(`${after}.zst`), patch: sizeOf(`${after}.patch`) };
+}
+
+/** Measures what the way from one image to another costs by parts of it. `compression` knows `before`. */
+export async function compare(before: string, after: string, compression: Compression, tool: Tool): Promise<Costs> {
+  const { index, bytes } = await indexOf(after, compression);
+  const found = await chunksIn(before, index);
+  const plan = planDownload(index, bytes, { has: (chunk) => found[chunk] === 1 });
   tool("xdelta3", ["-9", "-e", "-f", "-B", "1073741824", "-s", before, after, `${after}.xdelta`]);
-  shell(`zstd -q -f -19 --long=31 -T2 --patch-from=${before} ${after} -o ${after}.patch`);
   return {
     image: statSync(after).size,
-    gzip: sizeOf(`${after}.gz`),
-    zstd: sizeOf(`${after}.zst`),
     xdelta: sizeOf(`${after}.xdelta`),
-    patch: sizeOf(`${after}.patch`),
-    blocks: await blocksCost(before, after),
+    blocks: blocksCost(before, after),
     adaptive: plan.costBytes,
     requests: plan.ranges.length + 2,
     index: bytes,
-    chunks: index.chunks.storedBytes,
   };
 }
 
-/** What is fetched in all if the update is interrupted at `share` of the image, and goes on with what it wrote. */
-export async function interrupted(before: string, after: string, chunks: KnownChunks, share: number): Promise<number> {
-  const { index, bytes } = await indexOf(after, chunks);
-  const first = await chunksIn([before], index);
-  const until = Math.floor(statSync(after).size * share);
+/**
+ * What is fetched in all if the update is interrupted at shares of the image, and goes on with what was written: as
+ * multiples of an update without an interruption.
+ */
+export async function interrupted(
+  before: string,
+  after: string,
+  compression: Compression,
+  shares: readonly number[],
+): Promise<Readonly<Record<string, number>>> {
+  const { index, bytes } = await indexOf(after, compression);
+  const first = await chunksIn(before, index);
   const whole = planDownload(index, bytes, { has: (chunk) => first[chunk] === 1 });
-  const behind = planDownload(index, bytes, { has: (chunk, offset) => first[chunk] === 1 || offset > until });
-  const written = await chunksIn([after], index, until);
-  const again = planDownload(index, bytes, { has: (chunk) => first[chunk] === 1 || written[chunk] === 1 });
-  return (behind.costBytes + again.costBytes) / whole.costBytes;
+  const ratios: Record<string, number> = {};
+  for (const share of shares) {
+    const until = Math.floor(statSync(after).size * share);
+    const begun = planDownload(index, bytes, { has: (chunk, offset) => first[chunk] === 1 || offset > until });
+    const written = await chunksIn(after, index, until);
+    const rest = planDownload(index, bytes, { has: (chunk) => first[chunk] === 1 || written[chunk] === 1 });
+    ratios[share] = (begun.costBytes + rest.costBytes) / whole.costBytes;
+  }
+  return ratios;
 }

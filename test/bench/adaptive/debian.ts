@@ -15,11 +15,10 @@ export type State = keyof typeof SOURCES;
 
 /** What a device might have. */
 const PACKAGES = [
-  ...["bash", "coreutils", "dpkg", "apt", "systemd", "systemd-sysv", "udev", "openssh-server", "curl", "wget"],
-  ...["ca-certificates", "nodejs", "python3", "python3-pip", "perl", "git", "vim", "network-manager", "sudo"],
-  ...["iproute2", "openssl", "libssl3", "gnupg", "linux-libc-dev", "locales", "tzdata", "less", "rsync", "sqlite3"],
+  ...["bash", "coreutils", "dpkg", "apt", "systemd", "systemd-sysv", "udev", "openssh-server", "curl", "perl"],
+  ...["ca-certificates", "nodejs", "python3", "sudo", "iproute2", "openssl", "gnupg", "tzdata", "less"],
 ];
-const TOOLS = ["squashfs-tools", "xdelta3", "casync", "liblzo2-2"];
+const TOOLS = ["squashfs-tools", "xdelta3", "liblzo2-2"];
 
 /** Debian's packages, through this machine's apt with lists and a cache of its own. No root is needed. */
 export class Debian {
