@@ -33,10 +33,15 @@ const PUT = new Prepared<{ deviceId: string; text: string }, unknown>((db, value
     .onConflict((conflict) => conflict.column("device_id").doUpdateSet((eb) => ({ text: eb.ref("excluded.text") }))),
 );
 
+/** SQLite's `like` takes these for one character. */
+const CONFUSED = /[\ud800-\udfff\ufffd-\uffff]/;
+
 /** The condition that a text of {@link deviceText} mentions `text`, in any case. */
 export function mentions(text: string) {
+  const part = searchable(text);
   // SQLite's `like` ignores the case of ASCII letters, which is lower on both sides.
-  return sql<boolean>`text like ${`%${escapeLike(searchable(text))}%`} escape '!'`;
+  const like = sql<boolean>`text like ${`%${escapeLike(part)}%`} escape '!'`;
+  return CONFUSED.test(part) ? sql<boolean>`(${like} and replace(text, ${part}, '') <> text)` : like;
 }
 
 /**

@@ -69,6 +69,14 @@ describe("A search", () => {
     expect((await found({ ids: [] })).total).toBe(0);
   });
 
+  test("tells characters apart that SQLite takes for one", async () => {
+    const { found, fleet: own, c, d } = await fleet();
+    await own.tell(c, { kernel: "\ufffd" });
+    await own.tell(d, { kernel: "\uffff" });
+    expect((await found({ text: "\uffff" })).names).toBe("d");
+    expect((await found({ text: "\ufffd" })).names).toBe("c");
+  });
+
   test("shows the attributes that are asked for", async () => {
     const { domain, a } = await fleet();
     const select = [{ scope: "inventory", attribute: "kernel" }] as const;
