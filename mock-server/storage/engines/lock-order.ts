@@ -5,7 +5,7 @@ const SHARED: readonly string[] = ["deployment_places", "deployments", "deployme
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Tables whose rows belong to one device, or that are only appended to: nobody waits for another device there. */
+/** Tables whose rows belong to one device, or that are only appended to: no device waits for another one there. */
 const OWN: readonly string[] = [
   "attribute_names",
   "attribute_values",

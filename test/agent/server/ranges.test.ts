@@ -53,7 +53,7 @@ const asked = (path = "/chunks"): (string | undefined)[] => server.seen(path).ma
 const part = (start: number, end: number): Buffer => content.subarray(start, end);
 
 describe("parts of an artifact", () => {
-  it("come with one range a request, without the device's token, and unpacked by nobody", async () => {
+  it("come with one range a request, without the device's token, and as they were sent", async () => {
     server.on("/chunks", artifact(content));
     const ranges = rangesOf();
     expect(Buffer.from(await ranges.read("chunks", 1000, 5000))).toEqual(part(1000, 5000));

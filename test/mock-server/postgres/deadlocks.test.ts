@@ -38,7 +38,7 @@ describePostgres("A transaction that PostgreSQL gives up", () => {
     await schema.remove();
   });
 
-  /** The next statuses that are written fail with a serialisation failure, so many times. */
+  /** The next `times` statuses that are written fail with a serialisation failure. */
   async function refuse(times: number): Promise<void> {
     const client = new Client({ connectionString: schema.url });
     await client.connect();
