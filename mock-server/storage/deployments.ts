@@ -10,9 +10,6 @@ import { matchesText } from "./text.ts";
 
 export type DeploymentRecord = Readonly<Selectable<DeploymentTable>>;
 
-/** A deployment that is being prepared, as far as it tells whether its process is alive. */
-export type PreparationRecord = Pick<DeploymentRecord, "id" | "preparing_until_ms" | "target_count">;
-
 export interface DeploymentFilter {
   readonly ids?: readonly string[];
   readonly names?: readonly string[];
@@ -55,7 +52,7 @@ function selectCounted(
 }
 
 const DEPLOYMENT = new Prepared<{ id: string }, DeploymentRecord>((db, value) =>
-  counted(db).where("id", "=", value("id")).where("preparing_until_ms", "is", null),
+  counted(db).where("id", "=", value("id")),
 );
 
 const BEGIN = new Prepared<{ id: string }, unknown>((db, value) =>
@@ -127,8 +124,7 @@ export class DeploymentRecords {
   async findAll(ids: readonly string[]): Promise<DeploymentRecord[]> {
     const records: DeploymentRecord[] = [];
     for (const some of portions(ids)) {
-      const query = counted(this.#db).where("id", "in", some);
-      records.push(...(await query.where("preparing_until_ms", "is", null).execute()));
+      records.push(...(await counted(this.#db).where("id", "in", some).execute()));
     }
     return records;
   }
@@ -139,6 +135,12 @@ export class DeploymentRecords {
       .selectFrom("deployments")
       .select("id")
       .where("active_sha256", "=", parametersSha256)
+      .unionAll((eb) =>
+        eb
+          .selectFrom("deployment_preparations")
+          .select("deployment_id as id")
+          .where("active_sha256", "=", parametersSha256),
+      )
       .executeTakeFirst();
     return row?.id;
   }
@@ -149,7 +151,6 @@ export class DeploymentRecords {
       .selectFrom("deployments")
       .select("id")
       .where("status", "<>", "finished")
-      .where("preparing_until_ms", "is", null)
       .orderBy("sequence")
       .execute();
     return rows.map(({ id }) => id);
@@ -164,7 +165,6 @@ export class DeploymentRecords {
         .select("id")
         .where("artifact_name", "in", some)
         .where("status", "<>", "finished")
-        .where("preparing_until_ms", "is", null)
         .orderBy("sequence")
         .execute();
       ids.push(...rows.map(({ id }) => id));
@@ -174,9 +174,14 @@ export class DeploymentRecords {
 
   /** True if the release has a deployment, or an unfinished one. A deployment that is being prepared counts. */
   async anyOfRelease(artifactName: string, only: "unfinished" | "any"): Promise<boolean> {
-    let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName).limit(1);
+    let query = this.#db.selectFrom("deployments").select("id").where("artifact_name", "=", artifactName);
     if (only === "unfinished") query = query.where("status", "<>", "finished");
-    return (await query.executeTakeFirst()) !== undefined;
+    const prepared = this.#db
+      .selectFrom("deployment_preparations")
+      .select("deployment_id as id")
+      .where("artifact_name", "=", artifactName);
+    const row = await query.unionAll(prepared).limit(1).executeTakeFirst();
+    return row !== undefined;
   }
 
   /**
@@ -197,7 +202,7 @@ export class DeploymentRecords {
 
   /** In the order of creation, or in reverse. */
   async list(filter: DeploymentFilter, order: SortOrder, paging: Paging): Promise<Page<DeploymentRecord>> {
-    let query = this.#db.selectFrom("deployments").where("preparing_until_ms", "is", null);
+    let query = this.#db.selectFrom("deployments");
     if (filter.ids !== undefined) query = query.where("id", "in", filter.ids);
     if (filter.names !== undefined) query = query.where("name", "in", filter.names);
     if (filter.status !== undefined) query = query.where("status", "=", filter.status);
@@ -263,7 +268,6 @@ export class DeploymentRecords {
     return counted(this.#db)
       .where("silent_after_ms", "is not", null)
       .where("status", "<>", "finished")
-      .where("preparing_until_ms", "is", null)
       .orderBy("sequence")
       .execute();
   }
@@ -278,11 +282,12 @@ export class DeploymentRecords {
       .select("value")
       .where("name", "=", SEQUENCE)
       .executeTakeFirst();
-    const highest = await this.#db
+    const used = await this.#db
       .selectFrom("deployments")
       .select((eb) => eb.fn.max("sequence").as("sequence"))
-      .executeTakeFirst();
-    return Math.max(Number(drawn?.value ?? 0), Number(highest?.sequence ?? 0)) + RESERVED;
+      .unionAll((eb) => eb.selectFrom("deployment_preparations").select((one) => one.fn.max("sequence").as("sequence")))
+      .execute();
+    return Math.max(Number(drawn?.value ?? 0), ...used.map(({ sequence }) => Number(sequence ?? 0))) + RESERVED;
   }
 
   /** Advances the sequence to a reserved number. @throws Error if it has passed that number. */
@@ -298,63 +303,6 @@ export class DeploymentRecords {
       .returning("value")
       .executeTakeFirstOrThrow();
     if (Number(value) !== reserved) throw new Error("too many deployments were created while one was prepared");
-  }
-
-  /** Preparations in progress, and those that were abandoned; oldest first. */
-  beingPrepared(): Promise<PreparationRecord[]> {
-    return this.#db
-      .selectFrom("deployments")
-      .select(["id", "preparing_until_ms", "target_count"])
-      .where("preparing_until_ms", "is not", null)
-      .orderBy("sequence")
-      .execute();
-  }
-
-  /** Count more prepared targets and renew the lease of the preparation. */
-  async prolongPreparation(id: string, moreTargets: number, untilMs: number): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set((eb) => ({ preparing_until_ms: untilMs, target_count: eb("target_count", "+", moreTargets) }))
-      .where("id", "=", id)
-      .where("preparing_until_ms", ">", 0)
-      .execute();
-  }
-
-  /** A preparation that was not abandoned, with the targets so far. */
-  preparation(id: string): Promise<DeploymentRecord | undefined> {
-    return this.#db
-      .selectFrom("deployments")
-      .selectAll()
-      .where("id", "=", id)
-      .where("preparing_until_ms", ">", 0)
-      .executeTakeFirst();
-  }
-
-  /** Publishes the deployment: from this transaction on, devices can get it. */
-  async endPreparation(
-    id: string,
-    facts: Pick<DeploymentRecord, "created_ms" | "initial_device_count" | "active_sha256">,
-  ): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set({ ...facts, preparing_until_ms: null })
-      .where("id", "=", id)
-      .execute();
-  }
-
-  /** Releases the lease: the creation may be requested again. */
-  async abandonPreparation(id: string): Promise<void> {
-    await this.#db
-      .updateTable("deployments")
-      .set({ preparing_until_ms: 0, active_sha256: null })
-      .where("id", "=", id)
-      .where("preparing_until_ms", "is not", null)
-      .execute();
-  }
-
-  /** Deletes an abandoned preparation whose targets are deleted. */
-  async removePreparation(id: string): Promise<void> {
-    await this.#db.deleteFrom("deployments").where("id", "=", id).where("preparing_until_ms", "=", 0).execute();
   }
 
   /** @param pendingEnd `null`: the end is applied to all device deployments. */

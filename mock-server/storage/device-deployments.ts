@@ -56,17 +56,15 @@ const REPORTED = new Prepared<{ deploymentId: string; deviceId: string }, Report
         .as("silence_counts"),
     )
     .where("device_deployments.deployment_id", "=", value("deploymentId"))
-    .where("device_deployments.device_id", "=", value("deviceId"))
-    .where("deployments.preparing_until_ms", "is", null),
+    .where("device_deployments.device_id", "=", value("deviceId")),
 );
 
-/** The deployment of the row, if it is still being prepared. */
-function beingPrepared(eb: ExpressionBuilder<Schema, "device_deployments">) {
+/** The deployment of the row. Targets of a deployment that is being prepared have none yet. */
+function published(eb: ExpressionBuilder<Schema, "device_deployments">) {
   return eb
     .selectFrom("deployments")
     .select("deployments.id")
-    .whereRef("deployments.id", "=", "device_deployments.deployment_id")
-    .where("deployments.preparing_until_ms", "is not", null);
+    .whereRef("deployments.id", "=", "device_deployments.deployment_id");
 }
 
 const OLDEST_OPEN = new Prepared<{ deviceId: string; after: number }, DeviceDeploymentRecord>((db, value) =>
@@ -76,7 +74,7 @@ const OLDEST_OPEN = new Prepared<{ deviceId: string; after: number }, DeviceDepl
     .where("device_id", "=", value("deviceId"))
     .where("finished_ms", "is", null)
     .where("sequence", ">", value("after"))
-    .where((eb) => eb.not(eb.exists(beingPrepared(eb))))
+    .where((eb) => eb.exists(published(eb)))
     .orderBy("sequence")
     .limit(1),
 );
@@ -164,28 +162,9 @@ export class DeviceDeploymentRecords {
       .selectAll()
       .where("device_id", "=", deviceId)
       .where("finished_ms", "is", null)
-      .where((eb) => eb.not(eb.exists(beingPrepared(eb))))
+      .where((eb) => eb.exists(published(eb)))
       .orderBy("sequence")
       .execute();
-  }
-
-  /** Removes the device from the targets of deployments that are being prepared. */
-  async withdraw(deviceId: string): Promise<void> {
-    const rows = await this.#db
-      .selectFrom("device_deployments")
-      .select("deployment_id")
-      .where("device_id", "=", deviceId)
-      .where("finished_ms", "is", null)
-      .where((eb) => eb.exists(beingPrepared(eb)))
-      .execute();
-    for (const { deployment_id } of rows) {
-      await this.remove({ deployment_id, device_id: deviceId });
-      await this.#db
-        .updateTable("deployments")
-        .set((eb) => ({ target_count: eb("target_count", "-", 1) }))
-        .where("id", "=", deployment_id)
-        .execute();
-    }
   }
 
   /** Deletes at most `limit` targets of an abandoned preparation. @returns The number of deleted targets. */

@@ -9,7 +9,7 @@ export type { ConfigurationRecord } from "./configurations.ts";
 export type { Statistics } from "./counters.ts";
 export { checkPermissions, DataDirectory, directoryFault, mustFit } from "./data-directory.ts";
 export { DataDirectoryError } from "./data-directory-error.ts";
-export type { DeploymentFilter, DeploymentRecord, PreparationRecord } from "./deployments.ts";
+export type { DeploymentFilter, DeploymentRecord } from "./deployments.ts";
 export type {
   DeviceDeploymentOrder,
   DeviceDeploymentSearch,
@@ -27,6 +27,7 @@ export { offsetOf, type Page, type Paging, type SortOrder } from "./paging.ts";
 export { OPEN_STATUSES } from "./pending-ends.ts";
 export type { PhaseRecord } from "./phases.ts";
 export type { PlaceLimits } from "./places.ts";
+export type { PreparationRecord } from "./preparations.ts";
 export { createPrivateFile, makePrivate } from "./private-files.ts";
 export type { Records } from "./records.ts";
 export type { ReleaseFilter, ReleaseRecord, ReleaseSort } from "./releases.ts";

@@ -28,6 +28,7 @@ const TABLES = {
   artifact_combinations: ["artifact_name", "combination_sha256"],
   artifact_indexes: ["artifact_id"],
   deployments: ["id"],
+  deployment_preparations: ["deployment_id"],
   deployment_counters: ["deployment_id", "status"],
   deployment_phases: ["deployment_id", "number"],
   deployment_places: ["deployment_id"],

@@ -33,7 +33,6 @@ export class QueueRecords {
         )
         .where("row.device_id", "in", some)
         .where("row.finished_ms", "is", null)
-        .where("deployments.preparing_until_ms", "is", null)
         .where("deployments.pending_end", "is", null)
         .orderBy("row.sequence")
         .execute();

@@ -21,6 +21,7 @@ import { MovingRecords } from "./moving.ts";
 import { PendingEndRecords } from "./pending-ends.ts";
 import { PhaseRecords } from "./phases.ts";
 import { PlaceRecords } from "./places.ts";
+import { PreparationRecords } from "./preparations.ts";
 import { QueueRecords } from "./queues.ts";
 import { ReleaseMetadataRecords } from "./release-metadata.ts";
 import { ReleaseRecords } from "./releases.ts";
@@ -62,6 +63,7 @@ export class Records {
   readonly moving: MovingRecords;
   readonly phases: PhaseRecords;
   readonly places: PlaceRecords;
+  readonly preparations: PreparationRecords;
   readonly queues: QueueRecords;
   readonly releaseMetadata: ReleaseMetadataRecords;
   readonly releases: ReleaseRecords;
@@ -98,6 +100,7 @@ export class Records {
     this.moving = new MovingRecords(db);
     this.phases = new PhaseRecords(db);
     this.places = new PlaceRecords(db);
+    this.preparations = new PreparationRecords(db);
     this.queues = new QueueRecords(db);
     this.releaseMetadata = new ReleaseMetadataRecords(db);
     this.releases = new ReleaseRecords(db);

@@ -27,6 +27,7 @@ export interface Schema {
   artifact_combinations: ArtifactCombinationTable;
   artifact_indexes: ArtifactIndexTable;
   deployments: DeploymentTable;
+  deployment_preparations: DeploymentPreparationTable;
   deployment_counters: DeploymentCounterTable;
   deployment_phases: DeploymentPhaseTable;
   device_deployments: DeviceDeploymentTable;
@@ -320,17 +321,29 @@ export interface DeploymentTable {
   /** The configuration that a configuration deployment delivers. */
   configuration_json: string | null;
   /**
-   * `null`: the deployment is published. Otherwise its targets are still being inserted, and it is invisible: each
-   * batch sets this to a new time. 0: the preparation was abandoned and will be deleted.
-   */
-  preparing_until_ms: number | null;
-  /**
    * The end of a finished deployment that is not applied to all device deployments yet: `abort` ends open ones as
    * `aborted`, `dismiss` removes targets that were not admitted.
    */
   pending_end: PendingEnd | null;
   /** The deployment whose failed devices are its targets. */
   retry_of: string | null;
+}
+
+/** A deployment to many devices whose targets are being inserted. */
+export interface DeploymentPreparationTable {
+  /** Of the deployment that will be inserted. */
+  deployment_id: string;
+  /** Reserved for that deployment. */
+  sequence: number;
+  artifact_name: string;
+  /** SHA-256 of the request; `null` if it is not known yet, or if the preparation was abandoned. */
+  active_sha256: string | null;
+  /** The number of targets inserted so far. */
+  target_count: number;
+  /** The number of batches inserted so far: it tells whether the process is alive. */
+  batches: number;
+  /** 1: its targets will be deleted. */
+  abandoned: Flag;
 }
 
 export type PendingEnd = "abort" | "dismiss";

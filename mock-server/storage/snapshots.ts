@@ -33,6 +33,7 @@ const TABLES = Object.keys({
   artifact_values: true,
   artifact_combinations: true,
   deployments: true,
+  deployment_preparations: true,
   deployment_counters: true,
   deployment_phases: true,
   deployment_places: true,

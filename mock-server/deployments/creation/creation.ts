@@ -117,7 +117,6 @@ export function draftedDeployment(
     group_name: targeting.kind === "devices" ? (targeting.group ?? null) : null,
     filter_json: targeting.kind === "filter" ? JSON.stringify(targeting.filter) : null,
     update_control_map_json: updateControlMap === undefined ? null : JSON.stringify(updateControlMap),
-    preparing_until_ms: null,
     pending_end: null,
   };
 }

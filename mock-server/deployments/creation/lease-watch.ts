@@ -5,7 +5,8 @@ import type { PreparationRecord } from "../../storage/index.ts";
 const LEASE_MS = 30_000;
 
 interface Observation {
-  readonly progress: string;
+  /** The number of batches. */
+  readonly progress: number;
   /** On the monotonic clock. */
   readonly sinceMs: number;
 }
@@ -37,13 +38,13 @@ export class LeaseWatch {
     if (preparations.length === 0) return [];
     const nowMs = this.#clock.monotonic();
     const observed = preparations.map((one): [string, Observation] => {
-      const progress = `${one.preparing_until_ms} ${one.target_count}`;
-      const before = this.#seen.get(one.id);
-      return [one.id, before?.progress === progress ? before : { progress, sinceMs: nowMs }];
+      const progress = one.batches;
+      const before = this.#seen.get(one.deployment_id);
+      return [one.deployment_id, before?.progress === progress ? before : { progress, sinceMs: nowMs }];
     });
     this.#seen = new Map(observed);
-    return preparations.filter(({ id, preparing_until_ms }) => {
-      if (preparing_until_ms === 0) return true;
+    return preparations.filter(({ deployment_id: id, abandoned }) => {
+      if (abandoned === 1) return true;
       return id !== this.#own && nowMs - (this.#seen.get(id)?.sinceMs ?? nowMs) >= LEASE_MS;
     });
   }

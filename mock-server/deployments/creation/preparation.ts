@@ -1,7 +1,14 @@
 import { given } from "@upkeep/shared/given";
 import { DomainError } from "../../errors.ts";
 import { BatchSize, ONE_TRANSACTION_MAX } from "../../storage/batches.ts";
-import type { DeploymentRecord, DeviceNarrowing, Records, Storage, TargetsOf } from "../../storage/index.ts";
+import type {
+  DeploymentRecord,
+  DeviceNarrowing,
+  PreparationRecord,
+  Records,
+  Storage,
+  TargetsOf,
+} from "../../storage/index.ts";
 import { planPhases } from "../phases.ts";
 import {
   checkNotDuplicate,
@@ -18,8 +25,6 @@ import type { NewDeployment } from "./new-deployment.ts";
 
 /** Ids per statement. */
 const LISTED_MAX = 500;
-/** Each batch sets the end of the lease that far ahead; {@link LeaseWatch} only compares it with the one before. */
-const LEASE_MS = 30_000;
 /** Larger than any fleet: phases that are invalid for this many devices are invalid for any number. */
 const MANY_DEVICES = 1_000_000_000;
 
@@ -44,7 +49,7 @@ interface Batch {
  * INVARIANTS
  * - All processes together prepare one deployment at a time. Its sequence number is reserved: deployments that are
  *   created meanwhile are published before it, and count as older.
- * - Each batch renews the lease of the preparation. An abandoned preparation is deleted.
+ * - Each batch is counted, which tells that the process is alive. An abandoned preparation is deleted.
  */
 export class Preparations {
   readonly #storage: Storage;
@@ -86,11 +91,12 @@ export class Preparations {
     const begun = await this.#storage.transaction((records) => this.#begin(records, request, source));
     try {
       const digest = await this.#writeTargets(request, begun, source);
-      await this.#storage.transaction((records) => this.#end(records, request, begun.id, digest));
+      await this.#storage.transaction((records) => this.#end(records, request, begun, digest));
       return begun.id;
     } catch (error) {
-      await this.#storage.transaction(({ deployments }) => deployments.abandonPreparation(begun.id));
-      await this.#remove(begun.id);
+      // If only the answer to the last commit was lost, the deployment is there and keeps its targets.
+      const abandoned = await this.#storage.transaction(({ preparations }) => preparations.abandon(begun.id));
+      if (abandoned) await this.#remove(begun.id);
       throw error;
     } finally {
       this.#leases.release();
@@ -108,12 +114,11 @@ export class Preparations {
     refuseOthers(others);
   }
 
-  async #begin(records: Records, request: NewDeployment, source: Source): Promise<TargetsOf> {
+  async #begin(records: Records, request: NewDeployment, source: Source): Promise<DeploymentRecord> {
     await checkRelease(records, request);
     const digest = knownDigest(request, source);
     if (digest !== null) await checkNotDuplicate(records, digest);
-    const nowMs = this.#system.clock.now();
-    const others = await records.deployments.beingPrepared();
+    const others = await records.preparations.all();
     if (this.#leases.abandonedAmong(others).length < others.length) {
       throw new DomainError("preparation-in-progress");
     }
@@ -129,9 +134,9 @@ export class Preparations {
       sequence: await records.deployments.reserveSequence(),
       target_count: 0,
       initial_device_count: 0,
-      preparing_until_ms: nowMs + LEASE_MS,
     };
-    await records.deployments.insert(deployment);
+    const { id, sequence, artifact_name, active_sha256 } = deployment;
+    await records.preparations.insert({ deployment_id: id, sequence, artifact_name, active_sha256 });
     this.#leases.hold(deployment.id);
     return deployment;
   }
@@ -164,48 +169,52 @@ export class Preparations {
       source.kind === "listed"
         ? await writeListed(records, deployment, source.ids, after, size)
         : await writeAccepted(records, deployment, source.group, after, size);
-    const untilMs = this.#system.clock.now() + LEASE_MS;
-    await records.deployments.prolongPreparation(deployment.id, batch.count, untilMs);
+    await records.preparations.countBatch(deployment.id, batch.count);
     return { next: batch.next, ids: batch.ids };
   }
 
-  async #end(records: Records, request: NewDeployment, id: string, digest: string): Promise<void> {
-    const deployment = await findPreparation(records, id);
-    if (deployment.target_count === 0) throw new DomainError("no-target-devices");
-    if (deployment.active_sha256 === null) await checkNotDuplicate(records, digest);
-    const planned = planPhases(request.phases ?? [], deployment.target_count, false);
-    await records.deployments.reachSequence(deployment.sequence);
-    await insertPlan(records, this.#system, deployment, planned);
-    await records.deployments.endPreparation(id, {
+  /** Publishes the deployment: from this transaction on, devices can get it. */
+  async #end(records: Records, request: NewDeployment, draft: DeploymentRecord, digest: string): Promise<void> {
+    const { target_count, active_sha256 } = await findPreparation(records, draft.id);
+    if (target_count === 0) throw new DomainError("no-target-devices");
+    if (active_sha256 === null) await checkNotDuplicate(records, digest);
+    const planned = planPhases(request.phases ?? [], target_count, false);
+    const deployment = {
+      ...draft,
+      target_count,
       created_ms: this.#system.clock.now(),
-      initial_device_count: deployment.target_count,
+      initial_device_count: target_count,
       active_sha256: digest,
-    });
+    };
+    await records.deployments.reachSequence(deployment.sequence);
+    await records.preparations.remove(deployment.id);
+    await records.deployments.insert(deployment);
+    await insertPlan(records, this.#system, deployment, planned);
   }
 
   /** Ends all leases: the only process has just started, so no preparation is running. */
   async abandonAll(): Promise<void> {
-    const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
+    const known = await this.#storage.read(({ preparations }) => preparations.all());
     if (known.length === 0) return;
-    await this.#storage.transaction(async ({ deployments }) => {
-      for (const { id } of await deployments.beingPrepared()) await deployments.abandonPreparation(id);
+    await this.#storage.transaction(async ({ preparations }) => {
+      for (const { deployment_id } of await preparations.all()) await preparations.abandon(deployment_id);
     });
   }
 
   /** Deletes abandoned preparations. @returns Their number. */
   async removeAbandoned(): Promise<number> {
-    const known = await this.#storage.read(({ deployments }) => deployments.beingPrepared());
+    const known = await this.#storage.read(({ preparations }) => preparations.all());
     if (this.#leases.abandonedAmong(known).length === 0) return 0;
-    const ids = await this.#storage.transaction(({ deployments }) => this.#claimAbandoned(deployments));
+    const ids = await this.#storage.transaction(({ preparations }) => this.#claimAbandoned(preparations));
     for (const id of ids) await this.#remove(id);
     return ids.length;
   }
 
   /** @returns The ids of the preparations that were still abandoned when the transaction looked. */
-  async #claimAbandoned(deployments: Records["deployments"]): Promise<string[]> {
-    const abandoned = this.#leases.abandonedAmong(await deployments.beingPrepared());
-    for (const { id } of abandoned) await deployments.abandonPreparation(id);
-    return abandoned.map(({ id }) => id);
+  async #claimAbandoned(preparations: Records["preparations"]): Promise<string[]> {
+    const ids = this.#leases.abandonedAmong(await preparations.all()).map((one) => one.deployment_id);
+    for (const id of ids) await preparations.abandon(id);
+    return ids;
   }
 
   async #remove(id: string): Promise<void> {
@@ -214,15 +223,15 @@ export class Preparations {
         deviceDeployments.removeSome(id, LISTED_MAX),
       );
     }
-    await this.#storage.transaction(({ deployments }) => deployments.removePreparation(id));
+    await this.#storage.transaction(({ preparations }) => preparations.remove(id));
   }
 }
 
 /** @throws Error if another process gave it up. */
-async function findPreparation({ deployments }: Records, id: string): Promise<DeploymentRecord> {
-  const deployment = await deployments.preparation(id);
-  if (deployment === undefined) throw new Error(`the preparation of deployment ${id} took too long and was given up`);
-  return deployment;
+async function findPreparation({ preparations }: Records, id: string): Promise<PreparationRecord> {
+  const preparation = await preparations.find(id);
+  if (preparation === undefined) throw new Error(`the preparation of deployment ${id} took too long and was given up`);
+  return preparation;
 }
 
 function acceptedOf(group: string | undefined): DeviceNarrowing {

@@ -7,7 +7,7 @@ import { applyPendingEnd } from "./pending-ends.ts";
 /** Ends the unfinished device deployments of a device as `decommissioned`, before the device is deleted. */
 export async function decommissionDevice(records: Records, deviceId: string, nowMs: number): Promise<void> {
   await applyPendingEnd(records, deviceId);
-  await records.deviceDeployments.withdraw(deviceId);
+  await records.preparations.withdraw(deviceId);
   for (const open of await records.deviceDeployments.allOpen(deviceId)) {
     if (await isUnadmittedMatch(records, open)) await removeTarget(records, open);
     else await changeStatus(records, open, "decommissioned", nowMs);

@@ -23,6 +23,7 @@ import { attributeIndex } from "./0021-attribute-index.ts";
 import { deltas } from "./0022-deltas.ts";
 import { deviceTexts } from "./0023-device-texts.ts";
 import { adaptive } from "./0024-adaptive.ts";
+import { preparations } from "./0025-preparations.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -49,6 +50,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0022-deltas": deltas,
   "0023-device-texts": deviceTexts,
   "0024-adaptive": adaptive,
+  "0025-preparations": preparations,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -19,8 +19,8 @@ const PAGE = { page: 1, perPage: 10 };
 
 async function remains({ storage }: Started): Promise<{ deployments: number; events: number }> {
   await storage.fold();
-  return await storage.read(async ({ deployments, events }) => ({
-    deployments: (await deployments.list({}, "asc", PAGE)).total + (await deployments.beingPrepared()).length,
+  return await storage.read(async ({ deployments, preparations, events }) => ({
+    deployments: (await deployments.list({}, "asc", PAGE)).total + (await preparations.all()).length,
     events: (await events.after(0, 10_000)).filter(({ kind }) => kind === "deployment").length,
   }));
 }
@@ -122,6 +122,23 @@ function standingStill({ storage, system }: Started, before: number, happens: ()
   };
   return new Deployments(gated as unknown as Storage, system, new Uptime(system.unwatched));
 }
+
+test("The last transaction whose commit is not answered takes no target from the deployment", async () => {
+  const one = await start();
+  let broken = false;
+  const transaction: Storage["transaction"] = async (work) => {
+    const result = await one.storage.transaction(work);
+    if (broken || (await one.deployments.list({}, "asc", PAGE)).total === 0) return result;
+    broken = true;
+    throw new Error("the connection broke");
+  };
+  const lossy = { read: one.storage.read.bind(one.storage), transaction } as unknown as Storage;
+  const deployments = new Deployments(lossy, one.system, new Uptime(one.system.unwatched));
+  await expect(deployments.create(ALL)).rejects.toThrow("the connection broke");
+  expect(await remains(one)).toEqual({ deployments: 1, events: 1 });
+  const [created] = (await one.deployments.list({}, "asc", PAGE)).items;
+  expect(await one.deployments.targets(created?.id ?? "")).toEqual(ids);
+});
 
 test("A process that stood still for too long does not go on with what another has removed", async () => {
   const one = await start();

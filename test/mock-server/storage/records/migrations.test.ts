@@ -137,6 +137,43 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
     });
   });
 
+  test.each([
+    ["0006-preparing", 7_000, 0],
+    ["0018-states", 0, 1],
+    ["0024-adaptive", 7_000, 0],
+  ])(
+    "of version %s keep a deployment that is being prepared out of sight, and delete it",
+    async (version, until, abandoned) => {
+      await withRecords(async ({ location }) => {
+        await leaveRecords(
+          location,
+          version,
+          sql`insert into deployments (id, sequence, name, artifact_name, force_installation, all_devices, target_count,
+            device_count, status, total_size_bytes, created_ms, active_sha256, preparing_until_ms)
+          values ('p2', 1000001, 'second', 'release-2', 0, 1, 2, 0, 'pending', 0, 4, 'y', ${until})`,
+          sql`insert into device_deployments (deployment_id, device_id, sequence, status, attempt)
+          values ('p2', 'd1', 1000001, 'pending', 1), ('p2', 'd2', 1000001, 'pending', 1)`,
+        );
+        const storage = await Storage.open(location, files);
+        await storage.transaction(async ({ deployments, deviceDeployments, preparations, counters }) => {
+          expect((await deployments.list({}, "asc", { page: 1, perPage: 10 })).items).toMatchObject([{ id: "p1" }]);
+          expect(await deviceDeployments.oldestOpen("d1", 1)).toBeUndefined();
+          expect(await preparations.all()).toMatchObject([{ deployment_id: "p2", target_count: 2, abandoned }]);
+          expect(await deployments.activeLike("y")).toBe("p2");
+          expect(await deployments.anyOfRelease("release-2", "unfinished")).toBe(true);
+          await preparations.withdraw("d2");
+          expect(await deviceDeployments.targets("p2")).toEqual(["d1"]);
+          expect((await counters.of("p1")).installing).toBe(1);
+        });
+        const { items } = await storage.read(({ deviceDeploymentLists }) =>
+          deviceDeploymentLists.listOf("p1", undefined, { page: 1, perPage: 10 }),
+        );
+        expect(items).toMatchObject([{ device_id: "d1", status: "installing" }]);
+        await storage.close();
+      });
+    },
+  );
+
   test("keep last signs of life, pending ends and the uptime of servers under their new names", async () => {
     await withRecords(async ({ location }) => {
       await leaveRecords(
