@@ -72,11 +72,11 @@ interface IndexedTerm {
   readonly probe?: Probe;
 }
 
-/** The devices that mention a text, with no other condition. */
-export async function planText({ deviceTexts }: Records, text: string, { sortedMax }: ScanLimits): Promise<ScanPlan> {
+/** The devices that mention a text, with no other condition: one read lists few of them, or shows that there are many. */
+export async function planText({ deviceTexts }: Records, text: string, { batch }: ScanLimits): Promise<ScanPlan> {
   const plan = { narrowing: {}, probes: [], residual: [] };
-  const ids = await deviceTexts.devices(text, { limit: sortedMax + 1 });
-  if (ids.length <= sortedMax) return { ...plan, candidates: { kind: "ids", ids }, total: ids.length };
+  const ids = await deviceTexts.devices(text, { limit: batch + 1 });
+  if (ids.length <= batch) return { ...plan, candidates: { kind: "ids", ids }, total: ids.length };
   return { ...plan, candidates: { kind: "text", text }, total: await deviceTexts.count(text) };
 }
 
