@@ -1,5 +1,5 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { changesOf, type Kind } from "./live.ts";
 
 /** Something that is loaded from the server. */
@@ -51,7 +51,8 @@ export function useResource<T>(
   };
 
   const isFirst = useRef(true);
-  useEffect(() => {
+  // An ordinary effect would wait until the browser has painted: a frame for each key of a search.
+  useLayoutEffect(() => {
     state.value = { data: isKept ? state.peek().data : undefined, error: undefined, isLoading: true };
     start();
     return () => running.current?.abort();

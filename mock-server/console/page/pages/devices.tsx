@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useMemo, useRef } from "preact/hooks";
 import { call } from "../api.ts";
 import { pageUrl } from "../parts/address.ts";
 import { conditionsIn, type Device, deviceName, isEveryDevice, searchDevices, whereText } from "../parts/devices.ts";
@@ -26,27 +27,32 @@ function Row({
   readonly isChosen: boolean;
   readonly choose: (isChosen: boolean) => void;
 }) {
-  const name = deviceName(device);
-  return (
-    <tr>
-      <td>
-        <input
-          type="checkbox"
-          aria-label={`choose ${name}`}
-          checked={isChosen}
-          onChange={({ currentTarget }) => choose(currentTarget.checked)}
-        />
-      </td>
-      <td data-label="Device">
-        <a href={pageUrl(`/devices/${device.id}`)}>{name}</a>
-      </td>
-      {columns.map((column) => (
-        <td key={column} data-label={titleOf(column)}>
-          <Cell device={device} column={column} />
+  const latestChoose = useRef(choose);
+  latestChoose.current = choose;
+  // While a search is under way the rows stay as they are, and are not gone through again.
+  return useMemo(() => {
+    const name = deviceName(device);
+    return (
+      <tr>
+        <td>
+          <input
+            type="checkbox"
+            aria-label={`choose ${name}`}
+            checked={isChosen}
+            onChange={({ currentTarget }) => latestChoose.current(currentTarget.checked)}
+          />
         </td>
-      ))}
-    </tr>
-  );
+        <td data-label="Device">
+          <a href={pageUrl(`/devices/${device.id}`)}>{name}</a>
+        </td>
+        {columns.map((column) => (
+          <td key={column} data-label={titleOf(column)}>
+            <Cell device={device} column={column} />
+          </td>
+        ))}
+      </tr>
+    );
+  }, [device, columns, isChosen]);
 }
 
 function ColumnHead({ column, list }: { readonly column: Column; readonly list: ListState }) {
@@ -71,7 +77,7 @@ export function DevicesPage() {
   const list = useList("/devices");
   const conditions = conditionsIn(list.query);
   const { sort = "", columns: named = "" } = list.query;
-  const columns = columnsIn(named);
+  const columns = useMemo(() => columnsIn(named), [named]);
   const asked = JSON.stringify(conditions);
   // A choice belongs to a search: with another search nothing is chosen.
   const kept = useSignal<{ readonly choice: Choice; readonly asked: string }>({ choice: NONE, asked });
