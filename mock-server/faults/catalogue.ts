@@ -37,6 +37,7 @@ import { scriptFails } from "./script-fails.ts";
 import { scriptFloods } from "./script-floods.ts";
 import { scriptHangs } from "./script-hangs.ts";
 import { scriptRetries } from "./script-retries.ts";
+import { seedChanges } from "./seed-changes.ts";
 import { serverKilled } from "./server-killed.ts";
 import { slow } from "./slow.ts";
 import { tlsFailure } from "./tls-failure.ts";
@@ -69,6 +70,7 @@ export const FAULTS = {
   range_ignored: rangeIgnored,
   index_wrong: indexWrong,
   chunk_wrong: chunkWrong,
+  seed_changes: seedChanges,
   module_fails: moduleFails,
   module_hangs: moduleHangs,
   module_floods: moduleFloods,

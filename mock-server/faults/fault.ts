@@ -1,6 +1,6 @@
 import type * as z from "zod";
 import type { ExchangeContext, ExchangeEffect } from "./effects/exchange.ts";
-import type { BootEffect, ClockEffect, DiskEffect, PowerEffect, ProgramEffect } from "./effects/machine.ts";
+import type { BootEffect, ClockEffect, DiskEffect, PowerEffect, ProgramEffect, SeedEffect } from "./effects/machine.ts";
 import type { Place, Support } from "./language/places.ts";
 import type { RequestKind } from "./language/request-kinds.ts";
 
@@ -8,6 +8,7 @@ import type { RequestKind } from "./language/request-kinds.ts";
 export interface Effects {
   readonly exchange: ExchangeEffect;
   readonly disk: DiskEffect;
+  readonly seed: SeedEffect;
   readonly program: ProgramEffect;
   readonly power: PowerEffect;
   readonly boot: BootEffect;

@@ -25,6 +25,12 @@ export interface DiskEffect {
   readonly calls: ReadonlySet<string>;
 }
 
+/** What a fault does to what the device has of an artifact, after each read of it. */
+export interface SeedEffect {
+  /** Length of the piece that is written. */
+  readonly pieceBytes: number;
+}
+
 /** Calls that need space. */
 export const WRITES: ReadonlySet<string> = new Set(["file.write", "files.makeDirectory", "files.makeFifos"]);
 /** Calls that change the disk. */

@@ -28,6 +28,8 @@ const InventoryValue = z.union([z.string(), z.number(), z.array(z.string())], {
   error: "a text, a number or a list of texts",
 });
 
+const SHARE_HINT = "a share from 0 to 0.5";
+
 /** Devices of one kind. */
 export const Devices = z.strictObject({
   name: Name.meta({ description: "d: the devices are d1, d2, …; without a count the device is d" }),
@@ -47,6 +49,15 @@ export const Devices = z.strictObject({
     description:
       "timer: no daemon; `upkeep check` runs at each boot, and again when `poll` has passed since the last one; only where devices are simulated",
   }),
+  modified: z
+    .number({ error: SHARE_HINT })
+    .min(0, { error: SHARE_HINT })
+    .max(0.5, { error: SHARE_HINT })
+    .default(0)
+    .meta({
+      description:
+        "The share of what they have at first that was changed by hand, in pieces of 4 KiB; only where devices are simulated, with payloads that are alike",
+    }),
   switched_on: Duration.default(0).meta({ description: "When it gets power, as a time after the start" }),
   module: ModuleManners.prefault({}),
   config: z._default(Config, {}).meta({ description: "Keys of the agent's mender.conf" }),

@@ -21,6 +21,8 @@ export function unsupportedIn(scenario: Scenario, mode: LiveMode): string[] {
   if (scenario.fleet.some(({ proxy }) => proxy)) no("proxy", mode === "real" ? NO_TUNNEL : OF_THE_DEVICE);
   if (scenario.fleet.some(({ data_partition }) => data_partition !== undefined))
     no("data_partition", "only a simulated device has disks at will");
+  if (scenario.fleet.some(({ modified }) => modified > 0))
+    no("modified", "what a device has at first is not in our hands");
   if (mode === "real" && scenario.fleet.some(({ module, boot_limit }) => module.kind === "slots" || boot_limit !== 1))
     no("a module of the kind slots", "no process of this machine has a boot loader");
   if (scenario.releases.some(({ artifacts }) => artifacts.some(({ config }) => config !== undefined)))

@@ -1,76 +1,11 @@
 import { readTextFile, replaceFile, type System } from "@upkeep/shared/system";
 import type { Disk } from "./disk/disk.ts";
 import type { Programs, SimulatedProgram } from "./programs.ts";
+import { readRootImage } from "./root-image.ts";
 
 /** The boot loader's variables, one `name=value` a line. */
 export const BOOT_ENVIRONMENT = "/boot/env";
 const ENVIRONMENT_BYTES_MAX = 64 * 1024;
-const WHOLE = "\nwhole\n";
-const CARRIES = "carries=";
-
-/** A root file system as the simulation knows it. */
-export interface RootImage {
-  /** What runs when it is booted. */
-  readonly software: string;
-  /** False: it is written well, and crashes while it starts. */
-  readonly boots?: boolean;
-  /** What else it brings; has to be JSON. */
-  readonly carries?: object;
-  /** How large it is, about. */
-  readonly sizeBytes?: number;
-  /** The share that all such images have alike, from 0 to 1; nothing in them is repeated. Absent: one word, repeated. */
-  readonly alike?: number;
-}
-
-/** The bytes of an image. Half of it, or half of one and half of another, is told from a whole one. */
-export function rootImage({ software, boots = true, carries, sizeBytes = 0, alike }: RootImage): Uint8Array {
-  const extra = carries === undefined ? "" : `${CARRIES}${JSON.stringify(carries)}\n`;
-  const head = `root image\nsoftware=${software}\nboots=${boots}\n${extra}`;
-  const room = Math.max(sizeBytes - head.length, 0);
-  const common = Math.round(room * (alike ?? 0));
-  const filling =
-    alike === undefined
-      ? `${software} `.repeat(Math.ceil(room / (software.length + 1)))
-      : `${lettersOf("alike", common)}${lettersOf(software, room - common)}`;
-  const text = `${head}${filling}`;
-  return new TextEncoder().encode(`${text}${checksum(text)}${WHOLE}`);
-}
-
-/** Letters in which nothing is repeated: the first `count` that follow from a seed. */
-function lettersOf(seed: string, count: number): string {
-  const letters = new Uint8Array(count);
-  let state = Number.parseInt(checksum(seed), 16) | 1;
-  for (let index = 0; index < count; index++) {
-    // xorshift32
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    letters[index] = 97 + ((state >>> 8) & 15);
-  }
-  return Buffer.from(letters).toString("latin1");
-}
-
-function checksum(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
-}
-
-export interface WholeImage extends Required<Pick<RootImage, "software" | "boots">> {
-  readonly carries: unknown;
-}
-
-/** What a slot holds, if it is whole. What is behind the image is left over from larger ones. */
-export function readRootImage(bytes: Uint8Array): WholeImage | undefined {
-  const text = new TextDecoder().decode(bytes);
-  const end = text.indexOf(WHOLE);
-  const body = text.slice(0, Math.max(end - 8, 0));
-  if (end < 0 || checksum(body) !== text.slice(end - 8, end)) return undefined;
-  const [title, software, boots, extra = ""] = body.split("\n", 4);
-  if (title !== "root image" || software === undefined) return undefined;
-  const carries: unknown = extra.startsWith(CARRIES) ? JSON.parse(extra.slice(CARRIES.length)) : undefined;
-  return { software: software.slice("software=".length), boots: boots === "boots=true", carries };
-}
 
 export function parseEnvironment(text: string): Map<string, string> {
   const variables = new Map<string, string>();

@@ -11,9 +11,6 @@ export {
   BootLoader,
   type BootLoaderOptions,
   parseEnvironment,
-  type RootImage,
-  readRootImage,
-  rootImage,
 } from "./boot-loader.ts";
 export type { CallObserver, DoorCall } from "./calls.ts";
 export { CronInstants } from "./cron.ts";
@@ -47,5 +44,6 @@ export {
 } from "./machine.ts";
 export type { Peer, Weather } from "./network.ts";
 export type { ProgramContext, Programs, SimulatedProgram } from "./programs.ts";
+export { changesOf, type RootImage, readRootImage, rootImage } from "./root-image.ts";
 export { Trace } from "./trace.ts";
 export { NothingWillHappen, VirtualTime } from "./virtual-time.ts";

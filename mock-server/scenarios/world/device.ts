@@ -17,6 +17,7 @@ import { Recurrences } from "../run/recurrences.ts";
 import {
   BOOT_LOADER_TOOLS,
   type BootEnd,
+  type DoorCall,
   type MainProgram,
   type Programs,
   readRootImage,
@@ -49,6 +50,7 @@ import { moduleProgram, troubles } from "./module.ts";
 import { type UpdateMoment, UpdateMoments } from "./moments.ts";
 import { DeviceNetwork, type NetworkPort } from "./network.ts";
 import { isInterruptionAt, survivalOf, whyOf } from "./power.ts";
+import { changeSeed, readsSeed } from "./seed-faults.ts";
 
 const BOOT_MS = 20_000;
 const SERVICE_RESTART_MS = 5000;
@@ -99,6 +101,7 @@ export class SimulatedDevice {
   readonly #parts: DeviceParts;
   readonly #moments: UpdateMoments;
   readonly #recurrences: Recurrences;
+  readonly #seedChance: SeededRandom;
   #runs: string | undefined;
   #booted: string | undefined;
   #there: string | undefined;
@@ -114,6 +117,7 @@ export class SimulatedDevice {
     this.#parts = parts;
     this.name = parts.name;
     this.identity = parts.identity;
+    this.#seedChance = parts.chance.fork("seeds");
     this.inventory = parts.row.inventory;
     this.#moments = new UpdateMoments((moment) => this.#reached(moment));
     this.#recurrences = new Recurrences({
@@ -143,7 +147,10 @@ export class SimulatedDevice {
       power: this.#powerManners(),
       observer: {
         before: (call) => this.#moments.before(call),
-        after: (call) => this.#moments.after(call),
+        after: (call) => {
+          this.#moments.after(call);
+          this.#changeSeed(call);
+        },
         fault: (call) => {
           if (!touchesDisk(call)) return undefined;
           const [strike] = parts.plan.strikes("disk", this.#moment(), (one) =>
@@ -327,6 +334,12 @@ export class SimulatedDevice {
     const { chance } = this.#parts;
     const torn = this.#powerIs("torn-writes");
     return survivalOf(leaves ?? (torn ? "torn" : "nothing"), chance);
+  }
+
+  #changeSeed(call: DoorCall): void {
+    if (!readsSeed(call, this.machine)) return;
+    for (const strike of this.#parts.plan.strikes("seed", this.#moment()))
+      changeSeed(this.machine, call.subject, effectOf<"seed">(strike), this.#seedChance);
   }
 
   #powerManners() {

@@ -117,7 +117,10 @@ export function factoryDisk(settings: FactorySettings): Disk {
   }
   const provides = { artifact_name: FIRST_SOFTWARE, ...row.provides };
   const software = provides.artifact_name;
-  const image = rootImage({ software, ...(alikeBytes === 0 ? {} : { sizeBytes: alikeBytes, alike: 1 }) });
+  const image = rootImage({
+    software,
+    ...(alikeBytes === 0 ? {} : { sizeBytes: alikeBytes, alike: 1, modified: row.modified }),
+  });
   put(disk, CONFIGURATION, JSON.stringify(configurationOf(row)));
   put(disk, VERIFY_KEY, verifyKey);
   put(disk, `${DATASTORE}/device_type`, `device_type=${row.type}\n`);

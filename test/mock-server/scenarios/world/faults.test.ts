@@ -84,6 +84,11 @@ const CASES: Readonly<Record<FaultName, Case>> = {
   },
   index_wrong: { ...ADAPTIVE, faults: "{ index_wrong: yes }", expect: WHOLE },
   chunk_wrong: { ...ADAPTIVE, faults: "{ chunk_wrong: yes }", expect: WHOLE },
+  seed_changes: {
+    ...ADAPTIVE,
+    faults: "{ seed_changes: yes }",
+    expect: "{ device: d, runs: v2, status: success, logs: were changed meanwhile }",
+  },
   module_fails: { faults: "{ module_fails: ArtifactInstall }", expect: FAILS("ArtifactInstall") },
   module_hangs: {
     device: "config: { ModuleTimeoutSeconds: 600 }",
