@@ -161,14 +161,14 @@ function openEngine(
 }
 
 async function migrate(engine: RecordsEngine): Promise<void> {
-  const { error } = await engine.migrate((db, schema) =>
-    new Migrator({
+  await engine.migrate(async (db, schema) => {
+    const { error } = await new Migrator({
       db,
       provider: migrations,
       ...given({ migrationTableSchema: schema }),
-    }).migrateToLatest(),
-  );
-  if (error === undefined) return;
-  const reason = error instanceof Error ? error.message : String(error);
-  throw new Error(`the database cannot be brought up to date: ${reason}`, { cause: error });
+    }).migrateToLatest();
+    if (error === undefined) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the database cannot be brought up to date: ${reason}`, { cause: error });
+  });
 }

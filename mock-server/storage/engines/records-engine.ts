@@ -7,7 +7,8 @@ export type Work<T> = (db: Kysely<Schema>) => Promise<T>;
 /** A database engine for the records. */
 export interface RecordsEngine {
   /**
-   * Bring the tables up to date, before anything else is done.
+   * Bring the tables up to date, before anything else is done. If it fails, or the server is killed, they stay as they
+   * were.
    * @param work Gets the name space that holds the tables, where a database has several.
    */
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: string | undefined) => Promise<T>): Promise<T>;

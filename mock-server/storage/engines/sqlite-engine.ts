@@ -1,7 +1,7 @@
 import type { Logger } from "@upkeep/shared/logging";
 import type { FileHandle, Files } from "@upkeep/shared/system";
 import type { Database } from "better-sqlite3";
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Workers } from "../../system/worker-ports.ts";
 import { createPrivateFile, makePrivate } from "../private-files.ts";
 import type { Schema } from "../schema.ts";
@@ -45,6 +45,26 @@ export async function openSqliteEngine(
     await log?.close();
     sqlite.close();
     throw error;
+  }
+}
+
+/**
+ * Changes tables in one transaction, which Kysely does not on SQLite: what a server that is killed meanwhile leaves are
+ * the tables of before.
+ */
+async function migrateAtOnce<T>(db: Kysely<Schema>, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> {
+  // A setting of the connection, which has no effect inside a transaction. Tables are replaced that others refer to.
+  await sql`pragma foreign_keys = off`.execute(db);
+  await sql`begin immediate`.execute(db);
+  try {
+    const done = await work(db);
+    await sql`commit`.execute(db);
+    return done;
+  } catch (error) {
+    await sql`rollback`.execute(db);
+    throw error;
+  } finally {
+    await sql`pragma foreign_keys = on`.execute(db);
   }
 }
 
@@ -161,7 +181,7 @@ class FileEngine implements RecordsEngine {
   }
 
   migrate<T>(work: (db: Kysely<Schema>, tableSchema: undefined) => Promise<T>): Promise<T> {
-    return work(this.#writer.records, undefined);
+    return migrateAtOnce(this.#writer.records, (db) => work(db, undefined));
   }
 
   /** There is one writer. */

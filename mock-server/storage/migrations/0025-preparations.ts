@@ -11,22 +11,10 @@ export const preparations: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     if (isPostgres(db)) {
       await sql`alter table device_deployments drop constraint device_deployments_deployment_id_fkey`.execute(db);
-      await movePreparations(db);
-      return;
-    }
-    // A setting of the connection, which has no effect inside a transaction.
-    await sql`pragma foreign_keys = off`.execute(db);
-    await sql`begin`.execute(db);
-    try {
+    } else {
       await dropReference(db);
-      await movePreparations(db);
-      await sql`commit`.execute(db);
-    } catch (error) {
-      await sql`rollback`.execute(db);
-      throw error;
-    } finally {
-      await sql`pragma foreign_keys = on`.execute(db);
     }
+    await movePreparations(db);
   },
 };
 
