@@ -40,8 +40,7 @@ export async function makeSchema(
   await run(`create schema ${name}`);
   return {
     url: `${url}?options=${encodeURIComponent(`-c search_path=${name} -c client_min_messages=warning`)}`,
-    // Not everywhere yet: UPKEEP_TEST_LOCKS=1 refuses locks out of order in all tests.
-    checksLocks: process.env.UPKEEP_TEST_LOCKS !== undefined,
+    checksLocks: true,
     remove: () => run(`drop schema ${name} cascade`),
   };
 }
