@@ -1,4 +1,3 @@
-import { given } from "@upkeep/shared/given";
 import type { Logger } from "@upkeep/shared/logging";
 import type { System } from "@upkeep/shared/system";
 import {
@@ -12,12 +11,13 @@ import {
   Uptime,
 } from "./deployments/index.ts";
 import {
-  type AuthenticationOptions,
   Contacts,
   DeviceAuthentication,
+  type DeviceCryptography,
   Devices,
   Groups,
   Inventory,
+  REAL_CRYPTOGRAPHY,
   SavedFilters,
   Tags,
 } from "./devices/index.ts";
@@ -81,8 +81,8 @@ export interface DomainOptions {
   readonly autoAccept?: boolean;
   /** The lifetime of device tokens. Default: seven days. */
   readonly deviceTokenLifeMs?: number;
-  /** Replaces the check of the signatures of devices. For simulations. */
-  readonly isSignedBy?: AuthenticationOptions["isSignedBy"];
+  /** Default: the real one. */
+  readonly cryptography?: DeviceCryptography;
   /** The lifetime of user tokens. Default: seven days. */
   readonly userTokenLifeMs?: number;
   /** The N of scrypt for new password hashes: a power of two. Less is for tests only. Default: 65,536. */
@@ -160,7 +160,7 @@ export async function openDomain(setup: {
         {
           autoAccept: options.autoAccept ?? false,
           tokenLifeMs: options.deviceTokenLifeMs ?? TOKEN_LIFE_MS,
-          ...given({ isSignedBy: options.isSignedBy }),
+          cryptography: options.cryptography ?? REAL_CRYPTOGRAPHY,
         },
         contacts,
       ),

@@ -1,8 +1,24 @@
-import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, sign, verify } from "node:crypto";
 
 /** The frame (PKCS#8, RFC 8410) around the 32 bytes that are an Ed25519 private key. */
 const PKCS8_FRAME = Buffer.from("302e020100300506032b657004220420", "hex");
 export const TOKEN_SEED_BYTES = 32;
+
+/** The signatures of one key. */
+export interface TokenSigner {
+  sign(bytes: Uint8Array): Buffer;
+  verify(bytes: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** @param seed The private key: {@link TOKEN_SEED_BYTES} random bytes. */
+export function ed25519Signer(seed: Uint8Array): TokenSigner {
+  const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_FRAME, seed]), format: "der", type: "pkcs8" });
+  const publicKey = createPublicKey(privateKey);
+  return {
+    sign: (bytes) => sign(null, bytes, privateKey),
+    verify: (bytes, signature) => verify(null, bytes, publicKey, signature),
+  };
+}
 
 /** Longer than any issued token. */
 const TOKEN_LENGTH_MAX = 4096;
@@ -17,8 +33,7 @@ const REMEMBERED_MAX = 100_000;
  * replace is `issue` and `#verify`, thirty lines.
  */
 export class TokenKey<Claims extends object> {
-  readonly #privateKey: KeyObject;
-  readonly #publicKey: KeyObject;
+  readonly #signer: TokenSigner;
   readonly #header: string;
   readonly #parse: (payload: unknown) => Claims | undefined;
   /** SHA-256 of a token whose signature was checked → its claims, in the order in which they came. */
@@ -28,21 +43,22 @@ export class TokenKey<Claims extends object> {
    * @param seed The private key: {@link TOKEN_SEED_BYTES} random bytes.
    * @param header What the header says beside `alg` and `typ`.
    * @param parse The claims if they are what we issue, else `undefined`.
+   * @param signer Default: Ed25519 with the seed.
    */
   constructor(
     seed: Uint8Array,
     header: Readonly<Record<string, string>>,
     parse: (payload: unknown) => Claims | undefined,
+    signer: (seed: Uint8Array) => TokenSigner = ed25519Signer,
   ) {
-    this.#privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_FRAME, seed]), format: "der", type: "pkcs8" });
-    this.#publicKey = createPublicKey(this.#privateKey);
+    this.#signer = signer(seed);
     this.#header = encode(JSON.stringify({ alg: "EdDSA", typ: "JWT", ...header }));
     this.#parse = parse;
   }
 
   issue(claims: Claims): string {
     const signed = `${this.#header}.${encode(JSON.stringify(claims))}`;
-    const token = `${signed}.${sign(null, Buffer.from(signed), this.#privateKey).toString("base64url")}`;
+    const token = `${signed}.${this.#signer.sign(Buffer.from(signed)).toString("base64url")}`;
     // The device sends it with its next request.
     this.#remember(digestOf(token), claims);
     return token;
@@ -66,7 +82,7 @@ export class TokenKey<Claims extends object> {
     const signed = Buffer.from(`${header}.${payload}`);
     const bytes = Buffer.from(signature, "base64url");
     // There is one way to write a token: no padding, nothing in between, nothing behind.
-    if (bytes.toString("base64url") !== signature || !verify(null, signed, this.#publicKey, bytes)) return undefined;
+    if (bytes.toString("base64url") !== signature || !this.#signer.verify(signed, bytes)) return undefined;
     return this.#parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
   }
 

@@ -17,8 +17,9 @@ import { deviceText } from "../texts.ts";
 import { TokenKey } from "../tokens.ts";
 import { accept, mayBeAccepted, refreshDevice } from "./acceptance.ts";
 import type { Contacts } from "./contacts.ts";
+import type { DeviceCryptography } from "./cryptography.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
-import { isSignedBy, parsePublicKey } from "./public-key.ts";
+import { parsePublicKey } from "./public-key.ts";
 import { type Credentials, hasCredentials, registerAuthSet, registerDevice } from "./registration.ts";
 
 const DeviceClaims = z.object({
@@ -57,8 +58,7 @@ export interface AuthenticationOptions {
   /** Accept every key at once, unless it was rejected. For development. */
   readonly autoAccept: boolean;
   readonly tokenLifeMs: number;
-  /** True if a signature (base64) is one of these bytes by the key. For simulations, whose keys are no secret. */
-  readonly isSignedBy?: typeof isSignedBy;
+  readonly cryptography: DeviceCryptography;
 }
 
 /** Authorises devices and verifies their tokens. */
@@ -80,7 +80,12 @@ export class DeviceAuthentication {
     this.#storage = storage;
     this.#system = system;
     this.#options = options;
-    this.#tokens = new TokenKey(tokenSeed, {}, (payload) => DeviceClaims.safeParse(payload).data);
+    this.#tokens = new TokenKey(
+      tokenSeed,
+      {},
+      (payload) => DeviceClaims.safeParse(payload).data,
+      options.cryptography.tokenSigner,
+    );
   }
 
   /**
@@ -90,7 +95,7 @@ export class DeviceAuthentication {
    *   or the key is not accepted.
    */
   async authorize(attempt: AuthAttempt): Promise<string> {
-    const { identity, credentials } = verifiedRequest(attempt, this.#options.isSignedBy ?? isSignedBy);
+    const { identity, credentials } = verifiedRequest(attempt, this.#options.cryptography);
     const accepted =
       (await this.#readmit(identity, credentials)) ??
       (await this.#storage.transaction((records) => this.#admit(records, identity, credentials)));
@@ -201,14 +206,14 @@ function principalOf(claims: DeviceClaims, status: TokenStatus | undefined): Dev
 /** All checks of a request that need no records, in the order of the reference. */
 function verifiedRequest(
   { body, signature }: AuthAttempt,
-  isSigned: typeof isSignedBy,
+  cryptography: DeviceCryptography,
 ): { identity: Identity; credentials: Credentials } {
   const request = decode(body);
   const publicKey = parsePublicKey(request.pubkey);
   const tier = tierNamed(request.tier);
   const identity = parseIdentity(request.id_data);
   if (signature === undefined || signature === "") throw new DomainError("signature-missing");
-  if (!isSigned(publicKey, body, signature)) throw new DomainError("wrong-signature");
+  if (!cryptography.isSignedBy(publicKey, body, signature)) throw new DomainError("wrong-signature");
   return { identity, credentials: { publicKey: publicKey.pem, tier } };
 }
 

@@ -2,13 +2,13 @@ export type { Attribute, DeviceInventory } from "./attributes.ts";
 export { SETTABLE_STATUSES, type SettableStatus } from "./auth-status.ts";
 export {
   type AuthAttempt,
-  type AuthenticationOptions,
   DeviceAuthentication,
   type DevicePrincipal,
 } from "./authentication.ts";
 export { BULK_RESULTS, type BulkResult } from "./bulk-status.ts";
 export type { BulkSearch, BulkTargets } from "./bulk-targets.ts";
 export { Contacts, type LastContact } from "./contacts.ts";
+export { type DeviceCryptography, REAL_CRYPTOGRAPHY } from "./cryptography.ts";
 export { type AuthSet, type Device, type DeviceFilter, Devices } from "./devices.ts";
 export type { AttributeValue } from "./filters/match.ts";
 export { countAccepted } from "./filters/scan.ts";

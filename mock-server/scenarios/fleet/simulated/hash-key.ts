@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { DeviceKey } from "upkeep/index.ts";
-import type { DomainOptions } from "../../../domain.ts";
+import type { DeviceCryptography } from "../../../domain.ts";
 
 /** The bytes before the 32 of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410). */
 const SPKI_HEAD = Buffer.from("302a300506032b6570032100", "hex");
@@ -34,6 +34,11 @@ function signatureOf(publicPem: string, data: Uint8Array): string {
   return hash("sha256", Buffer.concat([Buffer.from(publicPem), data]), "base64");
 }
 
-/** The check of a {@link HashKey}'s signatures. */
-export const hasHash: NonNullable<DomainOptions["isSignedBy"]> = ({ pem }, bytes, signature) =>
-  signatureOf(pem, bytes) === signature;
+/** Hashes in place of signatures, for devices with a {@link HashKey}. */
+export const HASHES: DeviceCryptography = {
+  isSignedBy: ({ pem }, bytes, signature) => signatureOf(pem, bytes) === signature,
+  tokenSigner: (seed) => {
+    const sign = (bytes: Uint8Array) => hash("sha256", Buffer.concat([seed, bytes]), "buffer");
+    return { sign, verify: (bytes, signature) => sign(bytes).equals(signature) };
+  },
+};

@@ -11,7 +11,7 @@ import { BlankBlobs } from "./blank-blobs.ts";
 import { DeviceApi, SIMULATED_SERVER } from "./device-api.ts";
 import { ExchangeDigest } from "./digest.ts";
 import { DirectHttp } from "./direct-http.ts";
-import { HashKey, hasHash } from "./hash-key.ts";
+import { HASHES, HashKey } from "./hash-key.ts";
 import { VirtualTimers } from "./timers.ts";
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -69,7 +69,7 @@ export async function simulateFleet(
   const domain = await openDomain({
     system: { clock, random, files: NO_FILES },
     storage: { memory: true },
-    options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS, isSignedBy: hasHash },
+    options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS, cryptography: HASHES },
   });
   try {
     const digest = new ExchangeDigest(clock);
