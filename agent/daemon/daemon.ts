@@ -329,7 +329,8 @@ export class Daemon {
   async #wait(): Promise<void> {
     const { notifier, system } = this.#parts;
     await notifier.status("waiting for the next poll");
-    this.#wake = new AbortController();
+    // One for many waits: Node makes each signal an object of a shape of its own, which slows down all that use it.
+    if (this.#wake.signal.aborted) this.#wake = new AbortController();
     const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
     if (pauseMs <= 0 || this.#stop.signal.aborted || this.#reloads) return;
     this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
