@@ -241,6 +241,7 @@ export class InventoryRecords {
     before: readonly AttributeRecord[],
     { removed, added }: { readonly removed: readonly AttributeRecord[]; readonly added: readonly AttributeRecord[] },
   ): Promise<void> {
+    if (removed.length === 0 && added.length === 0) return;
     await this.#index.change(deviceId, difference(removed, added));
     const after = [...before.filter((row) => !removed.includes(row)), ...added];
     if (deviceText(deviceId, after) !== deviceText(deviceId, before)) await this.#texts.put(deviceId, after);

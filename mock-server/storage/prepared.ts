@@ -12,6 +12,8 @@ class Placeholder {
   }
 }
 
+const allRows = <R>(rows: R[]): R[] => rows;
+
 /**
  * A frequent statement, compiled once per engine.
  * @typeParam P Its parameters by name.
@@ -29,7 +31,9 @@ export class Prepared<P extends object, R> {
   /** The statement with these values, to be sent with others. */
   statement(db: Kysely<Schema>, values: P): Statement<R[]> {
     const compiled = this.#compiledFor(db);
-    return new Statement(db, { ...compiled, parameters: this.#parameters(compiled, values) }, (rows: R[]) => rows);
+    const { sql, query, queryId } = compiled;
+    const parameters = this.#parameters(compiled, values);
+    return new Statement(db, { sql, query, queryId, parameters }, allRows<R>);
   }
 
   all(db: Kysely<Schema>, values: P): Promise<R[]> {

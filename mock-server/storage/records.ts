@@ -60,7 +60,6 @@ export class Records {
   readonly failures: FailureRecords;
   readonly inventory: InventoryRecords;
   readonly logs: LogRecords;
-  readonly moving: MovingRecords;
   readonly phases: PhaseRecords;
   readonly places: PlaceRecords;
   readonly preparations: PreparationRecords;
@@ -73,10 +72,12 @@ export class Records {
   readonly sessions: SessionRecords;
   readonly settings: SettingsRecords;
   readonly states: StateRecords;
-  readonly tables: TableRecords;
   readonly users: UserRecords;
 
+  readonly #db: Kysely<Schema>;
+
   constructor(db: Kysely<Schema>) {
+    this.#db = db;
     this.artifactIndexes = new ArtifactIndexRecords(db);
     this.artifacts = new ArtifactRecords(db);
     this.attempts = new AttemptRecords(db);
@@ -97,7 +98,6 @@ export class Records {
     this.failures = new FailureRecords(db);
     this.inventory = new InventoryRecords(db);
     this.logs = new LogRecords(db);
-    this.moving = new MovingRecords(db);
     this.phases = new PhaseRecords(db);
     this.places = new PlaceRecords(db);
     this.preparations = new PreparationRecords(db);
@@ -110,8 +110,17 @@ export class Records {
     this.sessions = new SessionRecords(db);
     this.settings = new SettingsRecords(db);
     this.states = new StateRecords(db);
-    this.tables = new TableRecords(db);
     this.users = new UserRecords(db);
+  }
+
+  // These two cost more to make than all the others, and devices do not use them.
+
+  get moving(): MovingRecords {
+    return new MovingRecords(this.#db);
+  }
+
+  get tables(): TableRecords {
+    return new TableRecords(this.#db);
   }
 
   /** Adds what was counted to its rows, and numbers the events that have no number yet. */

@@ -74,9 +74,13 @@ class SyncLease extends Lease implements SyncConnection {
     this.#connection = connection;
   }
 
-  /** Statements complete before this returns: none can be left running. */
-  override async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    this.mustBeOpen();
+  /** Statements complete before this returns: none can be left running. Not async: the answer need not be awaited twice. */
+  override executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      this.mustBeOpen();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#connection.executeQuery<R>(query);
   }
 
