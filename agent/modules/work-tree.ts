@@ -1,5 +1,6 @@
 import type { ArtifactHeader, PayloadHeader } from "@upkeep/shared/artifact";
 import { createDirectoryDurably, type Files } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
 
 /** The facts of the device that a module finds in its work tree. */
 export interface CurrentDevice {
@@ -19,6 +20,19 @@ export function workTreePath(datastore: string): string {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** The tree takes about half of it: its files and directories, a block each. The rest is for what the module writes. */
+const ROOM_BYTES = 128 * 1024;
+
+/** Refuses an update before its payload is downloaded. */
+async function demandRoom(files: Files, tree: string): Promise<void> {
+  const bytes = await files.freeBytes(tree);
+  if (bytes >= ROOM_BYTES) return;
+  throw new AgentError(
+    "disk-full",
+    `no room for an update at ${tree}: it takes ${ROOM_BYTES} bytes, ${bytes} are free`,
+  );
+}
 
 async function emptyTree(files: Files, tree: string, kept: ReadonlySet<string>): Promise<void> {
   if (kept.size === 0 || (await files.status(tree)) === undefined) return await files.remove(tree);
@@ -65,6 +79,7 @@ function augmentFiles(
 /**
  * Create the work tree of the update modules protocol v3 anew, and make it durable.
  * @param kept Entries that are not replaced.
+ * @throws AgentError `disk-full`.
  */
 export async function createWorkTree(
   files: Files,
@@ -76,6 +91,7 @@ export async function createWorkTree(
 ): Promise<void> {
   await emptyTree(files, tree, kept);
   await createDirectoryDurably(files, tree, 0o700);
+  await demandRoom(files, tree);
   await files.makeDirectory(`${tree}/header`, 0o700);
   await files.makeDirectory(`${tree}/tmp`, 0o700);
   const line = (value: string | undefined): string => (value ? `${value}\n` : "");

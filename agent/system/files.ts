@@ -27,7 +27,6 @@ const call = {
   chmod: promisify(fs.chmod),
   fstat: promisify<number, Stats>(fs.fstat),
   fsync: promisify(fs.fsync),
-  makeDirectory: promisify<string, fs.MakeDirectoryOptions, string | undefined>(fs.mkdir),
   open: promisify<string, string | number, number, number>(fs.open),
   read: (descriptor: number, buffer: Uint8Array, position: number | null): Promise<number> =>
     new Promise((resolve, reject) => {
@@ -179,8 +178,9 @@ export const linuxFiles: Files = {
     ),
   status,
   list,
+  // Node's asynchronous variant says that the directory above does not exist when the file system is full.
   makeDirectory: async (path, permissions) => {
-    await translated(call.makeDirectory(path, { recursive: true, mode: permissions ?? 0o777 }));
+    synchronously(() => fs.mkdirSync(path, { recursive: true, mode: permissions ?? 0o777 }));
   },
   rename: async (from, to) => synchronously(() => fs.renameSync(from, to)),
   remove,

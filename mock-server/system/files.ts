@@ -1,4 +1,4 @@
-import { constants, type Dirent, type Stats } from "node:fs";
+import { constants, type Dirent, mkdirSync, type Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import type { DirectoryEntry, FileHandle, FileKind, FileStatus, Files, OpenMode } from "@upkeep/shared/system";
@@ -92,7 +92,9 @@ export class NodeFiles implements Files {
   }
 
   async makeDirectory(path: string, permissions = 0o755): Promise<void> {
-    await throughDoor(fs.mkdir(path, { recursive: true, mode: permissions }));
+    // Node's asynchronous variant says that the directory above does not exist when the file system is full.
+    const make = async () => mkdirSync(path, { recursive: true, mode: permissions });
+    await throughDoor(make());
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readTextFile, replaceFile } from "@upkeep/shared/system";
 import { describe, expect, it } from "vitest";
 import { linuxFiles as files } from "../../../agent/system/files.ts";
+import { canMount, mountTmpfs, unmountAll } from "../../support/mounted.ts";
 import { temporaryDirectory } from "./directory.ts";
 
 const directory = temporaryDirectory();
@@ -119,6 +120,15 @@ describe("files of the real door", () => {
     expect(await files.isExecutable(path("text"))).toBe(false);
     expect(await files.isExecutable(directory)).toBe(false);
     expect(await files.isExecutable(path("nothing"))).toBe(false);
+  });
+
+  it.runIf(canMount())("says so when there is no room for directories", async () => {
+    mountTmpfs(path("full"), "nr_inodes=1");
+    try {
+      await expect(files.makeDirectory(path("full/a/b"))).rejects.toMatchObject({ code: "ENOSPC" });
+    } finally {
+      unmountAll();
+    }
   });
 
   it("tells how much may still be written", async () => {

@@ -114,12 +114,21 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a disk without room for a file",
-    plan: { files: [sourceFile("payload", CONTENT)] },
+    plan: { files: [sourceFile("payload", "x".repeat(200_000))] },
     prepare: (world) => {
-      world.files.freeBytesSaid = 49_999;
+      world.files.freeBytesSaid = 199_999;
     },
-    says: 'no room to store payload file "payload" of 50000 bytes: 49999 bytes are free',
+    says: 'no room to store payload file "payload" of 200000 bytes: 199999 bytes are free',
     calls: DOWNLOAD,
+  },
+  {
+    name: "a disk without room for what any update takes",
+    plan: { files: [sourceFile("payload", "x")] },
+    prepare: (world) => {
+      world.files.freeBytesSaid = 131_071;
+    },
+    says: "no room for an update at /data/modules/v3/payloads/0000/tree: it takes 131072 bytes, 131071 are free",
+    calls: ["Cleanup"],
   },
   {
     name: "a disk that is full before it said so",

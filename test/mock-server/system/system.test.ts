@@ -5,6 +5,7 @@ import { isSystemError } from "@upkeep/shared/system";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openSystem } from "../../../mock-server/system/index.ts";
 import { lockDirectory } from "../../../mock-server/system/lock.ts";
+import { canMount, mountTmpfs, unmountAll } from "../../support/mounted.ts";
 
 const system = openSystem();
 let folder: string;
@@ -29,6 +30,16 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
 };
 
 describe("files", () => {
+  test.runIf(canMount())("say so when there is no room for directories", async () => {
+    const full = join(folder, "full");
+    mountTmpfs(full, "nr_inodes=1");
+    try {
+      expect(await codeOf(system.files.makeDirectory(join(full, "a/b")))).toBe("ENOSPC");
+    } finally {
+      unmountAll();
+    }
+  });
+
   test("are written, read at any place, listed, renamed and removed", async () => {
     const { files } = system;
     const path = join(folder, "b");

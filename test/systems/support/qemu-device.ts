@@ -73,10 +73,11 @@ export class QemuDevice {
     };
     machine.stdout.setEncoding("latin1").on("data", add);
     machine.stderr.setEncoding("latin1").on("data", add);
-    machine.once("close", () => {
+    machine.once("close", (code) => {
       this.#shell?.destroy();
       this.#shell = undefined;
-      if (!this.#running) return;
+      // QEMU itself has failed: it would again. What it said stands in the serial log, which each wait explains itself with.
+      if (!this.#running || code !== 0) return;
       this.#disk.flush();
       this.on();
     });
