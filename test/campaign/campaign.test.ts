@@ -42,6 +42,16 @@ test.each([
   expect(total.worlds).toBeGreaterThan(60);
 });
 
+test.each(["two slots: adaptive, torn slot", "rootfs-image: adaptive, torn slot"])(
+  "power cut before and after every call, with one fate for all that was not synced: %s",
+  async (name) => {
+    const total = newCount();
+    await exhaust(pathNamed(name), total, { enough: () => false, depth: 1, oneFate: true });
+    expect(total).toMatchObject({ paths: 1, violations: [] });
+    expect(total.cuts).toBeGreaterThan(total.worlds);
+  },
+);
+
 test("everything at once, for many seeds", async () => {
   const total = newCount();
   const random = new RandomRuns(paths);

@@ -7,7 +7,7 @@ import {
 } from "../../mock-server/scenarios/simulation/index.ts";
 import { type Life, type LifeEnd, type LifeOptions, live } from "./life.ts";
 import type { CampaignPath } from "./paths.ts";
-import { EveryCombination } from "./survivals.ts";
+import { EveryCombination, OneFateForAll, type Ways } from "./survivals.ts";
 import { newWorld, prepare, type World } from "./world.ts";
 
 /** Something that must not be, and how to see it again. */
@@ -42,6 +42,8 @@ export interface ExhaustiveOptions extends Pick<LifeOptions, "wrapStore"> {
   readonly enough: () => boolean;
   /** Power cuts one after the other: 1, or 2 to cut every recovery of a first cut again. */
   readonly depth: 1 | 2;
+  /** All changes that a cut decides have the same fate. */
+  readonly oneFate?: boolean;
 }
 
 /** One power cut of a line of them. */
@@ -113,7 +115,7 @@ class Exhaustion {
   /** @param line The cuts that led here. */
   async livesOf(world: World, line: readonly Cut[], answers: readonly string[]): Promise<void> {
     const { wrapStore, depth, enough } = this.#options;
-    const every = new EveryCombination();
+    const every: Ways = this.#options.oneFate ? new OneFateForAll() : new EveryCombination();
     const watched = line.length < depth;
     const boots = { identities: this.#knownBoots, skip: !watched };
     do {

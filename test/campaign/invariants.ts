@@ -88,7 +88,9 @@ const IN_VAIN_BYTES_MAX = 3072;
  * How many bytes of artifacts a device that boots now may fetch at most until it boots again, if the network does not
  * fail: what is written down as stored is not to be fetched once more. `undefined` if nothing is.
  */
-export function bytesToFetchMax({ path, artifacts, payloads }: Prepared, disk: Disk): number | undefined {
+export function bytesToFetchMax(prepared: Prepared, disk: Disk): number | undefined {
+  const { path, artifacts, payloads } = prepared;
+  if (path.adaptive) return adaptiveBytesMax(prepared);
   const kept = storeOn(disk).update?.download;
   const [artifact, payload] = [artifacts[0], payloads[0]];
   // What follows the first deployment is fetched in the same life, and another object has another header.
@@ -99,6 +101,17 @@ export function bytesToFetchMax({ path, artifacts, payloads }: Prepared, disk: D
   // What is damaged on its way is fetched once more, as it might have been what was kept that was.
   const again = path.corrupted ? artifact.length : 0;
   return artifact.length - keptBytes + headerBytes + again + IN_VAIN_BYTES_MAX;
+}
+
+/** Of the chunks, the share that a device may fetch in one boot: half are alike, and one that is cut through is neither. */
+const MISSING_SHARE_MAX = 0.7;
+
+/** A device whose power is cut must not fall back to the whole artifact: the slot that it runs from has half of it. */
+function adaptiveBytesMax({ artifacts, adaptive, payloads }: Prepared): number {
+  const [artifact, payload, files] = [artifacts[0], payloads[0], adaptive[0]];
+  if (artifact === undefined || payload === undefined || files === undefined) throw new Error("there is no artifact");
+  const otherBytes = artifact.length - payload.length;
+  return Math.round(otherBytes + files.index.length + files.chunks.length * MISSING_SHARE_MAX);
 }
 
 /** What the device says of itself at the end, and what it is. */

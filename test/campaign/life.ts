@@ -130,7 +130,7 @@ export async function live(world: World, options: LifeOptions = {}): Promise<Lif
     disk: world.disk,
     wallClockMs: world.wallMs,
     chunkBytes: 2048,
-    bootLoader: bootLoaderOf(),
+    bootLoader: bootLoaderOf(world.path),
     programs: programsOf(world, watch),
     observer,
     weather: (request, number) => outageWeather(request, number) ?? weather(request, number),

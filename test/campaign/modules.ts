@@ -33,7 +33,6 @@ export const CURRENT = `${APP}/current`;
 export const BACKUP = `${APP}/backup`;
 /** The hoard is on the file system of the data directory. */
 const PATHS = { current: CURRENT, backup: BACKUP, hoard: "/data/upkeep/hoard" };
-export const SLOT_BYTES = 1024;
 
 const LIMIT_BYTES = 64 * 1024;
 
@@ -46,7 +45,7 @@ async function demandWhole(
 ): Promise<void> {
   if ("device" in source) {
     const device = await files.open(source.device, "read");
-    const image = Buffer.alloc(SLOT_BYTES);
+    const image = Buffer.alloc(Math.max(...payloads.map(({ length }) => length)));
     await device.read(image);
     await device.close();
     if (!payloads.some((one) => one.equals(image.subarray(0, one.length))))

@@ -26,6 +26,12 @@ export interface CampaignPath {
   readonly second?: boolean;
   /** What the file system of the data directory can hold, shared by agent and module; without end if absent. */
   readonly disk?: { readonly capacityBytes?: number; readonly inodes?: number; readonly noexec?: boolean };
+  /** The server offers an adaptive download; half of the payload is what the device has at first. */
+  readonly adaptive?: boolean;
+  /** On the other slot lies what an interrupted write has left of the new image: the first part, and something else. */
+  readonly torn?: boolean;
+  /** Cut in every way only by a long campaign: an update that reads the slots asks for each write what is left of it. */
+  readonly costly?: boolean;
   /** Installed by hand, with this plan; the server has no deployment. */
   readonly standalone?: Plan;
 }
@@ -86,6 +92,8 @@ function relevantCalls(base: Base): readonly string[] {
   });
 }
 
+const COSTLY = { adaptive: true, costly: true };
+
 /** The paths through the table: success, failure in each state, rollback, every answer about reboots, aborts. */
 export function campaignPaths(): CampaignPath[] {
   const paths: CampaignPath[] = [];
@@ -143,6 +151,11 @@ export function campaignPaths(): CampaignPath[] {
     }),
   );
   paths.push(withBase("no reboot", { name: "empty payload", empty: true }));
+  for (const base of ["two slots", "rootfs-image"])
+    paths.push(withBase(base, { name: "adaptive, torn slot", ...COSTLY, torn: true }));
+  paths.push(withBase("two slots", { name: "adaptive, ArtifactCommit fails", ...COSTLY, fails: ["ArtifactCommit"] }));
+  paths.push(withBase("rootfs-image", { name: "adaptive, image that does not start", ...COSTLY, badImage: true }));
+  paths.push(withBase("rootfs-image", { name: "adaptive, two deployments", ...COSTLY, second: true }));
   const fills = { disk: SMALL_DISK, fails: ["ArtifactInstall", HOARDING] };
   paths.push(withBase("no reboot", { name: "ArtifactInstall fills the disk", ...fills }));
   paths.push(

@@ -1,4 +1,5 @@
-import { DEVICE_PATHS } from "@upkeep/shared/protocol";
+import { createHash } from "node:crypto";
+import { type AdaptiveOffer, DEVICE_PATHS } from "@upkeep/shared/protocol";
 import type { HttpRequest } from "@upkeep/shared/system";
 import type { ExchangeAnswer } from "../../mock-server/faults/effects/exchange.ts";
 
@@ -11,9 +12,16 @@ const PIECE_BYTES = 2048;
 const FINAL = new Set(["success", "failure"]);
 const OF_DEPLOYMENT = new RegExp(`^${DEVICE_PATHS.status("([^/]+)").replace(/status$/, "(status|log)")}$`);
 
+/** What an adaptive download of an artifact needs. */
+export interface AdaptiveFiles {
+  readonly index: Uint8Array;
+  readonly chunks: Uint8Array;
+}
+
 export interface OfferedDeployment {
   readonly id: string;
   readonly artifact: Uint8Array;
+  readonly adaptive?: AdaptiveFiles | undefined;
   /** Takes the artifact's place once a download of it has begun before. */
   readonly replacement?: Uint8Array;
   /** The server aborts the deployment when this report, counted from 1, arrives. */
@@ -70,6 +78,8 @@ export class ServerModel {
     if (path === DEVICE_PATHS.authRequests) return { status: 200, body: "token" };
     const [, artifact] = /^\/artifacts\/(\d+)$/.exec(path) ?? [];
     if (artifact !== undefined) return this.#artifact(Number(artifact), headers);
+    const [, of, file] = /^\/artifacts\/(\d+)\/(index|chunks)$/.exec(path) ?? [];
+    if (of !== undefined) return this.#file(this.offered[Number(of)]?.adaptive?.[file as keyof AdaptiveFiles], headers);
     if (headers.authorization !== "Bearer token") return { status: 401 };
     if (path === DEVICE_PATHS.nextV2) return this.#next();
     if (path === DEVICE_PATHS.inventory) return { status: 200 };
@@ -94,6 +104,14 @@ export class ServerModel {
     }
     const bytes = deployment.begun > 1 ? (offered.replacement ?? offered.artifact) : offered.artifact;
     const etag = `"artifact-${index}-${deployment.begun > 1}"`;
+    return this.#ranged(bytes, etag, range, known);
+  }
+
+  #file(bytes: Uint8Array | undefined, { range }: NonNullable<HttpRequest["headers"]>): ExchangeAnswer {
+    return bytes === undefined ? { status: 404 } : this.#ranged(bytes, '"a file"', range, undefined);
+  }
+
+  #ranged(bytes: Uint8Array, etag: string, range: string | undefined, known: string | undefined): ExchangeAnswer {
     const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
     if (from === undefined || (known !== undefined && known !== etag)) {
       const headers = { etag, "content-length": String(bytes.length) };
@@ -135,8 +153,10 @@ export class ServerModel {
       this.idlePolls++;
       return { status: 204 };
     }
-    const source = { uri: `${SERVER}/artifacts/${index}` };
-    return { status: 200, body: JSON.stringify({ id: this.offered[index]?.id, artifact: { source } }) };
+    const uri = `${SERVER}/artifacts/${index}`;
+    const adaptive = offerOf(uri, this.offered[index]);
+    const body = { id: this.offered[index]?.id, artifact: { source: { uri }, ...(adaptive && { adaptive }) } };
+    return { status: 200, body: JSON.stringify(body) };
   }
 
   #report(index: number, body: string, late: boolean): ExchangeAnswer {
@@ -159,6 +179,17 @@ export class ServerModel {
     if (reports.length === this.offered[index]?.abortAtReport) deployment.aborted = true;
     return { status: deployment.aborted ? 409 : 204 };
   }
+}
+
+function offerOf(uri: string, offered: OfferedDeployment | undefined): AdaptiveOffer | undefined {
+  if (offered?.adaptive === undefined) return undefined;
+  const { index, chunks } = offered.adaptive;
+  const sha256 = createHash("sha256").update(index).digest("hex");
+  return {
+    artifact_size: offered.artifact.length,
+    index: { uri: `${uri}/index`, size: index.length, sha256 },
+    chunks: { uri: `${uri}/chunks`, size: chunks.length },
+  };
 }
 
 const NEW_DEPLOYMENT: Readonly<DeviceDeployment> = { reports: [], final: undefined, aborted: false, logs: 0, begun: 0 };

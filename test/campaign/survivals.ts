@@ -4,6 +4,13 @@ import type { Survival } from "../../mock-server/scenarios/simulation/index.ts";
 const WRITE_FATES = 4;
 const FATES = 2;
 
+/** The ways in which a power cut may be decided, life after life. */
+export interface Ways extends Survival {
+  readonly differs: boolean;
+  readonly branch: readonly number[];
+  next(): boolean;
+}
+
 /** A life must not ask for more than this; it would mean that something asks in a circle. */
 const ASKED_MAX = 10_000;
 
@@ -13,7 +20,7 @@ const ASKED_MAX = 10_000;
  * the next branch. A branch stands for all combinations that agree in the changes that were read: the simulation is
  * deterministic, so they lead to the same life, call by call. When `next` returns false, every combination is covered.
  */
-export class EveryCombination implements Survival {
+export class EveryCombination implements Ways {
   #answers: { answer: number; readonly of: number }[] = [];
   #asked = 0;
   #repeated = 0;
@@ -42,10 +49,7 @@ export class EveryCombination implements Survival {
   }
 
   write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
-    const answer = this.#answer(change.kind === "write" && change.data.length > 1 ? WRITE_FATES : FATES);
-    if (answer === 0) return "lost";
-    if (answer === 1 || change.kind !== "write") return "kept";
-    return answer === 2 ? { keptBytes: change.data.length >> 1, zeros: false } : { keptBytes: 0, zeros: true };
+    return fateOf(change, this.#answer(fatesOf(change)));
   }
 
   /** Turn to the next branch. @returns False if there is none. */
@@ -70,4 +74,55 @@ export class EveryCombination implements Survival {
     this.#asked++;
     return known?.answer ?? 0;
   }
+}
+
+/**
+ * What a power cut leaves if all changes have the same fate: lost, kept, half of each write, zeros in the place of each.
+ * For lives that read so much that there are thousands of combinations. {@link branch} replays as that of every
+ * combination does.
+ */
+export class OneFateForAll implements Ways {
+  readonly differs = true;
+  #fate = 0;
+  #branch: number[] = [];
+
+  get branch(): readonly number[] {
+    return this.#branch;
+  }
+
+  name(): boolean {
+    return this.#answer(FATES) === 1;
+  }
+
+  mode(): boolean {
+    return this.#answer(FATES) === 1;
+  }
+
+  write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
+    return fateOf(change, this.#answer(fatesOf(change)));
+  }
+
+  /** Turn to the next fate. @returns False if there is none, or if nothing was asked. */
+  next(): boolean {
+    const hasAsked = this.#branch.length > 0;
+    this.#branch = [];
+    this.#fate += 1;
+    return hasAsked && this.#fate < WRITE_FATES;
+  }
+
+  #answer(of: number): number {
+    const answer = Math.min(this.#fate, of - 1);
+    this.#branch.push(answer);
+    return answer;
+  }
+}
+
+function fatesOf(change: Parameters<Survival["write"]>[0]): number {
+  return change.kind === "write" && change.data.length > 1 ? WRITE_FATES : FATES;
+}
+
+function fateOf(change: Parameters<Survival["write"]>[0], answer: number): ReturnType<Survival["write"]> {
+  if (answer === 0) return "lost";
+  if (answer === 1 || change.kind !== "write") return "kept";
+  return answer === 2 ? { keptBytes: change.data.length >> 1, zeros: false } : { keptBytes: 0, zeros: true };
 }

@@ -35,7 +35,10 @@ async function work({ worker, workers, seed, durationMs, runsMin, broken }: Task
   while (result.runs < runsMin && result.violations.length < VIOLATIONS_MAX / 2) await runRandom();
   const wrong = (): boolean => result.violations.length >= VIOLATIONS_MAX;
   const own = paths.filter((_, index) => index % workers === worker);
-  for (const path of own) if (!wrong()) await exhaust(path, result, { ...store, enough: wrong, depth: 1 });
+  for (const path of own) {
+    const oneFate = path.costly === true && durationMs === 0;
+    if (!wrong()) await exhaust(path, result, { ...store, enough: wrong, depth: 1, oneFate });
+  }
   const exhaustedMs = performance.now() - startMs;
   const until = (endMs: number) => (): boolean => wrong() || performance.now() - startMs >= endMs;
   const twiceEnds = until(exhaustedMs + (durationMs - exhaustedMs) * TWICE_SHARE);
