@@ -1,18 +1,18 @@
 /**
  * What an adaptive download of a root file system costs, beside what others cost: real images of Debian's packages,
- * before and after its security updates. The bytes are those of the agent's own plan.
+ * before and after its security updates. Bytes are those of the agent's own plan; of the main case a real agent's too, over
+ * a link with a bandwidth, with its memory, and when it is killed on the way.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { deflate } from "node:zlib";
 import { compressInThreads } from "../../mock-server/releases/adaptive/chunk-compression.ts";
 import { NodeWorkers } from "../../mock-server/system/workers.ts";
-import { Compression, type Costs, compare, interrupted, type WholeCosts, wholeCosts } from "./adaptive/compare.ts";
-import { Debian } from "./adaptive/debian.ts";
-import { ext4, squashfs, withApplication, withOneLine, withOtherTimes } from "./adaptive/images.ts";
+import { Compression, type Costs, compare, KnownSizes, type WholeCosts, wholeCosts } from "./adaptive/compare.ts";
+import { IMAGES, materialOf } from "./adaptive/material.ts";
+import type { Published } from "./adaptive/publisher.ts";
+import { measureTrip, type Trip } from "./adaptive/trip.ts";
 
 export interface AdaptiveFigures {
   readonly packages: number;
@@ -20,7 +20,9 @@ export interface AdaptiveFigures {
   readonly cases: Readonly<Record<string, Costs>>;
   /** Of the cases with security updates. */
   readonly wholes: Readonly<Record<string, WholeCosts>>;
-  /** Bytes after an interruption at these shares of the image, as a multiple of those without. */
+  /** Of the main case: a real agent. */
+  readonly trips: Readonly<Record<"adaptive" | "whole", Trip>>;
+  /** Bytes that came in all if the agent was killed when this share of them had come, as a multiple of those without. */
   readonly interrupted: Readonly<Record<string, number>>;
 }
 
@@ -36,60 +38,75 @@ export const ADAPTIVE_AIMS = [
 ] as const;
 
 export const INTERRUPTED_MAX = 1.05;
+/** What an adaptive download may take beside the memory of a plain one. */
+export const MEMORY_MAX_KIB = 16 * 1024;
+/** Of the link on which a real agent is measured. */
+export const LINK_MBITS = 10;
+const INTERRUPTED_AT = [0.1, 0.3, 0.5, 0.7, 0.9] as const;
+
+export type Say = (what: string, figures: object) => void;
 
 /**
- * Builds the images, and compares them. Takes minutes, and some gigabytes below the directory of temporary files.
+ * Takes minutes, much longer the first time, and some gigabytes where the systems of tests are kept.
  * @param say Told of each figure when it is there.
  */
 export async function measureAdaptive(
   application: string,
-  say: (what: string, figures: object) => void,
+  packages: readonly string[],
+  say: Say,
 ): Promise<AdaptiveFigures> {
-  const folder = mkdtempSync(join(tmpdir(), "upkeep-adaptive-"));
+  const { folder, tool, ...counts } = materialOf(application, packages);
+  const sizes = new KnownSizes(folder);
   const well = compressInThreads(new NodeWorkers(), 2);
   const compression = new Compression(promisify(deflate), well.compress);
-  const at = (name: string): string => join(folder, name);
+  const at = (name: keyof typeof IMAGES): string => join(folder, IMAGES[name]);
+  const cases: Record<string, Costs> = {};
+  const measure = async (name: string, from: string, to: string, served = false): Promise<Published> => {
+    const { published, ...costs } = await compare(from, to, compression, { tool, sizes, served });
+    cases[name] = costs;
+    say(name, costs);
+    return published;
+  };
   try {
-    const debian = new Debian(folder);
-    const tool = debian.tools();
-    const roots = debian.roots();
-    const kib = Number(execFileSync("du", ["-sk", roots.after], { encoding: "utf8" }).split("\t")[0]);
-    const mebibytes = Math.ceil((kib / 1024) * 1.3);
-    const before = ext4(roots.before, at("before.ext4"), mebibytes);
-    const after = ext4(roots.after, at("after.ext4"), mebibytes);
-    const squashed = squashfs(tool, roots.before, at("before.squashfs"));
-    const squashedAfter = squashfs(tool, roots.after, at("after.squashfs"));
-    const cases: Record<string, Costs> = {};
-    const measure = async (name: string, from: string, to: string): Promise<void> => {
-      cases[name] = await compare(from, to, compression, tool);
-      say(name, cases[name]);
-    };
-    await compression.know(before);
-    await compression.know(squashed);
-    await measure(EXT4, before, after);
-    const ratios = await interrupted(before, after, compression, [0.1, 0.5, 0.9]);
-    await measure(SQUASHFS, squashed, squashedAfter);
-    const variants = {
-      "one line": withOneLine(roots.before, at("root-line")),
-      "all times changed": withOtherTimes(roots.before, at("root-times")),
-      "one application more": withApplication(roots.before, at("root-application"), application),
-    };
-    for (const [name, root] of Object.entries(variants)) {
-      const image = ext4(root, at("variant.ext4"), mebibytes);
-      await measure(`${name}, ext4`, before, image);
-      rmSync(image);
-    }
+    await compression.know(at("before"));
+    await compression.know(at("squashedBefore"));
+    const published = await measure(EXT4, at("before"), at("after"), true);
+    const { trips, interrupted } = await measureTrips(published, at("before"), say);
+    await measure(SQUASHFS, at("squashedBefore"), at("squashedAfter"));
+    await measure("one line, ext4", at("before"), at("line"));
+    await measure("all times changed, ext4", at("before"), at("times"));
+    await measure("one application more, ext4", at("before"), at("application"));
     const wholes: Record<string, WholeCosts> = {};
     for (const [name, from, to] of [
-      [SQUASHFS, squashed, squashedAfter],
-      [EXT4, before, after],
+      [SQUASHFS, at("squashedBefore"), at("squashedAfter")],
+      [EXT4, at("before"), at("after")],
     ] as const) {
-      wholes[name] = wholeCosts(from, to);
+      wholes[name] = wholeCosts(from, to, sizes);
       say(name, wholes[name]);
     }
-    return { packages: roots.packages, upgraded: roots.upgraded, cases, wholes, interrupted: ratios };
+    return { ...counts, cases, wholes, trips, interrupted };
   } finally {
     await well.close();
-    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Real agents: over a link, and killed on the way, at full speed. */
+async function measureTrips(
+  published: Published,
+  before: string,
+  say: Say,
+): Promise<Pick<AdaptiveFigures, "trips" | "interrupted">> {
+  const bytesPerSecond = (LINK_MBITS * 1e6) / 8;
+  const adaptive = await measureTrip({ published, before, bytesPerSecond });
+  say("a real agent", adaptive);
+  const interrupted: Record<string, number> = {};
+  for (const share of INTERRUPTED_AT) {
+    const killAfterBytes = Math.round(adaptive.downBytes * share);
+    const { downBytes } = await measureTrip({ published, before, killAfterBytes });
+    interrupted[share] = downBytes / adaptive.downBytes;
+    say(`killed at ${share}`, { downBytes, ratio: interrupted[share] });
+  }
+  const whole = await measureTrip({ published, before, bytesPerSecond, adaptive: false });
+  say("the whole artifact", { ...whole, artifact: statSync(published.artifact).size });
+  return { trips: { adaptive, whole }, interrupted };
 }

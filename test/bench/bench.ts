@@ -12,7 +12,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { postgresPrograms } from "../mock-server/postgres/server.ts";
 import { startServer } from "../support/server.ts";
-import { ADAPTIVE_AIMS, INTERRUPTED_MAX, measureAdaptive } from "./adaptive.ts";
+import { DEVICE_PACKAGES } from "./adaptive/debian.ts";
+import { ADAPTIVE_AIMS, INTERRUPTED_MAX, LINK_MBITS, MEMORY_MAX_KIB, measureAdaptive } from "./adaptive.ts";
 import { type ClientName, demandBuild, missingPeer } from "./clients.ts";
 import { CONSOLE_AIMS, measureConsole } from "./console.ts";
 import { type Footprint, measureFootprints } from "./footprint.ts";
@@ -51,6 +52,8 @@ const { values: options } = parseArgs({
     /** Attributes of each of them, for searches. */
     attributes: { type: "string", default: "20" },
     changes: { type: "string", default: "3600" },
+    /** Packages of the images between which adaptive downloads are measured; those of a device if absent. */
+    packages: { type: "string" },
     /** The agent as a single executable. */
     single: { type: "string", default: "dist/upkeep" },
   },
@@ -202,13 +205,18 @@ async function wire(): Promise<unknown> {
 /** A program of many files that a system may get one day. */
 const APPLICATION = "/usr/lib/node_modules/npm";
 
+const secondsAt = (mbits: number, bytes: number): string => `${((bytes * 8) / mbits / 1e6).toFixed(0)} s`;
+
 async function adaptive(): Promise<unknown> {
   say("Adaptive downloads: what a device fetches by the agent's own plan, requests at 800 bytes each included.");
-  const figures = await measureAdaptive(APPLICATION, (what, measured) => {
+  const packages = options.packages?.split(",") ?? DEVICE_PACKAGES;
+  const figures = await measureAdaptive(APPLICATION, packages, (what, measured) => {
     say(`${what}: ${JSON.stringify(measured)}`);
   });
-  const { packages, upgraded, cases, wholes, interrupted } = figures;
-  say(`Images of ${packages} packages of Debian bookworm; the security updates upgrade ${upgraded}. MB on the wire.`);
+  const { upgraded, cases, wholes, trips, interrupted } = figures;
+  say(
+    `Images of ${figures.packages} packages of Debian bookworm; the security updates upgrade ${upgraded}. MB on the wire.`,
+  );
   const mb = (bytes: number | undefined): string => (bytes === undefined ? "" : (bytes / 1e6).toFixed(1));
   row([
     "",
@@ -222,13 +230,18 @@ async function adaptive(): Promise<unknown> {
     "at 10 Mbit/s",
   ]);
   for (const [name, { image, blocks, xdelta, adaptive: bytes, index, requests }] of Object.entries(cases)) {
-    const seconds = [1, 10].map((mbits) => `${((bytes * 8) / mbits / 1e6).toFixed(0)} s`);
+    const seconds = [1, 10].map((mbits) => secondsAt(mbits, bytes));
     row([name, ...[image, blocks, xdelta, bytes, index].map(mb), String(requests), ...seconds]);
   }
-  row(["the whole", "gzip", "zstd -19", "patch-from"]);
-  for (const [name, { gzip, zstd, patch }] of Object.entries(wholes)) row([name, ...[gzip, zstd, patch].map(mb)]);
+  row(["the whole", "gzip -6", "zstd -19", "patch-from", "gzip, 1 Mbit/s", "gzip, 10 Mbit/s"]);
+  for (const [name, { gzip, zstd, patch }] of Object.entries(wholes))
+    row([name, ...[gzip, zstd, patch].map(mb), ...[1, 10].map((mbits) => secondsAt(mbits, gzip))]);
+  say("Seconds in these tables are computed: bytes, requests included, by the bandwidth.");
+  row([`A real agent, ${LINK_MBITS} Mbit/s`, "bytes down", "measured", "peak memory"]);
+  for (const [name, { downBytes, seconds, peakKiB }] of Object.entries(trips))
+    row([name, mb(downBytes), `${seconds.toFixed(0)} s`, mib(peakKiB)]);
   const again = Object.entries(interrupted).map(([share, ratio]) => `${share}: ${ratio.toFixed(3)}`);
-  say(`Interrupted at a share of the image, bytes as a multiple of those without: ${again.join(", ")}.`);
+  say(`Killed when a share of the bytes had come: all bytes as a multiple of those without: ${again.join(", ")}.`);
   const missed = ADAPTIVE_AIMS.flatMap((aim) => {
     const one = cases[aim.in];
     const other = aim.of === "whole" ? wholes[aim.whole]?.zstd : one?.[aim.of];
@@ -237,6 +250,7 @@ async function adaptive(): Promise<unknown> {
     return share <= aim.max ? [] : [`${aim.in}, ${aim.of}`];
   });
   if (Object.values(interrupted).some((ratio) => ratio > INTERRUPTED_MAX)) missed.push("after an interruption");
+  if (trips.adaptive.peakKiB > trips.whole.peakKiB + MEMORY_MAX_KIB) missed.push("memory");
   say(missed.length === 0 ? "All aims are met." : `Aims missed: ${missed.join("; ")}.`);
   return { ...figures, missed };
 }

@@ -1,5 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import {
   type ChunkIndex,
   ChunkLookup,
@@ -12,6 +24,8 @@ import {
 import { indexArtifact } from "@upkeep/shared/artifact/adaptive/write";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
 import type { Tool } from "./images.ts";
+import type { Published } from "./publisher.ts";
+import { PAYLOAD_TYPE } from "./trip.ts";
 
 const BLOCK_BYTES = 4096;
 const AVERAGE_BYTES = 8192;
@@ -70,38 +84,58 @@ function nameOf(content: Uint8Array): string {
   return Buffer.from(chunkHash(content)).toString("latin1");
 }
 
-/** The index of an uncompressed artifact that brings the image. */
-async function indexOf(image: string, compression: Compression): Promise<{ index: ChunkIndex; bytes: number }> {
-  const artifact = `${image}.mender`;
-  const handle = openSync(artifact, "w+");
-  let position = 0;
-  await writeArtifact(
-    {
-      kind: "rootfs-image",
-      artifactName: "release",
-      deviceTypes: ["bench"],
-      compression: "none",
-      file: { name: "image", sizeBytes: statSync(image).size, read: () => createReadStream(image) },
-    },
-    {
-      write: async (data, at) => {
-        writeSync(handle, data, 0, data.length, at ?? position);
-        if (at === undefined) position += data.length;
+/** An artifact that brings the image, with its index, and its chunks if they are to be served; made once. */
+async function publish(
+  image: string,
+  compression: Compression,
+  artifactCompression: "none" | "gzip",
+): Promise<Published> {
+  const published = { artifact: `${image}.mender`, index: `${image}.index`, chunks: `${image}.chunks` };
+  if (existsSync(published.index)) return published;
+  await inFile(published.artifact, async (write) => {
+    await writeArtifact(
+      {
+        kind: "module-image",
+        type: PAYLOAD_TYPE,
+        artifactName: "release",
+        deviceTypes: ["bench"],
+        compression: artifactCompression,
+        files: [{ name: "image", sizeBytes: statSync(image).size, read: () => createReadStream(image) }],
       },
-    },
-  );
-  closeSync(handle);
-  const bytes = await indexArtifact(createReadStream(artifact, { highWaterMark: 1 << 20 }), AVERAGE_BYTES, {
-    compress: compression.compress,
-    write: async () => undefined,
+      { write: async (data, at) => write(data, at) },
+    );
   });
-  execFileSync("rm", [artifact]);
-  if (bytes === undefined) throw new Error(`${image}: no index`);
-  return { index: decodeChunkIndex(bytes), bytes: bytes.length };
+  let index: Uint8Array | undefined;
+  await inFile(published.chunks, async (write) => {
+    index = await indexArtifact(createReadStream(published.artifact, { highWaterMark: 1 << 20 }), AVERAGE_BYTES, {
+      compress: compression.compress,
+      write: async (stored) => write(stored),
+    });
+  });
+  if (index === undefined) throw new Error(`${image}: no index`);
+  writeFileSync(published.index, index);
+  return published;
+}
+
+/** @param fill Is given what writes at a place, or behind all that was written so. */
+async function inFile(
+  path: string,
+  fill: (write: (data: Uint8Array, at?: number) => void) => Promise<void>,
+): Promise<void> {
+  const handle = openSync(path, "w+");
+  let position = 0;
+  try {
+    await fill((data, at) => {
+      writeSync(handle, data, 0, data.length, at ?? position);
+      if (at === undefined) position += data.length;
+    });
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** Which chunks of the index a seed has, up to a place in it. */
-async function chunksIn(seed: string, index: ChunkIndex, upTo = Infinity): Promise<Uint8Array> {
+async function chunksIn(seed: string, index: ChunkIndex): Promise<Uint8Array> {
   const lookup = new ChunkLookup(index.chunks);
   const found = new Uint8Array(index.chunks.count);
   const cutter = new Cutter(chunkSizes(index.averageBytes));
@@ -111,7 +145,7 @@ async function chunksIn(seed: string, index: ChunkIndex, upTo = Infinity): Promi
       if (chunk >= 0) found[chunk] = 1;
     }
   };
-  for await (const piece of createReadStream(seed, { highWaterMark: 1 << 20, end: upTo })) take(cutter.push(piece));
+  for await (const piece of createReadStream(seed, { highWaterMark: 1 << 20 })) take(cutter.push(piece));
   take(cutter.end());
   return found;
 }
@@ -139,57 +173,78 @@ function blocksCost(before: string, after: string): number {
 
 function sizeOf(path: string): number {
   const { size } = statSync(path);
-  execFileSync("rm", [path]);
+  rmSync(path);
   return size;
 }
 
 const shell = (command: string): void =>
   void execFileSync("sh", ["-c", command], { stdio: ["ignore", "ignore", "pipe"] });
 
-/** Measures what the whole image costs, and the delta between two. Slow. */
-export function wholeCosts(before: string, after: string): WholeCosts {
-  shell(`gzip -6 -c ${after} > ${after}.gz`);
-  shell(`zstd -q -f -19 -T2 ${after} -o ${after}.zst`);
-  shell(`zstd -q -f -9 --long=31 -T2 --patch-from=${before} ${after} -o ${after}.patch`);
-  return { gzip: sizeOf(`${after}.gz`), zstd: sizeOf(`${after}.zst`), patch: sizeOf(`${after}.patch`) };
+/** Sizes that do not change, of files that take minutes: kept beside the images. */
+export class KnownSizes {
+  readonly #path: string;
+  readonly #sizes: Record<string, number>;
+
+  constructor(folder: string) {
+    this.#path = join(folder, "sizes.json");
+    this.#sizes = existsSync(this.#path) ? JSON.parse(readFileSync(this.#path, "utf8")) : {};
+  }
+
+  /** @param make Makes the file of which the size is wanted, and gives its path; it is removed. */
+  of(name: string, make: () => string): number {
+    const known = this.#sizes[name];
+    if (known !== undefined) return known;
+    const size = sizeOf(make());
+    this.#sizes[name] = size;
+    writeFileSync(this.#path, JSON.stringify(this.#sizes));
+    return size;
+  }
 }
 
-/** Measures what the way from one image to another costs by parts of it. `compression` knows `before`. */
-export async function compare(before: string, after: string, compression: Compression, tool: Tool): Promise<Costs> {
-  const { index, bytes } = await indexOf(after, compression);
-  const found = await chunksIn(before, index);
-  const plan = planDownload(index, bytes, { has: (chunk) => found[chunk] === 1 });
-  tool("xdelta3", ["-9", "-e", "-f", "-B", "1073741824", "-s", before, after, `${after}.xdelta`]);
+/** What the whole image costs, and the delta between two by zstd. Slow. */
+export function wholeCosts(before: string, after: string, sizes: KnownSizes): WholeCosts {
+  const made = (ending: string, command: string) => (): string => {
+    shell(command);
+    return `${after}.${ending}`;
+  };
+  const name = basename(after);
   return {
-    image: statSync(after).size,
-    xdelta: sizeOf(`${after}.xdelta`),
-    blocks: blocksCost(before, after),
-    adaptive: plan.costBytes,
-    requests: plan.ranges.length + 2,
-    index: bytes,
+    gzip: sizes.of(`${name} gzip`, made("gz", `gzip -6 -c ${after} > ${after}.gz`)),
+    zstd: sizes.of(`${name} zstd`, made("zst", `zstd -q -f -19 -T2 ${after} -o ${after}.zst`)),
+    patch: sizes.of(
+      `${name} patch`,
+      made("patch", `zstd -q -f -9 --long=31 -T2 --patch-from=${before} ${after} -o ${after}.patch`),
+    ),
   };
 }
 
 /**
- * What is fetched in all if the update is interrupted at shares of the image, and goes on with what was written: as
- * multiples of an update without an interruption.
+ * Measures what the way from one image to another costs by parts of it. `compression` knows `before`.
+ * @returns The artifact too, as it can be served.
  */
-export async function interrupted(
+export async function compare(
   before: string,
   after: string,
   compression: Compression,
-  shares: readonly number[],
-): Promise<Readonly<Record<string, number>>> {
-  const { index, bytes } = await indexOf(after, compression);
-  const first = await chunksIn(before, index);
-  const whole = planDownload(index, bytes, { has: (chunk) => first[chunk] === 1 });
-  const ratios: Record<string, number> = {};
-  for (const share of shares) {
-    const until = Math.floor(statSync(after).size * share);
-    const begun = planDownload(index, bytes, { has: (chunk, offset) => first[chunk] === 1 || offset > until });
-    const written = await chunksIn(after, index, until);
-    const rest = planDownload(index, bytes, { has: (chunk) => first[chunk] === 1 || written[chunk] === 1 });
-    ratios[share] = (begun.costBytes + rest.costBytes) / whole.costBytes;
-  }
-  return ratios;
+  { tool, sizes, served }: { readonly tool: Tool; readonly sizes: KnownSizes; readonly served: boolean },
+): Promise<Costs & { readonly published: Published }> {
+  const published = await publish(after, compression, served ? "gzip" : "none");
+  const bytes = readFileSync(published.index);
+  const index = decodeChunkIndex(bytes);
+  const found = await chunksIn(before, index);
+  const plan = planDownload(index, bytes.length, { has: (chunk) => found[chunk] === 1 });
+  const xdelta = sizes.of(`${basename(after)} xdelta`, () => {
+    tool("xdelta3", ["-9", "-e", "-f", "-B", "1073741824", "-s", before, after, `${after}.xdelta`]);
+    return `${after}.xdelta`;
+  });
+  if (!served) for (const path of [published.artifact, published.chunks]) rmSync(path, { force: true });
+  return {
+    image: statSync(after).size,
+    xdelta,
+    blocks: blocksCost(before, after),
+    adaptive: plan.costBytes,
+    requests: plan.ranges.length + 2,
+    index: bytes.length,
+    published,
+  };
 }

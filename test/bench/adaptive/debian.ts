@@ -14,18 +14,24 @@ const SOURCES = {
 export type State = keyof typeof SOURCES;
 
 /** What a device might have. */
-const PACKAGES = [
+export const DEVICE_PACKAGES: readonly string[] = [
   ...["bash", "coreutils", "dpkg", "apt", "systemd", "systemd-sysv", "udev", "openssh-server", "curl", "perl"],
   ...["ca-certificates", "nodejs", "python3", "sudo", "iproute2", "openssl", "gnupg", "tzdata", "less"],
 ];
 const TOOLS = ["squashfs-tools", "xdelta3", "liblzo2-2"];
 
+/** Of each state: package → version. */
+export type Versions = Readonly<Record<State, ReadonlyMap<string, string>>>;
+
 /** Debian's packages, through this machine's apt with lists and a cache of its own. No root is needed. */
 export class Debian {
   readonly #folder: string;
+  readonly #packages: readonly string[];
 
-  constructor(folder: string) {
+  /** @param folder Of its own: for lists and archives, which are used again. */
+  constructor(folder: string, packages: readonly string[]) {
     this.#folder = folder;
+    this.#packages = packages;
     for (const part of ["lists/partial", "archives/partial", "etc", "tools"]) {
       mkdirSync(join(folder, "apt", part), { recursive: true });
     }
@@ -59,17 +65,22 @@ export class Debian {
 
   /** The packages with their versions. */
   #closure(state: State): Map<string, string> {
-    const lines = this.#apt(state, "-s", "install", ...PACKAGES).matchAll(/^Inst (\S+) \((\S+) /gm);
+    const lines = this.#apt(state, "-s", "install", ...this.#packages).matchAll(/^Inst (\S+) \((\S+) /gm);
     return new Map([...lines].map(([, name = "", version = ""]) => [name, version]));
   }
 
-  /** Unpacks both states. @returns The directories, and how many packages there are and differ. */
-  roots(): { readonly before: string; readonly after: string; readonly packages: number; readonly upgraded: number } {
-    const versions = { before: this.#closure("before"), after: this.#closure("after") };
-    for (const state of ["before", "after"] as const) this.#apt(state, "-y", "--download-only", "install", ...PACKAGES);
+  /** The packages of both states, which decide what is in the images. */
+  versions(): Versions {
+    return { before: this.#closure("before"), after: this.#closure("after") };
+  }
+
+  /** Unpacks both states below a folder. @returns The directories. */
+  roots(versions: Versions, below: string): Readonly<Record<State, string>> {
+    for (const state of ["before", "after"] as const)
+      this.#apt(state, "-y", "--download-only", "install", ...this.#packages);
     const archives = readdirSync(join(this.#folder, "apt/archives")).filter((name) => name.endsWith(".deb"));
     const root = (state: State): string => {
-      const path = join(this.#folder, `root-${state}`);
+      const path = join(below, `root-${state}`);
       mkdirSync(path);
       for (const [name, version] of versions[state]) {
         const begin = `${name}_${version.replaceAll(":", "%3a")}_`;
@@ -79,8 +90,7 @@ export class Debian {
       }
       return path;
     };
-    const upgraded = [...versions.after].filter(([name, version]) => versions.before.get(name) !== version).length;
-    return { before: root("before"), after: root("after"), packages: versions.after.size, upgraded };
+    return { before: root("before"), after: root("after") };
   }
 
   /** Programs that are not on every machine, unpacked and not installed. @returns Runs one of them. */
