@@ -28,22 +28,20 @@ async function remains({ storage }: Started): Promise<{ deployments: number; eve
 describe.each(REQUESTS)("A deployment to %s", (_, request) => {
   test("is written down in many transactions, and there when all targets are", async () => {
     const one = await start();
-    const { deployments, deviceSide, system } = one;
-    const seen: Promise<unknown>[] = [];
-    system.atBatch = () => {
-      seen.push(
-        deployments.list({}, "asc", PAGE).then(({ total }) => total),
-        Promise.resolve(deviceSide.next(FIRST, PROVIDES)).then((instructions) => (instructions === undefined ? 0 : 1)),
-        // Not numbered first: that would wait for the batches, and for the end. In the end there is one event.
-        one.storage
-          .read(({ events }) => events.after(0, 10_000))
-          .then((all) => all.filter((event) => event.kind === "deployment").length),
-      );
-    };
+    const { deviceSide, system } = one;
+    const seen: unknown[] = [];
+    const deployments = gated(one, async () => {
+      seen.push({ ...(await remains(one)), instructions: await deviceSide.next(FIRST, PROVIDES) });
+    });
     system.nowMs += 1;
     const id = await deployments.create(request);
-    expect(seen.length).toBeGreaterThan(3);
-    expect(new Set(await Promise.all(seen))).toEqual(new Set([0]));
+    // Before the first transaction, before that which begins, before each batch, and before the end.
+    const nothing = { deployments: 0, events: 0, instructions: undefined };
+    expect(seen.slice(0, 2)).toEqual([nothing, nothing]);
+    expect(seen.length).toBeGreaterThan(5);
+    const prepared = { deployments: 1, events: 0, instructions: undefined };
+    expect(seen.slice(2)).toEqual(seen.slice(2).map(() => prepared));
+    expect(await remains(one)).toEqual({ deployments: 1, events: 1 });
     expect(await deployments.targets(id)).toEqual(ids);
     expect(await deployments.get(id)).toMatchObject({
       status: "pending",
@@ -110,17 +108,22 @@ test("The only process that there is waits for nobody: what was cut short before
 });
 
 /** Deployments of a process that stands still before a transaction, while something happens. */
-function standingStill({ storage, system }: Started, before: number, happens: () => Promise<void>): Deployments {
+function standingStill(one: Started, before: number, happens: () => Promise<void>): Deployments {
+  return gated(one, async (transaction) => {
+    if (transaction === before) await happens();
+  });
+}
+
+/** @param before Called before each transaction of the deployments, with its number from 1. */
+function gated({ storage, system }: Started, before: (transaction: number) => Promise<void>): Deployments {
   let transactions = 0;
-  const gated = {
-    read: storage.read.bind(storage),
-    transaction: async (work: Parameters<Storage["transaction"]>[0]) => {
-      transactions += 1;
-      if (transactions === before) await happens();
-      return await storage.transaction(work);
-    },
+  const transaction: Storage["transaction"] = async (work) => {
+    transactions += 1;
+    await before(transactions);
+    return await storage.transaction(work);
   };
-  return new Deployments(gated as unknown as Storage, system, new Uptime(system.unwatched));
+  const slow = { read: storage.read.bind(storage), transaction } as unknown as Storage;
+  return new Deployments(slow, system, new Uptime(system.unwatched));
 }
 
 test("The last transaction whose commit is not answered takes no target from the deployment", async () => {
