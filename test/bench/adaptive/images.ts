@@ -8,10 +8,10 @@ const EPOCH = "1700000000";
 
 export type Tool = (program: string, args: readonly string[]) => void;
 
-/** An ext4 image of `mebibytes` with the same identifiers each time. */
+/** An ext4 image of `mebibytes` with the same identifiers each time. Below 512 MB mke2fs would take blocks of 1 KiB. */
 export function ext4(root: string, image: string, mebibytes: number): string {
   const identity = ["-U", UUID, "-E", `hash_seed=${UUID}`];
-  execFileSync("/sbin/mke2fs", ["-q", "-t", "ext4", "-d", root, ...identity, image, `${mebibytes}M`], {
+  execFileSync("/sbin/mke2fs", ["-q", "-t", "ext4", "-b", "4096", "-d", root, ...identity, image, `${mebibytes}M`], {
     stdio: "pipe",
     env: { ...process.env, E2FSPROGS_FAKE_TIME: EPOCH, SOURCE_DATE_EPOCH: EPOCH },
   });

@@ -6,7 +6,7 @@ import { Debian, type Versions } from "./debian.ts";
 import { ext4, squashfs, type Tool, withApplication, withOneLine, withOtherTimes } from "./images.ts";
 
 /** Goes up when images are made in another way. */
-const MAKING = "2";
+const MAKING = "3";
 
 /** The images, as files of a folder that also has what was made of them. */
 export interface Material {
