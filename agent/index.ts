@@ -13,6 +13,7 @@ export {
 } from "./compose/parts.ts";
 export { runAgent } from "./compose/run-agent.ts";
 export { type CheckRun, runCheck } from "./compose/run-check.ts";
+export { type ComposedDaemon, composeDaemon } from "./compose.ts";
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
 export { systemPaths } from "./config/paths.ts";
 export { type AgentConfig, settingsFrom } from "./config/settings.ts";

@@ -79,8 +79,8 @@ export class Daemon {
   readonly #stop = new AbortController();
   readonly #poll: Schedule;
   readonly #inventory: Schedule;
-  /** Aborted to end the wait for the next task. */
-  #wake = new AbortController();
+  /** Ends the wait for the next task. */
+  #wake: (() => void) | undefined;
   #waiting = false;
   #reloads = false;
   /** The server's last answer was that it does not accept this device. */
@@ -152,14 +152,14 @@ export class Daemon {
 
   stop(): void {
     this.#stop.abort(new AgentError("stopped", "the daemon is being stopped"));
-    this.#wake.abort();
+    this.#wake?.();
   }
 
   /** Ends it at its next rest. */
   reload(): void {
     if (this.#parts.check !== undefined) return;
     this.#reloads = true;
-    this.#wake.abort();
+    this.#wake?.();
   }
 
   #listen(): (() => void)[] {
@@ -174,7 +174,7 @@ export class Daemon {
 
   #soon(schedule: Schedule): void {
     schedule.request();
-    this.#wake.abort();
+    this.#wake?.();
   }
 
   #now(): number {
@@ -223,24 +223,53 @@ export class Daemon {
     }
   }
 
-  /** @returns False if nothing is due any more, and this is a check. */
-  async #step(): Promise<boolean> {
-    if (this.#inventory.dueAt <= this.#now()) {
-      this.#inventory.begin(this.#now());
-      await this.#leaveIdle();
-      await this.#round(this.#inventory, "the inventory", () => this.#sendInventory());
-    } else if (this.#poll.dueAt <= this.#now()) {
-      this.#poll.begin(this.#now());
-      await this.#leaveIdle();
-      await this.#round(this.#poll, "the poll", () => this.#pollOnce());
-    } else {
-      await this.#enterIdle();
-      // A check waits for its first round at most.
-      const nextAt = Math.min(this.#poll.dueAt, this.#inventory.dueAt);
-      if (this.#parts.check !== undefined && nextAt > this.#firstAt) return false;
-      await this.#wait();
+  /**
+   * Not async: while it waits, each async function on the way costs memory, of which a fleet has most.
+   * @returns False if nothing is due any more, and this is a check.
+   */
+  #step(): Promise<boolean> {
+    if (this.#inventory.dueAt <= this.#now())
+      return this.#task(this.#inventory, "the inventory", () => this.#sendInventory());
+    if (this.#poll.dueAt <= this.#now()) return this.#task(this.#poll, "the poll", () => this.#pollOnce());
+    return this.#rest();
+  }
+
+  async #task(schedule: Schedule, what: string, action: () => Promise<void>): Promise<true> {
+    schedule.begin(this.#now());
+    await this.#leaveIdle();
+    await this.#round(schedule, what, action);
+    return true;
+  }
+
+  /** Waits until the next task is due. @returns False if it would wait for a round that is not the first, in a check. */
+  async #rest(): Promise<boolean> {
+    const { notifier, check } = this.#parts;
+    await this.#enterIdle();
+    if (check !== undefined && Math.min(this.#poll.dueAt, this.#inventory.dueAt) > this.#firstAt) return false;
+    await notifier.status("waiting for the next poll");
+    const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
+    if (pauseMs <= 0 || this.#stop.signal.aborted || this.#reloads) return true;
+    this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
+    this.#waiting = true;
+    try {
+      await this.#pause(pauseMs);
+    } finally {
+      this.#waiting = false;
+      this.#wake = undefined;
     }
     return true;
+  }
+
+  /** Ends early when it is woken. Without a signal to abort: Node makes each one an object of a shape of its own. */
+  #pause(pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.#parts.system.timers.after(pauseMs, wake);
+      this.#wake = wake;
+    });
   }
 
   async #enterIdle(): Promise<void> {
@@ -324,24 +353,6 @@ export class Daemon {
   /** Keeps the worst outcome. */
   #came(outcome: CheckOutcome): void {
     if (CHECK_OUTCOMES.indexOf(outcome) < CHECK_OUTCOMES.indexOf(this.#outcome)) this.#outcome = outcome;
-  }
-
-  async #wait(): Promise<void> {
-    const { notifier, system } = this.#parts;
-    await notifier.status("waiting for the next poll");
-    // One for many waits: Node makes each signal an object of a shape of its own, which slows down all that use it.
-    if (this.#wake.signal.aborted) this.#wake = new AbortController();
-    const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
-    if (pauseMs <= 0 || this.#stop.signal.aborted || this.#reloads) return;
-    this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
-    this.#waiting = true;
-    try {
-      await system.timers.sleep(pauseMs, this.#wake.signal);
-    } catch (error) {
-      if (!this.#wake.signal.aborted) throw error;
-    } finally {
-      this.#waiting = false;
-    }
   }
 
   async #sendInventory(): Promise<void> {

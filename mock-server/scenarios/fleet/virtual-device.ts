@@ -3,12 +3,13 @@ import type { DeviceProvides, InventoryAttribute } from "@upkeep/shared/protocol
 import {
   type AgentConfig,
   type AgentParts,
+  type ComposedDaemon,
+  composeDaemon,
   type DeviceKey,
   type Http,
   type MadePart,
   PartMaker,
   type Replacements,
-  runAgent,
   settingsFrom,
   systemPaths,
 } from "upkeep/index.ts";
@@ -56,7 +57,6 @@ export function fleetConfig({ server, tenantToken, jitter, retryMs }: FleetPlan)
 const PATHS = systemPaths({});
 const ENVIRONMENT = {};
 const NO_WARNINGS: readonly string[] = [];
-const unlock = async (): Promise<void> => undefined;
 
 /** What a device draws from the plan, in this order. */
 interface Drawn {
@@ -97,19 +97,13 @@ class VirtualParts implements Replacements {
     this.#drawn = drawn;
   }
 
-  // A virtual device has no data directory.
-
-  lock(): AgentParts["lock"] {
-    return unlock;
-  }
-
+  /** A virtual device has no data directory. */
   store(): MemoryStore {
     return new MemoryStore(this.#shared.plan.artifactName);
   }
 
   deviceType(): AgentParts["deviceType"] {
-    const { deviceType } = this.#drawn;
-    return async () => deviceType;
+    return async () => this.#drawn.deviceType;
   }
 
   key(): AgentParts["key"] {
@@ -162,7 +156,7 @@ class VirtualParts implements Replacements {
   }
 }
 
-/** One device of a fleet: the agent as its command line runs it, on a door without disk and programs. */
+/** One device of a fleet: the daemon that the agent's command line runs, on a door without disk and programs. */
 export class VirtualDevice {
   readonly #parts: FleetParts;
   readonly #number: number;
@@ -176,11 +170,21 @@ export class VirtualDevice {
   }
 
   /** Resolves after {@link stop}, when its current request or update has ended. */
-  run(): Promise<void> {
+  async run(): Promise<void> {
+    const { daemon } = await this.#compose();
+    await daemon.run();
+  }
+
+  /**
+   * Composes the agent's daemon, with nothing around it: no data directory to lock, nothing to set up, and no signal to
+   * read a configuration again.
+   */
+  async #compose(): Promise<ComposedDaemon> {
     const { plan, config, log } = this.#parts;
     const door = this.#door;
-    const parts = new PartMaker(new VirtualParts(this.#parts, door, this.#number, draw(plan, door.random)));
-    return runAgent({
+    const virtual = new VirtualParts(this.#parts, door, this.#number, draw(plan, door.random));
+    const parts = new PartMaker(virtual);
+    return await composeDaemon({
       system: door,
       environment: ENVIRONMENT,
       pid: this.#number,
@@ -189,6 +193,8 @@ export class VirtualDevice {
       warnings: NO_WARNINGS,
       log,
       parts,
+      store: await parts.make("store", () => virtual.store()),
+      deviceType: await parts.make("deviceType", () => virtual.deviceType()),
     });
   }
 
