@@ -1,5 +1,4 @@
 import { hash as sha256 } from "node:crypto";
-import { given } from "@upkeep/shared/given";
 import {
   ADAPTIVE_HEADER,
   type AdaptiveOffer,
@@ -25,13 +24,17 @@ import type { Login, Session, SignedRequest } from "./login.ts";
 import { isSameOffer, objectsOf } from "./offered.ts";
 import type { RangedObjects, RangesOptions } from "./ranges.ts";
 
-type Call = Omit<Question, "url" | "headers" | "body"> & {
+interface Call extends Pick<Question, "what" | "method"> {
+  readonly signal: AbortSignal | undefined;
   readonly path: string;
   readonly json?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** The body of answers with this status is read. */
   readonly reads?: number;
-};
+}
+
+const ACCEPT = { accept: "application/json" } as const;
+const ACCEPT_AND_SEND = { ...ACCEPT, "content-type": "application/json" } as const;
 
 /** The answer to a call, and the session of the server that gave it. */
 interface Answered {
@@ -40,6 +43,8 @@ interface Answered {
   /** Empty unless the status is the one of `reads`. */
   readonly text: string;
 }
+
+const ADAPTIVE = { [ADAPTIVE_HEADER]: "1" };
 
 const POLLING = "asking for a deployment";
 
@@ -91,7 +96,7 @@ export class DeviceClient implements DeploymentServer {
   /** Ask for a deployment; `undefined` if there is none. */
   async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
     this.#lastProvides = provides;
-    const headers = this.#openRanges === undefined ? {} : { [ADAPTIVE_HEADER]: "1" };
+    const headers = this.#openRanges === undefined ? {} : ADAPTIVE;
     let { answer, text, session } = await this.#call({
       what: POLLING,
       method: "POST",
@@ -99,7 +104,7 @@ export class DeviceClient implements DeploymentServer {
       json: { device_provides: provides },
       headers,
       reads: 200,
-      ...given({ signal }),
+      signal,
     });
     if (answer.status === 404) {
       // The server has only the first version of the API.
@@ -112,7 +117,7 @@ export class DeviceClient implements DeploymentServer {
         path: `${DEVICE_PATHS.nextV1}?${query}`,
         headers,
         reads: 200,
-        ...given({ signal }),
+        signal,
       }));
     }
     if (answer.status === 204) {
@@ -141,8 +146,8 @@ export class DeviceClient implements DeploymentServer {
       what,
       method: "PUT",
       path: DEVICE_PATHS.status(encodeURIComponent(deployment)),
-      json: { status, ...given({ adaptive: transfer }) },
-      ...given({ signal }),
+      json: { status, adaptive: transfer },
+      signal,
     });
     if (!isGood(answer) && answer.status !== 409 && answer.status !== 404) throw await this.#refusal(answer, what);
     answer.cancel();
@@ -178,7 +183,7 @@ export class DeviceClient implements DeploymentServer {
       method: "PUT",
       path: DEVICE_PATHS.log(encodeURIComponent(deployment)),
       json: { messages },
-      ...given({ signal }),
+      signal,
     });
     if (!isGood(answer) && answer.status !== 413 && answer.status !== 404) throw await this.#refusal(answer, what);
     answer.cancel();
@@ -199,7 +204,7 @@ export class DeviceClient implements DeploymentServer {
       method: "PUT",
       path: DEVICE_PATHS.inventory,
       json: attributes,
-      ...given({ signal }),
+      signal,
     });
     if (!isGood(answer)) throw await this.#refusal(answer, what);
     answer.cancel();
@@ -282,16 +287,15 @@ export class DeviceClient implements DeploymentServer {
   }
 
   async #ask(login: ServerLogin, call: Call): Promise<Answered> {
-    const { path, json, headers, reads, ...rest } = call;
+    const { what, method, path, json, headers, reads, signal } = call;
+    const own = json === undefined ? ACCEPT : ACCEPT_AND_SEND;
     const question: Question = {
-      ...rest,
+      what,
+      method,
       url: `${login.server}${path}`,
-      headers: {
-        accept: "application/json",
-        ...(json === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      headers: headers === undefined ? own : { ...own, ...headers },
+      body: json === undefined ? undefined : JSON.stringify(json),
+      signal,
       bearer: login,
     };
     const answer = await this.#http.ask(question);

@@ -8,8 +8,8 @@ export class Servers {
   readonly #urls: readonly string[];
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #avoidMs: number;
-  /** Milliseconds of monotonic time until which a server that failed comes last. */
-  readonly #avoidedUntil = new Map<string, number>();
+  /** Milliseconds of monotonic time until which a server that failed comes last. Absent until one failed. */
+  #avoidedUntil: Map<string, number> | undefined;
 
   /** @param urls In order of preference, without a slash at the end. */
   constructor(urls: readonly string[], clock: Pick<Clock, "monotonic">, avoidMs: number) {
@@ -23,13 +23,14 @@ export class Servers {
   }
 
   /** All servers in order of preference, except that avoided ones come last. */
-  inOrder(): string[] {
+  inOrder(): readonly string[] {
+    if (this.#urls.length === 1) return this.#urls;
     const avoided = (url: string): number => Number(this.avoids(url));
     return [...this.#urls].sort((a, b) => avoided(a) - avoided(b));
   }
 
   avoids(url: string): boolean {
-    return (this.#avoidedUntil.get(url) ?? Number.NEGATIVE_INFINITY) > this.#clock.monotonic();
+    return (this.#avoidedUntil?.get(url) ?? Number.NEGATIVE_INFINITY) > this.#clock.monotonic();
   }
 
   /** True while any server is avoided: it may know what the others do not know. */
@@ -38,10 +39,11 @@ export class Servers {
   }
 
   failed(url: string): void {
+    this.#avoidedUntil ??= new Map();
     this.#avoidedUntil.set(url, this.#clock.monotonic() + this.#avoidMs);
   }
 
   worked(url: string): void {
-    this.#avoidedUntil.delete(url);
+    this.#avoidedUntil?.delete(url);
   }
 }

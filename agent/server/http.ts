@@ -45,7 +45,9 @@ export interface HttpSettings {
 
 export type HttpSystem = Pick<System, "clock" | "timers" | "network">;
 
-export type Question = Pick<HttpRequest, "method" | "url" | "body" | "signal"> & {
+export type Question = Pick<HttpRequest, "method" | "url"> & {
+  readonly body?: HttpRequest["body"] | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** Subject for messages: `polling for a deployment`. */
   readonly what: string;

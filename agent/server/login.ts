@@ -1,4 +1,3 @@
-import { given } from "@upkeep/shared/given";
 import { type AuthRequest, DEVICE_PATHS, SIGNATURE_HEADER } from "@upkeep/shared/protocol";
 import type { DeviceKey } from "../device/keys.ts";
 import { AgentError } from "../errors.ts";
@@ -33,7 +32,8 @@ export class Login {
   readonly #http: Http;
   readonly #credentials: Credentials;
   readonly #sessions = new Map<string, Session>();
-  readonly #underWay = new Map<string, Promise<Session>>();
+  /** Absent while no login is under way. */
+  #underWay: Map<string, Promise<Session>> | undefined;
 
   constructor(http: Http, credentials: Credentials) {
     this.#http = http;
@@ -58,14 +58,20 @@ export class Login {
   async begin(server: string, request: SignedRequest, signal?: AbortSignal): Promise<Session> {
     const known = this.#sessions.get(server);
     if (known !== undefined) return known;
-    let underWay = this.#underWay.get(server);
+    let underWay = this.#underWay?.get(server);
     if (underWay === undefined) {
-      underWay = this.#askForToken(server, request, signal).finally(() => this.#underWay.delete(server));
+      underWay = this.#askForToken(server, request, signal).finally(() => this.#ended(server));
+      this.#underWay ??= new Map();
       this.#underWay.set(server, underWay);
     }
     const session = await underWay;
     this.#sessions.set(server, session);
     return session;
+  }
+
+  #ended(server: string): void {
+    this.#underWay?.delete(server);
+    if (this.#underWay?.size === 0) this.#underWay = undefined;
   }
 
   /** Forget `session`, if it is still in use. */
@@ -103,7 +109,7 @@ export class Login {
         [SIGNATURE_HEADER]: request.signature,
       },
       body: request.body,
-      ...given({ signal }),
+      signal,
     };
     const answer = await this.#http.ask(question);
     if (answer.status !== 200) throw refused(server, await refusal(answer, WHAT, this.#http.now()));

@@ -3,7 +3,9 @@ import type { DeviceActivity, FleetFigures } from "./figures.ts";
 
 type Board = AgentParts["statusBoard"];
 
+// Not functions of each board, of which a process holds up to a hundred thousand.
 const ignore = (): void => undefined;
+const closed = async (): Promise<void> => undefined;
 
 /** The status board of a virtual device: the fleet's figures count in which activity the device is. */
 export class FleetBoard implements Board {
@@ -12,7 +14,7 @@ export class FleetBoard implements Board {
   readonly server = ignore;
   readonly updating = ignore;
   readonly progress = ignore;
-  readonly close = async (): Promise<void> => undefined;
+  readonly close = closed;
   readonly #figures: FleetFigures;
   #activity: DeviceActivity = "outside";
 

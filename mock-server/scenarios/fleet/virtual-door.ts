@@ -25,14 +25,17 @@ const NO_FILES: Files = {
   openFifo: absent,
 };
 
+const noPrograms = refuse("ENOSYS", "a virtual device runs no programs");
+const nothing = (): void => undefined;
+
 /** A virtual device runs no programs. Its one signal is SIGTERM, with which the fleet ends it. */
 class VirtualProcesses implements Processes {
-  readonly start = refuse("ENOSYS", "a virtual device runs no programs");
+  readonly start = noPrograms;
   #onTerm: (() => void) | undefined;
   #terminated = false;
 
   onSignal(name: SignalName, action: () => void): () => void {
-    if (name !== "SIGTERM") return () => undefined;
+    if (name !== "SIGTERM") return nothing;
     this.#onTerm = action;
     if (this.#terminated) action();
     return () => {

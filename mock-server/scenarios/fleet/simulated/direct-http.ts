@@ -28,14 +28,14 @@ export class DirectHttp implements Http {
     return await this.#send(question);
   }
 
-  #send({ method, url, headers, body, bearer }: Question): Promise<HttpResponse> {
-    return this.#door.network.request({
+  #send({ method, url, headers = {}, body, bearer }: Question): Promise<HttpResponse> {
+    const request = {
       method,
       url,
-      headers: bearer === undefined ? { ...headers } : { ...headers, authorization: `Bearer ${bearer.token}` },
-      ...(body === undefined ? {} : { body }),
+      headers: bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer.token}` },
       idleTimeoutMs: IDLE_MS,
-    });
+    };
+    return this.#door.network.request(body === undefined ? request : { ...request, body });
   }
 
   text({ body }: HttpResponse): Promise<string> {
