@@ -77,12 +77,14 @@ export class DeviceClient implements DeploymentServer {
   readonly #login: Login;
   readonly #downloads: Downloads;
   readonly #servers: Servers;
-  readonly #openRanges: OpenRanges | undefined;
   /** Hash of the inventory that was sent in a session. */
   readonly #inventories = new WeakMap<Session, string>();
   #lastSession: Session | undefined;
   #lastProvides: DeviceProvides | undefined;
   #origin: Origin | undefined;
+
+  /** Absent if the device does not download adaptively, whatever it is offered. */
+  readonly ranges: DeploymentServer["ranges"];
 
   /** @param openRanges Absent: the device does not download adaptively, and does not say that it can. */
   constructor(http: Http, login: Login, downloads: Downloads, servers: Servers, openRanges?: OpenRanges) {
@@ -90,13 +92,13 @@ export class DeviceClient implements DeploymentServer {
     this.#login = login;
     this.#downloads = downloads;
     this.#servers = servers;
-    this.#openRanges = openRanges;
+    this.ranges = openRanges && ((...wanted) => this.#ranges(openRanges, ...wanted));
   }
 
   /** Ask for a deployment; `undefined` if there is none. */
   async poll(provides: DeviceProvides, signal?: AbortSignal): Promise<DeploymentInstructions | undefined> {
     this.#lastProvides = provides;
-    const headers = this.#openRanges === undefined ? {} : ADAPTIVE;
+    const headers = this.ranges === undefined ? {} : ADAPTIVE;
     let { answer, text, session } = await this.#call({
       what: POLLING,
       method: "POST",
@@ -231,14 +233,14 @@ export class DeviceClient implements DeploymentServer {
     return offered?.id === deployment ? offered : undefined;
   }
 
-  async ranges(
+  async #ranges(
+    openRanges: OpenRanges,
     instructions: DeploymentInstructions,
     offer: AdaptiveOffer,
     signal?: AbortSignal,
   ): Promise<ArtifactRanges> {
     const server = this.#origin?.server;
-    if (this.#openRanges === undefined) throw new TypeError("this device does not download adaptively");
-    return await this.#openRanges(objectsOf(instructions, offer, server), {
+    return await openRanges(objectsOf(instructions, offer, server), {
       signal,
       renew: async () => {
         const offered = await this.#again(instructions.id, signal);
