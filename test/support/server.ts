@@ -20,8 +20,17 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Start the built server on a free port, with everything below `data`, which must be new. */
-export async function startServer(data: string, args: readonly string[] = []): Promise<RunningServer> {
+type Administrator = Pick<RunningServer, "email" | "password">;
+
+/**
+ * Start the built server on a free port, with everything below `data`.
+ * @param known The administrator, if a server has run with this data before.
+ */
+export async function startServer(
+  data: string,
+  args: readonly string[] = [],
+  known?: Administrator,
+): Promise<RunningServer> {
   const program = startProgram(NODE, [
     ...[UPKEEP_SERVER, "serve", "--data", data, "--listen", "127.0.0.1:0", "--json", "--log-format", "json"],
     ...args,
@@ -32,15 +41,12 @@ export async function startServer(data: string, args: readonly string[] = []): P
   const gone = program.ended.then((end) => {
     throw new Error(`the server ended at once (${end}):\n${program.output()}`);
   });
-  const { url, administrator } = JSON.parse(await Promise.race([ready, gone])) as {
-    url: string;
-    administrator: { email: string; password: string };
-  };
+  const said = JSON.parse(await Promise.race([ready, gone])) as { url: string; administrator: Administrator };
+  const { url } = said;
+  const { email, password } = known ?? said.administrator;
   return {
-    url,
-    ...administrator,
-    program,
-    management: await ManagementClient.logIn(url, administrator.email, administrator.password),
+    ...{ url, email, password, program },
+    management: await ManagementClient.logIn(url, email, password),
     waitForOutput: async (pattern) => {
       await until(`the server logs ${pattern}`, () => pattern.test(program.output()) || undefined, {
         explain: program.output,

@@ -82,7 +82,7 @@ export const SERVE_OPTIONS = {
   adaptive: {
     type: "boolean",
     describe:
-      "Index artifacts, so that devices fetch only what they do not have; --no-adaptive spares the space, and makes all downloads plain",
+      "Index artifacts, so that devices fetch only what they do not have; --no-adaptive makes no more indexes, and all downloads plain",
     default: true,
   },
   console: {

@@ -32,10 +32,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function deviceRoot(root: string, type: string, config: Readonly<Record<string, unknown>>): string {
+function deviceRoot(root: string, type: string, config: Readonly<Record<string, unknown>>, to = server): string {
   devices += 1;
   const mac = `02:00:5e:19:00:${String(devices).padStart(2, "0")}`;
-  createAgentRoot(root, { serverUrl: server.url, deviceType: DEVICE_TYPE, identity: { mac }, config });
+  createAgentRoot(root, { serverUrl: to.url, deviceType: DEVICE_TYPE, identity: { mac }, config });
   cpSync(join(SHIPPED, type), join(root, "usr/share/mender/modules/v3", type));
   return mac;
 }
@@ -53,20 +53,18 @@ function start(root: string): Program {
 }
 
 /** Uploads an artifact, and waits until devices are offered adaptive downloads of it. */
-async function upload(name: string, plan: Partial<ArtifactPlan>): Promise<void> {
+async function upload(name: string, plan: Partial<ArtifactPlan>, to = server): Promise<void> {
   const path = join(folder, `${name}.mender`);
   const whole = { artifactName: name, deviceTypes: [DEVICE_TYPE], compression: "gzip", ...plan } as ArtifactPlan;
   writeFileSync(path, await artifactBytes(whole));
-  const id = await server.management.upload(path);
+  const id = await to.management.upload(path);
   await until(
     `${name} is indexed`,
     async () => {
-      const { adaptive } = await server.management.json<{ adaptive?: { state: string } }>(
-        `${DEPLOYMENTS}/artifacts/${id}`,
-      );
+      const { adaptive } = await to.management.json<{ adaptive?: { state: string } }>(`${DEPLOYMENTS}/artifacts/${id}`);
       return adaptive?.state === "ready" || undefined;
     },
-    { explain: server.program.output },
+    { explain: to.program.output },
   );
 }
 
@@ -75,8 +73,8 @@ interface Outcome {
   readonly download?: AdaptiveTransfer;
 }
 
-async function outcome(deployment: string, explain: () => string): Promise<Outcome> {
-  const [device] = await server.management.finished(deployment, explain);
+async function outcome(deployment: string, explain: () => string, from = server): Promise<Outcome> {
+  const [device] = await from.management.finished(deployment, explain);
   return device as unknown as Outcome;
 }
 
@@ -109,6 +107,30 @@ describe("an agent and a server", () => {
     expect(download?.fetched).toBeLessThan(300_000);
     expect(download?.reused).toBeGreaterThan(1_700_000);
     expect(existsSync(join(root, "var/lib/mender/modules/v3/payloads/0000"))).toBe(false);
+  });
+
+  test("download plainly what is indexed when the server is started again with --no-adaptive", async () => {
+    const root = mkdtempSync(join(folder, "plain-"));
+    const data = join(root, "server");
+    const application = noise("plain", 200_000);
+    writeFileSync(join(root, "application"), application);
+    const files = { dest_dir: `${root}\n`, filename: "application\n", permissions: "755\n", application };
+    const plan: Partial<ArtifactPlan> = {
+      kind: "module-image",
+      type: "single-file",
+      files: Object.entries(files).map(([name, content]) => sourceFile(name, content)),
+    };
+    const before = await startServer(data, ["--auto-accept"]);
+    await upload("plain-2", plan, before).finally(() => before.stop());
+
+    const plain = await startServer(data, ["--auto-accept", "--no-adaptive"], before);
+    onTestFinished(() => plain.stop());
+    const mac = deviceRoot(root, "single-file", {}, plain);
+    const agent = start(root);
+    const { id } = await plain.management.device("mac", mac, agent.output);
+    const deployment = await plain.management.deploy("plain-2", [id]);
+    const { status, download } = await outcome(deployment, agent.output, plain);
+    expect({ status, download }, agent.output()).toEqual({ status: "success", download: undefined });
   });
 
   describe("with two root file systems", () => {
