@@ -77,6 +77,8 @@ const LOOP_FAULT_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #stop = new AbortController();
+  /** Its signal is aborted. Read many times in a round, which takes long from the signal. */
+  #stopped = false;
   readonly #poll: Schedule;
   readonly #inventory: Schedule;
   /** Ends the wait for the next task. */
@@ -138,8 +140,8 @@ export class Daemon {
         log.info("the daemon has started");
       }
       await this.#loop();
-      if (check !== undefined) return this.#stop.signal.aborted ? "stopped" : "rested";
-      if (this.#reloads && !this.#stop.signal.aborted) return "reload";
+      if (check !== undefined) return this.#stopped ? "stopped" : "rested";
+      if (this.#reloads && !this.#stopped) return "reload";
       log.info("the daemon stops");
       await notifier.stopping();
       return "stopped";
@@ -151,6 +153,7 @@ export class Daemon {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#stop.abort(new AgentError("stopped", "the daemon is being stopped"));
     this.#wake?.();
   }
@@ -203,7 +206,7 @@ export class Daemon {
    */
   async #loop(): Promise<void> {
     let resumed = false;
-    for (let faults = 0; !this.#stop.signal.aborted && !(this.#reloads && resumed); ) {
+    for (let faults = 0; !this.#stopped && !(this.#reloads && resumed); ) {
       try {
         if (resumed) {
           if (!(await this.#step())) return;
@@ -215,7 +218,7 @@ export class Daemon {
         }
         faults = 0;
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#stopped) return;
         if (++faults > LOOP_FAULTS_MAX || this.#parts.check !== undefined) throw error;
         this.#parts.log.error(`the scheduler met a fault and goes on: ${String(error)}`, { error });
         await this.#recover(Math.min(LOOP_FAULT_PAUSE_MS.first * 2 ** (faults - 1), LOOP_FAULT_PAUSE_MS.longest));
@@ -248,7 +251,7 @@ export class Daemon {
     if (check !== undefined && Math.min(this.#poll.dueAt, this.#inventory.dueAt) > this.#firstAt) return false;
     await notifier.status("waiting for the next poll");
     const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
-    if (pauseMs <= 0 || this.#stop.signal.aborted || this.#reloads) return true;
+    if (pauseMs <= 0 || this.#stopped || this.#reloads) return true;
     this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
     this.#waiting = true;
     try {
@@ -290,7 +293,7 @@ export class Daemon {
     try {
       await this.#parts.scripts?.(set, this.#stop.signal);
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#parts.log.warning(`state scripts ${set}: ${String(error)}`);
+      if (!this.#stopped) this.#parts.log.warning(`state scripts ${set}: ${String(error)}`);
     }
   }
 
@@ -308,7 +311,7 @@ export class Daemon {
       await scripts("Sync_Leave");
       return answer;
     } catch (error) {
-      if (!this.#stop.signal.aborted) await this.#tryScripts("Sync_Error");
+      if (!this.#stopped) await this.#tryScripts("Sync_Error");
       throw error;
     }
   }
@@ -318,7 +321,7 @@ export class Daemon {
     try {
       await this.#parts.system.timers.sleep(pauseMs, this.#stop.signal);
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#parts.log.error(`waiting failed: ${String(error)}`, { error });
+      if (!this.#stopped) this.#parts.log.error(`waiting failed: ${String(error)}`, { error });
     }
   }
 
@@ -332,7 +335,7 @@ export class Daemon {
       if (this.#refused) log.info("the server accepts this device now");
       this.#refused = false;
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (this.#stopped) return;
       this.#refused = error instanceof AgentError && error.code === "unauthorized";
       const retryAfterMs = error instanceof AgentError ? error.retryAfterMs : undefined;
       const dueAt = schedule.failed(this.#now(), retryAfterMs);
@@ -394,13 +397,13 @@ export class Daemon {
     const result = await this.#parts.engine.resume(this.#stop.signal);
     this.#roundSince = this.#now();
     if (result !== undefined) this.#conclude(result);
-    return !this.#stop.signal.aborted;
+    return !this.#stopped;
   }
 
   #conclude(result: DeploymentResult): void {
     const { log } = this.#parts;
     if (result.kind === "interrupted") {
-      if (this.#stop.signal.aborted) return;
+      if (this.#stopped) return;
       throw new AgentError("update-interrupted", `the update rests in the state ${result.state}`, { retryable: true });
     }
     const { deployment, status, failure, reported, unwritten } = result;
