@@ -37,83 +37,149 @@ import { StateRecords } from "./states.ts";
 import { UptimeRecords } from "./uptime.ts";
 import { UserRecords } from "./users.ts";
 
-/** All records, in the state that one transaction sees. */
+/**
+ * All records, in the state that one transaction sees. Each is made when it is used, and holds nothing but the database:
+ * a transaction uses few of them.
+ */
 export class Records {
   readonly afterCommit = new AfterCommit();
-  readonly artifactIndexes: ArtifactIndexRecords;
-  readonly artifacts: ArtifactRecords;
-  readonly attempts: AttemptRecords;
-  readonly attributeIndex: AttributeIndexRecords;
-  readonly deviceTexts: DeviceTextRecords;
-  readonly authSets: AuthSetRecords;
-  readonly configurations: ConfigurationRecords;
-  readonly counters: CounterRecords;
-  readonly deployments: DeploymentRecords;
-  readonly deviceDeploymentLists: DeviceDeploymentLists;
-  readonly deviceDeployments: DeviceDeploymentRecords;
-  readonly deviceDownloads: DeviceDownloadRecords;
-  readonly devices: DeviceRecords;
-  readonly pendingEnds: PendingEndRecords;
-  readonly events: EventRecords;
-  readonly uptime: UptimeRecords;
-  readonly silence: SilenceRecords;
-  readonly failures: FailureRecords;
-  readonly inventory: InventoryRecords;
-  readonly logs: LogRecords;
-  readonly phases: PhaseRecords;
-  readonly places: PlaceRecords;
-  readonly preparations: PreparationRecords;
-  readonly queues: QueueRecords;
-  readonly releaseMetadata: ReleaseMetadataRecords;
-  readonly releases: ReleaseRecords;
-  readonly savedFilters: SavedFilterRecords;
-  readonly secrets: SecretRecords;
-  readonly sequences: SequenceRecords;
-  readonly sessions: SessionRecords;
-  readonly settings: SettingsRecords;
-  readonly states: StateRecords;
-  readonly users: UserRecords;
-
   readonly #db: Kysely<Schema>;
 
   constructor(db: Kysely<Schema>) {
     this.#db = db;
-    this.artifactIndexes = new ArtifactIndexRecords(db);
-    this.artifacts = new ArtifactRecords(db);
-    this.attempts = new AttemptRecords(db);
-    this.attributeIndex = new AttributeIndexRecords(db);
-    this.deviceTexts = new DeviceTextRecords(db);
-    this.authSets = new AuthSetRecords(db);
-    this.configurations = new ConfigurationRecords(db);
-    this.counters = new CounterRecords(db);
-    this.deployments = new DeploymentRecords(db);
-    this.deviceDeploymentLists = new DeviceDeploymentLists(db);
-    this.deviceDeployments = new DeviceDeploymentRecords(db);
-    this.deviceDownloads = new DeviceDownloadRecords(db);
-    this.devices = new DeviceRecords(db);
-    this.pendingEnds = new PendingEndRecords(db);
-    this.events = new EventRecords(db);
-    this.uptime = new UptimeRecords(db);
-    this.silence = new SilenceRecords(db);
-    this.failures = new FailureRecords(db);
-    this.inventory = new InventoryRecords(db);
-    this.logs = new LogRecords(db);
-    this.phases = new PhaseRecords(db);
-    this.places = new PlaceRecords(db);
-    this.preparations = new PreparationRecords(db);
-    this.queues = new QueueRecords(db);
-    this.releaseMetadata = new ReleaseMetadataRecords(db);
-    this.releases = new ReleaseRecords(db);
-    this.savedFilters = new SavedFilterRecords(db);
-    this.secrets = new SecretRecords(db);
-    this.sequences = new SequenceRecords(db);
-    this.sessions = new SessionRecords(db);
-    this.settings = new SettingsRecords(db);
-    this.states = new StateRecords(db);
-    this.users = new UserRecords(db);
   }
 
-  // These two cost more to make than all the others, and devices do not use them.
+  get artifactIndexes(): ArtifactIndexRecords {
+    return new ArtifactIndexRecords(this.#db);
+  }
+
+  get artifacts(): ArtifactRecords {
+    return new ArtifactRecords(this.#db);
+  }
+
+  get attempts(): AttemptRecords {
+    return new AttemptRecords(this.#db);
+  }
+
+  get attributeIndex(): AttributeIndexRecords {
+    return new AttributeIndexRecords(this.#db);
+  }
+
+  get deviceTexts(): DeviceTextRecords {
+    return new DeviceTextRecords(this.#db);
+  }
+
+  get authSets(): AuthSetRecords {
+    return new AuthSetRecords(this.#db);
+  }
+
+  get configurations(): ConfigurationRecords {
+    return new ConfigurationRecords(this.#db);
+  }
+
+  get counters(): CounterRecords {
+    return new CounterRecords(this.#db);
+  }
+
+  get deployments(): DeploymentRecords {
+    return new DeploymentRecords(this.#db);
+  }
+
+  get deviceDeploymentLists(): DeviceDeploymentLists {
+    return new DeviceDeploymentLists(this.#db);
+  }
+
+  get deviceDeployments(): DeviceDeploymentRecords {
+    return new DeviceDeploymentRecords(this.#db);
+  }
+
+  get deviceDownloads(): DeviceDownloadRecords {
+    return new DeviceDownloadRecords(this.#db);
+  }
+
+  get devices(): DeviceRecords {
+    return new DeviceRecords(this.#db);
+  }
+
+  get pendingEnds(): PendingEndRecords {
+    return new PendingEndRecords(this.#db);
+  }
+
+  get events(): EventRecords {
+    return new EventRecords(this.#db);
+  }
+
+  get uptime(): UptimeRecords {
+    return new UptimeRecords(this.#db);
+  }
+
+  get silence(): SilenceRecords {
+    return new SilenceRecords(this.#db);
+  }
+
+  get failures(): FailureRecords {
+    return new FailureRecords(this.#db);
+  }
+
+  get inventory(): InventoryRecords {
+    return new InventoryRecords(this.#db);
+  }
+
+  get logs(): LogRecords {
+    return new LogRecords(this.#db);
+  }
+
+  get phases(): PhaseRecords {
+    return new PhaseRecords(this.#db);
+  }
+
+  get places(): PlaceRecords {
+    return new PlaceRecords(this.#db);
+  }
+
+  get preparations(): PreparationRecords {
+    return new PreparationRecords(this.#db);
+  }
+
+  get queues(): QueueRecords {
+    return new QueueRecords(this.#db);
+  }
+
+  get releaseMetadata(): ReleaseMetadataRecords {
+    return new ReleaseMetadataRecords(this.#db);
+  }
+
+  get releases(): ReleaseRecords {
+    return new ReleaseRecords(this.#db);
+  }
+
+  get savedFilters(): SavedFilterRecords {
+    return new SavedFilterRecords(this.#db);
+  }
+
+  get secrets(): SecretRecords {
+    return new SecretRecords(this.#db);
+  }
+
+  get sequences(): SequenceRecords {
+    return new SequenceRecords(this.#db);
+  }
+
+  get sessions(): SessionRecords {
+    return new SessionRecords(this.#db);
+  }
+
+  get settings(): SettingsRecords {
+    return new SettingsRecords(this.#db);
+  }
+
+  get states(): StateRecords {
+    return new StateRecords(this.#db);
+  }
+
+  get users(): UserRecords {
+    return new UserRecords(this.#db);
+  }
 
   get moving(): MovingRecords {
     return new MovingRecords(this.#db);

@@ -22,18 +22,28 @@ const EMPTY = Buffer.alloc(0);
 /** The server's URL for simulated devices. */
 export const SIMULATED_SERVER = ORIGIN;
 
+/** A route whose path has parameters. */
 interface ServedRoute {
   readonly route: Route;
-  /** Matches paths with parameters; the groups are named after them. */
-  readonly pattern: RegExp | undefined;
+  readonly pattern: RegExp;
+  /** Names of the parameters, in the order of the pattern's groups. */
+  readonly names: readonly string[];
 }
 
 /** A route's handler without its types, which are checked where the route is defined. */
 type Handle = (call: unknown) => Answer | Promise<Answer>;
 
-function patternOf(path: string): RegExp | undefined {
-  if (!path.includes(":")) return undefined;
-  return new RegExp(`^${path.replace(/[.]/g, "\\.").replace(/:([A-Za-z]+)/g, "(?<$1>[^/]+)")}$`);
+const PARAMETER = /:([A-Za-z]+)/g;
+
+function served(route: Route): ServedRoute {
+  const pattern = new RegExp(`^${route.path.replace(/[.]/g, "\\.").replace(PARAMETER, "([^/]+)")}$`);
+  return { route, pattern, names: [...route.path.matchAll(PARAMETER)].map(([, name = ""]) => name) };
+}
+
+const BEARER = "Bearer ";
+
+function tokenOf(authorization = ""): string {
+  return authorization.startsWith(BEARER) ? authorization.slice(BEARER.length) : "";
 }
 
 /**
@@ -43,7 +53,7 @@ function patternOf(path: string): RegExp | undefined {
 export class DeviceApi implements Network {
   readonly #domain: Domain;
   readonly #time: VirtualTime;
-  readonly #exact = new Map<string, ServedRoute>();
+  readonly #exact = new Map<string, Route>();
   readonly #patterns: ServedRoute[] = [];
 
   constructor(domain: Domain, blobs: Blobs, time: VirtualTime, now: () => number) {
@@ -63,9 +73,8 @@ export class DeviceApi implements Network {
       }),
     ];
     for (const route of routes) {
-      const pattern = patternOf(route.path);
-      if (pattern === undefined) this.#exact.set(`${route.method} ${route.path}`, { route, pattern });
-      else this.#patterns.push({ route, pattern });
+      if (route.path.includes(":")) this.#patterns.push(served(route));
+      else this.#exact.set(`${route.method} ${route.path}`, route);
     }
   }
 
@@ -90,7 +99,7 @@ export class DeviceApi implements Network {
     const [path = "", query = ""] = target.split("?", 2);
     const { route, params } = this.#find(method, path);
     const raw = body === undefined ? EMPTY : Buffer.from(body);
-    const token = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
+    const token = tokenOf(headers.authorization);
     const { authentication } = this.#domain;
     const caller =
       route.access === "device"
@@ -116,11 +125,11 @@ export class DeviceApi implements Network {
 
   #find(method: string, path: string): { readonly route: Route; readonly params: unknown } {
     const exact = this.#exact.get(`${method} ${path}`);
-    if (exact !== undefined) return { route: exact.route, params: {} };
-    for (const { route, pattern } of this.#patterns) {
+    if (exact !== undefined) return { route: exact, params: {} };
+    for (const { route, pattern, names } of this.#patterns) {
       if (route.method !== method) continue;
-      const match = pattern?.exec(path);
-      if (match) return { route, params: { ...match.groups } };
+      const match = pattern.exec(path);
+      if (match) return { route, params: Object.fromEntries(names.map((name, at) => [name, match[at + 1]])) };
     }
     throw notFound();
   }
