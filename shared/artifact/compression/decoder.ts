@@ -19,6 +19,12 @@ export function damaged(where: string, cause: unknown): ArtifactError {
   return new ArtifactError("compression-damaged", `${where}: the compressed data is damaged (${detail})`, { cause });
 }
 
+/** The error for compressed data that is cut off. */
+export function cutOff(where: string, cause?: unknown): ArtifactError {
+  const options = cause === undefined ? {} : { cause };
+  return new ArtifactError("truncated", `${where}: the compressed data ends too early`, options);
+}
+
 /** Resolves to false if the engine failed or was stopped. */
 function write(engine: Engine, chunk: Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
@@ -59,7 +65,7 @@ export async function* decompressWith(
   } catch (error) {
     if (input.failed === undefined) {
       if (error instanceof Error && "code" in error && error.code === "Z_BUF_ERROR") {
-        throw new ArtifactError("truncated", `${where}: the compressed data ends too early`, { cause: error });
+        throw cutOff(where, error);
       }
       throw damaged(where, error);
     }

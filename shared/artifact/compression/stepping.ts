@@ -1,5 +1,4 @@
-import { ArtifactError } from "../errors.ts";
-import { OUTPUT_BYTES } from "./decoder.ts";
+import { cutOff, OUTPUT_BYTES } from "./decoder.ts";
 import type { Turn } from "./turns.ts";
 
 /** A decoder that works in bounded steps and uses bounded memory. */
@@ -37,5 +36,5 @@ export async function* decodeInSteps(
       if (output.length > 0) yield output;
     }
   }
-  if (!decoder.end()) throw new ArtifactError("truncated", `${where}: the compressed data ends too early`);
+  if (!decoder.end()) throw cutOff(where);
 }

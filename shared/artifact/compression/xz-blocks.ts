@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { ByteReader } from "../bytes.ts";
 import { ArtifactError } from "../errors.ts";
-import { damaged } from "./decoder.ts";
+import { cutOff, damaged } from "./decoder.ts";
 
 const MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]);
 const FOOTER_MAGIC = Buffer.from("YZ");
@@ -117,6 +117,13 @@ async function take(reader: ByteReader, count: number): Promise<Uint8Array> {
   return bytes;
 }
 
+/** As {@link take}, for what is taken out: a part of it would be something else to the decoder. */
+async function takeOut(reader: ByteReader, count: number, where: string): Promise<Buffer> {
+  const bytes = await reader.upTo(count);
+  if (bytes.length < count) throw cutOff(where);
+  return Buffer.from(bytes);
+}
+
 function littleEndian(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
@@ -145,9 +152,8 @@ async function* stream(
     const dataStart = reader.position;
     const totalBytes = yield* lzma2Chunks(reader, where);
     yield await take(reader, (4 - ((reader.position - dataStart) % 4)) % 4);
-    const sum = await take(reader, checkBytes);
-    if (isHashed) block.sha256 = Buffer.from(sum);
-    else yield sum;
+    if (isHashed) block.sha256 = await takeOut(reader, checkBytes, where);
+    else yield await take(reader, checkBytes);
     block.totalBytes = totalBytes;
   }
   if (isHashed) yield await indexWithoutChecks(reader, where);
@@ -256,14 +262,16 @@ async function* lzma2Chunks(reader: ByteReader, where: string): AsyncGenerator<U
   }
 }
 
-/** Reads one number of an index. */
-async function indexNumber(reader: ByteReader): Promise<Buffer> {
+const NUMBER_BYTES_MAX = 9;
+
+/** Reads one number of an index. @param fault Makes the error for one that is cut off or too long. */
+async function indexNumber(reader: ByteReader, fault: (number: Buffer) => Error): Promise<Buffer> {
   const bytes: number[] = [];
   for (;;) {
-    const piece = await reader.upTo(1);
-    const [byte] = piece;
-    if (byte === undefined || bytes.length > 8) throw new LeftToDecoder(Buffer.from(bytes), piece);
+    const [byte] = await reader.upTo(1);
+    if (byte === undefined) throw fault(Buffer.from(bytes));
     bytes.push(byte);
+    if (bytes.length > NUMBER_BYTES_MAX) throw fault(Buffer.from(bytes));
     if ((byte & 0x80) === 0) return Buffer.from(bytes);
   }
 }
@@ -272,9 +280,10 @@ async function indexNumber(reader: ByteReader): Promise<Buffer> {
 async function* plainIndex(reader: ByteReader): AsyncGenerator<Uint8Array> {
   const indexStart = reader.position - 1;
   yield Buffer.from([0]);
-  const count = await indexNumber(reader);
+  const number = () => indexNumber(reader, (bytes) => new LeftToDecoder(bytes));
+  const count = await number();
   yield count;
-  for (let left = 2 * (new Numbers(count).next() ?? 0); left > 0; left -= 1) yield await indexNumber(reader);
+  for (let left = 2 * (new Numbers(count).next() ?? 0); left > 0; left -= 1) yield await number();
   const padding = (4 - ((reader.position - indexStart) % 4)) % 4;
   yield await take(reader, padding + 4 + EDGE_BYTES);
 }
@@ -282,11 +291,13 @@ async function* plainIndex(reader: ByteReader): AsyncGenerator<Uint8Array> {
 /**
  * Reads an index, whose first byte was read, and the footer.
  * @returns Both as a stream without checks has them; the decoder compares them with the blocks.
- * @throws ArtifactError if a CRC32 or a size does not match.
+ * @throws ArtifactError if a CRC32 or a size does not match, or the stream is cut off.
  */
 async function indexWithoutChecks(reader: ByteReader, where: string): Promise<Buffer> {
   const wrong = (what: string): ArtifactError => damaged(where, `the ${what} of an xz stream does not match`);
-  const countBytes = await indexNumber(reader);
+  const number = () =>
+    indexNumber(reader, ({ length }) => (length > NUMBER_BYTES_MAX ? wrong("index") : cutOff(where)));
+  const countBytes = await number();
   const count = new Numbers(countBytes).next() ?? 0;
   if (count > INDEX_RECORDS_MAX) {
     throw new ArtifactError("too-large", `${where}: an xz stream with SHA-256 has ${count} blocks`);
@@ -294,7 +305,7 @@ async function indexWithoutChecks(reader: ByteReader, where: string): Promise<Bu
   const before: Buffer[] = [Buffer.from([0]), countBytes];
   const after: Buffer[] = [...before];
   for (let left = count; left > 0; left -= 1) {
-    const [unpadded, decodedBytes] = [await indexNumber(reader), await indexNumber(reader)];
+    const [unpadded, decodedBytes] = [await number(), await number()];
     const size = new Numbers(unpadded).next() ?? 0;
     if (size <= 32) throw wrong("index");
     before.push(unpadded, decodedBytes);
@@ -311,7 +322,7 @@ async function indexWithoutChecks(reader: ByteReader, where: string): Promise<Bu
   };
   const [index, plain] = [filled(before), filled(after)];
   const read = Buffer.concat(before).length;
-  const rest = Buffer.from(await take(reader, index.length - read + EDGE_BYTES));
+  const rest = await takeOut(reader, index.length - read + EDGE_BYTES, where);
   if (!rest.subarray(0, -EDGE_BYTES).equals(index.subarray(read))) throw wrong("index");
   if (!rest.subarray(-EDGE_BYTES).equals(footer(index, SHA256))) throw wrong("footer");
   return Buffer.concat([plain, footer(plain, NO_CHECK)]);

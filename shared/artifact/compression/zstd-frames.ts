@@ -1,7 +1,7 @@
 import { ByteReader } from "../bytes.ts";
 import { ArtifactError } from "../errors.ts";
 import { ARTIFACT_LIMITS } from "../limits.ts";
-import { damaged } from "./decoder.ts";
+import { cutOff, damaged } from "./decoder.ts";
 
 const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
@@ -21,13 +21,13 @@ export async function* zstdPieces(source: AsyncIterable<Uint8Array>, where: stri
   const take = async (count: number): Promise<Uint8Array> => {
     const bytes = await reader.upTo(count);
     if (bytes.length === count) return bytes;
-    throw new ArtifactError("truncated", `${where}: the compressed data ends too early`);
+    throw cutOff(where);
   };
   try {
     for (let frames = 0; ; ) {
       const start = await reader.upTo(4);
       if (start.length === 0 && frames > 0) return;
-      if (start.length < 4) throw new ArtifactError("truncated", `${where}: the compressed data ends too early`);
+      if (start.length < 4) throw cutOff(where);
       const magic = littleEndian(start);
       if (magic >>> 4 === SKIPPABLE_MAGIC >>> 4) {
         await skipFrame(take, where);

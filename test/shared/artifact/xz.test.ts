@@ -141,6 +141,17 @@ describePeer(["xz"], "what the xz tool writes", () => {
   });
 
   test.each([
+    ["whose SHA-256 begins like the header of a block", "content 98"],
+    ["whose index has a CRC32 that begins like one", "content 12"],
+  ])("%s is told to be cut off, wherever it is cut", async (_, content) => {
+    const whole = made(["--check=sha256"], Buffer.from(content));
+    for (let length = 0; length < whole.length; length += 1) {
+      const cut = collect(unxz(chunked(whole.subarray(0, length))));
+      await expect(cut, `cut at ${length}`).rejects.toMatchObject({ code: "truncated" });
+    }
+  });
+
+  test.each([
     ["--x86", /BCJ for x86/],
     ["--arm", /BCJ for ARM\)/],
     ["--delta=dist=4", /delta/],
