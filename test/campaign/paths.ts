@@ -49,7 +49,7 @@ const BASES: Readonly<Record<string, Base>> = {
 };
 
 /** Room for an update, and little more. */
-const SMALL_DISK = { capacityBytes: 128 * 1024, inodes: 40 };
+const SMALL_DISK = { capacityBytes: 256 * 1024, inodes: 40 };
 
 const MODULE_CALLS = [
   "Download",
