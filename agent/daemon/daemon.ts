@@ -7,6 +7,7 @@ import type { MaintenanceWindows } from "./maintenance-windows.ts";
 import type { Notifier } from "./notify.ts";
 import { Schedule, type TaskSettings } from "./schedule.ts";
 import { unfailing } from "./unfailing-log.ts";
+import { Wait } from "./wait.ts";
 
 /** The server as the daemon asks it. */
 export interface DaemonServer {
@@ -77,13 +78,10 @@ const LOOP_FAULT_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #stop = new AbortController();
-  /** Its signal is aborted. Read many times in a round, which takes long from the signal. */
-  #stopped = false;
   readonly #poll: Schedule;
   readonly #inventory: Schedule;
-  /** Ends the wait for the next task. */
-  #wake: (() => void) | undefined;
-  #waiting = false;
+  /** For the next task. */
+  readonly #wait = new Wait();
   #reloads = false;
   /** The server's last answer was that it does not accept this device. */
   #refused = false;
@@ -153,16 +151,15 @@ export class Daemon {
   }
 
   stop(): void {
-    this.#stopped = true;
     this.#stop.abort(new AgentError("stopped", "the daemon is being stopped"));
-    this.#wake?.();
+    this.#wait.end();
   }
 
   /** Ends it at its next rest. */
   reload(): void {
     if (this.#parts.check !== undefined) return;
     this.#reloads = true;
-    this.#wake?.();
+    this.#wait.end();
   }
 
   #listen(): (() => void)[] {
@@ -177,7 +174,16 @@ export class Daemon {
 
   #soon(schedule: Schedule): void {
     schedule.request();
-    this.#wake?.();
+    this.#wait.end();
+  }
+
+  get #stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** When the next task is due. */
+  get #nextAt(): number {
+    return Math.min(this.#poll.dueAt, this.#inventory.dueAt);
   }
 
   #now(): number {
@@ -196,7 +202,7 @@ export class Daemon {
 
   #healthy(): boolean {
     const now = this.#now();
-    if (this.#waiting) return now - Math.min(this.#poll.dueAt, this.#inventory.dueAt) < OVERDUE_MS;
+    if (this.#wait.isUnderWay) return now - this.#nextAt < OVERDUE_MS;
     return this.#roundSince === undefined || now - this.#roundSince < ROUND_MS_MAX;
   }
 
@@ -227,13 +233,14 @@ export class Daemon {
   }
 
   /**
-   * Not async: while it waits, each async function on the way costs memory, of which a fleet has most.
+   * Not async: an async function holds memory while it waits, and a simulated fleet has a daemon that waits for each of its
+   * devices.
    * @returns False if nothing is due any more, and this is a check.
    */
   #step(): Promise<boolean> {
-    if (this.#inventory.dueAt <= this.#now())
-      return this.#task(this.#inventory, "the inventory", () => this.#sendInventory());
-    if (this.#poll.dueAt <= this.#now()) return this.#task(this.#poll, "the poll", () => this.#pollOnce());
+    const now = this.#now();
+    if (this.#inventory.dueAt <= now) return this.#task(this.#inventory, "the inventory", () => this.#sendInventory());
+    if (this.#poll.dueAt <= now) return this.#task(this.#poll, "the poll", () => this.#pollOnce());
     return this.#rest();
   }
 
@@ -244,35 +251,17 @@ export class Daemon {
     return true;
   }
 
-  /** Waits until the next task is due. @returns False if it would wait for a round that is not the first, in a check. */
+  /** Waits until the next task is due. @returns False in a check, which waits for its first round at most. */
   async #rest(): Promise<boolean> {
-    const { notifier, check } = this.#parts;
+    const { notifier, check, system } = this.#parts;
     await this.#enterIdle();
-    if (check !== undefined && Math.min(this.#poll.dueAt, this.#inventory.dueAt) > this.#firstAt) return false;
+    if (check !== undefined && this.#nextAt > this.#firstAt) return false;
     await notifier.status("waiting for the next poll");
-    const pauseMs = Math.min(this.#poll.dueAt, this.#inventory.dueAt) - this.#now();
+    const pauseMs = this.#nextAt - this.#now();
     if (pauseMs <= 0 || this.#stopped || this.#reloads) return true;
     this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
-    this.#waiting = true;
-    try {
-      await this.#pause(pauseMs);
-    } finally {
-      this.#waiting = false;
-      this.#wake = undefined;
-    }
+    await this.#wait.begin(system.timers, pauseMs);
     return true;
-  }
-
-  /** Ends early when it is woken. Without a signal to abort: Node makes each one an object of a shape of its own. */
-  #pause(pauseMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      const timer = this.#parts.system.timers.after(pauseMs, wake);
-      this.#wake = wake;
-    });
   }
 
   async #enterIdle(): Promise<void> {

@@ -17,7 +17,7 @@ import type { Bearer } from "../system/axios-over-door.ts";
 import { refusal } from "./answers.ts";
 import type { ArtifactRanges, ArtifactSource, DeploymentServer, ReportAnswer } from "./deployment-server.ts";
 import type { Downloads } from "./download.ts";
-import type { Servers } from "./failover.ts";
+import { joined, type Servers } from "./failover.ts";
 import { type Http, parseAnswer, type Question } from "./http.ts";
 import type { Link } from "./links.ts";
 import type { Login, Session, SignedRequest } from "./login.ts";
@@ -387,17 +387,4 @@ class ServerLogin implements Bearer {
     this.#login.forget(this.session);
     this.session = await this.#login.begin(this.server, await this.#request(), this.#signal);
   }
-}
-
-function joined(failures: readonly AgentError[]): AgentError {
-  const [first, ...others] = failures;
-  if (first === undefined) return new AgentError("no-server", "no server is configured");
-  if (others.length === 0) return first;
-  const waits = failures.map((failure) => failure.retryAfterMs ?? Number.POSITIVE_INFINITY);
-  const waitMs = Math.min(...waits);
-  return new AgentError(first.code, failures.map(({ message }) => message).join("; "), {
-    retryable: failures.some(({ retryable }) => retryable),
-    ...(Number.isFinite(waitMs) ? { retryAfterMs: waitMs } : {}),
-    cause: first,
-  });
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "@upkeep/shared/system";
+import { AgentError } from "../errors.ts";
 
 /**
  * The configured servers, and which of them to use first. A server that failed comes last for a while, and then has its
@@ -46,4 +47,18 @@ export class Servers {
   worked(url: string): void {
     this.#avoidedUntil?.delete(url);
   }
+}
+
+/** One error for those of all servers that were asked, which is retryable if one of them is. */
+export function joined(failures: readonly AgentError[]): AgentError {
+  const [first, ...others] = failures;
+  if (first === undefined) return new AgentError("no-server", "no server is configured");
+  if (others.length === 0) return first;
+  const waits = failures.map((failure) => failure.retryAfterMs ?? Number.POSITIVE_INFINITY);
+  const waitMs = Math.min(...waits);
+  return new AgentError(first.code, failures.map(({ message }) => message).join("; "), {
+    retryable: failures.some(({ retryable }) => retryable),
+    ...(Number.isFinite(waitMs) ? { retryAfterMs: waitMs } : {}),
+    cause: first,
+  });
 }

@@ -1,7 +1,7 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
+import { Relay, type RelayTarget } from "./relay.ts";
 
-/** Forwards connections as they are, counts their bytes, and cuts each when so many have come down it. */
+/** Forwards connections as they are, counts their bytes, and cuts each after a number of bytes that have come down it. */
 export class CuttingProxy {
   /** From the server to the client. */
   downBytes = 0;
@@ -9,48 +9,32 @@ export class CuttingProxy {
   upBytes = 0;
   connections = 0;
   cuts = 0;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #relay: Relay;
 
-  private constructor(server: Server) {
-    this.#server = server;
+  private constructor(target: RelayTarget, cutAfterBytes: number) {
+    this.#relay = new Relay((client) => this.#forward(client, connect(target), cutAfterBytes));
   }
 
   /** @param cutAfterBytes Of each connection, downwards. */
-  static async start(target: { readonly host: string; readonly port: number }, cutAfterBytes: number) {
-    const server = createServer();
-    const proxy = new CuttingProxy(server);
-    server.on("connection", (client) => proxy.#forward(client, connect(target), cutAfterBytes));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+  static async start(target: RelayTarget, cutAfterBytes: number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(target, cutAfterBytes);
+    await proxy.#relay.listen();
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#relay.url;
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+  stop(): Promise<void> {
+    return this.#relay.stop();
   }
 
   #forward(client: Socket, server: Socket, cutAfterBytes: number): void {
     this.connections++;
     let leftBytes = cutAfterBytes;
-    for (const [socket, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(socket);
-      // What the other end makes of a broken connection is its own business.
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
-    }
+    this.#relay.keep(client, () => server.destroy());
+    this.#relay.keep(server, () => client.destroy());
     client.on("data", (chunk) => {
       this.upBytes += chunk.length;
       server.write(chunk);

@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Relay } from "./relay.ts";
 
 /** The way to a database in another rack, in milliseconds; a round trip takes it twice. */
 const ONE_WAY_MS = 1;
@@ -11,12 +11,12 @@ const ONE_WAY_MS = 1;
 export class SlowProxy {
   /** As that of the server. */
   readonly url: string;
-  readonly #server: Server;
+  readonly #relay: Relay;
   readonly #folder: string;
-  readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, folder: string, url: string) {
-    this.#server = server;
+  /** @param database The path of the server's socket. */
+  private constructor(database: string, folder: string, url: string) {
+    this.#relay = new Relay((client) => this.#forward(client, connect(database)));
     this.#folder = folder;
     this.url = url;
   }
@@ -26,11 +26,9 @@ export class SlowProxy {
     const [, folder = "", port = ""] = /@([^:]+):(\d+)/.exec(url) ?? [];
     const here = mkdtempSync(join(tmpdir(), "upkeep-slow-"));
     const name = `.s.PGSQL.${port}`;
-    const server = createServer();
-    const proxy = new SlowProxy(server, here, url.replace(folder, encodeURIComponent(here)));
-    server.on("connection", (client) => proxy.#forward(client, connect(join(decodeURIComponent(folder), name))));
-    server.listen(join(here, name));
-    await once(server, "listening");
+    const database = join(decodeURIComponent(folder), name);
+    const proxy = new SlowProxy(database, here, url.replace(folder, encodeURIComponent(here)));
+    await proxy.#relay.listen(join(here, name));
     return proxy;
   }
 
@@ -39,21 +37,14 @@ export class SlowProxy {
       [client, database],
       [database, client],
     ] as const) {
-      this.#sockets.add(from);
+      this.#relay.keep(from, () => void setTimeout(() => to.destroy(), ONE_WAY_MS));
       // Timers of the same length fire in the order in which they were set.
       from.on("data", (chunk) => setTimeout(() => to.write(chunk), ONE_WAY_MS));
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        this.#sockets.delete(from);
-        setTimeout(() => to.destroy(), ONE_WAY_MS);
-      });
     }
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+    await this.#relay.stop();
     rmSync(this.#folder, { recursive: true });
   }
 }

@@ -32,7 +32,13 @@ export async function measureWire(client: ClientName, options: WireOptions): Pro
   const { hostname, port } = new URL(server.url);
   const proxy = await CuttingProxy.start({ host: hostname, port: Number(port) }, cutAfterBytes);
   const mac = client === "upkeep" ? "02:00:5e:00:53:11" : "02:00:5e:00:53:12";
-  const config = { UpdatePollIntervalSeconds: 5, InventoryPollIntervalSeconds: 1800, RetryPollIntervalSeconds: 5 };
+  const config = {
+    UpdatePollIntervalSeconds: 5,
+    InventoryPollIntervalSeconds: 1800,
+    RetryPollIntervalSeconds: 5,
+    // Both clients are to receive the same bytes. The peer does not know the key.
+    AdaptiveDownloads: false,
+  };
   const daemon = DAEMONS[client]({ folder: join(folder, `wire-${client}`), serverUrl: proxy.url, mac, config });
   const explain = (): string => `${daemon.output()}\n${server.program.output()}`.slice(-10_000);
   try {

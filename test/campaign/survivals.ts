@@ -5,10 +5,30 @@ const WRITE_FATES = 4;
 const FATES = 2;
 
 /** The ways in which a power cut may be decided, life after life. */
-export interface Ways extends Survival {
-  readonly differs: boolean;
-  readonly branch: readonly number[];
-  next(): boolean;
+export abstract class Ways implements Survival {
+  /** True once this life has answered anything in another way than the life before it. */
+  abstract readonly differs: boolean;
+  /** The answers of this life: they replay it. */
+  abstract readonly branch: readonly number[];
+  /** Turn to the next way. @returns False if there is none. */
+  abstract next(): boolean;
+  /** Decides about a change. @returns A number below `of`. */
+  protected abstract answer(of: number): number;
+
+  name(): boolean {
+    return this.answer(FATES) === 1;
+  }
+
+  mode(): boolean {
+    return this.answer(FATES) === 1;
+  }
+
+  write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
+    const answer = this.answer(change.kind === "write" && change.data.length > 1 ? WRITE_FATES : FATES);
+    if (answer === 0) return "lost";
+    if (answer === 1 || change.kind !== "write") return "kept";
+    return answer === 2 ? { keptBytes: change.data.length >> 1, zeros: false } : { keptBytes: 0, zeros: true };
+  }
 }
 
 /** A life must not ask for more than this; it would mean that something asks in a circle. */
@@ -20,17 +40,15 @@ const ASKED_MAX = 10_000;
  * the next branch. A branch stands for all combinations that agree in the changes that were read: the simulation is
  * deterministic, so they lead to the same life, call by call. When `next` returns false, every combination is covered.
  */
-export class EveryCombination implements Ways {
+export class EveryCombination extends Ways {
   #answers: { answer: number; readonly of: number }[] = [];
   #asked = 0;
   #repeated = 0;
 
-  /** True once this life has answered anything in another way than the life before it. */
   get differs(): boolean {
     return this.#asked >= this.#repeated;
   }
 
-  /** The answers of this branch: replays it. */
   get branch(): readonly number[] {
     return this.#answers.slice(0, this.#asked).map(({ answer }) => answer);
   }
@@ -40,19 +58,6 @@ export class EveryCombination implements Ways {
     this.#answers = branch.map((answer) => ({ answer, of: 0 }));
   }
 
-  name(): boolean {
-    return this.#answer(FATES) === 1;
-  }
-
-  mode(): boolean {
-    return this.#answer(FATES) === 1;
-  }
-
-  write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
-    return fateOf(change, this.#answer(fatesOf(change)));
-  }
-
-  /** Turn to the next branch. @returns False if there is none. */
   next(): boolean {
     this.#answers.length = Math.min(this.#answers.length, this.#asked);
     this.#asked = 0;
@@ -65,7 +70,7 @@ export class EveryCombination implements Ways {
     return false;
   }
 
-  #answer(of: number): number {
+  protected answer(of: number): number {
     const known = this.#answers[this.#asked];
     if (known === undefined) {
       if (this.#asked >= ASKED_MAX) throw new RangeError(`a life asked about more than ${ASKED_MAX} changes`);
@@ -81,25 +86,13 @@ export class EveryCombination implements Ways {
  * For lives that read so much that there are thousands of combinations. {@link branch} replays as that of every
  * combination does.
  */
-export class OneFateForAll implements Ways {
+export class OneFateForAll extends Ways {
   readonly differs = true;
   #fate = 0;
   #branch: number[] = [];
 
   get branch(): readonly number[] {
     return this.#branch;
-  }
-
-  name(): boolean {
-    return this.#answer(FATES) === 1;
-  }
-
-  mode(): boolean {
-    return this.#answer(FATES) === 1;
-  }
-
-  write(change: Parameters<Survival["write"]>[0]): ReturnType<Survival["write"]> {
-    return fateOf(change, this.#answer(fatesOf(change)));
   }
 
   /** Turn to the next fate. @returns False if there is none, or if nothing was asked. */
@@ -110,19 +103,9 @@ export class OneFateForAll implements Ways {
     return hasAsked && this.#fate < WRITE_FATES;
   }
 
-  #answer(of: number): number {
+  protected answer(of: number): number {
     const answer = Math.min(this.#fate, of - 1);
     this.#branch.push(answer);
     return answer;
   }
-}
-
-function fatesOf(change: Parameters<Survival["write"]>[0]): number {
-  return change.kind === "write" && change.data.length > 1 ? WRITE_FATES : FATES;
-}
-
-function fateOf(change: Parameters<Survival["write"]>[0], answer: number): ReturnType<Survival["write"]> {
-  if (answer === 0) return "lost";
-  if (answer === 1 || change.kind !== "write") return "kept";
-  return answer === 2 ? { keptBytes: change.data.length >> 1, zeros: false } : { keptBytes: 0, zeros: true };
 }

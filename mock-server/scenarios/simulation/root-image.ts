@@ -14,7 +14,7 @@ export interface RootImage {
   readonly sizeBytes?: number;
   /** The share that all such images have alike, from 0 to 1; nothing in them is repeated. Absent: one word, repeated. */
   readonly alike?: number;
-  /** The share that somebody changed by hand afterwards, in pieces; only where something is alike. */
+  /** The share that was changed by hand afterwards, in pieces of 4 KiB. It needs `alike`. */
   readonly modified?: number;
 }
 
@@ -37,13 +37,13 @@ export function rootImage({
   const filling =
     alike === undefined
       ? `${software} `.repeat(Math.ceil(room / (software.length + 1)))
-      : withPieces(`${lettersOf("alike", common)}${lettersOf(software, room - common)}`, modified);
+      : modifiedByHand(`${lettersOf("alike", common)}${lettersOf(software, room - common)}`, modified);
   const text = `${head}${filling}`;
   return new TextEncoder().encode(`${text}${checksum(text)}${WHOLE}`);
 }
 
-/** Puts pieces of other letters into this share of the filling. */
-function withPieces(filling: string, share: number): string {
+/** Replaces this share of the filling by other letters. */
+function modifiedByHand(filling: string, share: number): string {
   if (share === 0) return filling;
   const parts: string[] = [];
   const strideBytes = Math.round(PIECE_BYTES / share);

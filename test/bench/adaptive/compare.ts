@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   closeSync,
   createReadStream,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -84,13 +86,25 @@ function nameOf(content: Uint8Array): string {
   return Buffer.from(chunkHash(content)).toString("latin1");
 }
 
-/** An artifact that brings the image, with its index, and its chunks if they are to be served; made once. */
+const ROOT = join(import.meta.dirname, "../../..");
+
+/** Names the code that makes an index: what older code has made is not measured. */
+const CODE = (() => {
+  const hash = createHash("sha256");
+  for (const folder of ["shared/artifact/adaptive", "mock-server/releases/adaptive"]) {
+    for (const name of readdirSync(join(ROOT, folder)).sort()) hash.update(readFileSync(join(ROOT, folder, name)));
+  }
+  return hash.digest("hex").slice(0, 12);
+})();
+
+/** An artifact that brings the image, with its index, and its chunks if they are to be served; made once by this code. */
 async function publish(
   image: string,
   compression: Compression,
   artifactCompression: "none" | "gzip",
 ): Promise<Published> {
-  const published = { artifact: `${image}.mender`, index: `${image}.index`, chunks: `${image}.chunks` };
+  const made = `${image}.${CODE}`;
+  const published = { artifact: `${made}.mender`, index: `${made}.index`, chunks: `${made}.chunks` };
   if (existsSync(published.index)) return published;
   await inFile(published.artifact, async (write) => {
     await writeArtifact(

@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { createReadStream, readFileSync, statSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
-import { type AdaptiveOffer, DEVICE_PATHS } from "@upkeep/shared/protocol";
+import { type AdaptiveOffer, type AdaptiveTransfer, DEVICE_PATHS, StatusReport } from "@upkeep/shared/protocol";
+import { type Answer, json, SupportServer, status } from "../../agent/support-server/server.ts";
 
 /** An artifact with what an adaptive download of it needs: paths of files. */
 export interface Published {
@@ -13,86 +11,79 @@ export interface Published {
   readonly chunks: string;
 }
 
+const FILES = ["artifact", "index", "chunks"] as const;
 const DEPLOYMENT = "the-deployment";
 const FINAL = new Set(["success", "failure", "already-installed"]);
 
-/**
- * The least that a server of one device needs: a deployment, and files that are read by ranges. The agent's bytes and
- * seconds do not depend on more.
- */
+/** A server that has one deployment for one device, with files that are read by ranges. */
 export class Publisher {
-  /** What the device has reported. */
-  readonly reports: string[] = [];
-  /** The last report's figures. */
-  transfer: unknown;
-  /** Where the device reaches it; told before the device polls. */
-  url = "";
-  readonly #published: Published;
-  readonly #server = createServer((request, response) => void this.#answer(request, response));
+  readonly #server: SupportServer;
 
-  constructor(published: Published) {
-    this.#published = published;
+  private constructor(server: SupportServer) {
+    this.#server = server;
   }
 
-  /** @returns Its port on this machine. */
-  async start(): Promise<number> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    return (this.#server.address() as AddressInfo).port;
+  static async start(published: Published): Promise<Publisher> {
+    const publisher = new Publisher(await SupportServer.start());
+    for (const name of FILES) publisher.#server.on(`/${name}`, file(published[name]));
+    return publisher;
   }
 
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, "close");
+  get port(): number {
+    return Number(new URL(this.#server.url).port);
   }
 
+  /** @param url Where the device reaches this server. */
+  deploy(published: Published, url: string): void {
+    const artifact = { source: { uri: `${url}/artifact` }, adaptive: offerOf(published, url) };
+    this.#server.on(DEVICE_PATHS.nextV2, (...asked) =>
+      (this.outcome === undefined ? json({ id: DEPLOYMENT, artifact }) : status(204))(...asked),
+    );
+  }
+
+  /** The final status that the device has reported. */
   get outcome(): string | undefined {
-    return this.reports.find((status) => FINAL.has(status));
+    return this.#reports.map((report) => report.status).find((one) => FINAL.has(one));
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url ?? "";
-    if (path.startsWith("/files/")) return this.#file(path.slice("/files/".length), request, response);
-    const body: Buffer[] = [];
-    for await (const piece of request) body.push(piece as Buffer);
-    const answer = (status: number, text = ""): void => void response.writeHead(status).end(text);
-    if (path === DEVICE_PATHS.authRequests) return answer(200, "token");
-    if (path === DEVICE_PATHS.status(DEPLOYMENT)) {
-      const { status, adaptive } = JSON.parse(Buffer.concat(body).toString("utf8"));
-      this.reports.push(status);
-      this.transfer = adaptive ?? this.transfer;
-      return answer(204);
-    }
-    if (path !== DEVICE_PATHS.nextV2 || this.outcome !== undefined) return answer(204);
-    const artifact = { source: { uri: this.#link("artifact") }, adaptive: this.#offer() };
-    answer(200, JSON.stringify({ id: DEPLOYMENT, artifact }));
+  /** What the device has said last of what its download cost. */
+  get transfer(): AdaptiveTransfer | undefined {
+    return this.#reports.findLast(({ adaptive }) => adaptive !== undefined)?.adaptive;
   }
 
-  #link(file: keyof Published): string {
-    return `${this.url}/files/${file}`;
+  get #reports(): readonly StatusReport[] {
+    return this.#server.seen(DEVICE_PATHS.status(DEPLOYMENT)).map(({ body }) => StatusReport.parse(JSON.parse(body)));
   }
 
-  #offer(): AdaptiveOffer {
-    const { artifact, index, chunks } = this.#published;
-    const bytes = readFileSync(index);
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    return {
-      artifact_size: statSync(artifact).size,
-      index: { uri: this.#link("index"), size: bytes.length, sha256 },
-      chunks: { uri: this.#link("chunks"), size: statSync(chunks).size },
-    };
+  stop(): Promise<void> {
+    return this.#server.stop();
   }
+}
 
-  #file(name: string, { headers }: IncomingMessage, response: ServerResponse): void {
-    const path = this.#published[name as keyof Published];
-    const { size } = statSync(path);
+function offerOf({ artifact, index, chunks }: Published, url: string): AdaptiveOffer {
+  const bytes = readFileSync(index);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return {
+    artifact_size: statSync(artifact).size,
+    index: { uri: `${url}/index`, size: bytes.length, sha256 },
+    chunks: { uri: `${url}/chunks`, size: statSync(chunks).size },
+  };
+}
+
+/** Serves a file, with ranges, without holding it in memory. */
+function file(path: string): Answer {
+  const { size } = statSync(path);
+  return (response, { headers }) => {
     const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "") ?? [];
     const start = Number(from ?? 0);
     const end = last ? Math.min(Number(last), size - 1) : size - 1;
-    const common = { etag: `"${name}"`, "content-length": end - start + 1, "accept-ranges": "bytes" };
-    if (from === undefined) response.writeHead(200, common);
-    else response.writeHead(206, { ...common, "content-range": `bytes ${start}-${end}/${size}` });
+    const ranged = from === undefined ? {} : { "content-range": `bytes ${start}-${end}/${size}` };
+    response.writeHead(from === undefined ? 200 : 206, {
+      etag: `"${size}"`,
+      "content-length": end - start + 1,
+      "accept-ranges": "bytes",
+      ...ranged,
+    });
     pipeline(createReadStream(path, { start, end }), response, () => undefined);
-  }
+  };
 }

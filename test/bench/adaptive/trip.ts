@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AdaptiveTransfer } from "@upkeep/shared/protocol";
 import { createAgentRoot } from "../../support/agent.ts";
-import { LinkProxy } from "../../support/link-proxy.ts";
 import { type Program, startProgram } from "../../support/program.ts";
 import { until } from "../../support/waiting.ts";
 import { UPKEEP } from "../clients.ts";
+import { LinkProxy } from "../link-proxy.ts";
 import { type Published, Publisher } from "./publisher.ts";
 
 /** What an update of a real agent took. */
@@ -29,7 +29,7 @@ export interface TripOptions {
   readonly bytesPerSecond?: number;
   /** False: the agent downloads the whole artifact. */
   readonly adaptive?: boolean;
-  /** The agent is killed when so many bytes have come, and started again. */
+  /** After this number of bytes has come, the agent is killed, and started again. */
   readonly killAfterBytes?: number;
 }
 
@@ -72,9 +72,9 @@ async function endAll(daemon: Program, moduleProcess: string): Promise<void> {
 export async function measureTrip(options: TripOptions): Promise<Trip> {
   const { published, before, bytesPerSecond = Infinity, adaptive = true, killAfterBytes } = options;
   const folder = mkdtempSync(join(tmpdir(), "upkeep-trip-"));
-  const publisher = new Publisher(published);
-  const link = await LinkProxy.start({ host: "127.0.0.1", port: await publisher.start() }, bytesPerSecond);
-  publisher.url = link.url;
+  const publisher = await Publisher.start(published);
+  const link = await LinkProxy.start({ host: "127.0.0.1", port: publisher.port }, bytesPerSecond);
+  publisher.deploy(published, link.url);
   const other = join(folder, "other");
   const moduleProcess = join(folder, "module");
   execFileSync("truncate", ["-r", before, other]);
@@ -115,7 +115,7 @@ export async function measureTrip(options: TripOptions): Promise<Trip> {
       seconds,
       downBytes: link.downBytes,
       peakKiB,
-      transfer: publisher.transfer as AdaptiveTransfer | undefined,
+      transfer: publisher.transfer,
     };
   } finally {
     await endAll(daemon, moduleProcess);

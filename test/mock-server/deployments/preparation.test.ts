@@ -31,15 +31,16 @@ describe.each(REQUESTS)("A deployment to %s", (_, request) => {
     const { deviceSide, system } = one;
     const seen: unknown[] = [];
     const deployments = gated(one, async () => {
-      seen.push({ ...(await remains(one)), instructions: await deviceSide.next(FIRST, PROVIDES) });
+      const { total } = await one.deployments.list({}, "asc", PAGE);
+      seen.push({ ...(await remains(one)), listed: total, instructions: await deviceSide.next(FIRST, PROVIDES) });
     });
     system.nowMs += 1;
     const id = await deployments.create(request);
     // Before the first transaction, before that which begins, before each batch, and before the end.
-    const nothing = { deployments: 0, events: 0, instructions: undefined };
+    const nothing = { deployments: 0, events: 0, listed: 0, instructions: undefined };
     expect(seen.slice(0, 2)).toEqual([nothing, nothing]);
     expect(seen.length).toBeGreaterThan(5);
-    const prepared = { deployments: 1, events: 0, instructions: undefined };
+    const prepared = { deployments: 1, events: 0, listed: 0, instructions: undefined };
     expect(seen.slice(2)).toEqual(seen.slice(2).map(() => prepared));
     expect(await remains(one)).toEqual({ deployments: 1, events: 1 });
     expect(await deployments.targets(id)).toEqual(ids);

@@ -76,7 +76,7 @@ export class QemuDevice {
     machine.once("close", (code) => {
       this.#shell?.destroy();
       this.#shell = undefined;
-      // QEMU itself has failed: it would again. What it said stands in the serial log, which each wait explains itself with.
+      // With another code QEMU itself has failed, and would fail again. The serial log has what it said.
       if (!this.#running || code !== 0) return;
       this.#disk.flush();
       this.on();

@@ -1,55 +1,40 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
+import { Relay, type RelayTarget } from "./relay.ts";
 
 /** Forwards connections as they are over one link that has a bandwidth, and counts what comes down it. */
 export class LinkProxy {
   /** From the server to the client. */
   downBytes = 0;
-  /** Of the bytes that came down, for a listener. */
+  /** Called with {@link downBytes} when more have come down. */
   onDown: (downBytes: number) => void = () => undefined;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #relay: Relay;
   readonly #bytesPerSecond: number;
-  /** When all that was taken is through, as of `performance.now()`. */
+  /** When all bytes on the link are through, as of `performance.now()`. */
   #freeAtMs = 0;
 
-  private constructor(server: Server, bytesPerSecond: number) {
-    this.#server = server;
+  private constructor(target: RelayTarget, bytesPerSecond: number) {
+    this.#relay = new Relay((client) => this.#forward(client, connect(target)));
     this.#bytesPerSecond = bytesPerSecond;
   }
 
   /** @param bytesPerSecond Downwards, shared by all connections; `Infinity`: no bound. */
-  static async start(target: { readonly host: string; readonly port: number }, bytesPerSecond: number) {
-    const server = createServer();
-    const proxy = new LinkProxy(server, bytesPerSecond);
-    server.on("connection", (client) => proxy.#forward(client, connect(target)));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+  static async start(target: RelayTarget, bytesPerSecond: number): Promise<LinkProxy> {
+    const proxy = new LinkProxy(target, bytesPerSecond);
+    await proxy.#relay.listen();
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#relay.url;
   }
 
-  async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+  stop(): Promise<void> {
+    return this.#relay.stop();
   }
 
   #forward(client: Socket, server: Socket): void {
-    for (const [socket, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        if (socket === client) other.destroy();
-      });
-    }
+    this.#relay.keep(client, () => server.destroy());
+    this.#relay.keep(server, () => undefined);
     client.pipe(server);
     // The last piece may wait for the link when the server has closed already.
     let pending = 0;
@@ -77,7 +62,7 @@ export class LinkProxy {
     });
   }
 
-  /** Calls `arrived` when the link has taken so many bytes more. */
+  /** Takes bytes onto the link. @param arrived Called when the last of them is through. */
   #through(bytes: number, arrived: () => void): void {
     const nowMs = performance.now();
     this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (bytes / this.#bytesPerSecond) * 1000;
