@@ -113,22 +113,21 @@ export class Assembly {
     for (const use of uses) {
       const { chunk, room } = use;
       const start = storedOffsets[chunk] ?? 0;
-      let content: Uint8Array | undefined;
+      let isFilled: boolean;
       if (plan.isFetched(use.use)) {
-        content = this.#decoded(chunk, await this.#queue.take(start, start + (storedLengths[chunk] ?? 0)));
-      } else if (!copied.has(use.use) && !changed.has(use.use)) content = this.#kept.get(chunk);
-      else {
+        const stored = await this.#queue.take(start, start + (storedLengths[chunk] ?? 0));
+        isFilled = this.#decode(chunk, stored, room);
+      } else if (!copied.has(use.use) && !changed.has(use.use)) {
+        const content = this.#kept.get(chunk);
+        isFilled = content !== undefined;
+        if (content !== undefined) room.set(content);
+      } else {
         this.#kept.used(chunk);
         continue;
       }
-      if (content === undefined) {
-        this.#kept.used(chunk);
-        wrong.push(use);
-        continue;
-      }
-      room.set(content);
+      if (!isFilled) wrong.push(use);
       // The room is used again.
-      this.#kept.used(chunk, () => Uint8Array.from(room));
+      this.#kept.used(chunk, isFilled ? () => Uint8Array.from(room) : undefined);
     }
     return wrong;
   }
@@ -150,22 +149,19 @@ export class Assembly {
       const start = storedOffsets[chunk] ?? 0;
       const end = start + (storedLengths[chunk] ?? 0);
       const part = parts.find((one) => start >= one.start && end <= one.end);
-      const content = part && this.#decoded(chunk, part.bytes.subarray(start - part.start, end - part.start));
-      if (content !== undefined) room.set(content);
-      return content === undefined;
+      return !part || !this.#decode(chunk, part.bytes.subarray(start - part.start, end - part.start), room);
     });
   }
 
-  /** The content of a chunk; `undefined` if it is not what the index says. */
-  #decoded(chunk: number, stored: Uint8Array): Uint8Array | undefined {
-    const { chunks } = this.#options.index;
+  /** Fills `room` with the content of a chunk. @returns False if that is not what the index says. */
+  #decode(chunk: number, stored: Uint8Array, room: Uint8Array): boolean {
     try {
-      const content = this.#decoder.decode(stored, chunks.lengths[chunk] ?? 0);
-      return isChunk(chunks, chunk, content) ? content : undefined;
+      this.#decoder.decode(stored, room);
     } catch (error) {
-      if (error instanceof ArtifactError) return undefined;
+      if (error instanceof ArtifactError) return false;
       throw error;
     }
+    return isChunk(this.#options.index.chunks, chunk, room);
   }
 }
 

@@ -82,7 +82,8 @@ async function smallFile(name: string, index: ChunkIndex, ranges: ArtifactRanges
       const decoder = new ChunkDecoder();
       const contents = chunks.map((chunk) => {
         const start = (storedOffsets[chunk] ?? 0) - range.start;
-        return decoder.decode(stored.subarray(start, start + (storedLengths[chunk] ?? 0)), lengths[chunk] ?? 0);
+        const content = new Uint8Array(lengths[chunk] ?? 0);
+        return decoder.decode(stored.subarray(start, start + (storedLengths[chunk] ?? 0)), content);
       });
       return Buffer.concat(contents);
     }

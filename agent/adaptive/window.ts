@@ -1,7 +1,7 @@
 import type { Segment } from "@upkeep/shared/artifact/adaptive";
 
 /** Bytes that are put together at a time, if no chunk may be longer. */
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 128 * 1024;
 /** What is at least as long is handed on by itself, without a copy. */
 const ALONE_BYTES_MIN = 64 * 1024;
 /** A window is valid until two more were requested: the reader of an artifact asks for that. */

@@ -118,7 +118,8 @@ async function checkDaemon(node: string, folder: string): Promise<void> {
     if (end !== undefined) throw new Error(`the daemon ended with ${end}:\n${daemon.output()}`);
     const stopped = await daemon.stop();
     const said = daemon.output();
-    if (stopped !== 0 || /warning/i.test(said)) throw new Error(`the daemon ended with ${stopped}:\n${said}`);
+    if (stopped !== 0 || /warning|unrecognized flag/i.test(said))
+      throw new Error(`the daemon ended with ${stopped}:\n${said}`);
   } finally {
     daemon.child.kill("SIGKILL");
     server.closeAllConnections();

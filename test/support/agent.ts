@@ -46,9 +46,14 @@ export function createAgentRoot(root: string, device: AgentRoot): void {
 /** Start the built agent's daemon on the device below `root`. */
 export function startAgent(
   root: string,
-  options: { args?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
+  options: {
+    args?: readonly string[];
+    environment?: Readonly<Record<string, string>>;
+    nodeFlags?: readonly string[];
+  } = {},
 ): Program {
   const args = [
+    ...(options.nodeFlags ?? []),
     UPKEEP,
     "--root",
     root,

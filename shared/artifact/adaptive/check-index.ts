@@ -36,7 +36,8 @@ export async function checkIndex(
       if (chunk < known) continue;
       known += 1;
       const bytes = await stored.upTo(index.chunks.storedLengths[chunk] ?? 0);
-      if (Buffer.compare(decoder.decode(bytes, segment.lengthBytes), content) !== 0) throw mismatch(segment);
+      const decoded = decoder.decode(bytes, new Uint8Array(segment.lengthBytes));
+      if (Buffer.compare(decoded, content) !== 0) throw mismatch(segment);
     }
     if ((await flattened.some(1)) !== undefined || (await stored.some(1)) !== undefined) {
       throw new ArtifactError("chunk-mismatch", "there are more bytes than the index has");

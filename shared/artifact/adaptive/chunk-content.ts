@@ -21,27 +21,32 @@ export class ChunkDecoder {
   #decoder: ZstdDecoder | undefined;
 
   /**
-   * A chunk's content.
+   * Fills `content` with a chunk's content.
    * @param stored The chunk as it lies in the file of chunks; as long as the content if it is not compressed.
-   * @param lengthBytes Length of the content, from the index.
+   * @param content As long as the index says that the content is.
+   * @returns `content`.
    * @throws ArtifactError unless the result has exactly this length.
    */
-  decode(stored: Uint8Array, lengthBytes: number): Uint8Array {
-    if (stored.length === lengthBytes) return stored;
+  decode(stored: Uint8Array, content: Uint8Array): Uint8Array {
+    const lengthBytes = content.length;
+    if (stored.length === lengthBytes) {
+      content.set(stored);
+      return content;
+    }
     if (frameBytes(stored) !== lengthBytes) {
       throw new ArtifactError("chunk-mismatch", `a chunk of ${lengthBytes} bytes is no zstd frame of this size`);
     }
     const decoder = this.#decoder ?? new ZstdDecoder("a chunk");
     // A decoder that has failed is not used again.
     this.#decoder = undefined;
-    const content = decodeFrame(decoder, stored, lengthBytes);
+    decodeFrame(decoder, stored, content);
     this.#decoder = decoder;
     return content;
   }
 }
 
-function decodeFrame(decoder: ZstdDecoder, stored: Uint8Array, lengthBytes: number): Uint8Array {
-  const content = new Uint8Array(lengthBytes);
+function decodeFrame(decoder: ZstdDecoder, stored: Uint8Array, content: Uint8Array): void {
+  const lengthBytes = content.length;
   let filled = 0;
   for (let offset = 0; offset < stored.length; offset += TURN_BYTES) {
     // One frame only: a second one could ask for memory that the first one did not announce.
@@ -55,7 +60,7 @@ function decodeFrame(decoder: ZstdDecoder, stored: Uint8Array, lengthBytes: numb
       filled += piece.length;
     }
   }
-  if (decoder.end() && filled === lengthBytes) return content;
+  if (decoder.end() && filled === lengthBytes) return;
   throw new ArtifactError("chunk-mismatch", `a chunk of ${lengthBytes} bytes ends after ${filled}`);
 }
 

@@ -33,10 +33,10 @@ export type Cut = { readonly content: Uint8Array } | { readonly zeroBytes: numbe
 
 /**
  * The gear table: entry `i` is the first 32 bits, big endian, of the SHA-256 of the single byte `i`. It is part of the
- * format: another table gives other chunks.
+ * format: another table gives other chunks. The numbers are signed here, as V8 makes an object of one above 2 ** 31.
  */
-const GEAR = Uint32Array.from({ length: 256 }, (_, byte) =>
-  createHash("sha256").update(Uint8Array.of(byte)).digest().readUInt32BE(0),
+const GEAR = Int32Array.from({ length: 256 }, (_, byte) =>
+  createHash("sha256").update(Uint8Array.of(byte)).digest().readInt32BE(0),
 );
 
 /** Bytes that are cut in one go, beyond the lookahead. */
@@ -76,7 +76,10 @@ export function findZeroRun(
   return undefined;
 }
 
-/** Number of bytes of the chunk that begins at `start`, where `end` is the end of what may belong to it. */
+/**
+ * Number of bytes of the chunk that begins at `start`, where `end` is the end of what may belong to it. The agent has V8
+ * optimize this function, by its name, and no other one.
+ */
 function chunkLength(bytes: Uint8Array, start: number, end: number, sizes: ChunkSizes): number {
   const limit = Math.min(end, start + sizes.maxBytes);
   let position = start + sizes.minBytes;

@@ -29,7 +29,7 @@ export async function rebuilt(
     else {
       const start = index.chunks.storedOffsets[segment.chunk] ?? 0;
       const stored = await read(start, start + (index.chunks.storedLengths[segment.chunk] ?? 0));
-      const content = decoder.decode(stored, segment.lengthBytes);
+      const content = decoder.decode(stored, new Uint8Array(segment.lengthBytes));
       expect(isChunk(index.chunks, segment.chunk, content)).toBe(true);
       pieces.push(Buffer.from(content));
     }
