@@ -20,10 +20,10 @@ function searchable(text: string): string {
 
 type ValueRecord = Pick<AttributeRecord, "value_json">;
 
-/** What a device is found by: its id and each of its values. */
-export function deviceText(id: string, attributes: readonly ValueRecord[]): string {
+/** What a device is found by, besides its id: each of its values. */
+export function deviceText(attributes: readonly ValueRecord[]): string {
   const values = attributes.flatMap(({ value_json }) => [JSON.parse(value_json) as unknown].flat());
-  return [...new Set([id, ...values].map((value) => searchable(String(value))))].join(SEPARATOR);
+  return [...new Set(values.map((value) => searchable(String(value))))].join(SEPARATOR);
 }
 
 const PUT = new Prepared<{ deviceId: string; text: string }, unknown>((db, value) =>
@@ -36,11 +36,17 @@ const PUT = new Prepared<{ deviceId: string; text: string }, unknown>((db, value
 /** SQLite's `like` takes these for one character. */
 const CONFUSED = /[\ud800-\udfff\ufffd-\uffff]/;
 
-/** The condition that a text of {@link deviceText} mentions `text`, in any case. */
+/** A part of an id, which is a UUID. */
+const PART_OF_ID = /^[\da-f-]{1,36}$/;
+
+/** The condition that the id or the text of a row of `device_texts` contains `text`, in any case. */
 export function mentions(text: string) {
   const part = searchable(text);
+  const pattern = `%${escapeLike(part)}%`;
   // SQLite's `like` ignores the case of ASCII letters, which is lower on both sides.
-  const like = sql<boolean>`text like ${`%${escapeLike(part)}%`} escape '!'`;
+  const like = sql<boolean>`text like ${pattern} escape '!'`;
+  // Ids are as long as all values together: most searches need not read them.
+  if (PART_OF_ID.test(part)) return sql<boolean>`(device_id like ${pattern} or ${like})`;
   return CONFUSED.test(part) ? sql<boolean>`(${like} and replace(text, ${part}, '') <> text)` : like;
 }
 
@@ -57,7 +63,7 @@ export class DeviceTextRecords {
 
   /** @param attributes All that the device has. */
   async put(deviceId: string, attributes: readonly ValueRecord[]): Promise<void> {
-    await PUT.all(this.#db, { deviceId, text: deviceText(deviceId, attributes) });
+    await PUT.all(this.#db, { deviceId, text: deviceText(attributes) });
   }
 
   /** The ids of the devices that mention the text, sorted. */
@@ -71,8 +77,9 @@ export class DeviceTextRecords {
     return (await query.limit(limit).execute()).map(({ device_id }) => device_id);
   }
 
-  async count(text: string): Promise<number> {
+  /** The number of devices that mention the text, with ids above `after`. */
+  async count(text: string, after: string): Promise<number> {
     const query = this.#db.selectFrom("device_texts").select((eb) => eb.fn.countAll<number>().as("count"));
-    return Number((await query.where(mentions(text)).executeTakeFirstOrThrow()).count);
+    return Number((await query.where("device_id", ">", after).where(mentions(text)).executeTakeFirstOrThrow()).count);
   }
 }

@@ -244,7 +244,7 @@ export class InventoryRecords {
     if (removed.length === 0 && added.length === 0) return;
     await this.#index.change(deviceId, difference(removed, added));
     const after = [...before.filter((row) => !removed.includes(row)), ...added];
-    if (deviceText(deviceId, after) !== deviceText(deviceId, before)) await this.#texts.put(deviceId, after);
+    if (deviceText(after) !== deviceText(before)) await this.#texts.put(deviceId, after);
   }
 
   /** Removes a device that is about to be deleted from the index. */

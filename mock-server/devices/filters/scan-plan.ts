@@ -34,8 +34,8 @@ export type Candidates =
   | { readonly kind: "ids"; readonly ids: readonly string[] }
   /** Those with a key, which the index has by id. */
   | { readonly kind: "key"; readonly nameId: number; readonly key: string }
-  /** Those that mention a text. */
-  | { readonly kind: "text"; readonly text: string }
+  /** Those that mention a text. `first`: the first of them, by id. */
+  | { readonly kind: "text"; readonly text: string; readonly first: readonly string[] }
   /** Those with any of many keys: sorting them is cheaper than checking all devices. */
   | { readonly kind: "range"; readonly nameId: number; readonly ranges: readonly KeyRange[] };
 
@@ -72,12 +72,16 @@ interface IndexedTerm {
   readonly probe?: Probe;
 }
 
-/** The devices that mention a text, with no other condition: one read lists few of them, or shows that there are many. */
+/** The devices that mention a text, with no other condition. Each text is read once: the first are listed, the rest counted. */
 export async function planText({ deviceTexts }: Records, text: string, { batch }: ScanLimits): Promise<ScanPlan> {
   const plan = { narrowing: {}, probes: [], residual: [] };
-  const ids = await deviceTexts.devices(text, { limit: batch + 1 });
-  if (ids.length <= batch) return { ...plan, candidates: { kind: "ids", ids }, total: ids.length };
-  return { ...plan, candidates: { kind: "text", text }, total: await deviceTexts.count(text) };
+  const ids = await deviceTexts.devices(text, { limit: batch });
+  const last = ids.at(-1);
+  if (ids.length < batch || last === undefined) {
+    return { ...plan, candidates: { kind: "ids", ids }, total: ids.length };
+  }
+  const total = ids.length + (await deviceTexts.count(text, last));
+  return { ...plan, candidates: { kind: "text", text, first: ids }, total };
 }
 
 /**

@@ -79,7 +79,8 @@ export class Scan {
     if (this.total === undefined) return undefined;
     if (candidates.kind === "ids") return candidates.ids.slice(offset, offset + limit);
     if (candidates.kind === "text") {
-      const { text } = candidates;
+      const { text, first } = candidates;
+      if (offset + limit <= first.length) return first.slice(offset, offset + limit);
       return await this.#storage.readOne(({ deviceTexts }) => deviceTexts.devices(text, { limit, offset }));
     }
     if (candidates.kind === "devices" && probes.length === 0 && residual.length === 0) {

@@ -37,6 +37,6 @@ async function fill(
     select device_id, value_json from inventory_attributes
     where device_id > ${after} and device_id <= ${last}`.execute(db);
   for (const row of rows) values.get(row.device_id)?.push(row);
-  const texts = [...values].map(([id, attributes]) => sql`(${id}, ${deviceText(id, attributes)})`);
+  const texts = [...values].map(([id, attributes]) => sql`(${id}, ${deviceText(attributes)})`);
   await sql`insert into device_texts (device_id, text) values ${sql.join(texts)}`.execute(db);
 }

@@ -24,6 +24,7 @@ import { deltas } from "./0022-deltas.ts";
 import { deviceTexts } from "./0023-device-texts.ts";
 import { adaptive } from "./0024-adaptive.ts";
 import { preparations } from "./0025-preparations.ts";
+import { textsWithoutIds } from "./0026-texts-without-ids.ts";
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-first": first,
@@ -51,6 +52,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0023-device-texts": deviceTexts,
   "0024-adaptive": adaptive,
   "0025-preparations": preparations,
+  "0026-texts-without-ids": textsWithoutIds,
 };
 
 /** Every change of the tables, by number. One that was released is never edited; a new one is added. */

@@ -24,6 +24,14 @@ async function columnsOf(location: StorageLocation): Promise<unknown> {
   return rows;
 }
 
+/** The texts by which devices are found, by the ids of the devices. */
+async function textsIn(location: StorageLocation): Promise<readonly string[]> {
+  const engine = await openEngine(location);
+  const rows = await engine.read((db) => db.selectFrom("device_texts").select("text").orderBy("device_id").execute());
+  await engine.close();
+  return rows.map(({ text }) => text);
+}
+
 // Records in memory are gone with the server: there are no older ones.
 describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
   async function withRecords(work: (records: TestRecords) => Promise<void>): Promise<void> {
@@ -128,6 +136,32 @@ describe.skipIf(RECORDS_KIND === "memory")("Tables of an older server", () => {
       });
     },
   );
+
+  test("keep the texts by which devices are found, without the ids", async () => {
+    await withRecords(async ({ location }) => {
+      const others = ["d2", "d3", "d4"].map(
+        (id) => sql`insert into devices (id, identity_sha256, identity_json, status, created_ms, updated_ms)
+          values (${id}, ${id}, '{}', 'accepted', 1, 2)`,
+      );
+      await leaveRecords(
+        location,
+        "0025-preparations",
+        ...others,
+        sql`insert into device_texts (device_id, text)
+          values ('d1', ${"d1\nboard\nv1"}), ('d2', 'd2'), ('d3', ${"d3\nd3x"}), ('d4', ${"d4x\nboard"})`,
+      );
+      const storage = await Storage.open(location, files);
+      const found = (text: string) => storage.read(({ deviceTexts }) => deviceTexts.devices(text, { limit: 10 }));
+      expect(await found("board")).toEqual(["d1", "d4"]);
+      expect(await found("d")).toEqual(["d1", "d2", "d3", "d4"]);
+      expect(await found("2")).toEqual(["d2"]);
+      expect(await found("d3x")).toEqual(["d3"]);
+      expect(await found("d4x")).toEqual(["d4"]);
+      expect(await found("x\n")).toEqual([]);
+      await storage.close();
+      expect(await textsIn(location)).toEqual(["board\nv1", "", "d3x", "d4x\nboard"]);
+    });
+  });
 
   test("keep last signs of life, pending ends and the uptime of servers under their new names", async () => {
     await withRecords(async ({ location }) => {
