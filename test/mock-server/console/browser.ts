@@ -50,6 +50,8 @@ const THEMES = ["light", "dark"] as const;
 /** Keeps a picture of the page in both themes and on a telephone. */
 export async function takePictures(page: Page, name: string): Promise<void> {
   mkdirSync(PICTURES, { recursive: true });
+  // What has the focus may have been scrolled into view.
+  await page.evaluate("scrollTo(0, 0)");
   for (const colorScheme of THEMES) {
     await page.emulateMedia({ colorScheme });
     await page.screenshot({ path: join(PICTURES, `${name}-${colorScheme}.png`) });

@@ -158,7 +158,7 @@ export function GroupsPage() {
                 None. Choose devices in <a href={pageUrl("/devices")}>the list of devices</a>, and change their group.
               </p>
             ) : (
-              <table>
+              <table class="wide">
                 <tbody>
                   {all.map(({ name, total }) => (
                     <tr key={name}>
@@ -190,7 +190,7 @@ export function GroupsPage() {
             all.length === 0 ? (
               <p class="hint">None. A deployment to a filter also takes devices that match it later.</p>
             ) : (
-              <table>
+              <table class="wide">
                 <tbody>
                   {all.map((one) => (
                     <FilterRow

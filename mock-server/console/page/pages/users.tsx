@@ -151,19 +151,21 @@ function Tokens() {
           list.length === 0 ? (
             <p class="hint">None.</p>
           ) : (
-            <table>
+            <table class="wide">
               <TableHead titles={["Name", "Made", "Last used", "Good until"]} actions="Actions" />
               <tbody>
                 {list.map(({ id, name, created_ts, last_used, expiration_date }) => (
                   <tr key={id}>
-                    <td>{name}</td>
-                    <td>
+                    <td data-label="Name">{name}</td>
+                    <td data-label="Made">
                       <Time at={created_ts} />
                     </td>
-                    <td>
+                    <td data-label="Last used">
                       <Time at={last_used} />
                     </td>
-                    <td>{expiration_date === undefined ? "for ever" : <Time at={expiration_date} />}</td>
+                    <td data-label="Good until">
+                      {expiration_date === undefined ? "for ever" : <Time at={expiration_date} />}
+                    </td>
                     <td class="actions">
                       <button type="button" onClick={() => void revoke(id)}>
                         Revoke
@@ -193,14 +195,14 @@ function Row({ user, remove }: { readonly user: User; readonly remove: () => voi
   };
   return (
     <tr>
-      <td>
+      <td data-label="E-mail">
         {user.email} {isOneself && <span class="hint">(you)</span>}
         <Fault text={fault.value} />
       </td>
-      <td>
+      <td data-label="Role">
         {mayWrite() && !isOneself ? <RoleChoice value={user.role} change={(role) => void change(role)} /> : user.role}
       </td>
-      <td>
+      <td data-label="Added">
         <Time at={user.created_ts} />
       </td>
       <td class="actions">
@@ -227,7 +229,7 @@ export function UsersPage() {
       >
         <Loaded from={users}>
           {(list) => (
-            <table>
+            <table class="wide">
               <TableHead titles={["E-mail", "Role", "Added"]} actions="Actions" />
               <tbody>
                 {list.map((one) => (

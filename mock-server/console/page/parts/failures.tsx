@@ -18,7 +18,7 @@ export function FailureList({ failures }: { readonly failures: Failures }) {
         {failures.map(({ reason, count, devices }) => (
           <tr key={reason ?? ""}>
             <td class="value">{reason ?? <span class="none">no reason was told</span>}</td>
-            <td>{plural(count, "device")}</td>
+            <td class="short">{plural(count, "device")}</td>
             <td>
               {devices.slice(0, NAMED).map(({ id, deployment_id }, index) => (
                 <span key={id}>
