@@ -4,6 +4,15 @@ import type { EventTable, Schema } from "./schema.ts";
 
 export type EventRecord = Readonly<Selectable<EventTable>>;
 
+/** Ends the logging of events in records in memory: a large share of their size, and of the time of each change. */
+export async function logNoEvents(db: Kysely<Schema>): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select name from sqlite_master where type = 'trigger' and name glob 'event_of_*'`.execute(db);
+  for (const { name } of rows) await sql`drop trigger ${sql.ref(name)}`.execute(db);
+  // Reports of the inventory insert their events themselves.
+  await sql`create trigger no_events before insert on events begin select raise(ignore); end`.execute(db);
+}
+
 /** Events. Triggers write most of them (migration 0005). */
 export class EventRecords {
   readonly #db: Kysely<Schema>;

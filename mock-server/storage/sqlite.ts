@@ -18,7 +18,11 @@ export type StorageLocation =
       /** The machine's own clock, for yielding to the event loop between many reads. Absent: no yield. */
       readonly pace?: Pace;
     }
-  | { readonly memory: true }
+  | {
+      readonly memory: true;
+      /** False: changes are not logged as events, for records that nobody watches. Default: true. */
+      readonly events?: boolean;
+    }
   | {
       readonly url: string;
       /** How long the database may take for one statement, in milliseconds. Default: a minute. */

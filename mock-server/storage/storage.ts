@@ -6,6 +6,7 @@ import type { AfterCommit } from "./after-commit.ts";
 import { openPostgresEngine } from "./engines/postgres-engine.ts";
 import type { RecordsEngine } from "./engines/records-engine.ts";
 import { openSqliteEngine } from "./engines/sqlite-engine.ts";
+import { logNoEvents } from "./events.ts";
 import { migrations } from "./migrations/index.ts";
 import { Records } from "./records.ts";
 import type { Schema } from "./schema.ts";
@@ -48,6 +49,7 @@ export class Storage {
     const engine = await openEngine(location, files, logger);
     try {
       await migrate(engine);
+      if ("memory" in location && location.events === false) await engine.migrate((db) => logNoEvents(db));
     } catch (error) {
       await engine.close();
       throw error;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import SqliteDatabase from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { DATABASE_FILE } from "../../../mock-server/storage/index.ts";
-import { openTestDomain } from "../domain-fixture.ts";
+import { acceptedDevices, openTestDomain } from "../domain-fixture.ts";
 
 test("of events the newest hundred thousand are kept, whoever writes them", async () => {
   const directory = mkdtempSync(join(tmpdir(), "upkeep-events-"));
@@ -32,4 +32,18 @@ test("of events the newest hundred thousand are kept, whoever writes them", asyn
     { number: 102_000, kind: "filter", action: "created", subject: expect.any(String), related: "large" },
   ]);
   await again.domain.close();
+});
+
+test("records in memory that nobody watches have no events, and the same content", async () => {
+  const changed = async (location: { readonly memory: true; readonly events?: boolean }) => {
+    const { domain } = await openTestDomain({ autoAccept: true }, location);
+    onTestFinished(() => domain.close());
+    const [id = ""] = await acceptedDevices(domain, 1);
+    await domain.inventory.replace(id, [{ name: "memory", value: 1 }]);
+    const { attributes } = await domain.inventory.get(id);
+    return { events: await domain.events.last(), attributes: attributes.map(({ name }) => name) };
+  };
+  const watched = await changed({ memory: true });
+  expect(watched.events).toBeGreaterThan(3);
+  expect(await changed({ memory: true, events: false })).toEqual({ ...watched, events: 0 });
 });

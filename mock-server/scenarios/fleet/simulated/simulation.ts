@@ -68,7 +68,7 @@ export async function simulateFleet(
   const random = new SeededRandom(`${plan.fleet.seed}/server`);
   const domain = await openDomain({
     system: { clock, random, files: NO_FILES },
-    storage: { memory: true },
+    storage: { memory: true, events: false },
     options: { autoAccept: true, deviceTokenLifeMs: (plan.days + 1) * DAY_MS, cryptography: HASHES },
   });
   try {
