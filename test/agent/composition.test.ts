@@ -181,7 +181,7 @@ async function partsOfVirtualDevice(): Promise<PartList> {
     answerMsMax: 1000,
     version: VERSION,
   });
-  const shared = { plan, door, config: fleetConfig(plan), http, keyOf, figures: new FleetFigures(), log };
+  const shared = { plan, door, config: fleetConfig(plan), http, keyOf, figures: new FleetFigures(), log, common: {} };
   void new VirtualDevice(shared, 1).run();
   await time.pass(1000);
   return partsIn(text());
@@ -230,12 +230,15 @@ describe("the composition of the agent", () => {
       "inventory",
       "key",
       "lock",
+      "notifier",
       // The light engine opens no artifact.
       "openArtifact",
       "schedules",
+      "stateScripts",
       "statusBoard",
       "store",
       "updateSettings",
+      "windows",
     ]);
   });
 

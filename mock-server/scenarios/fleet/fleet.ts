@@ -29,7 +29,7 @@ export class Fleet {
     const config = fleetConfig(plan);
     const http = lighter.http?.(door) ?? httpOf(door, plan, config);
     const log = troublesLog(this.#figures);
-    const parts = { plan, door, config, http, keyOf: lighter.keyOf ?? keyOf, figures: this.#figures, log };
+    const parts = { plan, door, config, http, keyOf: lighter.keyOf ?? keyOf, figures: this.#figures, log, common: {} };
     this.#devices = Array.from({ length: plan.devices }, (_, index) => new VirtualDevice(parts, index + 1));
   }
 

@@ -32,6 +32,8 @@ export interface FleetParts {
   readonly keyOf: (seed: string, number: number) => DeviceKey;
   readonly figures: FleetFigures;
   readonly log: Logger;
+  /** Parts of the first device, which serve all: without maintenance windows and systemd these have no state. */
+  readonly common: { windows?: Promise<AgentParts["windows"]>; notifier?: Promise<AgentParts["notifier"]> };
 }
 
 /** The identity of the `number`th device of the fleet (from 1): the JSON text that goes into the request. */
@@ -57,6 +59,7 @@ export function fleetConfig({ server, tenantToken, jitter, retryMs }: FleetPlan)
 const PATHS = systemPaths({});
 const ENVIRONMENT = {};
 const NO_WARNINGS: readonly string[] = [];
+const noScripts = async (): Promise<void> => undefined;
 
 /** What a device draws from the plan, in this order. */
 interface Drawn {
@@ -129,6 +132,22 @@ class VirtualParts implements Replacements {
     return new LightEngine({ system: this.#door, plan, figures, server, store, board });
   }
 
+  windows(make: () => Promise<AgentParts["windows"]>): Promise<AgentParts["windows"]> {
+    const { common } = this.#shared;
+    common.windows ??= make();
+    return common.windows;
+  }
+
+  notifier(make: () => Promise<AgentParts["notifier"]>): Promise<AgentParts["notifier"]> {
+    const { common } = this.#shared;
+    common.notifier ??= make();
+    return common.notifier;
+  }
+
+  stateScripts(): AgentParts["stateScripts"] {
+    return noScripts;
+  }
+
   /** Counts for the fleet's figures, in place of a file for each device. */
   statusBoard(): FleetBoard {
     return new FleetBoard(this.#shared.figures);
@@ -169,10 +188,12 @@ export class VirtualDevice {
     parts.figures.moves("outside");
   }
 
-  /** Resolves after {@link stop}, when its current request or update has ended. */
-  async run(): Promise<void> {
-    const { daemon } = await this.#compose();
-    await daemon.run();
+  /**
+   * Resolves after {@link stop}, when its current request or update has ended. Not async: an async function holds memory
+   * while it waits.
+   */
+  run(): Promise<unknown> {
+    return this.#compose().then(({ daemon }) => daemon.run());
   }
 
   /**
