@@ -77,8 +77,6 @@ export class DeviceClient implements DeploymentServer {
   readonly #login: Login;
   readonly #downloads: Downloads;
   readonly #servers: Servers;
-  /** Hash of the inventory that was sent in a session. */
-  readonly #inventories = new WeakMap<Session, string>();
   #lastSession: Session | undefined;
   #lastProvides: DeviceProvides | undefined;
   #origin: Origin | undefined;
@@ -200,7 +198,7 @@ export class DeviceClient implements DeploymentServer {
     const what = "sending the inventory";
     const hash = sha256("sha256", JSON.stringify(attributes), "base64");
     const current = await this.#anywhere(signal, async ({ session }) => session);
-    if (this.#inventories.get(current) === hash) return false;
+    if (current.inventory === hash) return false;
     const { answer, session } = await this.#call({
       what,
       method: "PUT",
@@ -210,13 +208,13 @@ export class DeviceClient implements DeploymentServer {
     });
     if (!isGood(answer)) throw await this.#refusal(answer, what);
     answer.cancel();
-    this.#inventories.set(session, hash);
+    session.inventory = hash;
     return true;
   }
 
   /** True if the inventory was sent in the current session: a server may have lost it before a new login. */
   get hasInventory(): boolean {
-    return this.#lastSession !== undefined && this.#inventories.has(this.#lastSession);
+    return this.#lastSession?.inventory !== undefined;
   }
 
   async loginAfresh(signal?: AbortSignal): Promise<void> {

@@ -17,6 +17,8 @@ export interface Credentials {
 export interface Session {
   readonly server: string;
   readonly token: string;
+  /** Hash of the inventory that was sent in it; absent before. */
+  inventory?: string;
 }
 
 /** A signed authentication request. The signature is over exactly these bytes. */
