@@ -71,13 +71,22 @@ const ROUND_MS_MAX = 3600_000;
 const LOOP_FAULTS_MAX = 12;
 const LOOP_FAULT_PAUSE_MS = { first: 1000, longest: 60_000 } as const;
 
+function stopReason(): AgentError {
+  return new AgentError("stopped", "the daemon is being stopped");
+}
+
 /**
  * Asks for deployments and sends the inventory, again and again, until it is told to stop. Whatever fails in
  * a round, the next one is due.
  */
 export class Daemon {
   readonly #parts: DaemonParts;
-  readonly #stop = new AbortController();
+  #stopped = false;
+  /**
+   * Its signal aborts what is under way when the daemon is stopped. Made on first use and dropped before a rest: a signal
+   * takes a kilobyte, and a fleet has a daemon that waits for each of its devices.
+   */
+  #stop: AbortController | undefined;
   readonly #poll: Schedule;
   readonly #inventory: Schedule;
   /** For the next task. */
@@ -151,7 +160,8 @@ export class Daemon {
   }
 
   stop(): void {
-    this.#stop.abort(new AgentError("stopped", "the daemon is being stopped"));
+    this.#stopped = true;
+    this.#stop?.abort(stopReason());
     this.#wait.end();
   }
 
@@ -177,8 +187,12 @@ export class Daemon {
     this.#wait.end();
   }
 
-  get #stopped(): boolean {
-    return this.#stop.signal.aborted;
+  get #signal(): AbortSignal {
+    if (this.#stop === undefined) {
+      this.#stop = new AbortController();
+      if (this.#stopped) this.#stop.abort(stopReason());
+    }
+    return this.#stop.signal;
   }
 
   /** When the next task is due. */
@@ -260,8 +274,9 @@ export class Daemon {
     const pauseMs = this.#nextAt - this.#now();
     if (pauseMs <= 0 || this.#stopped || this.#reloads) return true;
     this.#parts.onWaiting?.(Math.max(0, this.#poll.dueAt - this.#now()));
-    await this.#wait.begin(system.timers, pauseMs);
-    return true;
+    this.#stop = undefined;
+    // Not awaited here: that would hold this function's memory too.
+    return this.#wait.begin(system.timers, pauseMs);
   }
 
   async #enterIdle(): Promise<void> {
@@ -280,7 +295,7 @@ export class Daemon {
   /** Runs scripts whose failure is only logged. */
   async #tryScripts(set: RoundScripts): Promise<void> {
     try {
-      await this.#parts.scripts?.(set, this.#stop.signal);
+      await this.#parts.scripts?.(set, this.#signal);
     } catch (error) {
       if (!this.#stopped) this.#parts.log.warning(`state scripts ${set}: ${String(error)}`);
     }
@@ -291,7 +306,7 @@ export class Daemon {
     const scripts = async (set: RoundScripts): Promise<void> => {
       // Scripts have their own limits, which may be longer than a round's.
       this.#roundSince = undefined;
-      await this.#parts.scripts?.(set, this.#stop.signal);
+      await this.#parts.scripts?.(set, this.#signal);
       this.#roundSince = this.#now();
     };
     try {
@@ -308,7 +323,7 @@ export class Daemon {
   /** Pauses after a fault of the loop. If even the timer fails, the loop goes on at once. */
   async #recover(pauseMs: number): Promise<void> {
     try {
-      await this.#parts.system.timers.sleep(pauseMs, this.#stop.signal);
+      await this.#parts.system.timers.sleep(pauseMs, this.#signal);
     } catch (error) {
       if (!this.#stopped) this.#parts.log.error(`waiting failed: ${String(error)}`, { error });
     }
@@ -349,7 +364,7 @@ export class Daemon {
 
   async #sendInventory(): Promise<void> {
     const { server, inventory, log } = this.#parts;
-    const { signal } = this.#stop;
+    const signal = this.#signal;
     const sent = await this.#sync(async () => server.sendInventory(await inventory(signal), signal));
     log.debug(sent ? "the inventory was sent" : "the inventory has not changed");
   }
@@ -357,7 +372,7 @@ export class Daemon {
   async #pollOnce(): Promise<void> {
     const { server, engine, provides, notifier, log } = this.#parts;
     if (!(await this.#resume())) return;
-    const instructions = await this.#sync(async () => server.poll(await provides(), this.#stop.signal));
+    const instructions = await this.#sync(async () => server.poll(await provides(), this.#signal));
     this.#polled = true;
     const { windows, check } = this.#parts;
     if (instructions === undefined) {
@@ -377,13 +392,13 @@ export class Daemon {
     await notifier.status(`running deployment ${instructions.id}`);
     // An update has no limit as a whole: each of its steps has its own.
     this.#roundSince = undefined;
-    this.#conclude(await engine.runDeployment(instructions, this.#stop.signal));
+    this.#conclude(await engine.runDeployment(instructions, this.#signal));
   }
 
   /** @returns False if the daemon is being stopped. */
   async #resume(): Promise<boolean> {
     this.#roundSince = undefined;
-    const result = await this.#parts.engine.resume(this.#stop.signal);
+    const result = await this.#parts.engine.resume(this.#signal);
     this.#roundSince = this.#now();
     if (result !== undefined) this.#conclude(result);
     return !this.#stopped;

@@ -11,13 +11,16 @@ export class Wait {
     return this.#end !== undefined;
   }
 
-  /** @param pauseMs How long it takes if it is not ended. */
-  begin(timers: Pick<Timers, "after">, pauseMs: number): Promise<void> {
+  /**
+   * @param pauseMs How long it takes if it is not ended.
+   * @returns True, when it is over.
+   */
+  begin(timers: Pick<Timers, "after">, pauseMs: number): Promise<true> {
     return new Promise((resolve) => {
       const end = (): void => {
         this.#end = undefined;
         timer.cancel();
-        resolve();
+        resolve(true);
       };
       const timer = timers.after(pauseMs, end);
       this.#end = end;
