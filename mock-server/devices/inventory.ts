@@ -43,8 +43,9 @@ export class Inventory {
     const report = withinLimit(parseReport(attributes), new Set());
     return this.#storage.deviceTransaction(deviceId, async (records) => {
       await mustExist(records, deviceId);
-      if (report.leftOut.length === 0) await records.inventory.remove(deviceId, "system", LEFT_OUT);
-      await records.inventory.replace(deviceId, "inventory", await this.#reported(records, deviceId, report));
+      const outdated = report.leftOut.length === 0 ? ({ scope: "system", name: LEFT_OUT } as const) : undefined;
+      const reported = await this.#reported(records, deviceId, report);
+      await records.inventory.replace(deviceId, "inventory", reported, outdated);
       return report.leftOut;
     });
   }

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
-import { AttributeIndexRecords, type NamedKey } from "./attribute-index.ts";
+import { AttributeIndexRecords, type AttributeName, type NamedKey } from "./attribute-index.ts";
 import { type IndexedValue, keysOf } from "./attribute-keys.ts";
 import { DeviceTextRecords, deviceText } from "./device-texts.ts";
 import { isPostgres } from "./engines/dialect.ts";
@@ -188,26 +188,35 @@ export class InventoryRecords {
 
   /** Inserts attributes of one device, or replaces those of the same name. */
   put(attributes: readonly AttributeRecord[]): Promise<void> {
-    return this.#write(attributes, undefined);
+    return this.#write(attributes, () => false);
   }
 
   /**
    * As {@link put}; other attributes of the device in `scope` are removed. Most reports change few values: only these
    * are written, and the time of the others stays.
+   * @param outdated An attribute of another scope that is removed too.
    */
-  async replace(deviceId: string, scope: Scope, attributes: readonly AttributeRecord[]): Promise<void> {
-    if (attributes.length === 0) await this.clear(deviceId, scope);
-    else await this.#write(attributes, scope);
+  async replace(
+    deviceId: string,
+    scope: Scope,
+    attributes: readonly AttributeRecord[],
+    outdated?: AttributeName,
+  ): Promise<void> {
+    const isOutdated = (row: AttributeName) => row.scope === outdated?.scope && row.name === outdated.name;
+    if (attributes.length > 0) return await this.#write(attributes, (row) => row.scope === scope || isOutdated(row));
+    await this.clear(deviceId, scope);
+    if (outdated !== undefined) await this.remove(deviceId, outdated.scope, outdated.name);
   }
 
-  async #write(attributes: readonly AttributeRecord[], replaced: Scope | undefined): Promise<void> {
+  /** @param isReplaced Whether the device keeps this attribute only if it is among `attributes`. */
+  async #write(attributes: readonly AttributeRecord[], isReplaced: (row: AttributeRecord) => boolean): Promise<void> {
     const [first] = attributes;
     if (first === undefined) return;
     const { device_id: deviceId } = first;
     const before = new Map((await OF_DEVICE.all(this.#db, { deviceId })).map((row) => [placeOf(row), row]));
     const changed = attributes.filter((attribute) => !isSame(before.get(placeOf(attribute)), attribute));
     const kept = new Set(attributes.map(placeOf));
-    const gone = [...before.values()].filter((row) => row.scope === replaced && !kept.has(placeOf(row)));
+    const gone = [...before.values()].filter((row) => isReplaced(row) && !kept.has(placeOf(row)));
     for (const { scope, name } of gone) await REMOVE.all(this.#db, { deviceId, scope, name });
     for (const some of portions(changed, 100)) {
       if (some.length > KEPT_MAX) await insertion(this.#db, some).execute();
