@@ -11,9 +11,9 @@ export function processorMs(): number {
   return (user + system) / 1000;
 }
 
-/** Memory that this program holds (resident set), in bytes. */
-export function memoryBytes(): number {
-  return process.memoryUsage.rss();
+/** The most memory that this program has held so far (resident set), in bytes. */
+export function peakMemoryBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
 }
 
 /**

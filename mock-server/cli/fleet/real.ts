@@ -6,7 +6,7 @@ import { identityOf, keyOf } from "../../scenarios/fleet/virtual-device.ts";
 import { acceptDevices } from "../../scenarios/management/acceptance.ts";
 import { ManagementClient, ManagementError } from "../../scenarios/management/client.ts";
 import { NodeNetwork } from "../../system/network.ts";
-import { memoryBytes, processorMs } from "../../system/usage.ts";
+import { peakMemoryBytes, processorMs } from "../../system/usage.ts";
 import { CommandError } from "../failure.ts";
 import { credentialsOf } from "../management.ts";
 import type { FleetGoal, RealSettings } from "./fleet-settings.ts";
@@ -87,7 +87,6 @@ export async function runRealFleet(
     const seconds = (): number => (clock.monotonic() - begun) / 1000;
     fleet.start();
     let earlier: { snapshot: FleetSnapshot; seconds: number } | undefined;
-    let mostBytes = 0;
     for (let ended = false; !ended && !ending.signal.aborted; ) {
       const leftMs = durationMs === undefined ? LOOK_MS : Math.min(LOOK_MS, durationMs - seconds() * 1000);
       await timers.sleep(Math.max(leftMs, 1), ending.signal).catch((error: unknown) => {
@@ -97,7 +96,6 @@ export async function runRealFleet(
       ended =
         (durationMs !== undefined && seconds() * 1000 >= durationMs) ||
         (until !== undefined && reached(until, snapshot));
-      mostBytes = Math.max(mostBytes, memoryBytes());
       const now = seconds();
       live.show(describeFleet(snapshot, now, earlier));
       earlier = { snapshot, seconds: now };
@@ -108,7 +106,7 @@ export async function runRealFleet(
       seconds: Number(seconds().toFixed(1)),
       snapshot,
       processorSeconds: Number(((processorMs() - usedBefore) / 1000).toFixed(1)),
-      memoryMegabytes: Math.round(mostBytes / 1e6),
+      memoryMegabytes: Math.round(peakMemoryBytes() / 1e6),
       failures: failuresOf(snapshot, errorsMax),
     };
     await fleet.stop();

@@ -3,7 +3,7 @@ import { domainRefusal } from "../../api/domain-refusals.ts";
 import { DomainError } from "../../errors.ts";
 import { plotStatuses } from "../../scenarios/fleet/simulated/plot.ts";
 import { type SimulationResult, simulateFleet } from "../../scenarios/fleet/simulated/simulation.ts";
-import { memoryBytes, processorMs } from "../../system/usage.ts";
+import { peakMemoryBytes, processorMs } from "../../system/usage.ts";
 import { CommandError } from "../failure.ts";
 import { writeText } from "../writing.ts";
 import type { SimulatedSettings } from "./fleet-settings.ts";
@@ -29,10 +29,8 @@ export async function runSimulatedFleet(
   const live = openLiveText(showLive);
   const begun = clock.monotonic();
   const usedBefore = processorMs();
-  let mostBytes = 0;
   try {
     const result = await simulateFleet(plan, (passedMs, { exchangesInAll, updates }) => {
-      mostBytes = Math.max(mostBytes, memoryBytes());
       const days = (passedMs / DAY_MS).toFixed(2);
       const { begun: started, succeeded, failed } = updates;
       live.show([
@@ -50,7 +48,7 @@ export async function runSimulatedFleet(
       result,
       seconds: Number(seconds.toFixed(1)),
       processorSeconds: Number(((processorMs() - usedBefore) / 1000).toFixed(1)),
-      memoryMegabytes: Math.round(mostBytes / 1e6),
+      memoryMegabytes: Math.round(peakMemoryBytes() / 1e6),
       deviceDaysPerSecond: Math.round((plan.fleet.devices * plan.days) / seconds),
     };
   } catch (error) {
