@@ -98,7 +98,6 @@ export class DeviceApi implements Network {
     const target = url.slice(ORIGIN.length);
     const [path = "", query = ""] = target.split("?", 2);
     const { route, params } = this.#find(method, path);
-    const raw = body === undefined ? EMPTY : Buffer.from(body);
     const token = tokenOf(headers.authorization);
     const { authentication } = this.#domain;
     const caller =
@@ -114,9 +113,11 @@ export class DeviceApi implements Network {
       query: route.query === undefined ? {} : validated(route.query, Object.fromEntries(new URLSearchParams(query))),
       body:
         json !== undefined && json.unchecked !== true
-          ? validated(json.schema, JSON.parse(raw.toString("utf8")))
+          ? validated(json.schema, JSON.parse(typeof body === "string" ? body : rawBody(body).toString("utf8")))
           : undefined,
-      rawBody: raw,
+      get rawBody() {
+        return rawBody(body);
+      },
       request,
       client: { address: "", prefix: "", baseUrl: ORIGIN },
       baseUrl: ORIGIN,
@@ -133,6 +134,10 @@ export class DeviceApi implements Network {
     }
     throw notFound();
   }
+}
+
+function rawBody(body: HttpRequest["body"]): Buffer {
+  return body === undefined ? EMPTY : Buffer.from(body);
 }
 
 function responseOf({ status, headers = {}, body }: Answer): HttpResponse {
