@@ -113,6 +113,8 @@ class Download implements ArtifactSource {
   /** A body of unknown length has ended: the next request shows whether that was the end of the object. */
   #isAskingForMore = false;
   #connection: Connection | undefined;
+  /** All bytes were read. */
+  #isOver = false;
   readonly #pace: Pace;
 
   constructor(
@@ -153,7 +155,7 @@ class Download implements ArtifactSource {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new AgentError("download-closed", `${WHAT}: closed before its end`));
+    if (!this.#isOver) this.#closing.abort(new AgentError("download-closed", `${WHAT}: closed before its end`));
     this.#closing.release();
     this.#connection?.answer.cancel();
   }
@@ -161,6 +163,7 @@ class Download implements ArtifactSource {
   async *#bytes(): AsyncGenerator<Uint8Array> {
     for (;;) {
       const connection = this.#connection ?? (await this.#connect());
+      this.#isOver = connection === undefined;
       if (connection === undefined) return;
       this.#connection = connection;
       const before = this.#offset;
@@ -168,7 +171,8 @@ class Download implements ArtifactSource {
         yield* this.#bytesOf(connection);
         const asAsked = connection.left || (connection.end !== undefined && this.#offset >= connection.end);
         const isUnsure = !asAsked && connection.mayBreakUnseen && this.sizeBytes === undefined && this.#offset > before;
-        if (this.sizeBytes === undefined ? !asAsked && !isUnsure : this.#offset >= this.sizeBytes) return;
+        this.#isOver = this.sizeBytes === undefined ? !asAsked && !isUnsure : this.#offset >= this.sizeBytes;
+        if (this.#isOver) return;
         this.#isAskingForMore = isUnsure;
         if (!asAsked && !isUnsure)
           await this.#pause(new AgentError("connection-broken", "the body ended early", { retryable: true }));
