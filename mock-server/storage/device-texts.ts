@@ -46,7 +46,7 @@ export function mentions(text: string) {
   // SQLite's `like` ignores the case of ASCII letters, which is lower on both sides.
   const like = sql<boolean>`text like ${pattern} escape '!'`;
   // Ids are as long as all values together: most searches need not read them.
-  if (PART_OF_ID.test(part)) return sql<boolean>`(device_id like ${pattern} or ${like})`;
+  if (PART_OF_ID.test(part)) return sql<boolean>`(${like} or device_id like ${pattern})`;
   return CONFUSED.test(part) ? sql<boolean>`(${like} and replace(text, ${part}, '') <> text)` : like;
 }
 
