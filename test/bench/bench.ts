@@ -223,15 +223,16 @@ async function adaptive(): Promise<unknown> {
     "image",
     "4 KiB blocks",
     "xdelta3 -9",
+    "casync",
     "adaptive",
     "of it index",
     "requests",
     "at 1 Mbit/s",
     "at 10 Mbit/s",
   ]);
-  for (const [name, { image, blocks, xdelta, adaptive: bytes, index, requests }] of Object.entries(cases)) {
+  for (const [name, { image, blocks, xdelta, casync, adaptive: bytes, index, requests }] of Object.entries(cases)) {
     const seconds = [1, 10].map((mbits) => secondsAt(mbits, bytes));
-    row([name, ...[image, blocks, xdelta, bytes, index].map(mb), String(requests), ...seconds]);
+    row([name, ...[image, blocks, xdelta, casync, bytes, index].map(mb), String(requests), ...seconds]);
   }
   row(["the whole", "gzip -6", "zstd -19", "patch-from", "gzip, 1 Mbit/s", "gzip, 10 Mbit/s"]);
   for (const [name, { gzip, zstd, patch }] of Object.entries(wholes))

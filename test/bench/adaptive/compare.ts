@@ -4,6 +4,7 @@ import {
   closeSync,
   createReadStream,
   existsSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -31,6 +32,8 @@ import { PAYLOAD_TYPE } from "./trip.ts";
 
 const BLOCK_BYTES = 4096;
 const AVERAGE_BYTES = 8192;
+/** As the agent's plan reckons: what a request costs beside its content. */
+const REQUEST_BYTES = 800;
 
 /** What the whole image costs, and a delta by zstd. */
 export interface WholeCosts {
@@ -47,6 +50,8 @@ export interface Costs {
   readonly xdelta: number;
   /** RAUC's adaptive method: a hash per block of 4 KiB, and the blocks that are not there, uncompressed. */
   readonly blocks: number;
+  /** casync with its own sizes of chunks: each chunk that is not there is a file to fetch. */
+  readonly casync: number;
   readonly adaptive: number;
   readonly requests: number;
   readonly index: number;
@@ -185,6 +190,27 @@ function blocksCost(before: string, after: string): number {
   return fetched + (statSync(after).size / BLOCK_BYTES) * 32;
 }
 
+/** The new image's index and the chunks of it that are not in the old image's store, a request each. */
+function casyncCost(before: string, after: string, tool: Tool): number {
+  const folder = mkdtempSync(`${after}.casync-`);
+  try {
+    const [old, now] = [before, after].map((image, number) => {
+      const [store, index] = [join(folder, `store-${number}`), join(folder, `index-${number}.caibx`)];
+      tool("casync", ["make", `--store=${store}`, index, image]);
+      const chunks = readdirSync(store, { recursive: true, encoding: "utf8" }).filter((name) =>
+        name.endsWith(".cacnk"),
+      );
+      return { store, indexBytes: statSync(index).size, chunks };
+    });
+    if (old === undefined || now === undefined) throw new TypeError("two images are compared");
+    const known = new Set(old.chunks);
+    const missing = now.chunks.filter((name) => !known.has(name)).map((name) => statSync(join(now.store, name)).size);
+    return missing.reduce((sum, bytes) => sum + bytes + REQUEST_BYTES, now.indexBytes + REQUEST_BYTES);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 function sizeOf(path: string): number {
   const { size } = statSync(path);
   rmSync(path);
@@ -204,11 +230,11 @@ export class KnownSizes {
     this.#sizes = existsSync(this.#path) ? JSON.parse(readFileSync(this.#path, "utf8")) : {};
   }
 
-  /** @param make Makes the file of which the size is wanted, and gives its path; it is removed. */
-  of(name: string, make: () => string): number {
+  /** @param measure Makes what the size is wanted of, and removes it. */
+  of(name: string, measure: () => number): number {
     const known = this.#sizes[name];
     if (known !== undefined) return known;
-    const size = sizeOf(make());
+    const size = measure();
     this.#sizes[name] = size;
     writeFileSync(this.#path, JSON.stringify(this.#sizes));
     return size;
@@ -217,9 +243,9 @@ export class KnownSizes {
 
 /** What the whole image costs, and the delta between two by zstd. Slow. */
 export function wholeCosts(before: string, after: string, sizes: KnownSizes): WholeCosts {
-  const made = (ending: string, command: string) => (): string => {
+  const made = (ending: string, command: string) => (): number => {
     shell(command);
-    return `${after}.${ending}`;
+    return sizeOf(`${after}.${ending}`);
   };
   const name = basename(after);
   return {
@@ -249,13 +275,15 @@ export async function compare(
   const plan = planDownload(index, bytes.length, { has: (chunk) => found[chunk] === 1 });
   const xdelta = sizes.of(`${basename(after)} xdelta`, () => {
     tool("xdelta3", ["-9", "-e", "-f", "-B", "1073741824", "-s", before, after, `${after}.xdelta`]);
-    return `${after}.xdelta`;
+    return sizeOf(`${after}.xdelta`);
   });
+  const casync = sizes.of(`${basename(after)} casync`, () => casyncCost(before, after, tool));
   if (!served) for (const path of [published.artifact, published.chunks]) rmSync(path, { force: true });
   return {
     image: statSync(after).size,
     xdelta,
     blocks: blocksCost(before, after),
+    casync,
     adaptive: plan.costBytes,
     requests: plan.ranges.length + 2,
     index: bytes.length,

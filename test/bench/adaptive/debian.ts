@@ -18,7 +18,7 @@ export const DEVICE_PACKAGES: readonly string[] = [
   ...["bash", "coreutils", "dpkg", "apt", "systemd", "systemd-sysv", "udev", "openssh-server", "curl", "perl"],
   ...["ca-certificates", "nodejs", "python3", "sudo", "iproute2", "openssl", "gnupg", "tzdata", "less"],
 ];
-const TOOLS = ["squashfs-tools", "xdelta3", "liblzo2-2"];
+const TOOLS = ["squashfs-tools", "xdelta3", "casync", "liblzo2-2", "libfuse2"];
 
 /** Of each state: package → version. */
 export type Versions = Readonly<Record<State, ReadonlyMap<string, string>>>;
