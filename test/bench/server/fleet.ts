@@ -93,7 +93,7 @@ function fill(sqlite: SqliteDatabase.Database, devices: number, nowMs: number): 
     insert into devices (id, identity_sha256, identity_json, status, created_ms, updated_ms, check_in_ms)
     values (?, ?, ?, 'accepted', ?, ?, ?)`);
   const addAuthSet = sqlite.prepare(`
-    insert into auth_sets (id, device_id, public_key, public_key_sha256, status, token_generation, created_ms)
+    insert into auth_sets (id, device_id, public_key, key_and_tier_sha256, status, token_generation, created_ms)
     values (?, ?, ?, ?, 'accepted', 1, ?)`);
   const addDeployment = sqlite.prepare(`
     insert into deployments (id, sequence, name, artifact_name, force_installation, all_devices, target_count,
