@@ -6,6 +6,7 @@ import type { AdaptiveTransfer } from "@upkeep/shared/protocol";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createAgentRoot, startAgent } from "../../support/agent.ts";
 import type { Program } from "../../support/program.ts";
+import { RecordingProxy } from "../../support/recording-proxy.ts";
 import { type RunningServer, startServer } from "../../support/server.ts";
 import { until } from "../../support/waiting.ts";
 import { AbDevice, loopDevicesWork, PARTITION_BYTES } from "../modules/rootfs-image/device.ts";
@@ -40,12 +41,20 @@ function deviceRoot(root: string, type: string, config: Readonly<Record<string, 
   return mac;
 }
 
-function start(root: string, nodeFlags: readonly string[] = []): Program {
-  const environment = {
-    UPKEEP: join(AGENT, "bin/upkeep.cjs"),
-    PATH: `${join(root, "bin")}${delimiter}${process.env.PATH}`,
-  };
-  const agent = startAgent(root, { environment, nodeFlags });
+interface StartOptions {
+  readonly nodeFlags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+function start(root: string, { nodeFlags = [], environment = {} }: StartOptions = {}): Program {
+  const agent = startAgent(root, {
+    nodeFlags,
+    environment: {
+      UPKEEP: join(AGENT, "bin/upkeep.cjs"),
+      PATH: `${join(root, "bin")}${delimiter}${process.env.PATH}`,
+      ...environment,
+    },
+  });
   onTestFinished(async () => {
     await agent.stop("SIGKILL");
   });
@@ -68,6 +77,29 @@ async function upload(name: string, plan: Partial<ArtifactPlan>, to = server): P
   );
 }
 
+/** A device with an application of 2 MB, of which the release `name` has 60,000 bytes more in the middle. */
+async function outdated(name: string, config: Readonly<Record<string, unknown>> = {}) {
+  const root = mkdtempSync(join(folder, "single-"));
+  const destination = join(root, "opt");
+  const application = join(destination, "application");
+  mkdirSync(destination);
+  const old = noise("old", 2_000_000);
+  writeFileSync(application, old);
+  const wanted = Buffer.concat([old.subarray(0, 900_000), noise(name, 60_000), old.subarray(900_000)]);
+  const mac = deviceRoot(root, "single-file", config);
+  await upload(name, {
+    kind: "module-image",
+    type: "single-file",
+    files: [
+      sourceFile("dest_dir", `${destination}\n`),
+      sourceFile("filename", "application\n"),
+      sourceFile("permissions", "755\n"),
+      sourceFile("application", wanted),
+    ],
+  });
+  return { root, mac, application, wanted };
+}
+
 interface Outcome {
   readonly status: string;
   readonly download?: AdaptiveTransfer;
@@ -80,24 +112,8 @@ async function outcome(deployment: string, explain: () => string, from = server)
 
 describe("an agent and a server", () => {
   test("bring a file of which most is there already: only the rest is fetched", async () => {
-    const root = mkdtempSync(join(folder, "single-"));
-    const destination = join(root, "opt");
-    mkdirSync(destination);
-    const old = noise("old", 2_000_000);
-    writeFileSync(join(destination, "application"), old);
-    const wanted = Buffer.concat([old.subarray(0, 900_000), noise("new", 60_000), old.subarray(900_000)]);
-    const mac = deviceRoot(root, "single-file", {});
-    await upload("single-2", {
-      kind: "module-image",
-      type: "single-file",
-      files: [
-        sourceFile("dest_dir", `${destination}\n`),
-        sourceFile("filename", "application\n"),
-        sourceFile("permissions", "755\n"),
-        sourceFile("application", wanted),
-      ],
-    });
-    const agent = start(root, ["--trace-opt"]);
+    const { root, mac, application, wanted } = await outdated("single-2");
+    const agent = start(root, { nodeFlags: ["--trace-opt"] });
     const { id } = await server.management.device("mac", mac, agent.output);
     const deployment = await server.management.deploy("single-2", [id]);
     const { status, download } = await outcome(deployment, agent.output);
@@ -105,11 +121,29 @@ describe("an agent and a server", () => {
     const optimized = agent.output().matchAll(/completed optimizing \S+ <JSFunction (\S+)/g);
     expect(new Set([...optimized].map(([, name]) => name))).toEqual(new Set(["chunkLength"]));
     expect({ status, plain: download?.plain }, agent.output()).toEqual({ status: "success", plain: undefined });
-    expect(readFileSync(join(destination, "application")).equals(wanted)).toBe(true);
+    expect(readFileSync(application).equals(wanted)).toBe(true);
     expect(download?.needed).toBeGreaterThan(2_000_000);
     expect(download?.fetched).toBeLessThan(300_000);
     expect(download?.reused).toBeGreaterThan(1_700_000);
     expect(existsSync(join(root, "var/lib/mender/modules/v3/payloads/0000"))).toBe(false);
+  });
+
+  test("do so through a proxy, with a server that answers behind one that does not", async () => {
+    const proxy = await RecordingProxy.start(server.url);
+    onTestFinished(() => proxy.stop());
+    const gone = { ServerURL: "http://127.0.0.1:9" };
+    const servers = { ServerURL: undefined, Servers: [gone, { ServerURL: server.url }] };
+    const { root, mac, application, wanted } = await outdated("single-3", servers);
+    const agent = start(root, { environment: { http_proxy: proxy.url, no_proxy: "" } });
+    const { id } = await server.management.device("mac", mac, agent.output);
+    const deployment = await server.management.deploy("single-3", [id]);
+    const { status, download } = await outcome(deployment, agent.output);
+    expect({ status, plain: download?.plain }, agent.output()).toEqual({ status: "success", plain: undefined });
+    expect(readFileSync(application).equals(wanted)).toBe(true);
+    expect(download?.fetched).toBeLessThan(300_000);
+    expect(proxy.exchanges.map(({ path }) => new URL(path).origin)).toContain(gone.ServerURL);
+    const ranges = proxy.exchanges.filter(({ method, status }) => method === "GET" && status === 206);
+    expect(ranges.length).toBeGreaterThan(0);
   });
 
   test("download plainly what is indexed when the server is started again with --no-adaptive", async () => {
