@@ -20,7 +20,7 @@ export type StorageLocation =
     }
   | {
       readonly memory: true;
-      /** False: changes are not logged as events, for records that nobody watches. Default: true. */
+      /** False: changes are not logged as events, as a simulated fleet reads none. Default: true. */
       readonly events?: boolean;
     }
   | {

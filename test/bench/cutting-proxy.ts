@@ -2,39 +2,35 @@ import { connect, type Socket } from "node:net";
 import { Relay, type RelayTarget } from "./relay.ts";
 
 /** Forwards connections as they are, counts their bytes, and cuts each after a number of bytes that have come down it. */
-export class CuttingProxy {
+export class CuttingProxy extends Relay {
   /** From the server to the client. */
   downBytes = 0;
   /** From the client to the server. */
   upBytes = 0;
   connections = 0;
   cuts = 0;
-  readonly #relay: Relay;
+  readonly #target: RelayTarget;
+  readonly #cutAfterBytes: number;
 
   private constructor(target: RelayTarget, cutAfterBytes: number) {
-    this.#relay = new Relay((client) => this.#forward(client, connect(target), cutAfterBytes));
+    super();
+    this.#target = target;
+    this.#cutAfterBytes = cutAfterBytes;
   }
 
   /** @param cutAfterBytes Of each connection, downwards. */
   static async start(target: RelayTarget, cutAfterBytes: number): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(target, cutAfterBytes);
-    await proxy.#relay.listen();
+    await proxy.listen();
     return proxy;
   }
 
-  get url(): string {
-    return this.#relay.url;
-  }
-
-  stop(): Promise<void> {
-    return this.#relay.stop();
-  }
-
-  #forward(client: Socket, server: Socket, cutAfterBytes: number): void {
+  protected forward(client: Socket): void {
+    const server = connect(this.#target);
     this.connections++;
-    let leftBytes = cutAfterBytes;
-    this.#relay.keep(client, () => server.destroy());
-    this.#relay.keep(server, () => client.destroy());
+    let leftBytes = this.#cutAfterBytes;
+    this.keep(client, () => server.destroy());
+    this.keep(server, () => client.destroy());
     client.on("data", (chunk) => {
       this.upBytes += chunk.length;
       server.write(chunk);

@@ -2,39 +2,33 @@ import { connect, type Socket } from "node:net";
 import { Relay, type RelayTarget } from "./relay.ts";
 
 /** Forwards connections as they are over one link that has a bandwidth, and counts what comes down it. */
-export class LinkProxy {
+export class LinkProxy extends Relay {
   /** From the server to the client. */
   downBytes = 0;
   /** Called with {@link downBytes} when more have come down. */
   onDown: (downBytes: number) => void = () => undefined;
-  readonly #relay: Relay;
+  readonly #target: RelayTarget;
   readonly #bytesPerSecond: number;
   /** When all bytes on the link are through, as of `performance.now()`. */
   #freeAtMs = 0;
 
   private constructor(target: RelayTarget, bytesPerSecond: number) {
-    this.#relay = new Relay((client) => this.#forward(client, connect(target)));
+    super();
+    this.#target = target;
     this.#bytesPerSecond = bytesPerSecond;
   }
 
   /** @param bytesPerSecond Downwards, shared by all connections; `Infinity`: no bound. */
   static async start(target: RelayTarget, bytesPerSecond: number): Promise<LinkProxy> {
     const proxy = new LinkProxy(target, bytesPerSecond);
-    await proxy.#relay.listen();
+    await proxy.listen();
     return proxy;
   }
 
-  get url(): string {
-    return this.#relay.url;
-  }
-
-  stop(): Promise<void> {
-    return this.#relay.stop();
-  }
-
-  #forward(client: Socket, server: Socket): void {
-    this.#relay.keep(client, () => server.destroy());
-    this.#relay.keep(server, () => undefined);
+  protected forward(client: Socket): void {
+    const server = connect(this.#target);
+    this.keep(client, () => server.destroy());
+    this.keep(server, () => undefined);
     client.pipe(server);
     // The last piece may wait for the link when the server has closed already.
     let pending = 0;

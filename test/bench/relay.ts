@@ -1,18 +1,20 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-/** Accepts connections, and forwards each over another one. */
-export class Relay {
+/** Accepts connections, and forwards each over another one: what proxies of the bench have in common. */
+export abstract class Relay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** @param forward Called with each connection: makes the other one, and lets data pass. */
-  constructor(forward: (client: Socket) => void) {
-    this.#server = createServer(forward);
+  protected constructor() {
+    this.#server = createServer((client) => this.forward(client));
   }
 
+  /** Makes the other connection, and lets data pass. */
+  protected abstract forward(client: Socket): void;
+
   /** @param at The path of a Unix socket. Absent: a free port of this machine. */
-  async listen(at?: string): Promise<void> {
+  protected async listen(at?: string): Promise<void> {
     if (at === undefined) this.#server.listen(0, "127.0.0.1");
     else this.#server.listen(at);
     await once(this.#server, "listening");
@@ -24,7 +26,7 @@ export class Relay {
   }
 
   /** A socket is closed when the relay stops. @param closed Called when it is closed. */
-  keep(socket: Socket, closed: () => void): void {
+  protected keep(socket: Socket, closed: () => void): void {
     this.#sockets.add(socket);
     // What the other end makes of a broken connection is its own business.
     socket.on("error", () => undefined);

@@ -8,17 +8,22 @@ import { Relay } from "./relay.ts";
 const ONE_WAY_MS = 1;
 
 /** Stands before a PostgreSQL server on a Unix socket, and delays what passes. */
-export class SlowProxy {
-  /** As that of the server. */
-  readonly url: string;
-  readonly #relay: Relay;
+export class SlowProxy extends Relay {
+  readonly #database: string;
   readonly #folder: string;
+  readonly #url: string;
 
   /** @param database The path of the server's socket. */
   private constructor(database: string, folder: string, url: string) {
-    this.#relay = new Relay((client) => this.#forward(client, connect(database)));
+    super();
+    this.#database = database;
     this.#folder = folder;
-    this.url = url;
+    this.#url = url;
+  }
+
+  /** As that of the server. */
+  override get url(): string {
+    return this.#url;
   }
 
   /** @param url `postgres://USER@FOLDER:PORT/DATABASE`, with the folder of the socket. */
@@ -28,23 +33,24 @@ export class SlowProxy {
     const name = `.s.PGSQL.${port}`;
     const database = join(decodeURIComponent(folder), name);
     const proxy = new SlowProxy(database, here, url.replace(folder, encodeURIComponent(here)));
-    await proxy.#relay.listen(join(here, name));
+    await proxy.listen(join(here, name));
     return proxy;
   }
 
-  #forward(client: Socket, database: Socket): void {
+  protected forward(client: Socket): void {
+    const database = connect(this.#database);
     for (const [from, to] of [
       [client, database],
       [database, client],
     ] as const) {
-      this.#relay.keep(from, () => void setTimeout(() => to.destroy(), ONE_WAY_MS));
+      this.keep(from, () => void setTimeout(() => to.destroy(), ONE_WAY_MS));
       // Timers of the same length fire in the order in which they were set.
       from.on("data", (chunk) => setTimeout(() => to.write(chunk), ONE_WAY_MS));
     }
   }
 
-  async stop(): Promise<void> {
-    await this.#relay.stop();
+  override async stop(): Promise<void> {
+    await super.stop();
     rmSync(this.#folder, { recursive: true });
   }
 }

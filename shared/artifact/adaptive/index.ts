@@ -16,4 +16,12 @@ export { flatten } from "./flatten.ts";
 export { KeptChunks } from "./kept-chunks.ts";
 export { ChunkLookup } from "./lookup.ts";
 export { chunksOfFile, filesInIndex, type IndexedFile } from "./payload-files.ts";
-export { type ChunkPlaces, type DownloadPlan, pays, planDownload, rangesOf, type StoredRange } from "./plan.ts";
+export {
+  type ChunkPlaces,
+  type DownloadPlan,
+  pays,
+  planDownload,
+  REQUEST_BYTES,
+  rangesOf,
+  type StoredRange,
+} from "./plan.ts";

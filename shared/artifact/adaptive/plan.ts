@@ -9,7 +9,7 @@ const RANGE_BYTES_MAX = 256 * 1024;
 const GAPS_SHARE_MAX = 0.03;
 const GAPS_BYTES_FREE = 4 * 1024;
 /** What a request costs beside its range: headers both ways, and TLS records. */
-const REQUEST_BYTES = 800;
+export const REQUEST_BYTES = 800;
 /** Requests beside those for chunks: the prefix and the index. */
 const OTHER_REQUESTS = 2;
 /** The share of the plain download that an adaptive one must save. */

@@ -23,6 +23,7 @@ import {
   chunkSizes,
   decodeChunkIndex,
   planDownload,
+  REQUEST_BYTES,
 } from "@upkeep/shared/artifact/adaptive";
 import { indexArtifact } from "@upkeep/shared/artifact/adaptive/write";
 import { writeArtifact } from "@upkeep/shared/artifact/write";
@@ -32,8 +33,6 @@ import { PAYLOAD_TYPE } from "./trip.ts";
 
 const BLOCK_BYTES = 4096;
 const AVERAGE_BYTES = 8192;
-/** As the agent's plan reckons: what a request costs beside its content. */
-const REQUEST_BYTES = 800;
 
 /** What the whole image costs, and a delta by zstd. */
 export interface WholeCosts {
